@@ -1,0 +1,26 @@
+.PHONY: run test setup setup-dev check fix lock
+.DEFAULT_GOAL := run
+
+run: setup ## set everything up, then start: the bot, or a local chat where there is no token
+	@.venv/bin/crier
+
+test: setup-dev ## set everything up, then run every test
+	@.venv/bin/python -m pytest
+
+setup: ## prepare without running
+	@python3 scripts/setup.py
+
+setup-dev:
+	@python3 scripts/setup.py --dev
+
+check: setup-dev ## format, lint, types
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+
+fix: setup-dev
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+lock: setup-dev ## write the requirements files anew from pyproject.toml
+	@python3 scripts/setup.py --lock

@@ -1,0 +1,1 @@
+"""Everything that makes sound. Knows nothing of event loops, Telegram or HTTP."""

@@ -1,0 +1,342 @@
+"""Samples -> the loudspeaker. The only file that knows PortAudio.
+
+Everything here runs on the audio thread, the import of sounddevice (which starts PortAudio)
+included, and nothing here waits for the device: `PortAudioSpeaker.write` hands over what the
+device has room for and returns.
+"""
+
+import contextlib
+import importlib
+import logging
+import time
+from typing import Any
+
+import numpy as np
+
+from audio import coreaudio
+from audio.types import (
+    SAMPLE_RATE_HZ,
+    AudioLibraryError,
+    DeviceLostError,
+    Devices,
+    NoOutputDeviceError,
+    OutputDevice,
+    Samples,
+    SpeakerError,
+)
+
+log = logging.getLogger(__name__)
+
+BLOCK_FRAMES = 2048
+"""85 ms: small enough to start soon, large enough for a Bluetooth device's appetite."""
+
+
+class PortAudioSpeaker:
+    """A write-based `sounddevice.OutputStream` that is opened and closed as needed.
+
+    The stream belongs to one device: whoever wants to follow a change asks `moved`, lets the
+    sound end, and calls `close` and `open`, which looks for devices anew.
+    """
+
+    poll_s = 0.02
+    """How soon it is worth asking for room again: a quarter of a block."""
+
+    def __init__(self, wanted: str = "", latency: str | float = "high") -> None:
+        """Open nothing yet.
+
+        Args:
+            wanted: a device's name or a part of it, in any case; empty follows the system.
+            latency: ``high``, ``low`` or seconds, as PortAudio understands them.
+        """
+        self._wanted = wanted
+        self._latency = latency
+        self._sd: Any = None
+        self._stream: Any = None
+        self._device = ""
+        self._warning = ""
+        self._opened_for: tuple[str, int | None] = ("", None)
+        self._capacity_frames = 0
+        self._written_frames = 0
+        self._padded_frames = 0
+        self._last_write_s = 0.0
+        self._may_be_dry = True
+        self._underruns = 0
+
+    # ---- where sound goes ----
+
+    @property
+    def device(self) -> str:
+        """The name of the device in use; empty while nothing is open."""
+        return self._device
+
+    @property
+    def warning(self) -> str:
+        """What is wrong with the wanted device; empty where nothing is."""
+        return self._warning
+
+    def choose(self, wanted: str) -> None:
+        """Want another device from the next `open` on; empty follows the system."""
+        self._wanted = wanted
+
+    def moved(self) -> bool:
+        """Say whether sound should go elsewhere than where the open stream takes it."""
+        return self._stream is not None and self._opened_for != self._target()
+
+    def _target(self) -> tuple[str, int | None]:
+        """What an `open` would be for: the wanted name, or the system's default."""
+        return (self._wanted, None if self._wanted else coreaudio.default_output_id())
+
+    def devices(self) -> Devices:
+        """List the output devices, looked for anew unless a stream is open.
+
+        Raises:
+            AudioLibraryError: PortAudio is missing or will not start.
+        """
+        if self._stream is None:
+            self._scan()
+        outputs, default = self._outputs()
+        return Devices(
+            outputs=tuple(
+                OutputDevice(name, is_default=index == default, in_use=name == self._device)
+                for index, name in outputs
+            ),
+            wanted=self._wanted,
+            warning=self._pick(outputs, default)[2] if outputs else "",
+        )
+
+    def _scan(self) -> None:
+        """Have PortAudio look for devices again; it freezes its list when it starts.
+
+        Only with no stream open: it would leave a dangling one behind (sounddevice#47).
+        """
+        try:
+            if self._sd is None:
+                self._sd = importlib.import_module("sounddevice")  # this starts PortAudio
+                log.info("%s (%s)", self._sd.get_portaudio_version()[1], self._sd._libname)  # noqa: SLF001
+                if self._sd._initialized:  # noqa: SLF001
+                    return
+            # Public calls for this do not exist; its maintainer names these (sounddevice#125).
+            # After a start that failed, another end would fail too.
+            if self._sd._initialized:  # noqa: SLF001
+                self._sd._terminate()  # noqa: SLF001
+            self._sd._initialize()  # noqa: SLF001
+        except OSError as exc:
+            raise AudioLibraryError(
+                f"The PortAudio library can't be loaded ({exc}). "
+                "On Debian or Ubuntu: sudo apt-get install libportaudio2"
+            ) from exc
+        except Exception as exc:
+            if self._sd is None or not isinstance(exc, self._sd.PortAudioError):
+                raise
+            raise AudioLibraryError(f"PortAudio will not start ({exc}). Trying again.") from exc
+
+    def _outputs(self) -> tuple[list[tuple[int, str]], int]:
+        """Return (index, name) of every output device, and the index of the default or -1."""
+        outputs = [
+            (index, str(device["name"]))
+            for index, device in enumerate(self._sd.query_devices())
+            if device["max_output_channels"] > 0
+        ]
+        default = int(self._sd.default.device[1])
+        if default < 0 and outputs:
+            default = outputs[0][0]
+        return outputs, default
+
+    def _pick(self, outputs: list[tuple[int, str]], default: int) -> tuple[int, str, str]:
+        """Choose by name, since indices shift: (index, name, warning)."""
+        names = dict(outputs)
+        fallback = (default, names.get(default, ""))
+        wanted = self._wanted.casefold()
+        if not wanted:
+            return (*fallback, "")
+        exact = [(i, name) for i, name in outputs if name.casefold() == wanted]
+        partial = [(i, name) for i, name in outputs if wanted in name.casefold()]
+        if exact or len(partial) == 1:
+            return (*(exact or partial)[0], "")
+        if partial:
+            every = ", ".join(name for _, name in partial)
+            return (*partial[0], f"{self._wanted!r} fits several devices ({every}).")
+        return (*fallback, f"No device fits {self._wanted!r}; using {fallback[1]} instead.")
+
+    # ---- the stream ----
+
+    def open(self) -> None:
+        """Look for devices and open a stream on the wanted one, or on the default.
+
+        Blocks for some tens of milliseconds; for a Bluetooth device that sleeps, longer.
+
+        Raises:
+            NoOutputDeviceError: there is none.
+            SpeakerError: the device will not open.
+            AudioLibraryError: PortAudio is missing or will not start.
+        """
+        self._scan()
+        target = self._target()
+        outputs, default = self._outputs()
+        if not outputs:
+            raise NoOutputDeviceError(
+                "There is no output device. Connect a loudspeaker or headphones; "
+                "what waits is spoken then."
+            )
+        index, name, warning = self._pick(outputs, default)
+        try:
+            self._start(index)
+        except self._sd.PortAudioError as exc:
+            if index == default:
+                raise SpeakerError(f"{name} will not open ({exc}). Trying again.") from exc
+            fallback = dict(outputs)[default]
+            warning = f"{name} will not open ({exc}); using {fallback} instead."
+            name = fallback
+            try:
+                self._start(default)
+            except self._sd.PortAudioError as also:
+                raise SpeakerError(f"{warning} That will not open either ({also}).") from also
+        if warning and warning != self._warning:
+            log.warning("%s", warning)
+        self._device, self._warning, self._opened_for = name, warning, target
+        log.info("Stream opened on %s, %d frames deep", name, self._capacity_frames)
+
+    def _start(self, index: int) -> None:
+        stream = self._sd.OutputStream(
+            samplerate=SAMPLE_RATE_HZ,
+            channels=1,
+            dtype="float32",
+            blocksize=BLOCK_FRAMES,
+            latency=self._latency,
+            device=index,
+        )
+        stream.start()
+        self._stream = stream
+        # On CoreAudio a stream starts full of silence, so nothing is free yet: there the depth
+        # is PortAudio's own (utilities.c, computeRingBufferSize: the next power of two).
+        self._capacity_frames = stream.write_available or _ring_frames(float(stream.latency))
+        self._written_frames = self._padded_frames = 0
+        self._last_write_s = time.monotonic()
+        self._may_be_dry = True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a stream to write to."""
+        return self._stream is not None
+
+    @property
+    def written_frames(self) -> int:
+        """Frames taken since `open`, silence included."""
+        return self._written_frames
+
+    @property
+    def underruns(self) -> int:
+        """How often the device ran dry between two writes that should have joined."""
+        return self._underruns
+
+    def write(self, samples: Samples) -> int:
+        """Hand over as much of *samples* as the device has room for, and return how much.
+
+        Raises:
+            DeviceLostError: the device failed.
+        """
+        try:
+            frames = min(len(samples), int(self._stream.write_available))
+            if frames <= 0:
+                return 0
+            block = np.ascontiguousarray(samples[:frames], dtype=np.float32).reshape(-1, 1)
+            dry = self._stream.write(block)
+        except self._sd.PortAudioError as exc:
+            raise DeviceLostError(f"{self._device} stopped taking sound ({exc}).") from exc
+        # The first write after a pause always reports an underflow.
+        if dry and not self._may_be_dry:
+            self._underruns += 1
+        self._may_be_dry = False
+        self._padded_frames = 0
+        self._count(frames)
+        return frames
+
+    def pad(self) -> None:
+        """Push what was written out with silence; call while there is nothing to write.
+
+        ALSA starts and goes on in whole blocks only: of the last 120 ms nothing was heard
+        without this. After one buffer of silence it does nothing more, and the device runs dry.
+
+        Raises:
+            DeviceLostError: the device failed.
+        """
+        if self._padded_frames >= self._capacity_frames:
+            self._may_be_dry = True
+            return
+        try:
+            room = int(self._stream.write_available)
+            if self._capacity_frames - room >= BLOCK_FRAMES:
+                return  # enough is queued; what comes next should not wait behind silence
+            frames = min(room, BLOCK_FRAMES)
+            if frames > 0:
+                self._stream.write(np.zeros((frames, 1), np.float32))
+        except self._sd.PortAudioError as exc:
+            raise DeviceLostError(f"{self._device} stopped taking sound ({exc}).") from exc
+        self._padded_frames += frames
+        self._count(frames)
+
+    def _count(self, frames: int) -> None:
+        self._written_frames += frames
+        self._last_write_s = time.monotonic()
+
+    @property
+    def played_frames(self) -> int:
+        """Frames that have left the buffer since `open`.
+
+        By the device's count of free room, or by the clock where that stands still at the end.
+
+        Raises:
+            DeviceLostError: the device failed.
+        """
+        try:
+            room = int(self._stream.write_available)
+            depth_s = self._capacity_frames / SAMPLE_RATE_HZ + float(self._stream.latency)
+        except self._sd.PortAudioError as exc:
+            raise DeviceLostError(f"{self._device} stopped taking sound ({exc}).") from exc
+        if time.monotonic() - self._last_write_s > depth_s:
+            return self._written_frames
+        return self._written_frames - max(0, self._capacity_frames - room)
+
+    def abort(self) -> None:
+        """Fall silent now, forget what was written, and close. Never raises.
+
+        Called by the thread that writes: an abort from another one can leave a CoreAudio writer
+        hanging for ever (pa_mac_core_blocking.c). Costs 100 ms and more on a Mac.
+        """
+        if self._stream is not None:
+            with contextlib.suppress(self._sd.PortAudioError):
+                self._stream.abort()
+        self.close()
+
+    def close(self) -> None:
+        """Release the device; what was not played is lost. Never raises."""
+        if self._stream is not None:
+            with contextlib.suppress(self._sd.PortAudioError):
+                self._stream.close()
+            log.info("Stream on %s closed", self._device)
+        self._stream, self._device = None, ""
+
+    def shutdown(self) -> None:
+        """Close, and end PortAudio, so that its exit handler has nothing left to hang on."""
+        self.abort()
+        if self._sd is not None and self._sd._initialized:  # noqa: SLF001
+            with contextlib.suppress(self._sd.PortAudioError):
+                self._sd._terminate()  # noqa: SLF001
+
+    # ---- a loudspeaker has no use for where an utterance begins and ends ----
+
+    def begin_utterance(self) -> None:
+        """Do nothing."""
+
+    def end_utterance(self) -> None:
+        """Do nothing."""
+
+    def take_files(self) -> tuple[str, ...]:
+        """Return nothing: a loudspeaker leaves no files."""
+        return ()
+
+
+def _ring_frames(latency_s: float) -> int:
+    """Return the depth of CoreAudio's blocking ring for a stream of this latency."""
+    frames = max(2 * latency_s * SAMPLE_RATE_HZ, 3 * BLOCK_FRAMES)
+    return 1 << (int(np.ceil(frames)) - 1).bit_length()

@@ -1,0 +1,182 @@
+"""Samples -> WAV files, at the pace of a loudspeaker: what `AUDIO_DEVICE=file:DIR` means.
+
+Everything here runs on the audio thread. Writing blocks as files do.
+"""
+
+import re
+import time
+import wave
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+
+from audio.types import SAMPLE_RATE_HZ, Devices, OutputDevice, Samples, SpeakerError
+
+PREFIX = "file:"
+
+_CAPACITY_FRAMES = 6144  # as deep as PortAudio's buffer on ALSA at latency "high"
+_SUFFIX = ".part"
+
+
+class WavSpeaker:
+    """Writes one ``NNNN.wav`` per utterance into a folder: 24 kHz, mono, 16 bit."""
+
+    poll_s = 0.02
+    warning = ""
+    underruns = 0
+
+    def __init__(self, folder: Path) -> None:
+        """Open nothing yet.
+
+        Args:
+            folder: where the files go; made when missing.
+        """
+        self._folder = folder
+        self._open = False
+        self._played_until_s = 0.0
+        self._written_frames = 0
+        self._recording = False
+        self._samples: list[Samples] = []
+        self._begin_frame = 0
+        self._done: deque[tuple[int, Samples]] = deque()
+        self._files: list[str] = []
+
+    @property
+    def device(self) -> str:
+        """The folder, as AUDIO_DEVICE names it; empty while closed."""
+        return f"{PREFIX}{self._folder}" if self._open else ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a folder to write to."""
+        return self._open
+
+    @property
+    def written_frames(self) -> int:
+        """Frames taken since `open`, silence included."""
+        return self._written_frames
+
+    @property
+    def played_frames(self) -> int:
+        """Frames that a loudspeaker would have played since `open`.
+
+        Raises:
+            SpeakerError: the folder can't be written to.
+        """
+        left_s = max(0.0, self._played_until_s - time.monotonic())
+        played = self._written_frames - int(left_s * SAMPLE_RATE_HZ)
+        while self._done and self._done[0][0] <= played:
+            self._save(self._done.popleft()[1])
+        return played
+
+    def choose(self, wanted: str) -> None:
+        """Do nothing: a folder has been chosen in the settings."""
+
+    def moved(self) -> bool:
+        """Return False: a folder stays where it is."""
+        return False
+
+    def devices(self) -> Devices:
+        """List the folder as the only device."""
+        name = f"{PREFIX}{self._folder}"
+        return Devices((OutputDevice(name, is_default=True, in_use=self._open),), wanted=name)
+
+    def open(self) -> None:
+        """Make the folder.
+
+        Raises:
+            SpeakerError: it can't be made.
+        """
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise SpeakerError(
+                f"AUDIO_DEVICE: the folder {self._folder} can't be made ({exc.strerror})."
+            ) from exc
+        self._open = True
+        self._written_frames = 0
+        self._played_until_s = time.monotonic()
+
+    def begin_utterance(self) -> None:
+        """Record from here."""
+        self._recording, self._samples = True, []
+        self._begin_frame = self._written_frames
+
+    def end_utterance(self) -> None:
+        """Record to here; the file appears when its last frame has had its time."""
+        self._recording = False
+        self._done.append((self._written_frames, np.concatenate([*self._samples, _NOTHING])))
+        self._samples = []
+
+    def write(self, samples: Samples) -> int:
+        """Take as much of *samples* as a loudspeaker's buffer would, and return how much."""
+        now_s = time.monotonic()
+        queued = max(0.0, self._played_until_s - now_s) * SAMPLE_RATE_HZ
+        frames = max(0, min(len(samples), _CAPACITY_FRAMES - int(queued)))
+        if self._recording and frames:
+            self._samples.append(samples[:frames])
+        self._written_frames += frames
+        self._played_until_s = max(self._played_until_s, now_s) + frames / SAMPLE_RATE_HZ
+        return frames
+
+    def pad(self) -> None:
+        """Do nothing: a file needs no silence to be pushed out."""
+
+    def take_files(self) -> tuple[str, ...]:
+        """Return the files that appeared since the last call."""
+        files, self._files = tuple(self._files), []
+        return files
+
+    def abort(self) -> None:
+        """Save what had its time, forget the rest, and close. Never raises."""
+        try:
+            played = self.played_frames
+            for end_frame, samples in self._done:
+                begin_frame = end_frame - len(samples)
+                self._save(samples[: max(0, played - begin_frame)])
+            if self._recording:
+                samples = np.concatenate([*self._samples, _NOTHING])
+                self._save(samples[: max(0, played - self._begin_frame)])
+        except SpeakerError:
+            pass  # being silent matters more than the cut-off file
+        self.close()
+
+    def close(self) -> None:
+        """Forget what had no time to sound. Never raises."""
+        self._open = self._recording = False
+        self._samples = []
+        self._done.clear()
+
+    def shutdown(self) -> None:
+        """Close."""
+        self.abort()
+
+    def _save(self, samples: Samples) -> None:
+        """Write the next ``NNNN.wav``, under another name until it is whole."""
+        if not len(samples):
+            return
+        try:
+            path = self._folder / f"{self._next_number():04d}.wav"
+            part = path.with_name(path.name + _SUFFIX)
+            with wave.open(str(part), "wb") as file:
+                file.setnchannels(1)
+                file.setsampwidth(2)
+                file.setframerate(SAMPLE_RATE_HZ)
+                file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+            part.replace(path)
+        except OSError as exc:
+            raise SpeakerError(
+                f"AUDIO_DEVICE: {self._folder} can't be written to ({exc.strerror}). Make room "
+                "or choose another folder."
+            ) from exc
+        self._files.append(str(path))
+
+    def _next_number(self) -> int:
+        numbers = [
+            int(path.stem) for path in self._folder.glob("*.wav") if re.fullmatch(r"\d+", path.stem)
+        ]
+        return max(numbers, default=0) + 1
+
+
+_NOTHING = np.zeros(0, np.float32)

@@ -1,0 +1,209 @@
+"""Wires everything: start order, and reverse stop order, on one page."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from telegram.error import InvalidToken, TelegramError
+from telegram.ext import Application, ApplicationBuilder, ExtBot
+from telegram.request import HTTPXRequest
+
+from audio.models import resolve_kind
+from audio.pipeline import Speaker, SpeechPipeline, Voice
+from audio.speaker import PortAudioSpeaker
+from audio.types import Devices, Fact
+from audio.voice import KokoroVoice
+from audio.wavfile import PREFIX, WavSpeaker
+from bot.access import Access
+from bot.delivery import Delivery
+from bot.handlers import COMMANDS, Handlers
+from bot.inbox import Inbox
+from bot.polling import Polling
+from bot.receipts import Outbox
+from bot.settings import Settings
+
+log = logging.getLogger(__name__)
+
+# Telegram may take its time over a receipt; python-telegram-bot's own 5 s would give up too soon.
+_REPLY_TIMEOUT_S = 20.0
+# Of the 3 s that a SIGTERM may take, these are for the device and for the last receipts.
+_RELEASE_TIMEOUT_S = 1.5
+_FLUSH_TIMEOUT_S = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A bot under way."""
+
+    pipeline: SpeechPipeline
+    delivery: Delivery
+    polling: asyncio.Task[None]
+    """Ends only by an error that no retry can mend."""
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings,
+    *,
+    show_code: Callable[[str], None],
+    voice: Voice | None = None,
+    speaker: Speaker | None = None,
+) -> AsyncIterator[Running]:
+    """Run the bot as long as the context lasts.
+
+    Raises:
+        InboxError: the database can't be used.
+    """
+    if settings.telegram_bot_token is None:
+        raise ValueError("a bot needs a token")
+    loop = asyncio.get_running_loop()
+    async with AsyncExitStack() as stack:
+        inbox = await Inbox.open(settings.data_dir / "crier.db")
+        stack.push_async_callback(inbox.close)
+
+        bot = _make_bot(settings)
+        stack.push_async_callback(_quietly, bot.shutdown)
+        outbox = Outbox(bot)
+        stack.push_async_callback(outbox.close, _FLUSH_TIMEOUT_S)
+
+        access = Access(settings.telegram_allowed_users, inbox, show_code)
+        await access.start()
+
+        chosen = await inbox.choice("device", settings.audio_device)
+        wanted = settings.audio_device if chosen is None else chosen
+
+        def on_fact(fact: Fact) -> None:  # on the audio thread
+            loop.call_soon_threadsafe(delivery.note, fact)
+
+        pipeline = SpeechPipeline(
+            voice or KokoroVoice(settings.model_dir, resolve_kind(settings.kokoro_model)),
+            speaker or make_speaker(settings, wanted),
+            on_fact,
+            stream_idle_s=settings.stream_idle_s,
+        )
+        delivery = Delivery(pipeline, inbox, outbox, settings)
+        pipeline.start()
+        receipts = asyncio.create_task(delivery.run(), name="delivery")
+        stack.push_async_callback(_cancel, receipts)
+
+        application: Application[Any, Any, Any, Any, Any, Any] = (
+            ApplicationBuilder().bot(bot).updater(None).build()
+        )
+        polling = Polling(
+            bot, application.initialize, application.process_update, lambda: _menu(bot)
+        )
+
+        def silent_s() -> float | None:
+            last_s = polling.last_success_s
+            return None if last_s is None else time.monotonic() - last_s
+
+        Handlers(
+            settings, pipeline, inbox, outbox, delivery, access, lambda: bot.id, silent_s
+        ).register(application)
+        await delivery.resume()
+        polling_task = asyncio.create_task(polling.run(), name="polling")
+        stack.push_async_callback(_cancel, polling_task)
+        # Pushed last, so it comes first: silence before anything else.
+        stack.push_async_callback(_release, pipeline)
+        yield Running(pipeline, delivery, polling_task)
+
+
+async def run(settings: Settings, show_code: Callable[[str], None]) -> int:
+    """Run the bot until a signal or an error that no retry can mend; return the exit code."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings, show_code=show_code) as bot:
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({stopped, bot.polling}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not bot.polling.done():
+            log.info("Stopping")
+            return 0
+        try:
+            bot.polling.result()
+        except InvalidToken:
+            log.error(  # noqa: TRY400  # the traceback would add nothing, and may hold the token
+                "TELEGRAM_BOT_TOKEN: Telegram does not know this token (revoked, or mistyped). "
+                "Copy it from @BotFather and start again."
+            )
+            return 2
+        return 1
+
+
+def exit_process(code: int) -> None:
+    """End the process, by force where a thread would keep it: a wedged device or a long load."""
+    logging.shutdown()
+    if any(t is not threading.main_thread() and t.is_alive() for t in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def make_speaker(settings: Settings, wanted: str) -> Speaker:
+    """Return the loudspeaker that the settings ask for."""
+    if wanted.startswith(PREFIX):
+        return WavSpeaker(Path(wanted.removeprefix(PREFIX)).expanduser().absolute())
+    return PortAudioSpeaker(wanted, settings.audio_latency)
+
+
+def list_devices(settings: Settings) -> Devices:
+    """Ask PortAudio where sound can go, before or without a running bot. Blocks.
+
+    Raises:
+        AudioError: PortAudio is missing or will not start.
+    """
+    speaker = make_speaker(settings, settings.audio_device)
+    with ThreadPoolExecutor(1, thread_name_prefix="audio") as audio:
+        try:
+            return audio.submit(speaker.devices).result()
+        finally:
+            audio.submit(speaker.shutdown).result()
+
+
+def _make_bot(settings: Settings) -> ExtBot[None]:
+    assert settings.telegram_bot_token is not None  # noqa: S101  # checked by the caller
+    return ExtBot(
+        settings.telegram_bot_token.get_secret_value(),
+        base_url=f"{settings.telegram_api_url}/bot",
+        base_file_url=f"{settings.telegram_api_url}/file/bot",
+        request=HTTPXRequest(read_timeout=_REPLY_TIMEOUT_S, pool_timeout=_REPLY_TIMEOUT_S),
+        get_updates_request=HTTPXRequest(connection_pool_size=1),
+    )
+
+
+async def _menu(bot: ExtBot[None]) -> None:
+    """Register the command menu; a server that refuses does not stop the bot."""
+    try:
+        await bot.set_my_commands(COMMANDS)
+    except TelegramError as exc:
+        log.info("The command menu could not be registered: %s", exc)
+
+
+async def _release(pipeline: SpeechPipeline) -> None:
+    """Fall silent; leave a device that does not answer to its fate."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.wrap_future(pipeline.close()), _RELEASE_TIMEOUT_S)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _quietly(call: Callable[[], Any]) -> None:
+    with contextlib.suppress(TelegramError, RuntimeError):
+        await call()

@@ -1,0 +1,340 @@
+"""One short coroutine per message, command or button, and the wording of every reply.
+
+A handler gives orders and returns: it never waits for speech or for the Bot API, so that /stop
+never stands in a queue behind anything. Runs on the event loop.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from telegram import (
+    BotCommand,
+    CallbackQuery,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    Message,
+    Update,
+)
+from telegram.constants import ChatType
+from telegram.ext import (
+    Application,
+    ApplicationHandlerStop,
+    CallbackQueryHandler,
+    CommandHandler,
+    MessageHandler,
+    TypeHandler,
+    filters,
+)
+
+from audio.pipeline import SpeechPipeline
+from audio.text import speakable
+from audio.types import AudioError, Devices
+from audio.voices import describe
+from bot import receipts
+from bot.access import Access, Pairing
+from bot.delivery import Delivery
+from bot.inbox import Inbox, InboxError
+from bot.receipts import Outbox
+from bot.settings import Settings
+
+log = logging.getLogger(__name__)
+
+COMMANDS = (
+    BotCommand("stop", "silence now, forget what waits"),
+    BotCommand("devices", "where sound can go, and where it goes"),
+    BotCommand("status", "speaking or idle, and what waits"),
+    BotCommand("help", "what I can do"),
+)
+
+HELP = """Send me a text and I say it aloud here.
+
+/stop - silence now, forget what waits
+/devices - where sound can go, and where it goes
+/status - speaking or idle, and what waits
+/help - this page
+
+On your messages: 👀 stored and in the queue, 👍 heard to the end, 🙊 cut off, 😴 waiting \
+for a loudspeaker, 💔 not spoken (I say why)."""
+
+NOTHING_TO_SPEAK = "There is no word or number in it, so there is nothing to say. Send some words."
+CANT_SPEAK_YET = "I can only speak text yet. Send it as words."
+
+# How long the audio thread may take to list devices before the chat is told that it is busy.
+_DEVICES_TIMEOUT_S = 0.8
+_DEVICE = "device:"
+_FOLLOW = "device="  # follow the system
+_FOLLOW_SETTING = "device-"
+
+Context = Any  # python-telegram-bot's CallbackContext, which these handlers have no use for
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """What the handlers need; one method for each thing that a person can do."""
+
+    settings: Settings
+    pipeline: SpeechPipeline
+    inbox: Inbox
+    outbox: Outbox
+    delivery: Delivery
+    access: Access
+    bot_id: Callable[[], int]
+    telegram_silent_s: Callable[[], float | None]
+    """Seconds since Telegram last answered."""
+
+    def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
+        """Tell python-telegram-bot what is handled where."""
+        text = filters.TEXT & ~filters.COMMAND
+        application.add_handler(TypeHandler(Update, self.guard), group=-1)
+        for name, handler in {
+            "start": self.start,
+            "help": self.help,
+            "pair": self.pair,
+            "stop": self.stop,
+            "devices": self.devices,
+            "status": self.status,
+        }.items():
+            application.add_handler(CommandHandler(name, handler))
+        application.add_handler(MessageHandler(text, self.speak))
+        application.add_handler(MessageHandler(filters.COMMAND, self.unknown_command))
+        application.add_handler(MessageHandler(filters.ALL, self.cant_speak))
+        application.add_handler(CallbackQueryHandler(self.choose_device, pattern=r"^device"))
+        application.add_handler(CallbackQueryHandler(self.old_button))
+        application.add_error_handler(self.mistake)
+
+    # ---- who ----
+
+    async def guard(self, update: Update, _: Context) -> None:
+        """Let nothing pass but private chats with people who may speak."""
+        user, chat = update.effective_user, update.effective_chat
+        if user and chat and chat.type == ChatType.PRIVATE:
+            if self.access.allows(user.id):
+                return
+            if self.access.pairing and update.message:
+                await self._greet_unpaired(update.message)
+                raise ApplicationHandlerStop
+        self.access.note_stranger(user.id if user else None)
+        raise ApplicationHandlerStop
+
+    async def _greet_unpaired(self, message: Message) -> None:
+        command, _, code = (message.text or "").partition(" ")
+        user = message.from_user
+        if command != "/pair" or user is None:
+            if command == "/start":
+                self.outbox.reply(
+                    message.chat_id,
+                    "Nobody may speak here yet. Send /pair and the code that is shown on the "
+                    "computer, for example: /pair ABCD2345",
+                )
+            else:
+                self.access.note_stranger(user.id if user else None)
+            return
+        match await self.access.pair(user.id, user.full_name, code):
+            case Pairing.PAIRED:
+                self.outbox.reply(message.chat_id, f"Paired. Welcome!\n\n{HELP}")
+            case Pairing.WRONG_CODE:
+                self.outbox.reply(
+                    message.chat_id,
+                    "That is not the code that the computer shows now. Send it like this: "
+                    "/pair ABCD2345",
+                )
+            case Pairing.LOCKED | Pairing.CLOSED:
+                self.access.note_stranger(user.id)
+
+    # ---- what is spoken ----
+
+    async def speak(self, update: Update, _: Context) -> None:
+        """Store a text, then queue it."""
+        message = update.message
+        if message is None:
+            return
+        text = message.text or ""
+        if not speakable(text):
+            self._refuse(message, NOTHING_TO_SPEAK)
+            return
+        try:
+            stored = await self.inbox.accept(
+                self.bot_id(), update.update_id, message.chat_id, message.message_id, text
+            )
+        except InboxError as exc:
+            self._refuse(message, str(exc))
+            return
+        if stored is not None:
+            self.delivery.submit(stored)
+
+    async def cant_speak(self, update: Update, _: Context) -> None:
+        """Say that a sticker, a poll and the like are not spoken."""
+        if update.message:
+            self._refuse(update.message, CANT_SPEAK_YET)
+
+    def _refuse(self, message: Message, why: str) -> None:
+        self.outbox.react(message.chat_id, message.message_id, receipts.FAILED)
+        self.outbox.reply(message.chat_id, why, to=message.message_id)
+
+    # ---- commands ----
+
+    async def start(self, update: Update, _: Context) -> None:
+        """Welcome someone who may speak."""
+        self._answer(update, f"Hello. {HELP}")
+
+    async def help(self, update: Update, _: Context) -> None:
+        """Show what can be done."""
+        self._answer(update, HELP)
+
+    async def pair(self, update: Update, _: Context) -> None:
+        """Tell someone who may speak that pairing is over."""
+        self._answer(update, "You are paired already. Send me a text and I say it.")
+
+    async def unknown_command(self, update: Update, _: Context) -> None:
+        """Name the help page."""
+        command = ((update.message and update.message.text) or "").split(" ")[0]
+        self._answer(update, f"I don't know {command}. /help lists what I can do.")
+
+    async def stop(self, update: Update, _: Context) -> None:
+        """Fall silent and forget what waits; silence first, then the answer."""
+        self.pipeline.abort()
+        dropped = self.delivery.under_way
+        waiting = dropped - self.pipeline.status().speaking
+        match dropped, waiting:
+            case 0, _:
+                self._answer(update, "Silent. Nothing was waiting.")
+            case _, 0:
+                self._answer(update, "Silent. Nothing else was waiting.")
+            case _:
+                self._answer(update, f"Silent. {_count(waiting, 'waiting message')} dropped.")
+
+    async def status(self, update: Update, _: Context) -> None:
+        """Say what the audio world is doing, as it published it last."""
+        status = self.pipeline.status()
+        waiting = self.delivery.under_way - status.speaking
+        first, voice = status.first_sound_ms, self.settings.kokoro_voice
+        lines = [
+            f"{'Speaking' if status.speaking else 'Idle'}. "
+            + (f"{_count(waiting, 'message')} waiting." if waiting > 0 else "Nothing waits."),
+            f"Voice: {voice} ({describe(voice)}), speed {self.settings.kokoro_speed:g}",
+            f"Device: {status.device or 'not used yet'}",
+            "Last time to first sound: " + (f"{first / 1000:.1f} s" if first else "none yet"),
+        ]
+        if status.warning:
+            lines.append(f"Warning: {status.warning}")
+        if status.last_error:
+            lines.append(f"Last error: {status.last_error}")
+        self._answer(update, "\n".join(lines))
+
+    async def devices(self, update: Update, _: Context) -> None:
+        """List where sound can go, with a button for each."""
+        text, keyboard = await self._device_list()
+        self._answer(update, text, keyboard)
+
+    def _answer(
+        self, update: Update, text: str, keyboard: InlineKeyboardMarkup | None = None
+    ) -> None:
+        if update.effective_chat:
+            self.outbox.reply(update.effective_chat.id, text, keyboard=keyboard)
+
+    # ---- buttons ----
+
+    async def choose_device(self, update: Update, _: Context) -> None:
+        """Send sound where the button says, from the next sentence on."""
+        query = update.callback_query
+        if query is None or query.data is None or not isinstance(query.message, Message):
+            return
+        setting = self.settings.audio_device
+        said = "Following the system."
+        if query.data == _FOLLOW:
+            await self._choose(query, "")
+        elif query.data == _FOLLOW_SETTING:
+            await self._choose(query, None)
+            said = f"Following the setting: {setting or 'the system'}."
+        else:
+            devices = await self._ask_devices()
+            names = [d.name for d in devices.outputs] if isinstance(devices, Devices) else []
+            name = next((n for n in names if _device_button(n) == query.data), None)
+            if name is None:
+                said = "That device is not there any more."
+            else:
+                await self._choose(query, name)
+                said = f"Using {name}."
+        chat_id = query.message.chat_id
+        self.outbox.answer(chat_id, query.id, said)
+        text, keyboard = await self._device_list()
+        self.outbox.edit(chat_id, query.message.message_id, text, keyboard)
+
+    async def _choose(self, query: CallbackQuery, wanted: str | None) -> None:
+        setting = self.settings.audio_device
+        self.pipeline.choose(setting if wanted is None else wanted)
+        try:
+            await self.inbox.choose("device", wanted, setting)
+        except Exception:  # the choice holds until the next start; saying so is enough
+            log.exception("The choice of a device can't be stored")
+            chat_id = query.message.chat.id if query.message else query.from_user.id
+            self.outbox.reply(chat_id, "I could not store that; it holds until I am restarted.")
+
+    async def old_button(self, update: Update, _: Context) -> None:
+        """Answer a button that an earlier version made."""
+        if update.callback_query and update.effective_chat:
+            said = "That button is out of date."
+            self.outbox.answer(update.effective_chat.id, update.callback_query.id, said)
+
+    async def _device_list(self) -> tuple[str, InlineKeyboardMarkup | None]:
+        devices = await self._ask_devices()
+        if isinstance(devices, str):
+            return devices, None
+        if not devices.outputs:
+            return "There is no output device. Connect one, then send /devices again.", None
+        lines = []
+        for device in devices.outputs:
+            marks = [
+                *(["the system's default"] if device.is_default else []),
+                *(["in use"] if device.in_use else []),
+            ]
+            lines.append(f"• {device.name}" + (f" ({', '.join(marks)})" if marks else ""))
+        wanted = devices.wanted
+        lines.append("")
+        lines.append(f"Chosen: {wanted}" if wanted else "Following the system.")
+        if devices.warning:
+            lines.append(f"Warning: {devices.warning}")
+        if wanted.startswith("file:"):
+            return "\n".join(lines), None
+        rows = [
+            [InlineKeyboardButton(device.name, callback_data=_device_button(device.name))]
+            for device in devices.outputs
+        ]
+        rows.append([InlineKeyboardButton("Follow the system", callback_data=_FOLLOW)])
+        if self.settings.audio_device:
+            label = f"Follow the setting ({self.settings.audio_device})"
+            rows.append([InlineKeyboardButton(label, callback_data=_FOLLOW_SETTING)])
+        return "\n".join(lines), InlineKeyboardMarkup(rows)
+
+    async def _ask_devices(self) -> Devices | str:
+        """Ask the audio thread; a text where it has no answer in time."""
+        try:
+            answer = asyncio.wrap_future(self.pipeline.devices())
+            return await asyncio.wait_for(answer, _DEVICES_TIMEOUT_S)
+        except AudioError as exc:
+            return str(exc)
+        except TimeoutError:
+            return "The loudspeaker does not answer just now. Try again in a moment."
+
+    # ---- mistakes ----
+
+    async def mistake(self, update: object, context: Context) -> None:
+        """Log what a handler did wrong, and say that something is wrong."""
+        log.error("Mistake in a handler", exc_info=context.error)
+        if isinstance(update, Update) and update.effective_chat:
+            self.outbox.reply(
+                update.effective_chat.id, "I made a mistake on that one; my log says more."
+            )
+
+
+def _device_button(name: str) -> str:
+    """Return a button's data for a device; Telegram takes 64 bytes, and indices shift."""
+    return _DEVICE + hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" + ("" if number == 1 else "s")

@@ -1,0 +1,92 @@
+"""The log: a rotating file, and the terminal where there is one; never the token."""
+
+import logging
+import logging.handlers
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+# The form of a bot's token. Source: core.telegram.org/bots/api#authorizing-your-bot.
+_TOKEN = re.compile(r"\d{3,}(?::|%3A)[A-Za-z0-9_-]{20,}")
+_HIDDEN = "<token>"
+_FORMAT = "%(asctime)s %(levelname)-7s %(threadName)-11s %(name)s: %(message)s"
+
+_FILE_BYTES = 1_000_000
+_FILES = 5
+
+
+class _Redacting(logging.Formatter):
+    """Hides tokens after everything, traceback included, has become text.
+
+    httpx logs whole URLs, and a Bot API URL holds the token; errors quote them too.
+    """
+
+    def __init__(self, secret: str) -> None:
+        super().__init__(_FORMAT)
+        self._secret = secret
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        if self._secret:
+            line = line.replace(self._secret, _HIDDEN)
+        return _TOKEN.sub(_HIDDEN, line)
+
+
+def start(level: str, data_dir: Path, token: str, *, terminal: bool) -> Path:
+    """Log to ``crier.log`` in *data_dir*, and to the terminal from *terminal* on.
+
+    Returns:
+        The log file.
+
+    Raises:
+        OSError: the folder or the file can't be written.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    path = data_dir / "crier.log"
+    formatter = _Redacting(token)
+    handlers: list[logging.Handler] = [
+        logging.handlers.RotatingFileHandler(
+            path, maxBytes=_FILE_BYTES, backupCount=_FILES, encoding="utf-8"
+        )
+    ]
+    if terminal:
+        handlers.append(logging.StreamHandler(sys.stderr))
+    for handler in handlers:
+        handler.setFormatter(formatter)
+    logging.basicConfig(level=level, handlers=handlers, force=True)
+    for chatty in ("httpx", "httpcore", "aiosqlite", "asyncio", "uvicorn", "telegram"):
+        logging.getLogger(chatty).setLevel(max(logging.getLevelName(level), logging.WARNING))
+    if level == "DEBUG":
+        logging.getLogger("telegram").setLevel(level)
+        logging.getLogger("httpx").setLevel(level)
+    return path
+
+
+def keep_terminal_clean(data_dir: Path) -> Callable[[], None]:
+    """Send what C libraries print on stderr to a file, and keep `sys.stderr` on the terminal.
+
+    ALSA prints its every underrun there; and PortAudio's start points file descriptor 2 at
+    /dev/null for a moment, which would swallow lines of ours (sounddevice.py, _initialize).
+
+    Returns:
+        A function that undoes it.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    was: TextIO = sys.stderr
+    noise = os.open(data_dir / "libraries.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(noise, 2)
+    os.close(noise)
+    sys.stderr = os.fdopen(terminal, "w", buffering=1, closefd=False)
+
+    def undo() -> None:
+        sys.stderr.flush()
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        sys.stderr = was
+
+    return undo

@@ -1,0 +1,484 @@
+"""An embedded Bot API server: behind `crier demo`, and what the tests talk to.
+
+It keeps the real server's rules where a bot can run into them: an update is confirmed by the
+offset of the next getUpdates; a second poller ends the first with 409; 429 comes with retry_after;
+an edit that changes nothing, a reaction that is not on the list and an old button are refused.
+Source: core.telegram.org/bots/api and tdlib/telegram-bot-api, Client.cpp.
+
+Runs on the event loop, on loopback only, in memory.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import secrets
+import socket
+import time
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from telegram.constants import ReactionEmoji
+
+Json = dict[str, Any]
+
+_MAX_TEXT_CHARS = 4096
+_MAX_CALLBACK_BYTES = 64
+_MAX_POLL_S = 50
+_MAX_FILE_BYTES = 20_000_000
+# "about one message a second per chat, bursts tolerated" (Bot API FAQ); how much of a burst is
+# not documented.
+_BURST = 30
+_REFILL_PER_S = 1.0
+_REACTIONS = frozenset(str(emoji) for emoji in ReactionEmoji)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Someone with Telegram on the phone; a private chat has the same number."""
+
+    id: int
+    name: str = "You"
+
+    def as_user(self) -> Json:
+        """Return the Bot API's User."""
+        return {"id": self.id, "is_bot": False, "first_name": self.name, "language_code": "en"}
+
+    def as_chat(self) -> Json:
+        """Return the Bot API's Chat."""
+        return {"id": self.id, "type": "private", "first_name": self.name}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that the bot did, as a person would see it."""
+
+    kind: str
+    """``message``, ``edit``, ``reaction``, ``answer`` or ``menu``."""
+    at_s: float
+    """`time.monotonic` when the server took it."""
+    chat_id: int = 0
+    message_id: int = 0
+    """The bot's own message, or the one reacted to."""
+    text: str = ""
+    """The text, or the emoji."""
+    buttons: tuple[tuple[str, str], ...] = ()
+    """(label, data)."""
+    reply_to: int = 0
+
+
+@dataclass(slots=True)
+class Fault:
+    """What a method does instead of its work."""
+
+    delay_s: float = 0.0
+    status: int = 200
+    """200: only the delay."""
+    description: str = ""
+    retry_after_s: int = 0
+    times: int = -1
+    """How often; -1 for always."""
+
+
+class BotApiError(Exception):
+    """What the server answers when it refuses."""
+
+    def __init__(self, status: int, description: str, retry_after_s: int = 0) -> None:
+        super().__init__(description)
+        self.status = status
+        self.description = description
+        self.retry_after_s = retry_after_s
+
+
+class Sandbox:
+    """The server and the people on its other side."""
+
+    def __init__(self, token: str) -> None:
+        """Know one bot, by its *token*."""
+        self.token = token
+        self.bot_id = int(token.partition(":")[0])
+        self.url = ""
+        self.faults: dict[str, Fault] = {}
+        """By lower-case method name."""
+        self.events: list[Event] = []
+        self.calls: list[tuple[float, str, Json]] = []
+        """Every request: `time.monotonic`, lower-case method, parameters."""
+        self._happened = asyncio.Condition()
+        self._updates: deque[Json] = deque()
+        self._update_ids = itertools.count(secrets.randbelow(10**8) + 1)
+        self._message_ids = itertools.count(1)
+        self._messages: dict[tuple[int, int], Json] = {}
+        self._files: dict[str, bytes] = {}
+        self._queries: set[str] = set()
+        self._arrived = asyncio.Event()
+        self._poll: asyncio.Event | None = None  # set to end the present poller
+        self._tokens: defaultdict[int, tuple[float, float]] = defaultdict(
+            lambda: (float(_BURST), time.monotonic())
+        )
+
+    # ---- the people's side ----
+
+    def send(self, person: Person, text: str, chat: Json | None = None) -> int:
+        """Send *text* to the bot, and return the message's number."""
+        fields: Json = {"text": text}
+        if text.startswith("/"):
+            length = len(text.split(maxsplit=1)[0])
+            fields["entities"] = [{"type": "bot_command", "offset": 0, "length": length}]
+        return self.send_fields(person, fields, chat)
+
+    def send_fields(self, person: Person, fields: Json, chat: Json | None = None) -> int:
+        """Send a message of any kind, such as ``{"sticker": {...}}``."""
+        message = {
+            "message_id": next(self._message_ids),
+            "date": int(time.time()),
+            "from": person.as_user(),
+            "chat": chat or person.as_chat(),
+            **fields,
+        }
+        self._messages[message["chat"]["id"], message["message_id"]] = message
+        self.push({"message": message})
+        return int(message["message_id"])
+
+    def press(self, person: Person, message_id: int, data: str) -> None:
+        """Press the button with *data* under one of the bot's messages."""
+        message = self._messages[person.id, message_id]
+        query_id = str(secrets.randbelow(10**15))
+        self._queries.add(query_id)
+        query = {"id": query_id, "from": person.as_user(), "message": message, "data": data}
+        self.push({"callback_query": {**query, "chat_instance": "1"}})
+
+    def push(self, update: Json) -> int:
+        """Offer an update, whatever it is, and return its number."""
+        update_id = next(self._update_ids)
+        self._updates.append({"update_id": update_id, **update})
+        self._arrived.set()
+        return update_id
+
+    def add_file(self, content: bytes) -> str:
+        """Keep a file that the bot may fetch, and return its file_id."""
+        file_id = secrets.token_hex(8)
+        self._files[file_id] = content
+        return file_id
+
+    @property
+    def pending(self) -> int:
+        """How many updates are not confirmed."""
+        return len(self._updates)
+
+    async def wait_for(
+        self, wanted: Callable[[Event], bool], timeout_s: float = 30.0, since: int = 0
+    ) -> Event:
+        """Return the first event from number *since* on that is *wanted*; wait for it.
+
+        Raises:
+            TimeoutError: it did not come.
+        """
+        async with asyncio.timeout(timeout_s), self._happened:
+            while True:
+                for event in itertools.islice(self.events, since, None):
+                    if wanted(event):
+                        return event
+                since = len(self.events)
+                await self._happened.wait()
+
+    async def _note(self, event: Event) -> None:
+        async with self._happened:
+            self.events.append(event)
+            self._happened.notify_all()
+
+    # ---- the server ----
+
+    @contextlib.asynccontextmanager
+    async def serve(self, port: int = 0) -> AsyncIterator[None]:
+        """Serve on 127.0.0.1 as long as the context lasts; port 0 is any free one."""
+        app = Starlette(
+            routes=[
+                Route("/bot{token}/{method}", self._call, methods=["GET", "POST"]),
+                Route("/file/bot{token}/{path:path}", self._download, methods=["GET"]),
+            ]
+        )
+        config = uvicorn.Config(
+            app, log_config=None, lifespan="off", timeout_graceful_shutdown=1, access_log=False
+        )
+        server = _QuietServer(config)
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(128)
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        task = asyncio.create_task(server.serve([listener]), name="sandbox")
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            if self._poll is not None:
+                self._poll.set()
+            await task
+            listener.close()
+
+    async def _call(self, request: Request) -> Response:
+        try:
+            self._check_token(request.path_params["token"])
+            method = request.path_params["method"].lower()
+            parameters = await _parameters(request)
+            self.calls.append((time.monotonic(), method, parameters))
+            await self._suffer(method)
+            answer = getattr(self, f"_do_{method}", None)
+            if answer is None:
+                raise BotApiError(404, "Not Found: method not found")
+            result = await answer(parameters)
+        except BotApiError as exc:
+            body: Json = {
+                "ok": False,
+                "error_code": exc.status,
+                "description": exc.description,
+            }
+            if exc.retry_after_s:
+                body["parameters"] = {"retry_after": exc.retry_after_s}
+            return JSONResponse(body, exc.status)
+        return JSONResponse({"ok": True, "result": result})
+
+    def _check_token(self, token: str) -> None:
+        if not token.partition(":")[0].isdigit():
+            raise BotApiError(404, "Not Found")
+        if not secrets.compare_digest(token.encode(), self.token.encode()):
+            raise BotApiError(401, "Unauthorized")
+
+    async def _suffer(self, method: str) -> None:
+        fault = self.faults.get(method)
+        if fault is None or fault.times == 0:
+            return
+        fault.times -= 1
+        await asyncio.sleep(fault.delay_s)
+        if fault.status != 200:  # noqa: PLR2004
+            raise BotApiError(fault.status, fault.description, fault.retry_after_s)
+
+    def _spend(self, chat_id: int) -> None:
+        """Take one message from a chat's allowance."""
+        left, since_s = self._tokens[chat_id]
+        now_s = time.monotonic()
+        left = min(_BURST, left + (now_s - since_s) * _REFILL_PER_S)
+        if left < 1:
+            wait_s = int((1 - left) / _REFILL_PER_S) + 1
+            raise BotApiError(429, f"Too Many Requests: retry after {wait_s}", wait_s)
+        self._tokens[chat_id] = (left - 1, now_s)
+
+    async def _download(self, request: Request) -> Response:
+        try:
+            self._check_token(request.path_params["token"])
+        except BotApiError as exc:
+            return JSONResponse({"ok": False, "error_code": exc.status}, exc.status)
+        content = self._files.get(request.path_params["path"].removeprefix("files/"))
+        return Response(content) if content is not None else Response(status_code=404)
+
+    # ---- methods ----
+
+    async def _do_getme(self, _: Json) -> Json:
+        return {
+            "id": self.bot_id,
+            "is_bot": True,
+            "first_name": "Crier",
+            "username": "crier_bot",
+            "can_join_groups": False,
+            "can_read_all_group_messages": False,
+            "supports_inline_queries": False,
+        }
+
+    async def _do_deletewebhook(self, parameters: Json) -> bool:
+        if parameters.get("drop_pending_updates"):
+            self._updates.clear()
+        return True
+
+    async def _do_getwebhookinfo(self, _: Json) -> Json:
+        pending = len(self._updates)
+        return {"url": "", "has_custom_certificate": False, "pending_update_count": pending}
+
+    async def _do_getupdates(self, parameters: Json) -> list[Json]:
+        if self._poll is not None:
+            self._poll.set()  # the newer request wins
+        ended = self._poll = asyncio.Event()
+        offset = int(parameters.get("offset") or 0)
+        limit = min(100, int(parameters.get("limit") or 100))
+        timeout_s = min(_MAX_POLL_S, float(parameters.get("timeout") or 0))
+        allowed = parameters.get("allowed_updates")
+        if offset < 0:
+            while len(self._updates) > -offset:
+                self._updates.popleft()
+        while self._updates and self._updates[0]["update_id"] < offset:
+            self._updates.popleft()
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            if ended.is_set():
+                raise BotApiError(
+                    409,
+                    "Conflict: terminated by other getUpdates request; "
+                    "make sure that only one bot instance is running",
+                )
+            if allowed:  # the real server drops what was not asked for
+                self._updates = deque(u for u in self._updates if allowed_kind(u, allowed))
+            left_s = deadline_s - time.monotonic()
+            if self._updates or left_s <= 0:
+                break
+            self._arrived.clear()
+            waits = [asyncio.ensure_future(e.wait()) for e in (self._arrived, ended)]
+            await asyncio.wait(waits, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+        self._poll = None
+        return list(itertools.islice(self._updates, limit))
+
+    async def _do_sendmessage(self, parameters: Json) -> Json:
+        chat_id = int(parameters["chat_id"])
+        text = _checked_text(parameters)
+        reply = parameters.get("reply_parameters") or {}
+        reply_to = int(reply.get("message_id") or 0)
+        if not any(chat == chat_id for chat, _ in self._messages):
+            raise BotApiError(400, "Bad Request: chat not found")
+        answered = self._messages.get((chat_id, reply_to))
+        if reply_to and not answered and not reply.get("allow_sending_without_reply"):
+            raise BotApiError(400, "Bad Request: message to be replied not found")
+        buttons = _buttons(parameters)
+        self._spend(chat_id)
+        message: Json = {
+            "message_id": next(self._message_ids),
+            "date": int(time.time()),
+            "chat": {"id": chat_id, "type": "private"},
+            "from": await self._do_getme({}),
+            "text": text,
+        }
+        if parameters.get("reply_markup"):
+            message["reply_markup"] = parameters["reply_markup"]
+        self._messages[chat_id, message["message_id"]] = message
+        number = message["message_id"]
+        now_s = time.monotonic()
+        await self._note(Event("message", now_s, chat_id, number, text, buttons, reply_to))
+        return message
+
+    async def _do_editmessagetext(self, parameters: Json) -> Json:
+        chat_id, number = int(parameters["chat_id"]), int(parameters["message_id"])
+        text = _checked_text(parameters)
+        message = self._messages.get((chat_id, number))
+        if message is None or not message["from"]["is_bot"]:
+            raise BotApiError(400, "Bad Request: message to edit not found")
+        markup = parameters.get("reply_markup")
+        if (message["text"], message.get("reply_markup")) == (text, markup):
+            raise BotApiError(
+                400,
+                "Bad Request: message is not modified: specified new message content and reply "
+                "markup are exactly the same as a current content and reply markup of the message",
+            )
+        buttons = _buttons(parameters)
+        self._spend(chat_id)
+        message["text"], message["reply_markup"] = text, markup
+        if markup is None:
+            del message["reply_markup"]
+        await self._note(Event("edit", time.monotonic(), chat_id, number, text, buttons))
+        return message
+
+    async def _do_setmessagereaction(self, parameters: Json) -> bool:
+        chat_id, number = int(parameters["chat_id"]), int(parameters["message_id"])
+        reactions = parameters.get("reaction") or []
+        if (chat_id, number) not in self._messages:
+            raise BotApiError(400, "Bad Request: message to react not found")
+        if len(reactions) > 1:
+            raise BotApiError(400, "Bad Request: REACTIONS_TOO_MANY")
+        emoji = reactions[0].get("emoji", "") if reactions else ""
+        if reactions and emoji not in _REACTIONS:
+            raise BotApiError(400, "Bad Request: REACTION_INVALID")
+        await self._note(Event("reaction", time.monotonic(), chat_id, number, emoji))
+        return True
+
+    async def _do_answercallbackquery(self, parameters: Json) -> bool:
+        query_id = str(parameters["callback_query_id"])
+        if query_id not in self._queries:
+            raise BotApiError(
+                400,
+                "Bad Request: query is too old and response timeout expired or query ID is invalid",
+            )
+        self._queries.discard(query_id)
+        await self._note(Event("answer", time.monotonic(), text=parameters.get("text") or ""))
+        return True
+
+    async def _do_setmycommands(self, parameters: Json) -> bool:
+        names = ", ".join(command["command"] for command in parameters["commands"])
+        await self._note(Event("menu", time.monotonic(), text=names))
+        return True
+
+    async def _do_getfile(self, parameters: Json) -> Json:
+        file_id = parameters.get("file_id", "")
+        content = self._files.get(file_id)
+        if content is None:
+            raise BotApiError(400, "Bad Request: invalid file_id")
+        if len(content) > _MAX_FILE_BYTES:
+            raise BotApiError(400, "Bad Request: file is too big")
+        path = f"files/{file_id}"
+        unique = file_id[:8]
+        return {
+            "file_id": file_id,
+            "file_unique_id": unique,
+            "file_size": len(content),
+            "file_path": path,
+        }
+
+
+class _QuietServer(uvicorn.Server):
+    """Leaves the signals to the program that it is embedded in."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+def allowed_kind(update: Json, allowed: list[str]) -> bool:
+    """Say whether an update is of one of the kinds that the bot asked for."""
+    return any(kind in update for kind in allowed)
+
+
+async def _parameters(request: Request) -> Json:
+    """Return the parameters of a call, from wherever the Bot API takes them."""
+    parameters: Json = dict(request.query_params)
+    kind = request.headers.get("content-type", "")
+    if kind.startswith("application/json"):
+        parameters.update(await request.json())
+    elif kind:
+        async with request.form() as form:
+            for name, value in form.multi_items():
+                parameters[name] = await value.read() if isinstance(value, UploadFile) else value
+    for name, value in parameters.items():
+        if (
+            name != "text"
+            and isinstance(value, str)
+            and value.startswith(("[", "{", "true", "fal"))
+        ):
+            with contextlib.suppress(json.JSONDecodeError):
+                parameters[name] = json.loads(value)
+    return parameters
+
+
+def _checked_text(parameters: Json) -> str:
+    text = str(parameters.get("text") or "").strip()
+    if not text:
+        raise BotApiError(400, "Bad Request: message text is empty")
+    if len(text) > _MAX_TEXT_CHARS:
+        raise BotApiError(400, "Bad Request: message is too long")
+    return text
+
+
+def _buttons(parameters: Json) -> tuple[tuple[str, str], ...]:
+    markup = parameters.get("reply_markup") or {}
+    buttons = []
+    for row in markup.get("inline_keyboard", []):
+        for button in row:
+            data = button.get("callback_data", "")
+            if not 1 <= len(data.encode()) <= _MAX_CALLBACK_BYTES:
+                raise BotApiError(400, "Bad Request: BUTTON_DATA_INVALID")
+            buttons.append((button["text"], data))
+    return tuple(buttons)

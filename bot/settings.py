@@ -1,0 +1,196 @@
+"""Every environment variable: type, unit, default, one-line reason.
+
+The real environment wins over the ``.env`` of the checkout, which wins over the ``.env`` of the
+data folder. An empty value means unset.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import platformdirs
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from audio.types import UnknownVoiceError
+from audio.voices import LANGUAGES, check_voice, language_of
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message names its variable and what to do."""
+
+
+class Settings(BaseSettings):
+    """What can be set, and what holds where nothing is."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
+    telegram_bot_token: SecretStr | None = Field(
+        default=None, description="From @BotFather. Secret."
+    )
+    telegram_allowed_users: Annotated[frozenset[int], NoDecode] = Field(
+        default=frozenset(),
+        description="Numeric user ids, comma-separated. Empty: a pairing code is shown at start.",
+    )
+    telegram_api_url: str = Field(
+        default="https://api.telegram.org", description="Another Bot API server, if you run one."
+    )
+    audio_device: str = Field(
+        default="",
+        description="An output device's name or part of it; file:DIR writes WAV files. "
+        "Empty: the system's default.",
+    )
+    audio_latency: Literal["high", "low"] | Annotated[float, Field(gt=0, le=5)] = Field(
+        default="high", description="PortAudio's suggested latency: high, low or seconds."
+    )
+    stream_idle_s: float = Field(
+        default=3.0, ge=0, le=3600, description="How long an idle stream stays open, in seconds."
+    )
+    kokoro_voice: str = Field(default="af_heart", description="One of `crier voices`.")
+    kokoro_speed: float = Field(default=1.0, ge=0.5, le=2.0, description="0.5 to 2.0.")
+    kokoro_lang: str = Field(
+        default="", description="A language code such as en-gb. Empty: the voice's own."
+    )
+    kokoro_model: Literal["auto", "fp32", "int8"] = Field(
+        default="auto", description="auto: fp32 on Apple silicon, int8 elsewhere."
+    )
+    model_dir: Path = Field(
+        default=platformdirs.user_cache_path("crier") / "models",
+        description="Where the model files are.",
+    )
+    data_dir: Path = Field(
+        default=platformdirs.user_data_path("crier"),
+        description="Where messages, choices and the log are kept.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Texts of messages are logged at DEBUG only."
+    )
+
+    @field_validator("telegram_allowed_users", mode="before")
+    @classmethod
+    def _split_users(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        ids = [part.strip() for part in value.split(",") if part.strip()]
+        wrong = [part for part in ids if not (part.isascii() and part.isdigit() and int(part) > 0)]
+        if wrong:
+            raise ValueError(
+                f"{wrong[0]!r} is not a numeric user id. @userinfobot tells you yours; "
+                "separate several by commas"
+            )
+        return frozenset(int(part) for part in ids)
+
+    @field_validator("telegram_bot_token")
+    @classmethod
+    def _check_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            bot_id, colon, secret = value.get_secret_value().partition(":")
+            if not (colon and bot_id.isdigit() and secret and secret.isascii()):
+                raise ValueError("it does not look like 123456789:AbC...; copy it from @BotFather")
+        return value
+
+    @field_validator("telegram_api_url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("it must begin with http:// or https://")
+        return value.rstrip("/")
+
+    @field_validator("kokoro_voice")
+    @classmethod
+    def _check_voice(cls, value: str) -> str:
+        try:
+            return check_voice(value)
+        except UnknownVoiceError as exc:
+            raise ValueError(str(exc)) from exc
+
+    @field_validator("kokoro_lang")
+    @classmethod
+    def _check_lang(cls, value: str) -> str:
+        if value and value not in LANGUAGES:
+            raise ValueError(f"there is no language {value!r}; choose {', '.join(LANGUAGES)}")
+        return value
+
+    @field_validator("kokoro_model", "log_level", mode="before")
+    @classmethod
+    def _any_case(cls, value: object, info: Any) -> object:
+        if not isinstance(value, str):
+            return value
+        return value.upper() if info.field_name == "log_level" else value.lower()
+
+    @field_validator("model_dir", "data_dir")
+    @classmethod
+    def _expand(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @property
+    def lang(self) -> str:
+        """The language to speak, espeak-ng's code."""
+        return self.kokoro_lang or language_of(self.kokoro_voice)
+
+    def replaced(self, **values: Any) -> Self:
+        """Return a copy with other values, unchecked."""
+        return self.model_copy(update=values)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  # pydantic-settings names them
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take the environment first; `load` hands over what the files say."""
+        return (env_settings, init_settings)
+
+
+def load(checkout: Path = CHECKOUT) -> tuple[Settings, list[str]]:
+    """Read the settings.
+
+    Returns:
+        The settings, and a warning for each unknown key in a .env file.
+
+    Raises:
+        SettingsError: a value is wrong or a file can't be read; names the variable or the file.
+    """
+    near = _read_env(checkout / ".env")
+    data_dir = _build(near).data_dir
+    far = _read_env(data_dir / ".env")
+    warnings = [
+        f"{path}: {key} is not a setting of Crier and has no effect."
+        for path, values in ((checkout / ".env", near), (data_dir / ".env", far))
+        for key in values
+        if key.lower() not in Settings.model_fields
+    ]
+    return _build({**far, **near}), warnings
+
+
+def _read_env(path: Path) -> dict[str, str]:
+    """Return what a .env file sets; nothing where there is none."""
+    if not path.exists():
+        return {}
+    try:
+        values = dotenv_values(path)
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingsError(
+            f"{path} can't be read ({exc}). It must be a text file of NAME=value lines."
+        ) from exc
+    return {key: value for key, value in values.items() if value}
+
+
+def _build(values: dict[str, str]) -> Settings:
+    try:
+        given: dict[str, Any] = {key.lower(): value for key, value in values.items()}
+        return Settings(**given)
+    except ValidationError as exc:
+        lines = []
+        for error in exc.errors():
+            field = str(error["loc"][0])
+            given = error["input"]
+            shown = "" if "token" in field else f" (it is {os.fsdecode(str(given))!r})"
+            lines.append(f"{field.upper()}: {error['msg'].removeprefix('Value error, ')}{shown}.")
+        raise SettingsError("\n".join(dict.fromkeys(lines))) from None

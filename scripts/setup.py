@@ -1,0 +1,297 @@
+"""Set everything up: what `make setup` runs. Needs nothing but a Python 3.8 or newer.
+
+Installs a uv of its own where there is none, makes `.venv` with a Python of 3.11 to 3.13, installs
+the hash-pinned requirements and the system's PortAudio, and fetches the model files. A second run
+finds its stamp and returns at once. Every failure is one message that says what to do next.
+"""
+
+import argparse
+import ctypes.util
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PRIVATE_UV = ROOT / ".uv"
+STAMP = VENV / "crier-setup"
+PYTHONS = ">=3.11,<3.14"
+
+# What the environment and the model files take, with some room: measured on Linux, 0.6 GB.
+NEEDED_MB = 1500
+OLDEST_MACOS = 14
+
+DEBIAN_RUN = {"libportaudio2": "PortAudio, which plays the sound"}
+DEBIAN_TEST = {
+    "pulseaudio": "the tests' loudspeakers",
+    "pulseaudio-utils": "listens to them",
+    "libasound2-plugins": "joins them to ALSA",
+}
+
+
+class SetupError(Exception):
+    """Set-up can't go on; the message says why and what to do."""
+
+
+def main() -> int:
+    """Set up, and return the exit code."""
+    parser = argparse.ArgumentParser(description="Set Crier up.")
+    parser.add_argument("--dev", action="store_true", help="what the tests need, too")
+    parser.add_argument("--lock", action="store_true", help="write the requirements files anew")
+    options = parser.parse_args()
+    try:
+        if options.lock:
+            lock(find_uv())
+            return 0
+        wanted = fingerprint(dev=options.dev)
+        if STAMP.exists() and wanted in STAMP.read_text().split() and python().exists():
+            return 0
+        set_up(dev=options.dev)
+    except SetupError as exc:
+        print(f"\nSet-up stopped: {exc}", file=sys.stderr)
+        return 1
+    except OSError as exc:
+        print(f"\nSet-up stopped: {exc.filename or ROOT}: {exc.strerror}.", file=sys.stderr)
+        print(
+            "Make room, or see that the folder can be written; then start again.", file=sys.stderr
+        )
+        return 1
+    except KeyboardInterrupt:
+        print("\nSet-up stopped. Start again to go on.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def set_up(*, dev: bool) -> None:
+    """Do all of it, in an order in which the cheap checks come first."""
+    started_s = time.monotonic()
+    check_platform()
+    check_space()
+    install_system_packages({**DEBIAN_RUN, **(DEBIAN_TEST if dev else {})})
+    uv = find_uv()
+    make_environment(uv)
+    install_requirements(uv, "requirements-dev.txt" if dev else "requirements.txt")
+    write_launcher(uv)
+    say("Model files")
+    # Its own message says what went wrong.
+    if run([str(VENV / "bin" / "crier"), "models"]) != 0:
+        raise SetupError("without the model files there is no voice (see above).")
+    # The development environment holds everything that a run needs.
+    kinds = (True, False) if dev else (False,)
+    STAMP.write_text("\n".join(fingerprint(dev=kind) for kind in kinds) + "\n")
+    say(f"Ready after {time.monotonic() - started_s:.0f} s")
+
+
+def fingerprint(*, dev: bool) -> str:
+    """Return what the environment was made from; another one means set up again."""
+    digest = hashlib.sha256(sys.platform.encode())
+    for name in ("requirements-dev.txt" if dev else "requirements.txt", "scripts/setup.py"):
+        digest.update((ROOT / name).read_bytes())
+    return digest.hexdigest()
+
+
+def python() -> Path:
+    """Return the environment's Python."""
+    return VENV / "bin" / "python"
+
+
+def check_platform() -> None:
+    """Refuse what can't work before anything is downloaded."""
+    machine = platform.machine()
+    if sys.platform == "darwin":
+        under_rosetta = machine == "x86_64" and output(["sysctl", "-n", "hw.optional.arm64"]) == "1"
+        if under_rosetta:
+            raise SetupError(
+                f"this Python ({sys.executable}) runs under Rosetta, as if on an Intel Mac. "
+                "Use one for Apple silicon, such as /usr/bin/python3."
+            )
+        version = platform.mac_ver()[0]
+        if machine != "arm64" or int(version.split(".")[0]) < OLDEST_MACOS:
+            raise SetupError(
+                f"Crier needs a Mac with Apple silicon and macOS {OLDEST_MACOS} or newer; "
+                f"this is macOS {version} on {machine}."
+            )
+    elif sys.platform != "linux" or machine not in ("x86_64", "aarch64"):
+        raise SetupError(
+            "Crier runs on Macs with Apple silicon and on Linux on x86-64 and arm64; "
+            f"this is {platform.system()} on {machine}."
+        )
+
+
+def check_space() -> None:
+    """Refuse a disk on which the environment won't fit."""
+    free_mb = shutil.disk_usage(ROOT).free >> 20
+    if free_mb < NEEDED_MB and not STAMP.exists():
+        raise SetupError(f"{NEEDED_MB} MB are needed on this disk and {free_mb} MB are free.")
+
+
+def install_system_packages(packages: "dict[str, str]") -> None:
+    """Have Debian's or Ubuntu's *packages*; other systems are told what to look for."""
+    if sys.platform != "linux":
+        return
+    if not shutil.which("dpkg-query"):
+        if ctypes.util.find_library("portaudio") is None:
+            raise SetupError("the PortAudio library is missing. Install your system's package.")
+        return
+    missing = [name for name in packages if not installed(name)]
+    if missing:
+        apt_install(missing, "; ".join(packages[name] for name in missing))
+
+
+def installed(package: str) -> bool:
+    """Say whether a Debian package is there."""
+    status = output(["dpkg-query", "-W", "-f", "${Status}", package])
+    return status.endswith(" installed")
+
+
+def apt_install(packages: "list[str]", why: str) -> None:
+    """Install Debian packages as root or through sudo; else say what to type."""
+    command = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
+    by_hand = f"sudo {shlex.join(command)}"
+    if os.geteuid() != 0:
+        if not shutil.which("sudo") or run(["sudo", "-v"], ask=True) != 0:
+            raise SetupError(f"this needs to be installed first ({why}):\n\n    {by_hand}\n")
+        command = ["sudo", "-n", *command]
+    say(f"Installing {', '.join(packages)} ({why})")
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    if run(command, quiet=True, env=env) == 0:
+        return
+    # A fresh system has no package lists yet.
+    run([*command[: command.index("apt-get") + 1], "update"], quiet=True, env=env)
+    if run(command, quiet=True, env=env) != 0:
+        raise SetupError(f"apt-get could not install this. Try it by hand:\n\n    {by_hand}\n")
+
+
+def find_uv() -> str:
+    """Return a uv: the one on the PATH, else one of the project's own, installed when missing."""
+    found = shutil.which("uv")
+    if found and output([found, "--version"]).startswith("uv "):
+        return found
+    uv = PRIVATE_UV / "bin" / "uv"
+    if not output([str(uv), "--version"]).startswith("uv "):
+        say("Installing uv into .uv/")
+        shutil.rmtree(PRIVATE_UV, ignore_errors=True)
+        if run([sys.executable, "-m", "venv", str(PRIVATE_UV)], quiet=True) != 0:
+            # Debian keeps ensurepip in a package of its own.
+            shutil.rmtree(PRIVATE_UV, ignore_errors=True)
+            if not shutil.which("dpkg-query"):
+                raise SetupError(f"{sys.executable} can't make virtual environments.")
+            apt_install(["python3-venv"], "makes virtual environments")
+            if run([sys.executable, "-m", "venv", str(PRIVATE_UV)]) != 0:
+                raise SetupError(f"{sys.executable} can't make virtual environments (see above).")
+        requirements = str(ROOT / "scripts" / "uv.txt")
+        pip = [str(PRIVATE_UV / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        pip += ["--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"]
+        if run([*pip, "-r", requirements]) != 0:
+            raise SetupError("uv could not be downloaded (see above). Check the network.")
+    return str(uv)
+
+
+def make_environment(uv: str) -> None:
+    """Make .venv with a Python that fits, unless it has one."""
+    fits = "import sys; print((3, 11) <= sys.version_info < (3, 14))"
+    if python().exists() and output([str(python()), "-c", fits]) == "True":
+        return
+    say(f"Making .venv with Python {PYTHONS}")
+    if run([uv, "venv", "--quiet", "--clear", "--python", PYTHONS, str(VENV)]) != 0:
+        raise SetupError(
+            "there is no Python 3.11, 3.12 or 3.13 here, and none could be downloaded (see above). "
+            "Install one, or check the network."
+        )
+
+
+def install_requirements(uv: str, requirements: str) -> None:
+    """Install exactly what the lock file says."""
+    say(f"Installing {requirements}")
+    command = [uv, "pip", "sync", "--require-hashes", "--only-binary", ":all:"]
+    command += ["--python", str(python()), str(ROOT / requirements)]
+    if run(command) != 0:
+        raise SetupError("the Python packages could not be installed (see above).")
+
+
+def write_launcher(uv: str) -> None:
+    """Put the command `crier` into the environment, and the uv that it may need beside it."""
+    site = output([str(python()), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
+    (Path(site) / "crier.pth").write_text(f"{ROOT}\n")
+    launcher = VENV / "bin" / "crier"
+    launcher.write_text(f'#!/bin/sh\nexec {shlex.quote(str(python()))} -P -m bot "$@"\n')
+    launcher.chmod(0o755)
+    link = VENV / "bin" / "uv"
+    if link.is_symlink() or link.exists():
+        link.unlink()
+    link.symlink_to(uv)
+
+
+def lock(uv: str) -> None:
+    """Write requirements.txt and requirements-dev.txt from pyproject.toml."""
+    compile_ = [uv, "pip", "compile", "--quiet", "--upgrade", "--universal", "--generate-hashes"]
+    compile_ += ["--no-emit-index-url", "--no-header", "--only-binary", ":all:"]
+    compile_ += ["--python-version", "3.11", "pyproject.toml"]
+    for extra in ([], ["--group", "dev"]):
+        name = "requirements-dev.txt" if extra else "requirements.txt"
+        if run([*compile_, *extra, "-o", name]) != 0:
+            raise SetupError(f"{name} could not be made (see above).")
+
+
+def say(text: str) -> None:
+    """Tell what comes next, on stderr: stdout belongs to the program that is set up."""
+    print(f"==> {text}", file=sys.stderr, flush=True)
+
+
+def run(
+    command: "list[str]",
+    *,
+    quiet: bool = False,
+    ask: bool = False,
+    env: "dict[str, str] | None" = None,
+) -> int:
+    """Run a command and return its exit code.
+
+    Args:
+        command: the program and its arguments.
+        quiet: show what it printed only when it failed.
+        ask: leave it the terminal, for a password.
+        env: its environment.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            check=False,
+            cwd=str(ROOT),
+            env=env,
+            # What is piped into `make run` is for the bot.
+            stdin=None if ask and sys.stdin.isatty() else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if quiet else sys.stderr,
+            stderr=subprocess.STDOUT if quiet else None,
+        )
+    except OSError as exc:
+        print(f"{command[0]}: {exc.strerror}", file=sys.stderr)
+        return 127
+    if quiet and done.returncode:
+        sys.stderr.write(done.stdout.decode(errors="replace"))
+    return done.returncode
+
+
+def output(command: "list[str]") -> str:
+    """Return what a command prints, stripped; empty where it fails."""
+    try:
+        done = subprocess.run(
+            command,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+    except OSError:
+        return ""
+    return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
