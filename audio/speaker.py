@@ -212,7 +212,6 @@ class PortAudioSpeaker:
         self._capacity_frames = stream.write_available or _ring_frames(float(stream.latency))
         self._written_frames = self._padded_frames = 0
         self._last_write_s = time.monotonic()
-        self._may_be_dry = True
 
     @property
     def is_open(self) -> bool:
@@ -243,7 +242,8 @@ class PortAudioSpeaker:
             dry = self._stream.write(block)
         except self._sd.PortAudioError as exc:
             raise DeviceLostError(f"{self._device} stopped taking sound ({exc}).") from exc
-        # The first write after a pause always reports an underflow.
+        # The first write after a pause always reports an underflow; between utterances there
+        # may be one.
         if dry and not self._may_be_dry:
             self._underruns += 1
         self._may_be_dry = False
@@ -261,7 +261,6 @@ class PortAudioSpeaker:
             DeviceLostError: the device failed.
         """
         if self._padded_frames >= self._capacity_frames:
-            self._may_be_dry = True
             return
         try:
             room = int(self._stream.write_available)
@@ -323,10 +322,11 @@ class PortAudioSpeaker:
             with contextlib.suppress(self._sd.PortAudioError):
                 self._sd._terminate()  # noqa: SLF001
 
-    # ---- a loudspeaker has no use for where an utterance begins and ends ----
+    # ---- where an utterance begins and ends, which matters more to a folder of files ----
 
     def begin_utterance(self) -> None:
-        """Do nothing."""
+        """Expect that the device may have run dry since the last one."""
+        self._may_be_dry = True
 
     def end_utterance(self) -> None:
         """Do nothing."""

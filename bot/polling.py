@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 from telegram import Bot, Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError, TimedOut
 
+from bot.receipts import retry_after_s
+
 log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
@@ -90,8 +92,7 @@ class Polling:
             except InvalidToken:
                 raise
             except RetryAfter as exc:
-                after = exc.retry_after
-                pause_s = float(after) if isinstance(after, int | float) else after.total_seconds()
+                pause_s = retry_after_s(exc)
                 log.warning("Telegram asks to wait %.0f s", pause_s)
             except TimedOut as exc:
                 pause_s = self._fail(exc)

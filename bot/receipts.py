@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
+from datetime import timedelta
 
 from telegram import Bot, InlineKeyboardMarkup, ReplyParameters
 from telegram.constants import ReactionEmoji
@@ -133,9 +134,8 @@ class Outbox:
         try:
             await call()
         except RetryAfter as exc:
-            after = exc.retry_after
-            seconds = after if isinstance(after, int | float) else after.total_seconds()
-            self._not_before_s[chat_id] = asyncio.get_running_loop().time() + seconds
+            now_s = asyncio.get_running_loop().time()
+            self._not_before_s[chat_id] = now_s + retry_after_s(exc)
             return 0.0
         except (BadRequest, Forbidden) as exc:
             if "not modified" not in str(exc):
@@ -145,4 +145,12 @@ class Outbox:
             return _BACK_OFF_S[min(tries, len(_BACK_OFF_S) - 1)]
         except TelegramError as exc:
             log.warning("Telegram did not take a receipt or reply: %s", exc)
+        except Exception:  # a lane must outlive any mistake, or its chat falls silent
+            log.exception("Mistake in sending a receipt or reply")
         return None
+
+
+def retry_after_s(error: RetryAfter) -> float:
+    """Return how long Telegram asks to be left alone, in seconds."""
+    after = error.retry_after
+    return after.total_seconds() if isinstance(after, timedelta) else float(after)

@@ -4,6 +4,7 @@ The real environment wins over the ``.env`` of the checkout, which wins over the
 data folder. An empty value means unset.
 """
 
+import io
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -174,7 +175,8 @@ def _read_env(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        values = dotenv_values(path)
+        # Read here, because python-dotenv takes a folder of that name for an empty file.
+        values = dotenv_values(stream=io.StringIO(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as exc:
         raise SettingsError(
             f"{path} can't be read ({exc}). It must be a text file of NAME=value lines."

@@ -90,7 +90,7 @@ def set_up(*, dev: bool) -> None:
 
 def fingerprint(*, dev: bool) -> str:
     """Return what the environment was made from; another one means set up again."""
-    digest = hashlib.sha256(sys.platform.encode())
+    digest = hashlib.sha256(f"{sys.platform} {ROOT}".encode())
     for name in ("requirements-dev.txt" if dev else "requirements.txt", "scripts/setup.py"):
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""The tests: real model, real PortAudio on virtual loudspeakers, real HTTP."""

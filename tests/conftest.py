@@ -1,0 +1,129 @@
+"""What the tests share: the loudspeakers, the model, and a bot in the sandbox."""
+
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from audio.models import resolve_kind
+from audio.voice import KokoroVoice
+from bot.app import Running, running
+from bot.sandbox import Event, Person, Sandbox
+from bot.settings import Settings, load
+from tests.loudspeaker import Ear, Loudspeakers
+
+TOKEN = "4217:canary-AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
+ALICE = Person(7, "Alice")
+STRANGER = Person(666, "Mallory")
+
+# The tests' own settings only: whoever runs them may have a real bot configured.
+_USER_SETTINGS = load()[0]
+for _name in Settings.model_fields:
+    os.environ.pop(_name.upper(), None)
+
+
+@pytest.fixture(scope="session")
+def model_dir() -> Path:
+    """Return the folder of the real model's files, which set-up has fetched."""
+    return _USER_SETTINGS.model_dir
+
+
+@pytest.fixture(scope="session")
+def voice(model_dir: Path) -> KokoroVoice:
+    """Return the real voice, loaded once."""
+    voice = KokoroVoice(model_dir, resolve_kind("auto"))
+    voice.load()
+    return voice
+
+
+@pytest.fixture(scope="session")
+def loudspeakers() -> Iterator[Loudspeakers]:
+    """Start the virtual loudspeakers and point ALSA at them."""
+    if sys.platform != "linux":
+        pytest.skip("virtual loudspeakers need PulseAudio, which macOS has not")
+    # A short path: a Unix socket's may have 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="crier") as folder:
+        speakers = Loudspeakers(Path(folder))
+        os.environ["ALSA_CONFIG_PATH"] = str(speakers.alsa_config)
+        yield speakers
+        speakers.close()
+
+
+@pytest.fixture
+def ear_a(loudspeakers: Loudspeakers) -> Iterator[Ear]:
+    """Listen at the first loudspeaker, which is the system's default."""
+    with loudspeakers.listen("speaker_a") as ear:
+        yield ear
+
+
+@pytest.fixture
+def ear_b(loudspeakers: Loudspeakers) -> Iterator[Ear]:
+    """Listen at the second loudspeaker."""
+    with loudspeakers.listen("speaker_b") as ear:
+        yield ear
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """Serve the sandbox Bot API."""
+    sandbox = Sandbox(TOKEN)
+    async with sandbox.serve():
+        yield sandbox
+
+
+@pytest.fixture
+def settings(sandbox: Sandbox, tmp_path: Path, model_dir: Path) -> Settings:
+    """Return settings of a bot in the sandbox that Alice may use."""
+    return Settings(
+        telegram_bot_token=SecretStr(TOKEN),
+        telegram_allowed_users=frozenset({ALICE.id}),
+        telegram_api_url=sandbox.url,
+        audio_device="speaker_a",
+        data_dir=tmp_path / "data",
+        model_dir=model_dir,
+    )
+
+
+StartBot = Callable[..., AbstractAsyncContextManager[Running]]
+
+
+@pytest.fixture
+def start_bot(settings: Settings, voice: KokoroVoice, loudspeakers: Loudspeakers) -> StartBot:
+    """Return a function that runs a bot as a context, with settings changed as told."""
+    assert os.environ["ALSA_CONFIG_PATH"] == str(loudspeakers.alsa_config)
+
+    @asynccontextmanager
+    async def start(
+        show_code: Callable[[str], None] = lambda _: None, **changes: Any
+    ) -> AsyncIterator[Running]:
+        changed = settings.replaced(**changes)
+        async with running(changed, show_code=show_code, voice=voice) as bot:
+            yield bot
+
+    return start
+
+
+def reaction_to(message_id: int, emoji: str = "") -> Callable[[Event], bool]:
+    """Match a reaction on a message, a certain one or any."""
+
+    def matches(event: Event) -> bool:
+        if event.kind != "reaction" or event.message_id != message_id:
+            return False
+        return not emoji or event.text == emoji
+
+    return matches
+
+
+def reply_with(part: str, to: int = 0) -> Callable[[Event], bool]:
+    """Match a message of the bot's that holds *part*, as an answer to message *to* if given."""
+
+    def matches(event: Event) -> bool:
+        return event.kind == "message" and part in event.text and to in (0, event.reply_to)
+
+    return matches

@@ -1,0 +1,108 @@
+"""The two worlds: who may import what."""
+
+import ast
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# file: what it may import besides the standard library. A folder stands for its files without a
+# line of their own.
+MAY_IMPORT = {
+    "audio": {"audio", "numpy"},
+    "audio/text.py": {"audio.types", "sentencex"},
+    "audio/planner.py": {"audio.text"},
+    "audio/voices.py": {"audio.types"},
+    "audio/coreaudio.py": set(),
+    "audio/models.py": {"audio.types", "httpx"},
+    "audio/voice.py": {"audio.models", "audio.types", "numpy", "kokoro_onnx", "onnxruntime"},
+    "audio/speaker.py": {"audio.coreaudio", "audio.types", "numpy"},  # and sounddevice, by name
+    "audio/pipeline.py": {"audio.planner", "audio.types", "numpy"},
+    "bot": {"bot", "audio.types", "audio.pipeline", "telegram"},
+    "bot/settings.py": {
+        "audio.types",
+        "audio.voices",
+        "dotenv",
+        "platformdirs",
+        "pydantic",
+        "pydantic_settings",
+    },
+    "bot/logs.py": set(),
+    "bot/progress.py": {"rich"},
+    "bot/inbox.py": {"aiosqlite"},
+    "bot/access.py": {"bot.inbox"},
+    "bot/handlers.py": {"audio", "bot", "telegram"},
+    "bot/sandbox.py": {"starlette", "telegram.constants", "uvicorn"},
+    "bot/demo.py": {"audio.types", "audio.wavfile", "bot", "prompt_toolkit", "pydantic"},
+    "bot/app.py": {"audio", "bot", "telegram"},
+    "bot/cli.py": {"audio.models", "audio.types", "audio.voices", "bot"},
+}
+
+# These start threads, and these make sound or belong to the event loop; each in its own files.
+ONLY_IN = {
+    "asyncio": {"bot"},
+    "sounddevice": {"audio/speaker.py"},
+    "threading": {"audio/pipeline.py", "bot/app.py", "bot/demo.py"},
+    "queue": {"audio/pipeline.py"},
+    "concurrent": {"audio/pipeline.py", "bot/app.py"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    """Return the modules that a file imports, in full."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            inside = {name for name in names if (ROOT / (name.replace(".", "/") + ".py")).exists()}
+            found |= inside or {node.module}
+    return found
+
+
+def modules() -> list[str]:
+    """Return every file of the two worlds, relative to the checkout."""
+    folders = ("audio", "bot")
+    return [
+        str(path.relative_to(ROOT)) for folder in folders for path in (ROOT / folder).glob("*.py")
+    ]
+
+
+def within(module: str, allowed: set[str]) -> bool:
+    """Say whether *module* is one of *allowed* or inside one."""
+    return any(module == name or module.startswith(f"{name}.") for name in allowed)
+
+
+def test_each_file_imports_only_what_the_table_says() -> None:
+    """The table above is the whole truth about who knows whom."""
+    for file in modules():
+        allowed = MAY_IMPORT.get(file, MAY_IMPORT[file.split("/", maxsplit=1)[0]])
+        foreign = {
+            m for m in imports(ROOT / file) if m.split(".")[0] not in sys.stdlib_module_names
+        }
+
+        assert {m for m in foreign if not within(m, allowed)} == set(), file
+
+
+def test_threads_and_sound_stay_in_their_files() -> None:
+    """Threads are started in few files, PortAudio is touched in one, asyncio only in bot/."""
+    for module, files in ONLY_IN.items():
+        users = {f for f in modules() if within_any(module, ROOT / f)}
+
+        assert {f for f in users if not within_files(f, files)} == set(), module
+
+
+def within_any(module: str, path: Path) -> bool:
+    """Say whether a file imports *module* or something inside it."""
+    return any(within(name, {module}) for name in imports(path))
+
+
+def within_files(file: str, files: set[str]) -> bool:
+    """Say whether *file* is one of *files* or in one of these folders."""
+    return file in files or file.split("/", maxsplit=1)[0] in files
+
+
+def test_the_table_names_no_file_that_is_gone() -> None:
+    """A line about a file that is not there would rot."""
+    assert [file for file in MAY_IMPORT if not (ROOT / file).exists()] == []

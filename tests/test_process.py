@@ -1,0 +1,326 @@
+"""The command line as a process: signals, exit codes, logs, pipes."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+import wave
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.signal import resample_poly
+
+from audio.types import SAMPLE_RATE_HZ
+from bot.sandbox import Fault, Sandbox
+from bot.settings import CHECKOUT
+from tests.conftest import ALICE, TOKEN, reaction_to
+from tests.loudspeaker import RATE_HZ, Ear, Loudspeakers
+from tests.test_bot import LONG
+
+Environment = dict[str, str]
+Start = Callable[..., AbstractAsyncContextManager[asyncio.subprocess.Process]]
+
+
+@pytest.fixture
+def environment(tmp_path: Path, model_dir: Path) -> Environment:
+    """Return the variables of a process whose every folder is a temporary one."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return {
+        **kept,
+        "PYTHONPATH": str(CHECKOUT),
+        "MODEL_DIR": str(model_dir),
+        "DATA_DIR": str(tmp_path / "data"),
+    }
+
+
+@pytest.fixture
+def bot_environment(
+    environment: Environment, sandbox: Sandbox, loudspeakers: Loudspeakers
+) -> Environment:
+    """Return the variables of a bot in the sandbox, on the first loudspeaker."""
+    return {
+        **environment,
+        "ALSA_CONFIG_PATH": str(loudspeakers.alsa_config),
+        "TELEGRAM_BOT_TOKEN": TOKEN,
+        "TELEGRAM_ALLOWED_USERS": str(ALICE.id),
+        "TELEGRAM_API_URL": sandbox.url,
+        "AUDIO_DEVICE": "speaker_a",
+        "LOG_LEVEL": "DEBUG",
+    }
+
+
+@asynccontextmanager
+async def crier(
+    *arguments: str, environment: Environment, stdin: bytes = b""
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the command line; ends it by force if it is still there afterwards."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",
+        "-m",
+        "bot",
+        *arguments,
+        env=environment,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    process.stdin.write(stdin)
+    process.stdin.close()
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def run(
+    *arguments: str, environment: Environment, stdin: bytes = b""
+) -> tuple[int, str, str]:
+    """Run the command line to its end: (exit code, stdout, stderr)."""
+    async with crier(*arguments, environment=environment, stdin=stdin) as process:
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode is not None
+        return process.returncode, out.decode(), err.decode()
+
+
+async def test_sigterm_while_speaking_is_silent_at_once_and_ends_with_0(
+    bot_environment: Environment, sandbox: Sandbox, ear_a: Ear
+) -> None:
+    """SIGTERM cuts the sound, ends the process within 3 s, and the message goes on later."""
+    async with crier("run", environment=bot_environment) as process:
+        message = sandbox.send(ALICE, LONG)
+        await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
+        asked_s = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.wait(), 10)
+        took_s = time.monotonic() - asked_s
+    await asyncio.to_thread(ear_a.wait_for_silence)
+
+    assert process.returncode == 0
+    assert took_s < 3
+    assert ear_a.spans()[-1][1] - asked_s < 0.3
+    assert not any(map(reaction_to(message, "🙊"), sandbox.events))
+
+
+async def test_sigterm_in_a_back_off_ends_with_0(
+    bot_environment: Environment, sandbox: Sandbox
+) -> None:
+    """SIGTERM while polling sleeps after failures ends the process within 3 s."""
+    sandbox.faults["getupdates"] = Fault(
+        status=429, description="Too Many Requests: retry after 60", retry_after_s=60
+    )
+    async with crier("run", environment=bot_environment) as process:
+        await sandbox.wait_for_call("getupdates")
+        asked_s = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.wait(), 10)
+        took_s = time.monotonic() - asked_s
+
+    assert process.returncode == 0
+    assert took_s < 3
+
+
+async def test_sigterm_without_any_network_ends_with_0(bot_environment: Environment) -> None:
+    """A bot that has never reached Telegram waits for it, and ends when asked to."""
+    bot_environment["TELEGRAM_API_URL"] = "http://127.0.0.1:1"
+    async with crier("run", environment=bot_environment) as process:
+        assert process.stderr is not None
+        while b"can't be reached" not in await process.stderr.readline():
+            pass
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.wait(), 3)
+
+    assert process.returncode == 0
+
+
+async def test_no_log_holds_the_token(bot_environment: Environment, sandbox: Sandbox) -> None:
+    """At DEBUG, with failures on the way, the token is in no file and in no output."""
+    sandbox.faults["getupdates"] = Fault(status=502, description=f"Bad bot{TOKEN}", times=1)
+    async with crier("run", environment=bot_environment) as process:
+        message = sandbox.send(ALICE, "Hello there.")
+        await sandbox.wait_for(reaction_to(message, "👍"))
+        process.send_signal(signal.SIGTERM)
+        out, err = await asyncio.wait_for(process.communicate(), 10)
+    files = written(bot_environment)
+
+    secret = TOKEN.partition(":")[2].encode()
+    assert any(path.name == "crier.log" and path.stat().st_size > 1000 for path in files)
+    assert [path for path in files if secret in path.read_bytes()] == []
+    assert secret not in out + err
+
+
+def written(environment: Environment) -> list[Path]:
+    """Return every file in the data folder."""
+    return [path for path in Path(environment["DATA_DIR"]).rglob("*") if path.is_file()]
+
+
+async def test_texts_are_not_logged_at_info(bot_environment: Environment, sandbox: Sandbox) -> None:
+    """Unless DEBUG is asked for, what people send is in no log."""
+    bot_environment["LOG_LEVEL"] = "INFO"
+    async with crier("run", environment=bot_environment) as process:
+        message = sandbox.send(ALICE, "Xylophone.")
+        await sandbox.wait_for(reaction_to(message, "👍"))
+        process.send_signal(signal.SIGTERM)
+        _, err = await asyncio.wait_for(process.communicate(), 10)
+
+    log = (Path(bot_environment["DATA_DIR"]) / "crier.log").read_text()
+    assert "Message 1: heard" in log
+    assert "Xylophone" not in log + err.decode()
+
+
+async def test_without_a_token_run_names_the_variable(environment: Environment) -> None:
+    """`crier run` without a token exits with 2 and says where one comes from."""
+    code, _, err = await run("run", environment=environment)
+
+    assert code == 2
+    assert "TELEGRAM_BOT_TOKEN is not set" in err
+    assert "BotFather" in err
+    assert "Traceback" not in err
+
+
+async def test_a_revoked_token_ends_with_2(bot_environment: Environment, sandbox: Sandbox) -> None:
+    """A token that Telegram does not know is named, at start and while running."""
+    bot_environment["TELEGRAM_BOT_TOKEN"] = TOKEN[:-1] + "x"
+    code, _, err = await run("run", environment=bot_environment)
+    assert code == 2
+    assert "TELEGRAM_BOT_TOKEN: Telegram does not know this token" in err
+
+    bot_environment["TELEGRAM_BOT_TOKEN"] = TOKEN
+    sandbox.faults["getupdates"] = Fault(status=401, description="Unauthorized")
+    code, _, err = await run("run", environment=bot_environment)
+    assert code == 2
+    assert "Telegram does not know this token" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"KOKORO_VOICE": "nobody"}, "KOKORO_VOICE: There is no voice 'nobody'"),
+        ({"KOKORO_SPEED": "9"}, "KOKORO_SPEED: Input should be less than or equal to 2"),
+        ({"TELEGRAM_ALLOWED_USERS": "bob"}, "TELEGRAM_ALLOWED_USERS: 'bob' is not a numeric"),
+        ({"DATA_DIR": "/dev/null/x"}, "DATA_DIR: /dev/null/x"),
+    ],
+)
+async def test_a_wrong_setting_ends_with_2(
+    bot_environment: Environment, variables: Environment, says: str
+) -> None:
+    """A wrong setting is one message that names the variable, and exit code 2."""
+    code, _, err = await run("run", environment={**bot_environment, **variables})
+
+    assert code == 2
+    assert says in err
+    assert "Traceback" not in err
+
+
+async def test_a_damaged_database_is_named(bot_environment: Environment) -> None:
+    """A database that is none is left alone and named."""
+    database = Path(bot_environment["DATA_DIR"]) / "crier.db"
+    database.parent.mkdir()
+    database.write_bytes(b"not a database, but long enough to look like a file of one" * 20)
+    code, _, err = await run("run", environment=bot_environment)
+
+    assert code == 1
+    assert "crier.db can't be used" in err
+    assert "Traceback" not in err
+    assert database.read_bytes().startswith(b"not a database")
+
+
+async def test_piped_lines_are_spoken_by_the_demo(
+    environment: Environment, loudspeakers: Loudspeakers, ear_a: Ear
+) -> None:
+    """Without a command and a token, each piped line is heard, and the exit code is 0."""
+    environment["ALSA_CONFIG_PATH"] = str(loudspeakers.alsa_config)
+    code, out, _ = await run(environment=environment, stdin="Dinner is ready.\n\nÇa va?".encode())
+    await asyncio.to_thread(ear_a.wait_for_silence)
+
+    assert code == 0
+    assert "👍 heard to the end: Dinner is ready." in out
+    assert "👍 heard to the end: Ça va?" in out
+    assert len(ear_a.spans()) == 2
+
+
+async def test_a_piped_line_that_cannot_be_spoken_fails(environment: Environment) -> None:
+    """The other lines are spoken; the exit code is 1 and the output says why."""
+    environment["AUDIO_DEVICE"] = f"file:{environment['DATA_DIR']}/spoken"
+    code, out, _ = await run("demo", environment=environment, stdin="🙂\nHello.\n".encode())
+
+    assert code == 1
+    assert "💔 not spoken: 🙂" in out
+    assert "👍 heard to the end: Hello." in out
+    assert "Written: " in out
+
+
+async def test_without_a_device_the_demo_writes_files(
+    environment: Environment,
+) -> None:
+    """Where there is no output device at all, it says so, and names the WAV files."""
+    if (await run("devices", environment=environment))[0] == 0:
+        pytest.skip("this computer has a loudspeaker")
+    code, out, _ = await run("demo", environment=environment, stdin=b"Dinner is ready.\n")
+    files = list((Path(environment["DATA_DIR"]) / "demo" / "spoken").glob("*.wav"))
+
+    assert code == 0
+    assert "There is no output device here" in out
+    assert [f"Written: {path}" in out for path in files] == [True]
+    with wave.open(str(files[0])) as file:
+        assert 0.7 < file.getnframes() / file.getframerate() < 2
+
+
+async def test_a_file_holds_what_a_loudspeaker_plays(
+    environment: Environment, loudspeakers: Loudspeakers, ear_a: Ear, tmp_path: Path
+) -> None:
+    """The WAV of a message and what the loudspeaker played are the same to their last word."""
+    text = b"The last word of this message is whole."
+    environment["ALSA_CONFIG_PATH"] = str(loudspeakers.alsa_config)
+    environment["AUDIO_DEVICE"] = f"file:{tmp_path / 'spoken'}"
+    assert (await run("demo", environment=environment, stdin=text))[0] == 0
+    environment["AUDIO_DEVICE"] = "speaker_a"
+    assert (await run("demo", environment=environment, stdin=text))[0] == 0
+    await asyncio.to_thread(ear_a.wait_for_silence)
+
+    with wave.open(str(tmp_path / "spoken" / "0001.wav")) as file:
+        written = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32767
+    played = resample_poly(ear_a.samples(), SAMPLE_RATE_HZ, RATE_HZ)
+    loud = np.flatnonzero(np.abs(written) > 0.004)
+    written = written[loud[0] : loud[-1] + 1]
+    assert len(played) == pytest.approx(len(written), abs=0.02 * SAMPLE_RATE_HZ)
+    likeness = np.correlate(played, written, "full").max()
+    assert likeness / np.sqrt((played**2).sum() * (written**2).sum()) > 0.99
+
+
+async def test_voices_are_listed(environment: Environment) -> None:
+    """`crier voices` lists all 54 with what they speak."""
+    code, out, _ = await run("voices", environment=environment)
+
+    assert code == 0
+    assert len(out.strip().splitlines()) == 55
+    assert any("bf_emma" in line and "British English, female" in line for line in out.splitlines())
+
+
+async def test_devices_are_listed(environment: Environment, loudspeakers: Loudspeakers) -> None:
+    """`crier devices` lists where sound can go."""
+    environment["ALSA_CONFIG_PATH"] = str(loudspeakers.alsa_config)
+    code, out, _ = await run("devices", environment=environment)
+
+    assert code == 0
+    assert "speaker_b" in out
+
+
+async def test_a_reader_that_leaves_is_no_error(environment: Environment) -> None:
+    """`crier voices | head -1` ends without a traceback."""
+    command = f"{sys.executable} -P -m bot voices | head -1"
+    done = await asyncio.to_thread(
+        subprocess.run, ["sh", "-c", command], env=environment, capture_output=True, check=False
+    )
+
+    assert b"voice" in done.stdout
+    assert done.stderr == b""

@@ -1,0 +1,142 @@
+"""Settings: where they come from, and what a wrong one answers."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.settings import CHECKOUT, Settings, SettingsError, load
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty checkout whose data folder is inside it."""
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    return tmp_path
+
+
+def test_the_example_lists_exactly_the_settings() -> None:
+    """.env.example shows each setting once, and nothing else."""
+    lines = (CHECKOUT / ".env.example").read_text().splitlines()
+    names = [line.split("=")[0].lower() for line in lines if line and not line.startswith("#")]
+
+    assert list(Settings.model_fields) == names
+
+
+def test_the_example_is_the_default(checkout: Path) -> None:
+    """A copied .env.example changes nothing."""
+    plain = load(checkout)[0]
+    (checkout / ".env").write_text((CHECKOUT / ".env.example").read_text())
+
+    assert load(checkout) == (plain, [])
+
+
+def test_environment_wins_over_both_files(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real environment first, then the checkout's .env, then the data folder's."""
+    (checkout / "data").mkdir()
+    (checkout / "data" / ".env").write_text(
+        "KOKORO_VOICE=am_adam\nKOKORO_SPEED=1.5\nAUDIO_DEVICE=far\n"
+    )
+    (checkout / ".env").write_text("KOKORO_VOICE=bf_emma\nKOKORO_SPEED=0.8\n")
+    monkeypatch.setenv("KOKORO_VOICE", "ff_siwis")
+    settings, _ = load(checkout)
+
+    assert settings.kokoro_voice == "ff_siwis"
+    assert settings.kokoro_speed == 0.8
+    assert settings.audio_device == "far"
+
+
+def test_an_empty_value_means_unset(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty variable or line is as good as none."""
+    monkeypatch.setenv("KOKORO_VOICE", "")
+    (checkout / ".env").write_text("KOKORO_SPEED=\nTELEGRAM_BOT_TOKEN=\n")
+    settings, _ = load(checkout)
+
+    assert settings.kokoro_voice == "af_heart"
+    assert settings.kokoro_speed == 1.0
+    assert settings.telegram_bot_token is None
+
+
+def test_an_unknown_key_is_named(checkout: Path) -> None:
+    """A misspelt key in .env warns, since it would have no effect."""
+    (checkout / ".env").write_text("KOKORO_VOCIE=am_adam\n")
+    _, warnings = load(checkout)
+
+    assert len(warnings) == 1
+    assert "KOKORO_VOCIE" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (
+            "KOKORO_VOICE=af_hart",
+            "KOKORO_VOICE: There is no voice 'af_hart'. Did you mean af_heart",
+        ),
+        ("KOKORO_SPEED=3", "KOKORO_SPEED: Input should be less than or equal to 2 (it is '3')"),
+        ("KOKORO_SPEED=fast", "KOKORO_SPEED: Input should be a valid number"),
+        ("KOKORO_LANG=xx", "KOKORO_LANG: there is no language 'xx'"),
+        ("KOKORO_MODEL=fp16", "KOKORO_MODEL: Input should be 'auto', 'fp32' or 'int8'"),
+        ("TELEGRAM_ALLOWED_USERS=12,@bob", "TELEGRAM_ALLOWED_USERS: '@bob' is not a numeric"),
+        ("TELEGRAM_ALLOWED_USERS=-4", "TELEGRAM_ALLOWED_USERS: '-4' is not a numeric"),
+        ("TELEGRAM_BOT_TOKEN=hello", "TELEGRAM_BOT_TOKEN: it does not look like"),
+        ("TELEGRAM_API_URL=ftp://x", "TELEGRAM_API_URL: it must begin with"),
+        ("STREAM_IDLE_S=-1", "STREAM_IDLE_S: Input should be greater than or equal to 0"),
+        ("AUDIO_LATENCY=medium", "AUDIO_LATENCY:"),
+        ("LOG_LEVEL=LOUD", "LOG_LEVEL:"),
+    ],
+)
+def test_a_wrong_value_names_its_variable(checkout: Path, line: str, says: str) -> None:
+    """Each wrong value is answered with its variable's name and what would be right."""
+    (checkout / ".env").write_text(f"{line}\n")
+    with pytest.raises(SettingsError) as error:
+        load(checkout)
+
+    assert says in str(error.value)
+
+
+def test_a_wrong_token_is_not_quoted(checkout: Path) -> None:
+    """The message about a token does not repeat it."""
+    (checkout / ".env").write_text("TELEGRAM_BOT_TOKEN=almost-a-secret\n")
+    with pytest.raises(SettingsError) as error:
+        load(checkout)
+
+    assert "almost" not in str(error.value)
+
+
+def test_several_wrong_values_are_all_named(checkout: Path) -> None:
+    """One start tells about every mistake."""
+    (checkout / ".env").write_text("KOKORO_SPEED=9\nKOKORO_VOICE=nobody\n")
+    with pytest.raises(SettingsError) as error:
+        load(checkout)
+
+    assert "KOKORO_SPEED" in str(error.value)
+    assert "KOKORO_VOICE" in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00K", None])
+def test_an_unreadable_file_is_named(checkout: Path, content: bytes | None) -> None:
+    """A .env that is not text, or a folder, is named."""
+    path = checkout / ".env"
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(SettingsError, match=r"\.env can't be read"):
+        load(checkout)
+
+
+def test_lists_and_latencies_are_understood(checkout: Path) -> None:
+    """User ids may have spaces between them, a latency may be a number."""
+    (checkout / ".env").write_text("TELEGRAM_ALLOWED_USERS= 1, 22 ,\nAUDIO_LATENCY=0.2\n")
+    settings, _ = load(checkout)
+
+    assert settings.telegram_allowed_users == {1, 22}
+    assert settings.audio_latency == 0.2
+
+
+def test_the_language_follows_the_voice(checkout: Path) -> None:
+    """A British voice speaks British English unless told otherwise."""
+    (checkout / ".env").write_text("KOKORO_VOICE=bf_emma\n")
+    british = load(checkout)[0]
+    (checkout / ".env").write_text("KOKORO_VOICE=bf_emma\nKOKORO_LANG=en-us\n")
+    told = load(checkout)[0]
+
+    assert british.lang == "en-gb"
+    assert told.lang == "en-us"
