@@ -126,7 +126,7 @@ class _QueryDevices:
 
 @dataclass(frozen=True, slots=True)
 class _Close:
-    done: Future[None]
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +210,7 @@ class SpeechPipeline:
         self._stream_idle_s = stream_idle_s
         self._mailbox: queue.SimpleQueue[_Order] = queue.SimpleQueue()
         self._status = Status()
+        self._closed: Future[None] = Future()
         self._synthesis = ThreadPoolExecutor(1, thread_name_prefix="synthesis")
         # A daemon, because a wedged device must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="audio", daemon=True)
@@ -257,11 +258,10 @@ class SpeechPipeline:
     def close(self) -> Future[None]:
         """Fall silent and end the threads; no facts follow about what had not ended.
 
-        The future is done when the device is released.
+        Idempotent. The future is done when the device is released.
         """
-        done: Future[None] = Future()
-        self._mailbox.put(_Close(done))
-        return done
+        self._mailbox.put(_Close())
+        return self._closed
 
     # ---- synthesis worker ----
 
@@ -282,7 +282,7 @@ class SpeechPipeline:
                 order = None
             try:
                 if isinstance(order, _Close):
-                    self._shut_down(order.done)
+                    self._shut_down()
                     return
                 if order is not None:
                     self._obey(order)
@@ -571,11 +571,11 @@ class SpeechPipeline:
         for fact in facts:
             self._on_fact(fact)
 
-    def _shut_down(self, done: Future[None]) -> None:
+    def _shut_down(self) -> None:
         try:
             self._silence()
             self._synthesis.shutdown(wait=False, cancel_futures=True)
             self._speaker.shutdown()
         finally:
             self._publish()
-            done.set_result(None)
+            self._closed.set_result(None)

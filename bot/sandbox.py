@@ -189,6 +189,17 @@ class Sandbox:
                 since = len(self.events)
                 await self._happened.wait()
 
+    async def wait_for_call(self, method: str, times: int = 1, timeout_s: float = 30.0) -> None:
+        """Return when the bot has called *method* so many times.
+
+        Raises:
+            TimeoutError: it did not.
+        """
+        async with asyncio.timeout(timeout_s), self._happened:
+            await self._happened.wait_for(
+                lambda: sum(called == method for _, called, _ in self.calls) >= times
+            )
+
     async def _note(self, event: Event) -> None:
         async with self._happened:
             self.events.append(event)
@@ -229,7 +240,9 @@ class Sandbox:
             self._check_token(request.path_params["token"])
             method = request.path_params["method"].lower()
             parameters = await _parameters(request)
-            self.calls.append((time.monotonic(), method, parameters))
+            async with self._happened:
+                self.calls.append((time.monotonic(), method, parameters))
+                self._happened.notify_all()
             await self._suffer(method)
             answer = getattr(self, f"_do_{method}", None)
             if answer is None:

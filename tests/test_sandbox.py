@@ -42,8 +42,7 @@ async def test_a_long_poll_waits_for_the_next_update(sandbox: Sandbox) -> None:
     assert time.monotonic() - began_s >= 1
 
     poll = asyncio.create_task(call(sandbox, "getUpdates", timeout=9))
-    while not sandbox.calls[1:]:
-        await asyncio.sleep(0.01)
+    await sandbox.wait_for_call("getupdates", 2)
     sandbox.send(ALICE, "now")
 
     assert (await asyncio.wait_for(poll, 1))["result"][0]["message"]["text"] == "now"
@@ -52,8 +51,7 @@ async def test_a_long_poll_waits_for_the_next_update(sandbox: Sandbox) -> None:
 async def test_a_second_poller_ends_the_first(sandbox: Sandbox) -> None:
     """The newer getUpdates wins; the older is told of the conflict."""
     first = asyncio.create_task(call(sandbox, "getUpdates", timeout=9))
-    while not sandbox.calls:
-        await asyncio.sleep(0.01)
+    await sandbox.wait_for_call("getupdates")
     second = asyncio.create_task(call(sandbox, "getUpdates", timeout=1))
     conflict = await asyncio.wait_for(first, 2)
 
@@ -123,7 +121,7 @@ async def test_a_wrong_token_is_unauthorized(sandbox: Sandbox) -> None:
 
 
 async def test_an_edit_that_changes_nothing_is_refused(sandbox: Sandbox) -> None:
-    """ "message is not modified" comes for the same text and buttons, not for other ones."""
+    """The same text and buttons again are "not modified", others are taken."""
     sandbox.send(ALICE, "hello")
     number = (await call(sandbox, "sendMessage", chat_id=7, text="a"))["result"]["message_id"]
     edit = {"chat_id": 7, "message_id": number}
