@@ -1,4 +1,4 @@
-.PHONY: run test setup setup-dev check fix lock
+.PHONY: run test setup setup-dev check fix lock lock-check
 .DEFAULT_GOAL := run
 
 run: setup ## set everything up, then start: the bot, or a local chat where there is no token
@@ -21,6 +21,9 @@ check: setup-dev ## format, lint, types
 fix: setup-dev
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
+
+lock-check: setup-dev ## the lock resolves for every Python and machine that is supported
+	@python3 scripts/setup.py --lock-check
 
 lock: setup-dev ## write the requirements files anew from pyproject.toml
 	@python3 scripts/setup.py --lock

@@ -155,7 +155,8 @@ class PortAudioSpeaker:
             return (*(exact or partial)[0], "")
         if partial:
             every = ", ".join(name for _, name in partial)
-            return (*partial[0], f"{self._wanted!r} fits several devices ({every}).")
+            warning = f"{self._wanted!r} fits several devices ({every}); using {partial[0][1]}."
+            return (*partial[0], warning)
         return (*fallback, f"No device fits {self._wanted!r}; using {fallback[1]} instead.")
 
     # ---- the stream ----

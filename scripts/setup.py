@@ -44,10 +44,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Set Crier up.")
     parser.add_argument("--dev", action="store_true", help="what the tests need, too")
     parser.add_argument("--lock", action="store_true", help="write the requirements files anew")
+    parser.add_argument("--lock-check", action="store_true", help="resolve them for every machine")
     options = parser.parse_args()
     try:
         if options.lock:
             lock(find_uv())
+            return 0
+        if options.lock_check:
+            lock_check(find_uv())
             return 0
         wanted = fingerprint(dev=options.dev)
         if STAMP.exists() and wanted in STAMP.read_text().split() and python().exists():
@@ -237,6 +241,20 @@ def lock(uv: str) -> None:
         name = "requirements-dev.txt" if extra else "requirements.txt"
         if run([*compile_, *extra, "-o", name]) != 0:
             raise SetupError(f"{name} could not be made (see above).")
+
+
+def lock_check(uv: str) -> None:
+    """Resolve the locked requirements for every supported Python and machine."""
+    machines = ("aarch64-apple-darwin", "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu")
+    env = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": f"{OLDEST_MACOS}.0"}
+    for version in ("3.11", "3.12", "3.13"):
+        for machine in machines:
+            command = [uv, "pip", "install", "--dry-run", "--quiet", "--require-hashes"]
+            command += ["--only-binary", ":all:", "--target", str(VENV / "nowhere")]
+            command += ["--python-version", version, "--python-platform", machine]
+            if run([*command, "-r", "requirements-dev.txt"], env=env) != 0:
+                raise SetupError(f"no resolution for Python {version} on {machine} (see above).")
+            print(f"resolves for Python {version} on {machine}")
 
 
 def say(text: str) -> None:

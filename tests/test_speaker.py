@@ -143,7 +143,11 @@ def test_sound_after_a_pause_on_the_same_stream(on_speaker_a: AudioThread, ear_a
         ("speaker_b", "speaker_b", ""),
         ("SPEAKER_B", "speaker_b", ""),
         ("er_b", "speaker_b", ""),
-        ("speaker", "speaker_a", "'speaker' fits several devices (speaker_a, speaker_b)."),
+        (
+            "speaker",
+            "speaker_a",
+            "'speaker' fits several devices (speaker_a, speaker_b); using speaker_a.",
+        ),
         ("AirPods", "default", "No device fits 'AirPods'; using default instead."),
     ],
 )

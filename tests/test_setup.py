@@ -1,0 +1,182 @@
+"""Set-up: what each failure answers, and that a second run does nothing."""
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from bot.settings import CHECKOUT
+
+SCRIPT = CHECKOUT / "scripts" / "setup.py"
+
+
+@pytest.fixture
+def setup() -> ModuleType:
+    """Return the set-up script as a module."""
+    spec = importlib.util.spec_from_file_location("setup_script", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Return a copy of what set-up reads, not set up yet."""
+    root = tmp_path / "check out"
+    shutil.copytree(CHECKOUT / "scripts", root / "scripts")
+    for name in ("requirements.txt", "requirements-dev.txt", "pyproject.toml"):
+        shutil.copy(CHECKOUT / name, root)
+    return root
+
+
+def run(checkout: Path, path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run set-up with nothing but *path* to find programs in."""
+    return subprocess.run(
+        [sys.executable, "scripts/setup.py"],
+        cwd=checkout,
+        env={"PATH": str(path), "HOME": str(checkout), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+
+
+def fake_uv(folder: Path, script: str) -> Path:
+    """Put a uv that runs *script* into *folder*, beside the tools that it needs."""
+    folder.mkdir()
+    uv = folder / "uv"
+    uv.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "uv 9.9.9" && exit 0\n{script}\n')
+    uv.chmod(0o755)
+    return folder
+
+
+def test_without_a_network_the_message_says_so(checkout: Path, tmp_path: Path) -> None:
+    """Where no uv is and none can be fetched, that is said, in one message."""
+    empty = tmp_path / "bin"
+    empty.mkdir()
+    done = run(checkout, empty, PIP_INDEX_URL="http://127.0.0.1:1", PIP_RETRIES="0")
+
+    assert done.returncode == 1
+    assert "uv could not be downloaded (see above). Check the network." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_fitting_python_the_message_names_them(checkout: Path, tmp_path: Path) -> None:
+    """Where no Python fits and none can be fetched, the versions that would are named."""
+    done = run(checkout, fake_uv(tmp_path / "bin", "exit 2"))
+
+    assert done.returncode == 1
+    assert "no Python 3.11, 3.12 or 3.13 here" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_failing_installation_is_one_message(checkout: Path, tmp_path: Path) -> None:
+    """Where packages can't be installed, uv's own words are followed by one of ours."""
+    script = f"""
+if [ "$1" = venv ]; then
+    {shutil.which("mkdir")} -p .venv/bin
+    {shutil.which("ln")} -sf {sys.executable} .venv/bin/python
+    exit 0
+fi
+echo "error: hash mismatch" >&2
+exit 1
+"""
+    done = run(checkout, fake_uv(tmp_path / "bin", script))
+
+    assert done.returncode == 1
+    assert "error: hash mismatch" in done.stderr
+    assert "Python packages could not be installed" in done.stderr
+    assert not (checkout / ".venv" / "crier-setup").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(checkout: Path, tmp_path: Path) -> None:
+    """An environment that can't be made is a message, not a traceback."""
+    (checkout / ".uv").write_text("in the way")
+    empty = tmp_path / "bin"
+    empty.mkdir()
+    done = run(checkout, empty)
+
+    assert done.returncode == 1
+    assert "Set-up stopped" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "macos", "rosetta", "says"),
+    [
+        ("darwin", "x86_64", "14.5", "0", "needs a Mac with Apple silicon"),
+        ("darwin", "x86_64", "14.5", "1", "runs under Rosetta"),
+        ("darwin", "arm64", "13.6", "1", "macOS 14 or newer; this is macOS 13.6"),
+        ("linux", "armv7l", "", "", "Linux on x86-64 and arm64"),
+        ("win32", "AMD64", "", "", "Crier runs on Macs"),
+    ],
+)
+def test_other_machines_are_told_before_a_download(
+    setup: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    system: str,
+    machine: str,
+    macos: str,
+    rosetta: str,
+    says: str,
+) -> None:
+    """What can't work is said first."""
+    monkeypatch.setattr(setup.sys, "platform", system)
+    monkeypatch.setattr(setup.platform, "machine", lambda: machine)
+    monkeypatch.setattr(setup.platform, "mac_ver", lambda: (macos, ("", "", ""), machine))
+    monkeypatch.setattr(setup, "output", lambda _: rosetta)
+    with pytest.raises(setup.SetupError, match=says):
+        setup.check_platform()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Debian's packages")
+def test_without_rights_the_command_is_printed(
+    setup: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where apt-get may not be run, the message holds exactly what to type."""
+    monkeypatch.setattr(setup, "installed", lambda _: False)
+    monkeypatch.setattr(setup.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(
+        setup.shutil, "which", lambda name: None if name == "sudo" else f"/usr/bin/{name}"
+    )
+    with pytest.raises(setup.SetupError) as error:
+        setup.install_system_packages(setup.DEBIAN_RUN)
+
+    command = "sudo apt-get install -y --no-install-recommends libportaudio2"
+    assert command in str(error.value)
+
+
+def test_too_little_space_is_said(setup: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is too small is told how much is needed and how much is free."""
+    monkeypatch.setattr(setup, "STAMP", Path("/nonexistent"))
+    usage = type("Usage", (), {"free": 100 << 20})()
+    monkeypatch.setattr(setup.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(setup.SetupError, match=r"1500 MB are needed .* and 100 MB are free"):
+        setup.check_space()
+
+
+def test_a_second_run_does_nothing(tmp_path: Path) -> None:
+    """Set up once, set up for good: without programs or a network it ends at once, silently."""
+    began_s = time.monotonic()
+    done = run(CHECKOUT, tmp_path)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert time.monotonic() - began_s < 5
+
+
+def test_no_file_names_an_index() -> None:
+    """The lock files record versions and hashes, and no address."""
+    for name in ("requirements.txt", "requirements-dev.txt", "scripts/uv.txt"):
+        text = (CHECKOUT / name).read_text()
+
+        assert "://" not in text
+        assert "--index" not in text
+        assert "--hash=sha256:" in text
