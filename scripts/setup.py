@@ -156,19 +156,18 @@ def installed(package: str) -> bool:
 
 def apt_install(packages: "list[str]", why: str) -> None:
     """Install Debian packages as root or through sudo; else say what to type."""
-    command = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
-    by_hand = f"sudo {shlex.join(command)}"
+    install = ["install", "-y", "--no-install-recommends", *packages]
+    by_hand = f"sudo {shlex.join(['apt-get', *install])}"
+    apt = ["apt-get"]
     if os.geteuid() != 0:
         if not shutil.which("sudo") or run(["sudo", "-v"], ask=True) != 0:
             raise SetupError(f"this needs to be installed first ({why}):\n\n    {by_hand}\n")
-        command = ["sudo", "-n", *command]
+        apt = ["sudo", "-n", "apt-get"]
     say(f"Installing {', '.join(packages)} ({why})")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    if run(command, quiet=True, env=env) == 0:
-        return
-    # A fresh system has no package lists yet.
-    run([*command[: command.index("apt-get") + 1], "update"], quiet=True, env=env)
-    if run(command, quiet=True, env=env) != 0:
+    if not output([*apt, "--simulate", *install]):  # a fresh system has no package lists yet
+        run([*apt, "update"], quiet=True, env=env)
+    if run([*apt, *install], quiet=True, env=env) != 0:
         raise SetupError(f"apt-get could not install this. Try it by hand:\n\n    {by_hand}\n")
 
 
