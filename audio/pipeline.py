@@ -13,6 +13,7 @@ silent is obeyed within the time of one write, whatever waits before it.
 The two sides meet at this mailbox, the `on_fact` callback and the published `Status`; nowhere else.
 """
 
+import contextlib
 import logging
 import queue
 import threading
@@ -151,6 +152,8 @@ class _Job:
     idle_before: bool
     chunks: deque[Chunk] | None = None  # None until planned; then those not yet submitted
     frames: int = 0
+    """Synthesized so far."""
+    heard_frames: int = 0
     begun: bool = False
     held: bool = False
     device: str = ""
@@ -177,8 +180,14 @@ class _Piece:
     samples: Samples
     pause: Samples
     written: int = 0
-    end_frame: int = 0
-    """Of the samples, pause excluded, in the speaker's count."""
+    """Of samples and pause together."""
+    begin_frame: int = 0
+    """In the speaker's count; set when the first frame is about to be written."""
+
+    @property
+    def end_frame(self) -> int:
+        """Where its samples end, pause excluded."""
+        return self.begin_frame + len(self.samples)
 
 
 class SpeechPipeline:
@@ -427,7 +436,6 @@ class SpeechPipeline:
                 piece.written += taken
                 if taken < len(samples):
                     return
-                piece.end_frame = self._speaker.written_frames
             pause_done = piece.written - len(piece.samples)
             if pause_done < len(piece.pause):
                 taken = self._speaker.write(piece.pause[pause_done:])
@@ -466,7 +474,7 @@ class SpeechPipeline:
                 waited_s = time.monotonic() - job.asked_s + queued / SAMPLE_RATE_HZ
                 self._first_sound_ms = round(1000 * waited_s)
         job.device = self._speaker.device
-        piece.end_frame = self._speaker.written_frames
+        piece.begin_frame = self._speaker.written_frames
         return True
 
     def _own_stream(self) -> bool:
@@ -480,6 +488,7 @@ class SpeechPipeline:
         played = self._speaker.played_frames
         while self._sent and self._sent[0].end_frame <= played:
             piece = self._sent.popleft()
+            piece.job.heard_frames += len(piece.samples)
             if piece.chunk.ends_sentence:
                 self._facts.append(SentenceHeard(piece.job.order.id, piece.chunk.sentence))
             if piece.last:
@@ -521,12 +530,22 @@ class SpeechPipeline:
     def _silence(self) -> None:
         """Be silent, and let the worker be free for what comes next."""
         if self._speaker.is_open and self._jobs:
+            self._count_heard_in_part()
             self._speaker.abort()
         self._ready.clear()
         self._sent.clear()
         if self._work is not None:
             self._work.interrupt.set()
             self._work = None
+
+    def _count_heard_in_part(self) -> None:
+        """Count what has been heard of pieces that are about to be cut."""
+        with contextlib.suppress(SpeakerError):  # of a lost device nobody can say
+            played = self._speaker.played_frames
+            for piece in [*self._sent, *self._ready]:
+                if piece.written:
+                    heard = min(played - piece.begin_frame, len(piece.samples))
+                    piece.job.heard_frames += max(0, heard)
 
     def _end(self, job: _Job, outcome: Outcome, reason: str = "") -> None:
         """Tell how an utterance ended, and forget it."""
@@ -542,7 +561,7 @@ class SpeechPipeline:
                 outcome,
                 reason,
                 job.device,
-                job.frames / SAMPLE_RATE_HZ,
+                job.heard_frames / SAMPLE_RATE_HZ,
                 self._speaker.take_files(),
             )
         )

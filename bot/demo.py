@@ -6,6 +6,7 @@ Piped input is spoken line by line. Runs on the event loop.
 import asyncio
 import itertools
 import secrets
+import shutil
 import signal
 import sys
 import textwrap
@@ -156,13 +157,23 @@ class _Chat:
                 meaning = _MEANING.get(event.text, "")
                 self._say("reaction", f"  {event.text} {meaning}: {text}")
             case "message" | "edit":
-                self._say("bot", textwrap.indent(event.text, "  "))
+                self._say("bot", _wrapped(event.text))
                 if event.buttons:
                     self._buttons = [(event.message_id, data) for _, data in event.buttons]
                     for number, (label, _) in enumerate(event.buttons, 1):
                         self._say("button", f"  /{number} [{label}]")
             case "answer" if event.text:
-                self._say("bot", f"  {event.text}")
+                self._say("bot", _wrapped(event.text))
+
+
+def _wrapped(text: str) -> str:
+    """Indent *text* and break its lines between words."""
+    width = shutil.get_terminal_size().columns - 1
+    lines = [
+        textwrap.fill(line, width, initial_indent="  ", subsequent_indent="  ")
+        for line in text.splitlines()
+    ]
+    return "\n".join(lines)
 
 
 async def _talk(chat: _Chat, data_dir: Path) -> int:

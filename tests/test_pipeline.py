@@ -127,6 +127,9 @@ def test_an_abort_ends_everything_that_was_queued(
     ear_a.wait_for_silence()
 
     assert [end.outcome for end in ends] == [Outcome.STOPPED] * 3
+    begun_s, cut_s = ear_a.spans()[0][0], ear_a.spans()[-1][1]
+    assert ends[0].audio_s == pytest.approx(cut_s - begun_s, abs=0.3)
+    assert [end.audio_s for end in ends[1:]] == [0, 0]
     assert ear_a.spans()[-1][1] - aborted_s < 0.15
     assert not pipeline.status().speaking
 
