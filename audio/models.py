@@ -39,6 +39,8 @@ _READ_TIMEOUT_S = 30.0
 _PACKAGE_TIMEOUT_S = 600
 _BLOCK_BYTES = 1 << 18
 _RESUMES = 5
+# These will not go away by trying again at once.
+_FINAL = (httpx.ConnectError, httpx.ConnectTimeout, httpx.HTTPStatusError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +222,7 @@ def _download(url: str, file: ModelFile, part: Path, progress: Progress) -> None
                     return
                 error = f"it ended after {done} of {file.size_bytes} bytes"
             except httpx.HTTPError as exc:
-                if isinstance(exc, (httpx.ConnectError, httpx.HTTPStatusError)) or not tries_left:
+                if isinstance(exc, _FINAL) or not tries_left:
                     raise _SourceError(f"the release at {url}: {_words(exc)}") from exc
                 error = _words(exc)
             log.info("Download of %s broke off (%s), going on", file.name, error)

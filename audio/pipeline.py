@@ -220,6 +220,7 @@ class SpeechPipeline:
         self._mailbox: queue.SimpleQueue[_Order] = queue.SimpleQueue()
         self._status = Status()
         self._closed: Future[None] = Future()
+        self._closed.set_running_or_notify_cancel()  # whoever waits for it can't cancel it
         self._synthesis = ThreadPoolExecutor(1, thread_name_prefix="synthesis")
         # A daemon, because a wedged device must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="audio", daemon=True)
@@ -298,7 +299,7 @@ class SpeechPipeline:
                 wait_s = self._turn() if self._mailbox.empty() else 0.0
             except Exception as exc:  # the thread must outlive any mistake of ours
                 log.exception("Mistake in the audio thread")
-                self._fail_all(f"Crier made a mistake ({type(exc).__name__}); its log says more.")
+                self._fail_all(_mistake(exc))
                 wait_s = 0.0
             self._publish()
             self._tell()
@@ -352,6 +353,10 @@ class SpeechPipeline:
                     job.chunks = deque(plan(order.text, order.lang, order.first_sentence))
                 except NothingToSpeakError as exc:
                     self._end(job, Outcome.FAILED, str(exc))
+                    continue
+                except Exception as exc:  # one text must not take the others with it
+                    log.exception("Mistake in planning a text")
+                    self._end(job, Outcome.FAILED, _mistake(exc))
                     continue
                 if not job.chunks:  # all of its sentences were heard in an earlier life
                     self._end(job, Outcome.HEARD)
@@ -503,6 +508,7 @@ class SpeechPipeline:
         self._sent = deque()
         for piece in self._ready:
             piece.written = 0
+            piece.job.begun = piece.job.idle_before = False  # it begins anew on the next device
         # At once where it had worked for a while; not in a tight loop where it never does.
         self._retry_at_s = self._opened_s + _RETRY_S
 
@@ -517,6 +523,8 @@ class SpeechPipeline:
         return None
 
     def _answer_devices(self, answer: Future[Devices]) -> None:
+        if not answer.set_running_or_notify_cancel():
+            return  # nobody waits for it any more
         if not self._jobs:
             self._speaker.close()  # an open stream would keep the list as it was
         try:
@@ -592,9 +600,16 @@ class SpeechPipeline:
 
     def _shut_down(self) -> None:
         try:
+            with contextlib.suppress(SpeakerError):
+                self._collect_heard()
             self._silence()
             self._synthesis.shutdown(wait=False, cancel_futures=True)
             self._speaker.shutdown()
         finally:
             self._publish()
+            self._tell()
             self._closed.set_result(None)
+
+
+def _mistake(error: Exception) -> str:
+    return f"Crier made a mistake ({type(error).__name__}); its log says more."

@@ -8,6 +8,7 @@ device has room for and returns.
 import contextlib
 import importlib
 import logging
+import sys
 import time
 from typing import Any
 
@@ -41,13 +42,22 @@ class PortAudioSpeaker:
     poll_s = 0.02
     """How soon it is worth asking for room again: a quarter of a block."""
 
-    def __init__(self, wanted: str = "", latency: str | float = "high") -> None:
+    def __init__(
+        self,
+        wanted: str = "",
+        latency: str | float = "high",
+        *,
+        full_at_open: bool = sys.platform == "darwin",
+    ) -> None:
         """Open nothing yet.
 
         Args:
             wanted: a device's name or a part of it, in any case; empty follows the system.
             latency: ``high``, ``low`` or seconds, as PortAudio understands them.
+            full_at_open: a new stream holds a ring full of silence, as on CoreAudio
+                (pa_mac_core_blocking.c), so its depth can't be asked for.
         """
+        self._full_at_open = full_at_open
         self._wanted = wanted
         self._latency = latency
         self._sd: Any = None
@@ -56,6 +66,7 @@ class PortAudioSpeaker:
         self._warning = ""
         self._opened_for: tuple[str, int | None] = ("", None)
         self._capacity_frames = 0
+        self._beyond_frames = 0
         self._written_frames = 0
         self._padded_frames = 0
         self._last_write_s = 0.0
@@ -126,19 +137,27 @@ class PortAudioSpeaker:
                 "On Debian or Ubuntu: sudo apt-get install libportaudio2"
             ) from exc
         except Exception as exc:
-            if self._sd is None or not isinstance(exc, self._sd.PortAudioError):
+            # sounddevice starts PortAudio while it is imported, so its error class may be unknown.
+            if type(exc).__name__ != "PortAudioError":
                 raise
             raise AudioLibraryError(f"PortAudio will not start ({exc}). Trying again.") from exc
 
     def _outputs(self) -> tuple[list[tuple[int, str]], int]:
-        """Return (index, name) of every output device, and the index of the default or -1."""
-        outputs = [
-            (index, str(device["name"]))
-            for index, device in enumerate(self._sd.query_devices())
-            if device["max_output_channels"] > 0
-        ]
-        default = int(self._sd.default.device[1])
-        if default < 0 and outputs:
+        """Return (index, name) of every output device, and the index of the default or -1.
+
+        Raises:
+            AudioLibraryError: PortAudio does not tell.
+        """
+        try:
+            outputs = [
+                (index, str(device["name"]))
+                for index, device in enumerate(self._sd.query_devices())
+                if device["max_output_channels"] > 0
+            ]
+            default = int(self._sd.default.device[1])
+        except self._sd.PortAudioError as exc:
+            raise AudioLibraryError(f"PortAudio lists no devices ({exc}). Trying again.") from exc
+        if outputs and default not in dict(outputs):
             default = outputs[0][0]
         return outputs, default
 
@@ -198,21 +217,38 @@ class PortAudioSpeaker:
         log.info("Stream opened on %s, %d frames deep", name, self._capacity_frames)
 
     def _start(self, index: int) -> None:
+        device = self._sd.query_devices(index)
+        latency_s = (
+            float(device[f"default_{self._latency}_output_latency"])
+            if isinstance(self._latency, str)
+            else self._latency
+        )
         stream = self._sd.OutputStream(
             samplerate=SAMPLE_RATE_HZ,
             channels=1,
             dtype="float32",
             blocksize=BLOCK_FRAMES,
-            latency=self._latency,
+            latency=latency_s,
             device=index,
         )
-        stream.start()
-        self._stream = stream
-        # On CoreAudio a stream starts full of silence, so nothing is free yet: there the depth
-        # is PortAudio's own (utilities.c, computeRingBufferSize: the next power of two).
-        self._capacity_frames = stream.write_available or _ring_frames(float(stream.latency))
+        try:
+            stream.start()
+            total_s = float(stream.latency)
+            if self._full_at_open:
+                capacity_frames = _ring_frames(latency_s)
+                # PortAudio counts its ring in; what is left is the device's own.
+                beyond_s = max(0.0, total_s - capacity_frames / SAMPLE_RATE_HZ)
+            else:
+                capacity_frames, beyond_s = int(stream.write_available), 0.0
+        except self._sd.PortAudioError:
+            with contextlib.suppress(self._sd.PortAudioError):
+                stream.close()
+            raise
+        self._capacity_frames = capacity_frames
+        self._beyond_frames = int(beyond_s * SAMPLE_RATE_HZ)
         self._written_frames = self._padded_frames = 0
         self._last_write_s = time.monotonic()
+        self._stream = stream
 
     @property
     def is_open(self) -> bool:
@@ -281,21 +317,23 @@ class PortAudioSpeaker:
 
     @property
     def played_frames(self) -> int:
-        """Frames that have left the buffer since `open`.
+        """Frames that have been heard since `open`.
 
-        By the device's count of free room, or by the clock where that stands still at the end.
+        By the device's count of free room; by the clock for less than a block, which ALSA may
+        keep. A device that takes nothing more has not played what it holds.
 
         Raises:
             DeviceLostError: the device failed.
         """
         try:
             room = int(self._stream.write_available)
-            depth_s = self._capacity_frames / SAMPLE_RATE_HZ + float(self._stream.latency)
         except self._sd.PortAudioError as exc:
             raise DeviceLostError(f"{self._device} stopped taking sound ({exc}).") from exc
-        if time.monotonic() - self._last_write_s > depth_s:
+        queued = max(0, self._capacity_frames - room)
+        depth_s = (self._capacity_frames + self._beyond_frames) / SAMPLE_RATE_HZ
+        if queued < BLOCK_FRAMES and time.monotonic() - self._last_write_s > depth_s:
             return self._written_frames
-        return self._written_frames - max(0, self._capacity_frames - room)
+        return self._written_frames - queued - self._beyond_frames
 
     def abort(self) -> None:
         """Fall silent now, forget what was written, and close. Never raises.
@@ -338,6 +376,9 @@ class PortAudioSpeaker:
 
 
 def _ring_frames(latency_s: float) -> int:
-    """Return the depth of CoreAudio's blocking ring for a stream of this latency."""
+    """Return the depth of CoreAudio's blocking ring for a stream of this suggested latency.
+
+    Source: PortAudio v19.7.0, pa_mac_core_utilities.c, computeRingBufferSize.
+    """
     frames = max(2 * latency_s * SAMPLE_RATE_HZ, 3 * BLOCK_FRAMES)
     return 1 << (int(np.ceil(frames)) - 1).bit_length()

@@ -159,7 +159,8 @@ class WavSpeaker:
         try:
             path = self._folder / f"{self._next_number():04d}.wav"
             part = path.with_name(path.name + _SUFFIX)
-            with wave.open(str(part), "wb") as file:
+            # Opened here: wave's own writer stumbles over itself where that fails.
+            with part.open("wb") as raw, wave.open(raw, "wb") as file:
                 file.setnchannels(1)
                 file.setsampwidth(2)
                 file.setframerate(SAMPLE_RATE_HZ)

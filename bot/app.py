@@ -8,12 +8,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Application, ApplicationBuilder, ExtBot
@@ -73,6 +73,8 @@ async def running(
         stack.push_async_callback(inbox.close)
 
         bot = _make_bot(settings)
+        # Known without a network, unlike bot.id: a token begins with it.
+        bot_id = int(settings.telegram_bot_token.get_secret_value().partition(":")[0])
         stack.push_async_callback(_quietly, bot.shutdown)
         outbox = Outbox(bot)
         stack.push_async_callback(outbox.close, _FLUSH_TIMEOUT_S)
@@ -96,6 +98,8 @@ async def running(
         pipeline.start()
         receipts = asyncio.create_task(delivery.run(), name="delivery")
         stack.push_async_callback(_cancel, receipts)
+        stack.push_async_callback(_within, _FLUSH_TIMEOUT_S, delivery.drain)
+        stack.push_async_callback(_release, pipeline)
 
         application: Application[Any, Any, Any, Any, Any, Any] = (
             ApplicationBuilder().bot(bot).updater(None).build()
@@ -108,13 +112,13 @@ async def running(
             last_s = polling.last_success_s
             return None if last_s is None else time.monotonic() - last_s
 
-        Handlers(
-            settings, pipeline, inbox, outbox, delivery, access, lambda: bot.id, silent_s
-        ).register(application)
-        await delivery.resume()
+        Handlers(settings, pipeline, inbox, outbox, delivery, access, bot_id, silent_s).register(
+            application
+        )
+        await delivery.resume(bot_id)
         polling_task = asyncio.create_task(polling.run(), name="polling")
         stack.push_async_callback(_cancel, polling_task)
-        # Pushed last, so it comes first: silence before anything else.
+        # Pushed last, so it comes first: silence before anything else (and again, for nothing).
         stack.push_async_callback(_release, pipeline)
         yield Running(pipeline, delivery, polling_task)
 
@@ -143,8 +147,12 @@ async def run(settings: Settings, show_code: Callable[[str], None]) -> int:
         return 1
 
 
-def exit_process(code: int) -> None:
-    """End the process, by force where a thread would keep it: a wedged device or a long load."""
+def exit_process(code: int) -> NoReturn:
+    """End the process, by force where a thread would keep it.
+
+    That is a wedged device, a model that is being loaded, or a look-up of a name that hangs. Called
+    within the event loop, since its end would wait for the last of these.
+    """
     logging.shutdown()
     if any(t is not threading.main_thread() and t.is_alive() for t in threading.enumerate()):
         sys.stdout.flush()
@@ -197,6 +205,11 @@ async def _release(pipeline: SpeechPipeline) -> None:
     """Fall silent; leave a device that does not answer to its fate."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(asyncio.wrap_future(pipeline.close()), _RELEASE_TIMEOUT_S)
+
+
+async def _within(timeout_s: float, call: Callable[[], Awaitable[object]]) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(call(), timeout_s)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

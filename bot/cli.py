@@ -6,8 +6,10 @@ Exit codes: 0 done; 1 failed; 2 wrong usage or configuration.
 import argparse
 import asyncio
 import os
+import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from bot import __version__
 from bot.settings import Settings, SettingsError, load
@@ -51,7 +53,7 @@ def _run(settings: Settings) -> int:
             "TELEGRAM_BOT_TOKEN is not set. Ask @BotFather for a token and write it into .env "
             "(.env.example shows how), or try `crier demo`, which needs none."
         )
-    from bot.app import exit_process, run  # noqa: PLC0415  # slow to import
+    from bot.app import run  # noqa: PLC0415  # slow to import
 
     if code := _prepare(settings, terminal=True):
         return code
@@ -63,27 +65,31 @@ def _run(settings: Settings) -> int:
             flush=True,
         )
 
-    return _with_inbox(lambda: exit_process(asyncio.run(run(settings, show_code))))
+    return _finish(run(settings, show_code))
 
 
 def _demo(settings: Settings) -> int:
     """Chat with the same bot in this terminal."""
-    from bot.app import exit_process  # noqa: PLC0415  # slow to import
     from bot.demo import demo, demo_settings  # noqa: PLC0415  # slow to import
 
     settings = demo_settings(settings)
     if code := _prepare(settings, terminal=False):
         return code
-    return _with_inbox(lambda: exit_process(asyncio.run(demo(settings))))
+    return _finish(demo(settings))
 
 
-def _with_inbox(start: Callable[[], None]) -> int:
+def _finish(work: Coroutine[Any, Any, int]) -> int:
+    """Run *work* to its end and the process with it; returns only where it could not begin."""
+    from bot.app import exit_process  # noqa: PLC0415  # slow to import
     from bot.inbox import InboxError  # noqa: PLC0415  # slow to import
 
+    async def main() -> None:
+        exit_process(await work)
+
     try:
-        start()
-    except InboxError as exc:
-        print(exc, file=sys.stderr)
+        asyncio.run(main())
+    except (InboxError, sqlite3.Error) as exc:
+        print(f"The database can't be used: {exc}", file=sys.stderr)
         return FAILED
     return OK
 

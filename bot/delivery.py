@@ -56,9 +56,9 @@ class Delivery:
             )
         )
 
-    async def resume(self) -> None:
+    async def resume(self, bot_id: int) -> None:
         """Submit what an earlier life of the process left unfinished."""
-        left = await self._inbox.unfinished()
+        left = await self._inbox.unfinished(bot_id)
         if left:
             log.info("Going on with %d message(s) from before the restart", len(left))
         for message in left:
@@ -73,23 +73,31 @@ class Delivery:
         while True:
             fact = await self._facts.get()
             message = self._under_way.get(fact.id)
-            if message is None:
-                continue
             try:
-                await self._record(fact)
-            except sqlite3.Error as exc:
-                # The receipt is true all the same; a restart may say the message once more.
-                log.error("A message's state can't be stored: %s", exc)  # noqa: TRY400
-            self._tell(message, fact)
+                if message is not None:
+                    await self._record(fact)
+                    self._tell(message, fact)
+            except Exception:  # the next receipt must not suffer from this one
+                log.exception("Mistake in a receipt")
+            finally:
+                self._facts.task_done()
+
+    async def drain(self) -> None:
+        """Return when every fact that is there has become a record and a receipt."""
+        await self._facts.join()
 
     async def _record(self, fact: Fact) -> None:
-        match fact:
-            case SentenceHeard(id_, sentence):
-                await self._inbox.sentence_heard(id_, sentence)
-            case Held(id_, _):
-                await self._inbox.mark(id_, "held")
-            case Ended(id_, outcome):
-                await self._inbox.mark(id_, outcome)
+        try:
+            match fact:
+                case SentenceHeard(id_, sentence):
+                    await self._inbox.sentence_heard(id_, sentence)
+                case Held(id_, _):
+                    await self._inbox.mark(id_, "held")
+                case Ended(id_, outcome):
+                    await self._inbox.mark(id_, outcome)
+        except sqlite3.Error as exc:
+            # The receipt is true all the same; a restart may say the message once more.
+            log.error("A message's state can't be stored: %s", exc)  # noqa: TRY400
 
     def _tell(self, message: Message, fact: Fact) -> None:
         match fact:

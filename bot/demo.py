@@ -120,6 +120,7 @@ class _Chat:
         self._say = say
         self._texts: dict[int, str] = {}
         self._buttons: list[tuple[int, str]] = []  # of the newest keyboard: (message, data)
+        self._shown = 0
         self.failed = 0
         self.under_way: set[int] = set()
         self.changed = asyncio.Condition()
@@ -139,12 +140,27 @@ class _Chat:
                 self._texts[message_id] = part
                 self.under_way.add(message_id)
 
+    async def ask(self, command: str) -> bool:
+        """Send a command, and say whether its answer came and was shown."""
+        seen = len(self._sandbox.events)
+        self.send(command)
+        try:
+            answer = await self._sandbox.wait_for(
+                lambda event: event.kind in ("message", "answer"), _COMMAND_TIMEOUT_S, since=seen
+            )
+            async with asyncio.timeout(_COMMAND_TIMEOUT_S), self.changed:
+                await self.changed.wait_for(lambda: answer in self._sandbox.events[: self._shown])
+        except TimeoutError:
+            return False
+        return True
+
     async def watch(self) -> None:
         """Show what the bot does, for ever."""
         for number in itertools.count():
             event = await self._sandbox.wait_for(lambda _: True, float("inf"), since=number)
             self._show(event)
             async with self.changed:
+                self._shown = number + 1
                 if event.kind == "reaction" and event.text in _ENDED:
                     self.under_way.discard(event.message_id)
                     self.failed += event.text == "💔"
@@ -206,14 +222,12 @@ async def _pipe(chat: _Chat) -> int:
         text = line.strip()
         if not text:
             continue
+        if text.startswith("/"):
+            if not await chat.ask(text):
+                return FAILED
+            continue
         chat.send(text)
         async with chat.changed:
-            if text.startswith("/"):
-                try:
-                    async with asyncio.timeout(_COMMAND_TIMEOUT_S):
-                        await chat.changed.wait()
-                except TimeoutError:
-                    return FAILED
             await chat.changed.wait_for(lambda: len(chat.under_way) < _MAX_UNDER_WAY)
     async with chat.changed:
         await chat.changed.wait_for(lambda: not chat.under_way)

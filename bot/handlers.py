@@ -7,6 +7,7 @@ never stands in a queue behind anything. Runs on the event loop.
 import asyncio
 import hashlib
 import logging
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -82,7 +83,7 @@ class Handlers:
     outbox: Outbox
     delivery: Delivery
     access: Access
-    bot_id: Callable[[], int]
+    bot_id: int
     telegram_silent_s: Callable[[], float | None]
     """Seconds since Telegram last answered."""
 
@@ -110,14 +111,19 @@ class Handlers:
 
     async def guard(self, update: Update, _: Context) -> None:
         """Let nothing pass but private chats with people who may speak."""
-        user, chat = update.effective_user, update.effective_chat
-        if user and chat and chat.type == ChatType.PRIVATE:
-            if self.access.allows(user.id):
-                return
-            if self.access.pairing and update.message:
-                await self._greet_unpaired(update.message)
-                raise ApplicationHandlerStop
-        self.access.note_stranger(user.id if user else None)
+        try:
+            user, chat = update.effective_user, update.effective_chat
+            if user and chat and chat.type == ChatType.PRIVATE:
+                if self.access.allows(user.id):
+                    return
+                if self.access.pairing and update.message:
+                    await self._greet_unpaired(update.message)
+                    raise ApplicationHandlerStop
+            self.access.note_stranger(user.id if user else None)
+        except ApplicationHandlerStop:
+            raise
+        except Exception:  # python-telegram-bot would go on to the next handlers
+            log.exception("Mistake at the door; it stays shut")
         raise ApplicationHandlerStop
 
     async def _greet_unpaired(self, message: Message) -> None:
@@ -133,7 +139,14 @@ class Handlers:
             else:
                 self.access.note_stranger(user.id if user else None)
             return
-        match await self.access.pair(user.id, user.full_name, code):
+        try:
+            paired = await self.access.pair(user.id, user.full_name, code)
+        except sqlite3.Error as exc:
+            log.error("A pairing can't be stored: %s", exc)  # noqa: TRY400
+            text = f"The code is right, but the computer can't store it ({exc}). Make room there."
+            self.outbox.reply(message.chat_id, text)
+            return
+        match paired:
             case Pairing.PAIRED:
                 self.outbox.reply(message.chat_id, f"Paired. Welcome!\n\n{HELP}")
             case Pairing.WRONG_CODE:
@@ -158,7 +171,7 @@ class Handlers:
             return
         try:
             stored = await self.inbox.accept(
-                self.bot_id(), update.update_id, message.chat_id, message.message_id, text
+                self.bot_id, update.update_id, message.chat_id, message.message_id, text
             )
         except InboxError as exc:
             self._refuse(message, str(exc))
@@ -196,9 +209,9 @@ class Handlers:
 
     async def stop(self, update: Update, _: Context) -> None:
         """Fall silent and forget what waits; silence first, then the answer."""
-        self.pipeline.abort()
         dropped = self.delivery.under_way
         waiting = dropped - self.pipeline.status().speaking
+        self.pipeline.abort()
         match dropped, waiting:
             case 0, _:
                 self._answer(update, "Silent. Nothing was waiting.")

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 _KEEP_S = 48 * 3600.0
 """How long ended messages are kept: Telegram may send an update again for 24 h."""
 
+_PRUNE_EVERY_S = 3600.0
+
 _SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE message (
@@ -63,6 +65,7 @@ class Inbox:
     def __init__(self, database: aiosqlite.Connection) -> None:
         """Use `open`."""
         self._database = database
+        self._pruned_s = 0.0
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -72,13 +75,14 @@ class Inbox:
             InboxError: it can't be opened, or a newer Crier made it.
         """
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             database = await aiosqlite.connect(path, isolation_level=None)
         except (OSError, sqlite3.Error) as exc:
             raise InboxError(f"{path} can't be opened ({exc}). Set DATA_DIR elsewhere.") from exc
         try:
             await database.execute("PRAGMA journal_mode = WAL")
             await database.execute("PRAGMA synchronous = FULL")
+            await database.execute("PRAGMA secure_delete = ON")  # what was pruned is gone
             if sys.platform == "darwin":  # where a plain fsync leaves the data in the drive's cache
                 await database.execute("PRAGMA fullfsync = ON")
             version = await _one(database, "PRAGMA user_version")
@@ -115,6 +119,8 @@ class Inbox:
             InboxError: it can't be stored, so it is not accepted.
         """
         try:
+            if time.monotonic() - self._pruned_s > _PRUNE_EVERY_S:
+                await self._prune()
             cursor = await self._database.execute(
                 "INSERT OR IGNORE INTO message"
                 " (bot_id, update_id, chat_id, message_id, text, accepted_at)"
@@ -131,11 +137,12 @@ class Inbox:
             return None
         return Message(cursor.lastrowid, chat_id, message_id, text)
 
-    async def unfinished(self) -> list[Message]:
-        """Return the messages that were accepted and have not ended, oldest first."""
+    async def unfinished(self, bot_id: int) -> list[Message]:
+        """Return the messages to this bot that have not ended, oldest first."""
         rows = await self._database.execute_fetchall(
             "SELECT id, chat_id, message_id, text, sentence FROM message"
-            " WHERE state IN ('waiting', 'held') ORDER BY id"
+            " WHERE bot_id = ? AND state IN ('waiting', 'held') ORDER BY id",
+            (bot_id,),
         )
         return [Message(*row) for row in rows]
 
@@ -150,6 +157,7 @@ class Inbox:
         await self._database.execute("UPDATE message SET state = ? WHERE id = ?", (state, id_))
 
     async def _prune(self) -> None:
+        self._pruned_s = time.monotonic()
         await self._database.execute(
             "DELETE FROM message WHERE state NOT IN ('waiting', 'held') AND accepted_at < ?",
             (time.time() - _KEEP_S,),

@@ -5,9 +5,7 @@ import logging.handlers
 import os
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
 
 # The form of a bot's token. Source: core.telegram.org/bots/api#authorizing-your-bot.
 _TOKEN = re.compile(r"\d{3,}(?::|%3A)[A-Za-z0-9_-]{20,}")
@@ -44,7 +42,7 @@ def start(level: str, data_dir: Path, token: str, *, terminal: bool) -> Path:
     Raises:
         OSError: the folder or the file can't be written.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = data_dir / "crier.log"
     formatter = _Redacting(token)
     handlers: list[logging.Handler] = [
@@ -59,34 +57,26 @@ def start(level: str, data_dir: Path, token: str, *, terminal: bool) -> Path:
     logging.basicConfig(level=level, handlers=handlers, force=True)
     for chatty in ("httpx", "httpcore", "aiosqlite", "asyncio", "uvicorn", "telegram"):
         logging.getLogger(chatty).setLevel(max(logging.getLevelName(level), logging.WARNING))
+    # When an update can't be parsed, these two quote the whole batch, texts included.
+    for quoting in ("telegram.Bot", "telegram.ext.ExtBot"):
+        quiet = logging.NOTSET if level == "DEBUG" else logging.CRITICAL + 1
+        logging.getLogger(quoting).setLevel(quiet)
     if level == "DEBUG":
         logging.getLogger("telegram").setLevel(level)
         logging.getLogger("httpx").setLevel(level)
     return path
 
 
-def keep_terminal_clean(data_dir: Path) -> Callable[[], None]:
+def keep_terminal_clean(data_dir: Path) -> None:
     """Send what C libraries print on stderr to a file, and keep `sys.stderr` on the terminal.
 
     ALSA prints its every underrun there; and PortAudio's start points file descriptor 2 at
     /dev/null for a moment, which would swallow lines of ours (sounddevice.py, _initialize).
-
-    Returns:
-        A function that undoes it.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     sys.stderr.flush()
     terminal = os.dup(2)
-    was: TextIO = sys.stderr
     noise = os.open(data_dir / "libraries.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(noise, 2)
     os.close(noise)
     sys.stderr = os.fdopen(terminal, "w", buffering=1, closefd=False)
-
-    def undo() -> None:
-        sys.stderr.flush()
-        os.dup2(terminal, 2)
-        os.close(terminal)
-        sys.stderr = was
-
-    return undo

@@ -101,6 +101,8 @@ class Polling:
                 log.error("Another program uses the same bot token; only one may. %s", exc)  # noqa: TRY400
             except TelegramError as exc:
                 pause_s = self._fail(exc)
+            except Exception as exc:  # noqa: BLE001  # an answer that is not the Bot API's
+                pause_s = self._fail(exc)
             else:
                 if self._failures:
                     log.info("Telegram answers again")
@@ -109,10 +111,11 @@ class Polling:
                 return answer
             await asyncio.sleep(pause_s)
 
-    def _fail(self, error: TelegramError) -> float:
+    def _fail(self, error: Exception) -> float:
         """Log the first of a row of failures, and return how long to wait."""
         if self._failures == 0:
-            log.warning("Telegram can't be reached, trying on: %s", error)
+            what = str(error) if isinstance(error, TelegramError) else type(error).__name__
+            log.warning("Telegram can't be reached, trying on: %s", what)
         pause_s = _BACK_OFF_S[min(self._failures, len(_BACK_OFF_S) - 1)]
         self._failures += 1
         return pause_s

@@ -175,7 +175,7 @@ def find_uv() -> str:
     """Return a uv: the one on the PATH, else one of the project's own, installed when missing."""
     found = shutil.which("uv")
     if found and output([found, "--version"]).startswith("uv "):
-        return found
+        return os.path.realpath(found)  # it may be the link in an activated .venv
     uv = PRIVATE_UV / "bin" / "uv"
     if not output([str(uv), "--version"]).startswith("uv "):
         say("Installing uv into .uv/")

@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+import pytest
+
 from bot.sandbox import Fault, Sandbox
 from tests.conftest import ALICE, STRANGER, StartBot, reaction_to, reply_with
 from tests.loudspeaker import Ear
@@ -371,3 +373,38 @@ async def test_an_update_that_comes_twice_is_spoken_once(
         await asyncio.to_thread(ear_a.wait_for_silence)
 
     assert len(ear_a.spans()) == 2
+
+
+async def test_the_door_stays_shut_when_it_breaks(
+    sandbox: Sandbox, start_bot: StartBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake in asking who may speak lets nobody in and answers nobody."""
+
+    def broken(*_: object) -> bool:
+        raise ZeroDivisionError
+
+    async with start_bot():
+        await sandbox.wait_for(lambda event: event.kind == "menu")
+        with monkeypatch.context() as patch:
+            patch.setattr("bot.access.Access.allows", broken)
+            sandbox.send(STRANGER, "Boo!")
+            sandbox.send(STRANGER, "/start")
+            await sandbox.wait_for_call("getupdates", 3)
+        message = sandbox.send(ALICE, "Hello.")
+        await sandbox.wait_for(reaction_to(message, "👍"))
+
+    assert {event.chat_id for event in sandbox.events if event.chat_id} == {ALICE.id}
+
+
+async def test_what_only_looks_like_an_update_does_not_end_polling(
+    sandbox: Sandbox, start_bot: StartBot
+) -> None:
+    """After an answer that can't be read polling goes on."""
+    async with start_bot():
+        bad = {"update_id": sandbox.push({"message": {"text": 1}})}
+        await sandbox.wait_for_call("getupdates", 3)
+        sandbox._updates = type(sandbox._updates)(
+            update for update in sandbox._updates if update["update_id"] != bad["update_id"]
+        )
+        message = sandbox.send(ALICE, "Hello.")
+        await sandbox.wait_for(reaction_to(message, "👍"))

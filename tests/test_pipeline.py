@@ -1,9 +1,12 @@
 """The pipeline: real voice, real PortAudio, facts in a queue."""
 
 import queue
+import shutil
 import threading
 import time
+import wave
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -312,3 +315,31 @@ def test_long_texts_are_synthesized_whole(voice: KokoroVoice, text: str) -> None
             pytest.fail(str(exc))
 
         assert len(samples)
+
+
+def test_a_query_that_nobody_waits_for_does_no_harm(pipeline: SpeechPipeline, facts: Facts) -> None:
+    """A chat that gave up on /devices does not cost the messages that wait."""
+    pipeline.say(order(1, "Hello."))
+    pipeline.devices().cancel()
+
+    assert facts.end_of(1).outcome is Outcome.HEARD
+
+
+def test_a_file_that_could_not_be_written_is_written_later(
+    voice: KokoroVoice, facts: Facts, tmp_path: Path
+) -> None:
+    """With the folder in the way for a moment, the message is said again, whole."""
+    folder = tmp_path / "spoken"
+    pipeline = SpeechPipeline(voice, WavSpeaker(folder), facts)
+    pipeline.start()
+    pipeline.say(order(1, "Hello there."))
+    while not pipeline.status().speaking:
+        time.sleep(0.01)
+    shutil.rmtree(folder)
+    end = facts.end_of(1)
+    pipeline.close().result(5)
+
+    assert end.outcome is Outcome.HEARD
+    assert [Path(file).name for file in end.files] == ["0001.wav"]
+    with wave.open(end.files[0]) as file:
+        assert file.getnframes() / file.getframerate() == pytest.approx(end.audio_s, abs=0.05)

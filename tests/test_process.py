@@ -324,3 +324,30 @@ async def test_a_reader_that_leaves_is_no_error(environment: Environment) -> Non
 
     assert b"voice" in done.stdout
     assert done.stderr == b""
+
+
+async def test_a_piped_command_is_answered(environment: Environment) -> None:
+    """A command's answer is shown before the demo ends."""
+    environment["AUDIO_DEVICE"] = f"file:{environment['DATA_DIR']}/spoken"
+    code, out, _ = await run("demo", environment=environment, stdin=b"/status\n")
+
+    assert code == 0
+    assert "Idle. Nothing waits." in out
+
+
+async def test_the_demo_does_not_inherit_what_an_earlier_one_left(
+    environment: Environment,
+) -> None:
+    """A demo that was ended in mid-message leaves nothing to the next one."""
+    environment["AUDIO_DEVICE"] = f"file:{environment['DATA_DIR']}/spoken"
+    async with crier("demo", environment=environment, stdin=LONG.encode()) as process:
+        assert process.stdout is not None
+        while "👀" not in (await process.stdout.readline()).decode():
+            pass
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.wait(), 10)
+    code, out, _ = await run("demo", environment=environment, stdin=b"Dinner is ready.\n")
+
+    assert code == 0
+    assert out.count("👍") == 1
+    assert "👍 heard to the end: Dinner is ready." in out
