@@ -1,4 +1,4 @@
-.PHONY: run test setup setup-dev check fix lock lock-check
+.PHONY: run test bench setup setup-dev check fix lock lock-check
 .DEFAULT_GOAL := run
 
 run: setup ## set everything up, then start: the bot, or a local chat where there is no token
@@ -6,6 +6,9 @@ run: setup ## set everything up, then start: the bot, or a local chat where ther
 
 test: setup-dev ## set everything up, then run every test
 	@.venv/bin/python -m pytest
+
+bench: setup-dev ## measure, side by side with others
+	@.venv/bin/python -m bench.run
 
 setup: ## prepare without running
 	@python3 scripts/setup.py

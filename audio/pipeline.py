@@ -14,6 +14,7 @@ The two sides meet at this mailbox, the `on_fact` callback and the published `St
 """
 
 import contextlib
+import json
 import logging
 import queue
 import threading
@@ -21,15 +22,17 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 import numpy as np
 
-from audio.planner import Chunk, plan
+from audio.pace import Pace
+from audio.planner import Planner
 from audio.types import (
     SAMPLE_RATE_HZ,
     AudioError,
+    Chunk,
     Devices,
     Ended,
     Fact,
@@ -39,6 +42,7 @@ from audio.types import (
     Outcome,
     Samples,
     SentenceHeard,
+    Sound,
     SpeakerError,
     Status,
     Utterance,
@@ -66,9 +70,9 @@ class Voice(Protocol):
         ...
 
     def synthesize(
-        self, text: str, voice: str, speed: float, lang: str, interrupt: Interrupt
-    ) -> Samples:
-        """Return the sound of *text*; blocks.
+        self, chunk: Chunk, voice: str, speed: float, lang: str, interrupt: Interrupt
+    ) -> Sound:
+        """Return a chunk as sound; blocks.
 
         Raises:
             AudioError: it can't, or *interrupt* was set.
@@ -133,7 +137,7 @@ class _Close:
 @dataclass(frozen=True, slots=True)
 class _Synthesized:
     work: "_Work"
-    samples: Samples | None
+    sound: Sound | None
     error: BaseException | None
 
 
@@ -150,7 +154,7 @@ class _Job:
     order: Utterance
     asked_s: float
     idle_before: bool
-    chunks: deque[Chunk] | None = None  # None until planned; then those not yet submitted
+    planner: Planner | None = None  # None until its turn comes
     frames: int = 0
     """Synthesized so far."""
     heard_frames: int = 0
@@ -185,6 +189,11 @@ class _Piece:
     """In the speaker's count; set when the first frame is about to be written."""
 
     @property
+    def left_s(self) -> float:
+        """How long what is not written of it lasts, pause included."""
+        return (len(self.samples) + len(self.pause) - self.written) / SAMPLE_RATE_HZ
+
+    @property
     def end_frame(self) -> int:
         """Where its samples end, pause excluded."""
         return self.begin_frame + len(self.samples)
@@ -203,6 +212,8 @@ class SpeechPipeline:
         on_fact: Callable[[Fact], None],
         *,
         stream_idle_s: float = 3.0,
+        pace: Pace = Pace(),  # noqa: B008  # frozen
+        keep_pace: Callable[[Pace], None] = lambda _: None,
     ) -> None:
         """Start nothing yet.
 
@@ -212,11 +223,14 @@ class SpeechPipeline:
             on_fact: called on the audio thread with each fact; must not block.
             stream_idle_s: how long the stream stays open after the last utterance; with 0 each
                 utterance has a stream of its own.
+            pace: what earlier runs learned of this machine.
+            keep_pace: called on the audio thread, now and then, with what is known now.
         """
         self._voice = voice
         self._speaker = speaker
         self._on_fact = on_fact
         self._stream_idle_s = stream_idle_s
+        self._keep_pace = keep_pace
         self._mailbox: queue.SimpleQueue[_Order] = queue.SimpleQueue()
         self._status = Status()
         self._closed: Future[None] = Future()
@@ -232,6 +246,7 @@ class SpeechPipeline:
         self._idle_since_s = 0.0
         self._opened_s = 0.0
         self._retry_at_s = 0.0
+        self._pace = pace
         self._first_sound_ms: int | None = None
         self._last_error = ""
         self._facts: list[Fact] = []
@@ -318,8 +333,8 @@ class SpeechPipeline:
                 self._retry_at_s = 0.0
             case _QueryDevices(answer):
                 self._answer_devices(answer)
-            case _Synthesized(work, samples, error):
-                self._receive(work, samples, error)
+            case _Synthesized(work, sound, error):
+                self._receive(work, sound, error)
 
     def _turn(self) -> float | None:
         """Do what can be done now, and return how long nothing else needs doing."""
@@ -344,13 +359,13 @@ class SpeechPipeline:
 
     def _synthesize_ahead(self) -> None:
         """Give the worker the next chunk, if it is free and little sound is in store."""
-        if self._work is not None or self._stored_s() > _AHEAD_S:
+        if self._work is not None:
             return
         for job in list(self._jobs.values()):
-            if job.chunks is None:
+            order = job.order
+            if job.planner is None:
                 try:
-                    order = job.order
-                    job.chunks = deque(plan(order.text, order.lang, order.first_sentence))
+                    job.planner = Planner(order.text, order.lang, order.speed, order.first_sentence)
                 except NothingToSpeakError as exc:
                     self._end(job, Outcome.FAILED, str(exc))
                     continue
@@ -358,45 +373,78 @@ class SpeechPipeline:
                     log.exception("Mistake in planning a text")
                     self._end(job, Outcome.FAILED, _mistake(exc))
                     continue
-                if not job.chunks:  # all of its sentences were heard in an earlier life
+                if job.planner.done:  # all of its sentences were heard in an earlier life
                     self._end(job, Outcome.HEARD)
                     continue
-            if job.chunks:
-                chunk = job.chunks.popleft()
-                self._submit(_Work(job, chunk, not job.chunks, Interrupt()))
+            if not job.planner.done:
+                stored_s = self._stored_s()
+                held_back = self._is_held_back(job)
+                if stored_s > _AHEAD_S and not held_back:
+                    return
+                chunk = job.planner.next(
+                    self._pace, stored_s + self._queued_s(), hurry=not held_back
+                )
+                self._submit(_Work(job, chunk, job.planner.done, Interrupt()))
                 return
 
+    def _is_held_back(self, job: _Job) -> bool:
+        """Say whether a job's first word waits, since its sound would run out before its end."""
+        if job.begun or job.planner is None:
+            return False
+        own_s = sum(piece.left_s for piece in self._ready if piece.job is job)
+        return own_s > 0 and not job.planner.may_begin(self._pace, own_s)
+
     def _submit(self, work: _Work) -> None:
-        def report(future: Future[Samples]) -> None:  # on the worker
+        if log.isEnabledFor(logging.DEBUG):  # the bench reads it
+            log.debug("Chunk of message %d: %s", work.job.order.id, json.dumps(asdict(work.chunk)))
+
+        def report(future: Future[Sound]) -> None:  # on the worker
             if not future.cancelled():
                 error = future.exception()
-                samples = None if error else future.result()
-                self._mailbox.put(_Synthesized(work, samples, error))
+                sound = None if error else future.result()
+                self._mailbox.put(_Synthesized(work, sound, error))
 
         self._work = work
         order = work.job.order
         self._synthesis.submit(
             self._voice.synthesize,
-            work.chunk.text,
+            work.chunk,
             order.voice,
             order.speed,
             order.lang,
             work.interrupt,
         ).add_done_callback(report)
 
-    def _receive(self, work: _Work, samples: Samples | None, error: BaseException | None) -> None:
+    def _receive(self, work: _Work, sound: Sound | None, error: BaseException | None) -> None:
         if work is self._work:
             self._work = None
         job = work.job
         if self._jobs.get(job.order.id) is not job:
             return  # stopped meanwhile
-        if samples is None:
+        if sound is None:
             if not isinstance(error, AudioError):
                 log.error("Mistake in the synthesis worker", exc_info=error)
             self._last_error = str(error)
             self._end(job, Outcome.FAILED, str(error))
             return
-        job.frames += len(samples)
+        if sound.took_s:
+            self._pace = self._pace.after(
+                letters=work.chunk.letters,
+                speed=job.order.speed,
+                spoken_s=len(sound.samples) / SAMPLE_RATE_HZ,
+                raw_s=sound.raw_s,
+                took_s=sound.took_s,
+            )
+            log.debug(
+                "Chunk of %.2f s took %.2f s; %.2f s in store; %.2f s + %.2f x, late %.2f",
+                len(sound.samples) / SAMPLE_RATE_HZ,
+                sound.took_s,
+                self._stored_s() + self._queued_s(),
+                self._pace.a_s,
+                self._pace.b,
+                self._pace.late,
+            )
+        job.frames += len(sound.samples)
         if work.last and job.frames == 0:
             reason = f"The voice {job.order.voice} can pronounce nothing of it. Send other words."
             self._end(job, Outcome.FAILED, reason)
@@ -404,10 +452,20 @@ class SpeechPipeline:
         pause = np.zeros(int(work.chunk.pause_s * SAMPLE_RATE_HZ), np.float32)
         if work.last:
             pause = np.zeros(0, np.float32)
-        self._ready.append(_Piece(job, work.chunk, work.last, samples, pause))
+        self._ready.append(_Piece(job, work.chunk, work.last, sound.samples, pause))
 
     def _stored_s(self) -> float:
-        frames = sum(len(piece.samples) - piece.written for piece in self._ready)
+        """Return how long the sound lasts that is ready and not written."""
+        return sum(piece.left_s for piece in self._ready)
+
+    def _queued_s(self) -> float:
+        """Return how long the sound lasts that the device holds."""
+        if not self._sent and not (self._ready and self._ready[0].written):
+            return 0.0
+        try:
+            frames = self._speaker.written_frames - self._speaker.played_frames
+        except SpeakerError:
+            return 0.0  # the next write will find it out
         return frames / SAMPLE_RATE_HZ
 
     # -- the loudspeaker --
@@ -456,6 +514,8 @@ class SpeechPipeline:
     def _begin(self, piece: _Piece) -> bool:
         """Prepare for the first frame of a piece; False if it has to wait."""
         job = piece.job
+        if not job.begun and self._is_held_back(job):
+            return False
         new_sentence = not job.begun or not self._sent or self._sent[-1].chunk.ends_sentence
         if new_sentence and (self._speaker.moved() or (not job.begun and self._own_stream())):
             if self._sent:
@@ -520,6 +580,7 @@ class SpeechPipeline:
         if left_s > 0:
             return left_s
         self._speaker.close()
+        self._keep_pace(self._pace)
         return None
 
     def _answer_devices(self, answer: Future[Devices]) -> None:
@@ -603,6 +664,7 @@ class SpeechPipeline:
             with contextlib.suppress(SpeakerError):
                 self._collect_heard()
             self._silence()
+            self._keep_pace(self._pace)
             self._synthesis.shutdown(wait=False, cancel_futures=True)
             self._speaker.shutdown()
         finally:

@@ -1,76 +1,267 @@
-"""Sentences -> chunks, so that sound starts soon and never stops. Pure."""
+"""Sentences -> chunks, so that sound starts soon and never stops. Pure: no threads, no clock.
 
+A chunk is what the model is given at once. The first one is the shortest from which the buffer can
+grow; each later one is the longest whose synthesis ends before the buffered sound does. Where it
+has to end inside a clause, it takes a word or two of what surrounds it along, so that the model
+speaks on instead of ending; those words are cut off again (audio/voice.py).
+"""
+
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 
-from audio.text import clauses, sentences
+from audio.pace import Pace, letters
+from audio.text import sentences
+from audio.types import Chunk
 
-# The model takes 510 phonemes at once and slows down on the way there; a Latin letter makes
-# about one phoneme, other scripts more. kokoro-onnx splits what is longer.
-# Source: kokoro_onnx/config.py, MAX_PHONEME_LENGTH.
-MAX_CHUNK_CHARS = 200
-# The first sound waits for the first chunk, so that one is short.
-FIRST_CHUNK_CHARS = 60
+MAX_CHUNK_S = 12.0
+"""Kokoro takes 510 phonemes, about 30 s; long before that it costs memory and gains nothing."""
+# One word for the plan; a longer one is sliced.
+_MAX_WORD_LETTERS = 60.0
 
 SENTENCE_PAUSE_S = 0.35
 CLAUSE_PAUSE_S = 0.15
 """Silence after a chunk, by what it ends with: about what the model itself leaves there."""
 
+# Silence that the model puts around the words. Measured: 0.55 to 0.65 s.
+_SILENCE_S = 0.6
+# Of the words around a cut, one is taken along, and a second one where the first is short.
+_SHORT_CONTEXT_LETTERS = 5.0
+# What a plan may be wrong by, besides what `Pace.late` says.
+_MARGIN_S = 0.18
+# On a machine that is slower than speech, chunks while one waits for the first word.
+_UNHURRIED_S = 3.0
+
+
+class Cut(IntEnum):
+    """How well a chunk can end after a word."""
+
+    NEVER = -1
+    POOR = 0
+    PHRASE = 1
+    CLAUSE = 2
+    SENTENCE = 3
+
+
+# How much longer the first sound may take for a better end, in seconds of sound.
+_WORTH_S = {Cut.NEVER: -3.0, Cut.POOR: -0.6, Cut.PHRASE: 0.0, Cut.CLAUSE: 0.8, Cut.SENTENCE: 1.2}
+
+_CLAUSE_END = re.compile(r"[,;:…—–)\]]['\"»”’]*$")
+_CLAUSE_START = re.compile(r"^['\"«“‘]*[(\[—–]")
+
+# English words that begin a phrase, so that a cut before them is hardly heard ...
+_BEFORE = frozenset(
+    """about above across after against along although among and around as at because before behind
+    below beneath beside between beyond but by despite down during except for from how if in inside
+    into like near nor of off on onto or out outside over past since so than that though through
+    throughout till to toward towards under underneath unless until up upon what when where whereas
+    whether which while who whom whose why with within without yet""".split()
+)
+# ... and words that lean on the next one, so that a cut after them is.
+_NOT_AFTER = _BEFORE | frozenset(
+    """a an the this these those my your his her its our their some any no every each another such
+    am is are was were be been being have has had having do does did will would shall should can
+    could may might must not very too more most less quite rather i you he she it we they there
+    i'm you're he's she's it's we're they're i've you've we've they've i'll you'll he'll she'll
+    it'll we'll they'll isn't aren't wasn't weren't don't doesn't didn't won't can't couldn't
+    mr mrs ms dr st""".split()
+)
+_SHORT_WORD = 3
+"""In other languages articles and prepositions are short, and little else is."""
+
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """What the model is given at once."""
-
+class _Word:
     text: str
-    sentence: int
-    """The sentence that it belongs to, counted from 0."""
-    ends_sentence: bool
-    pause_s: float
-    """Silence to leave after it."""
+    letters: float
+    cut: Cut
+    """How well a chunk can end after it."""
+    glued: bool
+    """It is a slice of a long word, and the next slice follows without a space."""
 
 
-def plan(text: str, lang: str, first_sentence: int = 0) -> list[Chunk]:
-    """Cut *text* into chunks, beginning with sentence *first_sentence*.
+class Planner:
+    """Hands out the chunks of one text, each planned for the moment at which it is asked for."""
 
-    Raises:
-        NothingToSpeakError: nothing in *text* can be spoken.
-    """
-    chunks: list[Chunk] = []
-    for number, sentence in enumerate(sentences(text, lang)):
-        if number < first_sentence:
-            continue
-        limit = MAX_CHUNK_CHARS if chunks else FIRST_CHUNK_CHARS
-        pieces = list(_pieces(sentence, limit))
-        for index, piece in enumerate(pieces):
-            last = index == len(pieces) - 1
-            at_clause = piece[-1] in ",;:—–)"
-            pause_s = SENTENCE_PAUSE_S if last else CLAUSE_PAUSE_S if at_clause else 0.0
-            chunks.append(Chunk(piece, number, last, pause_s))
-    return chunks
+    def __init__(self, text: str, lang: str, speed: float, first_sentence: int = 0) -> None:
+        """Plan *text* from sentence *first_sentence* on.
+
+        Raises:
+            NothingToSpeakError: nothing in *text* can be spoken.
+        """
+        self._speed = speed
+        self._sentence = first_sentence
+        self._sentences = [_words(sentence, lang) for sentence in sentences(text, lang)]
+        self._next = 0  # the word that the next chunk begins with
+        self._letters_left = sum(
+            word.letters for words in self._sentences[first_sentence:] for word in words
+        )
+
+    @property
+    def done(self) -> bool:
+        """Whether every chunk has been handed out."""
+        return self._sentence >= len(self._sentences)
+
+    def may_begin(self, pace: Pace, stored_s: float) -> bool:
+        """Say whether sound that begins now will not have to stop for lack of more.
+
+        Args:
+            pace: what is known of the machine.
+            stored_s: how much sound is ready and has not begun.
+        """
+        left_s = pace.audio_s(self._letters_left, self._speed)
+        if left_s == 0:
+            return True
+        chunks = 1 + left_s / MAX_CHUNK_S
+        cost_s = pace.cost_s(left_s + chunks * _SILENCE_S) + (chunks - 1) * pace.a_s
+        # The last chunk must be there before the sound of the others ends.
+        last_s = min(left_s, _UNHURRIED_S) if cost_s > left_s else 0.0
+        return cost_s + last_s <= stored_s + left_s
+
+    def next(self, pace: Pace, buffered_s: float, *, hurry: bool = True) -> Chunk:
+        """Return the next chunk.
+
+        Args:
+            pace: what is known of the machine.
+            buffered_s: how long the sound that is ready will last.
+            hurry: False while the first word is held back, when there is time for whole clauses.
+        """
+        words = self._sentences[self._sentence]
+        first = self._next
+        inside = first > 0 and words[first - 1].cut < Cut.CLAUSE
+        best = self._best_end(words, first, inside, pace, buffered_s, hurry)
+        chunk = self._chunk(words, first, best, inside)
+        self._letters_left -= chunk.letters
+        self._next = best
+        if best == len(words):
+            self._sentence, self._next = self._sentence + 1, 0
+        return chunk
+
+    def _best_end(
+        self,
+        words: list[_Word],
+        first: int,
+        inside: bool,
+        pace: Pace,
+        buffered_s: float,
+        hurry: bool,
+    ) -> int:
+        """Return where the next chunk ends: the number of the word after it."""
+        before = sum(word.letters for word in _context_before(words, first)) if inside else 0.0
+        silence_s = _SILENCE_S + pace.audio_s(before, self._speed)
+        b = min(0.9, pace.b * max(1.0, pace.late))
+
+        fitting = starting = None
+        fitting_rank, starting_score = (False, 0.0), float("inf")
+        audio_s = 0.0
+        for end in range(first + 1, len(words) + 1):
+            word = words[end - 1]
+            audio_s += pace.audio_s(word.letters, self._speed)
+            if audio_s > MAX_CHUNK_S and starting is not None:
+                break
+            whole = word.cut >= Cut.CLAUSE
+            after = 0.0 if whole else sum(w.letters for w in _context_after(words, end))
+            around_s = silence_s + pace.audio_s(after, self._speed)
+            cost_s = pace.cost_s(audio_s + around_s)
+            # From a chunk of this length on, the next of its kind is ready before this one ends.
+            grows_s = pace.cost_s(around_s) / (1 - b) + _MARGIN_S if hurry else _UNHURRIED_S
+            if cost_s + _MARGIN_S <= buffered_s and word.cut > Cut.POOR:
+                # Ends of clauses first, unless they are too near to keep the buffer up.
+                rank = (whole and (audio_s >= grows_s or end == len(words)), audio_s)
+                if rank > fitting_rank:
+                    fitting, fitting_rank = end, rank
+            # Too short to let the buffer grow costs a stall later; too long costs time now.
+            score = max(0.0, grows_s - audio_s) * 4 + audio_s - _WORTH_S[word.cut]
+            if score < starting_score:
+                starting, starting_score = end, score
+        return fitting or starting or len(words)
+
+    def _chunk(self, words: list[_Word], first: int, end: int, inside: bool) -> Chunk:
+        cut = words[end - 1].cut
+        context = _join(_context_before(words, first)) if inside else ""
+        ahead = _join(_context_after(words, end)) if cut < Cut.CLAUSE else ""
+        pause_s = {Cut.SENTENCE: SENTENCE_PAUSE_S, Cut.CLAUSE: CLAUSE_PAUSE_S}.get(cut, 0.0)
+        glued = words[end - 1].glued or (first > 0 and words[first - 1].glued)
+        return Chunk(
+            text=_join(words[first:end]),
+            before="" if glued else context,
+            after="" if glued else ahead,
+            sentence=self._sentence,
+            ends_sentence=end == len(words),
+            pause_s=pause_s,
+            letters=sum(word.letters for word in words[first:end]),
+        )
 
 
-def _pieces(sentence: str, limit: int) -> Iterator[str]:
-    """Cut one sentence into pieces: the first within *limit*, the others within the maximum.
-
-    Every piece has a letter or a digit.
-    """
-    piece = ""
-    for part in _atoms(sentence, limit):
-        if piece and any(c.isalnum() for c in piece) and len(piece) + 1 + len(part) > limit:
-            yield piece
-            piece, limit = part, MAX_CHUNK_CHARS
-        else:
-            piece = f"{piece} {part}" if piece else part
-    if piece:
-        yield piece
+def _words(sentence: str, lang: str) -> list[_Word]:
+    """Return the words of a sentence with the quality of a cut after each."""
+    texts = sentence.split(" ")
+    words: list[_Word] = []
+    for index, text in enumerate(texts):
+        following = texts[index + 1] if index + 1 < len(texts) else ""
+        slices = list(_slices(text))
+        words += [_Word(part, letters(part), Cut.POOR, glued=True) for part in slices[:-1]]
+        cut = _cut_between(text, following, lang) if following else Cut.SENTENCE
+        words.append(_Word(slices[-1], letters(slices[-1]) + 1, cut, glued=False))
+    return _without_bare_marks(words)
 
 
-def _atoms(sentence: str, limit: int) -> Iterator[str]:
-    """Clauses where they fit, else words, else slices of a word."""
-    for clause in clauses(sentence):
-        if len(clause) <= limit:
-            yield clause
-            continue
-        for word in clause.split(" "):
-            for start in range(0, len(word), MAX_CHUNK_CHARS):
-                yield word[start : start + MAX_CHUNK_CHARS]
+def _without_bare_marks(words: list[_Word]) -> list[_Word]:
+    """Let no chunk consist of marks alone: a dash on its own can't be spoken."""
+    for index, word in enumerate(words):
+        rest = words[index + 1 :]
+        if not any(c.isalnum() for w in rest for c in w.text):
+            # What follows has no letter, so the sentence can only end at its end.
+            fixed = [_Word(w.text, w.letters, Cut.NEVER, w.glued) for w in words[index:-1]]
+            return [*words[:index], *fixed, words[-1]]
+        if not any(c.isalnum() for c in word.text):
+            words[index] = _Word(word.text, word.letters, min(word.cut, Cut.POOR), word.glued)
+    return words
+
+
+def _context_before(words: list[_Word], first: int) -> list[_Word]:
+    """Return the word or two before word number *first*."""
+    short = words[first - 1].letters <= _SHORT_CONTEXT_LETTERS
+    return words[max(0, first - 2 if short else first - 1) : first]
+
+
+def _context_after(words: list[_Word], end: int) -> list[_Word]:
+    """Return the word or two from word number *end* on."""
+    short = end < len(words) and words[end].letters <= _SHORT_CONTEXT_LETTERS
+    return words[end : end + 2 if short else end + 1]
+
+
+def _slices(word: str) -> Iterator[str]:
+    """Cut a word that is too long to be one."""
+    start, length = 0, 0.0
+    for index, char in enumerate(word):
+        length += letters(char)
+        if length > _MAX_WORD_LETTERS and index > start:
+            yield word[start:index]
+            start, length = index, letters(char)
+    yield word[start:]
+
+
+def _cut_between(word: str, following: str, lang: str) -> Cut:
+    """Say how well a chunk can end between two words of a sentence."""
+    if _CLAUSE_END.search(word) or _CLAUSE_START.search(following):
+        return Cut.CLAUSE
+    left, right = _bare(word), _bare(following)
+    if lang.startswith("en"):
+        if left in _NOT_AFTER:
+            return Cut.NEVER
+        return Cut.PHRASE if right in _BEFORE else Cut.POOR
+    if len(left) <= _SHORT_WORD:
+        return Cut.NEVER
+    return Cut.PHRASE if len(right) <= _SHORT_WORD else Cut.POOR
+
+
+def _bare(word: str) -> str:
+    """Return a word as the lists above have it."""
+    return word.strip("'\"“”‘’.,;:!?()[]").lower().replace("’", "'")
+
+
+def _join(words: list[_Word]) -> str:
+    """Return words as text."""
+    return "".join(word.text + ("" if word.glued else " ") for word in words).strip()

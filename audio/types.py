@@ -108,6 +108,37 @@ class Utterance:
     """Where to begin, counted from 0: sentences before it were heard in an earlier life."""
 
 
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What the model is given at once."""
+
+    text: str
+    """What shall be heard of it."""
+    before: str
+    """A word or two that come before, to be spoken along and cut off; empty after punctuation."""
+    after: str
+    """The same for what follows."""
+    sentence: int
+    """The sentence that it belongs to, counted from 0."""
+    ends_sentence: bool
+    pause_s: float
+    """Silence to leave after it."""
+    letters: float
+    """Its length, as `audio.pace.letters` counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A chunk as sound."""
+
+    samples: Samples
+    """What shall be heard: silence and context around it cut off."""
+    raw_s: float = 0.0
+    """How much sound the model made for it, in seconds."""
+    took_s: float = 0.0
+    """How long the model took; 0 where it was kept from an earlier time."""
+
+
 class Outcome(StrEnum):
     """How an utterance ended."""
 

@@ -5,6 +5,9 @@ Everything here runs on the synthesis thread.
 
 import logging
 import os
+import time
+from collections import OrderedDict
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.models import MODELS, VOICES_FILE, read_verified, verify
-from audio.types import Interrupt, Samples, SynthesisError
+from audio.types import SAMPLE_RATE_HZ, Chunk, Interrupt, Samples, Sound, SynthesisError
 
 log = logging.getLogger(__name__)
 
 FADE_FRAMES = 48
 """2 ms: too short to hear, long enough that two chunks join without a click."""
+
+MAX_PHONEMES = 510
+"""In one run of the model. Source: kokoro_onnx/config.py, MAX_PHONEME_LENGTH."""
+
+# Measured: the model's own silence stays below -70 dBFS, its softest consonants above -50.
+_QUIET = 0.002
+_LEAD_FRAMES = 120  # 5 ms
+_TAIL_FRAMES = 960  # 40 ms: a last consonant rings out
+_PHRASE_S = 6.0
+_PHRASES_BYTES = 8 << 20  # about 85 s of sound
 
 # More threads than this bring little on a model of this size, and on a Mac the rest are
 # efficiency cores. Source: FACTS on kokoro-onnx, onnxruntime's threading page.
@@ -49,6 +62,26 @@ class _Session:
         return outputs
 
 
+def _field(number: int, content: bytes) -> bytes:
+    """Return one length-delimited protobuf field."""
+    return bytes([number << 3 | 2, len(content)]) + content
+
+
+# The v1.0 graphs know how long each phoneme lasts and don't tell. Protobuf messages merge when
+# they are joined, so these bytes after the file add a node and an output to its graph: ModelProto
+# {graph = 7 {node = 1 {input = 1, output = 2, op_type = 4}, output = 12 {name = 1, type = 2 {
+# tensor_type = 1 {elem_type = 1: FLOAT}}}}}. kokoro-onnx then reports timings, as for v1.1.
+# Source: onnx/onnx.proto3; the name is that of the node which rounds the durations.
+_DURATION_OUTPUT = _field(
+    7,
+    _field(
+        1,
+        _field(1, b"/encoder/Clip_output_0") + _field(2, b"duration") + _field(4, b"Identity"),
+    )
+    + _field(12, _field(1, b"duration") + _field(2, _field(1, bytes([1 << 3, 1])))),
+)
+
+
 class KokoroVoice:
     """Kokoro-82M through kokoro-onnx."""
 
@@ -63,6 +96,7 @@ class KokoroVoice:
         self._kind = kind
         self._session: _Session | None = None
         self._kokoro: Any = None
+        self._phrases = _Phrases()
 
     def load(self) -> None:
         """Read and check the model files and warm the model up. Blocks for about a second.
@@ -91,7 +125,9 @@ class KokoroVoice:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_mem_pattern = False
         session = onnxruntime.InferenceSession(
-            read_verified(model, MODELS[self._kind]), options, providers=["CPUExecutionProvider"]
+            read_verified(model, MODELS[self._kind]) + _DURATION_OUTPUT,
+            options,
+            providers=["CPUExecutionProvider"],
         )
         self._session = _Session(session, model)
         kokoro = Kokoro.from_session(self._session, str(voices))
@@ -99,15 +135,20 @@ class KokoroVoice:
         self._kokoro = kokoro
         log.info("Voice ready: %s", model.name)
 
-    def synthesize(
-        self, text: str, voice: str, speed: float, lang: str, interrupt: Interrupt
-    ) -> Samples:
-        """Return *text* as sound, silence around it removed, edges faded.
+    def forget(self) -> None:
+        """Forget the phrases that were spoken before."""
+        self._phrases = _Phrases()
 
-        Blocks for about a third of the sound's length on two x86 cores.
+    def synthesize(
+        self, chunk: Chunk, voice: str, speed: float, lang: str, interrupt: Interrupt
+    ) -> Sound:
+        """Return a chunk as sound: silence and context around it cut off, edges faded.
+
+        Blocks for about a third of the sound's length on two x86 cores; not at all for a phrase
+        that was spoken before.
 
         Returns:
-            Empty where the language's rules find nothing to pronounce.
+            Without samples where the language's rules find nothing to pronounce.
 
         Raises:
             ModelFileError: see `load`.
@@ -115,20 +156,92 @@ class KokoroVoice:
         """
         self.load()
         assert self._session is not None  # noqa: S101  # load sets it
+        key = (chunk.before, chunk.text, chunk.after, voice, speed, lang)
+        if (kept := self._phrases.get(key)) is not None:
+            return Sound(kept)
         self._session.interrupt = interrupt
+        began_s = time.perf_counter()
         try:
-            if not self._kokoro.tokenizer.phonemize(text, lang).strip():
-                return np.zeros(0, np.float32)
-            samples, _ = self._kokoro.create(text, voice, speed, lang)
+            raw, samples = self._speak(chunk, voice, speed, lang)
         except Exception as exc:
             # onnxruntime, phonemizer and kokoro-onnx raise a dozen classes between them.
             raise SynthesisError(
-                f"The voice failed on a text of {len(text)} characters ({type(exc).__name__}). "
-                "Send it again; if it fails again, send it in other words."
+                f"The voice failed on a text of {len(chunk.text)} characters "
+                f"({type(exc).__name__}). Send it again; if it fails again, in other words."
             ) from exc
         finally:
             self._session.interrupt = None
-        return fade_edges(np.asarray(samples, dtype=np.float32).ravel())
+        samples = fade_edges(samples)
+        self._phrases.keep(key, samples)
+        return Sound(samples, len(raw) / SAMPLE_RATE_HZ, time.perf_counter() - began_s)
+
+    def _speak(self, chunk: Chunk, voice: str, speed: float, lang: str) -> tuple[Samples, Samples]:
+        """Return what the model made of a chunk and its context, and the chunk's part of it."""
+        before, text, after = (
+            self._kokoro.tokenizer.phonemize(part, lang) if part else ""
+            for part in (chunk.before, chunk.text, chunk.after)
+        )
+        if not text.strip():
+            return _NOTHING, _NOTHING
+        if len(before) + len(text) + len(after) + 2 > MAX_PHONEMES:
+            before = after = ""  # then kokoro-onnx splits it, and the timings are not ours
+        phonemes = " ".join(part for part in (before, text, after) if part)
+        audio, _, timings = self._kokoro.create_timed(
+            phonemes,
+            voice,
+            speed,
+            is_phonemes=True,
+            trim=False,
+            sentence_pause=0.0,
+            clause_pause=0.0,
+        )
+        raw = np.asarray(audio, dtype=np.float32).ravel()
+        first, last = _loud_part(raw)
+        # The model tells how long each phoneme lasts; a cut goes through the middle of the space.
+        if before:
+            space = timings[len(before)]
+            first = int((space.start + space.end) / 2 * SAMPLE_RATE_HZ)
+        if after:
+            space = timings[len(phonemes) - len(after) - 1]
+            last = int((space.start + space.end) / 2 * SAMPLE_RATE_HZ)
+        return raw, raw[first:last]
+
+
+class _Phrases:
+    """The sound of short phrases that were spoken lately, so that a repeated one is there at once.
+
+    Bounded in bytes; the one unused for longest goes first.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Hashable, Samples] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: Hashable) -> Samples | None:
+        """Return the sound of a phrase, or None."""
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
+
+    def keep(self, key: Hashable, samples: Samples) -> None:
+        """Keep the sound of a phrase that is short enough."""
+        if not 0 < len(samples) <= _PHRASE_S * SAMPLE_RATE_HZ:
+            return
+        self._kept[key] = samples
+        self._bytes += samples.nbytes
+        while self._bytes > _PHRASES_BYTES:
+            self._bytes -= self._kept.popitem(last=False)[1].nbytes
+
+
+_NOTHING: Samples = np.zeros(0, np.float32)
+
+
+def _loud_part(samples: Samples) -> tuple[int, int]:
+    """Return where the words begin and end, a breath included."""
+    loud = np.flatnonzero(np.abs(samples) > _QUIET)
+    if not len(loud):
+        return 0, 0
+    return max(0, int(loud[0]) - _LEAD_FRAMES), min(len(samples), int(loud[-1]) + _TAIL_FRAMES)
 
 
 def fade_edges(samples: Samples) -> Samples:

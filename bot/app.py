@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import signal
@@ -20,6 +21,7 @@ from telegram.ext import Application, ApplicationBuilder, ExtBot
 from telegram.request import HTTPXRequest
 
 from audio.models import resolve_kind
+from audio.pace import Pace
 from audio.pipeline import Speaker, SpeechPipeline, Voice
 from audio.speaker import PortAudioSpeaker
 from audio.types import Devices, Fact
@@ -93,6 +95,8 @@ async def running(
             speaker or make_speaker(settings, wanted),
             on_fact,
             stream_idle_s=settings.stream_idle_s,
+            pace=_known_pace(settings),
+            keep_pace=lambda pace: _keep_pace(settings, pace),
         )
         delivery = Delivery(pipeline, inbox, outbox, settings)
         pipeline.start()
@@ -166,6 +170,19 @@ def make_speaker(settings: Settings, wanted: str) -> Speaker:
     if wanted.startswith(PREFIX):
         return WavSpeaker(Path(wanted.removeprefix(PREFIX)).expanduser().absolute())
     return PortAudioSpeaker(wanted, settings.audio_latency)
+
+
+def _known_pace(settings: Settings) -> Pace:
+    """Return what earlier runs learned of this machine's speed."""
+    try:
+        return Pace.from_dict(json.loads((settings.data_dir / "pace.json").read_text()))
+    except (OSError, ValueError):
+        return Pace()
+
+
+def _keep_pace(settings: Settings, pace: Pace) -> None:  # on the audio thread
+    with contextlib.suppress(OSError):  # it is learned again
+        (settings.data_dir / "pace.json").write_text(json.dumps(pace.to_dict()))
 
 
 def list_devices(settings: Settings) -> Devices:

@@ -11,13 +11,14 @@ ROOT = Path(__file__).resolve().parent.parent
 MAY_IMPORT = {
     "audio": {"audio", "numpy"},
     "audio/text.py": {"audio.types", "sentencex"},
-    "audio/planner.py": {"audio.text"},
+    "audio/pace.py": set(),
+    "audio/planner.py": {"audio.pace", "audio.text", "audio.types"},
     "audio/voices.py": {"audio.types"},
     "audio/coreaudio.py": set(),
     "audio/models.py": {"audio.types", "httpx"},
     "audio/voice.py": {"audio.models", "audio.types", "numpy", "kokoro_onnx", "onnxruntime"},
     "audio/speaker.py": {"audio.coreaudio", "audio.types", "numpy"},  # and sounddevice, by name
-    "audio/pipeline.py": {"audio.planner", "audio.types", "numpy"},
+    "audio/pipeline.py": {"audio.pace", "audio.planner", "audio.types", "numpy"},
     "bot": {"bot", "audio.types", "audio.pipeline", "telegram"},
     "bot/settings.py": {
         "audio.types",

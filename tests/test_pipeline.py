@@ -11,18 +11,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audio.pace import Pace
 from audio.pipeline import SpeechPipeline
+from audio.planner import Planner
 from audio.speaker import PortAudioSpeaker
 from audio.types import (
     AudioError,
+    Chunk,
     Ended,
     Fact,
     Held,
     Interrupt,
     NoOutputDeviceError,
     Outcome,
-    Samples,
     SentenceHeard,
+    Sound,
     SynthesisError,
     Utterance,
 )
@@ -234,14 +237,14 @@ def test_a_failing_chunk_fails_its_utterance_only(loudspeakers: Loudspeakers, fa
             pass
 
         def synthesize(
-            self, text: str, voice: str, speed: float, lang: str, interrupt: Interrupt
-        ) -> Samples:
+            self, chunk: Chunk, voice: str, speed: float, lang: str, interrupt: Interrupt
+        ) -> Sound:
             del voice, speed, lang, interrupt
-            if "bad" in text:
+            if "bad" in chunk.text:
                 raise SynthesisError("It will not be said.")
-            if "worse" in text:
+            if "worse" in chunk.text:
                 raise ZeroDivisionError
-            return np.full(4800, 0.1, np.float32)
+            return Sound(np.full(4800, 0.1, np.float32))
 
     pipeline = SpeechPipeline(Fragile(), PortAudioSpeaker("speaker_a"), facts)
     pipeline.start()
@@ -306,15 +309,17 @@ def test_long_texts_are_synthesized_whole(voice: KokoroVoice, text: str) -> None
     Without a loudspeaker, since hearing all of it would take a quarter of an hour; the last ten
     chunks stand for the rest, which has the same shape.
     """
-    from audio.planner import plan  # noqa: PLC0415
-
-    for chunk in plan(text, "en-us")[-10:]:
+    planner = Planner(text, "en-us", 2.0)
+    chunks = []
+    while not planner.done:
+        chunks.append(planner.next(Pace(), buffered_s=10))
+    for chunk in chunks[-10:]:
         try:
-            samples = voice.synthesize(chunk.text, "af_heart", 2.0, "en-us", Interrupt())
+            sound = voice.synthesize(chunk, "af_heart", 2.0, "en-us", Interrupt())
         except AudioError as exc:
             pytest.fail(str(exc))
 
-        assert len(samples)
+        assert len(sound.samples)
 
 
 def test_a_query_that_nobody_waits_for_does_no_harm(pipeline: SpeechPipeline, facts: Facts) -> None:

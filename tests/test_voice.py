@@ -10,12 +10,14 @@ import pytest
 from audio.models import VOICES_FILE
 from audio.types import (
     SAMPLE_RATE_HZ,
+    Chunk,
     Interrupt,
     ModelFileError,
+    Sound,
     SynthesisError,
     UnknownVoiceError,
 )
-from audio.voice import FADE_FRAMES, KokoroVoice, fade_edges
+from audio.voice import FADE_FRAMES, KokoroVoice, _Phrases, fade_edges
 from audio.voices import LANGUAGES, VOICES, check_voice, language_of
 
 TEXT = "The kettle is on, and the cat has eaten the butter."
@@ -23,7 +25,21 @@ TEXT = "The kettle is on, and the cat has eaten the butter."
 
 def speak(voice: KokoroVoice, text: str, speed: float = 1.0) -> np.ndarray:
     """Return *text* in the default voice."""
-    return voice.synthesize(text, "af_heart", speed, "en-us", Interrupt())
+    return synthesize(voice, text, speed=speed).samples
+
+
+def synthesize(
+    voice: KokoroVoice,
+    text: str,
+    interrupt: Interrupt | None = None,
+    *,
+    speed: float = 1.0,
+    before: str = "",
+    after: str = "",
+) -> Sound:
+    """Return *text* in the default voice, with what it took."""
+    chunk = Chunk(text, before, after, 0, ends_sentence=True, pause_s=0, letters=len(text))
+    return voice.synthesize(chunk, "af_heart", speed, "en-us", interrupt or Interrupt())
 
 
 def test_a_sentence_takes_the_time_that_a_person_needs(voice: KokoroVoice) -> None:
@@ -64,7 +80,7 @@ def test_an_interrupt_ends_the_inference(voice: KokoroVoice) -> None:
     timer.start()
     began_s = time.monotonic()
     with pytest.raises(SynthesisError):
-        voice.synthesize(TEXT * 5, "af_heart", 1.0, "en-us", interrupt)
+        synthesize(voice, TEXT * 5, interrupt)
 
     assert time.monotonic() - began_s < 1.0
 
@@ -74,7 +90,7 @@ def test_an_interrupt_that_came_first_counts(voice: KokoroVoice) -> None:
     interrupt = Interrupt()
     interrupt.set()
     with pytest.raises(SynthesisError):
-        voice.synthesize(TEXT, "af_heart", 1.0, "en-us", interrupt)
+        synthesize(voice, "Never said before.", interrupt)
 
 
 def test_the_next_synthesis_is_not_interrupted(voice: KokoroVoice) -> None:
@@ -82,7 +98,7 @@ def test_the_next_synthesis_is_not_interrupted(voice: KokoroVoice) -> None:
     interrupt = Interrupt()
     interrupt.set()
     with pytest.raises(SynthesisError):
-        voice.synthesize(TEXT, "af_heart", 1.0, "en-us", interrupt)
+        synthesize(voice, "Never said before.", interrupt)
 
     assert len(speak(voice, TEXT))
 
@@ -104,7 +120,55 @@ def test_every_language_can_be_spoken(voice: KokoroVoice, lang: str) -> None:
     """espeak-ng knows every code that the catalogue uses."""
     name = next(name for name in VOICES if language_of(name) == lang)
 
-    assert len(voice.synthesize("Radio 1", name, 1.0, lang, Interrupt()))
+    chunk = Chunk("Radio 1", "", "", 0, ends_sentence=True, pause_s=0, letters=7)
+
+    assert len(voice.synthesize(chunk, name, 1.0, lang, Interrupt()).samples)
+
+
+def test_context_is_spoken_along_and_cut_off(voice: KokoroVoice) -> None:
+    """A chunk with context lasts as long as its words, not as long as all that the model said."""
+    plain = synthesize(voice, "the cat has eaten the butter")
+    inside = synthesize(voice, "the cat has eaten the butter", before="kettle and", after="that I")
+
+    assert inside.raw_s > plain.raw_s + 0.4
+    assert len(inside.samples) == pytest.approx(len(plain.samples), rel=0.2)
+
+
+def test_chunks_joined_with_context_last_as_long_as_the_whole(voice: KokoroVoice) -> None:
+    """Cut inside clauses and joined again, a sentence keeps its pace."""
+    whole = speak(voice, "The committee has printed a new timetable on a long roll of paper.")
+    parts = [
+        synthesize(voice, "The committee has printed", after="a new"),
+        synthesize(voice, "a new timetable", before="has printed", after="on a"),
+        synthesize(voice, "on a long roll of paper.", before="new timetable"),
+    ]
+
+    joined = sum(len(part.samples) for part in parts)
+    assert joined == pytest.approx(len(whole), rel=0.12)
+
+
+def test_a_repeated_phrase_costs_nothing(voice: KokoroVoice) -> None:
+    """What was said before is there at once, the same to the sample."""
+    first = synthesize(voice, "Dinner is ready, once more.")
+    again = synthesize(voice, "Dinner is ready, once more.")
+
+    assert first.took_s > 0.1
+    assert again.took_s == 0
+    assert np.array_equal(first.samples, again.samples)
+
+
+def test_phrases_are_kept_within_bounds() -> None:
+    """The store of phrases has a size, and forgets what was not used for longest."""
+    phrases = _Phrases()
+    second = np.ones(24_000, np.float32)
+    for number in range(200):
+        phrases.keep(number, second)
+        phrases.get(0)
+
+    assert phrases.get(0) is not None
+    assert phrases.get(1) is None
+    assert phrases.get(199) is not None
+    assert phrases._bytes <= 8 << 20
 
 
 def test_an_unknown_voice_is_named_with_its_neighbours() -> None:

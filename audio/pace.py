@@ -1,0 +1,114 @@
+"""How fast this machine speaks: the running estimate that the planner plans with. Pure.
+
+Synthesis takes ``a + b x seconds of sound``; a text has a length in letters, and a letter lasts a
+while. All three are learned from every chunk and kept between runs.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+# How much an older chunk counts against the next one: about the last dozen matter, so that a
+# machine that becomes busy is noticed within a message.
+_MEMORY = 0.92
+# Before anything was learned: two x86 cores, int8. A faster machine learns better in one message.
+_A_S, _B, _S_PER_LETTER = 0.02, 0.4, 0.05
+# What these beginnings weigh against real chunks.
+_WEIGHT = 3.0
+_LETTERS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Sums of a linear regression that forgets, as one value.
+
+    Use `after` to learn; the estimates are `cost_s` and `audio_s`.
+    """
+
+    n: float = _WEIGHT
+    x: float = 3 * 3.0
+    y: float = 3 * (_A_S + _B * 3.0)
+    xx: float = 1.0**2 + 3.0**2 + 5.0**2
+    xy: float = sum(x * (_A_S + _B * x) for x in (1.0, 3.0, 5.0))
+    letters: float = _LETTERS
+    letters_s: float = _LETTERS * _S_PER_LETTER
+    late: float = 1.0
+    """How many times longer than estimated the latest chunks took: above 1 on a busy machine."""
+
+    @property
+    def b(self) -> float:
+        """Seconds of synthesis for each second of sound."""
+        spread = self.n * self.xx - self.x * self.x
+        slope = (self.n * self.xy - self.x * self.y) / spread if spread > 1e-9 else 0.0  # noqa: PLR2004
+        # Chunks of one length say nothing about the slope; then all of it is put down to b.
+        return slope if 0 < slope * self.x < self.y else self.y / self.x
+
+    @property
+    def a_s(self) -> float:
+        """Seconds of synthesis for each chunk, whatever its length."""
+        return max(0.0, (self.y - self.b * self.x) / self.n)
+
+    def cost_s(self, raw_s: float) -> float:
+        """Return how long the synthesis of *raw_s* seconds of sound will take."""
+        return (self.a_s + self.b * raw_s) * max(1.0, self.late)
+
+    def audio_s(self, letters: float, speed: float) -> float:
+        """Return how long a text of that length lasts, silence around it excluded."""
+        return letters * self.letters_s / self.letters / speed
+
+    def after(
+        self, *, letters: float, speed: float, spoken_s: float, raw_s: float, took_s: float
+    ) -> Self:
+        """Return what is known after one more chunk.
+
+        Args:
+            letters: the length of its text, as `letters` counts.
+            speed: at which it was spoken.
+            spoken_s: how long its words last.
+            raw_s: how much sound the model made, silence around them and context included.
+            took_s: how long that took.
+        """
+        expected_s = self.a_s + self.b * raw_s
+        late = self.late
+        if expected_s > 0:
+            # Up at once, down slowly: a stall is worse than a chunk that is ready too soon.
+            ratio = took_s / expected_s
+            late = max(ratio, 0.7 * late + 0.3 * ratio)
+        keep = _MEMORY
+        return replace(
+            self,
+            n=keep * self.n + 1,
+            x=keep * self.x + raw_s,
+            y=keep * self.y + took_s,
+            xx=keep * self.xx + raw_s * raw_s,
+            xy=keep * self.xy + raw_s * took_s,
+            letters=keep * self.letters + letters,
+            letters_s=keep * self.letters_s + spoken_s * speed,
+            late=min(4.0, max(1.0, late)),
+        )
+
+    def to_dict(self) -> dict[str, float]:
+        """Return what `from_dict` takes."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Self:
+        """Return a pace that was kept; the beginnings where it can't be one."""
+        try:
+            pace = cls(**{str(name): float(value) for name, value in values.items()})
+            plausible = 0 < pace.b < 100 and 0 <= pace.a_s < 100 and pace.letters > 0  # noqa: PLR2004
+        except (AttributeError, TypeError, ValueError, ZeroDivisionError):
+            return cls()
+        return replace(pace, late=1.0) if plausible else cls()
+
+
+def letters(text: str) -> float:
+    """Return the length of *text* in letters' time: a digit is a word, a Han sign a syllable."""
+    return sum(_weight(char) for char in text)
+
+
+def _weight(char: str) -> float:
+    if char.isdigit():
+        return 5.0
+    if "\u3040" <= char <= "\u9fff" or "\uac00" <= char <= "\ud7af":
+        return 3.0
+    return 1.0

@@ -1,0 +1,1 @@
+"""Measurements at the loudspeaker, side by side with what a user would pick instead."""

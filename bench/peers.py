@@ -1,0 +1,129 @@
+"""The other systems, each as a process: a text a line on stdin, ``done`` a line on stdout.
+
+Usage: ``python bench/peers.py create|stream|recipe|stackvox MODEL VOICES``. stackvox runs in an
+environment of its own, so this file imports nothing of the project.
+"""
+
+import asyncio
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+VOICE, LANG = "af_heart", "en-us"
+RECIPE_CHARS = 400
+WRITE_BLOCK = 4096
+
+
+def open_stream() -> Any:
+    """Open a stream as the usual recipe says."""
+    import sounddevice as sd
+
+    sd._terminate()
+    sd._initialize()
+    stream = sd.OutputStream(
+        samplerate=24_000, channels=1, dtype="float32", blocksize=2048, latency="high"
+    )
+    stream.start()
+    return stream
+
+
+def write(stream: Any, samples: Any) -> None:
+    """Write in blocks of about 170 ms."""
+    column = samples.astype("float32").reshape(-1, 1)
+    for start in range(0, len(column), WRITE_BLOCK):
+        stream.write(column[start : start + WRITE_BLOCK])
+
+
+def finish(stream: Any) -> None:
+    """Push the end out, as any of them has to on ALSA, and close."""
+    import numpy as np
+
+    stream.write(np.zeros((12_288, 1), np.float32))
+    stream.close()
+
+
+def create(kokoro: Any) -> Callable[[str], None]:
+    """Make all of it, then play."""
+
+    def speak(text: str) -> None:
+        samples, _ = kokoro.create(text, VOICE, 1.0, LANG)
+        stream = open_stream()
+        write(stream, samples)
+        finish(stream)
+
+    return speak
+
+
+def stream(kokoro: Any) -> Callable[[str], None]:
+    """Play what `create_stream` yields as it comes."""
+
+    async def play(text: str) -> None:
+        out = open_stream()
+        async for samples, _ in kokoro.create_stream(text, VOICE, 1.0, LANG):
+            await asyncio.to_thread(write, out, samples)
+        finish(out)
+
+    return lambda text: asyncio.run(play(text))
+
+
+def recipe(kokoro: Any) -> Callable[[str], None]:
+    """Make chunks of at most 400 characters, one ahead of the one that plays."""
+
+    def chunks(text: str) -> list[str]:
+        parts: list[str] = []
+        for sentence in re.split(r"(?<=[.!?])\s+", text):
+            if parts and len(parts[-1]) + len(sentence) < RECIPE_CHARS:
+                parts[-1] += f" {sentence}"
+            else:
+                parts.append(sentence)
+        return parts
+
+    def speak(text: str) -> None:
+        parts = chunks(text)
+        out = open_stream()
+        with ThreadPoolExecutor(1) as pool:
+            ahead = pool.submit(kokoro.create, parts[0], VOICE, 1.0, LANG)
+            for following in [*parts[1:], None]:
+                samples, _ = ahead.result()
+                if following is not None:
+                    ahead = pool.submit(kokoro.create, following, VOICE, 1.0, LANG)
+                write(out, samples)
+        finish(out)
+
+    return speak
+
+
+def stackvox(model: str, voices: str) -> Callable[[str], None]:
+    """Let stackvox speak, with the same model files."""
+    from stackvox import Stackvox
+
+    folder = Path(tempfile.mkdtemp())
+    shutil.copy(model, folder / "kokoro-v1.0.onnx")
+    shutil.copy(voices, folder / "voices-v1.0.bin")
+    engine = Stackvox(voice=VOICE, speed=1.0, lang=LANG, cache_dir=folder)
+    speak: Callable[[str], None] = engine.speak
+    return speak
+
+
+def main() -> None:
+    """Speak line by line."""
+    kind, model, voices = sys.argv[1:]
+    if kind == "stackvox":
+        speak = stackvox(model, voices)
+    else:
+        from kokoro_onnx import Kokoro
+
+        speak = {"create": create, "stream": stream, "recipe": recipe}[kind](Kokoro(model, voices))
+    print("ready", flush=True)
+    for line in sys.stdin:
+        speak(line.strip())
+        print("done", flush=True)
+
+
+if __name__ == "__main__":
+    main()

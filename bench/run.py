@@ -1,0 +1,387 @@
+"""The bench: `make bench`. Measures at a virtual loudspeaker, every system in one run.
+
+Prints a table, and writes ``bench/results.json`` and the plots beside it. Linux only: the
+loudspeakers are PulseAudio null sinks.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from audio.models import MODELS, VOICES_FILE
+from audio.types import Chunk, Interrupt
+from audio.voice import KokoroVoice
+from bench.texts import LONG, MEDIUM, SHORT
+from bot.sandbox import Event, Person, Sandbox
+from bot.settings import load
+from tests.loudspeaker import Ear, Loudspeakers
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+PEERS = ("create", "stream", "recipe", "stackvox")
+TOKEN = "1:bench-bench-bench-bench-bench"  # noqa: S105  # of the sandbox
+YOU = Person(1)
+GAP_S = 0.7  # a longer silence inside a message is a stumble
+SETTLE_S = 4.0  # longer than a stream stays open: the next message finds an idle machine
+LENGTHS = {"16": SHORT, "191": MEDIUM, "785": LONG}
+
+console = Console(stderr=True)
+
+
+@dataclass
+class Spoken:
+    """One text, as it was heard."""
+
+    first_s: float
+    longest_silence_s: float
+    length_s: float
+    """From the first sound to the last."""
+    cpu_s: float
+
+
+@dataclass
+class Result:
+    """One system."""
+
+    name: str
+    spoken: dict[str, list[Spoken]] = field(default_factory=dict)
+    peak_mb: float = 0.0
+
+
+class System:
+    """Something that speaks a line when told to, and can be watched."""
+
+    name = ""
+    pid = 0
+
+    async def say(self, text: str) -> float:
+        """Have *text* said; return the `time.monotonic` of the order, when it is over."""
+        raise NotImplementedError
+
+    def cpu_s(self) -> float:
+        """Return the processor time used so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def peak_mb(self) -> float:
+        """Return the most memory that was used at once."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) / 1024
+        return 0.0
+
+
+class Peer(System):
+    """One of the others."""
+
+    def __init__(self, kind: str, process: asyncio.subprocess.Process) -> None:
+        """Talk to *process*."""
+        self.name = {
+            "create": "kokoro-onnx create",
+            "stream": "kokoro-onnx create_stream",
+            "recipe": "400-character chunks, one ahead",
+            "stackvox": "stackvox",
+        }[kind]
+        self._process = process
+        self.pid = process.pid
+
+    async def say(self, text: str) -> float:
+        """Have *text* said; return when it was ordered."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        ordered_s = time.monotonic()
+        self._process.stdin.write(text.encode() + b"\n")
+        while (line := await self._process.stdout.readline()) != b"done\n":
+            if not line:
+                raise RuntimeError(f"{self.name} ended")
+        return ordered_s
+
+
+class Crier(System):
+    """The bot, over HTTP, from the update to the loudspeaker."""
+
+    name = "Crier"
+
+    def __init__(self, sandbox: Sandbox, pid: int) -> None:
+        """Talk to the bot behind *sandbox*."""
+        self.sandbox = sandbox
+        self.pid = pid
+
+    async def say(self, text: str) -> float:
+        """Have *text* said; return when the server offered it."""
+        ordered_s = time.monotonic()
+        message = self.sandbox.send(YOU, text)
+        await self.heard(message)
+        return ordered_s
+
+    async def heard(self, message: int) -> Event:
+        """Return the receipt of a message."""
+        return await self.sandbox.wait_for(
+            lambda e: e.kind == "reaction" and e.message_id == message and e.text in "👍🙊💔", 300
+        )
+
+
+@asynccontextmanager
+async def peer(kind: str, python: Path, env: dict[str, str]) -> AsyncIterator[Peer]:
+    """Run one of the others."""
+    model_dir = load()[0].model_dir
+    process = await asyncio.create_subprocess_exec(
+        str(python),
+        str(HERE / "peers.py"),
+        kind,
+        str(model_dir / MODELS["int8"].name),
+        str(model_dir / VOICES_FILE.name),
+        env=env,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        assert process.stdout is not None
+        while (line := await process.stdout.readline()) != b"ready\n":
+            if not line:
+                raise RuntimeError(f"{kind} did not start")
+        yield Peer(kind, process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@asynccontextmanager
+async def crier(env: dict[str, str], data_dir: Path) -> AsyncIterator[Crier]:
+    """Run the bot in the sandbox."""
+    sandbox = Sandbox(TOKEN)
+    async with sandbox.serve():
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "bot",
+            "run",
+            cwd=ROOT,
+            env={
+                **env,
+                "TELEGRAM_BOT_TOKEN": TOKEN,
+                "TELEGRAM_ALLOWED_USERS": str(YOU.id),
+                "TELEGRAM_API_URL": sandbox.url,
+                "DATA_DIR": str(data_dir),
+                "KOKORO_MODEL": "int8",
+                "LOG_LEVEL": "DEBUG",  # tells which chunk was first
+            },
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            yield Crier(sandbox, process.pid)
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()
+
+
+async def measure(system: System, text: str, ear: Ear) -> Spoken:
+    """Have *text* said, and return what was heard of it."""
+    await asyncio.sleep(SETTLE_S)
+    cpu_s = system.cpu_s()
+    ordered_s = await system.say(text)
+    await asyncio.to_thread(ear.wait_for_silence, 0.6)
+    spans = ear.spans(ordered_s, gap_s=0.02)
+    silences = [after[0] - before[1] for before, after in pairwise(spans)]
+    return Spoken(
+        first_s=spans[0][0] - ordered_s,
+        longest_silence_s=max(silences, default=0.0),
+        length_s=spans[-1][1] - spans[0][0],
+        cpu_s=system.cpu_s() - cpu_s,
+    )
+
+
+async def measure_lengths(system: System, ear: Ear, rounds: dict[str, int]) -> Result:
+    """Have each length said several times."""
+    result = Result(system.name)
+    await system.say("Warming up before we begin.")
+    for length, texts in LENGTHS.items():
+        for number in range(rounds[length]):
+            console.print(f"{system.name}, {length} characters, {number + 1} of {rounds[length]}")
+            spoken = await measure(system, texts[number % len(texts)], ear)
+            result.spoken.setdefault(length, []).append(spoken)
+    result.peak_mb = system.peak_mb()
+    return result
+
+
+async def measure_stop(system: Crier, ear: Ear, times: int) -> dict[str, list[float]]:
+    """Return how long /stop takes to silence, and how soon the next message sounds."""
+    to_silence_ms, next_first_s = [], []
+    for number in range(times):
+        await asyncio.sleep(SETTLE_S)
+        ordered_s = time.monotonic()
+        system.sandbox.send(YOU, LONG[number % len(LONG)])
+        await asyncio.to_thread(ear.wait_for_sound, ordered_s)
+        await asyncio.sleep(1.0 + 0.13 * number)  # another moment of the sentence each time
+        stopped_s = time.monotonic()
+        system.sandbox.send(YOU, "/stop")
+        following = system.sandbox.send(YOU, f"{SHORT[number % len(SHORT)]} Number {number}.")
+        await system.heard(following)
+        await asyncio.to_thread(ear.wait_for_silence)
+        spans = ear.spans(ordered_s, gap_s=0.02)
+        last_s = max(end for start, end in spans if start < stopped_s)
+        to_silence_ms.append(1000 * (last_s - stopped_s))
+        next_first_s.append(min(start for start, _ in spans if start > last_s) - stopped_s)
+    return {"to_silence_ms": to_silence_ms, "next_first_s": next_first_s}
+
+
+async def measure_repeat(system: Crier, ear: Ear, times: int) -> list[float]:
+    """Return the first sound of a phrase that was said before, in ms."""
+    phrase = "The washing is done."
+    await system.say(phrase)
+    return [1000 * (await measure(system, phrase, ear)).first_s for _ in range(times)]
+
+
+def bare_s(chunks: list[Chunk]) -> list[float]:
+    """Return the bare model's time for chunks, each the median of five idle runs."""
+    voice = KokoroVoice(load()[0].model_dir, "int8")
+    voice.load()
+    medians = []
+    for chunk in chunks:
+        took = []
+        for _ in range(5):
+            voice.forget()
+            sound = voice.synthesize(chunk, "af_heart", 1.0, "en-us", Interrupt())
+            took.append(sound.took_s)
+        medians.append(statistics.median(took))
+    return medians
+
+
+def first_chunks(log: Path) -> dict[int, Chunk]:
+    """Return the first chunk of each message, as the bot's log tells it."""
+    found: dict[int, Chunk] = {}
+    for line in log.read_text().splitlines():
+        _, mark, rest = line.partition("Chunk of message ")
+        if mark:
+            number, _, fields = rest.partition(": ")
+            found.setdefault(int(number), Chunk(**json.loads(fields)))
+    return found
+
+
+def environment(folder: Path) -> Path:
+    """Return a Python with stackvox and matplotlib, which the project itself does not need."""
+    python = folder / "bin" / "python"
+    if not python.exists():
+        uv = shutil.which("uv", path=Path(sys.executable).parent) or "uv"
+        subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder], check=True)
+        subprocess.run(
+            [uv, "pip", "install", "--python", python, "stackvox==0.15.0", "matplotlib"], check=True
+        )
+    return python
+
+
+def median(values: list[float]) -> float:
+    """Return the median, or not a number where there is none."""
+    return statistics.median(values) if values else float("nan")
+
+
+def show(results: list[Result], more: dict[str, Any]) -> None:
+    """Print the table."""
+    table = Table("system", *(f"{n} chars: first sound" for n in LENGTHS))
+    for title in ("longest silence", "CPU s per s of speech", "peak MB"):
+        table.add_column(title, justify="right")
+    for result in results:
+        every = [spoken for all_ in result.spoken.values() for spoken in all_]
+        cpu = sum(s.cpu_s for s in every) / sum(s.length_s for s in every)
+        table.add_row(
+            result.name,
+            *(f"{median([s.first_s for s in result.spoken[n]]):.2f} s" for n in LENGTHS),
+            f"{max(s.longest_silence_s for s in every):.2f} s",
+            f"{cpu:.2f}",
+            f"{result.peak_mb:.0f}",
+        )
+    Console(width=140).print(table)
+    for name, value in more.items():
+        print(f"{name}: {value}")
+
+
+async def main() -> None:
+    """Run the bench."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="of each length for Crier")
+    parser.add_argument("--full", action="store_true", help="as many rounds for the others")
+    parser.add_argument("--only-crier", action="store_true", help="leave the others out")
+    options = parser.parse_args()
+    python = environment(HERE / ".venv")
+    rounds = dict.fromkeys(LENGTHS, options.rounds)
+    peer_rounds = rounds if options.full else {**rounds, "785": 1}
+
+    with tempfile.TemporaryDirectory(prefix="crier") as temporary:
+        folder = Path(temporary)
+        speakers = Loudspeakers(folder)
+        env = {**os.environ, "ALSA_CONFIG_PATH": str(speakers.alsa_config)}
+        env["MODEL_DIR"] = str(load()[0].model_dir)
+        results, more = [], {}
+        with speakers.listen("speaker_a") as ear:
+            async with crier(env, folder / "data") as system:
+                results.append(await measure_lengths(system, ear, rounds))
+                stop = await measure_stop(system, ear, 5 if not options.full else 20)
+                repeat_ms = await measure_repeat(system, ear, 3)
+            chunks = first_chunks(folder / "data" / "crier.log")
+            for kind in () if options.only_crier else PEERS:
+                async with peer(
+                    kind, python if kind == "stackvox" else Path(sys.executable), env
+                ) as p:
+                    results.append(await measure_lengths(p, ear, peer_rounds))
+        speakers.close()
+
+    ours = results[0]
+    idle = [s for texts in ours.spoken.values() for s in texts]
+    bare = bare_s([chunks[2 + number] for number in range(len(idle))])  # 1 was the warm-up
+    over_ms = [1000 * (s.first_s - 1.15 * b) for s, b in zip(idle, bare, strict=True)]
+    short_s = median([s.first_s for s in ours.spoken["16"]])
+    more = {
+        "first sound beyond 1.15 x the bare model, ms, median": round(median(over_ms)),
+        "/stop to silence, ms": [round(ms) for ms in stop["to_silence_ms"]],
+        "next message after /stop, first sound, x idle": round(
+            median(stop["next_first_s"]) / short_s, 2
+        ),
+        "a repeated phrase, ms": [round(ms) for ms in repeat_ms],
+    }
+    for result in results[1:]:
+        ratio = median([s.first_s for s in result.spoken["785"]]) / median(
+            [s.first_s for s in ours.spoken["785"]]
+        )
+        more[f"785 characters: sooner than {result.name}, x"] = round(ratio, 1)
+    show(results, more)
+    machine = {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }
+    everything = {"machine": machine, "results": [asdict(r) for r in results], "more": more}
+    (HERE / "results.json").write_text(json.dumps(everything, indent=1) + "\n")
+    subprocess.run([python, HERE / "plot.py", HERE / "results.json"], check=True)  # noqa: ASYNC221
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
