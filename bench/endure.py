@@ -1,0 +1,141 @@
+"""Many messages, a busy machine, long queues: `python -m bench.endure [--messages N] [--busy]`.
+
+Listens for silences longer than punctuation asks for, watches memory, and measures what a long text
+and a long queue cost. With ``--busy`` two processes compete for both cores meanwhile.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+from bench.run import GAP_S, SETTLE_S, YOU, Crier, crier
+from bench.texts import LONG, MEDIUM, MESSAGES
+from bot.settings import load
+from tests.loudspeaker import Ear, Loudspeakers
+
+AHEAD = 3  # messages that wait, so that silence between messages is Crier's own
+BATCH = 25
+
+
+@contextlib.contextmanager
+def competition(busy: bool) -> Iterator[None]:
+    """Keep both cores busy with something else."""
+    spin = "while True: pass"
+    others = [subprocess.Popen([sys.executable, "-c", spin]) for _ in range(2 if busy else 0)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+def resident_mb(pid: int) -> float:
+    """Return the memory that a process uses now."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+async def many(system: Crier, speakers: Loudspeakers, count: int) -> None:
+    """Speak *count* messages, always a few ahead, and tell of silences and of memory."""
+    texts = [f"Number {n}. {MESSAGES[n % len(MESSAGES)]}" for n in range(count)]
+    waiting: list[int] = []
+    stumbles: list[float] = []
+    memory_mb: dict[int, float] = {}
+    for begin in range(0, count, BATCH):
+        with speakers.listen("speaker_a") as ear:
+            began_s = time.monotonic()
+            for number, text in enumerate(texts[begin : begin + BATCH], begin + 1):
+                waiting.append(system.sandbox.send(YOU, text))
+                if len(waiting) > AHEAD:
+                    await system.heard(waiting.pop(0))
+                memory_mb[number] = resident_mb(system.pid)
+            while waiting:
+                await system.heard(waiting.pop(0))
+            spans = ear.spans(began_s, gap_s=0.05)
+            stumbles += [b[0] - a[1] for a, b in pairwise(spans) if b[0] - a[1] > GAP_S]
+        last = max(memory_mb)
+        print(f"{last} of {count}: {memory_mb[last]:.0f} MB, {len(stumbles)} silences > {GAP_S} s")
+    print(f"silences over {GAP_S} s: {[round(s, 2) for s in stumbles]}")
+    if count > 20:  # noqa: PLR2004
+        print(f"memory after 20: {memory_mb[20]:.0f} MB, after {count}: {memory_mb[count]:.0f} MB")
+
+
+async def first_sound(system: Crier, ear: Ear, text: str) -> float:
+    """Return the first sound of *text*, which is then stopped."""
+    await asyncio.sleep(SETTLE_S)
+    ordered_s = time.monotonic()
+    system.sandbox.send(YOU, text)
+    heard_s = await asyncio.to_thread(ear.wait_for_sound, ordered_s)
+    system.sandbox.send(YOU, "/stop")
+    await asyncio.to_thread(ear.wait_for_silence)
+    return heard_s - ordered_s
+
+
+async def long_text(system: Crier, ear: Ear) -> None:
+    """Compare the first sound of 4,000 characters with that of 200."""
+    short, long_ = [], []
+    for number in range(5):
+        # The same beginning, so that the same chunk is first, and never one that was kept.
+        start = f"Report number {number} of the day "
+        short.append(await first_sound(system, ear, start + MEDIUM[0][4:170]))
+        start = f"Report number {number} of the week "
+        long_.append(await first_sound(system, ear, start + MEDIUM[0][4:] + LONG[0] * 5))
+    ratio = statistics.median(long_) / statistics.median(short)
+    print(f"first sound of 4,000 characters, x that of 200: {ratio:.2f}")
+
+
+async def long_queue(system: Crier) -> None:
+    """Queue 1,000 messages, and tell how long each took to be accepted."""
+    began_s = time.monotonic()
+    for number in range(1000):
+        system.sandbox.send(YOU, f"Message {number}.")
+    while system.sandbox.pending:  # noqa: ASYNC110  # coarse enough not to cost anything
+        await asyncio.sleep(0.02)
+    print(f"1,000 messages: {time.monotonic() - began_s:.2f} ms each until they were on the disk")
+    system.sandbox.send(YOU, "/stop")
+    await system.sandbox.wait_for(lambda e: e.kind == "message" and "Silent" in e.text, 60)
+
+
+async def main() -> None:
+    """Run all of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--messages", type=int, default=50)
+    parser.add_argument("--busy", action="store_true", help="with two competing processes")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="crier") as temporary:
+        folder = Path(temporary)
+        speakers = Loudspeakers(folder)
+        env = {**os.environ, "ALSA_CONFIG_PATH": str(speakers.alsa_config)}
+        env["MODEL_DIR"] = str(load()[0].model_dir)
+        async with crier(env, folder / "data") as system:
+            await system.say("Warming up before we begin.")
+            if not options.busy:
+                await asyncio.sleep(SETTLE_S)
+                cpu_s = system.cpu_s()
+                await asyncio.sleep(20)
+                print(f"idle: {100 * (system.cpu_s() - cpu_s) / 20:.2f} % of one core")
+                with speakers.listen("speaker_a") as ear:
+                    await long_text(system, ear)
+            with competition(options.busy):
+                await many(system, speakers, options.messages)
+            if not options.busy:
+                await long_queue(system)
+        log = (folder / "data" / "libraries.log").read_text()
+        print(f"ALSA underruns, those between messages included: {log.count('underrun occurred')}")
+        speakers.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
