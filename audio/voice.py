@@ -25,8 +25,8 @@ FADE_FRAMES = 48
 MAX_PHONEMES = 510
 """In one run of the model. Source: kokoro_onnx/config.py, MAX_PHONEME_LENGTH."""
 
-# Measured: the model's own silence stays below -70 dBFS, its softest consonants above -50.
-_QUIET = 0.002
+# Of the loudest sample: -48 dB. Relative, since some voices whisper.
+_QUIET = 0.004
 _LEAD_FRAMES = 120  # 5 ms
 _TAIL_FRAMES = 960  # 40 ms: a last consonant rings out
 _PHRASE_S = 6.0
@@ -129,6 +129,8 @@ class KokoroVoice:
             options,
             providers=["CPUExecutionProvider"],
         )
+        # It keeps the file's bytes, to begin anew on other hardware when a run fails; there is none.
+        session._model_bytes = None  # noqa: SLF001
         self._session = _Session(session, model)
         kokoro = Kokoro.from_session(self._session, str(voices))
         kokoro.create("Ready.", "af_heart")  # the first run of a session is the slowest
@@ -238,7 +240,8 @@ _NOTHING: Samples = np.zeros(0, np.float32)
 
 def _loud_part(samples: Samples) -> tuple[int, int]:
     """Return where the words begin and end, a breath included."""
-    loud = np.flatnonzero(np.abs(samples) > _QUIET)
+    level = np.abs(samples)
+    loud = np.flatnonzero(level > _QUIET * level.max(initial=0.0))
     if not len(loud):
         return 0, 0
     return max(0, int(loud[0]) - _LEAD_FRAMES), min(len(samples), int(loud[-1]) + _TAIL_FRAMES)

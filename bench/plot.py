@@ -20,15 +20,14 @@ def main() -> None:
         lengths = [int(length) for length in result["spoken"]]
         firsts = [median(s["first_s"] for s in all_) for all_ in result["spoken"].values()]
         width = 3 if result["name"] == "Crier" else 1.5
-        axes.plot(lengths, firsts, marker="o", linewidth=width, label=result["name"])
+        axes.plot(range(len(lengths)), firsts, marker="o", linewidth=width, label=result["name"])
         axes.annotate(
             f"{firsts[-1]:.1f} s",
-            (lengths[-1], firsts[-1]),
+            (len(lengths) - 1, firsts[-1]),
             xytext=(6, -3),
             textcoords="offset points",
         )
-    axes.set_xscale("log")
-    axes.set_xticks(lengths, [str(n) for n in lengths])
+    axes.set_xticks(range(len(lengths)), [str(n) for n in lengths])
     axes.set_xlabel("characters in the message")
     axes.set_ylabel("seconds until the first sound")
     axes.set_ylim(bottom=0)

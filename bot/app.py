@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Application, ApplicationBuilder, ExtBot
@@ -201,12 +202,15 @@ def list_devices(settings: Settings) -> Devices:
 
 def _make_bot(settings: Settings) -> ExtBot[None]:
     assert settings.telegram_bot_token is not None  # noqa: S101  # checked by the caller
+    # A proxy that the environment names leads to Telegram, not to a server on this computer.
+    local = urlsplit(settings.telegram_api_url).hostname in ("127.0.0.1", "localhost", "::1")
+    http: dict[str, Any] = {"httpx_kwargs": {"trust_env": not local}}
     return ExtBot(
         settings.telegram_bot_token.get_secret_value(),
         base_url=f"{settings.telegram_api_url}/bot",
         base_file_url=f"{settings.telegram_api_url}/file/bot",
-        request=HTTPXRequest(read_timeout=_REPLY_TIMEOUT_S, pool_timeout=_REPLY_TIMEOUT_S),
-        get_updates_request=HTTPXRequest(connection_pool_size=1),
+        request=HTTPXRequest(read_timeout=_REPLY_TIMEOUT_S, pool_timeout=_REPLY_TIMEOUT_S, **http),
+        get_updates_request=HTTPXRequest(connection_pool_size=1, **http),
     )
 
 

@@ -239,6 +239,7 @@ async def test_piped_lines_are_spoken_by_the_demo(
 ) -> None:
     """Without a command and a token, each piped line is heard, and the exit code is 0."""
     environment["ALSA_CONFIG_PATH"] = str(loudspeakers.alsa_config)
+    environment["HTTP_PROXY"] = environment["ALL_PROXY"] = "http://127.0.0.1:1"  # of no concern
     code, out, _ = await run(environment=environment, stdin="Dinner is ready.\n\nÇa va?".encode())
     await asyncio.to_thread(ear_a.wait_for_silence)
 
