@@ -29,6 +29,8 @@ CLAUSE_PAUSE_S = 0.15
 _SILENCE_S = 0.6
 # Of the words around a cut, one is taken along, and a second one where the first is short.
 _SHORT_CONTEXT_LETTERS = 5.0
+# A chunk as long as this may end badly before one that is too late.
+_POOR_AFTER_LETTERS = 15.0
 # What a plan may be wrong by, besides what `Pace.late` says.
 _MARGIN_S = 0.18
 # On a machine that is slower than speech, chunks while one waits for the first word.
@@ -46,7 +48,7 @@ class Cut(IntEnum):
 
 
 # How much longer the first sound may take for a better end, in seconds of sound.
-_WORTH_S = {Cut.NEVER: -3.0, Cut.POOR: -0.6, Cut.PHRASE: 0.0, Cut.CLAUSE: 0.8, Cut.SENTENCE: 1.2}
+_WORTH_S = {Cut.NEVER: -3.0, Cut.POOR: -1.0, Cut.PHRASE: 0.0, Cut.CLAUSE: 0.8, Cut.SENTENCE: 1.2}
 
 _CLAUSE_END = re.compile(r"[,;:…—–)\]]['\"»”’]*$")
 _CLAUSE_START = re.compile(r"^['\"«“‘]*[(\[—–]")
@@ -172,11 +174,33 @@ class Planner:
                 rank = (whole and (audio_s >= grows_s or end == len(words)), audio_s)
                 if rank > fitting_rank:
                     fitting, fitting_rank = end, rank
-            # Too short to let the buffer grow costs a stall later; too long costs time now.
-            score = max(0.0, grows_s - audio_s) * 4 + audio_s - _WORTH_S[word.cut]
+            # Too short to bridge the next chunk costs a stall later; too long costs time now.
+            left_s = max(0.0, buffered_s - cost_s) + audio_s
+            needed_s = self._next_cost_s(words, end, pace) + _MARGIN_S if hurry else 0.0
+            short_s = max(0.0, grows_s - audio_s, needed_s - left_s)
+            # While something sounds, only what comes too late is waited for.
+            wait_s = 6 * max(0.0, cost_s - buffered_s) if buffered_s > 0 else audio_s
+            score = short_s * 4 + wait_s - _WORTH_S[word.cut]
             if score < starting_score:
                 starting, starting_score = end, score
         return fitting or starting or len(words)
+
+    def _next_cost_s(self, words: list[_Word], end: int, pace: Pace) -> float:
+        """Return how long the shortest chunk from word number *end* on would take."""
+        if end == len(words):
+            return 0.0  # the next sentence has its own first chunk
+        around = 0.0
+        if words[end - 1].cut < Cut.CLAUSE:
+            around += sum(word.letters for word in _context_before(words, end))
+        last, length = end, words[end].letters
+        while last < len(words) - 1 and words[last].cut < Cut.PHRASE:
+            if words[last].cut == Cut.POOR and length > _POOR_AFTER_LETTERS:
+                break
+            last += 1
+            length += words[last].letters
+        if words[last].cut < Cut.CLAUSE:
+            around += sum(word.letters for word in _context_after(words, last + 1))
+        return pace.cost_s(pace.audio_s(length + around, self._speed) + _SILENCE_S)
 
     def _chunk(self, words: list[_Word], first: int, end: int, inside: bool) -> Chunk:
         cut = words[end - 1].cut

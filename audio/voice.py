@@ -129,7 +129,7 @@ class KokoroVoice:
             options,
             providers=["CPUExecutionProvider"],
         )
-        # It keeps the file's bytes, to begin anew on other hardware when a run fails; there is none.
+        # It keeps the file's bytes, to begin anew on other hardware when a run fails.
         session._model_bytes = None  # noqa: SLF001
         self._session = _Session(session, model)
         kokoro = Kokoro.from_session(self._session, str(voices))
