@@ -18,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from bench.run import GAP_S, SETTLE_S, YOU, Crier, crier
-from bench.texts import LONG, MEDIUM, MESSAGES
+from bench.texts import AFTER_STOP, LONG, MEDIUM, MESSAGES
 from bot.settings import load
 from tests.loudspeaker import Ear, Loudspeakers
 
@@ -87,10 +87,10 @@ async def long_text(system: Crier, ear: Ear) -> None:
     """Compare the first sound of 4,000 characters with that of 200."""
     short, long_ = [], []
     for number in range(5):
-        # The same beginning, so that the same chunk is first, and never one that was kept.
-        start = f"Report number {number} of the day "
+        # Beginnings of one length, and never one that was said before and so was kept.
+        start = f"{AFTER_STOP[number]} and chair, "
         short.append(await first_sound(system, ear, start + MEDIUM[0][4:170]))
-        start = f"Report number {number} of the week "
+        start = f"{AFTER_STOP[number + 5]} and chair, "
         long_.append(await first_sound(system, ear, start + MEDIUM[0][4:] + LONG[0] * 5))
     ratio = statistics.median(long_) / statistics.median(short)
     print(f"first sound of 4,000 characters, x that of 200: {ratio:.2f}")

@@ -16,14 +16,15 @@ def main() -> None:
     path = Path(sys.argv[1])
     results = json.loads(path.read_text())["results"]
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    for result in results:
+    above = -1.0
+    for result in sorted(results, key=lambda r: median(s["first_s"] for s in r["spoken"]["785"])):
         lengths = [int(length) for length in result["spoken"]]
         firsts = [median(s["first_s"] for s in all_) for all_ in result["spoken"].values()]
         width = 3 if result["name"] == "Crier" else 1.5
         axes.plot(range(len(lengths)), firsts, marker="o", linewidth=width, label=result["name"])
         axes.annotate(
             f"{firsts[-1]:.1f} s",
-            (len(lengths) - 1, firsts[-1]),
+            (len(lengths) - 1, above := max(firsts[-1], above + 0.7)),  # none over another
             xytext=(6, -3),
             textcoords="offset points",
         )
