@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -113,13 +112,7 @@ async def running(
             bot, application.initialize, application.process_update, lambda: _menu(bot)
         )
 
-        def silent_s() -> float | None:
-            last_s = polling.last_success_s
-            return None if last_s is None else time.monotonic() - last_s
-
-        Handlers(settings, pipeline, inbox, outbox, delivery, access, bot_id, silent_s).register(
-            application
-        )
+        Handlers(settings, pipeline, inbox, outbox, delivery, access, bot_id).register(application)
         await delivery.resume(bot_id)
         polling_task = asyncio.create_task(polling.run(), name="polling")
         stack.push_async_callback(_cancel, polling_task)

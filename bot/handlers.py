@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 import logging
 import sqlite3
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,8 +83,6 @@ class Handlers:
     delivery: Delivery
     access: Access
     bot_id: int
-    telegram_silent_s: Callable[[], float | None]
-    """Seconds since Telegram last answered."""
 
     def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
         """Tell python-telegram-bot what is handled where."""
