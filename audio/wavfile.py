@@ -92,7 +92,8 @@ class WavSpeaker:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise SpeakerError(
-                f"AUDIO_DEVICE: the folder {self._folder} can't be made ({exc.strerror})."
+                f"AUDIO_DEVICE: the folder {self._folder} can't be made ({exc.strerror}). Make it, "
+                "or set another one and start again; what waits is spoken then."
             ) from exc
         self._open = True
         self._written_frames = 0
