@@ -61,15 +61,18 @@ _BEFORE = frozenset(
     throughout till to toward towards under underneath unless until up upon what when where whereas
     whether which while who whom whose why with within without yet""".split()
 )
-# ... and words that lean on the next one, so that a cut after them is.
-_NOT_AFTER = _BEFORE | frozenset(
-    """a an the this these those my your his her its our their some any no every each another such
-    am is are was were be been being have has had having do does did will would shall should can
-    could may might must not very too more most less quite rather i you he she it we they there
-    i'm you're he's she's it's we're they're i've you've we've they've i'll you'll he'll she'll
-    it'll we'll they'll isn't aren't wasn't weren't don't doesn't didn't won't can't couldn't
-    mr mrs ms dr st""".split()
+# ... as it is between a subject and these ...
+_AUXILIARIES = frozenset(
+    """am is are was were have has had do does did will would shall should can could may might
+    must isn't aren't wasn't weren't don't doesn't didn't won't can't couldn't""".split()
 )
+# ... and words that lean on the next one, so that a cut after them is.
+_NOT_AFTER = frozenset(
+    """a an the this these those my your his her its our their some any no every each another such
+    be been being having not very too more most less quite rather i you he she it we they there
+    i'm you're he's she's it's we're they're i've you've we've they've i'll you'll he'll she'll
+    it'll we'll they'll mr mrs ms dr st""".split()
+).union(_BEFORE, _AUXILIARIES)
 _SHORT_WORD = 3
 """In other languages articles and prepositions are short, and little else is."""
 
@@ -276,7 +279,7 @@ def _cut_between(word: str, following: str, lang: str) -> Cut:
     if lang.startswith("en"):
         if left in _NOT_AFTER:
             return Cut.NEVER
-        return Cut.PHRASE if right in _BEFORE else Cut.POOR
+        return Cut.PHRASE if right in _BEFORE or right in _AUXILIARIES else Cut.POOR
     if len(left) <= _SHORT_WORD:
         return Cut.NEVER
     return Cut.PHRASE if len(right) <= _SHORT_WORD else Cut.POOR
