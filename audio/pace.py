@@ -33,6 +33,8 @@ class Pace:
     letters_s: float = _LETTERS * _S_PER_LETTER
     late: float = 1.0
     """How many times longer than estimated the latest chunks took: above 1 on a busy machine."""
+    spread: float = 0.05
+    """By what share of it the latest chunks missed their estimate."""
 
     @property
     def b(self) -> float:
@@ -68,8 +70,9 @@ class Pace:
             took_s: how long that took.
         """
         expected_s = self.a_s + self.b * raw_s
-        late = self.late
+        late, spread = self.late, self.spread
         if expected_s > 0:
+            spread = 0.8 * spread + 0.2 * abs(took_s / expected_s / late - 1)
             # Up at once, down slowly: a stall is worse than a chunk that is ready too soon.
             ratio = took_s / expected_s
             late = max(ratio, 0.7 * late + 0.3 * ratio)
@@ -84,6 +87,7 @@ class Pace:
             letters=keep * self.letters + letters,
             letters_s=keep * self.letters_s + spoken_s * speed,
             late=min(4.0, max(1.0, late)),
+            spread=min(0.5, spread),
         )
 
     def to_dict(self) -> dict[str, float]:

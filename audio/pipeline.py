@@ -159,6 +159,8 @@ class _Job:
     """Synthesized so far."""
     heard_frames: int = 0
     begun: bool = False
+    begin_at_s: float = 0.0
+    """Its first word is held back until then, since its sound would run out before its end."""
     held: bool = False
     device: str = ""
     files: tuple[str, ...] = ()
@@ -377,22 +379,17 @@ class SpeechPipeline:
                     self._end(job, Outcome.HEARD)
                     continue
             if not job.planner.done:
-                stored_s = self._stored_s()
-                held_back = self._is_held_back(job)
-                if stored_s > _AHEAD_S and not held_back:
+                stored_s, now_s = self._stored_s(), time.monotonic()
+                if stored_s > _AHEAD_S and now_s >= job.begin_at_s:
                     return
-                chunk = job.planner.next(
-                    self._pace, stored_s + self._queued_s(), hurry=not held_back
-                )
+                if job.frames and not job.begun:
+                    own_s = sum(piece.left_s for piece in self._ready if piece.job is job)
+                    chunk, wait_s = job.planner.next_held(self._pace, own_s)
+                    job.begin_at_s = now_s + wait_s
+                else:
+                    chunk = job.planner.next(self._pace, stored_s + self._queued_s())
                 self._submit(_Work(job, chunk, job.planner.done, Interrupt()))
                 return
-
-    def _is_held_back(self, job: _Job) -> bool:
-        """Say whether a job's first word waits, since its sound would run out before its end."""
-        if job.begun or job.planner is None:
-            return False
-        own_s = sum(piece.left_s for piece in self._ready if piece.job is job)
-        return own_s > 0 and not job.planner.may_begin(self._pace, own_s)
 
     def _submit(self, work: _Work) -> None:
         if log.isEnabledFor(logging.DEBUG):  # the bench reads it
@@ -435,15 +432,6 @@ class SpeechPipeline:
                 raw_s=sound.raw_s,
                 took_s=sound.took_s,
             )
-            log.debug(
-                "Chunk of %.2f s took %.2f s; %.2f s in store; %.2f s + %.2f x, late %.2f",
-                len(sound.samples) / SAMPLE_RATE_HZ,
-                sound.took_s,
-                self._stored_s() + self._queued_s(),
-                self._pace.a_s,
-                self._pace.b,
-                self._pace.late,
-            )
         job.frames += len(sound.samples)
         if work.last and job.frames == 0:
             reason = f"The voice {job.order.voice} can pronounce nothing of it. Send other words."
@@ -453,6 +441,21 @@ class SpeechPipeline:
         if work.last:
             pause = np.zeros(0, np.float32)
         self._ready.append(_Piece(job, work.chunk, work.last, sound.samples, pause))
+        if work.last:
+            job.begin_at_s = 0.0
+        self._note_sound(work, sound)
+
+    def _note_sound(self, work: _Work, sound: Sound) -> None:
+        if log.isEnabledFor(logging.DEBUG):  # the bench reads it
+            facts = {
+                "at_s": time.monotonic(),
+                "sound_s": len(sound.samples) / SAMPLE_RATE_HZ,
+                "pause_s": 0.0 if work.last else work.chunk.pause_s,
+                "took_s": sound.took_s,
+                "buffered_s": self._stored_s() + self._queued_s(),
+                "late": self._pace.late,
+            }
+            log.debug("Sound of message %d: %s", work.job.order.id, json.dumps(facts))
 
     def _stored_s(self) -> float:
         """Return how long the sound lasts that is ready and not written."""
@@ -514,7 +517,7 @@ class SpeechPipeline:
     def _begin(self, piece: _Piece) -> bool:
         """Prepare for the first frame of a piece; False if it has to wait."""
         job = piece.job
-        if not job.begun and self._is_held_back(job):
+        if not job.begun and time.monotonic() < job.begin_at_s:
             return False
         new_sentence = not job.begun or not self._sent or self._sent[-1].chunk.ends_sentence
         if new_sentence and (self._speaker.moved() or (not job.begun and self._own_stream())):

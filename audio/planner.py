@@ -6,6 +6,7 @@ has to end inside a clause, it takes a word or two of what surrounds it along, s
 speaks on instead of ending; those words are cut off again (audio/voice.py).
 """
 
+import copy
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from audio.pace import Pace, letters
 from audio.text import sentences
 from audio.types import Chunk
 
-MAX_CHUNK_S = 7.0
+MAX_CHUNK_S = 6.0
 """Kokoro takes 510 phonemes, about 30 s; long before that it only costs more memory (13 s: 540 MB,
 9 s: 390 MB) and more time for each second of sound (0.35 against 0.31). Measured: two x86 cores."""
 # One word for the plan; a longer one is sliced.
@@ -33,6 +34,8 @@ _SHORT_CONTEXT_LETTERS = 5.0
 _POOR_AFTER_LETTERS = 15.0
 # What a plan may be wrong by, besides what `Pace.late` says.
 _MARGIN_S = 0.18
+# How far ahead a plan is thought through: some minutes of speech, and a few milliseconds' work.
+_LOOK_AHEAD_CHUNKS = 30
 # On a machine that is slower than speech, chunks while one waits for the first word.
 _UNHURRIED_S = 3.0
 
@@ -100,30 +103,11 @@ class Planner:
         self._sentence = first_sentence
         self._sentences = [_words(sentence, lang) for sentence in sentences(text, lang)]
         self._next = 0  # the word that the next chunk begins with
-        self._letters_left = sum(
-            word.letters for words in self._sentences[first_sentence:] for word in words
-        )
 
     @property
     def done(self) -> bool:
         """Whether every chunk has been handed out."""
         return self._sentence >= len(self._sentences)
-
-    def may_begin(self, pace: Pace, stored_s: float) -> bool:
-        """Say whether sound that begins now will not have to stop for lack of more.
-
-        Args:
-            pace: what is known of the machine.
-            stored_s: how much sound is ready and has not begun.
-        """
-        left_s = pace.audio_s(self._letters_left, self._speed)
-        if left_s == 0:
-            return True
-        chunks = 1 + left_s / MAX_CHUNK_S
-        cost_s = pace.cost_s(left_s + chunks * _SILENCE_S) + (chunks - 1) * pace.a_s
-        # The last chunk must be there before the sound of the others ends.
-        last_s = min(left_s, _UNHURRIED_S) if cost_s > left_s else 0.0
-        return cost_s + last_s <= stored_s + left_s
 
     def next(self, pace: Pace, buffered_s: float, *, hurry: bool = True) -> Chunk:
         """Return the next chunk.
@@ -131,18 +115,54 @@ class Planner:
         Args:
             pace: what is known of the machine.
             buffered_s: how long the sound that is ready will last.
-            hurry: False while the first word is held back, when there is time for whole clauses.
+            hurry: False where the first word is held back, so that there is time for whole clauses.
         """
         words = self._sentences[self._sentence]
         first = self._next
         inside = first > 0 and words[first - 1].cut < Cut.CLAUSE
         best = self._best_end(words, first, inside, pace, buffered_s, hurry)
         chunk = self._chunk(words, first, best, inside)
-        self._letters_left -= chunk.letters
         self._next = best
         if best == len(words):
             self._sentence, self._next = self._sentence + 1, 0
         return chunk
+
+    def next_held(self, pace: Pace, stored_s: float) -> tuple[Chunk, float]:
+        """Return the next chunk of a text whose first word has not been let out yet.
+
+        Args:
+            pace: what is known of the machine.
+            stored_s: how much of this text's sound is ready.
+
+        Returns:
+            The chunk, and for how many seconds from now to hold the first word back, so that sound
+            need not stop for lack of more later on; 0 on a machine with speed to spare.
+        """
+        here = self._sentence, self._next
+        plans = []
+        for hurry in (True, False):
+            self._sentence, self._next = here
+            chunk = self.next(pace, stored_s, hurry=hurry)
+            wait_s = self._wait_s(pace, stored_s, chunk, hurry=hurry)
+            plans.append((wait_s, chunk, (self._sentence, self._next)))
+        wait_s, chunk, (self._sentence, self._next) = min(plans, key=lambda plan: plan[0])
+        return chunk, wait_s
+
+    def _wait_s(self, pace: Pace, stored_s: float, chunk: Chunk, *, hurry: bool) -> float:
+        """Play through what follows *chunk*, which is about to be synthesized."""
+        ahead = copy.copy(self)
+        spent_s = wait_s = 0.0
+        for _ in range(_LOOK_AHEAD_CHUNKS):
+            around = letters(chunk.before) + letters(chunk.after)
+            spoken_s = pace.audio_s(chunk.letters, self._speed)
+            raw_s = spoken_s + pace.audio_s(around, self._speed) + _SILENCE_S
+            spent_s += pace.cost_s(raw_s)
+            wait_s = max(wait_s, spent_s * (1 + pace.spread) - stored_s)
+            stored_s += spoken_s + chunk.pause_s
+            if ahead.done:
+                break
+            chunk = ahead.next(pace, wait_s + stored_s - spent_s, hurry=hurry)
+        return wait_s
 
     def _best_end(
         self,

@@ -1,7 +1,9 @@
 """Many messages, a busy machine, long queues: `python -m bench.endure [--messages N] [--busy]`.
 
 Listens for silences longer than punctuation asks for, watches memory, and measures what a long text
-and a long queue cost. With ``--busy`` two processes compete for both cores meanwhile.
+and a long queue cost. With ``--busy`` two processes compete for both cores meanwhile, messages come
+one at a time, and the wait before the first word is compared with the shortest that would have
+done without a stop later on.
 """
 
 import argparse
@@ -17,7 +19,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from bench.run import GAP_S, SETTLE_S, YOU, Crier, crier
+from bench.run import GAP_S, SETTLE_S, YOU, Crier, crier, told
 from bench.texts import AFTER_STOP, LONG, MEDIUM, MESSAGES
 from bot.settings import load
 from tests.loudspeaker import Ear, Loudspeakers
@@ -70,6 +72,39 @@ async def many(system: Crier, speakers: Loudspeakers, count: int) -> None:
     print(f"silences over {GAP_S} s: {[round(s, 2) for s in stumbles]}")
     if count > 20:  # noqa: PLR2004
         print(f"memory after 20: {memory_mb[20]:.0f} MB, after {count}: {memory_mb[count]:.0f} MB")
+
+
+async def one_by_one(system: Crier, speakers: Loudspeakers, count: int, log: Path) -> None:
+    """Speak *count* messages, each to an idle bot; tell of silences and of the first waits."""
+    stumbles: list[float] = []
+    ordered_s: list[float] = []
+    first_s: list[float] = []
+    for number in range(count):
+        with speakers.listen("speaker_a") as ear:
+            ordered_s.append(time.monotonic())
+            await system.say(f"Number {number}. {MESSAGES[number % len(MESSAGES)]}")
+            spans = ear.spans(ordered_s[-1], gap_s=0.05)
+        stumbles += [b[0] - a[1] for a, b in pairwise(spans) if b[0] - a[1] > GAP_S]
+        first_s.append(spans[0][0])
+        if number % BATCH == BATCH - 1:
+            print(f"{number + 1} of {count}: {len(stumbles)} silences > {GAP_S} s")
+    sounds = told(log, "Sound")
+    ratios = []
+    for number in range(count):
+        # Sound may begin when each chunk is there before what precedes it has been heard.
+        needed_s, before_s = 0.0, 0.0
+        for sound in sounds[number + 2]:  # 1 was the warm-up
+            needed_s = max(needed_s, sound["at_s"] - before_s)
+            before_s += sound["sound_s"] + sound["pause_s"]
+        ratios.append((first_s[number] - ordered_s[number]) / (needed_s - ordered_s[number]))
+    waits_s = sorted(f - o for f, o in zip(first_s, ordered_s, strict=True))
+    ratios.sort()
+    print(f"silences over {GAP_S} s: {[round(s, 2) for s in stumbles]}")
+    print(f"first sound: median {statistics.median(waits_s):.2f} s, longest {waits_s[-1]:.2f} s")
+    print(
+        f"x the shortest wait that would have done: median {statistics.median(ratios):.2f}, "
+        f"95 % {ratios[int(0.95 * len(ratios))]:.2f}, most {ratios[-1]:.2f}"
+    )
 
 
 async def first_sound(system: Crier, ear: Ear, text: str) -> float:
@@ -129,11 +164,14 @@ async def main() -> None:
                 with speakers.listen("speaker_a") as ear:
                     await long_text(system, ear)
             with competition(options.busy):
-                await many(system, speakers, options.messages)
-            if not options.busy:
-                await long_queue(system)
-        log = (folder / "data" / "libraries.log").read_text()
-        print(f"ALSA underruns, those between messages included: {log.count('underrun occurred')}")
+                if options.busy:
+                    log = folder / "data" / "crier.log"
+                    await one_by_one(system, speakers, options.messages, log)
+                else:
+                    await many(system, speakers, options.messages)
+                    await long_queue(system)
+        underruns = (folder / "data" / "libraries.log").read_text().count("underrun occurred")
+        print(f"ALSA underruns, those between messages included: {underruns}")
         speakers.close()
 
 

@@ -54,6 +54,8 @@ class Spoken:
     length_s: float
     """From the first sound to the last."""
     cpu_s: float
+    end_s: float
+    """`time.monotonic` of the last sound."""
 
 
 @dataclass
@@ -209,6 +211,7 @@ async def measure(system: System, text: str, ear: Ear) -> Spoken:
         longest_silence_s=max(silences, default=0.0),
         length_s=spans[-1][1] - spans[0][0],
         cpu_s=system.cpu_s() - cpu_s,
+        end_s=spans[-1][1],
     )
 
 
@@ -268,15 +271,20 @@ def bare_s(chunks: list[Chunk]) -> list[float]:
     return medians
 
 
-def first_chunks(log: Path) -> dict[int, Chunk]:
-    """Return the first chunk of each message, as the bot's log tells it."""
-    found: dict[int, Chunk] = {}
+def told(log: Path, what: str) -> dict[int, list[dict[str, Any]]]:
+    """Return what the bot's log tells of the chunks of each message."""
+    found: dict[int, list[dict[str, Any]]] = {}
     for line in log.read_text().splitlines():
-        _, mark, rest = line.partition("Chunk of message ")
+        _, mark, rest = line.partition(f"{what} of message ")
         if mark:
             number, _, fields = rest.partition(": ")
-            found.setdefault(int(number), Chunk(**json.loads(fields)))
+            found.setdefault(int(number), []).append(json.loads(fields))
     return found
+
+
+def length_s(sounds: list[dict[str, Any]]) -> float:
+    """Return how long a message lasts when it is spoken without a stop."""
+    return sum(float(sound["sound_s"] + sound["pause_s"]) for sound in sounds)
 
 
 def environment(folder: Path) -> Path:
@@ -339,7 +347,8 @@ async def main() -> None:
                 results.append(await measure_lengths(system, ear, rounds))
                 stop = await measure_stop(system, ear, 5 if not options.full else 20)
                 repeat_ms = await measure_repeat(system, ear, 3)
-            chunks = first_chunks(folder / "data" / "crier.log")
+            chunks = told(folder / "data" / "crier.log", "Chunk")
+            sounds = told(folder / "data" / "crier.log", "Sound")
             for kind in () if options.only_crier else PEERS:
                 async with peer(
                     kind, python if kind == "stackvox" else Path(sys.executable), env
@@ -349,11 +358,20 @@ async def main() -> None:
 
     ours = results[0]
     idle = [s for texts in ours.spoken.values() for s in texts]
-    bare = bare_s([chunks[2 + number] for number in range(len(idle))])  # 1 was the warm-up
+    firsts = [Chunk(**chunks[2 + number][0]) for number in range(len(idle))]  # 1 was the warm-up
+    bare = bare_s(firsts)
     over_ms = [1000 * (s.first_s - 1.15 * b) for s, b in zip(idle, bare, strict=True)]
     short_s = median([s.first_s for s in ours.spoken["16"]])
+    first_long = 2 + len(idle) - rounds["785"]
+    lengths_s = [length_s(sounds[first_long + number]) for number in range(rounds["785"])]
+    longer = [
+        s.length_s / length - 1 for s, length in zip(ours.spoken["785"], lengths_s, strict=True)
+    ]
     more = {
         "first sound beyond 1.15 x the bare model, ms, median": round(median(over_ms)),
+        "785 characters: longer than first sound + length of the audio, %": [
+            round(100 * share, 1) for share in longer
+        ],
         "/stop to silence, ms": [round(ms) for ms in stop["to_silence_ms"]],
         "next message after /stop, first sound, x idle": round(
             median(stop["next_first_s"]) / short_s, 2
@@ -372,7 +390,13 @@ async def main() -> None:
         "system": platform.platform(),
         "python": platform.python_version(),
     }
-    everything = {"machine": machine, "results": [asdict(r) for r in results], "more": more}
+    everything = {
+        "machine": machine,
+        "results": [asdict(r) for r in results],
+        "more": more,
+        "buffer": sounds[first_long + rounds["785"] - 1],
+        "buffer_ends_s": ours.spoken["785"][-1].end_s,
+    }
     (HERE / "results.json").write_text(json.dumps(everything, indent=1) + "\n")
     subprocess.run([python, HERE / "plot.py", HERE / "results.json"], check=True)  # noqa: ASYNC221
 

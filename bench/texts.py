@@ -3,6 +3,7 @@
 # Words of one length, so that every round has a text of its own.
 _FIRST = ("Dinner", "Supper", "Coffee", "Brunch", "Shower")
 _SECOND = ("committee", "newspaper", "directors", "secretary", "residents")
+_PAPERS = ("letter", "report", "speech", "answer", "advert")
 
 # Unsaid before, and as long: what is sent right after /stop.
 AFTER_STOP = tuple(
@@ -19,7 +20,7 @@ MEDIUM = tuple(
 )
 
 LONG = tuple(
-    f"Although the {word} had promised in the first letter that nothing would be decided before "
+    f"Although the {word} had promised in their first {paper} that nothing would be decided before "
     "the summer holidays had come to an end and everybody had returned from the mountains the new "
     "timetable of the ferry was printed on the continuous roll of paper. "
     "Nobody had expected it. The harbour master, who has finished his work at noon for thirty "
@@ -27,8 +28,8 @@ LONG = tuple(
     "without him, as it always does on Mondays. People waited on the pier, looked at the water, "
     "and began to talk about the weather, about the price of fish, and about the letter. In the "
     "end a boy ran up the hill and brought the old timetable back, which everybody could read, and "
-    "the boats sailed again as they had always done before all that."
-    for word in _SECOND
+    "the small boats sailed again as they had always done before all of that."
+    for word, paper in zip(_SECOND, _PAPERS, strict=True)
 )
 
 # Forty messages of the kinds that people send, to be understood by a recogniser: plain words, so
