@@ -1,4 +1,4 @@
-.PHONY: run test bench setup setup-dev check fix lock lock-check
+.PHONY: run test bench chaos setup setup-dev check fix lock lock-check
 .DEFAULT_GOAL := run
 
 run: setup ## set everything up, then start: the bot, or a local chat where there is no token
@@ -6,6 +6,11 @@ run: setup ## set everything up, then start: the bot, or a local chat where ther
 
 test: setup-dev ## set everything up, then run every test
 	@.venv/bin/python -m pytest
+
+chaos: setup-dev ## kill the bot 200 times, break its loudspeaker 100 times (30 minutes)
+	@.venv/bin/python -m tests.chaos kills --times 200
+	@.venv/bin/python -m tests.chaos kills --times 20 --real
+	@.venv/bin/python -m tests.chaos devices --times 100
 
 bench: setup-dev ## measure, side by side with others
 	@.venv/bin/python -m bench.run

@@ -52,6 +52,8 @@ log = logging.getLogger(__name__)
 
 # Enough that a slow chunk does not leave a gap, little enough that a stop wastes little work.
 _AHEAD_S = 10.0
+# How often the thread comes round when it has nothing to do.
+_BEAT_S = 2.0
 # How soon a missing or failing device is looked for again.
 _RETRY_S = 2.0
 # Between two utterances that follow each other without a pause of their own.
@@ -235,6 +237,7 @@ class SpeechPipeline:
         self._keep_pace = keep_pace
         self._mailbox: queue.SimpleQueue[_Order] = queue.SimpleQueue()
         self._status = Status()
+        self._heard: deque[_Piece] = deque()  # of the sentence that is being heard
         self._closed: Future[None] = Future()
         self._closed.set_running_or_notify_cancel()  # whoever waits for it can't cancel it
         self._synthesis = ThreadPoolExecutor(1, thread_name_prefix="synthesis")
@@ -301,10 +304,11 @@ class SpeechPipeline:
     # ---- audio thread: nothing below is called from anywhere else ----
 
     def _run(self) -> None:
-        wait_s: float | None = 0.0
+        wait_s = 0.0
         while True:
             try:
-                order = self._mailbox.get(timeout=wait_s)
+                # Never longer than this, so that others can see that the thread is alive.
+                order = self._mailbox.get(timeout=min(wait_s, _BEAT_S))
             except queue.Empty:
                 order = None
             try:
@@ -338,7 +342,7 @@ class SpeechPipeline:
             case _Synthesized(work, sound, error):
                 self._receive(work, sound, error)
 
-    def _turn(self) -> float | None:
+    def _turn(self) -> float:
         """Do what can be done now, and return how long nothing else needs doing."""
         self._synthesize_ahead()
         if not self._jobs:
@@ -557,34 +561,38 @@ class SpeechPipeline:
         while self._sent and self._sent[0].end_frame <= played:
             piece = self._sent.popleft()
             piece.job.heard_frames += len(piece.samples)
+            self._heard.append(piece)
             if piece.chunk.ends_sentence:
+                self._heard.clear()
                 self._facts.append(SentenceHeard(piece.job.order.id, piece.chunk.sentence))
             if piece.last:
                 self._end(piece.job, Outcome.HEARD)
 
     def _lose_device(self, error: SpeakerError) -> None:
-        """Close, and say again what was not heard, from the current sentence, elsewhere."""
+        """Close, and say the rest, from the beginning of the current sentence, elsewhere."""
         log.warning("%s", error)
         self._last_error = str(error)
         self._speaker.close()
-        self._ready = self._sent + self._ready
-        self._sent = deque()
+        for piece in self._heard:
+            piece.job.heard_frames -= len(piece.samples)
+        self._ready = self._heard + self._sent + self._ready
+        self._heard, self._sent = deque(), deque()
         for piece in self._ready:
             piece.written = 0
             piece.job.begun = piece.job.idle_before = False  # it begins anew on the next device
         # At once where it had worked for a while; not in a tight loop where it never does.
         self._retry_at_s = self._opened_s + _RETRY_S
 
-    def _linger(self) -> float | None:
+    def _linger(self) -> float:
         """Close the stream when a burst of utterances is over, so that it can move."""
         if not self._speaker.is_open:
-            return None
+            return _BEAT_S
         left_s = self._idle_since_s + self._stream_idle_s - time.monotonic()
         if left_s > 0:
             return left_s
         self._speaker.close()
         self._keep_pace(self._pace)
-        return None
+        return _BEAT_S
 
     def _answer_devices(self, answer: Future[Devices]) -> None:
         if not answer.set_running_or_notify_cancel():
@@ -604,8 +612,8 @@ class SpeechPipeline:
         if self._speaker.is_open and self._jobs:
             self._count_heard_in_part()
             self._speaker.abort()
-        self._ready.clear()
-        self._sent.clear()
+        for pieces in (self._ready, self._sent, self._heard):
+            pieces.clear()
         if self._work is not None:
             self._work.interrupt.set()
             self._work = None
@@ -626,6 +634,7 @@ class SpeechPipeline:
         del self._jobs[job.order.id]
         self._ready = deque(piece for piece in self._ready if piece.job is not job)
         self._sent = deque(piece for piece in self._sent if piece.job is not job)
+        self._heard = deque(piece for piece in self._heard if piece.job is not job)
         self._idle_since_s = time.monotonic()
         self._facts.append(
             Ended(

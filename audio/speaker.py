@@ -10,6 +10,7 @@ import importlib
 import logging
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,14 @@ log = logging.getLogger(__name__)
 BLOCK_FRAMES = 2048
 """85 ms: small enough to start soon, large enough for a Bluetooth device's appetite."""
 
+DEAD_AFTER_S = 2.0
+"""A device that holds a block and takes nothing for so long is dead: a vanished one raises nothing
+on a Mac (pa_mac_core_blocking.c), its ring just stays full."""
+
+# A device that died in silence is left alone so long; where another one stands in for the wanted
+# one, the wanted one is looked for as often, at the end of a sentence.
+_AVOID_S = 10.0
+
 
 class PortAudioSpeaker:
     """A write-based `sounddevice.OutputStream` that is opened and closed as needed.
@@ -48,6 +57,8 @@ class PortAudioSpeaker:
         latency: str | float = "high",
         *,
         full_at_open: bool = sys.platform == "darwin",
+        load_library: Callable[[], Any] = lambda: importlib.import_module("sounddevice"),
+        default_output_id: Callable[[], int | None] = coreaudio.default_output_id,
     ) -> None:
         """Open nothing yet.
 
@@ -56,7 +67,11 @@ class PortAudioSpeaker:
             latency: ``high``, ``low`` or seconds, as PortAudio understands them.
             full_at_open: a new stream holds a ring full of silence, as on CoreAudio
                 (pa_mac_core_blocking.c), so its depth can't be asked for.
+            load_library: returns sounddevice, or what stands in for it.
+            default_output_id: asks the system for its default output; None where it can't tell.
         """
+        self._load_library = load_library
+        self._default_output_id = default_output_id
         self._full_at_open = full_at_open
         self._wanted = wanted
         self._latency = latency
@@ -70,6 +85,10 @@ class PortAudioSpeaker:
         self._written_frames = 0
         self._padded_frames = 0
         self._last_write_s = 0.0
+        self._opened_s = 0.0
+        self._room = 0
+        self._room_changed_s = 0.0
+        self._avoid_until_s: dict[str, float] = {}  # by name
         self._may_be_dry = True
         self._underruns = 0
 
@@ -90,12 +109,18 @@ class PortAudioSpeaker:
         self._wanted = wanted
 
     def moved(self) -> bool:
-        """Say whether sound should go elsewhere than where the open stream takes it."""
-        return self._stream is not None and self._opened_for != self._target()
+        """Say whether sound should go elsewhere than where the open stream takes it.
+
+        Also now and then while another device stands in for the wanted one, which may be back.
+        """
+        if self._stream is None:
+            return False
+        stands_in = bool(self._warning) and time.monotonic() - self._opened_s > _AVOID_S
+        return stands_in or self._opened_for != self._target()
 
     def _target(self) -> tuple[str, int | None]:
         """What an `open` would be for: the wanted name, or the system's default."""
-        return (self._wanted, None if self._wanted else coreaudio.default_output_id())
+        return (self._wanted, None if self._wanted else self._default_output_id())
 
     def devices(self) -> Devices:
         """List the output devices, looked for anew unless a stream is open.
@@ -122,7 +147,7 @@ class PortAudioSpeaker:
         """
         try:
             if self._sd is None:
-                self._sd = importlib.import_module("sounddevice")  # this starts PortAudio
+                self._sd = self._load_library()  # this starts PortAudio
                 log.info("%s (%s)", self._sd.get_portaudio_version()[1], self._sd._libname)  # noqa: SLF001
                 if self._sd._initialized:  # noqa: SLF001
                     return
@@ -199,6 +224,12 @@ class PortAudioSpeaker:
                 "what waits is spoken then."
             )
         index, name, warning = self._pick(outputs, default)
+        if self._is_avoided(name):
+            default_name = dict(outputs)[default]
+            if self._is_avoided(default_name):
+                raise SpeakerError(f"{name} stopped taking sound. Trying again in a moment.")
+            warning = f"{name} stopped taking sound; using {default_name} instead."
+            index, name = default, default_name
         try:
             self._start(index)
         except self._sd.PortAudioError as exc:
@@ -214,6 +245,7 @@ class PortAudioSpeaker:
         if warning and warning != self._warning:
             log.warning("%s", warning)
         self._device, self._warning, self._opened_for = name, warning, target
+        self._opened_s = time.monotonic()
         log.info("Stream opened on %s, %d frames deep", name, self._capacity_frames)
 
     def _start(self, index: int) -> None:
@@ -247,8 +279,36 @@ class PortAudioSpeaker:
         self._capacity_frames = capacity_frames
         self._beyond_frames = int(beyond_s * SAMPLE_RATE_HZ)
         self._written_frames = self._padded_frames = 0
-        self._last_write_s = time.monotonic()
+        self._last_write_s = self._room_changed_s = time.monotonic()
+        self._room = capacity_frames
         self._stream = stream
+
+    def _is_avoided(self, name: str) -> bool:
+        return time.monotonic() < self._avoid_until_s.get(name, 0.0)
+
+    def _lost(self, why: object) -> DeviceLostError:
+        """Return the error that says that the device in use failed."""
+        return DeviceLostError(f"{self._device} stopped taking sound ({why}).")
+
+    def _ask_room(self) -> int:
+        """Return for how many frames the device has room.
+
+        Raises:
+            DeviceLostError: the device failed, or has not moved although it holds sound.
+        """
+        try:
+            room = int(self._stream.write_available)
+        except self._sd.PortAudioError as exc:
+            raise self._lost(exc) from exc
+        now_s = time.monotonic()
+        # Less than a block may stay on ALSA, and a device that ran dry does not move either.
+        if room != self._room or self._capacity_frames - room < BLOCK_FRAMES:
+            self._room, self._room_changed_s = room, now_s
+        elif now_s - self._room_changed_s > DEAD_AFTER_S:
+            # It raises nothing, so it may still be listed, and open.
+            self._avoid_until_s[self._device] = now_s + _AVOID_S
+            raise self._lost(f"it took nothing for {DEAD_AFTER_S:.0f} s")
+        return room
 
     @property
     def is_open(self) -> bool:
@@ -271,14 +331,14 @@ class PortAudioSpeaker:
         Raises:
             DeviceLostError: the device failed.
         """
+        frames = min(len(samples), self._ask_room())
+        if frames <= 0:
+            return 0
         try:
-            frames = min(len(samples), int(self._stream.write_available))
-            if frames <= 0:
-                return 0
             block = np.ascontiguousarray(samples[:frames], dtype=np.float32).reshape(-1, 1)
             dry = self._stream.write(block)
         except self._sd.PortAudioError as exc:
-            raise DeviceLostError(f"{self._device} stopped taking sound ({exc}).") from exc
+            raise self._lost(exc) from exc
         # The first write after a pause always reports an underflow; between utterances there
         # may be one.
         if dry and not self._may_be_dry:
@@ -299,21 +359,22 @@ class PortAudioSpeaker:
         """
         if self._padded_frames >= self._capacity_frames:
             return
+        room = self._ask_room()
+        if self._capacity_frames - room >= BLOCK_FRAMES:
+            return  # enough is queued; what comes next should not wait behind silence
+        frames = min(room, BLOCK_FRAMES)
         try:
-            room = int(self._stream.write_available)
-            if self._capacity_frames - room >= BLOCK_FRAMES:
-                return  # enough is queued; what comes next should not wait behind silence
-            frames = min(room, BLOCK_FRAMES)
             if frames > 0:
                 self._stream.write(np.zeros((frames, 1), np.float32))
         except self._sd.PortAudioError as exc:
-            raise DeviceLostError(f"{self._device} stopped taking sound ({exc}).") from exc
+            raise self._lost(exc) from exc
         self._padded_frames += frames
         self._count(frames)
 
     def _count(self, frames: int) -> None:
         self._written_frames += frames
         self._last_write_s = time.monotonic()
+        self._room -= frames
 
     @property
     def played_frames(self) -> int:
@@ -325,11 +386,7 @@ class PortAudioSpeaker:
         Raises:
             DeviceLostError: the device failed.
         """
-        try:
-            room = int(self._stream.write_available)
-        except self._sd.PortAudioError as exc:
-            raise DeviceLostError(f"{self._device} stopped taking sound ({exc}).") from exc
-        queued = max(0, self._capacity_frames - room)
+        queued = max(0, self._capacity_frames - self._ask_room())
         depth_s = (self._capacity_frames + self._beyond_frames) / SAMPLE_RATE_HZ
         if queued < BLOCK_FRAMES and time.monotonic() - self._last_write_s > depth_s:
             return self._written_frames

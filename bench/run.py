@@ -370,7 +370,7 @@ async def main() -> None:
     more = {
         "first sound beyond 1.15 x the bare model, ms, median": round(median(over_ms)),
         "785 characters: longer than first sound + length of the audio, %": [
-            round(100 * share, 1) for share in longer
+            round(100 * float(share), 1) for share in longer
         ],
         "/stop to silence, ms": [round(ms) for ms in stop["to_silence_ms"]],
         "next message after /stop, first sound, x idle": round(

@@ -19,17 +19,30 @@ MEDIUM = tuple(
     for word in _SECOND
 )
 
+# Every sentence of it has a word of its own in each round, since Crier keeps what it has said.
 LONG = tuple(
     f"Although the {word} had promised in their first {paper} that nothing would be decided before "
     "the summer holidays had come to an end and everybody had returned from the mountains the new "
     "timetable of the ferry was printed on the continuous roll of paper. "
-    "Nobody had expected it. The harbour master, who has finished his work at noon for thirty "
-    "years, said so. Then he went home, ate his soup and slept until the evening; the ferry left "
-    "without him, as it always does on Mondays. People waited on the pier, looked at the water, "
-    "and began to talk about the weather, about the price of fish, and about the letter. In the "
-    "end a boy ran up the hill and brought the old timetable back, which everybody could read, and "
-    "the small boats sailed again as they had always done before all of that."
-    for word, paper in zip(_SECOND, _PAPERS, strict=True)
+    f"{nobody} had expected it. The {warm} master, who has finished his work at noon for thirty "
+    f"years, said so. Then he went home, ate his {soup} and slept until the evening; the ferry "
+    f"left without him, as it always does on {day}s. People waited on the {pier}, looked at the "
+    f"water, and began to talk about the {price}, about the price of fish, and about the letter. "
+    f"In the end a {boy} ran up the hill and brought the old timetable back, which everybody could "
+    f"read, and the {small} boats sailed again as they had always done before all of that."
+    for word, paper, nobody, warm, soup, day, pier, price, boy, small in zip(
+        _SECOND,
+        _PAPERS,
+        ("Nobody", "No man", "No one", "No boy", "Nobody"),
+        ("harbour", "station", "village", "concert", "weather"),
+        ("soup", "meat", "fish", "rice", "cake"),
+        ("Monday", "Friday", "Sunday", "Monday", "Friday"),
+        ("pier", "quay", "road", "hill", "dock"),
+        ("weather", "traffic", "cooking", "holiday", "harvest"),
+        ("boy", "man", "cat", "dog", "hen"),
+        ("small", "white", "green", "black", "great"),
+        strict=True,
+    )
 )
 
 # Forty messages of the kinds that people send, to be understood by a recogniser: plain words, so

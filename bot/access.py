@@ -4,6 +4,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from bot.inbox import Inbox
@@ -99,3 +100,65 @@ class Access:
         self._code = "".join(secrets.choice(_LETTERS) for _ in range(_CODE_LENGTH))
         self._code_until_s = time.monotonic() + _CODE_LIFE_S
         self._show_code(self._code)
+
+
+# What one person may have waiting, whatever the number of messages.
+_WAITING_S = 3600.0
+_SAY_EVERY_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a message is not taken."""
+
+    reason: str
+    say: bool
+    """Whether to say so; not for each message of a flood."""
+
+
+@dataclass(slots=True)
+class _Allowance:
+    left: float
+    since_s: float
+    said_s: float = float("-inf")
+
+
+class Limits:
+    """Keeps one person from filling the queue; commands are not counted."""
+
+    def __init__(
+        self, per_minute: int, waiting: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Allow *per_minute* messages and *waiting* ones in the queue; 0 is no limit."""
+        self._per_minute = per_minute
+        self._waiting = waiting
+        self._clock = clock
+        self._allowances: dict[int, _Allowance] = {}
+
+    def check(self, user_id: int, waiting: int, waiting_s: float) -> Refusal | None:
+        """Count one more message of a person; return why it can't be taken, or None.
+
+        Args:
+            user_id: whose message it is.
+            waiting: how many of that person's wait.
+            waiting_s: how long these last.
+        """
+        now_s = self._clock()
+        mine = self._allowances.setdefault(user_id, _Allowance(self._per_minute, now_s))
+        gained = (now_s - mine.since_s) * self._per_minute / 60
+        mine.left, mine.since_s = min(self._per_minute, mine.left + gained), now_s
+        if self._waiting and (waiting >= self._waiting or waiting_s >= _WAITING_S):
+            what = f"{waiting} messages of yours" if waiting_s < _WAITING_S else "An hour of speech"
+            reason = f"{what} wait already. Send it again when some were heard, or /stop them."
+        elif self._per_minute and mine.left < 1:
+            reason = (
+                f"These are more than {self._per_minute} messages in a minute. I did not take this "
+                "one; send it again in a while."
+            )
+        else:
+            mine.left -= 1
+            return None
+        say = now_s - mine.said_s >= _SAY_EVERY_S
+        if say:
+            mine.said_s = now_s
+        return Refusal(reason, say)

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -27,13 +28,14 @@ from audio.speaker import PortAudioSpeaker
 from audio.types import Devices, Fact
 from audio.voice import KokoroVoice
 from audio.wavfile import PREFIX, WavSpeaker
-from bot.access import Access
+from bot.access import Access, Limits
 from bot.delivery import Delivery
 from bot.handlers import COMMANDS, Handlers
-from bot.inbox import Inbox
+from bot.inbox import Inbox, InboxError
 from bot.polling import Polling
 from bot.receipts import Outbox
 from bot.settings import Settings
+from bot.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,10 @@ _RELEASE_TIMEOUT_S = 1.5
 _FLUSH_TIMEOUT_S = 0.7
 
 
+WEDGED = 70
+"""The exit code where only a new process can help. Source: EX_SOFTWARE of sysexits.h."""
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """A bot under way."""
@@ -52,6 +58,7 @@ class Running:
     delivery: Delivery
     polling: asyncio.Task[None]
     """Ends only by an error that no retry can mend."""
+    watch: Watch
 
 
 @asynccontextmanager
@@ -71,6 +78,7 @@ async def running(
         raise ValueError("a bot needs a token")
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
+        stack.enter_context(_only_one(settings.data_dir))
         inbox = await Inbox.open(settings.data_dir / "crier.db")
         stack.push_async_callback(inbox.close)
 
@@ -98,7 +106,7 @@ async def running(
             pace=_known_pace(settings),
             keep_pace=lambda pace: _keep_pace(settings, pace),
         )
-        delivery = Delivery(pipeline, inbox, outbox, settings)
+        delivery = Delivery(pipeline, inbox, outbox, settings, bot_id)
         pipeline.start()
         receipts = asyncio.create_task(delivery.run(), name="delivery")
         stack.push_async_callback(_cancel, receipts)
@@ -112,25 +120,38 @@ async def running(
             bot, application.initialize, application.process_update, lambda: _menu(bot)
         )
 
-        Handlers(settings, pipeline, inbox, outbox, delivery, access, bot_id).register(application)
-        await delivery.resume(bot_id)
+        limits = Limits(settings.limit_per_minute, settings.limit_waiting)
+        Handlers(
+            settings, pipeline, inbox, outbox, delivery, access, limits, polling, bot_id
+        ).register(application)
+        await delivery.resume()
         polling_task = asyncio.create_task(polling.run(), name="polling")
         stack.push_async_callback(_cancel, polling_task)
         # Pushed last, so it comes first: silence before anything else (and again, for nothing).
         stack.push_async_callback(_release, pipeline)
-        yield Running(pipeline, delivery, polling_task)
+        yield Running(pipeline, delivery, polling_task, Watch(pipeline, polling, delivery, bot))
 
 
-async def run(settings: Settings, show_code: Callable[[str], None]) -> int:
-    """Run the bot until a signal or an error that no retry can mend; return the exit code."""
+async def run(
+    settings: Settings, show_code: Callable[[str], None], *, voice: Voice | None = None
+) -> int:
+    """Run the bot until a signal or an error that no retry can mend; return the exit code.
+
+    Ends the process at once, with `WEDGED`, where only a new one can help.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(settings, show_code=show_code) as bot:
+    async with running(settings, show_code=show_code, voice=voice) as bot:
         stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait({stopped, bot.polling}, return_when=asyncio.FIRST_COMPLETED)
+        watching = asyncio.create_task(bot.watch.run())
+        await asyncio.wait({stopped, watching, bot.polling}, return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            log.critical("%s Ending, to be started again.", watching.result())
+            exit_process(WEDGED)
         stopped.cancel()
+        watching.cancel()
         if not bot.polling.done():
             log.info("Stopping")
             return 0
@@ -157,6 +178,31 @@ def exit_process(code: int) -> NoReturn:
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+@contextlib.contextmanager
+def _only_one(data_dir: Path) -> Iterator[None]:
+    """Hold the data folder's lock: two bots on one token would steal each other's messages.
+
+    Raises:
+        InboxError: another Crier holds it.
+    """
+    path = data_dir / "crier.lock"
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = path.open("a")
+    except OSError as exc:
+        raise InboxError(
+            f"{path} can't be opened ({exc}). Make room on its disk, or set DATA_DIR elsewhere."
+        ) from exc
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            raise InboxError(
+                f"Another Crier uses {data_dir} already. Stop it first, or set DATA_DIR elsewhere."
+            ) from exc
+        yield
 
 
 def make_speaker(settings: Settings, wanted: str) -> Speaker:

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import logging
 import sqlite3
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,9 +36,10 @@ from audio.text import speakable
 from audio.types import AudioError, Devices
 from audio.voices import describe
 from bot import receipts
-from bot.access import Access, Pairing
+from bot.access import Access, Limits, Pairing
 from bot.delivery import Delivery
 from bot.inbox import Inbox, InboxError
+from bot.polling import Polling
 from bot.receipts import Outbox
 from bot.settings import Settings
 
@@ -57,8 +59,8 @@ HELP = """Send me a text and I say it aloud here.
 /status - speaking or idle, and what waits
 /help - this page
 
-On your messages: 👀 stored and in the queue, 👍 heard to the end, 🙊 cut off, 😴 waiting \
-for a loudspeaker, 💔 not spoken (I say why)."""
+On your messages: 👀 stored and in the queue, 👍 heard to the end, 🙊 cut off, 😴 held (I say \
+why), 💔 not spoken (I say why)."""
 
 NOTHING_TO_SPEAK = "There is no word or number in it, so there is nothing to say. Send some words."
 CANT_SPEAK_YET = "I can only speak text yet. Send it as words."
@@ -82,6 +84,8 @@ class Handlers:
     outbox: Outbox
     delivery: Delivery
     access: Access
+    limits: Limits
+    polling: Polling
     bot_id: int
 
     def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
@@ -101,6 +105,7 @@ class Handlers:
         application.add_handler(MessageHandler(filters.COMMAND, self.unknown_command))
         application.add_handler(MessageHandler(filters.ALL, self.cant_speak))
         application.add_handler(CallbackQueryHandler(self.choose_device, pattern=r"^device"))
+        application.add_handler(CallbackQueryHandler(self.decide_late, pattern=r"^late:"))
         application.add_handler(CallbackQueryHandler(self.old_button))
         application.add_error_handler(self.mistake)
 
@@ -166,14 +171,27 @@ class Handlers:
         if not speakable(text):
             self._refuse(message, NOTHING_TO_SPEAK)
             return
+        waiting, waiting_s = self.delivery.waiting(message.chat_id)
+        if refusal := self.limits.check(message.chat_id, waiting, waiting_s):
+            self.outbox.react(message.chat_id, message.message_id, receipts.FAILED)
+            if refusal.say:
+                self.outbox.reply(message.chat_id, refusal.reason, to=message.message_id)
+            return
+        age_s = time.time() - message.date.timestamp()
+        late = 0 < self.settings.late_after_s < age_s
         try:
             stored = await self.inbox.accept(
-                self.bot_id, update.update_id, message.chat_id, message.message_id, text
+                *(self.bot_id, update.update_id, message.chat_id, message.message_id, text),
+                late=late,
             )
         except InboxError as exc:
             self._refuse(message, str(exc))
             return
-        if stored is not None:
+        if stored is None:
+            return  # this update was stored before
+        if late:
+            self.delivery.set_late(stored)
+        else:
             self.delivery.submit(stored)
 
     async def cant_speak(self, update: Update, _: Context) -> None:
@@ -208,7 +226,7 @@ class Handlers:
         """Fall silent and forget what waits; silence first, then the answer."""
         dropped = self.delivery.under_way
         waiting = dropped - self.pipeline.status().speaking
-        self.pipeline.abort()
+        await self.delivery.stop()
         match dropped, waiting:
             case 0, _:
                 self._answer(update, "Silent. Nothing was waiting.")
@@ -229,8 +247,8 @@ class Handlers:
             f"Device: {status.device or 'not used yet'}",
             "Last time to first sound: " + (f"{first / 1000:.1f} s" if first else "none yet"),
         ]
-        if status.warning:
-            lines.append(f"Warning: {status.warning}")
+        warnings = (status.warning, self.inbox.notice, self.polling.warning)
+        lines += [f"Warning: {warning}" for warning in warnings if warning]
         if status.last_error:
             lines.append(f"Last error: {status.last_error}")
         self._answer(update, "\n".join(lines))
@@ -283,6 +301,16 @@ class Handlers:
             log.exception("The choice of a device can't be stored")
             chat_id = query.message.chat.id if query.message else query.from_user.id
             self.outbox.reply(chat_id, "I could not store that; it holds until I am restarted.")
+
+    async def decide_late(self, update: Update, _: Context) -> None:
+        """Speak the messages that came late, or some of them, or none."""
+        query = update.callback_query
+        if query is None or query.data is None or not isinstance(query.message, Message):
+            return
+        chat_id = query.message.chat_id
+        said = await self.delivery.decide(chat_id, query.data)
+        self.outbox.answer(chat_id, query.id, said)
+        self.outbox.edit(chat_id, query.message.message_id, said, None)
 
     async def old_button(self, update: Update, _: Context) -> None:
         """Answer a button that an earlier version made."""

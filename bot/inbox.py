@@ -3,6 +3,7 @@
 Runs on the event loop; aiosqlite does the waiting in a thread of its own.
 """
 
+import contextlib
 import logging
 import sqlite3
 import sys
@@ -18,9 +19,12 @@ log = logging.getLogger(__name__)
 _KEEP_S = 48 * 3600.0
 """How long ended messages are kept: Telegram may send an update again for 24 h."""
 
+_KEEP_OFFERED_S = 7 * 24 * 3600.0
+"""How long late messages wait for someone to say what shall become of them."""
+
 _PRUNE_EVERY_S = 3600.0
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE message (
     id INTEGER PRIMARY KEY,        -- in order of acceptance; update ids may jump
@@ -30,8 +34,11 @@ CREATE TABLE message (
     message_id INTEGER NOT NULL,
     text TEXT NOT NULL,
     accepted_at REAL NOT NULL,     -- seconds since 1970
-    state TEXT NOT NULL DEFAULT 'waiting', -- waiting, held, or how it ended
+    state TEXT NOT NULL DEFAULT 'waiting', -- waiting, held, late, offered, or how it ended
     sentence INTEGER NOT NULL DEFAULT 0,   -- the first one not heard yet
+    changed_at REAL NOT NULL DEFAULT 0,    -- of the state or the sentence
+    owed TEXT NOT NULL DEFAULT '',         -- a last reaction that Telegram has not taken yet
+    reply TEXT NOT NULL DEFAULT '',        -- a reason that its sender was not told yet
     UNIQUE (bot_id, update_id)
 );
 CREATE TABLE person (user_id INTEGER PRIMARY KEY, name TEXT NOT NULL, paired_at REAL NOT NULL);
@@ -41,6 +48,19 @@ CREATE TABLE choice (
     setting TEXT NOT NULL          -- the variable's value when this was chosen over it
 );
 """
+# How a database of an older version becomes one of the next.
+_MIGRATIONS = {
+    1: """
+    ALTER TABLE message ADD COLUMN changed_at REAL NOT NULL DEFAULT 0;
+    ALTER TABLE message ADD COLUMN owed TEXT NOT NULL DEFAULT '';
+    ALTER TABLE message ADD COLUMN reply TEXT NOT NULL DEFAULT '';
+    """
+}
+
+
+WAITING, HELD, LATE, OFFERED = "waiting", "held", "late", "offered"
+
+_COLUMNS = "id, chat_id, message_id, text, sentence"
 
 
 class InboxError(Exception):
@@ -66,42 +86,32 @@ class Inbox:
         """Use `open`."""
         self._database = database
         self._pruned_s = 0.0
+        self.notice = ""
+        """What its owner should know about it; empty where nothing."""
 
     @classmethod
     async def open(cls, path: Path) -> Self:
-        """Open the database at *path*, made when missing.
+        """Open the database at *path*, made when missing; one that is damaged is set aside.
 
         Raises:
             InboxError: it can't be opened, or a newer Crier made it.
         """
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            database = await aiosqlite.connect(path, isolation_level=None)
+            try:
+                inbox = cls(await _connect(path))
+            except sqlite3.DatabaseError as exc:
+                if not _is_damage(exc):
+                    raise
+                notice = _set_aside(path, exc)
+                inbox = cls(await _connect(path))
+                inbox.notice = notice
         except (OSError, sqlite3.Error) as exc:
-            raise InboxError(f"{path} can't be opened ({exc}). Set DATA_DIR elsewhere.") from exc
-        try:
-            await database.execute("PRAGMA journal_mode = WAL")
-            await database.execute("PRAGMA synchronous = FULL")
-            await database.execute("PRAGMA secure_delete = ON")  # what was pruned is gone
-            if sys.platform == "darwin":  # where a plain fsync leaves the data in the drive's cache
-                await database.execute("PRAGMA fullfsync = ON")
-            version = await _one(database, "PRAGMA user_version")
-            if version > _SCHEMA_VERSION:
-                raise InboxError(f"{path} was made by a newer Crier. Update this one.")
-            if version == 0:
-                await database.executescript(
-                    f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
-                )
-            inbox = cls(database)
-            await inbox._prune()
-        except sqlite3.Error as exc:
-            await database.close()
             raise InboxError(
-                f"{path} can't be used ({exc}). If it is damaged, move it away and start again."
+                f"{path} can't be used ({exc}). Make room on its disk, or set DATA_DIR elsewhere."
             ) from exc
-        except BaseException:
-            await database.close()
-            raise
+        with contextlib.suppress(sqlite3.Error):  # a full disk; each text will say so
+            await inbox._prune()
         return inbox
 
     async def close(self) -> None:
@@ -111,21 +121,32 @@ class Inbox:
     # ---- messages ----
 
     async def accept(
-        self, bot_id: int, update_id: int, chat_id: int, message_id: int, text: str
+        self,
+        bot_id: int,
+        update_id: int,
+        chat_id: int,
+        message_id: int,
+        text: str,
+        *,
+        late: bool = False,
     ) -> Message | None:
         """Store a text; None if this update was stored before.
 
         Raises:
             InboxError: it can't be stored, so it is not accepted.
         """
+        now = time.time()
         try:
             if time.monotonic() - self._pruned_s > _PRUNE_EVERY_S:
                 await self._prune()
             cursor = await self._database.execute(
                 "INSERT OR IGNORE INTO message"
-                " (bot_id, update_id, chat_id, message_id, text, accepted_at)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (bot_id, update_id, chat_id, message_id, text, time.time()),
+                " (bot_id, update_id, chat_id, message_id, text, accepted_at, changed_at, state)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(bot_id, update_id, chat_id, message_id, text, now, now),
+                    LATE if late else WAITING,
+                ),
             )
         except sqlite3.Error as exc:
             log.error("A message can't be stored: %s", exc)  # noqa: TRY400  # no traceback needed
@@ -138,29 +159,94 @@ class Inbox:
         return Message(cursor.lastrowid, chat_id, message_id, text)
 
     async def unfinished(self, bot_id: int) -> list[Message]:
-        """Return the messages to this bot that have not ended, oldest first."""
+        """Return the messages to this bot that shall be spoken and have not ended, oldest first."""
+        return await self._messages("bot_id = ? AND state IN ('waiting', 'held')", bot_id)
+
+    async def idle_s(self, bot_id: int) -> float:
+        """Return for how long nothing happened to the messages of this bot."""
         rows = await self._database.execute_fetchall(
-            "SELECT id, chat_id, message_id, text, sentence FROM message"
-            " WHERE bot_id = ? AND state IN ('waiting', 'held') ORDER BY id",
-            (bot_id,),
+            "SELECT max(changed_at) FROM message WHERE bot_id = ?", (bot_id,)
         )
-        return [Message(*row) for row in rows]
+        return time.time() - (next(iter(rows))[0] or time.time())
 
     async def sentence_heard(self, id_: int, sentence: int) -> None:
         """Remember that *sentence* need not be said again."""
         await self._database.execute(
-            "UPDATE message SET sentence = ? WHERE id = ?", (sentence + 1, id_)
+            "UPDATE message SET sentence = ?, changed_at = ? WHERE id = ?",
+            (sentence + 1, time.time(), id_),
         )
 
     async def mark(self, id_: int, state: str) -> None:
-        """Remember that a message is held, or how it ended."""
-        await self._database.execute("UPDATE message SET state = ? WHERE id = ?", (state, id_))
+        """Remember that a message waits, is held, late or offered."""
+        await self._database.execute(
+            "UPDATE message SET state = ?, changed_at = ? WHERE id = ?", (state, time.time(), id_)
+        )
+
+    async def end(self, id_: int, state: str, owed: str, reply: str = "") -> None:
+        """Remember how a message ended, and what its sender has to be told of it."""
+        await self._database.execute(
+            "UPDATE message SET state = ?, owed = ?, reply = ?, changed_at = ? WHERE id = ?",
+            (state, owed, reply, time.time(), id_),
+        )
+
+    async def end_all(self, bot_id: int, state: str, owed: str) -> None:
+        """Remember that everything that waited to be spoken ended in the same way."""
+        await self._database.execute(
+            "UPDATE message SET state = ?, owed = ?, changed_at = ?"
+            " WHERE bot_id = ? AND state IN ('waiting', 'held')",
+            (state, owed, time.time(), bot_id),
+        )
+
+    async def reacted(self, id_: int, reaction: str) -> None:
+        """Remember that Telegram took a last reaction."""
+        await self._database.execute(
+            "UPDATE message SET owed = '' WHERE id = ? AND owed = ?", (id_, reaction)
+        )
+
+    async def replied(self, id_: int) -> None:
+        """Remember that the sender was told the reason."""
+        await self._database.execute("UPDATE message SET reply = '' WHERE id = ?", (id_,))
+
+    async def owed(self, bot_id: int) -> list[tuple[Message, str, str]]:
+        """Return the ended messages whose senders don't know: (message, reaction, reason)."""
+        rows = await self._database.execute_fetchall(
+            f"SELECT {_COLUMNS}, owed, reply FROM message"  # noqa: S608  # a constant
+            " WHERE bot_id = ? AND (owed != '' OR reply != '') ORDER BY id",
+            (bot_id,),
+        )
+        return [(Message(*row[:-2]), row[-2], row[-1]) for row in rows]
+
+    async def late(self, bot_id: int, chat_id: int) -> list[Message]:
+        """Return the messages of a chat that came late and wait for a decision, oldest first."""
+        return await self._messages(
+            "bot_id = ? AND chat_id = ? AND state IN ('late', 'offered')", bot_id, chat_id
+        )
+
+    async def not_offered(self, bot_id: int) -> set[int]:
+        """Return the chats with late messages of which they were not told yet."""
+        rows = await self._database.execute_fetchall(
+            "SELECT DISTINCT chat_id FROM message WHERE bot_id = ? AND state = 'late'", (bot_id,)
+        )
+        return {row[0] for row in rows}
+
+    async def _messages(self, where: str, *values: int) -> list[Message]:
+        rows = await self._database.execute_fetchall(
+            f"SELECT {_COLUMNS} FROM message WHERE {where} ORDER BY id",  # noqa: S608  # constants
+            values,
+        )
+        return [Message(*row) for row in rows]
 
     async def _prune(self) -> None:
         self._pruned_s = time.monotonic()
+        now = time.time()
         await self._database.execute(
-            "DELETE FROM message WHERE state NOT IN ('waiting', 'held') AND accepted_at < ?",
-            (time.time() - _KEEP_S,),
+            "DELETE FROM message WHERE accepted_at < ? AND owed = '' AND reply = ''"
+            " AND state NOT IN ('waiting', 'held', 'late', 'offered')",
+            (now - _KEEP_S,),
+        )
+        await self._database.execute(
+            "DELETE FROM message WHERE state = 'offered' AND changed_at < ?",
+            (now - _KEEP_OFFERED_S,),
         )
 
     # ---- people ----
@@ -195,6 +281,57 @@ class Inbox:
             await self._database.execute(
                 "INSERT OR REPLACE INTO choice VALUES (?, ?, ?)", (name, value, setting)
             )
+
+
+async def _connect(path: Path) -> aiosqlite.Connection:
+    """Open a database that is sound and of this version.
+
+    Raises:
+        InboxError: a newer Crier made it.
+        sqlite3.Error: it can't be opened, or is damaged.
+    """
+    database = await aiosqlite.connect(path, isolation_level=None)
+    try:
+        version = await _one(database, "PRAGMA user_version")
+        if version > _SCHEMA_VERSION:
+            raise InboxError(f"{path} was made by a newer Crier. Update this one.")
+        await database.execute("PRAGMA journal_mode = WAL")
+        await database.execute("PRAGMA synchronous = FULL")
+        await database.execute("PRAGMA secure_delete = ON")  # what was pruned is gone
+        if sys.platform == "darwin":  # where a plain fsync leaves the data in the drive's cache
+            await database.execute("PRAGMA fullfsync = ON")
+        rows = list(await database.execute_fetchall("PRAGMA quick_check(1)"))
+        if rows[0][0] != "ok":
+            raise sqlite3.DatabaseError(f"malformed: {rows[0][0]}")
+        steps = [_MIGRATIONS[old] for old in range(version, _SCHEMA_VERSION)] if version else []
+        if version < _SCHEMA_VERSION:
+            script = "".join(steps) or _SCHEMA
+            await database.executescript(
+                f"BEGIN; {script} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
+            )
+    except BaseException:
+        await database.close()
+        raise
+    return database
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Tell a file that is no sound database from one that can't be reached."""
+    return type(error) is sqlite3.DatabaseError or "no such table" in str(error)
+
+
+def _set_aside(path: Path, error: Exception) -> str:
+    """Move a damaged database out of the way, never away; return what to tell about it."""
+    kept = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(kept.with_name(kept.name + suffix))
+    notice = (
+        f"The database was damaged ({error}) and was set aside as {kept}. A new one was begun: "
+        "what waited and who was paired is only in the old one."
+    )
+    log.error("%s", notice)
+    return notice
 
 
 async def _one(database: aiosqlite.Connection, query: str) -> int:

@@ -2,14 +2,17 @@
 
 Nobody waits for the Bot API here: an order returns at once, and what it asks for is sent by a
 task of its lane. A lane keeps its own order; a newer reaction or edit replaces one of the same
-message that has not been sent yet. Runs on the event loop.
+message that has not been sent yet. Where there is no network, all of them wait together, and what
+has a *then* waits for ever: it is owed to its sender. Runs on the event loop.
 """
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from telegram import Bot, InlineKeyboardMarkup, ReplyParameters
 from telegram.constants import ReactionEmoji
@@ -24,9 +27,19 @@ HELD = ReactionEmoji.SLEEPING_FACE
 FAILED = ReactionEmoji.BROKEN_HEART
 
 _BACK_OFF_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # then every 30 s
-_TRIES = 60  # about half an hour without a network
+_OUTDATED_S = 1800.0  # a reply that could not be sent for so long is of no use any more
+_AT_ONCE = 8  # requests; python-telegram-bot's pool has 256 connections, Telegram less patience
 
-_Call = Callable[[], Awaitable[object]]
+_Then = Callable[[Any], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    send: Callable[[], Awaitable[object]]
+    born_s: float
+    """In the loop's time."""
+    then: _Then | None
+    """Called with what Telegram answered, or None where it refused."""
 
 
 class Outbox:
@@ -38,13 +51,19 @@ class Outbox:
         self._lanes: dict[Hashable, deque[_Call]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._not_before_s: dict[int, float] = {}  # by chat, in the loop's time
+        self._offline_until_s = 0.0
+        self._failures = 0
+        self._gate = asyncio.Semaphore(_AT_ONCE)
 
-    def react(self, chat_id: int, message_id: int, emoji: ReactionEmoji) -> None:
+    def react(
+        self, chat_id: int, message_id: int, emoji: ReactionEmoji, then: _Then | None = None
+    ) -> None:
         """Put a reaction on a message, in place of the last one."""
         self._post(
             ("reaction", chat_id, message_id),
             chat_id,
             lambda: self._bot.set_message_reaction(chat_id, message_id, emoji),
+            then,
             newest_only=True,
         )
 
@@ -55,6 +74,7 @@ class Outbox:
         *,
         to: int | None = None,
         keyboard: InlineKeyboardMarkup | None = None,
+        then: _Then | None = None,
     ) -> None:
         """Send *text*, as an answer to message *to* if that is still there."""
         answered = ReplyParameters(to, allow_sending_without_reply=True) if to else None
@@ -64,6 +84,7 @@ class Outbox:
             lambda: self._bot.send_message(
                 chat_id, text, reply_parameters=answered, reply_markup=keyboard
             ),
+            then,
         )
 
     def edit(
@@ -92,8 +113,15 @@ class Outbox:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _post(
-        self, lane: Hashable, chat_id: int, call: _Call, *, newest_only: bool = False
+        self,
+        lane: Hashable,
+        chat_id: int,
+        send: Callable[[], Awaitable[object]],
+        then: _Then | None = None,
+        *,
+        newest_only: bool = False,
     ) -> None:
+        call = _Call(send, asyncio.get_running_loop().time(), then)
         waiting = self._lanes.get(lane)
         if waiting is not None:
             if newest_only:
@@ -107,47 +135,58 @@ class Outbox:
 
     async def _run_lane(self, lane: Hashable, chat_id: int) -> None:
         waiting = self._lanes[lane]
-        tries = 0
+        loop = asyncio.get_running_loop()
         try:
             while waiting:
                 await self._wait_for_permission(chat_id)
-                call = waiting[0]
-                pause_s = await self._try(call, chat_id, tries)
-                if pause_s is None or tries >= _TRIES:
-                    tries = 0
-                    if waiting and waiting[0] is call:
-                        waiting.popleft()
-                else:
-                    tries += 1
-                    await asyncio.sleep(pause_s)
+                async with self._gate:
+                    call = waiting[0]
+                    outdated = call.then is None and loop.time() - call.born_s > _OUTDATED_S
+                    over = outdated or await self._try(call, chat_id)
+                if over and waiting and waiting[0] is call:
+                    waiting.popleft()
         finally:
             del self._lanes[lane]
 
     async def _wait_for_permission(self, chat_id: int) -> None:
-        """Wait as long as Telegram asked this chat to be left alone."""
+        """Wait for a network, and as long as Telegram asked this chat to be left alone."""
         loop = asyncio.get_running_loop()
-        while (left_s := self._not_before_s.get(chat_id, 0.0) - loop.time()) > 0:  # noqa: ASYNC110
+        while (  # noqa: ASYNC110  # there is no event to wait for: time itself has to pass
+            left_s := max(self._not_before_s.get(chat_id, 0.0), self._offline_until_s) - loop.time()
+        ) > 0:  # another lane's try may have moved it meanwhile
             await asyncio.sleep(left_s)
 
-    async def _try(self, call: _Call, chat_id: int, tries: int) -> float | None:
-        """Send once; return how long to wait before another try, or None when there is none."""
+    async def _try(self, call: _Call, chat_id: int) -> bool:
+        """Send once; return whether that was the end of it."""
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._offline_until_s:
+            return False  # another lane found out while this one stood at the gate
+        answer = None
         try:
-            await call()
+            answer = await call.send()
         except RetryAfter as exc:
-            now_s = asyncio.get_running_loop().time()
-            self._not_before_s[chat_id] = now_s + retry_after_s(exc)
-            return 0.0
+            self._not_before_s[chat_id] = loop.time() + retry_after_s(exc)
+            return False
         except (BadRequest, Forbidden) as exc:
             if "not modified" not in str(exc):
                 log.info("Telegram refused a receipt or reply: %s", exc)
         except NetworkError as exc:
             log.debug("Not sent, trying again: %s", exc)
-            return _BACK_OFF_S[min(tries, len(_BACK_OFF_S) - 1)]
+            pause_s = _BACK_OFF_S[min(self._failures, len(_BACK_OFF_S) - 1)]
+            self._offline_until_s = loop.time() + pause_s
+            self._failures += 1
+            return False
         except TelegramError as exc:
             log.warning("Telegram did not take a receipt or reply: %s", exc)
         except Exception:  # a lane must outlive any mistake, or its chat falls silent
             log.exception("Mistake in sending a receipt or reply")
-        return None
+        self._failures = 0
+        if call.then is not None:
+            try:
+                await call.then(answer)
+            except Exception:
+                log.exception("Mistake after sending a receipt or reply")
+        return True
 
 
 def retry_after_s(error: RetryAfter) -> float:

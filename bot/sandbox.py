@@ -82,6 +82,8 @@ class Fault:
     delay_s: float = 0.0
     status: int = 200
     """200: only the delay."""
+    raw: bytes = b""
+    """An answer that is not the Bot API's."""
     description: str = ""
     retry_after_s: int = 0
     times: int = -1
@@ -120,6 +122,7 @@ class Sandbox:
         self._queries: set[str] = set()
         self._arrived = asyncio.Event()
         self._poll: asyncio.Event | None = None  # set to end the present poller
+        self._poll_over = False
         self._tokens: defaultdict[int, tuple[float, float]] = defaultdict(
             lambda: (float(_BURST), time.monotonic())
         )
@@ -161,6 +164,11 @@ class Sandbox:
         self._updates.append({"update_id": update_id, **update})
         self._arrived.set()
         return update_id
+
+    def end_poll(self) -> None:
+        """End the poll under way with an empty answer, so that the next one meets a new fault."""
+        self._poll_over = self._poll is not None
+        self._arrived.set()
 
     def add_file(self, content: bytes) -> str:
         """Keep a file that the bot may fetch, and return its file_id."""
@@ -243,7 +251,8 @@ class Sandbox:
             async with self._happened:
                 self.calls.append((time.monotonic(), method, parameters))
                 self._happened.notify_all()
-            await self._suffer(method)
+            if raw := await self._suffer(method):
+                return Response(raw)
             answer = getattr(self, f"_do_{method}", None)
             if answer is None:
                 raise BotApiError(404, "Not Found: method not found")
@@ -265,14 +274,16 @@ class Sandbox:
         if not secrets.compare_digest(token.encode(), self.token.encode()):
             raise BotApiError(401, "Unauthorized")
 
-    async def _suffer(self, method: str) -> None:
+    async def _suffer(self, method: str) -> bytes:
+        """Do what is wrong with a method; return what to answer instead, if anything."""
         fault = self.faults.get(method)
         if fault is None or fault.times == 0:
-            return
+            return b""
         fault.times -= 1
         await asyncio.sleep(fault.delay_s)
         if fault.status != 200:  # noqa: PLR2004
             raise BotApiError(fault.status, fault.description, fault.retry_after_s)
+        return fault.raw
 
     def _spend(self, chat_id: int) -> None:
         """Take one message from a chat's allowance."""
@@ -338,7 +349,8 @@ class Sandbox:
             if allowed:  # the real server drops what was not asked for
                 self._updates = deque(u for u in self._updates if allowed_kind(u, allowed))
             left_s = deadline_s - time.monotonic()
-            if self._updates or left_s <= 0:
+            if self._updates or left_s <= 0 or self._poll_over:
+                self._poll_over = False
                 break
             self._arrived.clear()
             waits = [asyncio.ensure_future(e.wait()) for e in (self._arrived, ended)]

@@ -66,6 +66,17 @@ class Settings(BaseSettings):
         default=platformdirs.user_data_path("crier"),
         description="Where messages, choices and the log are kept.",
     )
+    late_after_s: float = Field(
+        default=600.0,
+        ge=0,
+        description="Older messages are not spoken unasked, in seconds; 0: all are.",
+    )
+    limit_per_minute: int = Field(
+        default=120, ge=0, description="Messages that one person may send in a minute; 0: any."
+    )
+    limit_waiting: int = Field(
+        default=200, ge=0, description="Messages of one person that may wait; 0: any."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Texts of messages are logged at DEBUG only."
     )

@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -18,42 +20,84 @@ QUIET = 0.00316
 NAMES = ("speaker_a", "speaker_b")
 
 
-class Loudspeakers:
-    """A PulseAudio daemon of its own with two null sinks that ALSA, and so PortAudio, can see."""
+class Daemon:
+    """A PulseAudio daemon with null sinks; it can be ended, frozen and started anew."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start the daemon; its socket and settings live in *folder*."""
-        self.socket = f"unix:{folder / 'native'}"
-        self.alsa_config = folder / "alsa.conf"
-        self._env = {
+    def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
+        """Start it; its socket and settings live in *folder*."""
+        folder.mkdir(exist_ok=True)
+        self._socket_path = folder / "native"
+        self.socket = f"unix:{self._socket_path}"
+        self.env = {
             **os.environ,
             "HOME": str(folder),
             "XDG_RUNTIME_DIR": str(folder),
             "XDG_CONFIG_HOME": str(folder),
             "DBUS_SESSION_BUS_ADDRESS": "disabled:",
         }
-        lines = ["</usr/share/alsa/alsa.conf>"]
-        for entry, name in [*zip(NAMES, NAMES, strict=True), ("!default", NAMES[0])]:
-            hint = f'hint {{ show on description "{name}" }}'
-            lines.append(
-                f'pcm.{entry} {{ type pulse server "{self.socket}" device {name} {hint} }}'
-            )
-        self.alsa_config.write_text("\n".join(lines) + "\n")
+        self._names = names
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
         command = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
-        command += ["-L", f"module-native-protocol-unix socket={folder / 'native'}"]
-        for name in NAMES:
+        self._socket_path.unlink(missing_ok=True)
+        command += ["-L", f"module-native-protocol-unix socket={self._socket_path}"]
+        for name in self._names:
             # Without norewinds a reopened stream takes nothing for up to 2 s.
             command += ["-L", f"module-null-sink sink_name={name} rate={RATE_HZ} norewinds=1"]
-        self._daemon = subprocess.Popen(
-            command, env=self._env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        self._process = subprocess.Popen(
+            command, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         deadline_s = time.monotonic() + 10
-        while subprocess.run(
-            ["pactl", "-s", self.socket, "info"], env=self._env, capture_output=True, check=False
-        ).returncode:
+        while self.ask("info"):
             if time.monotonic() > deadline_s:
                 raise TimeoutError("PulseAudio did not start")
             time.sleep(0.05)
+
+    def ask(self, *words: str) -> int:
+        """Give it a command; return pactl's exit code."""
+        command = ["pactl", "-s", self.socket, *words]
+        return subprocess.run(command, env=self.env, capture_output=True, check=False).returncode
+
+    def signal(self, number: int) -> None:
+        """Send it a signal: SIGKILL, SIGSTOP, SIGCONT."""
+        self._process.send_signal(number)
+        if number == signal.SIGKILL:
+            self._process.wait(10)
+
+    def close(self) -> None:
+        """End it."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.terminate()
+            self._process.wait(10)
+
+
+class Loudspeakers:
+    """Null sinks that ALSA, and so PortAudio, can see; the first is the system's default."""
+
+    def __init__(self, folder: Path, *, apart: bool = False) -> None:
+        """Start them in *folder*.
+
+        Args:
+            folder: for sockets and settings; a short path, since a socket's may have 107 bytes.
+            apart: give each a daemon of its own, so that one can fail without the other; the
+                system's default is then the second.
+        """
+        groups = [(name,) for name in NAMES] if apart else [NAMES]
+        self.daemons = {}
+        for number, names in enumerate(groups):
+            daemon = Daemon(folder / f"pulse{number}", names)
+            self.daemons.update(dict.fromkeys(names, daemon))
+        self.alsa_config = folder / "alsa.conf"
+        lines = ["</usr/share/alsa/alsa.conf>"]
+        default = NAMES[1] if apart else NAMES[0]
+        for entry, name in [*zip(NAMES, NAMES, strict=True), ("!default", default)]:
+            hint = f'hint {{ show on description "{name}" }}'
+            socket = self.daemons[name].socket
+            lines.append(f'pcm.{entry} {{ type pulse server "{socket}" device {name} {hint} }}')
+        self.alsa_config.write_text("\n".join(lines) + "\n")
 
     @staticmethod
     def available() -> bool:
@@ -61,13 +105,13 @@ class Loudspeakers:
         return shutil.which("pulseaudio") is not None
 
     def close(self) -> None:
-        """End the daemon."""
-        self._daemon.terminate()
-        self._daemon.wait(10)
+        """End them."""
+        for daemon in set(self.daemons.values()):
+            daemon.close()
 
     def listen(self, name: str) -> "Ear":
         """Return an ear at loudspeaker *name*."""
-        return Ear(self.socket, name, self._env)
+        return Ear(self.daemons[name].socket, name, self.daemons[name].env)
 
 
 class Ear:
@@ -129,6 +173,17 @@ class Ear:
             else:
                 found.append((first_s, last_s))
         return found
+
+    def recording(self) -> tuple[NDArray[np.float32], Callable[[int], float]]:
+        """Return everything recorded, and what tells when a frame of it was heard."""
+        parts = self._snapshot()
+        ends = np.cumsum([len(part) for _, part in parts])
+
+        def heard_s(frame: int) -> float:
+            part = min(int(np.searchsorted(ends, frame, side="right")), len(parts) - 1)
+            return parts[part][0] - float(ends[part] - frame) / RATE_HZ
+
+        return np.concatenate([part for _, part in parts]), heard_s
 
     def samples(self) -> NDArray[np.float32]:
         """Return everything recorded, silence at both ends removed."""

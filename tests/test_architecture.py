@@ -31,6 +31,8 @@ MAY_IMPORT = {
     "bot/logs.py": set(),
     "bot/progress.py": {"rich"},
     "bot/inbox.py": {"aiosqlite"},
+    "bot/watch.py": {"audio.pipeline", "bot", "psutil", "telegram"},
+    "bot/delivery.py": {"audio.pace", "audio.pipeline", "audio.types", "bot", "telegram"},
     "bot/access.py": {"bot.inbox"},
     "bot/handlers.py": {"audio", "bot", "telegram"},
     "bot/sandbox.py": {"starlette", "telegram.constants", "uvicorn"},

@@ -221,17 +221,21 @@ async def test_a_wrong_setting_ends_with_2(
     assert "Traceback" not in err
 
 
-async def test_a_damaged_database_is_named(bot_environment: Environment) -> None:
-    """A database that is none is left alone and named."""
+async def test_a_damaged_database_is_set_aside_and_named(
+    bot_environment: Environment, sandbox: Sandbox
+) -> None:
+    """The bot starts with a new database, and says where the old one is."""
     database = Path(bot_environment["DATA_DIR"]) / "crier.db"
     database.parent.mkdir()
     database.write_bytes(b"not a database, but long enough to look like a file of one" * 20)
-    code, _, err = await run("run", environment=bot_environment)
+    async with crier("run", environment=bot_environment) as process:
+        assert process.stderr is not None
+        while b"was set aside as" not in await process.stderr.readline():
+            pass
+        await sandbox.wait_for_call("getupdates")
+    (kept,) = database.parent.glob("crier.db.damaged-*")
 
-    assert code == 1
-    assert "crier.db can't be used" in err
-    assert "Traceback" not in err
-    assert database.read_bytes().startswith(b"not a database")
+    assert kept.read_bytes().startswith(b"not a database")
 
 
 async def test_piped_lines_are_spoken_by_the_demo(

@@ -1,4 +1,4 @@
-"""The loudspeaker contract: on real PortAudio, and on WAV files."""
+"""The loudspeaker contract: on real PortAudio, on a stand-in for a Mac's, and on WAV files."""
 
 import time
 import wave
@@ -14,6 +14,7 @@ from audio.pipeline import Speaker
 from audio.speaker import PortAudioSpeaker, _ring_frames
 from audio.types import SAMPLE_RATE_HZ, NoOutputDeviceError, Samples
 from audio.wavfile import WavSpeaker
+from tests.coreaudio import CoreAudio
 from tests.loudspeaker import Ear, Loudspeakers
 
 T = TypeVar("T")
@@ -64,12 +65,22 @@ def on_speaker_a(loudspeakers: Loudspeakers) -> Iterator[AudioThread]:
     thread.close()
 
 
-@pytest.fixture(params=["portaudio", "wav"])
+@pytest.fixture(params=["portaudio", "coreaudio", "wav"])
 def any_speaker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AudioThread]:
     """Return a speaker of each kind in turn."""
     if request.param == "portaudio":
         request.getfixturevalue("loudspeakers")
         thread = AudioThread(PortAudioSpeaker("speaker_a"))
+    elif request.param == "coreaudio":
+        mac = CoreAudio("speaker_b", "speaker_a")
+        thread = AudioThread(
+            PortAudioSpeaker(
+                "speaker_a",
+                full_at_open=True,
+                load_library=mac.load,
+                default_output_id=mac.default_output_id,
+            )
+        )
     else:
         thread = AudioThread(WavSpeaker(tmp_path / "spoken"))
     yield thread

@@ -1,0 +1,361 @@
+"""Kills and faults, many of them: `make chaos`, or `python -m tests.chaos kills|devices|network`.
+
+Kills: the bot is killed with SIGKILL at random moments while messages come in. What was heard is
+told by its tones: nothing may be missing, nothing may be heard again but the sentence that was cut.
+
+Devices: the loudspeaker in use is stalled, killed and frozen in turn, in mid-message.
+
+Network: Telegram fails in every way that is known, for ten seconds each.
+"""
+
+import argparse
+import asyncio
+import itertools
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Column, Table
+
+from bot.app import WEDGED
+from bot.sandbox import Fault, Person, Sandbox
+from bot.settings import CHECKOUT, load
+from tests.loudspeaker import RATE_HZ, Daemon, Ear, Loudspeakers
+from tests.tones import CODES, Heard, tell
+
+TOKEN = "4217:chaos-chaos-chaos-chaos-chaos"  # of the sandbox
+YOU = Person(1)
+GRACE_S = 0.25
+"""What sounded this shortly before a kill may not be known to have."""
+
+FINAL = "👍🙊💔"
+
+
+class Bot:
+    """The bot as a process that is started again and again."""
+
+    def __init__(self, module: str, env: dict[str, str]) -> None:
+        """Run ``python -m`` *module*."""
+        self._command = [sys.executable, "-m", *module.split()]
+        self._env = env
+        self.process: asyncio.subprocess.Process | None = None
+
+    def set(self, name: str, value: str) -> None:
+        """Change a variable for the next start."""
+        self._env[name] = value
+
+    async def start(self) -> None:
+        """Start it."""
+        self.process = await asyncio.create_subprocess_exec(
+            *self._command,
+            cwd=CHECKOUT,
+            env=self._env,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+
+    async def kill(self) -> float:
+        """Kill it; return when."""
+        assert self.process is not None
+        self.process.kill()
+        killed_s = time.monotonic()
+        await self.process.wait()
+        return killed_s
+
+    async def supervise(self) -> AsyncIterator[int]:
+        """Start it anew whenever it ends; yields the exit codes."""
+        while True:
+            await self.start()
+            assert self.process is not None
+            yield await self.process.wait()
+
+
+@asynccontextmanager
+async def lab(module: str, *, apart: bool) -> AsyncIterator[tuple[Sandbox, Bot, Loudspeakers]]:
+    """Serve the sandbox and the loudspeakers, with a bot that has not been started."""
+    sandbox = Sandbox(TOKEN)
+    with tempfile.TemporaryDirectory(prefix="crier") as temporary:
+        folder = Path(temporary)
+        speakers = Loudspeakers(folder, apart=apart)
+        async with sandbox.serve():
+            bot = Bot(
+                module,
+                {
+                    **os.environ,
+                    "ALSA_CONFIG_PATH": str(speakers.alsa_config),
+                    "TELEGRAM_BOT_TOKEN": TOKEN,
+                    "TELEGRAM_ALLOWED_USERS": str(YOU.id),
+                    "TELEGRAM_API_URL": sandbox.url,
+                    "AUDIO_DEVICE": "speaker_a",
+                    "STREAM_IDLE_S": "0.5",
+                    "DATA_DIR": str(folder / "data"),
+                    "MODEL_DIR": str(load()[0].model_dir),
+                    "LIMIT_PER_MINUTE": "0",
+                    "LIMIT_WAITING": "0",
+                },
+            )
+            try:
+                yield sandbox, bot, speakers
+            finally:
+                if bot.process is not None and bot.process.returncode is None:
+                    bot.process.kill()
+                    await bot.process.wait()
+        speakers.close()
+
+
+def receipts(sandbox: Sandbox, message: int) -> list[str]:
+    """Return the last receipts that a message has."""
+    return [
+        e.text
+        for e in sandbox.events
+        if e.kind == "reaction" and e.message_id == message and e.text in FINAL
+    ]
+
+
+async def all_ended(sandbox: Sandbox, messages: list[int], timeout_s: float) -> None:
+    """Return when each message has a last receipt."""
+    deadline_s = time.monotonic() + timeout_s
+    while not all(receipts(sandbox, message) for message in messages):
+        if time.monotonic() > deadline_s:
+            missing = [m for m in messages if not receipts(sandbox, m)]
+            raise TimeoutError(f"{len(missing)} messages have no last receipt: {missing[:5]}")
+        await asyncio.sleep(0.1)
+
+
+def complaints(spoken: list[int], heard: list[Heard], kills: list[float]) -> list[str]:
+    """Return what is wrong with what was heard.
+
+    Args:
+        spoken: the code of each sentence that was accepted, in order; they repeat after `CODES`.
+        heard: what was heard, in order.
+        kills: when the bot was killed.
+    """
+    found = []
+    repeats: Counter[float] = Counter()
+    rest = list(heard)
+    for code in spoken:
+        # A code comes again only long after, so the next ones of its kind are this sentence's.
+        mine = [h for h in rest[:40] if h.code == code]
+        if not any(h.whole for h in mine):
+            found.append(f"sentence {code} was not heard whole")
+        for first, again in itertools.pairwise(mine):
+            killed_s = next((k for k in kills if first.start_s < k < again.start_s), None)
+            if killed_s is None:
+                found.append(f"sentence {code} was said twice without a kill between")
+            elif first.end_s < killed_s - GRACE_S:
+                found.append(
+                    f"sentence {code} was said again, {killed_s - first.end_s:.2f} s after its end"
+                )
+            else:
+                repeats[killed_s] += 1
+        rest = [h for h in rest if h not in mine]
+    found += [f"{n} sentences were repeated after one kill" for n in repeats.values() if n > 1]
+    found += [f"{len(rest)} tones belong to no sentence: {rest[:3]}"] if rest else []
+    return found
+
+
+async def kills(times: int, *, real: bool, seed: int) -> list[str]:
+    """Kill the bot at random moments while messages come in; return what went wrong."""
+    chance = random.Random(seed)  # no secret
+    codes = itertools.cycle(range(CODES))
+    spoken: list[int] = []
+    messages: list[int] = []
+    killed: list[float] = []
+    async with lab("bot run" if real else "tests.tones", apart=False) as (sandbox, bot, speakers):
+        with speakers.listen("speaker_a") as ear:
+            for _ in track(range(times), "kill -9", disable=not sys.stderr.isatty()):
+                await bot.start()
+                for _ in range(chance.randint(1, 2)):
+                    sentences = [next(codes) for _ in range(chance.randint(1, 3))]
+                    spoken += sentences
+                    text = " ".join(f"This is number {code}." for code in sentences)
+                    messages.append(sandbox.send(YOU, text))
+                # A start takes 1 to 2 s, so a third of the kills fall into it.
+                await asyncio.sleep(chance.uniform(0.3, 8.0 if real else 4.0))
+                killed.append(await bot.kill())
+            await bot.start()
+            await all_ended(sandbox, messages, 60 + 5 * len(messages))
+            await asyncio.to_thread(ear.wait_for_silence)
+            recording, heard_s = ear.recording()
+    wrong = [] if real else complaints(spoken, tell(recording, RATE_HZ, heard_s), killed)
+    wrong += [
+        f"message {m} ended with {receipts(sandbox, m)}"
+        for m in messages
+        if set(receipts(sandbox, m)) != {"👍"}
+    ]
+    print(f"{times} kills, {len(messages)} messages, {len(spoken)} sentences: {len(wrong)} wrong")
+    return wrong
+
+
+FAULTS = ("stalled", "killed", "frozen")
+
+
+def break_(daemon: Daemon, kind: str) -> None:
+    """Let the loudspeaker of *daemon* fail in this way."""
+    match kind:
+        case "stalled":
+            daemon.ask("suspend-sink", "speaker_a", "1")
+        case "killed":
+            daemon.signal(signal.SIGKILL)
+        case "frozen":
+            daemon.signal(signal.SIGSTOP)
+
+
+def mend(daemon: Daemon, kind: str) -> None:
+    """Undo `break_`."""
+    match kind:
+        case "stalled":
+            daemon.ask("suspend-sink", "speaker_a", "0")
+        case "killed":
+            daemon.start()
+        case "frozen":
+            daemon.signal(signal.SIGCONT)
+
+
+async def devices(times: int) -> list[str]:
+    """Break the loudspeaker in use in each way in turn; return what went wrong."""
+    wrong: list[str] = []
+    took_s: dict[str, list[float]] = {kind: [] for kind in FAULTS}
+    restarts: Counter[str] = Counter()
+    async with lab("tests.tones", apart=True) as (sandbox, bot, speakers):
+        ended: asyncio.Queue[int] = asyncio.Queue()
+        daemon = speakers.daemons["speaker_a"]
+
+        async def supervise() -> None:
+            async for code in bot.supervise():
+                ended.put_nowait(code)
+                daemon.signal(signal.SIGCONT)  # a new process would hang on it like the old one
+
+        supervisor = asyncio.create_task(supervise())
+        for number in track(range(times), "faults", disable=not sys.stderr.isatty()):
+            kind = FAULTS[number % 3]
+            codes = {(number * 7 + k) % CODES for k in range(7)}
+            with speakers.listen("speaker_a") as ear_a, speakers.listen("speaker_b") as ear_b:
+                sent_s = time.monotonic()
+                text = " ".join(f"This is number {code}." for code in codes)
+                message = sandbox.send(YOU, text)
+                await asyncio.to_thread(heard_anywhere, sent_s, ear_a, ear_b)
+                await asyncio.sleep(0.1 + 0.17 * (number % 11))
+                broken_s = time.monotonic()
+                break_(daemon, kind)
+                await all_ended(sandbox, [message], 60)
+                took_s[kind].append(time.monotonic() - broken_s)
+                mend(daemon, kind)
+                tones = [*told(ear_a), *told(ear_b)]
+            missing = codes - {tone.code for tone in tones if tone.whole}
+            if missing or receipts(sandbox, message) != ["👍"]:
+                wrong.append(f"{kind}: {missing} not heard, receipts {receipts(sandbox, message)}")
+            while not ended.empty():
+                restarts[kind] += 1
+                code = ended.get_nowait()
+                if code != WEDGED or kind != "frozen":
+                    wrong.append(f"{kind}: the bot ended with {code}")
+            await asyncio.sleep(0.7)  # the stream is closed, so the next message looks anew
+        supervisor.cancel()
+    print(f"{times} device faults: {len(wrong)} wrong")
+    for kind, all_s in took_s.items():
+        if all_s:
+            print(f"  {kind}: to the receipt {max(all_s):.1f} s at most, {restarts[kind]} restarts")
+    return wrong
+
+
+async def network(outage_s: float) -> list[str]:
+    """Break the network in each way for a while; tell how soon after it the bot hears again."""
+    garbage = b"<html>Welcome to the hotel. Please log in.</html>"
+    conflict = "Conflict: terminated by other getUpdates request"
+    faults = {
+        "500 to everything": [Fault(status=500, description="Internal Server Error")] * 2,
+        "502 to getUpdates": [Fault(status=502, description="Bad Gateway")],
+        "429, wait 5 s": [Fault(status=429, description="Too Many", retry_after_s=5, times=2)],
+        "409, another instance": [Fault(status=409, description=conflict)],
+        "401, token revoked": [Fault(status=401, description="Unauthorized")],
+        "a hotel's login page": [Fault(raw=garbage)] * 2,
+        "half-open connection": [Fault(delay_s=600)],
+        "an answer without end": [Fault(raw=b'{"ok":true,"result":[')],
+    }
+    took_s: dict[str, float] = {}
+    async with lab("tests.tones", apart=False) as (sandbox, bot, speakers):
+        supervisor = asyncio.create_task(keep_running(bot, sandbox))
+        with speakers.listen("speaker_a") as ear:
+            for what, broken in track(faults.items(), disable=not sys.stderr.isatty()):
+                await sandbox.wait_for_call("getupdates")
+                sandbox.faults = dict(zip(("getupdates", "getme"), broken, strict=False))
+                sandbox.end_poll()
+                await asyncio.sleep(outage_s)
+                sandbox.faults = {}
+                mended_s = time.monotonic()
+                message = sandbox.send(YOU, "This is number 1.")
+                took_s[what] = await asyncio.to_thread(ear.wait_for_sound, mended_s, 90) - mended_s
+                await all_ended(sandbox, [message], 30)
+            url_port = int(sandbox.url.rpartition(":")[2])
+        supervisor.cancel()
+    async with lab("tests.tones", apart=False) as (sandbox, bot, speakers):
+        bot.set("TELEGRAM_API_URL", f"http://127.0.0.1:{url_port}")  # nobody listens there
+        supervisor = asyncio.create_task(keep_running(bot, sandbox))
+        with speakers.listen("speaker_a") as ear:
+            await asyncio.sleep(outage_s)
+            async with sandbox.serve(url_port):
+                mended_s = time.monotonic()
+                message = sandbox.send(YOU, "This is number 1.")
+                heard_s = await asyncio.to_thread(ear.wait_for_sound, mended_s, 90)
+                took_s["no network at start"] = heard_s - mended_s
+                await all_ended(sandbox, [message], 30)
+        supervisor.cancel()
+    table = Table("network fault", Column("first sound after it is over", justify="right"))
+    for what, seconds in took_s.items():
+        table.add_row(what, f"{seconds:.1f} s")
+    Console().print(table)
+    return []
+
+
+async def keep_running(bot: Bot, sandbox: Sandbox) -> None:
+    """Start the bot anew whenever it ends, as launchd would."""
+    async for code in bot.supervise():
+        print(f"  the bot ended with {code} after {len(sandbox.calls)} calls")
+        await asyncio.sleep(1)
+
+
+def told(ear: Ear) -> list[Heard]:
+    """Return the tones that were heard."""
+    return tell(ear.recording()[0], RATE_HZ)
+
+
+def heard_anywhere(since_s: float, *ears: Ear) -> None:
+    """Return when one of them hears something."""
+    deadline_s = time.monotonic() + 20
+    while not any(ear.spans(since_s) for ear in ears):
+        if time.monotonic() > deadline_s:
+            raise TimeoutError("nothing was heard")
+        time.sleep(0.02)
+
+
+def main() -> int:
+    """Run one of them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["kills", "devices", "network"])
+    parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--real", action="store_true", help="with the real voice")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    print(f"seed {options.seed}")
+    if options.what == "kills":
+        wrong = asyncio.run(kills(options.times, real=options.real, seed=options.seed))
+    elif options.what == "devices":
+        wrong = asyncio.run(devices(options.times))
+    else:
+        wrong = asyncio.run(network(10.0))
+    print("\n".join(wrong[:20]))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

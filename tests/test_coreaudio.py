@@ -1,0 +1,204 @@
+"""What only a Mac does, on a stand-in for CoreAudio: devices that change, vanish and come back."""
+
+import contextlib
+import itertools
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from audio.pipeline import SpeechPipeline
+from audio.speaker import PortAudioSpeaker
+from audio.types import SAMPLE_RATE_HZ, Ended, Fact, Held, Outcome, SentenceHeard, Utterance
+from tests.coreaudio import CoreAudio, Device, PortAudioError
+from tests.tones import Heard, ToneVoice, tell
+
+SIX = " ".join(f"This is number {number}." for number in range(1, 7))
+
+
+class Mac:
+    """A pipeline on a Mac with these loudspeakers."""
+
+    def __init__(self, *names: str, wanted: str = "") -> None:
+        self.library = CoreAudio(*names)
+        self.facts: queue.Queue[Fact] = queue.Queue()
+        speaker = PortAudioSpeaker(
+            wanted,
+            full_at_open=True,
+            load_library=self.library.load,
+            default_output_id=self.library.default_output_id,
+        )
+        self.devices = list(self.library.connected)
+        self.pipeline = SpeechPipeline(ToneVoice(), speaker, self.facts.put, stream_idle_s=0.3)
+        self.pipeline.start()
+        self._ids = itertools.count(1)
+
+    def say(self, text: str) -> None:
+        """Order a text."""
+        self.pipeline.say(Utterance(next(self._ids), text, "af_heart", 1.0, "en-us"))
+
+    def wait_for(self, wanted: Callable[[Fact], bool]) -> Fact:
+        """Return the next fact that is wanted."""
+        while True:
+            fact = self.facts.get(timeout=20)
+            if wanted(fact):
+                return fact
+
+    def ended(self) -> Ended:
+        """Return how the message ended."""
+        fact = self.wait_for(lambda f: isinstance(f, Ended))
+        assert isinstance(fact, Ended)
+        return fact
+
+    def sentence_heard(self, number: int) -> None:
+        """Return when this sentence, counted from 0, has been heard."""
+        self.wait_for(lambda f: isinstance(f, SentenceHeard) and f.sentence == number)
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Mac]]:
+    """Return a function that makes a Mac, whose pipeline is closed afterwards."""
+    macs: list[Mac] = []
+
+    def make(*names: str, wanted: str = "") -> Mac:
+        macs.append(Mac(*names, wanted=wanted))
+        return macs[-1]
+
+    yield make
+    for mac in macs:
+        mac.pipeline.close().result(10)
+        # PortAudio is only ever called on one thread, whatever happened.
+        assert len(mac.library.threads) == 1
+
+
+def heard(device: Device) -> list[int]:
+    """Return the numbers that were heard whole from a device."""
+    return [tone.code for tone in tones(device) if tone.whole]
+
+
+def tones(device: Device) -> list[Heard]:
+    """Return what was heard from a device."""
+    return tell(device.sound, SAMPLE_RATE_HZ)
+
+
+def test_a_message_is_heard_once_and_whole(start: Callable[..., Mac]) -> None:
+    """On a Mac as elsewhere every word sounds once, in order, and the receipt comes after it."""
+    mac = start("MacBook Speakers")
+    mac.say(SIX)
+
+    assert mac.ended().outcome is Outcome.HEARD
+    assert heard(mac.devices[0]) == [1, 2, 3, 4, 5, 6]
+
+
+def test_sound_follows_the_default_after_the_sentence(start: Callable[..., Mac]) -> None:
+    """A new default gets the next sentence; no word is lost or said twice."""
+    mac = start("MacBook Speakers", "AirPods")
+    mac.say(SIX)
+    mac.sentence_heard(1)
+    mac.library.default_device = mac.devices[1]
+
+    assert mac.ended().device == "AirPods"
+    here, there = map(heard, mac.devices)
+    assert here + there == [1, 2, 3, 4, 5, 6]
+    assert there[0] in (4, 5)  # what was in the ring when it changed is heard where it was
+
+
+def test_a_device_that_vanishes_hands_the_sentence_on(start: Callable[..., Mac]) -> None:
+    """The rest of a message, from the sentence that was cut, is heard from the default."""
+    mac = start("AirPods", "MacBook Speakers")
+    mac.say(SIX)
+    mac.sentence_heard(1)
+    mac.library.disconnect(mac.devices[0])
+
+    assert mac.ended().outcome is Outcome.HEARD
+    here, there = map(heard, mac.devices)
+    assert sorted(set(here + there)) == [1, 2, 3, 4, 5, 6]
+    assert there == list(range(there[0], 7))
+    assert len(set(here) & set(there)) <= 1
+
+
+def test_without_any_device_a_message_is_held_until_one_comes(start: Callable[..., Mac]) -> None:
+    """The only device vanishes: the sender is told, and the rest is heard from the next one."""
+    mac = start("AirPods")
+    mac.say(SIX)
+    mac.sentence_heard(1)
+    mac.library.disconnect(mac.devices[0])
+    held = mac.wait_for(lambda f: isinstance(f, Held))
+    assert isinstance(held, Held)
+    assert "no output device" in held.reason
+    speakers = Device("MacBook Speakers")
+    mac.library.connected.append(speakers)
+    mac.library.default_device = speakers
+
+    assert mac.ended().outcome is Outcome.HEARD
+    assert sorted(set(heard(mac.devices[0]) + heard(speakers))) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_chosen_device_that_is_back_is_used_again(start: Callable[..., Mac]) -> None:
+    """While the chosen device is away the default speaks; when it is back, it does."""
+    mac = start("MacBook Speakers", "AirPods", wanted="airpods")
+    mac.library.disconnect(mac.devices[1])
+    mac.say("Number 1.")
+    assert mac.ended().device == "MacBook Speakers"
+    assert "No device fits 'airpods'" in mac.pipeline.status().warning
+    time.sleep(0.6)  # the burst is over and the stream closed
+    back = Device("AirPods")
+    mac.library.connected.append(back)
+    mac.say("Number 2.")
+
+    assert mac.ended().device == "AirPods"
+    assert heard(back) == [2]
+
+
+def test_portaudio_that_will_not_start_is_tried_again(start: Callable[..., Mac]) -> None:
+    """A failed start of PortAudio holds the message; a later one lets it out."""
+    mac = start("MacBook Speakers")
+    mac.say("Number 1.")
+    mac.ended()
+    time.sleep(0.6)
+    mac.library.failing_starts = 2
+    mac.say("Number 2.")
+    held = mac.wait_for(lambda f: isinstance(f, Held))
+    assert isinstance(held, Held)
+    assert "PortAudio will not start" in held.reason
+
+    assert mac.ended().outcome is Outcome.HEARD
+    assert heard(mac.devices[0]) == [1, 2]
+
+
+def test_stop_works_on_a_device_that_vanished(start: Callable[..., Mac]) -> None:
+    """An order to be silent is obeyed within a second although the device takes nothing."""
+    mac = start("AirPods")
+    mac.say(SIX)
+    mac.sentence_heard(0)
+    mac.library.disconnect(mac.devices[0])
+    asked_s = time.monotonic()
+    mac.pipeline.abort()
+
+    assert mac.ended().outcome is Outcome.STOPPED
+    assert time.monotonic() - asked_s < 1
+
+
+def test_an_abort_from_another_thread_leaves_a_writer_hanging() -> None:
+    """Why one thread does everything: a writer that waits in C never learns of such an abort."""
+    library = CoreAudio("MacBook Speakers").load()
+    stream = library.OutputStream(samplerate=24_000, blocksize=2048, latency=0.1, device=0)
+    stream.start()
+
+    def write() -> None:
+        with contextlib.suppress(PortAudioError):
+            stream.write(np.ones((5 * SAMPLE_RATE_HZ, 1), np.float32))
+
+    hung = threading.Thread(target=write)
+    hung.start()
+    assert stream.waiting.wait(5)
+    stream.abort()
+    hung.join(0.5)
+    still_there = hung.is_alive()
+    stream.released.set()
+    hung.join(5)
+
+    assert still_there

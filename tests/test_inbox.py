@@ -1,0 +1,112 @@
+"""The durable queue: what is on the disk stays, and what can't get there is told."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.inbox import Inbox, InboxError
+
+BOT, CHAT = 4217, 7
+
+
+@pytest.fixture
+async def inbox(tmp_path: Path) -> AsyncIterator[Inbox]:
+    """Return an open inbox."""
+    inbox = await Inbox.open(tmp_path / "crier.db")
+    yield inbox
+    await inbox.close()
+
+
+async def test_an_update_is_stored_once(inbox: Inbox) -> None:
+    """The same update again, from a server that was not told in time, is no second message."""
+    assert await inbox.accept(BOT, 1, CHAT, 10, "Once.") is not None
+    assert await inbox.accept(BOT, 1, CHAT, 10, "Once.") is None
+    assert len(await inbox.unfinished(BOT)) == 1
+
+
+async def test_a_full_disk_refuses_a_text_and_keeps_the_rest(inbox: Inbox) -> None:
+    """Where the disk is full the error says so, and what was stored before can still be read."""
+    await inbox.accept(BOT, 1, CHAT, 10, "Before.")
+    await inbox._database.execute("PRAGMA max_page_count = 1")  # SQLite's own "disk is full"
+    with pytest.raises(InboxError, match="Make room"):
+        await inbox.accept(BOT, 2, CHAT, 11, "x" * 50_000)
+
+    assert [message.text for message in await inbox.unfinished(BOT)] == ["Before."]
+
+
+@pytest.mark.parametrize("damage", [b"this is no database at all", b""])
+async def test_a_damaged_database_is_set_aside(tmp_path: Path, damage: bytes) -> None:
+    """A file that is no database is kept under another name, told of, and a new one begun."""
+    path = tmp_path / "crier.db"
+    inbox = await Inbox.open(path)
+    await inbox.accept(BOT, 1, CHAT, 10, "Old. " * 4000)
+    await inbox.close()
+    content = path.read_bytes()
+    path.write_bytes(damage or content[:8192] + b"\xff" * 8192 + content[16384:])
+    inbox = await Inbox.open(path)
+    await inbox.accept(BOT, 2, CHAT, 11, "New.")
+    texts = [message.text for message in await inbox.unfinished(BOT)]
+    await inbox.close()
+
+    assert texts == ["New."]
+    assert "was damaged" in inbox.notice
+    assert [p for p in tmp_path.iterdir() if ".damaged-" in p.name]
+
+
+async def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
+    """What a newer Crier wrote is not touched."""
+    path = tmp_path / "crier.db"
+    newer = sqlite3.connect(path)
+    newer.execute("PRAGMA user_version = 99")
+    newer.close()
+    before = path.read_bytes()
+    with pytest.raises(InboxError, match="newer Crier"):
+        await Inbox.open(path)
+
+    assert path.read_bytes() == before
+
+
+async def test_a_database_of_the_first_version_is_read(tmp_path: Path) -> None:
+    """What waited before an upgrade is still there after it."""
+    path = tmp_path / "crier.db"
+    old = sqlite3.connect(path)
+    old.executescript(
+        """
+        CREATE TABLE message (id INTEGER PRIMARY KEY, bot_id INTEGER NOT NULL,
+            update_id INTEGER NOT NULL, chat_id INTEGER NOT NULL, message_id INTEGER NOT NULL,
+            text TEXT NOT NULL, accepted_at REAL NOT NULL, state TEXT NOT NULL DEFAULT 'waiting',
+            sentence INTEGER NOT NULL DEFAULT 0, UNIQUE (bot_id, update_id));
+        CREATE TABLE person (user_id INTEGER PRIMARY KEY, name TEXT NOT NULL,
+            paired_at REAL NOT NULL);
+        CREATE TABLE choice (name TEXT PRIMARY KEY, value TEXT NOT NULL, setting TEXT NOT NULL);
+        INSERT INTO message VALUES (5, 4217, 1, 7, 10, 'Still waiting.', 1e9, 'waiting', 1);
+        INSERT INTO person VALUES (7, 'Alice', 1e9);
+        PRAGMA user_version = 1;
+        """
+    )
+    old.close()
+    inbox = await Inbox.open(path)
+    (message,) = await inbox.unfinished(BOT)
+    await inbox.end(message.id, "heard", "👍")
+    owed = await inbox.owed(BOT)
+    people = await inbox.people()
+    await inbox.close()
+
+    assert (message.text, message.sentence) == ("Still waiting.", 1)
+    assert [reaction for _, reaction, _ in owed] == ["👍"]
+    assert people == {7}
+
+
+async def test_ended_messages_are_pruned_when_their_receipts_are_settled(inbox: Inbox) -> None:
+    """The database does not grow for ever, and forgets nobody who is still owed an answer."""
+    for number in range(3):
+        await inbox.accept(BOT, number, CHAT, number, "Long ago.")
+    await inbox.end(1, "heard", "")
+    await inbox.end(2, "heard", "👍")
+    await inbox._database.execute("UPDATE message SET accepted_at = 1e9")
+    await inbox._prune()
+    rows = list(await inbox._database.execute_fetchall("SELECT id FROM message"))
+
+    assert [row[0] for row in rows] == [2, 3]

@@ -1,0 +1,120 @@
+"""A voice for tests: each number in a text sounds as a tone of its own, which can be told again.
+
+``python -m tests.tones`` runs the bot with it, in a process of its own.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from audio.types import SAMPLE_RATE_HZ, Chunk, Interrupt, Samples, Sound, SynthesisError
+from audio.voice import fade_edges
+
+TONE_S = 0.3
+CODES = 250
+_LOWEST_HZ, _STEP_HZ = 400.0, 25.0
+_SHORTEST_S = 0.1  # a shorter stretch is too short to be told
+_QUIET = 0.02
+
+
+class ToneVoice:
+    """Speaks a chunk as one tone for each number in it."""
+
+    def __init__(self, factor: float = 0.1) -> None:
+        """Take *factor* seconds for a second of sound."""
+        self._factor = factor
+
+    def load(self) -> None:
+        """Be ready at once."""
+
+    def synthesize(
+        self,
+        chunk: Chunk,
+        voice: str,  # noqa: ARG002  # as the real one's
+        speed: float,  # noqa: ARG002
+        lang: str,  # noqa: ARG002
+        interrupt: Interrupt,
+    ) -> Sound:
+        """Return the tones of the numbers in a chunk."""
+        ended = [False]
+        interrupt.bind(lambda: ended.__setitem__(0, True))
+        tones = [tone(int(number)) for number in re.findall(r"\d+", chunk.text)] or [tone(0)]
+        samples = np.concatenate(tones)
+        took_s = len(samples) / SAMPLE_RATE_HZ * self._factor
+        time.sleep(took_s)
+        if ended[0]:
+            raise SynthesisError("interrupted")
+        return Sound(samples, len(samples) / SAMPLE_RATE_HZ + 0.6, took_s)
+
+
+def tone(code: int) -> Samples:
+    """Return the tone of a number."""
+    times = np.arange(int(TONE_S * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    hz = _LOWEST_HZ + _STEP_HZ * (code % CODES)
+    return fade_edges((0.5 * np.sin(2 * np.pi * hz * times)).astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One tone, as it was heard."""
+
+    code: int
+    start_s: float
+    end_s: float
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it was heard."""
+        return self.end_s - self.start_s > 0.9 * TONE_S
+
+
+def tell(
+    samples: Samples, rate_hz: int, heard_s: Callable[[int], float] | None = None
+) -> list[Heard]:
+    """Return the tones in a recording.
+
+    Args:
+        samples: the recording.
+        rate_hz: its sample rate.
+        heard_s: tells when a frame was heard; without it, times count from the first frame.
+    """
+    clock = heard_s or (lambda frame: frame / rate_hz)
+    block = rate_hz // 100
+    whole = len(samples) // block * block
+    loud = np.abs(samples[:whole]).reshape(-1, block).max(axis=1, initial=0.0) > _QUIET
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], loud, [False]]).astype(np.int8)))
+    found = []
+    for start, end in edges.reshape(-1, 2) * block:
+        if end - start < _SHORTEST_S * rate_hz:
+            continue
+        part = samples[start:end]
+        spectrum = np.abs(np.fft.rfft(part * np.hanning(len(part)), 1 << 16))
+        hz = float(np.argmax(spectrum)) * rate_hz / (1 << 16)
+        code = round((hz - _LOWEST_HZ) / _STEP_HZ)
+        found.append(Heard(code, clock(int(start)), clock(int(end))))
+    return found
+
+
+def main() -> None:
+    """Run the bot with this voice."""
+    from bot import logs
+    from bot.app import exit_process, run
+    from bot.settings import load
+
+    settings, _ = load()
+    assert settings.telegram_bot_token is not None
+    token = settings.telegram_bot_token.get_secret_value()
+    logs.start(settings.log_level, settings.data_dir, token, terminal=False)
+
+    async def work() -> None:
+        exit_process(await run(settings, lambda _: None, voice=ToneVoice()))
+
+    asyncio.run(work())
+
+
+if __name__ == "__main__":
+    main()
