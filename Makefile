@@ -7,10 +7,12 @@ run: setup ## set everything up, then start: the bot, or a local chat where ther
 test: setup-dev ## set everything up, then run every test
 	@.venv/bin/python -m pytest
 
-chaos: setup-dev ## kill the bot 200 times, break its loudspeaker 100 times (30 minutes)
+chaos: setup-dev ## kill the bot 200 times, break its loudspeaker 100 times and so on (90 minutes)
 	@.venv/bin/python -m tests.chaos kills --times 200
 	@.venv/bin/python -m tests.chaos kills --times 20 --real
 	@.venv/bin/python -m tests.chaos devices --times 100
+	@.venv/bin/python -m tests.chaos network
+	@.venv/bin/python -m tests.chaos many --times 2000
 
 bench: setup-dev ## measure, side by side with others
 	@.venv/bin/python -m bench.run

@@ -29,6 +29,7 @@ import numpy as np
 
 from audio.pace import Pace
 from audio.planner import Planner
+from audio.playback import Job, Piece, Playback, Speaker
 from audio.types import (
     SAMPLE_RATE_HZ,
     AudioError,
@@ -43,7 +44,6 @@ from audio.types import (
     Samples,
     SentenceHeard,
     Sound,
-    SpeakerError,
     Status,
     Utterance,
 )
@@ -56,8 +56,6 @@ _AHEAD_S = 10.0
 _BEAT_S = 2.0
 # How soon a missing or failing device is looked for again.
 _RETRY_S = 2.0
-# Between two utterances that follow each other without a pause of their own.
-_GAP_S = 0.4
 
 
 class Voice(Protocol):
@@ -82,43 +80,38 @@ class Voice(Protocol):
         ...
 
 
-class Speaker(Protocol):
-    """The one owner of the output. Runs on: audio thread. No method waits for the device."""
-
-    @property
-    def poll_s(self) -> float: ...
-    @property
-    def device(self) -> str: ...
-    @property
-    def warning(self) -> str: ...
-    @property
-    def is_open(self) -> bool: ...
-    @property
-    def written_frames(self) -> int: ...
-    @property
-    def played_frames(self) -> int: ...
-    @property
-    def underruns(self) -> int: ...
-    def open(self) -> None: ...
-    def write(self, samples: Samples) -> int: ...
-    def pad(self) -> None: ...
-    def abort(self) -> None: ...
-    def close(self) -> None: ...
-    def shutdown(self) -> None: ...
-    def devices(self) -> Devices: ...
-    def choose(self, wanted: str) -> None: ...
-    def moved(self) -> bool: ...
-    def begin_utterance(self) -> None: ...
-    def end_utterance(self) -> None: ...
-    def take_files(self) -> tuple[str, ...]: ...
-
-
 # ---- what the mailbox holds besides Utterance ----
 
 
 @dataclass(frozen=True, slots=True)
 class _Abort:
     pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Skip:
+    id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Pause:
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Loudness:
+    gain: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Revise:
+    utterance: Utterance
+
+
+@dataclass(frozen=True, slots=True)
+class _Render:
+    utterance: Utterance
+    on_sound: Callable[[Samples | AudioError | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,64 +136,41 @@ class _Synthesized:
     error: BaseException | None
 
 
-_Order = Utterance | _Abort | _Choose | _QueryDevices | _Close | _Synthesized
+_Order = (
+    Utterance
+    | _Abort
+    | _Skip
+    | _Pause
+    | _Loudness
+    | _Revise
+    | _Render
+    | _Choose
+    | _QueryDevices
+    | _Close
+    | _Synthesized
+)
 
 
 # ---- what only the audio thread touches ----
 
 
 @dataclass(eq=False, slots=True)
-class _Job:
-    """An utterance on its way."""
+class _Rendering:
+    """A text that becomes sound for somebody else than the loudspeaker."""
 
-    order: Utterance
-    asked_s: float
-    idle_before: bool
-    planner: Planner | None = None  # None until its turn comes
-    frames: int = 0
-    """Synthesized so far."""
-    heard_frames: int = 0
-    begun: bool = False
-    begin_at_s: float = 0.0
-    """Its first word is held back until then, since its sound would run out before its end."""
-    held: bool = False
-    device: str = ""
-    files: tuple[str, ...] = ()
+    order: _Render
+    planner: Planner
+    again: Chunk | None = None
 
 
 @dataclass(eq=False, slots=True)
 class _Work:
     """The one synthesis in flight."""
 
-    job: _Job
+    job: Job | _Rendering
     chunk: Chunk
     last: bool
     interrupt: Interrupt
-
-
-@dataclass(eq=False, slots=True)
-class _Piece:
-    """A chunk as sound, on its way to and through the device."""
-
-    job: _Job
-    chunk: Chunk
-    last: bool
-    samples: Samples
-    pause: Samples
-    written: int = 0
-    """Of samples and pause together."""
-    begin_frame: int = 0
-    """In the speaker's count; set when the first frame is about to be written."""
-
-    @property
-    def left_s(self) -> float:
-        """How long what is not written of it lasts, pause included."""
-        return (len(self.samples) + len(self.pause) - self.written) / SAMPLE_RATE_HZ
-
-    @property
-    def end_frame(self) -> int:
-        """Where its samples end, pause excluded."""
-        return self.begin_frame + len(self.samples)
 
 
 class SpeechPipeline:
@@ -237,22 +207,20 @@ class SpeechPipeline:
         self._keep_pace = keep_pace
         self._mailbox: queue.SimpleQueue[_Order] = queue.SimpleQueue()
         self._status = Status()
-        self._heard: deque[_Piece] = deque()  # of the sentence that is being heard
         self._closed: Future[None] = Future()
         self._closed.set_running_or_notify_cancel()  # whoever waits for it can't cancel it
         self._synthesis = ThreadPoolExecutor(1, thread_name_prefix="synthesis")
         # A daemon, because a wedged device must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="audio", daemon=True)
         # The audio thread's own:
-        self._jobs: dict[int, _Job] = {}  # in order of arrival; all that have not ended
+        self._jobs: dict[int, Job] = {}  # in order of arrival; all that have not ended
+        self._renderings: deque[_Rendering] = deque()
         self._work: _Work | None = None
-        self._ready: deque[_Piece] = deque()  # synthesized; the first may be partly written
-        self._sent: deque[_Piece] = deque()  # written, not known to have been heard
+        self._playback = Playback(speaker, stream_idle_s)
+        self._gain = 1.0
         self._idle_since_s = 0.0
-        self._opened_s = 0.0
         self._retry_at_s = 0.0
         self._pace = pace
-        self._first_sound_ms: int | None = None
         self._last_error = ""
         self._facts: list[Fact] = []
 
@@ -270,6 +238,38 @@ class SpeechPipeline:
     def abort(self) -> None:
         """Fall silent and forget every utterance that was queued before this call."""
         self._mailbox.put(_Abort())
+
+    def skip(self, id_: int | None = None) -> None:
+        """End one utterance, or the one that sounds; what waits behind it goes on."""
+        self._mailbox.put(_Skip(id_))
+
+    def pause(self) -> None:
+        """Fall silent, and keep everything; `resume` goes on with the word that was cut."""
+        self._mailbox.put(_Pause(paused=True))
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._mailbox.put(_Pause(paused=False))
+
+    def set_gain(self, gain: float) -> None:
+        """Change the loudness of what sounds and of all that follows; 1 is as synthesized."""
+        self._mailbox.put(_Loudness(gain))
+
+    def revise(self, utterance: Utterance) -> None:
+        """Say another text in place of the one of the same id, if that has not begun."""
+        self._mailbox.put(_Revise(utterance))
+
+    def render(
+        self, utterance: Utterance, on_sound: Callable[[Samples | AudioError | None], None]
+    ) -> None:
+        """Make sound for somebody else, whenever the loudspeaker does not need the voice.
+
+        Args:
+            utterance: what to say; its id means nothing.
+            on_sound: called on the audio thread with each stretch of sound, then with None; or
+                with the error that ended it. Must not block.
+        """
+        self._mailbox.put(_Render(utterance, on_sound))
 
     def choose(self, wanted: str) -> None:
         """Send sound to another device from the next sentence on; empty follows the system."""
@@ -325,15 +325,31 @@ class SpeechPipeline:
             self._publish()
             self._tell()
 
-    def _obey(self, order: _Order) -> None:
+    def _obey(self, order: _Order) -> None:  # noqa: C901, PLR0912  # one line for each
         match order:
             case Utterance():
                 idle = not self._jobs
-                self._jobs[order.id] = _Job(order, time.monotonic(), idle_before=idle)
+                self._jobs[order.id] = Job(order, time.monotonic(), idle_before=idle)
+                if order.urgent:
+                    self._make_way()
             case _Abort():
                 self._silence()
+                self._playback.paused = False
                 for job in list(self._jobs.values()):
                     self._end(job, Outcome.STOPPED)
+            case _Skip(id_):
+                self._skip(id_)
+            case _Pause(paused):
+                if paused and not self._playback.paused:
+                    self._playback.pause()
+                self._playback.paused = paused
+            case _Loudness(gain):
+                self._gain = gain
+                self._playback.set_gain(gain)
+            case _Revise(utterance):
+                self._revise(utterance)
+            case _Render():
+                self._begin_rendering(order)
             case _Choose(wanted):
                 self._speaker.choose(wanted)
                 self._retry_at_s = 0.0
@@ -342,11 +358,30 @@ class SpeechPipeline:
             case _Synthesized(work, sound, error):
                 self._receive(work, sound, error)
 
+    def _revise(self, utterance: Utterance) -> None:
+        revised = self._jobs.get(utterance.id)
+        if revised is None or revised.begun:
+            return
+        revised.order = utterance
+        ids = list(self._jobs)
+        # What was made of it, and of those behind it, is made anew, so that the order stays.
+        for id_ in ids[ids.index(utterance.id) :]:
+            job = self._jobs[id_]
+            if job.begun:
+                continue
+            self._playback.forget(job)
+            job.planner, job.again, job.frames, job.begin_at_s = None, None, 0, 0.0
+            if self._work is not None and self._work.job is job:
+                self._work.interrupt.set()
+                self._work = None
+
     def _turn(self) -> float:
         """Do what can be done now, and return how long nothing else needs doing."""
         self._synthesize_ahead()
         if not self._jobs:
             return self._linger()
+        if self._playback.paused:
+            return _BEAT_S
         if not self._speaker.is_open:
             now_s = time.monotonic()
             if now_s < self._retry_at_s:
@@ -354,50 +389,105 @@ class SpeechPipeline:
             if not self._open():
                 return _RETRY_S
         try:
-            self._write()
-            self._collect_heard()
-        except SpeakerError as exc:
+            heard = self._playback.play()
+        except AudioError as exc:
             self._lose_device(exc)
             return 0.0
+        self._tell_heard(heard)
         return self._speaker.poll_s
 
+    def _tell_heard(self, pieces: list[Piece]) -> None:
+        for piece in pieces:
+            if piece.chunk.ends_sentence:
+                self._facts.append(SentenceHeard(piece.job.order.id, piece.chunk.sentence))
+            if piece.last:
+                self._end(piece.job, Outcome.HEARD)
+
     # -- the voice --
+
+    def _in_turn(self) -> list[Job]:
+        """Return the utterances in the order in which they need the voice."""
+        jobs = sorted(self._jobs.values(), key=lambda job: not job.order.urgent)  # stable
+        # What is urgent waits for the end of a sentence that has begun.
+        jobs.sort(key=lambda job: not self._playback.within_sentence(job))
+        return jobs
+
+    def _make_way(self) -> None:
+        """End a synthesis that an urgent utterance would have to wait for; it is done again."""
+        work = self._work
+        if work is None or (isinstance(work.job, Job) and self._playback.within_sentence(work.job)):
+            return
+        work.job.again = work.chunk
+        work.interrupt.set()
+        self._work = None
 
     def _synthesize_ahead(self) -> None:
         """Give the worker the next chunk, if it is free and little sound is in store."""
         if self._work is not None:
-            return
-        for job in list(self._jobs.values()):
-            order = job.order
-            if job.planner is None:
-                try:
-                    job.planner = Planner(order.text, order.lang, order.speed, order.first_sentence)
-                except NothingToSpeakError as exc:
-                    self._end(job, Outcome.FAILED, str(exc))
-                    continue
-                except Exception as exc:  # one text must not take the others with it
-                    log.exception("Mistake in planning a text")
-                    self._end(job, Outcome.FAILED, _mistake(exc))
-                    continue
-                if job.planner.done:  # all of its sentences were heard in an earlier life
-                    self._end(job, Outcome.HEARD)
-                    continue
-            if not job.planner.done:
-                stored_s, now_s = self._stored_s(), time.monotonic()
-                if stored_s > _AHEAD_S and now_s >= job.begin_at_s:
-                    return
-                if job.frames and not job.begun:
-                    own_s = sum(piece.left_s for piece in self._ready if piece.job is job)
-                    chunk, wait_s = job.planner.next_held(self._pace, own_s)
-                    job.begin_at_s = now_s + wait_s
-                else:
-                    chunk = job.planner.next(self._pace, stored_s + self._queued_s())
-                self._submit(_Work(job, chunk, job.planner.done, Interrupt()))
+            if isinstance(self._work.job, Job) or not self._needs_voice():
                 return
+            self._make_way()
+        for job in self._in_turn():
+            if job.planner is None and not self._plan(job):
+                continue
+            assert job.planner is not None  # noqa: S101  # _plan has made it
+            if job.again is None and job.planner.done:
+                continue
+            stored_s, now_s = self._playback.stored_s(), time.monotonic()
+            if stored_s > _AHEAD_S and now_s >= job.begin_at_s and not job.order.urgent:
+                break
+            if job.again is not None:
+                chunk, job.again = job.again, None
+            elif job.frames and not job.begun:
+                own_s = self._playback.stored_s(job)
+                chunk, wait_s = job.planner.next_held(self._pace, own_s)
+                job.begin_at_s = now_s + wait_s
+            else:
+                chunk = job.planner.next(self._pace, stored_s + self._playback.queued_s())
+            self._submit(_Work(job, chunk, job.planner.done, Interrupt()), job.order)
+            return
+        if self._renderings:
+            rendering = self._renderings[0]
+            chunk = rendering.again or rendering.planner.next(self._pace, _AHEAD_S)
+            rendering.again = None
+            order = rendering.order.utterance
+            self._submit(_Work(rendering, chunk, rendering.planner.done, Interrupt()), order)
 
-    def _submit(self, work: _Work) -> None:
+    def _needs_voice(self) -> bool:
+        """Say whether something for the loudspeaker waits for the voice."""
+        if self._playback.stored_s() > _AHEAD_S:
+            return False
+        return any(j.planner is None or j.again or not j.planner.done for j in self._jobs.values())
+
+    def _plan(self, job: Job) -> bool:
+        """Plan an utterance whose turn has come; False where that was its end."""
+        order = job.order
+        try:
+            job.planner = Planner(order.text, order.lang, order.speed, order.first_sentence)
+        except NothingToSpeakError as exc:
+            self._end(job, Outcome.FAILED, str(exc))
+            return False
+        except Exception as exc:  # one text must not take the others with it
+            log.exception("Mistake in planning a text")
+            self._end(job, Outcome.FAILED, _mistake(exc))
+            return False
+        if job.planner.done:  # all of its sentences were heard in an earlier life
+            self._end(job, Outcome.HEARD)
+            return False
+        return True
+
+    def _begin_rendering(self, order: _Render) -> None:
+        utterance = order.utterance
+        try:
+            planner = Planner(utterance.text, utterance.lang, utterance.speed)
+        except AudioError as exc:
+            order.on_sound(exc)
+            return
+        self._renderings.append(_Rendering(order, planner))
+
+    def _submit(self, work: _Work, order: Utterance) -> None:
         if log.isEnabledFor(logging.DEBUG):  # the bench reads it
-            log.debug("Chunk of message %d: %s", work.job.order.id, json.dumps(asdict(work.chunk)))
+            log.debug("Chunk of message %d: %s", order.id, json.dumps(asdict(work.chunk)))
 
         def report(future: Future[Sound]) -> None:  # on the worker
             if not future.cancelled():
@@ -406,7 +496,6 @@ class SpeechPipeline:
                 self._mailbox.put(_Synthesized(work, sound, error))
 
         self._work = work
-        order = work.job.order
         self._synthesis.submit(
             self._voice.synthesize,
             work.chunk,
@@ -417,25 +506,20 @@ class SpeechPipeline:
         ).add_done_callback(report)
 
     def _receive(self, work: _Work, sound: Sound | None, error: BaseException | None) -> None:
-        if work is self._work:
-            self._work = None
+        if work is not self._work:
+            return  # it gave way, or was stopped
+        self._work = None
+        if sound is None and not isinstance(error, AudioError):
+            log.error("Mistake in the synthesis worker", exc_info=error)
+        if isinstance(work.job, _Rendering):
+            self._receive_rendered(work.job, work, sound, error)
+            return
         job = work.job
-        if self._jobs.get(job.order.id) is not job:
-            return  # stopped meanwhile
         if sound is None:
-            if not isinstance(error, AudioError):
-                log.error("Mistake in the synthesis worker", exc_info=error)
             self._last_error = str(error)
             self._end(job, Outcome.FAILED, str(error))
             return
-        if sound.took_s:
-            self._pace = self._pace.after(
-                letters=work.chunk.letters,
-                speed=job.order.speed,
-                spoken_s=len(sound.samples) / SAMPLE_RATE_HZ,
-                raw_s=sound.raw_s,
-                took_s=sound.took_s,
-            )
+        self._learn(work, sound, job.order.speed)
         job.frames += len(sound.samples)
         if work.last and job.frames == 0:
             reason = f"The voice {job.order.voice} can pronounce nothing of it. Send other words."
@@ -444,43 +528,53 @@ class SpeechPipeline:
         pause = np.zeros(int(work.chunk.pause_s * SAMPLE_RATE_HZ), np.float32)
         if work.last:
             pause = np.zeros(0, np.float32)
-        self._ready.append(_Piece(job, work.chunk, work.last, sound.samples, pause))
-        if work.last:
             job.begin_at_s = 0.0
-        self._note_sound(work, sound)
+        self._playback.add(Piece(job, work.chunk, work.last, sound.samples, pause))
+        self._note_sound(work, sound, job.order.id)
 
-    def _note_sound(self, work: _Work, sound: Sound) -> None:
+    def _receive_rendered(
+        self, rendering: _Rendering, work: _Work, sound: Sound | None, error: BaseException | None
+    ) -> None:
+        on_sound = rendering.order.on_sound
+        if sound is None:
+            self._renderings.remove(rendering)
+            on_sound(error if isinstance(error, AudioError) else AudioError(_mistake(error)))
+            return
+        self._learn(work, sound, rendering.order.utterance.speed)
+        pause = np.zeros(int(work.chunk.pause_s * SAMPLE_RATE_HZ), np.float32)
+        on_sound(sound.samples if work.last else np.concatenate([sound.samples, pause]))
+        if work.last:
+            self._renderings.remove(rendering)
+            on_sound(None)
+
+    def _learn(self, work: _Work, sound: Sound, speed: float) -> None:
+        if sound.took_s:
+            self._pace = self._pace.after(
+                letters=work.chunk.letters,
+                speed=speed,
+                spoken_s=len(sound.samples) / SAMPLE_RATE_HZ,
+                raw_s=sound.raw_s,
+                took_s=sound.took_s,
+            )
+
+    def _note_sound(self, work: _Work, sound: Sound, id_: int) -> None:
         if log.isEnabledFor(logging.DEBUG):  # the bench reads it
             facts = {
                 "at_s": time.monotonic(),
                 "sound_s": len(sound.samples) / SAMPLE_RATE_HZ,
                 "pause_s": 0.0 if work.last else work.chunk.pause_s,
                 "took_s": sound.took_s,
-                "buffered_s": self._stored_s() + self._queued_s(),
+                "buffered_s": self._playback.stored_s() + self._playback.queued_s(),
                 "late": self._pace.late,
             }
-            log.debug("Sound of message %d: %s", work.job.order.id, json.dumps(facts))
-
-    def _stored_s(self) -> float:
-        """Return how long the sound lasts that is ready and not written."""
-        return sum(piece.left_s for piece in self._ready)
-
-    def _queued_s(self) -> float:
-        """Return how long the sound lasts that the device holds."""
-        if not self._sent and not (self._ready and self._ready[0].written):
-            return 0.0
-        try:
-            frames = self._speaker.written_frames - self._speaker.played_frames
-        except SpeakerError:
-            return 0.0  # the next write will find it out
-        return frames / SAMPLE_RATE_HZ
+            log.debug("Sound of message %d: %s", id_, json.dumps(facts))
 
     # -- the loudspeaker --
 
     def _open(self) -> bool:
         """Open the loudspeaker; where it won't, hold everything and say so."""
         try:
-            self._speaker.open()
+            self._playback.open()
         except AudioError as exc:
             if str(exc) != self._last_error:
                 log.warning("%s", exc)
@@ -491,97 +585,14 @@ class SpeechPipeline:
                     job.held = True
                     self._facts.append(Held(job.order.id, str(exc)))
             return False
-        self._opened_s = time.monotonic()
         return True
 
-    def _write(self) -> None:
-        """Hand over what is ready, as far as the device has room."""
-        while self._ready:
-            piece = self._ready[0]
-            if piece.written == 0 and not self._begin(piece):
-                break
-            samples = piece.samples[piece.written :]
-            if len(samples):
-                taken = self._speaker.write(samples)
-                piece.written += taken
-                if taken < len(samples):
-                    return
-            pause_done = piece.written - len(piece.samples)
-            if pause_done < len(piece.pause):
-                taken = self._speaker.write(piece.pause[pause_done:])
-                piece.written += taken
-                if taken < len(piece.pause) - pause_done:
-                    return
-            if piece.last:
-                self._speaker.end_utterance()
-            self._sent.append(self._ready.popleft())
-        if self._speaker.written_frames:
-            self._speaker.pad()
-
-    def _begin(self, piece: _Piece) -> bool:
-        """Prepare for the first frame of a piece; False if it has to wait."""
-        job = piece.job
-        if not job.begun and time.monotonic() < job.begin_at_s:
-            return False
-        new_sentence = not job.begun or not self._sent or self._sent[-1].chunk.ends_sentence
-        if new_sentence and (self._speaker.moved() or (not job.begun and self._own_stream())):
-            if self._sent:
-                return False  # what was written is heard on the old device first
-            self._speaker.close()
-            if not self._open():
-                raise SpeakerError(self._last_error)
-        if not job.begun:
-            if self._sent:
-                gap_frames = int(_GAP_S * SAMPLE_RATE_HZ)
-                end_frame = self._sent[-1].end_frame
-                missing = gap_frames - (self._speaker.written_frames - end_frame)
-                if missing > 0:
-                    taken = self._speaker.write(np.zeros(missing, np.float32))
-                    if taken < missing:
-                        return False
-            job.begun = True
-            self._speaker.begin_utterance()
-            if job.idle_before:
-                queued = self._speaker.written_frames - self._speaker.played_frames
-                waited_s = time.monotonic() - job.asked_s + queued / SAMPLE_RATE_HZ
-                self._first_sound_ms = round(1000 * waited_s)
-        job.device = self._speaker.device
-        piece.begin_frame = self._speaker.written_frames
-        return True
-
-    def _own_stream(self) -> bool:
-        """Whether this utterance should not share the stream of the last one."""
-        return self._stream_idle_s == 0 and self._speaker.written_frames > 0
-
-    def _collect_heard(self) -> None:
-        """Tell of what has left the device's buffer."""
-        if not self._sent:
-            return
-        played = self._speaker.played_frames
-        while self._sent and self._sent[0].end_frame <= played:
-            piece = self._sent.popleft()
-            piece.job.heard_frames += len(piece.samples)
-            self._heard.append(piece)
-            if piece.chunk.ends_sentence:
-                self._heard.clear()
-                self._facts.append(SentenceHeard(piece.job.order.id, piece.chunk.sentence))
-            if piece.last:
-                self._end(piece.job, Outcome.HEARD)
-
-    def _lose_device(self, error: SpeakerError) -> None:
-        """Close, and say the rest, from the beginning of the current sentence, elsewhere."""
+    def _lose_device(self, error: AudioError) -> None:
         log.warning("%s", error)
         self._last_error = str(error)
-        self._speaker.close()
-        for piece in self._heard:
-            piece.job.heard_frames -= len(piece.samples)
-        self._ready = self._heard + self._sent + self._ready
-        self._heard, self._sent = deque(), deque()
-        for piece in self._ready:
-            piece.written = 0
-            piece.job.begun = piece.job.idle_before = False  # it begins anew on the next device
+        self._playback.lose_device()
         # At once where it had worked for a while; not in a tight loop where it never does.
-        self._retry_at_s = self._opened_s + _RETRY_S
+        self._retry_at_s = self._playback.opened_s + _RETRY_S
 
     def _linger(self) -> float:
         """Close the stream when a burst of utterances is over, so that it can move."""
@@ -609,32 +620,30 @@ class SpeechPipeline:
 
     def _silence(self) -> None:
         """Be silent, and let the worker be free for what comes next."""
-        if self._speaker.is_open and self._jobs:
-            self._count_heard_in_part()
-            self._speaker.abort()
-        for pieces in (self._ready, self._sent, self._heard):
-            pieces.clear()
-        if self._work is not None:
+        self._playback.silence()
+        if self._work is not None and isinstance(self._work.job, Job):
             self._work.interrupt.set()
             self._work = None
 
-    def _count_heard_in_part(self) -> None:
-        """Count what has been heard of pieces that are about to be cut."""
-        with contextlib.suppress(SpeakerError):  # of a lost device nobody can say
-            played = self._speaker.played_frames
-            for piece in [*self._sent, *self._ready]:
-                if piece.written:
-                    heard = min(played - piece.begin_frame, len(piece.samples))
-                    piece.job.heard_frames += max(0, heard)
+    def _skip(self, id_: int | None) -> None:
+        job: Job | None
+        if id_ is not None:
+            job = self._jobs.get(id_)
+        else:  # what sounds, or else the first that waits
+            job = self._playback.current or next(iter(self._jobs.values()), None)
+        if job is None or job.order.id not in self._jobs:
+            return
+        if self._work is not None and self._work.job is job:
+            self._work.interrupt.set()
+            self._work = None
+        self._playback.drop(job)
+        self._end(job, Outcome.SKIPPED)
 
-    def _end(self, job: _Job, outcome: Outcome, reason: str = "") -> None:
+    def _end(self, job: Job, outcome: Outcome, reason: str = "") -> None:
         """Tell how an utterance ended, and forget it."""
-        if job.begun and outcome is Outcome.FAILED:
-            self._speaker.end_utterance()
+        if outcome is Outcome.FAILED:
+            self._playback.forget(job)
         del self._jobs[job.order.id]
-        self._ready = deque(piece for piece in self._ready if piece.job is not job)
-        self._sent = deque(piece for piece in self._sent if piece.job is not job)
-        self._heard = deque(piece for piece in self._heard if piece.job is not job)
         self._idle_since_s = time.monotonic()
         self._facts.append(
             Ended(
@@ -654,16 +663,29 @@ class SpeechPipeline:
             self._end(job, Outcome.FAILED, reason)
 
     def _publish(self) -> None:
+        job = self._playback.current
+        sounding = job is not None and job.begun and job.order.id in self._jobs
         self._status = Status(
             speaking=any(job.begun for job in self._jobs.values()),
+            speaking_id=job.order.id if job is not None and sounding else None,
+            left_s=self._left_s(job) if job is not None and sounding else 0.0,
             waiting=sum(not job.begun for job in self._jobs.values()),
+            paused=self._playback.paused,
+            gain=self._gain,
             device=self._speaker.device or self._status.device,
-            first_sound_ms=self._first_sound_ms,
+            first_sound_ms=self._playback.first_sound_ms,
             underruns=self._speaker.underruns,
             last_error=self._last_error,
             warning=self._speaker.warning,
             beat_s=time.monotonic(),
         )
+
+    def _left_s(self, job: Job) -> float:
+        """Return how long what is to be heard of an utterance will last, roughly."""
+        ready_s = self._playback.stored_s(job) + self._playback.queued_s()
+        if job.planner is None:
+            return ready_s
+        return ready_s + self._pace.audio_s(job.planner.letters_left, job.order.speed)
 
     def _tell(self) -> None:
         """Pass the facts on, once the status that they belong to can be seen."""
@@ -673,8 +695,9 @@ class SpeechPipeline:
 
     def _shut_down(self) -> None:
         try:
-            with contextlib.suppress(SpeakerError):
-                self._collect_heard()
+            with contextlib.suppress(AudioError):
+                if self._speaker.is_open and not self._playback.paused:
+                    self._tell_heard(self._playback.play())
             self._silence()
             self._keep_pace(self._pace)
             self._synthesis.shutdown(wait=False, cancel_futures=True)
@@ -685,5 +708,5 @@ class SpeechPipeline:
             self._closed.set_result(None)
 
 
-def _mistake(error: Exception) -> str:
+def _mistake(error: BaseException | None) -> str:
     return f"Crier made a mistake ({type(error).__name__}); its log says more."

@@ -16,7 +16,7 @@ from audio.pace import Pace, letters
 from audio.text import sentences
 from audio.types import Chunk
 
-MAX_CHUNK_S = 6.0
+MAX_CHUNK_S = 5.5
 """Kokoro takes 510 phonemes, about 30 s; long before that it only costs more memory (13 s: 540 MB,
 9 s: 390 MB) and more time for each second of sound (0.35 against 0.31). Measured: two x86 cores."""
 # One word for the plan; a longer one is sliced.
@@ -103,6 +103,18 @@ class Planner:
         self._sentence = first_sentence
         self._sentences = [_words(sentence, lang) for sentence in sentences(text, lang)]
         self._next = 0  # the word that the next chunk begins with
+
+    @property
+    def letters_left(self) -> float:
+        """How much has not been handed out, as `audio.pace.letters` counts."""
+        rest = sum(
+            word.letters for words in self._sentences[self._sentence + 1 :] for word in words
+        )
+        return rest + sum(
+            word.letters
+            for words in self._sentences[self._sentence :][:1]
+            for word in words[self._next :]
+        )
 
     @property
     def done(self) -> bool:

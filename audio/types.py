@@ -106,6 +106,8 @@ class Utterance:
     """espeak-ng's name of the language, such as ``en-us``."""
     first_sentence: int = 0
     """Where to begin, counted from 0: sentences before it were heard in an earlier life."""
+    urgent: bool = False
+    """It comes next, after the sentence that sounds; what it interrupts goes on behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,12 @@ class Status:
     """What the audio world is doing, as last published by the audio thread."""
 
     speaking: bool = False
+    speaking_id: int | None = None
+    """The utterance that sounds."""
+    left_s: float = 0.0
+    """How long the rest of it will last, roughly."""
+    paused: bool = False
+    gain: float = 1.0
     waiting: int = 0
     """Utterances accepted and not yet begun."""
     device: str = ""

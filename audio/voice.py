@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from audio.models import MODELS, VOICES_FILE, read_verified, verify
 from audio.types import SAMPLE_RATE_HZ, Chunk, Interrupt, Samples, Sound, SynthesisError
+from audio.voices import blend
 
 log = logging.getLogger(__name__)
 
@@ -190,7 +191,7 @@ class KokoroVoice:
         phonemes = " ".join(part for part in (before, text, after) if part)
         audio, _, timings = self._kokoro.create_timed(
             phonemes,
-            voice,
+            self._style(voice),
             speed,
             is_phonemes=True,
             trim=False,
@@ -207,6 +208,12 @@ class KokoroVoice:
             space = timings[len(phonemes) - len(after) - 1]
             last = int((space.start + space.end) / 2 * SAMPLE_RATE_HZ)
         return raw, raw[first:last]
+
+    def _style(self, voice: str) -> NDArray[np.float32]:
+        """Return a voice's style, or the weighted mean of those of a blend."""
+        styles = [(self._kokoro.get_voice_style(name), share) for name, share in blend(voice)]
+        mean: NDArray[np.float32] = sum(style * np.float32(share) for style, share in styles)
+        return mean
 
 
 class _Phrases:

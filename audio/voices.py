@@ -44,16 +44,39 @@ _LANGUAGES = {
 }
 
 
+_WHOLE = 100
+
 LANGUAGES = tuple(code for code, _ in _LANGUAGES.values())
 """espeak-ng's codes of the languages that some voice was made for."""
 
 
+def blend(name: str) -> tuple[tuple[str, float], ...]:
+    """Return the voices in a name and their shares: one voice, or ``af_heart:70,af_bella:30``.
+
+    Raises:
+        UnknownVoiceError: a voice or a share is none.
+    """
+    parts = []
+    for part in name.split(","):
+        voice, _, share = part.strip().partition(":")
+        if share and not (share.isdecimal() and 0 < int(share) <= _WHOLE):
+            raise UnknownVoiceError(f"{share!r} is no share of a voice. Write 1 to {_WHOLE}.")
+        parts.append((_known(voice.strip()), float(share or _WHOLE)))
+    whole = sum(share for _, share in parts)
+    return tuple((voice, share / whole) for voice, share in parts)
+
+
 def check_voice(name: str) -> str:
-    """Return *name* if there is such a voice.
+    """Return *name* if there is such a voice, or if it is a blend of such.
 
     Raises:
         UnknownVoiceError: with the nearest names.
     """
+    blend(name)
+    return name
+
+
+def _known(name: str) -> str:
     if name in VOICES:
         return name
     near = difflib.get_close_matches(name.lower(), VOICES, n=3, cutoff=0.5)
@@ -61,8 +84,20 @@ def check_voice(name: str) -> str:
     raise UnknownVoiceError(f"There is no voice {name!r}. {hint}`crier voices` lists all 54.")
 
 
+def families() -> list[tuple[str, str]]:
+    """Return what voices there are: (the first two letters of their names, in words)."""
+    return [
+        (family, describe(f"{family}_")) for family in dict.fromkeys(voice[:2] for voice in VOICES)
+    ]
+
+
+def voices_of(family: str) -> list[str]:
+    """Return the voices of a family, such as ``bf``."""
+    return [voice for voice in VOICES if voice[:2] == family]
+
+
 def language_of(voice: str) -> str:
-    """Return espeak-ng's code of the language that *voice* was made for."""
+    """Return espeak-ng's code of the language that *voice*, or the first of a blend, is of."""
     return _LANGUAGES[voice[0]][0]
 
 

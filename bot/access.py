@@ -40,7 +40,9 @@ class Access:
             inbox: where paired people are remembered.
             show_code: shows a new pairing code on the computer itself.
         """
+        self._fixed = allowed
         self._allowed = set(allowed)
+        self._invited = False
         self._inbox = inbox
         self._show_code = show_code
         self._code = ""
@@ -53,7 +55,7 @@ class Access:
         """Let in who was paired before; where nobody may speak yet, open pairing."""
         self._allowed |= await self._inbox.people()
         if not self._allowed:
-            self._new_code()
+            self._show_new_code()
 
     def allows(self, user_id: int) -> bool:
         """Say whether this person's messages are spoken."""
@@ -61,8 +63,34 @@ class Access:
 
     @property
     def pairing(self) -> bool:
-        """Whether `/pair` is open: only as long as nobody may speak."""
-        return not self._allowed
+        """Whether `/pair` is open: as long as nobody may speak, or someone was invited."""
+        return not self._allowed or (self._invited and time.monotonic() < self._code_until_s)
+
+    @property
+    def people(self) -> int:
+        """How many people may speak."""
+        return len(self._allowed)
+
+    @property
+    def fixed(self) -> int:
+        """How many people may speak by the settings."""
+        return len(self._fixed)
+
+    def invite(self) -> str:
+        """Open `/pair` for one more person, for an hour; return the code."""
+        self._invited = True
+        self._tries.clear()
+        self._code = _new_code()
+        self._code_until_s = time.monotonic() + _CODE_LIFE_S
+        return self._code
+
+    async def remove(self, user_id: int) -> bool:
+        """Let a paired person speak no more; return whether there was such a one."""
+        if not await self._inbox.remove_person(user_id):
+            return False
+        if user_id not in self._fixed:
+            self._allowed.discard(user_id)
+        return True
 
     async def pair(self, user_id: int, name: str, code: str) -> Pairing:
         """Let a person in who knows the code that the computer shows."""
@@ -71,7 +99,7 @@ class Access:
         if self._tries.get(user_id, 0) >= _TRIES:
             return Pairing.LOCKED
         if time.monotonic() > self._code_until_s:
-            self._new_code()
+            self._show_new_code()
             return Pairing.WRONG_CODE
         if not secrets.compare_digest(code.strip().upper().encode(), self._code.encode()):
             self._tries[user_id] = self._tries.get(user_id, 0) + 1
@@ -79,7 +107,7 @@ class Access:
             return Pairing.WRONG_CODE
         await self._inbox.add_person(user_id, name)
         self._allowed.add(user_id)
-        self._code = ""
+        self._code, self._invited = "", False
         log.info("Paired with user %d", user_id)
         return Pairing.PAIRED
 
@@ -96,10 +124,14 @@ class Access:
             )
             self._strangers, self._logged_s = 0, now_s
 
-    def _new_code(self) -> None:
-        self._code = "".join(secrets.choice(_LETTERS) for _ in range(_CODE_LENGTH))
+    def _show_new_code(self) -> None:
+        self._code = _new_code()
         self._code_until_s = time.monotonic() + _CODE_LIFE_S
         self._show_code(self._code)
+
+
+def _new_code() -> str:
+    return "".join(secrets.choice(_LETTERS) for _ in range(_CODE_LENGTH))
 
 
 # What one person may have waiting, whatever the number of messages.

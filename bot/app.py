@@ -23,18 +23,23 @@ from telegram.request import HTTPXRequest
 
 from audio.models import resolve_kind
 from audio.pace import Pace
-from audio.pipeline import Speaker, SpeechPipeline, Voice
+from audio.pipeline import SpeechPipeline, Voice
+from audio.playback import Speaker
 from audio.speaker import PortAudioSpeaker
 from audio.types import Devices, Fact
 from audio.voice import KokoroVoice
 from audio.wavfile import PREFIX, WavSpeaker
 from bot.access import Access, Limits
+from bot.controls import Controls
 from bot.delivery import Delivery
 from bot.handlers import COMMANDS, Handlers
 from bot.inbox import Inbox, InboxError
+from bot.intake import Intake
 from bot.polling import Polling
+from bot.preferences import Preferences
 from bot.receipts import Outbox
 from bot.settings import Settings
+from bot.strip import Strip
 from bot.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -107,6 +112,7 @@ async def running(
             keep_pace=lambda pace: _keep_pace(settings, pace),
         )
         delivery = Delivery(pipeline, inbox, outbox, settings, bot_id)
+        strip = Strip(pipeline, delivery, outbox)
         pipeline.start()
         receipts = asyncio.create_task(delivery.run(), name="delivery")
         stack.push_async_callback(_cancel, receipts)
@@ -121,10 +127,18 @@ async def running(
         )
 
         limits = Limits(settings.limit_per_minute, settings.limit_waiting)
+        preferences = Preferences(inbox, settings)
+        intake = Intake(settings, inbox, outbox, delivery, access, limits, preferences, bot_id)
+        controls = Controls(pipeline, inbox, outbox, delivery, access, preferences, intake, bot_id)
+        await controls.start()
         Handlers(
-            settings, pipeline, inbox, outbox, delivery, access, limits, polling, bot_id
+            *(settings, pipeline, inbox, outbox, delivery, access),
+            *(preferences, intake, controls, polling, bot_id),
         ).register(application)
         await delivery.resume()
+        for name, work in {"quiet": delivery.keep_quiet(), "strip": strip.run()}.items():
+            task = asyncio.create_task(work, name=name)
+            stack.push_async_callback(_cancel, task)
         polling_task = asyncio.create_task(polling.run(), name="polling")
         stack.push_async_callback(_cancel, polling_task)
         # Pushed last, so it comes first: silence before anything else (and again, for nothing).

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import sqlite3
+import time
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
@@ -11,9 +13,11 @@ from telegram.constants import ReactionEmoji
 from audio.pace import Pace, letters
 from audio.pipeline import SpeechPipeline
 from audio.types import Ended, Fact, Held, Outcome, SentenceHeard, Utterance
+from audio.voices import language_of
 from bot import inbox as states
 from bot import receipts
 from bot.inbox import Inbox, Message
+from bot.quiet import Quiet
 from bot.receipts import Outbox
 from bot.settings import Settings
 
@@ -29,6 +33,30 @@ _REACTIONS = {
 # Late messages come in a burst; this long after the last of them their sender is asked.
 _BURST_S = 1.0
 LATE_ALL, LATE_LAST, LATE_NONE = "late:all", "late:last", "late:none"
+
+
+_LOOK_S = 5.0
+
+
+@dataclass(eq=False, slots=True)
+class Burst:
+    """A chat's messages that follow each other without a break."""
+
+    chat_id: int
+    ids: set[int] = field(default_factory=set)
+    ended: int = 0
+    heard: int = 0
+    began_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return len(self.ids)
+
+    @property
+    def age_s(self) -> float:
+        """How long ago it began."""
+        return time.monotonic() - self.began_s
 
 
 class Delivery:
@@ -53,6 +81,11 @@ class Delivery:
         self._told_held: set[int] = set()  # chats that know why nothing sounds
         self._offers: dict[int, asyncio.TimerHandle] = {}  # by chat
         self._tasks: set[asyncio.Task[None]] = set()
+        self._bursts: dict[int, Burst] = {}  # by chat
+        self._quiet = Quiet(settings.quiet_hours)
+        self._kept: dict[int, Message] = {}  # until it need not be quiet any more
+        self._keeping: set[int] = set()  # stopped by the pipeline, only to be kept
+        self._told_quiet: set[int] = set()
 
     @property
     def under_way(self) -> int:
@@ -65,23 +98,125 @@ class Delivery:
         speed = self._settings.kokoro_speed
         return len(texts), sum(Pace().audio_s(letters(text), speed) for text in texts)
 
-    def submit(self, message: Message) -> None:
-        """Have a stored message spoken in its turn."""
+    def left_s(self, chat_id: int) -> float:
+        """Return how long what is to be heard of a chat's messages will last, roughly."""
+        status = self._pipeline.status()
+        left_s = 0.0
+        for message in self._under_way.values():
+            if message.chat_id != chat_id:
+                continue
+            if message.id == status.speaking_id:
+                left_s += status.left_s
+            else:
+                left_s += Pace().audio_s(letters(message.text), self._speed(message))
+        return left_s
+
+    def bursts(self) -> dict[int, "Burst"]:
+        """Return each chat's messages that follow each other without a break."""
+        return self._bursts
+
+    def queue(self) -> list[Message]:
+        """Return what has not ended, in order."""
+        return list(self._under_way.values())
+
+    async def submit(self, message: Message) -> None:
+        """Have a stored message spoken in its turn, or kept where it has to be quiet."""
+        if self._quiet.reason(urgent=message.urgent):
+            await self._keep(message)
+            return
         self._under_way[message.id] = message
+        burst = self._bursts.setdefault(message.chat_id, Burst(message.chat_id))
+        burst.ids.add(message.id)
         self._outbox.react(message.chat_id, message.message_id, receipts.STORED)
-        self._pipeline.say(
-            Utterance(
-                message.id,
-                message.text,
-                self._settings.kokoro_voice,
-                self._settings.kokoro_speed,
-                self._settings.lang,
-                message.sentence,
-            )
+        self._pipeline.say(self._utterance(message))
+
+    def _utterance(self, message: Message) -> Utterance:
+        voice = message.voice or self._settings.kokoro_voice
+        own = self._settings.lang if voice == self._settings.kokoro_voice else language_of(voice)
+        return Utterance(
+            message.id,
+            message.text,
+            voice,
+            self._speed(message),
+            message.lang or own,
+            message.sentence,
+            urgent=message.urgent,
         )
+
+    def _speed(self, message: Message) -> float:
+        return message.speed or self._settings.kokoro_speed
+
+    async def revise(self, chat_id: int, message_id: int, text: str, skipped: str) -> bool:
+        """Change the text of a message that waits; return whether it still could be."""
+        status = self._pipeline.status()
+        for waiting in (self._under_way, self._kept):
+            for message in waiting.values():
+                if (message.chat_id, message.message_id) != (chat_id, message_id):
+                    continue
+                if message.sentence or message.id == status.speaking_id:
+                    return False
+                await self._inbox.revise(message.id, text, skipped)
+                revised = replace(message, text=text, skipped=skipped)
+                waiting[message.id] = revised
+                self._pipeline.revise(self._utterance(revised))
+                return True
+        return False
+
+    # ---- quiet ----
+
+    def quiet_reason(self) -> str:
+        """Return why nothing is spoken now; empty where it is."""
+        return self._quiet.reason()
+
+    async def mute(self, until: float) -> None:
+        """Be silent until that time, in seconds since 1970, and keep what waits; 0 ends it."""
+        self._quiet.mute(until)
+        await self._inbox.choose("mute", str(until) if until else None, "")
+        if until:
+            self._keeping |= set(self._under_way)
+            self._pipeline.abort()
+        else:
+            await self._release()
+
+    async def _keep(self, message: Message) -> None:
+        self._kept[message.id] = message
+        await self._inbox.mark(message.id, states.HELD)
+        self._outbox.react(message.chat_id, message.message_id, receipts.HELD)
+        if message.chat_id not in self._told_quiet:
+            self._told_quiet.add(message.chat_id)
+            reason = f"{self._quiet.reason()} I keep it until then."
+            self._outbox.reply(message.chat_id, reason, to=message.message_id)
+
+    async def keep_quiet(self) -> None:
+        """Say what was kept as soon as it need not be quiet any more; until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            if self._kept and not self._quiet.reason():
+                await self._release()
+            elif self._under_way and self._quiet.reason() and not self._keeping:
+                # Quiet hours begin: what sounds ends, what waits is kept.
+                status = self._pipeline.status()
+                for message in self.queue():
+                    if message.id != status.speaking_id and not message.urgent:
+                        self._keeping.add(message.id)
+                        self._pipeline.skip(message.id)
+
+    async def _release(self) -> None:
+        """Say what was kept; ask first about what has become old meanwhile."""
+        kept, self._kept = self._kept, {}
+        self._told_quiet.clear()
+        late_after_s = self._settings.late_after_s
+        for message in kept.values():
+            if late_after_s and await self._inbox.age_s(message.id) > late_after_s:
+                await self._inbox.mark(message.id, states.LATE)
+                self._ask_soon(message.chat_id)
+            else:
+                await self._inbox.mark(message.id, states.WAITING)
+                await self.submit(message)
 
     async def resume(self) -> None:
         """Go on with what an earlier life of the process left: messages, receipts, questions."""
+        self._quiet.mute(float(await self._inbox.choice("mute", "") or 0))
         for message, reaction, reason in await self._inbox.owed(self._bot_id):
             self._tell_end(message, reaction, reason)
         left = await self._inbox.unfinished(self._bot_id)
@@ -95,13 +230,17 @@ class Delivery:
             else:
                 log.info("Going on with %d message(s) from before the restart", len(left))
                 for message in left:
-                    self.submit(message)
+                    await self.submit(message)
         for chat_id in await self._inbox.not_offered(self._bot_id):
             self._ask_soon(chat_id)
 
     async def stop(self) -> None:
         """Fall silent and forget what waits, also where the audio thread is past listening."""
         self._pipeline.abort()
+        self._keeping.clear()
+        kept, self._kept = self._kept, {}
+        for message in kept.values():
+            self._tell_end(message, receipts.CUT, "")
         try:
             # On the disk at once, so that a restart does not speak what was stopped.
             await self._inbox.end_all(self._bot_id, Outcome.STOPPED, receipts.CUT)
@@ -157,7 +296,7 @@ class Delivery:
         for message in late:
             if message in said:
                 await self._inbox.mark(message.id, states.WAITING)
-                self.submit(message)
+                await self.submit(message)
             else:
                 await self._inbox.end(message.id, Outcome.SKIPPED, receipts.CUT)
                 self._tell_end(message, receipts.CUT, "")
@@ -177,13 +316,35 @@ class Delivery:
             fact = await self._facts.get()
             message = self._under_way.get(fact.id)
             try:
-                if message is not None:
+                if message is not None and isinstance(fact, Ended) and fact.id in self._keeping:
+                    await self._keep_after_all(message, fact)
+                elif message is not None:
                     await self._record(fact)
                     self._tell(message, fact)
             except Exception:  # the next receipt must not suffer from this one
                 log.exception("Mistake in a receipt")
             finally:
                 self._facts.task_done()
+
+    async def _keep_after_all(self, message: Message, fact: Ended) -> None:
+        """Keep a message that was cut only because it has to be quiet."""
+        self._keeping.discard(fact.id)
+        if fact.outcome is Outcome.HEARD:  # it was over first
+            await self._record(fact)
+            self._tell(message, fact)
+            return
+        self._leave(message, heard=False)
+        unfinished = {m.id: m for m in await self._inbox.unfinished(self._bot_id)}
+        await self._keep(unfinished.get(message.id, message))
+
+    def _leave(self, message: Message, *, heard: bool) -> None:
+        """Count a message as ended."""
+        del self._under_way[message.id]
+        burst = self._bursts[message.chat_id]
+        burst.ended += 1
+        burst.heard += heard
+        if burst.ended == burst.total:
+            del self._bursts[message.chat_id]
 
     async def drain(self) -> None:
         """Return when every fact that is there has become a record and a receipt."""
@@ -196,8 +357,8 @@ class Delivery:
                     await self._inbox.sentence_heard(id_, sentence)
                 case Held(id_, _):
                     await self._inbox.mark(id_, states.HELD)
-                case Ended(id_, outcome, reason):
-                    owed = reason if outcome is Outcome.FAILED else ""
+                case Ended(id_, outcome):
+                    owed = _reason(self._under_way[id_], fact)
                     await self._inbox.end(id_, outcome, _REACTIONS[outcome], owed)
         except sqlite3.Error as exc:
             # The receipt is true all the same; a restart may say the message once more.
@@ -211,9 +372,9 @@ class Delivery:
                     self._told_held.add(message.chat_id)
                     self._outbox.reply(message.chat_id, reason, to=message.message_id)
             case Ended():
-                del self._under_way[message.id]
+                self._leave(message, heard=fact.outcome is Outcome.HEARD)
                 self._told_held.clear()
-                reason = fact.reason if fact.outcome is Outcome.FAILED else ""
+                reason = _reason(message, fact)
                 self._tell_end(message, _REACTIONS[fact.outcome], reason)
                 log.info(
                     "Message %d: %s, %d characters, %.1f s of sound on %s%s",
@@ -238,3 +399,10 @@ class Delivery:
         self._outbox.react(message.chat_id, message.message_id, emoji, then=reacted)
         if reason:
             self._outbox.reply(message.chat_id, reason, to=message.message_id, then=replied)
+
+
+def _reason(message: Message, fact: Ended) -> str:
+    """Return what the sender has to be told besides the reaction."""
+    if fact.outcome is Outcome.FAILED:
+        return fact.reason
+    return f"Skipped: {message.skipped}." if message.skipped else ""

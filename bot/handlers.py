@@ -8,8 +8,7 @@ import asyncio
 import hashlib
 import logging
 import sqlite3
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from telegram import (
@@ -18,6 +17,7 @@ from telegram import (
     InlineKeyboardButton,
     InlineKeyboardMarkup,
     Message,
+    MessageEntity,
     Update,
 )
 from telegram.constants import ChatType
@@ -32,14 +32,18 @@ from telegram.ext import (
 )
 
 from audio.pipeline import SpeechPipeline
+from audio.reading import pronounce
 from audio.text import speakable
 from audio.types import AudioError, Devices
 from audio.voices import describe
-from bot import receipts
-from bot.access import Access, Limits, Pairing
+from bot.access import Access, Pairing
+from bot.compose import Composed, compose
+from bot.controls import Controls
 from bot.delivery import Delivery
-from bot.inbox import Inbox, InboxError
+from bot.inbox import Inbox
+from bot.intake import Intake
 from bot.polling import Polling
+from bot.preferences import Preferences
 from bot.receipts import Outbox
 from bot.settings import Settings
 
@@ -47,22 +51,39 @@ log = logging.getLogger(__name__)
 
 COMMANDS = (
     BotCommand("stop", "silence now, forget what waits"),
+    BotCommand("skip", "end this message, go on with the next"),
+    BotCommand("pause", "silence now, keep everything"),
+    BotCommand("resume", "go on after a pause"),
+    BotCommand("replay", "say the last message again"),
+    BotCommand("queue", "what waits"),
+    BotCommand("urgent", "say a text next, such as: /urgent The bath is full"),
+    BotCommand("volume", "how loud, 0 to 150 percent"),
+    BotCommand("speed", "how fast, 0.5 to 2"),
+    BotCommand("voice", "choose and hear voices"),
+    BotCommand("mute", "quiet for a while, such as: /mute 2h"),
+    BotCommand("unmute", "end a mute"),
     BotCommand("devices", "where sound can go, and where it goes"),
     BotCommand("status", "speaking or idle, and what waits"),
+    BotCommand("pronounce", "teach a word: /pronounce Nguyen = win"),
+    BotCommand("invite", "let one more person speak"),
+    BotCommand("people", "who may speak"),
     BotCommand("help", "what I can do"),
 )
 
-HELP = """Send me a text and I say it aloud here.
+HELP = """Send me a text and I say it aloud here. With ! in front it comes next.
 
-/stop - silence now, forget what waits
-/devices - where sound can go, and where it goes
-/status - speaking or idle, and what waits
-/help - this page
+/stop silence, forget what waits
+/skip the next one, /pause, /resume
+/replay the last one, /queue what waits
+/volume 80, /speed 1.2, /voice
+/mute 2h, /unmute; what comes is kept
+/devices where sound goes, /status
+/pronounce Nguyen = win
+/invite someone, /people
 
 On your messages: 👀 stored and in the queue, 👍 heard to the end, 🙊 cut off, 😴 held (I say \
 why), 💔 not spoken (I say why)."""
 
-NOTHING_TO_SPEAK = "There is no word or number in it, so there is nothing to say. Send some words."
 CANT_SPEAK_YET = "I can only speak text yet. Send it as words."
 
 # How long the audio thread may take to list devices before the chat is told that it is busy.
@@ -84,7 +105,9 @@ class Handlers:
     outbox: Outbox
     delivery: Delivery
     access: Access
-    limits: Limits
+    preferences: Preferences
+    intake: Intake
+    controls: Controls
     polling: Polling
     bot_id: int
 
@@ -92,6 +115,7 @@ class Handlers:
         """Tell python-telegram-bot what is handled where."""
         text = filters.TEXT & ~filters.COMMAND
         application.add_handler(TypeHandler(Update, self.guard), group=-1)
+        application.add_handler(MessageHandler(filters.UpdateType.EDITED_MESSAGE, self.edited))
         for name, handler in {
             "start": self.start,
             "help": self.help,
@@ -101,7 +125,8 @@ class Handlers:
             "status": self.status,
         }.items():
             application.add_handler(CommandHandler(name, handler))
-        application.add_handler(MessageHandler(text, self.speak))
+        self.controls.register(application)
+        application.add_handler(MessageHandler(text | filters.CAPTION, self.speak))
         application.add_handler(MessageHandler(filters.COMMAND, self.unknown_command))
         application.add_handler(MessageHandler(filters.ALL, self.cant_speak))
         application.add_handler(CallbackQueryHandler(self.choose_device, pattern=r"^device"))
@@ -111,22 +136,46 @@ class Handlers:
 
     # ---- who ----
 
-    async def guard(self, update: Update, _: Context) -> None:
-        """Let nothing pass but private chats with people who may speak."""
+    async def guard(self, update: Update, context: Context) -> None:
+        """Let nothing pass but what people who may speak say to the bot."""
         try:
             user, chat = update.effective_user, update.effective_chat
-            if user and chat and chat.type == ChatType.PRIVATE:
-                if self.access.allows(user.id):
+            if user and chat and self.access.allows(user.id):
+                if chat.type == ChatType.PRIVATE or self._is_addressed(update, context):
                     return
-                if self.access.pairing and update.message:
-                    await self._greet_unpaired(update.message)
-                    raise ApplicationHandlerStop
+                raise ApplicationHandlerStop  # people talking with each other
+            private = chat is not None and chat.type == ChatType.PRIVATE
+            if private and self.access.pairing and update.message:
+                await self._greet_unpaired(update.message)
+                raise ApplicationHandlerStop
             self.access.note_stranger(user.id if user else None)
         except ApplicationHandlerStop:
             raise
         except Exception:  # python-telegram-bot would go on to the next handlers
             log.exception("Mistake at the door; it stays shut")
         raise ApplicationHandlerStop
+
+    def _is_addressed(self, update: Update, context: Context) -> bool:
+        """Say whether something in a group is meant for the bot."""
+        if update.callback_query is not None:
+            return True
+        message = update.effective_message
+        if message is None or message.chat.type not in (ChatType.GROUP, ChatType.SUPERGROUP):
+            return False
+        answered = message.reply_to_message
+        if answered and answered.from_user and answered.from_user.id == self.bot_id:
+            return True
+        name = f"@{context.bot.username}".casefold()
+        entities = {**message.parse_entities(), **message.parse_caption_entities()}
+        return any(
+            (entity.type == MessageEntity.MENTION and text.casefold() == name)
+            or (
+                entity.type == MessageEntity.BOT_COMMAND
+                and entity.offset == 0
+                and text.casefold().partition("@")[2] in ("", name[1:])
+            )
+            for entity, text in entities.items()
+        )
 
     async def _greet_unpaired(self, message: Message) -> None:
         command, _, code = (message.text or "").partition(" ")
@@ -162,46 +211,39 @@ class Handlers:
 
     # ---- what is spoken ----
 
-    async def speak(self, update: Update, _: Context) -> None:
-        """Store a text, then queue it."""
-        message = update.message
+    async def speak(self, update: Update, context: Context) -> None:
+        """Queue a text, or the text under a picture; a leading ! makes it urgent."""
+        message, user = update.message, update.effective_user
+        if message is None or user is None:
+            return
+        composed = await self._compose(message, context)
+        urgent = composed.text.startswith("!")
+        if urgent:
+            composed = replace(composed, text=composed.text.lstrip("! "))
+        await self.intake.take(update.update_id, message, user, composed, urgent=urgent)
+
+    async def edited(self, update: Update, context: Context) -> None:
+        """Change what still waits; what has been said stays said."""
+        message = update.edited_message
         if message is None:
             return
-        text = message.text or ""
-        if not speakable(text):
-            self._refuse(message, NOTHING_TO_SPEAK)
-            return
-        waiting, waiting_s = self.delivery.waiting(message.chat_id)
-        if refusal := self.limits.check(message.chat_id, waiting, waiting_s):
-            self.outbox.react(message.chat_id, message.message_id, receipts.FAILED)
-            if refusal.say:
-                self.outbox.reply(message.chat_id, refusal.reason, to=message.message_id)
-            return
-        age_s = time.time() - message.date.timestamp()
-        late = 0 < self.settings.late_after_s < age_s
-        try:
-            stored = await self.inbox.accept(
-                *(self.bot_id, update.update_id, message.chat_id, message.message_id, text),
-                late=late,
-            )
-        except InboxError as exc:
-            self._refuse(message, str(exc))
-            return
-        if stored is None:
-            return  # this update was stored before
-        if late:
-            self.delivery.set_late(stored)
-        else:
-            self.delivery.submit(stored)
+        composed = await self._compose(message, context)
+        if speakable(composed.text):
+            text = pronounce(composed.text, await self.inbox.pronunciations())
+            chat_id, message_id = message.chat_id, message.message_id
+            await self.delivery.revise(chat_id, message_id, text, composed.skipped)
+
+    async def _compose(self, message: Message, context: Context) -> Composed:
+        user_id = message.from_user.id if message.from_user else 0
+        raw = message.text or message.caption or ""
+        manner = await self.preferences.manner(user_id, raw)
+        names = self.settings.speak_emoji
+        return compose(message, manner.lang, context.bot.username, name_emoji=names)
 
     async def cant_speak(self, update: Update, _: Context) -> None:
         """Say that a sticker, a poll and the like are not spoken."""
-        if update.message:
-            self._refuse(update.message, CANT_SPEAK_YET)
-
-    def _refuse(self, message: Message, why: str) -> None:
-        self.outbox.react(message.chat_id, message.message_id, receipts.FAILED)
-        self.outbox.reply(message.chat_id, why, to=message.message_id)
+        if update.message and (update.message.chat.type == ChatType.PRIVATE):
+            self.intake.refuse(update.message, CANT_SPEAK_YET)
 
     # ---- commands ----
 
@@ -239,14 +281,18 @@ class Handlers:
         """Say what the audio world is doing, as it published it last."""
         status = self.pipeline.status()
         waiting = self.delivery.under_way - status.speaking
-        first, voice = status.first_sound_ms, self.settings.kokoro_voice
+        user_id = update.effective_user.id if update.effective_user else 0
+        manner = await self.preferences.manner(user_id, "")
+        first, voice = status.first_sound_ms, manner.voice
         lines = [
-            f"{'Speaking' if status.speaking else 'Idle'}. "
+            f"{'Paused' if status.paused else 'Speaking' if status.speaking else 'Idle'}. "
             + (f"{_count(waiting, 'message')} waiting." if waiting > 0 else "Nothing waits."),
-            f"Voice: {voice} ({describe(voice)}), speed {self.settings.kokoro_speed:g}",
+            f"Voice: {voice} ({describe(voice)}), speed {manner.speed:g}",
             f"Device: {status.device or 'not used yet'}",
             "Last time to first sound: " + (f"{first / 1000:.1f} s" if first else "none yet"),
         ]
+        if reason := self.delivery.quiet_reason():
+            lines.insert(1, reason)
         warnings = (status.warning, self.inbox.notice, self.polling.warning)
         lines += [f"Warning: {warning}" for warning in warnings if warning]
         if status.last_error:

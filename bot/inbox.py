@@ -8,9 +8,10 @@ import logging
 import sqlite3
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import aiosqlite
 
@@ -38,9 +39,22 @@ CREATE TABLE message (
     sentence INTEGER NOT NULL DEFAULT 0,   -- the first one not heard yet
     changed_at REAL NOT NULL DEFAULT 0,    -- of the state or the sentence
     owed TEXT NOT NULL DEFAULT '',         -- a last reaction that Telegram has not taken yet
-    reply TEXT NOT NULL DEFAULT '',        -- a reason that its sender was not told yet
+    reply TEXT NOT NULL DEFAULT '',        -- what its sender was not told yet
+    user_id INTEGER NOT NULL DEFAULT 0,
+    voice TEXT NOT NULL DEFAULT '',        -- empty: as the settings say
+    speed REAL NOT NULL DEFAULT 0,         -- likewise
+    lang TEXT NOT NULL DEFAULT '',         -- empty: the voice's own
+    urgent INTEGER NOT NULL DEFAULT 0,
+    skipped TEXT NOT NULL DEFAULT '',      -- what was left out of it
     UNIQUE (bot_id, update_id)
 );
+CREATE TABLE preference (
+    user_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (user_id, name)
+);
+CREATE TABLE pronunciation (word TEXT PRIMARY KEY, said TEXT NOT NULL);
 CREATE TABLE person (user_id INTEGER PRIMARY KEY, name TEXT NOT NULL, paired_at REAL NOT NULL);
 CREATE TABLE choice (
     name TEXT PRIMARY KEY,
@@ -54,13 +68,22 @@ _MIGRATIONS = {
     ALTER TABLE message ADD COLUMN changed_at REAL NOT NULL DEFAULT 0;
     ALTER TABLE message ADD COLUMN owed TEXT NOT NULL DEFAULT '';
     ALTER TABLE message ADD COLUMN reply TEXT NOT NULL DEFAULT '';
+    ALTER TABLE message ADD COLUMN user_id INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE message ADD COLUMN voice TEXT NOT NULL DEFAULT '';
+    ALTER TABLE message ADD COLUMN speed REAL NOT NULL DEFAULT 0;
+    ALTER TABLE message ADD COLUMN lang TEXT NOT NULL DEFAULT '';
+    ALTER TABLE message ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE message ADD COLUMN skipped TEXT NOT NULL DEFAULT '';
+    CREATE TABLE preference (user_id INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
+        PRIMARY KEY (user_id, name));
+    CREATE TABLE pronunciation (word TEXT PRIMARY KEY, said TEXT NOT NULL);
     """
 }
 
 
 WAITING, HELD, LATE, OFFERED = "waiting", "held", "late", "offered"
 
-_COLUMNS = "id, chat_id, message_id, text, sentence"
+_COLUMNS = "id, chat_id, message_id, text, sentence, user_id, voice, speed, lang, urgent, skipped"
 
 
 class InboxError(Exception):
@@ -77,6 +100,16 @@ class Message:
     text: str
     sentence: int = 0
     """The first sentence that was not heard yet."""
+    user_id: int = 0
+    voice: str = ""
+    """Empty: as the settings say."""
+    speed: float = 0.0
+    """0: as the settings say."""
+    lang: str = ""
+    """Empty: the voice's own."""
+    urgent: bool = False
+    skipped: str = ""
+    """What was left out of it, in words."""
 
 
 class Inbox:
@@ -121,16 +154,15 @@ class Inbox:
     # ---- messages ----
 
     async def accept(
-        self,
-        bot_id: int,
-        update_id: int,
-        chat_id: int,
-        message_id: int,
-        text: str,
-        *,
-        late: bool = False,
+        self, bot_id: int, update_id: int, message: Message, *, late: bool = False
     ) -> Message | None:
-        """Store a text; None if this update was stored before.
+        """Store a message; None if this update was stored before.
+
+        Args:
+            bot_id: the bot that it was sent to.
+            update_id: Telegram's number of the update.
+            message: its *id* does not count yet.
+            late: it waits for a decision and not for its turn.
 
         Raises:
             InboxError: it can't be stored, so it is not accepted.
@@ -141,11 +173,14 @@ class Inbox:
                 await self._prune()
             cursor = await self._database.execute(
                 "INSERT OR IGNORE INTO message"
-                " (bot_id, update_id, chat_id, message_id, text, accepted_at, changed_at, state)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                " (bot_id, update_id, chat_id, message_id, text, accepted_at, changed_at, state,"
+                " user_id, voice, speed, lang, urgent, skipped)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    *(bot_id, update_id, chat_id, message_id, text, now, now),
-                    LATE if late else WAITING,
+                    *(bot_id, update_id, message.chat_id, message.message_id, message.text),
+                    *(now, now, LATE if late else WAITING),
+                    *(message.user_id, message.voice, message.speed, message.lang),
+                    *(message.urgent, message.skipped),
                 ),
             )
         except sqlite3.Error as exc:
@@ -156,7 +191,25 @@ class Inbox:
             ) from exc
         if not cursor.rowcount or cursor.lastrowid is None:
             return None
-        return Message(cursor.lastrowid, chat_id, message_id, text)
+        return replace(message, id=cursor.lastrowid)
+
+    async def last_heard(self, bot_id: int, chat_id: int) -> Message | None:
+        """Return the message of a chat that was heard last, if it is still known."""
+        rows = await self._database.execute_fetchall(
+            f"SELECT {_COLUMNS} FROM message"  # noqa: S608  # a constant
+            " WHERE bot_id = ? AND chat_id = ? AND state IN ('heard', 'stopped', 'skipped')"
+            " ORDER BY changed_at DESC LIMIT 1",
+            (bot_id, chat_id),
+        )
+        for row in rows:
+            return replace(_message(row), sentence=0, urgent=False, skipped="")
+        return None
+
+    async def revise(self, id_: int, text: str, skipped: str) -> None:
+        """Store another text for a message that waits."""
+        await self._database.execute(
+            "UPDATE message SET text = ?, skipped = ? WHERE id = ?", (text, skipped, id_)
+        )
 
     async def unfinished(self, bot_id: int) -> list[Message]:
         """Return the messages to this bot that shall be spoken and have not ended, oldest first."""
@@ -168,6 +221,13 @@ class Inbox:
             "SELECT max(changed_at) FROM message WHERE bot_id = ?", (bot_id,)
         )
         return time.time() - (next(iter(rows))[0] or time.time())
+
+    async def age_s(self, id_: int) -> float:
+        """Return how long ago a message was accepted."""
+        rows = await self._database.execute_fetchall(
+            "SELECT accepted_at FROM message WHERE id = ?", (id_,)
+        )
+        return time.time() - float(next(iter(rows))[0])
 
     async def sentence_heard(self, id_: int, sentence: int) -> None:
         """Remember that *sentence* need not be said again."""
@@ -214,7 +274,7 @@ class Inbox:
             " WHERE bot_id = ? AND (owed != '' OR reply != '') ORDER BY id",
             (bot_id,),
         )
-        return [(Message(*row[:-2]), row[-2], row[-1]) for row in rows]
+        return [(_message(row[:-2]), row[-2], row[-1]) for row in rows]
 
     async def late(self, bot_id: int, chat_id: int) -> list[Message]:
         """Return the messages of a chat that came late and wait for a decision, oldest first."""
@@ -234,7 +294,7 @@ class Inbox:
             f"SELECT {_COLUMNS} FROM message WHERE {where} ORDER BY id",  # noqa: S608  # constants
             values,
         )
-        return [Message(*row) for row in rows]
+        return [_message(row) for row in rows]
 
     async def _prune(self) -> None:
         self._pruned_s = time.monotonic()
@@ -262,6 +322,52 @@ class Inbox:
             "INSERT OR REPLACE INTO person VALUES (?, ?, ?)", (user_id, name, time.time())
         )
 
+    async def names(self) -> dict[int, str]:
+        """Return the paired people's names by their ids."""
+        rows = await self._database.execute_fetchall("SELECT user_id, name FROM person")
+        return {row[0]: row[1] for row in rows}
+
+    async def remove_person(self, user_id: int) -> bool:
+        """Let a person speak no more; return whether there was such a one."""
+        cursor = await self._database.execute("DELETE FROM person WHERE user_id = ?", (user_id,))
+        return cursor.rowcount > 0
+
+    async def preferences(self, user_id: int) -> dict[str, str]:
+        """Return what a person has chosen."""
+        rows = await self._database.execute_fetchall(
+            "SELECT name, value FROM preference WHERE user_id = ?", (user_id,)
+        )
+        return {row[0]: row[1] for row in rows}
+
+    async def prefer(self, user_id: int, name: str, value: str) -> None:
+        """Remember a person's choice; an empty one is forgotten."""
+        if value:
+            await self._database.execute(
+                "INSERT OR REPLACE INTO preference VALUES (?, ?, ?)", (user_id, name, value)
+            )
+        else:
+            await self._database.execute(
+                "DELETE FROM preference WHERE user_id = ? AND name = ?", (user_id, name)
+            )
+
+    # ---- pronunciations ----
+
+    async def pronunciations(self) -> dict[str, str]:
+        """Return how words are said, by the word in lower case."""
+        rows = await self._database.execute_fetchall("SELECT word, said FROM pronunciation")
+        return {row[0]: row[1] for row in rows}
+
+    async def pronounce(self, word: str, said: str) -> None:
+        """Remember how a word is said; an empty way is forgotten."""
+        if said:
+            await self._database.execute(
+                "INSERT OR REPLACE INTO pronunciation VALUES (?, ?)", (word.casefold(), said)
+            )
+        else:
+            await self._database.execute(
+                "DELETE FROM pronunciation WHERE word = ?", (word.casefold(),)
+            )
+
     # ---- choices that outrank a setting ----
 
     async def choice(self, name: str, setting: str) -> str | None:
@@ -281,6 +387,12 @@ class Inbox:
             await self._database.execute(
                 "INSERT OR REPLACE INTO choice VALUES (?, ?, ?)", (name, value, setting)
             )
+
+
+def _message(row: Sequence[Any]) -> Message:
+    """Return a row of `_COLUMNS` as a message."""
+    message = Message(*row)
+    return replace(message, urgent=bool(message.urgent))
 
 
 async def _connect(path: Path) -> aiosqlite.Connection:

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-ALLOWED_UPDATES = (Update.MESSAGE, Update.CALLBACK_QUERY)
+ALLOWED_UPDATES = (Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY)
 # A dead connection is noticed this long after the server should have answered, plus the request's
 # own read timeout; the server allows up to 50 s.
 _LONG_POLL_S = 20

@@ -87,6 +87,10 @@ class Outbox:
             then,
         )
 
+    def voice(self, chat_id: int, note: bytes) -> None:
+        """Send a voice note: OGG/Opus."""
+        self._post(("chat", chat_id), chat_id, lambda: self._bot.send_voice(chat_id, note))
+
     def edit(
         self, chat_id: int, message_id: int, text: str, keyboard: InlineKeyboardMarkup | None
     ) -> None:

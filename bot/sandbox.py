@@ -62,7 +62,7 @@ class Event:
     """Something that the bot did, as a person would see it."""
 
     kind: str
-    """``message``, ``edit``, ``reaction``, ``answer`` or ``menu``."""
+    """``message``, ``edit``, ``reaction``, ``answer``, ``voice`` or ``menu``."""
     at_s: float
     """`time.monotonic` when the server took it."""
     chat_id: int = 0
@@ -73,6 +73,8 @@ class Event:
     buttons: tuple[tuple[str, str], ...] = ()
     """(label, data)."""
     reply_to: int = 0
+    content: bytes = b""
+    """Of a voice note."""
 
 
 @dataclass(slots=True)
@@ -149,6 +151,12 @@ class Sandbox:
         self._messages[message["chat"]["id"], message["message_id"]] = message
         self.push({"message": message})
         return int(message["message_id"])
+
+    def edit(self, person: Person, message_id: int, text: str) -> None:
+        """Edit a message that was sent before."""
+        message = self._messages[person.id, message_id]
+        message.update(text=text, edit_date=int(time.time()))
+        self.push({"edited_message": message})
 
     def press(self, person: Person, message_id: int, data: str) -> None:
         """Press the button with *data* under one of the bot's messages."""
@@ -385,6 +393,26 @@ class Sandbox:
         number = message["message_id"]
         now_s = time.monotonic()
         await self._note(Event("message", now_s, chat_id, number, text, buttons, reply_to))
+        return message
+
+    async def _do_sendvoice(self, parameters: Json) -> Json:
+        chat_id = int(parameters["chat_id"])
+        self._spend(chat_id)
+        content = parameters["voice"]
+        message: Json = {
+            "message_id": next(self._message_ids),
+            "date": int(time.time()),
+            "chat": {"id": chat_id, "type": "private"},
+            "from": await self._do_getme({}),
+            "voice": {
+                "file_id": self.add_file(content),
+                "file_unique_id": "voice",
+                "duration": 1,
+            },
+        }
+        self._messages[chat_id, message["message_id"]] = message
+        number = message["message_id"]
+        await self._note(Event("voice", time.monotonic(), chat_id, number, content=content))
         return message
 
     async def _do_editmessagetext(self, parameters: Json) -> Json:

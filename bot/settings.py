@@ -6,6 +6,7 @@ data folder. An empty value means unset.
 
 import io
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -66,10 +67,18 @@ class Settings(BaseSettings):
         default=platformdirs.user_data_path("crier"),
         description="Where messages, choices and the log are kept.",
     )
+    speak_emoji: bool = Field(
+        default=False, description="Say the names of emoji where a message has nothing else."
+    )
     late_after_s: float = Field(
         default=600.0,
         ge=0,
         description="Older messages are not spoken unasked, in seconds; 0: all are.",
+    )
+    quiet_hours: str = Field(
+        default="",
+        description="When nothing is spoken but what is urgent, such as 22:00-07:00; held, "
+        "not lost. Empty: never.",
     )
     limit_per_minute: int = Field(
         default=120, ge=0, description="Messages that one person may send in a minute; 0: any."
@@ -124,6 +133,13 @@ class Settings(BaseSettings):
     def _check_lang(cls, value: str) -> str:
         if value and value not in LANGUAGES:
             raise ValueError(f"there is no language {value!r}; choose {', '.join(LANGUAGES)}")
+        return value
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _check_hours(cls, value: str) -> str:
+        if value and not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d-([01]?\d|2[0-3]):[0-5]\d", value):
+            raise ValueError("it must look like 22:00-07:00")
         return value
 
     @field_validator("kokoro_model", "log_level", mode="before")

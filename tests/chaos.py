@@ -1,4 +1,4 @@
-"""Kills and faults, many of them: `make chaos`, or `python -m tests.chaos kills|devices|network`.
+"""Kills and faults, many of them: `make chaos`, or `python -m tests.chaos WHAT --times N`.
 
 Kills: the bot is killed with SIGKILL at random moments while messages come in. What was heard is
 told by its tones: nothing may be missing, nothing may be heard again but the sentence that was cut.
@@ -22,6 +22,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 from rich.progress import track
 from rich.table import Column, Table
@@ -45,6 +46,7 @@ class Bot:
 
     def __init__(self, module: str, env: dict[str, str]) -> None:
         """Run ``python -m`` *module*."""
+        self.data_dir = Path(env["DATA_DIR"])
         self._command = [sys.executable, "-m", *module.split()]
         self._env = env
         self.process: asyncio.subprocess.Process | None = None
@@ -317,6 +319,39 @@ async def network(outage_s: float) -> list[str]:
     return []
 
 
+async def many(times: int) -> list[str]:
+    """Speak many short messages; tell what grows."""
+    looks: dict[int, dict[str, float]] = {}
+    async with lab("tests.tones", apart=False) as (sandbox, bot, _):
+        await bot.start()
+        assert bot.process is not None
+        process = psutil.Process(bot.process.pid)
+        waiting: list[int] = []
+        for number in track(range(1, times + 1), "messages", disable=not sys.stderr.isatty()):
+            waiting.append(sandbox.send(YOU, f"This is number {number}."))
+            if len(waiting) > 5:
+                await all_ended(sandbox, [waiting.pop(0)], 30)
+            if number in {50, times // 2, times}:
+                looks[number] = {
+                    "memory, MB": process.memory_info().rss / 1e6,
+                    "files": process.num_fds(),
+                    "threads": process.num_threads(),
+                    "sockets": len(process.net_connections("all")),
+                    "database, kB": sum(f.stat().st_size for f in bot.data_dir.glob("*.db*")) / 1e3,
+                }
+        await all_ended(sandbox, waiting, 60)
+    table = Table("", *(f"after {number}" for number in looks))
+    for what in looks[50]:
+        table.add_row(what, *(f"{look[what]:.0f}" for look in looks.values()))
+    Console().print(table)
+    first, last = looks[50], looks[times]
+    wrong = []
+    if last["memory, MB"] > 1.05 * first["memory, MB"]:
+        wrong.append("memory has grown by more than 5 %")
+    wrong += [f"{what} has grown" for what in ("threads", "sockets") if last[what] > first[what]]
+    return wrong
+
+
 async def keep_running(bot: Bot, sandbox: Sandbox) -> None:
     """Start the bot anew whenever it ends, as launchd would."""
     async for code in bot.supervise():
@@ -341,7 +376,7 @@ def heard_anywhere(since_s: float, *ears: Ear) -> None:
 def main() -> int:
     """Run one of them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["kills", "devices", "network"])
+    parser.add_argument("what", choices=["kills", "devices", "network", "many"])
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--real", action="store_true", help="with the real voice")
     parser.add_argument("--seed", type=int, default=1)
@@ -351,6 +386,8 @@ def main() -> int:
         wrong = asyncio.run(kills(options.times, real=options.real, seed=options.seed))
     elif options.what == "devices":
         wrong = asyncio.run(devices(options.times))
+    elif options.what == "many":
+        wrong = asyncio.run(many(options.times))
     else:
         wrong = asyncio.run(network(10.0))
     print("\n".join(wrong[:20]))

@@ -36,9 +36,11 @@ class Mac:
         self.pipeline.start()
         self._ids = itertools.count(1)
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, *, urgent: bool = False) -> Utterance:
         """Order a text."""
-        self.pipeline.say(Utterance(next(self._ids), text, "af_heart", 1.0, "en-us"))
+        utterance = Utterance(next(self._ids), text, "af_heart", 1.0, "en-us", urgent=urgent)
+        self.pipeline.say(utterance)
+        return utterance
 
     def wait_for(self, wanted: Callable[[Fact], bool]) -> Fact:
         """Return the next fact that is wanted."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.inbox import Inbox, InboxError
+from bot.inbox import Inbox, InboxError, Message
 
 BOT, CHAT = 4217, 7
 
@@ -21,17 +21,17 @@ async def inbox(tmp_path: Path) -> AsyncIterator[Inbox]:
 
 async def test_an_update_is_stored_once(inbox: Inbox) -> None:
     """The same update again, from a server that was not told in time, is no second message."""
-    assert await inbox.accept(BOT, 1, CHAT, 10, "Once.") is not None
-    assert await inbox.accept(BOT, 1, CHAT, 10, "Once.") is None
+    assert await inbox.accept(BOT, 1, Message(0, CHAT, 10, "Once.")) is not None
+    assert await inbox.accept(BOT, 1, Message(0, CHAT, 10, "Once.")) is None
     assert len(await inbox.unfinished(BOT)) == 1
 
 
 async def test_a_full_disk_refuses_a_text_and_keeps_the_rest(inbox: Inbox) -> None:
     """Where the disk is full the error says so, and what was stored before can still be read."""
-    await inbox.accept(BOT, 1, CHAT, 10, "Before.")
+    await inbox.accept(BOT, 1, Message(0, CHAT, 10, "Before."))
     await inbox._database.execute("PRAGMA max_page_count = 1")  # SQLite's own "disk is full"
     with pytest.raises(InboxError, match="Make room"):
-        await inbox.accept(BOT, 2, CHAT, 11, "x" * 50_000)
+        await inbox.accept(BOT, 2, Message(0, CHAT, 11, "x" * 50_000))
 
     assert [message.text for message in await inbox.unfinished(BOT)] == ["Before."]
 
@@ -41,12 +41,12 @@ async def test_a_damaged_database_is_set_aside(tmp_path: Path, damage: bytes) ->
     """A file that is no database is kept under another name, told of, and a new one begun."""
     path = tmp_path / "crier.db"
     inbox = await Inbox.open(path)
-    await inbox.accept(BOT, 1, CHAT, 10, "Old. " * 4000)
+    await inbox.accept(BOT, 1, Message(0, CHAT, 10, "Old. " * 4000))
     await inbox.close()
     content = path.read_bytes()
     path.write_bytes(damage or content[:8192] + b"\xff" * 8192 + content[16384:])
     inbox = await Inbox.open(path)
-    await inbox.accept(BOT, 2, CHAT, 11, "New.")
+    await inbox.accept(BOT, 2, Message(0, CHAT, 11, "New."))
     texts = [message.text for message in await inbox.unfinished(BOT)]
     await inbox.close()
 
@@ -102,7 +102,7 @@ async def test_a_database_of_the_first_version_is_read(tmp_path: Path) -> None:
 async def test_ended_messages_are_pruned_when_their_receipts_are_settled(inbox: Inbox) -> None:
     """The database does not grow for ever, and forgets nobody who is still owed an answer."""
     for number in range(3):
-        await inbox.accept(BOT, number, CHAT, number, "Long ago.")
+        await inbox.accept(BOT, number, Message(0, CHAT, number, "Long ago."))
     await inbox.end(1, "heard", "")
     await inbox.end(2, "heard", "👍")
     await inbox._database.execute("UPDATE message SET accepted_at = 1e9")

@@ -21,7 +21,7 @@ from bot import watch
 from bot.access import Limits
 from bot.app import Running, running
 from bot.delivery import LATE_ALL, LATE_LAST, LATE_NONE
-from bot.inbox import Inbox, InboxError
+from bot.inbox import Inbox, InboxError, Message
 from bot.sandbox import Event, Fault, Sandbox
 from bot.settings import Settings, SettingsError, load
 from tests.conftest import ALICE, reaction_to, reply_with
@@ -100,7 +100,7 @@ async def test_what_waited_through_a_long_absence_counts_as_late(
     """Messages that were accepted hours before the restart are asked about, not spoken."""
     inbox = await Inbox.open(settings.data_dir / "crier.db")
     message = sandbox.send(ALICE, "Number 1.")
-    await inbox.accept(sandbox.bot_id, 1, ALICE.id, message, "Number 1.")
+    await inbox.accept(sandbox.bot_id, 1, Message(0, ALICE.id, message, "Number 1."))
     await inbox._database.execute("UPDATE message SET changed_at = changed_at - 7200")
     await inbox.close()
     async with start_toned():

@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
-from audio.pipeline import Speaker
+from audio.playback import Speaker
 from audio.speaker import PortAudioSpeaker, _ring_frames
 from audio.types import SAMPLE_RATE_HZ, NoOutputDeviceError, Samples
 from audio.wavfile import WavSpeaker

@@ -1,0 +1,348 @@
+"""Sound that is ready -> the loudspeaker, and what of it has been heard. Audio thread only."""
+
+import contextlib
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from audio.planner import Planner
+from audio.types import SAMPLE_RATE_HZ, Chunk, Devices, Samples, SpeakerError, Utterance
+
+# Between two utterances that follow each other without a pause of their own.
+_GAP_S = 0.4
+# After a pause a word that was cut is heard again from here.
+_BACK_S = 0.3
+_FADE_FRAMES = 240  # 10 ms
+_AT_ONCE_FRAMES = 8192
+# Above this a sample is bent instead of cut off, so that a loud voice does not crackle.
+_KNEE = 0.8
+
+
+class Speaker(Protocol):
+    """The one owner of the output. Runs on: audio thread. No method waits for the device."""
+
+    @property
+    def poll_s(self) -> float: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def warning(self) -> str: ...
+    @property
+    def is_open(self) -> bool: ...
+    @property
+    def written_frames(self) -> int: ...
+    @property
+    def played_frames(self) -> int: ...
+    @property
+    def underruns(self) -> int: ...
+    def open(self) -> None: ...
+    def write(self, samples: Samples) -> int: ...
+    def pad(self) -> None: ...
+    def abort(self) -> None: ...
+    def close(self) -> None: ...
+    def shutdown(self) -> None: ...
+    def devices(self) -> Devices: ...
+    def choose(self, wanted: str) -> None: ...
+    def moved(self) -> bool: ...
+    def begin_utterance(self) -> None: ...
+    def end_utterance(self) -> None: ...
+    def take_files(self) -> tuple[str, ...]: ...
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """An utterance on its way."""
+
+    order: Utterance
+    asked_s: float
+    idle_before: bool
+    planner: Planner | None = None  # None until its turn comes
+    again: Chunk | None = None
+    """A chunk whose synthesis gave way to a more urgent one's."""
+    frames: int = 0
+    """Synthesized so far."""
+    heard_frames: int = 0
+    begun: bool = False
+    begin_at_s: float = 0.0
+    """Its first word is held back until then, since its sound would run out before its end."""
+    held: bool = False
+    device: str = ""
+
+
+@dataclass(eq=False, slots=True)
+class Piece:
+    """A chunk as sound, on its way to and through the device."""
+
+    job: Job
+    chunk: Chunk
+    last: bool
+    samples: Samples
+    pause: Samples
+    written: int = 0
+    """Of samples and pause together."""
+    begin_frame: int = 0
+    """In the speaker's count; set when the first frame is about to be written."""
+
+    @property
+    def left_s(self) -> float:
+        """How long what is not written of it lasts, pause included."""
+        return (len(self.samples) + len(self.pause) - self.written) / SAMPLE_RATE_HZ
+
+    @property
+    def end_frame(self) -> int:
+        """Where its samples end, pause excluded."""
+        return self.begin_frame + len(self.samples)
+
+
+class Playback:
+    """The pieces between the voice and the ear."""
+
+    def __init__(self, speaker: Speaker, stream_idle_s: float) -> None:
+        """Play through *speaker*; with *stream_idle_s* 0 each utterance has its own stream."""
+        self._speaker = speaker
+        self._stream_idle_s = stream_idle_s
+        self._ready: deque[Piece] = deque()  # the first may be partly written
+        self._sent: deque[Piece] = deque()  # written, not known to have been heard
+        self._heard: deque[Piece] = deque()  # of the sentence that is being heard
+        self._gain = self._last_gain = 1.0
+        self.paused = False
+        self.opened_s = 0.0
+        self.first_sound_ms: int | None = None
+
+    # ---- what is there ----
+
+    @property
+    def current(self) -> Job | None:
+        """The utterance that sounds, or whose turn is next."""
+        for piece in (*self._sent, *self._ready):
+            return piece.job
+        return None
+
+    def stored_s(self, job: Job | None = None) -> float:
+        """Return how long the sound lasts that is ready and not written, of *job* or of all."""
+        return sum(p.left_s for p in self._ready if job is None or p.job is job)
+
+    def queued_s(self) -> float:
+        """Return how long the sound lasts that the device holds."""
+        if not self._sent and not (self._ready and self._ready[0].written):
+            return 0.0
+        try:
+            frames = self._speaker.written_frames - self._speaker.played_frames
+        except SpeakerError:
+            return 0.0  # the next write will find it out
+        return frames / SAMPLE_RATE_HZ
+
+    def add(self, piece: Piece) -> None:
+        """Take a piece; an urgent one goes before what can wait, after the sentence under way."""
+        if not piece.job.order.urgent:
+            self._ready.append(piece)
+            return
+        place = 0
+        if self._ready and self._is_within_sentence(self._ready[0]):
+            while place < len(self._ready):
+                place += 1
+                if self._ready[place - 1].chunk.ends_sentence:
+                    break
+        while place < len(self._ready) and self._ready[place].job.order.urgent:
+            place += 1
+        self._ready.insert(place, piece)
+
+    def _is_within_sentence(self, piece: Piece) -> bool:
+        """Say whether the sentence of the piece that is next has begun to sound."""
+        before = self._sent[-1] if self._sent else self._heard[-1] if self._heard else None
+        follows = before is not None and before.job is piece.job and not before.chunk.ends_sentence
+        return piece.written > 0 or follows
+
+    def within_sentence(self, job: Job) -> bool:
+        """Say whether *job* has begun a sentence of which not all is ready."""
+        mine = [p for p in (*self._heard, *self._sent, *self._ready) if p.job is job]
+        return job.begun and bool(mine) and not mine[-1].chunk.ends_sentence
+
+    # ---- playing ----
+
+    def open(self) -> None:
+        """Open the loudspeaker.
+
+        Raises:
+            AudioError: it won't.
+        """
+        self._speaker.open()
+        self.opened_s = time.monotonic()
+
+    def play(self) -> list[Piece]:
+        """Hand over what the device has room for; return what was heard to its end since.
+
+        Raises:
+            AudioError: the device failed, or the next one will not open.
+        """
+        self._write()
+        played = self._speaker.played_frames
+        heard = []
+        while self._sent and self._sent[0].end_frame <= played:
+            piece = self._sent.popleft()
+            piece.job.heard_frames += len(piece.samples)
+            heard.append(piece)
+            self._heard.append(piece)
+            if piece.chunk.ends_sentence:
+                self._heard.clear()
+        return heard
+
+    def set_gain(self, gain: float) -> None:
+        """Change the loudness from the next write on; 1 is as synthesized."""
+        self._gain = gain
+
+    def _write(self) -> None:
+        while self._ready:
+            piece = self._ready[0]
+            if piece.written == 0 and not self._begin(piece):
+                break
+            while piece.written < len(piece.samples):
+                samples = piece.samples[piece.written : piece.written + _AT_ONCE_FRAMES]
+                taken = self._speaker.write(self._louder(samples))
+                piece.written += taken
+                if taken:
+                    self._last_gain = self._gain
+                if taken < len(samples):
+                    return
+            pause_done = piece.written - len(piece.samples)
+            if pause_done < len(piece.pause):
+                taken = self._speaker.write(piece.pause[pause_done:])
+                piece.written += taken
+                if taken < len(piece.pause) - pause_done:
+                    return
+            if piece.last:
+                self._speaker.end_utterance()
+            self._sent.append(self._ready.popleft())
+        if self._speaker.written_frames:
+            self._speaker.pad()
+
+    def _louder(self, samples: Samples) -> Samples:
+        """Return samples at the present loudness, without a step where it has just changed."""
+        if self._gain == self._last_gain == 1.0:
+            return samples
+        loud = samples * np.float32(self._gain)
+        ramp = min(_FADE_FRAMES, len(loud))
+        loud[:ramp] = samples[:ramp] * np.linspace(
+            self._last_gain, self._gain, ramp, dtype=np.float32
+        )
+        over = np.abs(loud) > _KNEE
+        room = 1 - _KNEE
+        loud[over] = np.sign(loud[over]) * (
+            _KNEE + room * np.tanh((np.abs(loud[over]) - _KNEE) / room)
+        )
+        return loud
+
+    def _begin(self, piece: Piece) -> bool:
+        """Prepare for the first frame of a piece; False if it has to wait."""
+        job = piece.job
+        now_s = time.monotonic()
+        if not job.begun and now_s < job.begin_at_s:
+            return False
+        before = self._sent[-1] if self._sent else None
+        new_sentence = not job.begun or before is None or before.chunk.ends_sentence
+        if new_sentence and (self._speaker.moved() or (not job.begun and self._own_stream())):
+            if self._sent:
+                return False  # what was written is heard on the old device first
+            self._speaker.close()
+            self.open()
+        if before is not None and before.job is not job:
+            missing = int(_GAP_S * SAMPLE_RATE_HZ)
+            missing -= self._speaker.written_frames - before.end_frame
+            if missing > 0 and self._speaker.write(np.zeros(missing, np.float32)) < missing:
+                return False
+        if not job.begun:
+            job.begun = True
+            self._speaker.begin_utterance()
+            if job.idle_before:
+                queued = self._speaker.written_frames - self._speaker.played_frames
+                waited_s = now_s - job.asked_s + queued / SAMPLE_RATE_HZ
+                self.first_sound_ms = round(1000 * waited_s)
+        job.device = self._speaker.device
+        piece.begin_frame = self._speaker.written_frames
+        return True
+
+    def _own_stream(self) -> bool:
+        """Whether this utterance should not share the stream of the last one."""
+        return self._stream_idle_s == 0 and self._speaker.written_frames > 0
+
+    # ---- ends and interruptions ----
+
+    def silence(self) -> None:
+        """Be silent now and forget every piece."""
+        if self._speaker.is_open and (self._sent or self._ready):
+            self._count_heard_in_part()
+            self._speaker.abort()
+        for pieces in (self._ready, self._sent, self._heard):
+            pieces.clear()
+
+    def forget(self, job: Job) -> None:
+        """Leave out what is ready of an utterance that failed; what the device holds is heard."""
+        if job.begun:
+            self._speaker.end_utterance()
+        for name in ("_ready", "_sent", "_heard"):
+            setattr(self, name, deque(p for p in getattr(self, name) if p.job is not job))
+
+    def drop(self, job: Job) -> None:
+        """Forget the pieces of one utterance; be silent at once where it sounds."""
+        pieces = (*self._sent, *self._ready)
+        if self._speaker.is_open and any(p.job is job and p.written for p in pieces):
+            self._count_heard_in_part(job)
+            self._speaker.abort()
+            for piece in pieces:  # what the device held of others is written again
+                if piece.job is not job and piece.written:
+                    piece.written = 0
+                    piece.job.begun = False
+            self._ready, self._sent = self._sent + self._ready, deque()
+        self.forget(job)
+
+    def pause(self) -> None:
+        """Be silent now; `resume` goes on with the word that was cut."""
+        self.paused = True
+        if not self._speaker.is_open:
+            return
+        with contextlib.suppress(SpeakerError):  # of a lost device nobody can say
+            played = self._speaker.played_frames
+            for piece in (*self._sent, *self._ready):
+                if piece.written:
+                    heard = min(max(0, played - piece.begin_frame), len(piece.samples))
+                    from_ = heard if heard == len(piece.samples) else heard - _back(heard)
+                    piece.samples = _faded_in(piece.samples[from_:]) if from_ else piece.samples
+                    piece.job.heard_frames += from_
+        self._ready, self._sent = self._sent + self._ready, deque()
+        for piece in self._ready:
+            piece.written = 0
+        self._speaker.abort()
+
+    def lose_device(self) -> None:
+        """Close, and say the rest, from the beginning of the current sentence, elsewhere."""
+        self._speaker.close()
+        for piece in self._heard:
+            piece.job.heard_frames -= len(piece.samples)
+        self._ready = self._heard + self._sent + self._ready
+        self._heard, self._sent = deque(), deque()
+        for piece in self._ready:
+            piece.written = 0
+            piece.job.begun = piece.job.idle_before = False  # it begins anew on the next device
+
+    def _count_heard_in_part(self, job: Job | None = None) -> None:
+        """Count what has been heard of pieces that are about to be cut."""
+        with contextlib.suppress(SpeakerError):  # of a lost device nobody can say
+            played = self._speaker.played_frames
+            for piece in (*self._sent, *self._ready):
+                if piece.written and job in (None, piece.job):
+                    heard = min(played - piece.begin_frame, len(piece.samples))
+                    piece.job.heard_frames += max(0, heard)
+
+
+def _back(heard: int) -> int:
+    return min(heard, int(_BACK_S * SAMPLE_RATE_HZ))
+
+
+def _faded_in(samples: Samples) -> Samples:
+    faded = samples.copy()
+    ramp = min(_FADE_FRAMES, len(faded))
+    faded[:ramp] *= np.linspace(0, 1, ramp, dtype=np.float32)
+    return faded

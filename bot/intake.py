@@ -1,0 +1,115 @@
+"""A text of someone who may speak -> the disk -> the queue, or a refusal with its reason.
+
+Runs on the event loop.
+"""
+
+import logging
+import sqlite3
+import time
+from dataclasses import dataclass, field
+
+from telegram import Message, User
+
+from audio.reading import pronounce
+from audio.text import speakable
+from bot import receipts
+from bot.access import Access, Limits
+from bot.compose import Composed
+from bot.delivery import Delivery
+from bot.inbox import Inbox, InboxError
+from bot.inbox import Message as Stored
+from bot.preferences import Preferences
+from bot.receipts import Outbox
+from bot.settings import Settings
+
+log = logging.getLogger(__name__)
+
+NOTHING_TO_SPEAK = "There is no word or number in it, so there is nothing to say. Send some words."
+
+# After so long a break it is said again who speaks.
+_REMEMBERED_S = 600.0
+
+
+@dataclass(slots=True)
+class _Speaker:
+    user_id: int = 0
+    at_s: float = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The one way into the queue."""
+
+    settings: Settings
+    inbox: Inbox
+    outbox: Outbox
+    delivery: Delivery
+    access: Access
+    limits: Limits
+    preferences: Preferences
+    bot_id: int
+    _last: _Speaker = field(default_factory=_Speaker)
+
+    async def take(
+        self,
+        update_id: int,
+        message: Message,
+        user: User,
+        composed: Composed,
+        *,
+        urgent: bool = False,
+    ) -> None:
+        """Store a text of a person's and queue it, or say why not."""
+        if not speakable(composed.text):
+            why = f"There is nothing to say but {composed.skipped}." if composed.skipped else ""
+            self.refuse(message, why or NOTHING_TO_SPEAK)
+            return
+        waiting, waiting_s = self.delivery.waiting(message.chat_id)
+        if refusal := self.limits.check(user.id, waiting, waiting_s):
+            self.refuse(message, refusal.reason if refusal.say else "")
+            return
+        age_s = time.time() - message.date.timestamp()
+        late = 0 < self.settings.late_after_s < age_s
+        try:
+            manner = await self.preferences.manner(user.id, composed.text)
+            text = pronounce(composed.text, await self.inbox.pronunciations())
+            stored = await self.inbox.accept(
+                self.bot_id,
+                update_id,
+                Stored(
+                    0,
+                    message.chat_id,
+                    message.message_id,
+                    self._announced(user, text),
+                    user_id=user.id,
+                    voice=manner.voice,
+                    speed=manner.speed,
+                    lang=manner.lang,
+                    urgent=urgent,
+                    skipped=composed.skipped,
+                ),
+                late=late,
+            )
+        except (InboxError, sqlite3.Error) as exc:
+            self.refuse(message, str(exc))
+            return
+        if stored is None:
+            return  # this update was stored before
+        if late:
+            self.delivery.set_late(stored)
+        else:
+            await self.delivery.submit(stored)
+
+    def refuse(self, message: Message, why: str) -> None:
+        """Break a heart, and say why unless that was said already."""
+        self.outbox.react(message.chat_id, message.message_id, receipts.FAILED)
+        if why:
+            self.outbox.reply(message.chat_id, why, to=message.message_id)
+
+    def _announced(self, user: User, text: str) -> str:
+        """Begin with the sender's name where the speaker changes, if several people speak."""
+        now_s = time.monotonic()
+        changed = user.id != self._last.user_id or now_s - self._last.at_s > _REMEMBERED_S
+        self._last.user_id, self._last.at_s = user.id, now_s
+        several = self.access.people > 1
+        return f"{user.first_name}: {text}" if several and changed and user.first_name else text

@@ -1,0 +1,365 @@
+"""The conversation end to end: controls, voices, quiet, people, groups."""
+
+import asyncio
+import datetime as dt
+import io
+import itertools
+import math
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+import soundfile
+
+from bot.app import Running, running
+from bot.quiet import Quiet, span_s
+from bot.sandbox import Fault, Json, Person, Sandbox
+from bot.settings import Settings
+from tests.conftest import ALICE, STRANGER, reaction_to, reply_with
+from tests.loudspeaker import RATE_HZ, Ear, Loudspeakers
+from tests.tones import ToneVoice, tell
+
+StartBot = Callable[..., AbstractAsyncContextManager[Running]]
+
+BOB = Person(8, "Bob")
+GROUP = {"id": -100, "type": "group", "title": "Family"}
+LONG = " ".join(f"This is number {n}." for n in range(1, 13))
+
+
+@pytest.fixture
+def start_toned(settings: Settings, loudspeakers: Loudspeakers) -> StartBot:
+    """Return a function that runs a bot with a voice of tones."""
+    assert loudspeakers.alsa_config.exists()
+
+    @asynccontextmanager
+    async def start(**changes: Any) -> AsyncIterator[Running]:
+        changed = settings.replaced(**changes)
+        async with running(changed, show_code=lambda _: None, voice=ToneVoice()) as bot:
+            yield bot
+
+    return start
+
+
+def heard(ear: Ear) -> list[int]:
+    """Return the numbers that were heard whole."""
+    return [tone.code for tone in tell(ear.recording()[0], RATE_HZ) if tone.whole]
+
+
+async def answer_to(sandbox: Sandbox, command: str, who: Person = ALICE) -> str:
+    """Send a command, and return what the bot answers."""
+    seen = len(sandbox.events)
+    sandbox.send(who, command)
+    event = await sandbox.wait_for(lambda e: e.kind == "message", since=seen)
+    return event.text
+
+
+# ---- every command, idle and in the middle of speech, twice ----
+
+COMMANDS = {
+    "/start": "Hello",
+    "/help": "Send me a text",
+    "/status": "Voice:",
+    "/queue": "",
+    "/devices": "speaker_a",
+    "/volume": "The volume is",
+    "/volume 100": "Volume 100 %",
+    "/volume loud": "such as: /volume 80",
+    "/volume 999": "such as: /volume 80",
+    "/speed": "The speed is",
+    "/speed 1": "Speed 1",
+    "/speed 9": "such as: /speed 1.2",
+    "/speed fast": "such as: /speed 1.2",
+    "/voice": "Your voice",
+    "/voice nobody": "There is no voice",
+    "/voice af_heart:70,af_bella:30": "speaks for you",
+    "/mute ages": "Such as: /mute 2h",
+    "/unmute": "Unmuted",
+    "/pronounce": "Teach me like this",
+    "/pronounce nonsense": "Like this",
+    "/pronounce Nguyen = win": "I say Nguyen",
+    "/pronounce Nguyen =": "Forgot Nguyen",
+    "/people": "/invite",
+    "/invite": "/pair",
+    "/urgent": "Send the words along",
+    "/pause": "Paused",
+    "/resume": "Going on",
+    "/nonsense": "I don't know /nonsense",
+    "/skip": "Skipped",
+    "/stop": "Silent",
+}
+
+
+@pytest.mark.parametrize("speaking", [False, True], ids=["idle", "speaking"])
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_a_command_answers_twice(
+    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear, command: str, speaking: bool
+) -> None:
+    """Each command answers within a second, idle and while speaking, and again."""
+    expected = COMMANDS[command]
+    if not speaking:
+        expected = {"/resume": "I was not paused", "/skip": "Nothing is being said"}.get(
+            command, expected
+        )
+    async with start_toned():
+        if speaking:
+            for _ in range(2):
+                sandbox.send(ALICE, LONG)
+            await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
+            if command == "/resume":
+                await answer_to(sandbox, "/pause")
+        for part in (expected, "" if command == "/resume" else expected):
+            seen, asked_s = len(sandbox.events), time.monotonic()
+            sandbox.send(ALICE, command)
+            await sandbox.wait_for(reply_with(part), 5, since=seen)
+            assert time.monotonic() - asked_s < 1
+        sandbox.send(ALICE, "/stop")
+        await sandbox.wait_for(reply_with("Silent"))
+
+
+# ---- what sounds ----
+
+
+async def test_pause_and_resume_lose_no_word(
+    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
+) -> None:
+    """A paused message goes on where it was, and gets its thumb at its end only."""
+    async with start_toned():
+        message = sandbox.send(ALICE, " ".join(f"This is number {n}." for n in range(1, 7)))
+        await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
+        await answer_to(sandbox, "/pause")
+        await asyncio.to_thread(ear_a.wait_for_silence, 0.8)
+        assert not any(map(reaction_to(message, "👍"), sandbox.events))
+        await answer_to(sandbox, "/resume")
+        await sandbox.wait_for(reaction_to(message, "👍"))
+
+    assert sorted(set(heard(ear_a))) == [1, 2, 3, 4, 5, 6]
+
+
+async def test_skip_replay_and_urgent(sandbox: Sandbox, start_toned: StartBot, ear_a: Ear) -> None:
+    """Skip goes on with the next; replay says the last again; ! comes before what waits."""
+    async with start_toned():
+        first = sandbox.send(ALICE, LONG)
+        second = sandbox.send(ALICE, "This is number 21.")
+        await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
+        urgent = sandbox.send(ALICE, "!This is number 31.")
+        await sandbox.wait_for(reaction_to(urgent, "👍"))
+        sandbox.send(ALICE, "/skip")
+        await sandbox.wait_for(reaction_to(first, "🙊"))
+        await sandbox.wait_for(reaction_to(second, "👍"))
+        seen = len(sandbox.events)
+        sandbox.send(ALICE, "/replay")
+        await sandbox.wait_for(reaction_to(second, "👍"), since=seen)
+        await asyncio.to_thread(ear_a.wait_for_silence)
+
+    numbers = heard(ear_a)
+    assert numbers[-2:] == [21, 21]
+    assert 31 in numbers[:-2]
+    assert 12 not in numbers
+
+
+async def test_an_edit_changes_what_waits(
+    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
+) -> None:
+    """An edited message that waits is said as edited; one that was heard is not said again."""
+    async with start_toned():
+        first = sandbox.send(ALICE, "This is number 1. This is number 2. This is number 3.")
+        waiting = sandbox.send(ALICE, "This is number 11.")
+        await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
+        sandbox.edit(ALICE, waiting, "This is number 21.")
+        await sandbox.wait_for(reaction_to(waiting, "👍"))
+        sandbox.edit(ALICE, first, "This is number 31.")
+        last = sandbox.send(ALICE, "This is number 4.")
+        await sandbox.wait_for(reaction_to(last, "👍"))
+
+    assert heard(ear_a) == [1, 2, 3, 21, 4]
+
+
+async def test_what_was_left_out_is_told_with_the_receipt(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
+    """A code block is not read, and its sender is told so."""
+    async with start_toned():
+        text = "Number 1.\n```\nprint(2)\n```"
+        message = sandbox.send(ALICE, text)
+        await sandbox.wait_for(reply_with("Skipped: 1 code block.", to=message))
+        await sandbox.wait_for(reaction_to(message, "👍"))
+
+
+# ---- the status message ----
+
+
+async def test_a_long_burst_has_one_status_message(sandbox: Sandbox, start_toned: StartBot) -> None:
+    """It tells what is said where, is edited once a second at most, and ends as a summary."""
+    async with start_toned():
+        messages = [sandbox.send(ALICE, LONG) for _ in range(2)]
+        strip = await sandbox.wait_for(reply_with("Speaking 1 of 2"))
+        assert "on speaker_a" in strip.text
+        assert {label for label, _ in strip.buttons} >= {"Pause", "Skip", "Stop", "Louder"}
+        sandbox.press(ALICE, strip.message_id, dict(strip.buttons)["Skip"])
+        await sandbox.wait_for(reaction_to(messages[0], "🙊"))
+        await sandbox.wait_for(lambda e: e.kind == "edit" and "Speaking 2 of 2" in e.text)
+        for label in ("Pause", "Softer", "Louder", "Slower", "Faster"):
+            sandbox.press(ALICE, strip.message_id, dict(strip.buttons)[label])
+        paused = await sandbox.wait_for(lambda e: e.kind == "edit" and "Paused at 2" in e.text)
+        sandbox.press(ALICE, strip.message_id, dict(paused.buttons)["Resume"])
+        await sandbox.wait_for(reaction_to(messages[1], "👍"))
+        done = await sandbox.wait_for(lambda e: e.kind == "edit" and "Heard 1 message" in e.text)
+        assert [label for label, _ in done.buttons] == ["Say it again"]
+    edits = [e for e in sandbox.events if e.kind == "edit"]
+
+    assert len([e for e in sandbox.events if reply_with("Speaking 1 of")(e)]) == 1
+    assert all(b.at_s - a.at_s > 0.8 for a, b in itertools.pairwise(edits))
+    assert "not to the end" in done.text
+
+
+async def test_edits_wait_out_a_retry_after(sandbox: Sandbox, start_toned: StartBot) -> None:
+    """Told to wait, Crier sends the newest state once, not all it has missed."""
+    async with start_toned():
+        message = sandbox.send(ALICE, f"{LONG} {LONG}")
+        await sandbox.wait_for(reply_with("Speaking 1 of 1"))
+        sandbox.faults["editmessagetext"] = Fault(
+            status=429, description="Too Many Requests", retry_after_s=3, times=1
+        )
+        seen = len(sandbox.calls)
+        await sandbox.wait_for(lambda e: e.kind == "edit")
+        await sandbox.wait_for(reaction_to(message, "👍"))
+    edits = [at_s for at_s, method, _ in sandbox.calls[seen:] if method == "editmessagetext"]
+
+    assert edits[1] - edits[0] >= 3
+
+
+# ---- quiet ----
+
+
+async def test_a_mute_keeps_what_comes_and_what_sounds(
+    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
+) -> None:
+    """A mute is silence at once; what was cut goes on at its sentence when it ends."""
+    async with start_toned():
+        first = sandbox.send(ALICE, " ".join(f"This is number {n}." for n in range(1, 7)))
+        await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
+        await asyncio.sleep(1.2)
+        assert "Muted until" in await answer_to(sandbox, "/mute 2h")
+        await sandbox.wait_for(reaction_to(first, "😴"))
+        second = sandbox.send(ALICE, "This is number 11.")
+        await sandbox.wait_for(reaction_to(second, "😴"))
+        await asyncio.to_thread(ear_a.wait_for_silence, 1.0)
+        await answer_to(sandbox, "/unmute")
+        for message in (first, second):
+            await sandbox.wait_for(reaction_to(message, "👍"))
+
+    numbers = heard(ear_a)
+    assert sorted(set(numbers)) == [1, 2, 3, 4, 5, 6, 11]
+    assert len(numbers) <= 8
+
+
+async def test_a_mute_survives_a_restart(sandbox: Sandbox, start_toned: StartBot) -> None:
+    """Muted for two hours is muted after a restart, too, and what was kept is still there."""
+    async with start_toned():
+        await answer_to(sandbox, "/mute 2h")
+        message = sandbox.send(ALICE, "This is number 1.")
+        await sandbox.wait_for(reaction_to(message, "😴"))
+    async with start_toned():
+        assert "Muted until" in await answer_to(sandbox, "/status")
+        await answer_to(sandbox, "/unmute")
+        await sandbox.wait_for(reaction_to(message, "👍"))
+
+
+def test_quiet_hours_span_midnight_and_let_the_urgent_pass() -> None:
+    """From ten to seven it is quiet, but for what is urgent; a mute is quiet for all."""
+    now = [dt.datetime(2026, 11, 23, 23, 0, tzinfo=dt.UTC)]
+    quiet = Quiet("22:00-07:00", now=lambda: now[0])
+    assert quiet.reason() == "Quiet hours until 07:00."
+    assert quiet.reason(urgent=True) == ""
+    now[0] = dt.datetime(2026, 11, 24, 7, 0, tzinfo=dt.UTC)
+    assert quiet.reason() == ""
+    quiet.mute(math.inf)
+    assert quiet.reason(urgent=True) == "Muted until /unmute."
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("2h", 7200), ("30m", 1800), ("90 min", 5400), ("45", 2700), ("1.5h", 5400), ("x", None)],
+)
+def test_spans_are_understood(text: str, seconds: float | None) -> None:
+    """Hours and minutes, as people write them."""
+    assert span_s(text) == seconds
+
+
+# ---- voices ----
+
+
+async def test_a_voice_is_previewed_as_a_note_and_chosen(
+    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
+) -> None:
+    """The preview comes as a voice note and nothing sounds here; the choice is kept."""
+    async with start_toned():
+        sandbox.send(ALICE, "/voice")
+        menu = await sandbox.wait_for(reply_with("Your voice"))
+        for label in ("British English, male", "bm_george"):
+            seen = len(sandbox.events)
+            sandbox.press(ALICE, menu.message_id, dict(menu.buttons)[label])
+            menu = await sandbox.wait_for(lambda e: e.kind == "edit", since=seen)
+        note = await sandbox.wait_for(lambda e: e.kind == "voice")
+        samples, rate_hz = soundfile.read(io.BytesIO(note.content))
+        sandbox.press(ALICE, menu.message_id, dict(menu.buttons)["Use bm_george"])
+        await sandbox.wait_for(lambda e: e.kind == "answer" and "speaks for you" in e.text)
+    async with start_toned():
+        status = await answer_to(sandbox, "/status")
+
+    assert len(samples) / rate_hz > 0.2
+    assert "bm_george" in status
+    assert ear_a.spans() == []
+
+
+# ---- people ----
+
+
+async def test_an_invited_person_speaks_until_removed(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
+    """A code lets one more in, is good once, and whoever is removed is a stranger again."""
+    async with start_toned():
+        invitation = await answer_to(sandbox, "/invite")
+        pair = next(line for line in invitation.splitlines() if line.startswith("/pair"))
+        assert "Paired" in await answer_to(sandbox, pair, BOB)
+        sandbox.send(STRANGER, pair)
+        message = sandbox.send(BOB, "This is number 1.")
+        await sandbox.wait_for(reaction_to(message, "👍"))
+        sandbox.send(ALICE, "/people")
+        people = await sandbox.wait_for(reply_with("Bob"))
+        sandbox.press(ALICE, people.message_id, dict(people.buttons)["Remove Bob"])
+        await sandbox.wait_for(lambda e: e.kind == "edit" and "Removed" in e.text)
+        gone = sandbox.send(BOB, "This is number 2.")
+        last = sandbox.send(ALICE, "This is number 3.")
+        await sandbox.wait_for(reaction_to(last, "👍"))
+
+    assert not any(map(reaction_to(gone), sandbox.events))
+    assert not any(e.chat_id == STRANGER.id for e in sandbox.events)
+
+
+async def test_a_group_is_heard_when_it_speaks_to_the_bot(
+    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
+) -> None:
+    """In a group only what mentions or answers the bot is said, and only of those who may."""
+    people = frozenset({ALICE.id, BOB.id})
+    mention = [{"type": "mention", "offset": 0, "length": 10}]
+
+    def mentioning(who: Person, text: str) -> int:
+        fields: Json = {"text": f"@crier_bot {text}", "entities": mention}
+        return sandbox.send_fields(who, fields, GROUP)
+
+    async with start_toned(telegram_allowed_users=people):
+        sandbox.send(ALICE, "This is number 1.", GROUP)
+        stranger = mentioning(STRANGER, "This is number 2.")
+        by_alice = mentioning(ALICE, "This is number 3.")
+        by_bob = mentioning(BOB, "This is number 4.")
+        for message in (by_alice, by_bob):
+            await sandbox.wait_for(reaction_to(message, "👍"))
+        sandbox.send(BOB, "/status", GROUP)
+        await sandbox.wait_for(lambda e: e.chat_id == GROUP["id"] and "Voice:" in e.text)
+
+    assert heard(ear_a) == [3, 4]
+    assert not any(map(reaction_to(stranger), sandbox.events))

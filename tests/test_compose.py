@@ -1,0 +1,116 @@
+"""What is spoken of a message: entities, shapes, numbers; a table of real-looking messages."""
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from telegram import Chat, Message, MessageEntity, MessageOriginUser, TextQuote, User
+
+from audio.reading import pronounce, read
+from bot.compose import compose, compose_text
+
+SPOKEN = json.loads((Path(__file__).parent / "data" / "spoken.json").read_text())
+
+
+@pytest.mark.parametrize("case", SPOKEN, ids=[case["sent"][:40] for case in SPOKEN])
+def test_a_message_is_read_as_a_person_would(case: dict[str, str]) -> None:
+    """Each message of the table is spoken as the table says, and what is left out is named."""
+    composed = compose_text(case["sent"], "en-us")
+
+    assert composed.text.strip() == case["spoken"]
+    assert composed.skipped == case["skipped"]
+
+
+def message(text: str, *entities: tuple[str, str], **more: Any) -> Message:
+    """Return a message in which each (kind, part of the text) is marked."""
+    marked = []
+    for kind, part in entities:
+        before = text[: text.index(part)].encode("utf-16-le")
+        length = len(part.encode("utf-16-le")) // 2
+        marked.append(MessageEntity(kind, len(before) // 2, length))
+    date = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
+    return Message(1, date, Chat(7, "private"), text=text, entities=marked, **more)
+
+
+@pytest.mark.parametrize(
+    ("sent", "spoken", "skipped"),
+    [
+        (message("Run this: x = 1", ("pre", "x = 1")), "Run this: ", "1 code block"),
+        (message("He dies. Sorry", ("spoiler", "He dies.")), " Sorry", "1 spoiler"),
+        (message("at five six", ("strikethrough", "five")), "at   six", "1 struck-out part"),
+        (message("use make now", ("code", "make")), "use make now", ""),
+        (message("see t.co/x", ("url", "t.co/x")), "see link to t dot co", ""),
+        (message("hi @jane_doe", ("mention", "@jane_doe")), "hi jane doe", ""),
+        (message("@crier_bot hello", ("mention", "@crier_bot")), "  hello", ""),
+        (
+            message("so #TimeToGo2026", ("hashtag", "#TimeToGo2026")),
+            "so hashtag Time To Go 2026",
+            "",
+        ),
+        (message("🎉🎉 to a@b.org", ("email", "a@b.org")), "   to a at b dot org", ""),
+        (message("ok 🙂 x = 1", ("pre", "x = 1")), "ok   ", "1 code block"),
+    ],
+)
+def test_entities_say_what_is_what(sent: Message, spoken: str, skipped: str) -> None:
+    """Code, spoilers and what is struck out are left out; links and names are said."""
+    composed = compose(sent, "en-us", "crier_bot")
+
+    assert composed.text.split() == spoken.split()
+    assert composed.skipped == skipped
+
+
+def test_forwards_and_quotes_are_announced() -> None:
+    """A forwarded message says whose it is; an answer to a part says to which."""
+    date = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
+    origin = MessageOriginUser(date, User(8, "Bob", is_bot=False))
+    forwarded = message("Dinner at eight.", forward_origin=origin)
+    quoting = message("Yes.", quote=TextQuote("Are you there?", 0))
+
+    assert compose(forwarded, "en-us").text == "Forwarded from Bob: Dinner at eight."
+    assert compose(quoting, "en-us").text == "About “Are you there?”: Yes."
+
+
+def test_emoji_alone_can_be_named() -> None:
+    """Where it is wanted, a message of nothing but emoji is said by their names."""
+    assert "thumbs up" in compose_text("👍", "en-us", name_emoji=True).text
+    assert compose_text("👍", "en-us").text.strip() == ""
+
+
+def test_taught_words_are_said_as_taught() -> None:
+    """A taught word is replaced where it is a word, in any case, and not inside others."""
+    words = {"nguyen": "win", "sql": "sequel"}
+
+    assert pronounce("Nguyen knows SQL, MySQL too", words) == "win knows sequel, MySQL too"
+
+
+def test_other_languages_keep_their_numbers() -> None:
+    """English rules are for English alone."""
+    assert read("Um 7:30 kostet es 5 €", "de") == "Um 7:30 kostet es 5 €"
+
+
+@given(st.text(max_size=200), st.sampled_from(["en-us", "fr-fr", "ja"]))
+def test_anything_can_be_composed(text: str, lang: str) -> None:
+    """Whatever is sent, composing it raises nothing."""
+    compose_text(text, lang, name_emoji=True)
+
+
+@given(
+    st.text(max_size=60),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["url", "pre", "mention", "hashtag", "spoiler", "code", "odd"]),
+            st.integers(0, 80),
+            st.integers(0, 80),
+        ),
+        max_size=5,
+    ),
+)
+def test_any_entities_can_be_composed(text: str, entities: list[tuple[str, int, int]]) -> None:
+    """Entities that overlap or lie outside the text do no harm."""
+    marked = [MessageEntity(*entity) for entity in entities]
+    date = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
+    compose(Message(1, date, Chat(7, "private"), text=text, entities=marked), "en-us")
