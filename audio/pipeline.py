@@ -23,6 +23,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -30,6 +31,7 @@ import numpy as np
 from audio.pace import Pace
 from audio.planner import Planner
 from audio.playback import Job, Piece, Playback, Speaker
+from audio.recording import Recording, RecordingError, chime
 from audio.types import (
     SAMPLE_RATE_HZ,
     AudioError,
@@ -56,6 +58,10 @@ _AHEAD_S = 10.0
 _BEAT_S = 2.0
 # How soon a missing or failing device is looked for again.
 _RETRY_S = 2.0
+
+
+_NO_PAUSE = np.zeros(0, np.float32)
+_CHIME = Chunk("", "", "", -1, ends_sentence=False, pause_s=0.0, letters=0.0)
 
 
 class Voice(Protocol):
@@ -329,7 +335,9 @@ class SpeechPipeline:
         match order:
             case Utterance():
                 idle = not self._jobs
-                self._jobs[order.id] = Job(order, time.monotonic(), idle_before=idle)
+                job = self._jobs[order.id] = Job(order, time.monotonic(), idle_before=idle)
+                if order.chime and idle:
+                    self._playback.add(Piece(job, _CHIME, False, chime(), _NO_PAUSE))
                 if order.urgent:
                     self._make_way()
             case _Abort():
@@ -436,14 +444,7 @@ class SpeechPipeline:
             stored_s, now_s = self._playback.stored_s(), time.monotonic()
             if stored_s > _AHEAD_S and now_s >= job.begin_at_s and not job.order.urgent:
                 break
-            if job.again is not None:
-                chunk, job.again = job.again, None
-            elif job.frames and not job.begun:
-                own_s = self._playback.stored_s(job)
-                chunk, wait_s = job.planner.next_held(self._pace, own_s)
-                job.begin_at_s = now_s + wait_s
-            else:
-                chunk = job.planner.next(self._pace, stored_s + self._playback.queued_s())
+            chunk = self._next_chunk(job, job.planner, stored_s)
             self._submit(_Work(job, chunk, job.planner.done, Interrupt()), job.order)
             return
         if self._renderings:
@@ -452,6 +453,18 @@ class SpeechPipeline:
             rendering.again = None
             order = rendering.order.utterance
             self._submit(_Work(rendering, chunk, rendering.planner.done, Interrupt()), order)
+
+    def _next_chunk(self, job: Job, planner: Planner | Recording, stored_s: float) -> Chunk:
+        if job.again is not None:
+            chunk, job.again = job.again, None
+            return chunk
+        if isinstance(planner, Recording):
+            return planner.next()
+        if job.frames and not job.begun:
+            chunk, wait_s = planner.next_held(self._pace, self._playback.stored_s(job))
+            job.begin_at_s = time.monotonic() + wait_s
+            return chunk
+        return planner.next(self._pace, stored_s + self._playback.queued_s())
 
     def _needs_voice(self) -> bool:
         """Say whether something for the loudspeaker waits for the voice."""
@@ -463,8 +476,11 @@ class SpeechPipeline:
         """Plan an utterance whose turn has come; False where that was its end."""
         order = job.order
         try:
-            job.planner = Planner(order.text, order.lang, order.speed, order.first_sentence)
-        except NothingToSpeakError as exc:
+            if order.recording:
+                job.planner = Recording(Path(order.recording), order.first_sentence)
+            else:
+                job.planner = Planner(order.text, order.lang, order.speed, order.first_sentence)
+        except (NothingToSpeakError, RecordingError) as exc:
             self._end(job, Outcome.FAILED, str(exc))
             return False
         except Exception as exc:  # one text must not take the others with it
@@ -496,14 +512,14 @@ class SpeechPipeline:
                 self._mailbox.put(_Synthesized(work, sound, error))
 
         self._work = work
-        self._synthesis.submit(
-            self._voice.synthesize,
-            work.chunk,
-            order.voice,
-            order.speed,
-            order.lang,
-            work.interrupt,
-        ).add_done_callback(report)
+        if isinstance(work.job.planner, Recording):
+            making = self._synthesis.submit(work.job.planner.read, work.chunk)
+        else:
+            making = self._synthesis.submit(
+                self._voice.synthesize,
+                *(work.chunk, order.voice, order.speed, order.lang, work.interrupt),
+            )
+        making.add_done_callback(report)
 
     def _receive(self, work: _Work, sound: Sound | None, error: BaseException | None) -> None:
         if work is not self._work:
@@ -522,12 +538,15 @@ class SpeechPipeline:
         self._learn(work, sound, job.order.speed)
         job.frames += len(sound.samples)
         if work.last and job.frames == 0:
-            reason = f"The voice {job.order.voice} can pronounce nothing of it. Send other words."
+            what = "There is no sound in it"
+            if not job.order.recording:
+                what = f"The voice {job.order.voice} can pronounce nothing of it"
+            reason = f"{what}. Send something else."
             self._end(job, Outcome.FAILED, reason)
             return
         pause = np.zeros(int(work.chunk.pause_s * SAMPLE_RATE_HZ), np.float32)
         if work.last:
-            pause = np.zeros(0, np.float32)
+            pause = _NO_PAUSE
             job.begin_at_s = 0.0
         self._playback.add(Piece(job, work.chunk, work.last, sound.samples, pause))
         self._note_sound(work, sound, job.order.id)
@@ -685,6 +704,8 @@ class SpeechPipeline:
         ready_s = self._playback.stored_s(job) + self._playback.queued_s()
         if job.planner is None:
             return ready_s
+        if isinstance(job.planner, Recording):
+            return ready_s + job.planner.left_s
         return ready_s + self._pace.audio_s(job.planner.letters_left, job.order.speed)
 
     def _tell(self) -> None:

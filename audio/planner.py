@@ -7,6 +7,7 @@ speaks on instead of ending; those words are cut off again (audio/voice.py).
 """
 
 import copy
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -103,18 +104,16 @@ class Planner:
         self._sentence = first_sentence
         self._sentences = [_words(sentence, lang) for sentence in sentences(text, lang)]
         self._next = 0  # the word that the next chunk begins with
+        lengths = [sum(word.letters for word in words) for words in self._sentences]
+        self._letters_after = [*itertools.accumulate(reversed(lengths), initial=0.0)][-2::-1]
 
     @property
     def letters_left(self) -> float:
         """How much has not been handed out, as `audio.pace.letters` counts."""
-        rest = sum(
-            word.letters for words in self._sentences[self._sentence + 1 :] for word in words
-        )
-        return rest + sum(
-            word.letters
-            for words in self._sentences[self._sentence :][:1]
-            for word in words[self._next :]
-        )
+        if self.done:
+            return 0.0
+        here = sum(word.letters for word in self._sentences[self._sentence][self._next :])
+        return here + self._letters_after[self._sentence]
 
     @property
     def done(self) -> bool:

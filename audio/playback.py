@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from audio.planner import Planner
+from audio.recording import Recording
 from audio.types import SAMPLE_RATE_HZ, Chunk, Devices, Samples, SpeakerError, Utterance
 
 # Between two utterances that follow each other without a pause of their own.
@@ -59,7 +60,7 @@ class Job:
     order: Utterance
     asked_s: float
     idle_before: bool
-    planner: Planner | None = None  # None until its turn comes
+    planner: Planner | Recording | None = None  # None until its turn comes
     again: Chunk | None = None
     """A chunk whose synthesis gave way to a more urgent one's."""
     frames: int = 0

@@ -106,6 +106,10 @@ class Utterance:
     """espeak-ng's name of the language, such as ``en-us``."""
     first_sentence: int = 0
     """Where to begin, counted from 0: sentences before it were heard in an earlier life."""
+    recording: str = ""
+    """A WAV file to play in place of the text; its stretches count as sentences."""
+    chime: bool = False
+    """Sound a chime first, where it comes to an idle loudspeaker."""
     urgent: bool = False
     """It comes next, after the sentence that sounds; what it interrupts goes on behind it."""
 

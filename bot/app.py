@@ -30,6 +30,7 @@ from audio.types import Devices, Fact
 from audio.voice import KokoroVoice
 from audio.wavfile import PREFIX, WavSpeaker
 from bot.access import Access, Limits
+from bot.attachments import Attachments
 from bot.controls import Controls
 from bot.delivery import Delivery
 from bot.handlers import COMMANDS, Handlers
@@ -131,11 +132,16 @@ async def running(
         intake = Intake(settings, inbox, outbox, delivery, access, limits, preferences, bot_id)
         controls = Controls(pipeline, inbox, outbox, delivery, access, preferences, intake, bot_id)
         await controls.start()
+        attachments = Attachments(
+            bot, inbox, outbox, delivery, controls.voice_note, settings.data_dir / "sounds"
+        )
+        stack.push_async_callback(attachments.close)
         Handlers(
             *(settings, pipeline, inbox, outbox, delivery, access),
-            *(preferences, intake, controls, polling, bot_id),
+            *(preferences, intake, controls, attachments, polling, bot_id),
         ).register(application)
         await delivery.resume()
+        await attachments.resume(bot_id)
         for name, work in {"quiet": delivery.keep_quiet(), "strip": strip.run()}.items():
             task = asyncio.create_task(work, name=name)
             stack.push_async_callback(_cancel, task)

@@ -18,6 +18,7 @@ from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
 from telegram.ext import Application, CallbackQueryHandler, CommandHandler
 
 from audio.pipeline import SpeechPipeline
+from audio.reading import pronounce
 from audio.text import speakable
 from audio.types import SAMPLE_RATE_HZ, AudioError, Samples, UnknownVoiceError, Utterance
 from audio.voices import check_voice, describe, families, language_of, voices_of
@@ -77,6 +78,7 @@ class Controls:
             "mute": self.mute,
             "unmute": self.unmute,
             "urgent": self.urgent,
+            "note": self.note,
             "voice": self.voice,
             "pronounce": self.pronounce,
             "invite": self.invite,
@@ -157,6 +159,22 @@ class Controls:
         user = update.effective_user
         if user is not None:
             await self.intake.take(update.update_id, message, user, composed, urgent=True)
+
+    async def note(self, update: Update, context: Context) -> None:
+        """Send a text, or the message that is answered, back as a voice note."""
+        message, user = update.effective_message, update.effective_user
+        if message is None or user is None:
+            return
+        answered = message.reply_to_message
+        text = " ".join(context.args or ()) or (answered.text or "" if answered else "")
+        manner = await self.preferences.manner(user.id, text)
+        composed = compose_text(text, manner.lang)
+        if not speakable(composed.text):
+            self._answer(update, "Send the words along, such as: /note Good night. Or answer one.")
+            return
+        said = pronounce(composed.text, await self.inbox.pronunciations())
+        utterance = Utterance(0, said, manner.voice, manner.speed, manner.lang)
+        self.voice_note(message.chat_id, utterance)
 
     # ---- how it sounds ----
 

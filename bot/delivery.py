@@ -5,6 +5,7 @@ import logging
 import sqlite3
 import time
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
@@ -128,9 +129,10 @@ class Delivery:
         burst = self._bursts.setdefault(message.chat_id, Burst(message.chat_id))
         burst.ids.add(message.id)
         self._outbox.react(message.chat_id, message.message_id, receipts.STORED)
-        self._pipeline.say(self._utterance(message))
+        self._pipeline.say(self.utterance(message))
 
-    def _utterance(self, message: Message) -> Utterance:
+    def utterance(self, message: Message) -> Utterance:
+        """Return the order that a message is."""
         voice = message.voice or self._settings.kokoro_voice
         own = self._settings.lang if voice == self._settings.kokoro_voice else language_of(voice)
         return Utterance(
@@ -140,6 +142,8 @@ class Delivery:
             self._speed(message),
             message.lang or own,
             message.sentence,
+            recording=message.file,
+            chime=self._settings.chime and not message.file,
             urgent=message.urgent,
         )
 
@@ -158,7 +162,7 @@ class Delivery:
                 await self._inbox.revise(message.id, text, skipped)
                 revised = replace(message, text=text, skipped=skipped)
                 waiting[message.id] = revised
-                self._pipeline.revise(self._utterance(revised))
+                self._pipeline.revise(self.utterance(revised))
                 return True
         return False
 
@@ -233,6 +237,13 @@ class Delivery:
                     await self.submit(message)
         for chat_id in await self._inbox.not_offered(self._bot_id):
             self._ask_soon(chat_id)
+
+    async def close(
+        self, message: Message, outcome: Outcome, reaction: ReactionEmoji, why: str = ""
+    ) -> None:
+        """End a message that never came to the pipeline."""
+        await self._inbox.end(message.id, outcome, reaction, why)
+        self._tell_end(message, reaction, why)
 
     async def stop(self) -> None:
         """Fall silent and forget what waits, also where the audio thread is past listening."""
@@ -373,6 +384,8 @@ class Delivery:
                     self._outbox.reply(message.chat_id, reason, to=message.message_id)
             case Ended():
                 self._leave(message, heard=fact.outcome is Outcome.HEARD)
+                if message.file:
+                    Path(message.file).unlink(missing_ok=True)
                 self._told_held.clear()
                 reason = _reason(message, fact)
                 self._tell_end(message, _REACTIONS[fact.outcome], reason)

@@ -37,6 +37,7 @@ from audio.text import speakable
 from audio.types import AudioError, Devices
 from audio.voices import describe
 from bot.access import Access, Pairing
+from bot.attachments import AttachmentError, Attachments, attachment_of
 from bot.compose import Composed, compose
 from bot.controls import Controls
 from bot.delivery import Delivery
@@ -57,6 +58,7 @@ COMMANDS = (
     BotCommand("replay", "say the last message again"),
     BotCommand("queue", "what waits"),
     BotCommand("urgent", "say a text next, such as: /urgent The bath is full"),
+    BotCommand("note", "send a text back as a voice note"),
     BotCommand("volume", "how loud, 0 to 150 percent"),
     BotCommand("speed", "how fast, 0.5 to 2"),
     BotCommand("voice", "choose and hear voices"),
@@ -70,11 +72,13 @@ COMMANDS = (
     BotCommand("help", "what I can do"),
 )
 
-HELP = """Send me a text and I say it aloud here. With ! in front it comes next.
+HELP = """Send me a text and I say it aloud here; with ! in front it comes next. Voice notes and \
+sound are played, .txt, .md and .pdf files read.
 
 /stop silence, forget what waits
 /skip the next one, /pause, /resume
 /replay the last one, /queue what waits
+/note text: as a voice note, not aloud
 /volume 80, /speed 1.2, /voice
 /mute 2h, /unmute; what comes is kept
 /devices where sound goes, /status
@@ -84,7 +88,7 @@ HELP = """Send me a text and I say it aloud here. With ! in front it comes next.
 On your messages: 👀 stored and in the queue, 👍 heard to the end, 🙊 cut off, 😴 held (I say \
 why), 💔 not spoken (I say why)."""
 
-CANT_SPEAK_YET = "I can only speak text yet. Send it as words."
+CANT_SPEAK_YET = "I can say texts, read .txt, .md and .pdf files, and play voice notes and sound."
 
 # How long the audio thread may take to list devices before the chat is told that it is busy.
 _DEVICES_TIMEOUT_S = 0.8
@@ -108,6 +112,7 @@ class Handlers:
     preferences: Preferences
     intake: Intake
     controls: Controls
+    attachments: Attachments
     polling: Polling
     bot_id: int
 
@@ -126,11 +131,14 @@ class Handlers:
         }.items():
             application.add_handler(CommandHandler(name, handler))
         self.controls.register(application)
+        files = filters.VOICE | filters.AUDIO | filters.VIDEO_NOTE | filters.Document.ALL
+        application.add_handler(MessageHandler(files, self.attached))
         application.add_handler(MessageHandler(text | filters.CAPTION, self.speak))
         application.add_handler(MessageHandler(filters.COMMAND, self.unknown_command))
         application.add_handler(MessageHandler(filters.ALL, self.cant_speak))
         application.add_handler(CallbackQueryHandler(self.choose_device, pattern=r"^device"))
         application.add_handler(CallbackQueryHandler(self.decide_late, pattern=r"^late:"))
+        application.add_handler(CallbackQueryHandler(self.decide_file, pattern=r"^file:"))
         application.add_handler(CallbackQueryHandler(self.old_button))
         application.add_error_handler(self.mistake)
 
@@ -221,6 +229,35 @@ class Handlers:
         if urgent:
             composed = replace(composed, text=composed.text.lstrip("! "))
         await self.intake.take(update.update_id, message, user, composed, urgent=urgent)
+
+    async def attached(self, update: Update, context: Context) -> None:
+        """Fetch a voice note, a sound or a text file, and queue it."""
+        message, user = update.message, update.effective_user
+        if message is None or user is None:
+            return
+        try:
+            attachment = attachment_of(message)
+        except AttachmentError as exc:
+            self.intake.refuse(message, str(exc))
+            return
+        if attachment is None:
+            await self.cant_speak(update, context)
+            return
+        stored = await self.intake.take(
+            update.update_id, message, user, Composed(""), attachment=attachment
+        )
+        if stored is not None:
+            self.attachments.fetch(stored)
+
+    async def decide_file(self, update: Update, _: Context) -> None:
+        """Say a long file, or some of it, or send it as a voice note."""
+        query = update.callback_query
+        if query is None or query.data is None or not isinstance(query.message, Message):
+            return
+        chat_id = query.message.chat_id
+        said = await self.attachments.decide(chat_id, query.data)
+        self.outbox.answer(chat_id, query.id, said)
+        self.outbox.edit(chat_id, query.message.message_id, said, None)
 
     async def edited(self, update: Update, context: Context) -> None:
         """Change what still waits; what has been said stays said."""

@@ -35,7 +35,7 @@ CREATE TABLE message (
     message_id INTEGER NOT NULL,
     text TEXT NOT NULL,
     accepted_at REAL NOT NULL,     -- seconds since 1970
-    state TEXT NOT NULL DEFAULT 'waiting', -- waiting, held, late, offered, or how it ended
+    state TEXT NOT NULL DEFAULT 'waiting', -- see WAITING and the others below
     sentence INTEGER NOT NULL DEFAULT 0,   -- the first one not heard yet
     changed_at REAL NOT NULL DEFAULT 0,    -- of the state or the sentence
     owed TEXT NOT NULL DEFAULT '',         -- a last reaction that Telegram has not taken yet
@@ -46,6 +46,7 @@ CREATE TABLE message (
     lang TEXT NOT NULL DEFAULT '',         -- empty: the voice's own
     urgent INTEGER NOT NULL DEFAULT 0,
     skipped TEXT NOT NULL DEFAULT '',      -- what was left out of it
+    file TEXT NOT NULL DEFAULT '',         -- what to fetch; then the recording to play
     UNIQUE (bot_id, update_id)
 );
 CREATE TABLE preference (
@@ -74,6 +75,7 @@ _MIGRATIONS = {
     ALTER TABLE message ADD COLUMN lang TEXT NOT NULL DEFAULT '';
     ALTER TABLE message ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE message ADD COLUMN skipped TEXT NOT NULL DEFAULT '';
+    ALTER TABLE message ADD COLUMN file TEXT NOT NULL DEFAULT '';
     CREATE TABLE preference (user_id INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
         PRIMARY KEY (user_id, name));
     CREATE TABLE pronunciation (word TEXT PRIMARY KEY, said TEXT NOT NULL);
@@ -82,8 +84,11 @@ _MIGRATIONS = {
 
 
 WAITING, HELD, LATE, OFFERED = "waiting", "held", "late", "offered"
+FETCHING, ASKED = "fetching", "asked"
 
-_COLUMNS = "id, chat_id, message_id, text, sentence, user_id, voice, speed, lang, urgent, skipped"
+_COLUMNS = (
+    "id, chat_id, message_id, text, sentence, user_id, voice, speed, lang, urgent, skipped, file"
+)
 
 
 class InboxError(Exception):
@@ -110,6 +115,8 @@ class Message:
     urgent: bool = False
     skipped: str = ""
     """What was left out of it, in words."""
+    file: str = ""
+    """What has to be fetched first; then the recording to play. Empty for a text."""
 
 
 class Inbox:
@@ -154,7 +161,7 @@ class Inbox:
     # ---- messages ----
 
     async def accept(
-        self, bot_id: int, update_id: int, message: Message, *, late: bool = False
+        self, bot_id: int, update_id: int, message: Message, state: str = WAITING
     ) -> Message | None:
         """Store a message; None if this update was stored before.
 
@@ -162,7 +169,7 @@ class Inbox:
             bot_id: the bot that it was sent to.
             update_id: Telegram's number of the update.
             message: its *id* does not count yet.
-            late: it waits for a decision and not for its turn.
+            state: what it waits for: its turn, or something else.
 
         Raises:
             InboxError: it can't be stored, so it is not accepted.
@@ -174,13 +181,13 @@ class Inbox:
             cursor = await self._database.execute(
                 "INSERT OR IGNORE INTO message"
                 " (bot_id, update_id, chat_id, message_id, text, accepted_at, changed_at, state,"
-                " user_id, voice, speed, lang, urgent, skipped)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " user_id, voice, speed, lang, urgent, skipped, file)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(bot_id, update_id, message.chat_id, message.message_id, message.text),
-                    *(now, now, LATE if late else WAITING),
+                    *(now, now, state),
                     *(message.user_id, message.voice, message.speed, message.lang),
-                    *(message.urgent, message.skipped),
+                    *(message.urgent, message.skipped, message.file),
                 ),
             )
         except sqlite3.Error as exc:
@@ -197,13 +204,36 @@ class Inbox:
         """Return the message of a chat that was heard last, if it is still known."""
         rows = await self._database.execute_fetchall(
             f"SELECT {_COLUMNS} FROM message"  # noqa: S608  # a constant
-            " WHERE bot_id = ? AND chat_id = ? AND state IN ('heard', 'stopped', 'skipped')"
+            " WHERE bot_id = ? AND chat_id = ? AND file = ''"
+            " AND state IN ('heard', 'stopped', 'skipped')"
             " ORDER BY changed_at DESC LIMIT 1",
             (bot_id, chat_id),
         )
         for row in rows:
             return replace(_message(row), sentence=0, urgent=False, skipped="")
         return None
+
+    async def fetching(self, bot_id: int) -> list[Message]:
+        """Return the messages whose files were not fetched yet."""
+        return await self._messages("bot_id = ? AND state = 'fetching'", bot_id)
+
+    async def with_files(self, bot_id: int) -> list[Message]:
+        """Return the messages whose recordings are still needed."""
+        return await self._messages(
+            "bot_id = ? AND file != '' AND state IN ('waiting', 'held', 'late', 'offered')", bot_id
+        )
+
+    async def fetched(self, message: Message, state: str) -> None:
+        """Remember what a file turned out to be."""
+        await self._database.execute(
+            "UPDATE message SET text = ?, file = ?, state = ?, changed_at = ? WHERE id = ?",
+            (message.text, message.file, state, time.time(), message.id),
+        )
+
+    async def asked(self, id_: int, chat_id: int) -> Message | None:
+        """Return a long text about which a chat was asked, if that is not decided."""
+        found = await self._messages("id = ? AND chat_id = ? AND state = 'asked'", id_, chat_id)
+        return found[0] if found else None
 
     async def revise(self, id_: int, text: str, skipped: str) -> None:
         """Store another text for a message that waits."""
@@ -301,11 +331,11 @@ class Inbox:
         now = time.time()
         await self._database.execute(
             "DELETE FROM message WHERE accepted_at < ? AND owed = '' AND reply = ''"
-            " AND state NOT IN ('waiting', 'held', 'late', 'offered')",
+            " AND state NOT IN ('waiting', 'held', 'late', 'offered', 'fetching', 'asked')",
             (now - _KEEP_S,),
         )
         await self._database.execute(
-            "DELETE FROM message WHERE state = 'offered' AND changed_at < ?",
+            "DELETE FROM message WHERE state IN ('offered', 'asked') AND changed_at < ?",
             (now - _KEEP_OFFERED_S,),
         )
 

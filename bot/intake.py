@@ -14,9 +14,10 @@ from audio.reading import pronounce
 from audio.text import speakable
 from bot import receipts
 from bot.access import Access, Limits
+from bot.attachments import Attachment
 from bot.compose import Composed
 from bot.delivery import Delivery
-from bot.inbox import Inbox, InboxError
+from bot.inbox import FETCHING, LATE, WAITING, Inbox, InboxError
 from bot.inbox import Message as Stored
 from bot.preferences import Preferences
 from bot.receipts import Outbox
@@ -58,16 +59,20 @@ class Intake:
         composed: Composed,
         *,
         urgent: bool = False,
-    ) -> None:
-        """Store a text of a person's and queue it, or say why not."""
-        if not speakable(composed.text):
+        attachment: Attachment | None = None,
+    ) -> Stored | None:
+        """Store a text or a file of a person's; a text is queued, a file returned to be fetched.
+
+        Where it can't be taken its sender is told why.
+        """
+        if attachment is None and not speakable(composed.text):
             why = f"There is nothing to say but {composed.skipped}." if composed.skipped else ""
             self.refuse(message, why or NOTHING_TO_SPEAK)
-            return
+            return None
         waiting, waiting_s = self.delivery.waiting(message.chat_id)
         if refusal := self.limits.check(user.id, waiting, waiting_s):
             self.refuse(message, refusal.reason if refusal.say else "")
-            return
+            return None
         age_s = time.time() - message.date.timestamp()
         late = 0 < self.settings.late_after_s < age_s
         try:
@@ -80,25 +85,27 @@ class Intake:
                     0,
                     message.chat_id,
                     message.message_id,
-                    self._announced(user, text),
+                    self._announced(user, text) if attachment is None else "",
                     user_id=user.id,
                     voice=manner.voice,
                     speed=manner.speed,
                     lang=manner.lang,
                     urgent=urgent,
                     skipped=composed.skipped,
+                    file=str(attachment or ""),
                 ),
-                late=late,
+                FETCHING if attachment else LATE if late else WAITING,
             )
         except (InboxError, sqlite3.Error) as exc:
             self.refuse(message, str(exc))
-            return
-        if stored is None:
-            return  # this update was stored before
+            return None
+        if stored is None or attachment is not None:
+            return stored  # None: this update was stored before
         if late:
             self.delivery.set_late(stored)
         else:
             await self.delivery.submit(stored)
+        return None
 
     def refuse(self, message: Message, why: str) -> None:
         """Break a heart, and say why unless that was said already."""

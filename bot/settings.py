@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     speak_emoji: bool = Field(
         default=False, description="Say the names of emoji where a message has nothing else."
     )
+    chime: bool = Field(
+        default=False, description="Sound a chime before a message that comes to a silent room."
+    )
     late_after_s: float = Field(
         default=600.0,
         ge=0,

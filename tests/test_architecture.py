@@ -26,11 +26,13 @@ MAY_IMPORT = {
         "onnxruntime",
     },
     "audio/speaker.py": {"audio.coreaudio", "audio.types", "numpy"},  # and sounddevice, by name
-    "audio/playback.py": {"audio.planner", "audio.types", "numpy"},
+    "audio/recording.py": {"audio.types", "numpy"},
+    "audio/playback.py": {"audio.planner", "audio.recording", "audio.types", "numpy"},
     "audio/pipeline.py": {
         "audio.pace",
         "audio.planner",
         "audio.playback",
+        "audio.recording",
         "audio.types",
         "numpy",
     },
@@ -48,6 +50,7 @@ MAY_IMPORT = {
     "bot/inbox.py": {"aiosqlite"},
     "bot/quiet.py": set(),
     "bot/preferences.py": {"audio.types", "audio.voices", "bot", "py3langid"},
+    "bot/attachments.py": {"audio", "bot", "numpy", "pypdf", "soundfile", "soxr", "telegram"},
     "bot/intake.py": {"audio.reading", "audio.text", "bot", "telegram"},
     "bot/controls.py": {"audio", "bot", "numpy", "soundfile", "telegram"},
     "bot/watch.py": {"audio.pipeline", "bot", "psutil", "telegram"},
