@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from audio.models import MODELS, VOICES_FILE, read_verified, verify
 from audio.types import SAMPLE_RATE_HZ, Chunk, Interrupt, Samples, Sound, SynthesisError
-from audio.voices import blend
+from audio.voices import blend, gain_of
 
 log = logging.getLogger(__name__)
 
@@ -86,13 +86,15 @@ _DURATION_OUTPUT = _field(
 class KokoroVoice:
     """Kokoro-82M through kokoro-onnx."""
 
-    def __init__(self, model_dir: Path, kind: str) -> None:
+    def __init__(self, model_dir: Path, kind: str, *, even: bool = True) -> None:
         """Remember where the model is; `load` reads it.
 
         Args:
             model_dir: the folder of the model files.
             kind: ``fp32`` or ``int8``.
+            even: make all voices equally loud.
         """
+        self._even = even
         self._model_dir = model_dir
         self._kind = kind
         self._session: _Session | None = None
@@ -174,6 +176,8 @@ class KokoroVoice:
             ) from exc
         finally:
             self._session.interrupt = None
+        if self._even:
+            samples = samples * np.float32(gain_of(voice))
         samples = fade_edges(samples)
         self._phrases.keep(key, samples)
         return Sound(samples, len(raw) / SAMPLE_RATE_HZ, time.perf_counter() - began_s)

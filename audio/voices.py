@@ -44,6 +44,64 @@ _LANGUAGES = {
 }
 
 
+# Measured: `python -m bench.loudness` (ITU-R BS.1770), int8 model: from -26.6 to -14.3 LUFS.
+_GAIN_DB: dict[str, float] = {
+    "af_alloy": 1.0,
+    "af_aoede": -2.8,
+    "af_bella": 0.3,
+    "af_heart": 1.4,
+    "af_jessica": 1.3,
+    "af_kore": -2.6,
+    "af_nicole": 0.2,
+    "af_nova": 5.6,
+    "af_river": 0.5,
+    "af_sarah": -0.6,
+    "af_sky": 2.9,
+    "am_adam": -2.9,
+    "am_echo": 1.3,
+    "am_eric": 0.1,
+    "am_fenrir": -2.1,
+    "am_liam": 0.3,
+    "am_michael": 3.1,
+    "am_onyx": 1.8,
+    "am_puck": -2.3,
+    "am_santa": 1.0,
+    "bf_alice": -0.3,
+    "bf_emma": -1.1,
+    "bf_isabella": -3.4,
+    "bf_lily": 0.6,
+    "bm_daniel": 0.3,
+    "bm_fable": 1.5,
+    "bm_george": 0.5,
+    "bm_lewis": 1.8,
+    "ef_dora": 2.6,
+    "em_alex": 2.4,
+    "em_santa": 1.9,
+    "ff_siwis": -1.7,
+    "hf_alpha": -4.4,
+    "hf_beta": -2.6,
+    "hm_omega": -3.7,
+    "hm_psi": -2.2,
+    "if_sara": -6.7,
+    "im_nicola": -1.5,
+    "jf_alpha": -0.7,
+    "jf_gongitsune": -0.2,
+    "jf_nezumi": -0.2,
+    "jf_tebukuro": -0.1,
+    "jm_kumo": -0.4,
+    "pf_dora": 2.4,
+    "pm_alex": 1.8,
+    "pm_santa": 1.7,
+    "zf_xiaobei": -1.0,
+    "zf_xiaoni": -2.8,
+    "zf_xiaoxiao": -4.5,
+    "zf_xiaoyi": -2.0,
+    "zm_yunjian": -0.4,
+    "zm_yunxi": 0.1,
+    "zm_yunxia": -0.4,
+    "zm_yunyang": 2.0,
+}
+
 _WHOLE = 100
 
 LANGUAGES = tuple(code for code, _ in _LANGUAGES.values())
@@ -82,6 +140,12 @@ def _known(name: str) -> str:
     near = difflib.get_close_matches(name.lower(), VOICES, n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
     raise UnknownVoiceError(f"There is no voice {name!r}. {hint}`crier voices` lists all 54.")
+
+
+def gain_of(voice: str) -> float:
+    """Return the factor that makes a voice, or a blend, as loud as the others."""
+    decibels = sum(_GAIN_DB.get(name, 0.0) * share for name, share in blend(voice))
+    return float(10 ** (decibels / 20))
 
 
 def families() -> list[tuple[str, str]]:

