@@ -22,7 +22,7 @@ _QUIET = 0.02
 
 
 class ToneVoice:
-    """Speaks a chunk as one tone for each number in it."""
+    """Speaks a chunk as one tone for each number in it; almost nothing where there is none."""
 
     def __init__(self, factor: float = 0.1) -> None:
         """Take *factor* seconds for a second of sound."""
@@ -42,7 +42,10 @@ class ToneVoice:
         """Return the tones of the numbers in a chunk."""
         ended = [False]
         interrupt.bind(lambda: ended.__setitem__(0, True))
-        tones = [tone(int(number)) for number in re.findall(r"\d+", chunk.text)] or [tone(0)]
+        numbers = re.findall(r"\d+", chunk.text)
+        # Part of a sentence without its number: too soft to be taken for a tone.
+        hush = np.full(int(0.1 * SAMPLE_RATE_HZ), _QUIET / 10, np.float32)
+        tones = [tone(int(number)) for number in numbers] or [hush]
         samples = np.concatenate(tones)
         took_s = len(samples) / SAMPLE_RATE_HZ * self._factor
         time.sleep(took_s)
