@@ -49,7 +49,7 @@ _HEADING = re.compile(r"^#{1,6}[ \t]+", re.MULTILINE)
 _BULLET = re.compile(r"^[ \t]*(?:[-*•+▪◦]|\[[ xX]\])[ \t]+(?:\[[ xX]\][ \t]+)?", re.MULTILINE)
 _EMPHASIS = re.compile(r"(?<!\w)(```|\*\*|__|\*|_|~~|`)(?=\S)([^\n]*?\S)\1(?!\w)")
 _EMOTICON = re.compile(
-    r"(?<![\w:;<])(?:[:;=8][-o*']?[)(\]\[dDpP/\\|3oO]|<3|¯\\_?\(ツ\)_?/¯|[xX]D)(?![\w/])"
+    r"(?<![\w:;<])(?:[:;][-o*']?[)(\]\[dDpP/\\|3oO]|=[)(]|<3|¯\\_?\(ツ\)_?/¯|[xX]D)(?![\w/])"
 )
 _LOVED = re.compile(r"(?<=\bI )[❤♥]\ufe0f?(?= \w)")
 _RULE = re.compile(r"^[ \t]*(?:[-*_=~][ \t]*){3,}$", re.MULTILINE)
