@@ -286,7 +286,8 @@ class Controls:
             self._answer(update, f"{exc} Or blend some: /voice af_heart:70,af_bella:30")
             return
         await self.preferences.choose(user_id, VOICE, given)
-        self._answer(update, f"{given} speaks for you from your next message on.")
+        said = f"{given} speaks for you from your next message on."
+        self._answer(update, f"{said} {_caution(given)}".strip())
 
     async def _voice_text(self, user_id: int) -> str:
         manner = await self.preferences.manner(user_id, "")
@@ -317,7 +318,7 @@ class Controls:
                 said = f"{argument}: listen to the voice note."
             case "set" if _is_voice(argument):
                 await self.preferences.choose(user_id, VOICE, argument)
-                said = f"{argument} speaks for you now."
+                said = f"{argument} speaks for you now. {_caution(argument)}".strip()
             case "follow":
                 follows = (await self.preferences.chosen(user_id)).get(FOLLOW)
                 await self.preferences.choose(user_id, FOLLOW, "" if follows else "yes")
@@ -430,6 +431,13 @@ class Controls:
 def _gain(percent: int) -> float:
     """Return the factor of a volume; squared, since ears hear in ratios."""
     return (percent / 100) ** 2
+
+
+def _caution(voice: str) -> str:
+    """Return what to know about a language that espeak, which tells sounds from letters, lacks."""
+    if language_of(voice) in ("ja", "cmn"):
+        return "Many of its signs are misread: espeak knows only the simplest of them."
+    return ""
 
 
 def _is_voice(name: str) -> bool:

@@ -93,6 +93,11 @@ class Delivery:
         """How many accepted messages have not ended."""
         return len(self._under_way)
 
+    @property
+    def kept(self) -> int:
+        """How many messages wait for the end of the quiet."""
+        return len(self._kept)
+
     def waiting(self, chat_id: int) -> tuple[int, float]:
         """Return how many messages of a chat have not ended, and how long they last, in seconds."""
         texts = [m.text for m in self._under_way.values() if m.chat_id == chat_id]

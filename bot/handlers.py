@@ -329,7 +329,8 @@ class Handlers:
             "Last time to first sound: " + (f"{first / 1000:.1f} s" if first else "none yet"),
         ]
         if reason := self.delivery.quiet_reason():
-            lines.insert(1, reason)
+            kept = _count(self.delivery.kept, "message")
+            lines.insert(1, f"{reason} {kept} kept.")
         warnings = (status.warning, self.inbox.notice, self.polling.warning)
         lines += [f"Warning: {warning}" for warning in warnings if warning]
         if status.last_error:
