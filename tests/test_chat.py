@@ -309,7 +309,7 @@ async def test_a_voice_is_previewed_as_a_note_and_chosen(
     async with start_toned():
         status = await answer_to(sandbox, "/status")
 
-    assert len(samples) / rate_hz > 0.2
+    assert len(samples) / rate_hz > 0.05  # a text without a number is a hush in this voice
     assert "bm_george" in status
     assert ear_a.spans() == []
 
