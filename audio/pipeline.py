@@ -342,6 +342,7 @@ class SpeechPipeline:
                     self._make_way()
             case _Abort():
                 self._silence()
+                self._end_renderings()
                 self._playback.paused = False
                 for job in list(self._jobs.values()):
                     self._end(job, Outcome.STOPPED)
@@ -368,17 +369,18 @@ class SpeechPipeline:
 
     def _revise(self, utterance: Utterance) -> None:
         revised = self._jobs.get(utterance.id)
-        if revised is None or revised.begun:
+        if revised is None or revised.begun or revised.heard_frames:
             return
         revised.order = utterance
         ids = list(self._jobs)
         # What was made of it, and of those behind it, is made anew, so that the order stays.
         for id_ in ids[ids.index(utterance.id) :]:
             job = self._jobs[id_]
-            if job.begun:
+            if job.begun or job.heard_frames:
                 continue
             self._playback.forget(job)
             job.planner, job.again, job.frames, job.begin_at_s = None, None, 0, 0.0
+            job.complete = False
             if self._work is not None and self._work.job is job:
                 self._work.interrupt.set()
                 self._work = None
@@ -396,6 +398,9 @@ class SpeechPipeline:
                 return self._retry_at_s - now_s
             if not self._open():
                 return _RETRY_S
+        self._playback.urgent_comes = any(
+            job.order.urgent and not job.complete for job in self._jobs.values()
+        )
         try:
             heard = self._playback.play()
         except AudioError as exc:
@@ -464,6 +469,8 @@ class SpeechPipeline:
             chunk, wait_s = planner.next_held(self._pace, self._playback.stored_s(job))
             job.begin_at_s = time.monotonic() + wait_s
             return chunk
+        if job.order.urgent:  # what it goes before does not keep it in sound
+            stored_s = self._playback.stored_s(job)
         return planner.next(self._pace, stored_s + self._playback.queued_s())
 
     def _needs_voice(self) -> bool:
@@ -498,6 +505,10 @@ class SpeechPipeline:
             planner = Planner(utterance.text, utterance.lang, utterance.speed)
         except AudioError as exc:
             order.on_sound(exc)
+            return
+        except Exception as exc:  # what is made for one must not end what is said to all
+            log.exception("Mistake in planning a text")
+            order.on_sound(AudioError(_mistake(exc)))
             return
         self._renderings.append(_Rendering(order, planner))
 
@@ -547,9 +558,18 @@ class SpeechPipeline:
         pause = np.zeros(int(work.chunk.pause_s * SAMPLE_RATE_HZ), np.float32)
         if work.last:
             pause = _NO_PAUSE
-            job.begin_at_s = 0.0
+            job.begin_at_s, job.complete = 0.0, True
         self._playback.add(Piece(job, work.chunk, work.last, sound.samples, pause))
         self._note_sound(work, sound, job.order.id)
+
+    def _end_renderings(self) -> None:
+        """Give up what is made for others."""
+        if self._work is not None:
+            self._work.interrupt.set()
+            self._work = None
+        for rendering in self._renderings:
+            rendering.order.on_sound(AudioError("Stopped."))
+        self._renderings.clear()
 
     def _receive_rendered(
         self, rendering: _Rendering, work: _Work, sound: Sound | None, error: BaseException | None

@@ -69,6 +69,8 @@ class Job:
     begun: bool = False
     begin_at_s: float = 0.0
     """Its first word is held back until then, since its sound would run out before its end."""
+    complete: bool = False
+    """All of its sound is there."""
     held: bool = False
     device: str = ""
 
@@ -110,7 +112,10 @@ class Playback:
         self._heard: deque[Piece] = deque()  # of the sentence that is being heard
         self._gain = self._last_gain = 1.0
         self.paused = False
+        self.urgent_comes = False
+        """An urgent utterance is on its way: what is not urgent begins no new sentence."""
         self.opened_s = 0.0
+        self._is_fresh = True
         self.first_sound_ms: int | None = None
 
     # ---- what is there ----
@@ -172,6 +177,7 @@ class Playback:
         """
         self._speaker.open()
         self.opened_s = time.monotonic()
+        self._is_fresh = True
 
     def play(self) -> list[Piece]:
         """Hand over what the device has room for; return what was heard to its end since.
@@ -244,6 +250,8 @@ class Playback:
             return False
         before = self._sent[-1] if self._sent else None
         new_sentence = not job.begun or before is None or before.chunk.ends_sentence
+        if new_sentence and self.urgent_comes and not job.order.urgent:
+            return False
         if new_sentence and (self._speaker.moved() or (not job.begun and self._own_stream())):
             if self._sent:
                 return False  # what was written is heard on the old device first
@@ -257,10 +265,14 @@ class Playback:
         if not job.begun:
             job.begun = True
             self._speaker.begin_utterance()
+            self._is_fresh = False
             if job.idle_before:
                 queued = self._speaker.written_frames - self._speaker.played_frames
                 waited_s = now_s - job.asked_s + queued / SAMPLE_RATE_HZ
                 self.first_sound_ms = round(1000 * waited_s)
+        if self._is_fresh:  # the rest of one that was paused
+            self._speaker.begin_utterance()
+            self._is_fresh = False
         job.device = self._speaker.device
         piece.begin_frame = self._speaker.written_frames
         return True
@@ -290,20 +302,17 @@ class Playback:
         """Forget the pieces of one utterance; be silent at once where it sounds."""
         pieces = (*self._sent, *self._ready)
         if self._speaker.is_open and any(p.job is job and p.written for p in pieces):
-            self._count_heard_in_part(job)
-            self._speaker.abort()
-            for piece in pieces:  # what the device held of others is written again
-                if piece.job is not job and piece.written:
-                    piece.written = 0
-                    piece.job.begun = False
-            self._ready, self._sent = self._sent + self._ready, deque()
+            self._take_back()  # what the device held of others is written again
         self.forget(job)
 
     def pause(self) -> None:
         """Be silent now; `resume` goes on with the word that was cut."""
         self.paused = True
-        if not self._speaker.is_open:
-            return
+        if self._speaker.is_open:
+            self._take_back()
+
+    def _take_back(self) -> None:
+        """Be silent now, and have everything again that was not heard, from a bit before it."""
         with contextlib.suppress(SpeakerError):  # of a lost device nobody can say
             played = self._speaker.played_frames
             for piece in (*self._sent, *self._ready):

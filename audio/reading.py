@@ -279,7 +279,7 @@ def _numbered(match: _Match) -> str:
 
 
 def _short(match: _Match) -> str:
-    return _SHORTHAND[match[0].casefold()]
+    return _SHORTHAND.get(match[0].casefold(), match[0])
 
 
 def _either(words: Iterable[str]) -> str:

@@ -84,6 +84,15 @@ class Access:
         self._code_until_s = time.monotonic() + _CODE_LIFE_S
         return self._code
 
+    async def is_owner(self, user_id: int) -> bool:
+        """Say whether a person may invite and remove others.
+
+        That is who is in the settings or, where nobody is, who was paired first.
+        """
+        if self._fixed:
+            return user_id in self._fixed
+        return next(iter(await self._inbox.names()), None) == user_id
+
     async def remove(self, user_id: int) -> bool:
         """Let a paired person speak no more; return whether there was such a one."""
         if not await self._inbox.remove_person(user_id):
@@ -101,13 +110,15 @@ class Access:
         if time.monotonic() > self._code_until_s:
             self._show_new_code()
             return Pairing.WRONG_CODE
-        if not secrets.compare_digest(code.strip().upper().encode(), self._code.encode()):
+        if not self._code or not secrets.compare_digest(
+            code.strip().upper().encode(), self._code.encode()
+        ):
             self._tries[user_id] = self._tries.get(user_id, 0) + 1
             log.warning("Wrong pairing code from user %d", user_id)
             return Pairing.WRONG_CODE
         await self._inbox.add_person(user_id, name)
         self._allowed.add(user_id)
-        self._code, self._invited = "", False
+        self._code, self._invited, self._code_until_s = "", False, 0.0
         log.info("Paired with user %d", user_id)
         return Pairing.PAIRED
 

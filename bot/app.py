@@ -133,7 +133,8 @@ async def running(
         controls = Controls(pipeline, inbox, outbox, delivery, access, preferences, intake, bot_id)
         await controls.start()
         attachments = Attachments(
-            bot, inbox, outbox, delivery, controls.voice_note, settings.data_dir / "sounds"
+            *(bot, inbox, outbox, delivery, controls.voice_note),
+            *(settings.data_dir / "sounds", settings.late_after_s),
         )
         stack.push_async_callback(attachments.close)
         Handlers(

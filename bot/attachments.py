@@ -9,7 +9,7 @@ import io
 import logging
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from audio.types import SAMPLE_RATE_HZ, Outcome, Utterance
 from bot import inbox as states
 from bot import receipts
 from bot.compose import compose_text
-from bot.delivery import Delivery
+from bot.delivery import Delivery, discard
 from bot.inbox import Inbox
 from bot.inbox import Message as Stored
 from bot.receipts import Outbox
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 MAX_BYTES = 20_000_000
 """What a bot may fetch. Source: Bot API, getFile."""
 MAX_SOUND_S = 600.0
-MAX_TEXT_CHARS = 100_000
+MAX_TEXT_CHARS = 60_000  # an hour; planning it takes the audio thread 0.1 s
 _MAX_PAGES = 300
 _LONG_S = 90.0
 _BLOCK_FRAMES = 48_000
@@ -114,8 +114,9 @@ class Attachments:
         inbox: Inbox,
         outbox: Outbox,
         delivery: Delivery,
-        send_note: Callable[[int, Utterance], None],
+        send_note: Callable[[int, Utterance, Callable[[str], Awaitable[None]]], None],
         folder: Path,
+        late_after_s: float,
     ) -> None:
         """Fetch with *bot*; keep sound in *folder* until it was heard."""
         self._bot = bot
@@ -124,6 +125,8 @@ class Attachments:
         self._delivery = delivery
         self._send_note = send_note
         self._folder = folder
+        self._late_after_s = late_after_s
+        self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def resume(self, bot_id: int) -> None:
@@ -150,6 +153,10 @@ class Attachments:
 
     async def _see_through(self, message: Stored) -> None:
         attachment = Attachment.parse(message.file)
+        async with self._turn:  # one after another, in the order in which they came
+            await self._fetch(message, attachment)
+
+    async def _fetch(self, message: Stored, attachment: Attachment) -> None:
         try:
             content = await self._download(attachment.file_id)
             if attachment.kind == SOUND:
@@ -157,8 +164,11 @@ class Attachments:
                 await asyncio.to_thread(decode, content, path)
                 await self._queue(replace(message, file=str(path)))
                 return
-            text = await asyncio.to_thread(text_of, content, attachment.kind)
-            await self._offer(message, compose_text(text, message.lang or "en-us").text)
+            lang = message.lang or "en-us"
+            text = await asyncio.to_thread(
+                lambda: compose_text(text_of(content, attachment.kind), lang).text
+            )
+            await self._offer(message, text)
         except AttachmentError as exc:
             await self._fail(message, str(exc))
         except (OSError, sqlite3.Error) as exc:
@@ -223,16 +233,28 @@ class Attachments:
                 await self._queue(replace(message, text=first))
                 return "Saying the first paragraph."
             case _ if choice == NOTE[:-1]:
-                utterance = self._delivery.utterance(message)
-                self._send_note(chat_id, utterance)
-                await self._delivery.close(message, Outcome.HEARD, receipts.HEARD)
-                return "Making a voice note."
+
+                async def sent(wrong: str) -> None:
+                    if wrong:
+                        await self._fail(message, wrong)
+                    else:
+                        await self._delivery.close(message, Outcome.HEARD, receipts.HEARD)
+
+                self._send_note(chat_id, self._delivery.utterance(message), sent)
+                return "Making a voice note of it, ten minutes at most."
         await self._delivery.close(message, Outcome.SKIPPED, receipts.CUT)
         return "Left unsaid."
 
     async def _queue(self, message: Stored) -> None:
-        await self._inbox.fetched(message, states.WAITING)
-        await self._delivery.submit(message)
+        late_after_s = self._late_after_s
+        late = 0 < late_after_s < await self._inbox.age_s(message.id)
+        if not await self._inbox.fetched(message, states.LATE if late else states.WAITING):
+            if message.file:
+                discard(message)  # stopped meanwhile
+        elif late:
+            self._delivery.set_late(message)
+        else:
+            await self._delivery.submit(message)
 
     async def _fail(self, message: Stored, why: str) -> None:
         try:
@@ -273,7 +295,7 @@ def decode(content: bytes, path: Path) -> None:
 
 
 def text_of(content: bytes, kind: str) -> str:
-    """Return the text of a file. Blocks.
+    """Return the text of a file, as much of it as is read. Blocks.
 
     Raises:
         AttachmentError: it has none, or none that can be read.
@@ -284,7 +306,7 @@ def text_of(content: bytes, kind: str) -> str:
             "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252",
         ):
             try:
-                return content.decode(encoding)
+                return content.decode(encoding)[:MAX_TEXT_CHARS]
             except UnicodeDecodeError:
                 continue
         raise AttachmentError("Its letters are in no form that I know. Save it as UTF-8.")
@@ -299,4 +321,4 @@ def text_of(content: bytes, kind: str) -> str:
     except PyPdfError as exc:
         raise AttachmentError(f"The PDF is damaged ({exc}). Send it in another form.") from exc
     # A line of a page ends where the paper does; a paragraph ends with a mark.
-    return re.sub(r"(?<![.!?:\n])\n(?=\S)", " ", "\n\n".join(pages))
+    return re.sub(r"(?<![.!?:\n])\n(?=\S)", " ", "\n\n".join(pages)[:MAX_TEXT_CHARS])

@@ -10,11 +10,13 @@ import logging
 import math
 import sqlite3
 import time
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
+from telegram.constants import ChatType
 from telegram.ext import Application, CallbackQueryHandler, CommandHandler
 
 from audio.pipeline import SpeechPipeline
@@ -37,6 +39,8 @@ log = logging.getLogger(__name__)
 Context = Any  # python-telegram-bot's CallbackContext
 
 _LOUDEST = 150
+_YEAR_S = 366 * 86400.0
+_NOTE_CHARS = 8000  # about ten minutes
 _VOLUME_STEP, _SPEED_STEP = 15, 0.1
 _PAGE = 8  # voices on one page of buttons
 _PREVIEW = {
@@ -262,7 +266,7 @@ class Controls:
         if span is None or span <= 0:
             self._answer(update, "For how long? Such as: /mute 2h, /mute 30m, or /mute alone.")
             return
-        await self.delivery.mute(time.time() + span)
+        await self.delivery.mute(FOR_GOOD if span > _YEAR_S else time.time() + span)
         self._answer(update, f"{self.delivery.quiet_reason()} What comes meanwhile is kept.")
 
     async def unmute(self, update: Update, _: Context) -> None:
@@ -336,27 +340,53 @@ class Controls:
         lang = language_of(voice)
         self.voice_note(chat_id, Utterance(0, _PREVIEW[lang], voice, 1.0, lang))
 
-    def voice_note(self, chat_id: int, utterance: Utterance) -> None:
-        """Send a text as a voice note."""
+    def voice_note(
+        self,
+        chat_id: int,
+        utterance: Utterance,
+        then: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
+        """Send a text as a voice note, the first ten minutes of it.
+
+        Args:
+            chat_id: where to.
+            utterance: what to say.
+            then: called when it was sent, with an empty text, or with what went wrong.
+        """
         loop = asyncio.get_running_loop()
         parts: list[Samples] = []
+        utterance = replace(utterance, text=utterance.text[:_NOTE_CHARS])
 
         def on_sound(part: Samples | AudioError | None) -> None:  # on the audio thread
-            if isinstance(part, AudioError):
-                loop.call_soon_threadsafe(self.outbox.reply, chat_id, str(part))
-            elif part is not None:
+            if isinstance(part, np.ndarray):
                 parts.append(part)
             else:
-                loop.call_soon_threadsafe(self._send_note, chat_id, np.concatenate(parts))
+                work = self._send_note(chat_id, parts, str(part or ""), then)
+                asyncio.run_coroutine_threadsafe(work, loop)
 
         self.pipeline.render(utterance, on_sound)
 
-    def _send_note(self, chat_id: int, samples: Samples) -> None:
-        import soundfile  # noqa: PLC0415  # loads libsndfile
+    async def _send_note(
+        self,
+        chat_id: int,
+        parts: list[Samples],
+        wrong: str,
+        then: Callable[[str], Awaitable[None]] | None,
+    ) -> None:
+        async def sent(_: Any) -> None:
+            if then is not None:
+                await then("")
 
-        note = io.BytesIO()
-        soundfile.write(note, samples, SAMPLE_RATE_HZ, format="OGG", subtype="OPUS")
-        self.outbox.voice(chat_id, note.getvalue())
+        try:
+            if not wrong:
+                note = await asyncio.to_thread(_encode, parts)
+                self.outbox.voice(chat_id, note, sent)
+            elif then is not None:
+                await then(wrong)
+            else:
+                self.outbox.reply(chat_id, wrong)
+        except Exception:
+            log.exception("Mistake in a voice note")
 
     # ---- words ----
 
@@ -386,12 +416,24 @@ class Controls:
 
     async def invite(self, update: Update, _: Context) -> None:
         """Make a code with which one more person may speak."""
+        if not await self._is_owner(update):
+            return
+        if update.effective_chat and update.effective_chat.type != ChatType.PRIVATE:
+            self._answer(update, "Ask me in a private chat: a code is for one person to see.")
+            return
         code = self.access.invite()
         self._answer(
             update,
             f"For one person, within an hour: they send me\n/pair {code}\n"
             "/people lists who may speak.",
         )
+
+    async def _is_owner(self, update: Update) -> bool:
+        user = update.effective_user
+        if user is not None and await self.access.is_owner(user.id):
+            return True
+        self._answer(update, "Only the owner of this computer's bot can do that.")
+        return False
 
     async def people(self, update: Update, _: Context) -> None:
         """List the people who were paired, with a button to remove each."""
@@ -404,7 +446,7 @@ class Controls:
         rows = [
             [InlineKeyboardButton(f"Remove {name}", callback_data=f"person:remove:{who}")]
             for who, name in names.items()
-            if who != own
+            if who != own and await self.access.is_owner(own)
         ]
         lines.append("/invite lets one more in.")
         self._answer(update, "\n".join(lines), InlineKeyboardMarkup(rows) if rows else None)
@@ -416,8 +458,15 @@ class Controls:
             return
         _, _, who = query.data.partition(":remove:")
         chat_id = query.message.chat_id
-        removed = who.isdecimal() and await self.access.remove(int(who))
-        said = "Removed. They are not heard any more." if removed else "They are gone already."
+        own = query.from_user.id
+        if not await self.access.is_owner(own) or who == str(own):
+            said = "Only the owner can do that, and not to themselves."
+        elif not who.isdecimal() or not await self.access.remove(int(who)):
+            said = "They are gone already."
+        elif self.access.allows(int(who)):
+            said = "Removed, but TELEGRAM_ALLOWED_USERS still lets them speak."
+        else:
+            said = "Removed. They are not heard any more."
         self.outbox.answer(chat_id, query.id, said)
         self.outbox.edit(chat_id, query.message.message_id, said, None)
 
@@ -426,6 +475,17 @@ class Controls:
     ) -> None:
         if update.effective_chat:
             self.outbox.reply(update.effective_chat.id, text, keyboard=keyboard)
+
+
+def _encode(parts: list[Samples]) -> bytes:
+    """Return sound as OGG/Opus. Blocks."""
+    import soundfile  # noqa: PLC0415  # loads libsndfile
+
+    note = io.BytesIO()
+    with soundfile.SoundFile(note, "w", SAMPLE_RATE_HZ, 1, format="OGG", subtype="OPUS") as file:
+        for part in parts:
+            file.write(part)
+    return note.getvalue()
 
 
 def _gain(percent: int) -> float:

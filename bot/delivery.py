@@ -162,9 +162,11 @@ class Delivery:
             for message in waiting.values():
                 if (message.chat_id, message.message_id) != (chat_id, message_id):
                     continue
-                if message.sentence or message.id == status.speaking_id:
+                if message.sentence or message.file or message.id == status.speaking_id:
                     return False
                 await self._inbox.revise(message.id, text, skipped)
+                if message.id not in waiting:
+                    return False  # it ended meanwhile
                 revised = replace(message, text=text, skipped=skipped)
                 waiting[message.id] = revised
                 self._pipeline.revise(self.utterance(revised))
@@ -180,11 +182,14 @@ class Delivery:
     async def mute(self, until: float) -> None:
         """Be silent until that time, in seconds since 1970, and keep what waits; 0 ends it."""
         self._quiet.mute(until)
-        await self._inbox.choose("mute", str(until) if until else None, "")
         if until:
             self._keeping |= set(self._under_way)
             self._pipeline.abort()
-        else:
+        try:
+            await self._inbox.choose("mute", str(until) if until else None, "")
+        except sqlite3.Error as exc:
+            log.error("A mute can't be stored: %s", exc)  # noqa: TRY400
+        if not until:
             await self._release()
 
     async def _keep(self, message: Message) -> None:
@@ -200,34 +205,46 @@ class Delivery:
         """Say what was kept as soon as it need not be quiet any more; until cancelled."""
         while True:
             await asyncio.sleep(_LOOK_S)
-            if self._kept and not self._quiet.reason():
-                await self._release()
-            elif self._under_way and self._quiet.reason() and not self._keeping:
-                # Quiet hours begin: what sounds ends, what waits is kept.
-                status = self._pipeline.status()
-                for message in self.queue():
-                    if message.id != status.speaking_id and not message.urgent:
-                        self._keeping.add(message.id)
-                        self._pipeline.skip(message.id)
+            try:
+                if self._kept and not self._quiet.reason():
+                    await self._release()
+                elif self._under_way and self._quiet.reason():
+                    self._keep_what_waits()
+            except Exception:  # such as a full disk; it is tried again
+                log.exception("Mistake in keeping quiet")
+
+    def _keep_what_waits(self) -> None:
+        """Quiet hours begin: what sounds ends, what waits is kept."""
+        speaking = self._pipeline.status().speaking_id
+        for message in self.queue():
+            if message.id != speaking and not message.urgent and message.id not in self._keeping:
+                self._keeping.add(message.id)
+                self._pipeline.skip(message.id)
 
     async def _release(self) -> None:
         """Say what was kept; ask first about what has become old meanwhile."""
-        kept, self._kept = self._kept, {}
         self._told_quiet.clear()
         late_after_s = self._settings.late_after_s
-        for message in kept.values():
-            if late_after_s and await self._inbox.age_s(message.id) > late_after_s:
-                await self._inbox.mark(message.id, states.LATE)
+        held = (states.HELD,)
+        for id_ in list(self._kept):
+            old = late_after_s and await self._inbox.age_s(id_) > late_after_s
+            moved = await self._inbox.move(id_, held, states.LATE if old else states.WAITING)
+            message = self._kept.pop(id_, None)
+            if message is None or not moved:
+                continue  # it was stopped meanwhile
+            if old:
                 self._ask_soon(message.chat_id)
             else:
-                await self._inbox.mark(message.id, states.WAITING)
                 await self.submit(message)
 
     async def resume(self) -> None:
         """Go on with what an earlier life of the process left: messages, receipts, questions."""
         self._quiet.mute(float(await self._inbox.choice("mute", "") or 0))
         for message, reaction, reason in await self._inbox.owed(self._bot_id):
-            self._tell_end(message, reaction, reason)
+            try:
+                self._tell_end(message, reaction, reason)
+            except ValueError:  # a reaction of another version
+                log.exception("A receipt can't be given")
         left = await self._inbox.unfinished(self._bot_id)
         if left:
             late_after_s = self._settings.late_after_s
@@ -254,14 +271,16 @@ class Delivery:
         """Fall silent and forget what waits, also where the audio thread is past listening."""
         self._pipeline.abort()
         self._keeping.clear()
-        kept, self._kept = self._kept, {}
-        for message in kept.values():
-            self._tell_end(message, receipts.CUT, "")
+        kept, self._kept = list(self._kept.values()), {}
         try:
+            kept += await self._inbox.fetching(self._bot_id)
             # On the disk at once, so that a restart does not speak what was stopped.
             await self._inbox.end_all(self._bot_id, Outcome.STOPPED, receipts.CUT)
         except sqlite3.Error as exc:
             log.error("A stop can't be stored: %s", exc)  # noqa: TRY400
+        for message in kept:
+            self._tell_end(message, receipts.CUT, "")
+            discard(message)
 
     # ---- messages that came late ----
 
@@ -290,7 +309,7 @@ class Delivery:
 
         async def asked(_: Any) -> None:
             for message in late:
-                await self._inbox.mark(message.id, states.OFFERED)
+                await self._inbox.move(message.id, (states.LATE,), states.OFFERED)
 
         one = len(late) == 1
         came = "1 message came" if one else f"{len(late)} messages came"
@@ -311,8 +330,10 @@ class Delivery:
         said = {LATE_ALL: late, LATE_LAST: late[-1:]}.get(choice, [])
         for message in late:
             if message in said:
-                await self._inbox.mark(message.id, states.WAITING)
-                await self.submit(message)
+                # Pressed twice, or a question that came twice: it is said once.
+                open_ = (states.LATE, states.OFFERED)
+                if await self._inbox.move(message.id, open_, states.WAITING):
+                    await self.submit(message)
             else:
                 await self._inbox.end(message.id, Outcome.SKIPPED, receipts.CUT)
                 self._tell_end(message, receipts.CUT, "")
@@ -349,18 +370,33 @@ class Delivery:
             await self._record(fact)
             self._tell(message, fact)
             return
-        self._leave(message, heard=False)
+        del self._under_way[message.id]
+        self._forget_in_burst(message)
         unfinished = {m.id: m for m in await self._inbox.unfinished(self._bot_id)}
-        await self._keep(unfinished.get(message.id, message))
+        if message.id not in unfinished:
+            self._tell_end(message, receipts.CUT, "")  # a stop came meanwhile
+        else:
+            await self.submit(unfinished[message.id])  # which keeps it, if it is still quiet
 
     def _leave(self, message: Message, *, heard: bool) -> None:
         """Count a message as ended."""
         del self._under_way[message.id]
-        burst = self._bursts[message.chat_id]
+        self._keeping.discard(message.id)
+        burst = self._bursts.get(message.chat_id)
+        if burst is None:
+            return
         burst.ended += 1
         burst.heard += heard
         if burst.ended == burst.total:
             del self._bursts[message.chat_id]
+
+    def _forget_in_burst(self, message: Message) -> None:
+        """Leave out a message that is kept for later."""
+        burst = self._bursts.get(message.chat_id)
+        if burst is not None:
+            burst.ids.discard(message.id)
+            if burst.ended >= burst.total:
+                del self._bursts[message.chat_id]
 
     async def drain(self) -> None:
         """Return when every fact that is there has become a record and a receipt."""
@@ -389,8 +425,7 @@ class Delivery:
                     self._outbox.reply(message.chat_id, reason, to=message.message_id)
             case Ended():
                 self._leave(message, heard=fact.outcome is Outcome.HEARD)
-                if message.file:
-                    Path(message.file).unlink(missing_ok=True)
+                discard(message)
                 self._told_held.clear()
                 reason = _reason(message, fact)
                 self._tell_end(message, _REACTIONS[fact.outcome], reason)
@@ -413,10 +448,17 @@ class Delivery:
         async def replied(_: Any) -> None:
             await self._inbox.replied(message.id)
 
-        emoji = ReactionEmoji(reaction)
-        self._outbox.react(message.chat_id, message.message_id, emoji, then=reacted)
+        if reaction:  # where only the reason is owed, Telegram has taken it already
+            emoji = ReactionEmoji(reaction)
+            self._outbox.react(message.chat_id, message.message_id, emoji, then=reacted)
         if reason:
             self._outbox.reply(message.chat_id, reason, to=message.message_id, then=replied)
+
+
+def discard(message: Message) -> None:
+    """Remove the recording of a message that is over."""
+    if message.file.endswith(".wav"):
+        Path(message.file).unlink(missing_ok=True)
 
 
 def _reason(message: Message, fact: Ended) -> str:

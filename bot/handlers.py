@@ -262,8 +262,8 @@ class Handlers:
     async def edited(self, update: Update, context: Context) -> None:
         """Change what still waits; what has been said stays said."""
         message = update.edited_message
-        if message is None:
-            return
+        if message is None or message.document or message.voice or message.audio:
+            return  # the caption of a file is not what is said
         composed = await self._compose(message, context)
         if speakable(composed.text):
             text = pronounce(composed.text, await self.inbox.pronunciations())

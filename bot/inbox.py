@@ -223,12 +223,14 @@ class Inbox:
             "bot_id = ? AND file != '' AND state IN ('waiting', 'held', 'late', 'offered')", bot_id
         )
 
-    async def fetched(self, message: Message, state: str) -> None:
-        """Remember what a file turned out to be."""
-        await self._database.execute(
-            "UPDATE message SET text = ?, file = ?, state = ?, changed_at = ? WHERE id = ?",
+    async def fetched(self, message: Message, state: str) -> bool:
+        """Remember what a file turned out to be; False where it was stopped meanwhile."""
+        cursor = await self._database.execute(
+            "UPDATE message SET text = ?, file = ?, state = ?, changed_at = ?"
+            " WHERE id = ? AND state IN ('fetching', 'asked')",
             (message.text, message.file, state, time.time(), message.id),
         )
+        return cursor.rowcount > 0
 
     async def asked(self, id_: int, chat_id: int) -> Message | None:
         """Return a long text about which a chat was asked, if that is not decided."""
@@ -272,6 +274,16 @@ class Inbox:
             "UPDATE message SET state = ?, changed_at = ? WHERE id = ?", (state, time.time(), id_)
         )
 
+    async def move(self, id_: int, from_: tuple[str, ...], to: str) -> bool:
+        """Change a state if it is one of *from_*; return whether it was."""
+        marks = ", ".join("?" * len(from_))
+        cursor = await self._database.execute(
+            "UPDATE message SET state = ?, changed_at = ? WHERE id = ?"  # noqa: S608  # marks only
+            f" AND state IN ({marks})",
+            (to, time.time(), id_, *from_),
+        )
+        return cursor.rowcount > 0
+
     async def end(self, id_: int, state: str, owed: str, reply: str = "") -> None:
         """Remember how a message ended, and what its sender has to be told of it."""
         await self._database.execute(
@@ -283,7 +295,7 @@ class Inbox:
         """Remember that everything that waited to be spoken ended in the same way."""
         await self._database.execute(
             "UPDATE message SET state = ?, owed = ?, changed_at = ?"
-            " WHERE bot_id = ? AND state IN ('waiting', 'held')",
+            " WHERE bot_id = ? AND state IN ('waiting', 'held', 'fetching')",
             (state, owed, time.time(), bot_id),
         )
 
@@ -353,8 +365,10 @@ class Inbox:
         )
 
     async def names(self) -> dict[int, str]:
-        """Return the paired people's names by their ids."""
-        rows = await self._database.execute_fetchall("SELECT user_id, name FROM person")
+        """Return the paired people's names by their ids, the first one first."""
+        rows = await self._database.execute_fetchall(
+            "SELECT user_id, name FROM person ORDER BY paired_at"
+        )
         return {row[0]: row[1] for row in rows}
 
     async def remove_person(self, user_id: int) -> bool:

@@ -141,6 +141,8 @@ class Polling:
             except TimeoutError:
                 log.info("Asking Telegram anew")
                 continue
+            finally:
+                self._scope = None  # a finished one can't be moved
             if self._failures:
                 log.info("Telegram answers again")
             self._failures = 0

@@ -34,7 +34,10 @@ class Quiet:
         if now.timestamp() < self._muted_until:
             if self._muted_until == FOR_GOOD:
                 return "Muted until /unmute."
-            until = dt.datetime.fromtimestamp(self._muted_until, now.tzinfo)
+            try:
+                until = dt.datetime.fromtimestamp(self._muted_until, now.tzinfo)
+            except (ValueError, OverflowError, OSError):  # further off than any calendar
+                return "Muted until /unmute."
             return f"Muted until {until:%H:%M}."
         if self._hours is None or urgent:
             return ""

@@ -87,9 +87,9 @@ class Outbox:
             then,
         )
 
-    def voice(self, chat_id: int, note: bytes) -> None:
+    def voice(self, chat_id: int, note: bytes, then: _Then | None = None) -> None:
         """Send a voice note: OGG/Opus."""
-        self._post(("chat", chat_id), chat_id, lambda: self._bot.send_voice(chat_id, note))
+        self._post(("chat", chat_id), chat_id, lambda: self._bot.send_voice(chat_id, note), then)
 
     def edit(
         self, chat_id: int, message_id: int, text: str, keyboard: InlineKeyboardMarkup | None

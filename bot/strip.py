@@ -6,6 +6,7 @@ only when something changed, and ends as a sentence. Runs on the event loop.
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
 """Telegram takes about one edit a second in a chat."""
+_GROUP_EVERY_S = 5.0
 _AFTER_S = 3.0
 _WORTH_S = 4.0  # a burst that is nearly over needs no buttons
 
@@ -34,6 +36,7 @@ class _Shown:
     burst: Burst
     message_id: int = 0  # 0: on its way
     text: str = ""
+    edited_s: float = 0.0
 
 
 class Strip:
@@ -67,11 +70,15 @@ class Strip:
                 left_s = self._delivery.left_s(chat_id)
                 if burst.age_s > _AFTER_S and left_s > _WORTH_S:
                     self._send(chat_id, burst, text)
-            elif shown.message_id and shown.text != text:
-                shown.text = text
+            elif shown.message_id and shown.text != text and self._may_edit(chat_id, shown):
+                shown.text, shown.edited_s = text, time.monotonic()
                 self._outbox.edit(chat_id, shown.message_id, text, self._buttons())
         for chat_id in [c for c in self._shown if c not in self._delivery.bursts()]:
             self._end(chat_id)
+
+    def _may_edit(self, chat_id: int, shown: _Shown) -> bool:
+        """Say whether it is time for an edit: a group takes 20 messages a minute, edits too."""
+        return chat_id > 0 or time.monotonic() - shown.edited_s > _GROUP_EVERY_S
 
     def _send(self, chat_id: int, burst: Burst, text: str) -> None:
         shown = self._shown[chat_id] = _Shown(burst, text=text)

@@ -48,6 +48,7 @@ class Watch:
         self._answers = -1
         self._stalled_s = 0.0
         self._poked = False
+        self._asking: asyncio.Task[bool] | None = None
 
     async def run(self) -> str:
         """Watch until the process has to end; return why."""
@@ -65,8 +66,12 @@ class Watch:
                     f"The audio thread has been stuck for {self._wedged_s:.0f} s, most likely in a "
                     "device that does not answer."
                 )
-            if await self._is_deaf():
-                return "Telegram answers, but fetching messages does not work."
+            if self._asking is None and self._is_stalled():
+                self._asking = asyncio.create_task(self._is_deaf())
+            elif self._asking is not None and self._asking.done():
+                deaf, self._asking = self._asking.result(), None
+                if deaf:
+                    return "Telegram answers, but fetching messages does not work."
             if self._delivery.under_way == 0:
                 used = psutil.Process().memory_info().rss
                 if used > _MEMORY_BYTES:
@@ -79,7 +84,7 @@ class Watch:
         self._beat_s = beat_s
         return self._wedged_s >= WEDGED_S
 
-    async def _is_deaf(self) -> bool:
+    def _is_stalled(self) -> bool:
         if self._polling.answers != self._answers:
             self._answers, self._stalled_s, self._poked = self._polling.answers, 0.0, False
             return False
@@ -87,6 +92,10 @@ class Watch:
         if self._stalled_s < STALLED_S:
             return False
         self._stalled_s = 0.0
+        return True
+
+    async def _is_deaf(self) -> bool:
+        """Ask Telegram otherwise; it may take its time."""
         with contextlib.suppress(TelegramError):
             await self._bot.get_me()
             if self._poked:

@@ -75,6 +75,7 @@ COMMANDS = {
     "/voice nobody": "There is no voice",
     "/voice af_heart:70,af_bella:30": "speaks for you",
     "/mute ages": "Such as: /mute 2h",
+    "/mute 99999999d": "Muted until /unmute",
     "/unmute": "Unmuted",
     "/pronounce": "Teach me like this",
     "/pronounce nonsense": "Like this",

@@ -87,6 +87,11 @@ def test_taught_words_are_said_as_taught() -> None:
     assert pronounce("Nguyen knows SQL, MySQL too", words) == "win knows sequel, MySQL too"
 
 
+def test_letters_that_only_look_like_shorthand_are_left_alone() -> None:
+    """A Turkish capital is no English i, and no mistake."""
+    assert compose_text("İdk", "en-us").text
+
+
 def test_other_languages_keep_their_numbers() -> None:
     """English rules are for English alone."""
     assert read("Um 7:30 kostet es 5 €", "de") == "Um 7:30 kostet es 5 €"

@@ -101,6 +101,21 @@ def test_the_urgent_comes_after_the_sentence_and_the_rest_goes_on(start: Start) 
     assert all(e.outcome is Outcome.HEARD for e in ended)
 
 
+def test_a_long_urgent_utterance_is_not_cut_by_what_waits(start: Start) -> None:
+    """Between the sentences of an urgent utterance nothing else is heard."""
+    mac = start("Speakers")
+    mac.say(SIX)
+    mac.sentence_heard(1)
+    mac.say(words(*range(11, 17)), urgent=True)
+    for _ in range(2):
+        mac.ended()
+    numbers = heard(mac.devices[0])
+    place = numbers.index(11)
+
+    assert numbers[place : place + 6] == [11, 12, 13, 14, 15, 16]
+    assert [n for n in numbers if n < 10] == [1, 2, 3, 4, 5, 6]
+
+
 def test_loudness_changes_what_sounds_already(start: Start) -> None:
     """A change of loudness is heard within the message, without a step."""
     mac = start("Speakers")

@@ -133,6 +133,21 @@ async def test_an_owed_receipt_survives_a_restart(sandbox: Sandbox, start_toned:
         assert bot.pipeline.status().first_sound_ms is None
 
 
+async def test_a_reason_alone_can_be_owed(
+    sandbox: Sandbox, start_toned: StartBot, settings: Settings
+) -> None:
+    """Where only the reply could not be sent before the restart, it is sent after it."""
+    inbox = await Inbox.open(settings.data_dir / "crier.db")
+    number = sandbox.send(ALICE, "Number 1.")
+    message = await inbox.accept(sandbox.bot_id, 1, Message(0, ALICE.id, number, "Number 1."))
+    assert message is not None
+    await inbox.end(message.id, "failed", "💔", "The reason.")
+    await inbox.reacted(message.id, "💔")
+    await inbox.close()
+    async with start_toned():
+        await sandbox.wait_for(reply_with("The reason.", to=number))
+
+
 async def test_what_was_stopped_stays_silent_after_a_restart(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:
@@ -342,6 +357,18 @@ async def test_being_offline_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> Non
         await _watch(watched, monkeypatch, 1.0)
 
     assert watched.pokes == 0
+
+
+async def test_polling_can_be_poked_at_any_moment(sandbox: Sandbox, start_toned: StartBot) -> None:
+    """A poke while updates are handled, and while none is, does no harm."""
+    async with start_toned() as bot:
+        for number in range(5):
+            message = sandbox.send(ALICE, f"Number {number}.")
+            for _ in range(20):
+                bot.watch._polling.poke()
+                await asyncio.sleep(0.005)
+            await sandbox.wait_for(reaction_to(message, "👍"))
+        assert not bot.polling.done()
 
 
 async def test_waking_up_asks_telegram_anew(monkeypatch: pytest.MonkeyPatch) -> None:
