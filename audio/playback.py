@@ -250,7 +250,7 @@ class Playback:
             return False
         before = self._sent[-1] if self._sent else None
         new_sentence = not job.begun or before is None or before.chunk.ends_sentence
-        if new_sentence and self.urgent_comes and not job.order.urgent:
+        if self.urgent_comes and not job.order.urgent and not self._is_within_sentence(piece):
             return False
         if new_sentence and (self._speaker.moved() or (not job.begun and self._own_stream())):
             if self._sent:
@@ -337,12 +337,12 @@ class Playback:
             piece.written = 0
             piece.job.begun = piece.job.idle_before = False  # it begins anew on the next device
 
-    def _count_heard_in_part(self, job: Job | None = None) -> None:
+    def _count_heard_in_part(self) -> None:
         """Count what has been heard of pieces that are about to be cut."""
         with contextlib.suppress(SpeakerError):  # of a lost device nobody can say
             played = self._speaker.played_frames
             for piece in (*self._sent, *self._ready):
-                if piece.written and job in (None, piece.job):
+                if piece.written:
                     heard = min(played - piece.begin_frame, len(piece.samples))
                     piece.job.heard_frames += max(0, heard)
 

@@ -9,9 +9,6 @@ from audio.types import NothingToSpeakError
 
 _SPACE = re.compile(r"\s+")
 _LINE = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
-# Marks after which a reader breathes within a sentence.
-_CLAUSE_END = re.compile(r"(?<=[,;:—–)])\s+")
-
 _SILENT_CATEGORIES = frozenset({"So", "Sk", "Cc", "Cf", "Co", "Cs", "Cn"})
 """Unicode categories that are dropped: pictures, and characters that nobody sees.
 
@@ -68,8 +65,3 @@ def sentences(text: str, lang: str) -> list[str]:
             "There is no letter or digit in it, so there is nothing to say. Send some words."
         )
     return found
-
-
-def clauses(sentence: str) -> list[str]:
-    """Split *sentence* after commas, colons and the like."""
-    return _CLAUSE_END.split(sentence)

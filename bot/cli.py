@@ -88,8 +88,11 @@ def _finish(work: Coroutine[Any, Any, int]) -> int:
 
     try:
         asyncio.run(main())
-    except (InboxError, sqlite3.Error) as exc:
-        print(f"The database can't be used: {exc}", file=sys.stderr)
+    except InboxError as exc:
+        print(exc, file=sys.stderr)
+        return FAILED
+    except sqlite3.Error as exc:
+        print(f"The database can't be used ({exc}). Make room on its disk.", file=sys.stderr)
         return FAILED
     return OK
 

@@ -75,7 +75,8 @@ async def demo(settings: Settings) -> int:
     async with sandbox.serve():
         settings = settings.replaced(telegram_api_url=sandbox.url)
         before = _wav_files(settings)
-        async with running(settings, show_code=lambda _: None):
+        async with running(settings, show_code=lambda _: None) as bot:
+            await bot.delivery.mute(0)  # a /mute of the last demo would keep a pipe for ever
             chat = _Chat(sandbox, say)
             watching = asyncio.create_task(chat.watch())
             talking = asyncio.create_task(

@@ -17,6 +17,7 @@ from bot.app import Running, running
 from bot.sandbox import Event, Person, Sandbox
 from bot.settings import Settings, load
 from tests.loudspeaker import Ear, Loudspeakers
+from tests.tones import ToneVoice
 
 TOKEN = "4217:canary-AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
 ALICE = Person(7, "Alice")
@@ -104,6 +105,20 @@ def start_bot(settings: Settings, voice: KokoroVoice, loudspeakers: Loudspeakers
     ) -> AsyncIterator[Running]:
         changed = settings.replaced(**changes)
         async with running(changed, show_code=show_code, voice=voice) as bot:
+            yield bot
+
+    return start
+
+
+@pytest.fixture
+def start_toned(settings: Settings, loudspeakers: Loudspeakers) -> StartBot:
+    """Return a function that runs a bot with a voice of tones."""
+    assert loudspeakers.alsa_config.exists()
+
+    @asynccontextmanager
+    async def start(**changes: Any) -> AsyncIterator[Running]:
+        changed = settings.replaced(**changes)
+        async with running(changed, show_code=lambda _: None, voice=ToneVoice()) as bot:
             yield bot
 
     return start

@@ -3,10 +3,7 @@
 import asyncio
 import io
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,29 +13,11 @@ from hypothesis import strategies as st
 from scipy.signal import correlate, resample_poly
 
 from audio.types import SAMPLE_RATE_HZ, Samples
-from bot.app import Running, running
 from bot.attachments import PDF, TEXT, AttachmentError, decode, text_of
 from bot.sandbox import Fault, Sandbox
-from bot.settings import Settings
-from tests.conftest import ALICE, reaction_to, reply_with
-from tests.loudspeaker import RATE_HZ, Ear, Loudspeakers
-from tests.tones import ToneVoice, tell
-
-StartBot = Callable[..., AbstractAsyncContextManager[Running]]
-
-
-@pytest.fixture
-def start_toned(settings: Settings, loudspeakers: Loudspeakers) -> StartBot:
-    """Return a function that runs a bot with a voice of tones."""
-    assert loudspeakers.alsa_config.exists()
-
-    @asynccontextmanager
-    async def start(**changes: Any) -> AsyncIterator[Running]:
-        changed = settings.replaced(**changes)
-        async with running(changed, show_code=lambda _: None, voice=ToneVoice()) as bot:
-            yield bot
-
-    return start
+from tests.conftest import ALICE, StartBot, reaction_to, reply_with
+from tests.loudspeaker import RATE_HZ, Ear
+from tests.tones import tell
 
 
 def sweep(seconds: float) -> Samples:

@@ -6,40 +6,19 @@ import io
 import itertools
 import math
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
 
 import pytest
 import soundfile
 
-from bot.app import Running, running
 from bot.quiet import Quiet, span_s
 from bot.sandbox import Fault, Json, Person, Sandbox
-from bot.settings import Settings
-from tests.conftest import ALICE, STRANGER, reaction_to, reply_with
-from tests.loudspeaker import RATE_HZ, Ear, Loudspeakers
-from tests.tones import ToneVoice, tell
-
-StartBot = Callable[..., AbstractAsyncContextManager[Running]]
+from tests.conftest import ALICE, STRANGER, StartBot, reaction_to, reply_with
+from tests.loudspeaker import RATE_HZ, Ear
+from tests.tones import tell
 
 BOB = Person(8, "Bob")
 GROUP = {"id": -100, "type": "group", "title": "Family"}
 LONG = " ".join(f"This is number {n}." for n in range(1, 13))
-
-
-@pytest.fixture
-def start_toned(settings: Settings, loudspeakers: Loudspeakers) -> StartBot:
-    """Return a function that runs a bot with a voice of tones."""
-    assert loudspeakers.alsa_config.exists()
-
-    @asynccontextmanager
-    async def start(**changes: Any) -> AsyncIterator[Running]:
-        changed = settings.replaced(**changes)
-        async with running(changed, show_code=lambda _: None, voice=ToneVoice()) as bot:
-            yield bot
-
-    return start
 
 
 def heard(ear: Ear) -> list[int]:
@@ -61,7 +40,7 @@ COMMANDS = {
     "/start": "Hello",
     "/help": "Send me a text",
     "/status": "Voice:",
-    "/queue": "",
+    "/queue": "This is number 1",
     "/devices": "speaker_a",
     "/volume": "The volume is",
     "/volume 100": "Volume 100 %",
@@ -100,9 +79,12 @@ async def test_a_command_answers_twice(
     """Each command answers within a second, idle and while speaking, and again."""
     expected = COMMANDS[command]
     if not speaking:
-        expected = {"/resume": "I was not paused", "/skip": "Nothing is being said"}.get(
-            command, expected
-        )
+        idle = {
+            "/queue": "Nothing waits",
+            "/resume": "I was not paused",
+            "/skip": "Nothing is being said",
+        }
+        expected = idle.get(command, expected)
     async with start_toned():
         if speaking:
             for _ in range(2):

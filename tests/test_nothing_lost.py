@@ -5,8 +5,6 @@ import contextlib
 import itertools
 import random
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -19,30 +17,12 @@ from hypothesis import strategies as st
 from audio.types import Status
 from bot import watch
 from bot.access import Limits
-from bot.app import Running, running
 from bot.delivery import LATE_ALL, LATE_LAST, LATE_NONE
 from bot.inbox import Inbox, InboxError, Message
 from bot.sandbox import Event, Fault, Sandbox
 from bot.settings import Settings, SettingsError, load
-from tests.conftest import ALICE, reaction_to, reply_with
-from tests.loudspeaker import Ear, Loudspeakers
-from tests.tones import ToneVoice
-
-StartBot = Callable[..., AbstractAsyncContextManager[Running]]
-
-
-@pytest.fixture
-def start_toned(settings: Settings, loudspeakers: Loudspeakers) -> StartBot:
-    """Return a function that runs a bot with a voice of tones."""
-    assert loudspeakers.alsa_config.exists()
-
-    @asynccontextmanager
-    async def start(**changes: Any) -> AsyncIterator[Running]:
-        changed = settings.replaced(**changes)
-        async with running(changed, show_code=lambda _: None, voice=ToneVoice()) as bot:
-            yield bot
-
-    return start
+from tests.conftest import ALICE, StartBot, reaction_to, reply_with
+from tests.loudspeaker import Ear
 
 
 def send_late(sandbox: Sandbox, *texts: str) -> list[int]:

@@ -238,6 +238,18 @@ async def test_a_damaged_database_is_set_aside_and_named(
     assert kept.read_bytes().startswith(b"not a database")
 
 
+async def test_a_mute_of_the_last_demo_does_not_keep_a_pipe(
+    environment: Environment, tmp_path: Path
+) -> None:
+    """Each demo begins unmuted, so that a piped line is heard and the process ends."""
+    environment["AUDIO_DEVICE"] = f"file:{tmp_path / 'spoken'}"
+    await run(environment=environment, stdin=b"/mute\n")
+    code, out, _ = await run(environment=environment, stdin=b"Hello there.\n")
+
+    assert code == 0
+    assert "heard to the end: Hello there." in out
+
+
 async def test_piped_lines_are_spoken_by_the_demo(
     environment: Environment, loudspeakers: Loudspeakers, ear_a: Ear
 ) -> None:
