@@ -32,7 +32,8 @@ class Mac:
             default_output_id=self.library.default_output_id,
         )
         self.devices = list(self.library.connected)
-        self.pipeline = SpeechPipeline(ToneVoice(), speaker, self.facts.put, stream_idle_s=0.3)
+        self.voice = ToneVoice()
+        self.pipeline = SpeechPipeline(self.voice, speaker, self.facts.put, stream_idle_s=0.3)
         self.pipeline.start()
         self._ids = itertools.count(1)
 

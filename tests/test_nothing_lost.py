@@ -113,6 +113,19 @@ async def test_an_owed_receipt_survives_a_restart(sandbox: Sandbox, start_toned:
         assert bot.pipeline.status().first_sound_ms is None
 
 
+async def test_an_owed_receipt_never_grows_too_old(
+    sandbox: Sandbox, start_toned: StartBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where other replies are given up after a long time without a network, a thumb is not."""
+    monkeypatch.setattr("bot.receipts._OUTDATED_S", -1.0)
+    async with start_toned():
+        message = sandbox.send(ALICE, "Number 1.")
+        await sandbox.wait_for(reaction_to(message, "👍"))
+    reactions = [e.text for e in sandbox.events if reaction_to(message)(e)]
+
+    assert reactions == ["👍"]  # and no 👀, which would have been as old
+
+
 async def test_a_reason_alone_can_be_owed(
     sandbox: Sandbox, start_toned: StartBot, settings: Settings
 ) -> None:

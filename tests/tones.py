@@ -26,7 +26,7 @@ class ToneVoice:
 
     def __init__(self, factor: float = 0.1) -> None:
         """Take *factor* seconds for a second of sound."""
-        self._factor = factor
+        self.factor = factor
 
     def load(self) -> None:
         """Be ready at once."""
@@ -47,7 +47,7 @@ class ToneVoice:
         hush = np.full(int(0.1 * SAMPLE_RATE_HZ), _QUIET / 10, np.float32)
         tones = [tone(int(number)) for number in numbers] or [hush]
         samples = np.concatenate(tones)
-        took_s = len(samples) / SAMPLE_RATE_HZ * self._factor
+        took_s = len(samples) / SAMPLE_RATE_HZ * self.factor
         time.sleep(took_s)
         if ended[0]:
             raise SynthesisError("interrupted")
