@@ -398,8 +398,8 @@ class SpeechPipeline:
                 return self._retry_at_s - now_s
             if not self._open():
                 return _RETRY_S
-        self._playback.urgent_comes = any(
-            job.order.urgent and not job.complete for job in self._jobs.values()
+        self._playback.urgent_goes_on = any(
+            job.order.urgent and job.begun and not job.complete for job in self._jobs.values()
         )
         try:
             heard = self._playback.play()

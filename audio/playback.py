@@ -112,8 +112,8 @@ class Playback:
         self._heard: deque[Piece] = deque()  # of the sentence that is being heard
         self._gain = self._last_gain = 1.0
         self.paused = False
-        self.urgent_comes = False
-        """An urgent utterance is on its way: what is not urgent begins no new sentence."""
+        self.urgent_goes_on = False
+        """An urgent utterance has begun and is not all there: nothing else begins a sentence."""
         self.opened_s = 0.0
         self._is_fresh = True
         self.first_sound_ms: int | None = None
@@ -250,7 +250,7 @@ class Playback:
             return False
         before = self._sent[-1] if self._sent else None
         new_sentence = not job.begun or before is None or before.chunk.ends_sentence
-        if self.urgent_comes and not job.order.urgent and not self._is_within_sentence(piece):
+        if self.urgent_goes_on and not job.order.urgent and not self._is_within_sentence(piece):
             return False
         if new_sentence and (self._speaker.moved() or (not job.begun and self._own_stream())):
             if self._sent:

@@ -4,11 +4,21 @@ import queue
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from audio.types import SAMPLE_RATE_HZ, AudioError, Ended, Outcome, Samples, Utterance
+from audio.types import (
+    SAMPLE_RATE_HZ,
+    AudioError,
+    Chunk,
+    Ended,
+    Outcome,
+    Samples,
+    Sound,
+    Utterance,
+)
 from tests.test_coreaudio import SIX, Mac, heard, start, tones
 from tests.tones import tell
 
@@ -101,12 +111,20 @@ def test_the_urgent_comes_after_the_sentence_and_the_rest_goes_on(start: Start) 
     assert all(e.outcome is Outcome.HEARD for e in ended)
 
 
-def test_a_long_urgent_utterance_is_not_cut_by_what_waits(start: Start) -> None:
+def test_a_long_urgent_utterance_is_not_cut_by_what_waits(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Between the sentences of an urgent utterance nothing else is heard, though it is ready."""
     mac = start("Speakers")
+    synthesize = mac.voice.synthesize
+
+    def stumble(chunk: Chunk, *rest: Any) -> Sound:
+        mac.voice.factor = 8.0 if "number 13" in chunk.text else 0.1
+        return synthesize(chunk, *rest)
+
+    monkeypatch.setattr(mac.voice, "synthesize", stumble)
     mac.say(SIX)
     mac.sentence_heard(1)
-    mac.voice.factor = 3.0  # slower than speech from now on
     mac.say(words(*range(11, 17)), urgent=True)
     for _ in range(2):
         mac.ended()
