@@ -252,6 +252,7 @@ async def devices(times: int) -> list[str]:
                 await all_ended(sandbox, [message], 60)
                 took_s[kind].append(time.monotonic() - broken_s)
                 mend(daemon, kind)
+                await asyncio.sleep(0.3)  # what was heard last is on its way into the recording
                 tones = [*told(ear_a), *told(ear_b)]
             missing = codes - {tone.code for tone in tones if tone.whole}
             if missing or receipts(sandbox, message) != ["👍"]:

@@ -60,6 +60,7 @@ async def test_a_voice_note_sounds_as_it_was_recorded(
         heard_s = await asyncio.to_thread(ear_a.wait_for_sound, fetched_s)
         await sandbox.wait_for(reaction_to(message, "👍"))
         assert list((bot.delivery._settings.data_dir / "sounds").glob("*")) == []
+    ear_a.wait_for_silence()
     sound = ear_a.samples()[-int(2.0 * RATE_HZ) :]
     likeness = (
         np.abs(correlate(sound, recorded, "valid")).max() if len(sound) > len(recorded) else 0
@@ -105,6 +106,7 @@ async def test_text_files_are_read_and_long_ones_asked_about(
         samples, rate_hz = soundfile.read(io.BytesIO(note.content))
         spoken = resample_poly(samples, SAMPLE_RATE_HZ, rate_hz).astype(np.float32)
 
+    ear_a.wait_for_silence()
     heard = [tone.code for tone in tell(ear_a.recording()[0], RATE_HZ) if tone.whole]
     assert heard == [11, 21]
     assert tell(spoken, SAMPLE_RATE_HZ)[0].code == 21

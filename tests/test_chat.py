@@ -22,7 +22,8 @@ LONG = " ".join(f"This is number {n}." for n in range(1, 13))
 
 
 def heard(ear: Ear) -> list[int]:
-    """Return the numbers that were heard whole."""
+    """Return the numbers that were heard whole, once the recording has them all."""
+    ear.wait_for_silence()
     return [tone.code for tone in tell(ear.recording()[0], RATE_HZ) if tone.whole]
 
 
