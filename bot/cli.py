@@ -1,24 +1,66 @@
-"""The command line `crier`.
+"""The command line `crier`: which commands there are, and where each of them is.
 
-Exit codes: 0 done; 1 failed; 2 wrong usage or configuration.
+Imports nothing but the standard library, and of the project only the module of the command that
+was given, so that a thin one starts at once.
+
+Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 70 what only a new process can mend.
 """
 
 import argparse
-import asyncio
+import importlib
 import os
-import sqlite3
 import sys
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from bot import __version__
-from bot.settings import Settings, SettingsError, load
 
 OK, FAILED, WRONG_USAGE = 0, 1, 2
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+class UsageError(Exception):
+    """A command or a setting is wrong; the message says what, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Where a command is: ``module.name(options)`` runs it and returns the exit code.
+
+    What it takes is declared by ``module.name_arguments(parser)``, where there is one.
+    """
+
+    module: str
+    name: str
+    help: str
+
+    def run(self, options: argparse.Namespace) -> int:
+        """Run it."""
+        work: Callable[[argparse.Namespace], int] = getattr(self._module(), self.name)
+        return work(options)
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare what it takes."""
+        declare = getattr(self._module(), f"{self.name}_arguments", None)
+        if declare is not None:
+            declare(parser)
+
+    def _module(self) -> object:
+        return importlib.import_module(self.module)
+
+
+COMMANDS = {
+    "run": Command("bot.start", "run", "start the bot"),
+    "demo": Command("bot.start", "demo", "chat with the same bot here, without Telegram"),
+    "devices": Command("bot.start", "devices", "list where sound can go"),
+    "voices": Command("bot.start", "voices", "list the voices"),
+    "models": Command("bot.start", "models", "fetch what is missing or damaged of the model files"),
+}
+DEFAULT = Command("bot.start", "start", "")
+"""Without a command: the bot, or the demo where there is no token."""
+
+
+def parser_for(given: str | None) -> argparse.ArgumentParser:
+    """Return the parser; only the command *given* gets its arguments, or all where it is None."""
     parser = argparse.ArgumentParser(
         prog="crier",
         description="A Telegram bot that says your messages aloud. Without a command: the bot, "
@@ -26,17 +68,21 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"crier {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for name, (_, help_) in _COMMANDS.items():
-        commands.add_parser(name, help=help_, description=help_)
-    command = parser.parse_args(arguments).command
+    for name, command in COMMANDS.items():
+        its_parser = commands.add_parser(name, help=command.help, description=command.help)
+        if given in (None, name):
+            command.add_arguments(its_parser)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    given = next((argument for argument in arguments if not argument.startswith("-")), "")
+    options = parser_for(given).parse_args(arguments)
     try:
-        settings, warnings = load()
-        for warning in warnings:
-            print(f"Warning: {warning}", file=sys.stderr)
-        if command is None:
-            command = "demo" if settings.telegram_bot_token is None else "run"
-        return _COMMANDS[command][0](settings)
-    except SettingsError as exc:
+        return COMMANDS.get(options.command, DEFAULT).run(options)
+    except UsageError as exc:
         print(exc, file=sys.stderr)
         return WRONG_USAGE
     except KeyboardInterrupt:
@@ -44,128 +90,3 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # `crier voices | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
-
-
-def _run(settings: Settings) -> int:
-    """Start the bot."""
-    if settings.telegram_bot_token is None:
-        raise SettingsError(
-            "TELEGRAM_BOT_TOKEN is not set. Ask @BotFather for a token and write it into .env "
-            "(.env.example shows how), or try `crier demo`, which needs none."
-        )
-    from bot.app import run  # noqa: PLC0415  # slow to import
-
-    if code := _prepare(settings, terminal=True):
-        return code
-
-    def show_code(code: str) -> None:
-        print(
-            f"\n  Nobody may speak yet. Send this to your bot:  /pair {code}\n",
-            file=sys.stderr,
-            flush=True,
-        )
-
-    return _finish(run(settings, show_code))
-
-
-def _demo(settings: Settings) -> int:
-    """Chat with the same bot in this terminal."""
-    from bot.demo import demo, demo_settings  # noqa: PLC0415  # slow to import
-
-    settings = demo_settings(settings)
-    if code := _prepare(settings, terminal=False):
-        return code
-    return _finish(demo(settings))
-
-
-def _finish(work: Coroutine[Any, Any, int]) -> int:
-    """Run *work* to its end and the process with it; returns only where it could not begin."""
-    from bot.app import exit_process  # noqa: PLC0415  # slow to import
-    from bot.inbox import InboxError  # noqa: PLC0415  # slow to import
-
-    async def main() -> None:
-        exit_process(await work)
-
-    try:
-        asyncio.run(main())
-    except InboxError as exc:
-        print(exc, file=sys.stderr)
-        return FAILED
-    except sqlite3.Error as exc:
-        print(f"The database can't be used ({exc}). Make room on its disk.", file=sys.stderr)
-        return FAILED
-    return OK
-
-
-def _prepare(settings: Settings, *, terminal: bool) -> int:
-    """Start the log and have the model files in place."""
-    from bot import logs  # noqa: PLC0415  # slow to import
-
-    if code := _models(settings):
-        return code
-    token = settings.telegram_bot_token.get_secret_value() if settings.telegram_bot_token else ""
-    try:
-        logs.keep_terminal_clean(settings.data_dir)
-        logs.start(settings.log_level, settings.data_dir, token, terminal=terminal)
-    except OSError as exc:
-        raise SettingsError(
-            f"DATA_DIR: {settings.data_dir} can't be written to ({exc.strerror}). "
-            "Make room or set it to another folder."
-        ) from exc
-    return OK
-
-
-def _models(settings: Settings) -> int:
-    """Fetch what is missing or damaged of the model files."""
-    from audio.models import ensure, resolve_kind  # noqa: PLC0415  # slow to import
-    from audio.types import ModelFileError  # noqa: PLC0415  # slow to import
-    from bot.progress import file_progress  # noqa: PLC0415  # slow to import
-
-    try:
-        with file_progress() as progress:
-            fetched = ensure(resolve_kind(settings.kokoro_model), settings.model_dir, progress)
-    except ModelFileError as exc:
-        print(exc, file=sys.stderr)
-        return FAILED
-    for path in fetched:
-        print(f"Fetched and checked {path}", file=sys.stderr)
-    return OK
-
-
-def _voices(_: Settings) -> int:
-    """List the voices."""
-    from audio.voices import VOICES, describe  # noqa: PLC0415
-    from bot.progress import print_table  # noqa: PLC0415  # slow to import
-
-    print_table(("voice", "speaks"), [(voice, describe(voice)) for voice in VOICES])
-    return OK
-
-
-def _devices(settings: Settings) -> int:
-    """List where sound can go."""
-    from audio.types import AudioError  # noqa: PLC0415  # slow to import
-    from bot.app import list_devices  # noqa: PLC0415  # slow to import
-    from bot.progress import print_table  # noqa: PLC0415  # slow to import
-
-    try:
-        devices = list_devices(settings)
-    except AudioError as exc:
-        print(exc, file=sys.stderr)
-        return FAILED
-    if not devices.outputs:
-        print("There is no output device.", file=sys.stderr)
-        return FAILED
-    rows = [(device.name, "default" if device.is_default else "") for device in devices.outputs]
-    print_table(("device", ""), rows)
-    if devices.warning:
-        print(f"AUDIO_DEVICE: {devices.warning}", file=sys.stderr)
-    return OK
-
-
-_COMMANDS: dict[str, tuple[Callable[[Settings], int], str]] = {
-    "run": (_run, "start the bot"),
-    "demo": (_demo, "chat with the same bot here, without Telegram"),
-    "devices": (_devices, "list where sound can go"),
-    "voices": (_voices, "list the voices"),
-    "models": (_models, "fetch what is missing or damaged of the model files"),
-}

@@ -17,11 +17,12 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from audio.types import UnknownVoiceError
 from audio.voices import LANGUAGES, check_voice, language_of
+from bot.cli import UsageError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
-class SettingsError(Exception):
+class SettingsError(UsageError):
     """A setting is wrong; the message names its variable and what to do."""
 
 

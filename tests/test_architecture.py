@@ -68,7 +68,8 @@ MAY_IMPORT = {
     "bot/sandbox.py": {"starlette", "telegram.constants", "uvicorn"},
     "bot/demo.py": {"audio.types", "audio.wavfile", "bot", "prompt_toolkit", "pydantic"},
     "bot/app.py": {"audio", "bot", "telegram"},
-    "bot/cli.py": {"audio.models", "audio.types", "audio.voices", "bot"},
+    "bot/cli.py": {"bot.__version__"},  # so that a thin command starts at once
+    "bot/start.py": {"audio.models", "audio.types", "audio.voices", "bot"},
 }
 
 # These start threads, and these make sound or belong to the event loop; each in its own files.
@@ -90,7 +91,8 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = {f"{node.module}.{alias.name}" for alias in node.names}
             inside = {name for name in names if (ROOT / (name.replace(".", "/") + ".py")).exists()}
-            found |= inside or {node.module}
+            package = (ROOT / node.module.replace(".", "/")).is_dir()
+            found |= inside or (names if package else {node.module})
     return found
 
 
