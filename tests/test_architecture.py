@@ -38,6 +38,7 @@ MAY_IMPORT = {
     },
     "bot": {"bot", "audio.types", "audio.pipeline", "telegram"},
     "bot/settings.py": {
+        "bot.cli",
         "audio.types",
         "audio.voices",
         "dotenv",
