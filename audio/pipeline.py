@@ -3,7 +3,7 @@
     event loop              audio thread                      synthesis worker
     say, abort, ... -order-> plan; open the loudspeaker;
                              submit chunk n+1 ----------------> Voice.synthesize
-                             Speaker.write(chunk n) <---------- _Synthesized
+                             Speaker.write(chunk n) <---------- Synthesized
     on_fact <---- fact ----- SentenceHeard, Held, Ended
 
 The audio thread reads one mailbox and never waits anywhere else: not for the device, which takes
@@ -22,12 +22,27 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from audio.orders import (
+    Abort,
+    Choose,
+    Close,
+    Loudness,
+    Order,
+    Pause,
+    QueryDevices,
+    Render,
+    Rendering,
+    Revise,
+    Skip,
+    Synthesized,
+    Work,
+)
 from audio.pace import Pace
 from audio.planner import Planner
 from audio.playback import Job, Piece, Playback, Speaker
@@ -86,99 +101,6 @@ class Voice(Protocol):
         ...
 
 
-# ---- what the mailbox holds besides Utterance ----
-
-
-@dataclass(frozen=True, slots=True)
-class _Abort:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class _Skip:
-    id: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Pause:
-    paused: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Loudness:
-    gain: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Revise:
-    utterance: Utterance
-
-
-@dataclass(frozen=True, slots=True)
-class _Render:
-    utterance: Utterance
-    on_sound: Callable[[Samples | AudioError | None], None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Choose:
-    wanted: str
-
-
-@dataclass(frozen=True, slots=True)
-class _QueryDevices:
-    answer: Future[Devices]
-
-
-@dataclass(frozen=True, slots=True)
-class _Close:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class _Synthesized:
-    work: "_Work"
-    sound: Sound | None
-    error: BaseException | None
-
-
-_Order = (
-    Utterance
-    | _Abort
-    | _Skip
-    | _Pause
-    | _Loudness
-    | _Revise
-    | _Render
-    | _Choose
-    | _QueryDevices
-    | _Close
-    | _Synthesized
-)
-
-
-# ---- what only the audio thread touches ----
-
-
-@dataclass(eq=False, slots=True)
-class _Rendering:
-    """A text that becomes sound for somebody else than the loudspeaker."""
-
-    order: _Render
-    planner: Planner
-    again: Chunk | None = None
-
-
-@dataclass(eq=False, slots=True)
-class _Work:
-    """The one synthesis in flight."""
-
-    job: Job | _Rendering
-    chunk: Chunk
-    last: bool
-    interrupt: Interrupt
-
-
 class SpeechPipeline:
     """Speaks utterances in order, synthesizing ahead of what sounds.
 
@@ -211,7 +133,7 @@ class SpeechPipeline:
         self._on_fact = on_fact
         self._stream_idle_s = stream_idle_s
         self._keep_pace = keep_pace
-        self._mailbox: queue.SimpleQueue[_Order] = queue.SimpleQueue()
+        self._mailbox: queue.SimpleQueue[Order] = queue.SimpleQueue()
         self._status = Status()
         self._closed: Future[None] = Future()
         self._closed.set_running_or_notify_cancel()  # whoever waits for it can't cancel it
@@ -220,8 +142,8 @@ class SpeechPipeline:
         self._thread = threading.Thread(target=self._run, name="audio", daemon=True)
         # The audio thread's own:
         self._jobs: dict[int, Job] = {}  # in order of arrival; all that have not ended
-        self._renderings: deque[_Rendering] = deque()
-        self._work: _Work | None = None
+        self._renderings: deque[Rendering] = deque()
+        self._work: Work | None = None
         self._playback = Playback(speaker, stream_idle_s)
         self._gain = 1.0
         self._idle_since_s = 0.0
@@ -243,27 +165,27 @@ class SpeechPipeline:
 
     def abort(self) -> None:
         """Fall silent and forget every utterance that was queued before this call."""
-        self._mailbox.put(_Abort())
+        self._mailbox.put(Abort())
 
     def skip(self, id_: int | None = None) -> None:
         """End one utterance, or the one that sounds; what waits behind it goes on."""
-        self._mailbox.put(_Skip(id_))
+        self._mailbox.put(Skip(id_))
 
     def pause(self) -> None:
         """Fall silent, and keep everything; `resume` goes on with the word that was cut."""
-        self._mailbox.put(_Pause(paused=True))
+        self._mailbox.put(Pause(paused=True))
 
     def resume(self) -> None:
         """Go on after `pause`."""
-        self._mailbox.put(_Pause(paused=False))
+        self._mailbox.put(Pause(paused=False))
 
     def set_gain(self, gain: float) -> None:
         """Change the loudness of what sounds and of all that follows; 1 is as synthesized."""
-        self._mailbox.put(_Loudness(gain))
+        self._mailbox.put(Loudness(gain))
 
     def revise(self, utterance: Utterance) -> None:
         """Say another text in place of the one of the same id, if that has not begun."""
-        self._mailbox.put(_Revise(utterance))
+        self._mailbox.put(Revise(utterance))
 
     def render(
         self, utterance: Utterance, on_sound: Callable[[Samples | AudioError | None], None]
@@ -275,16 +197,16 @@ class SpeechPipeline:
             on_sound: called on the audio thread with each stretch of sound, then with None; or
                 with the error that ended it. Must not block.
         """
-        self._mailbox.put(_Render(utterance, on_sound))
+        self._mailbox.put(Render(utterance, on_sound))
 
     def choose(self, wanted: str) -> None:
         """Send sound to another device from the next sentence on; empty follows the system."""
-        self._mailbox.put(_Choose(wanted))
+        self._mailbox.put(Choose(wanted))
 
     def devices(self) -> Future[Devices]:
         """Ask the audio thread where sound can go; the future may raise AudioError."""
         answer: Future[Devices] = Future()
-        self._mailbox.put(_QueryDevices(answer))
+        self._mailbox.put(QueryDevices(answer))
         return answer
 
     def status(self) -> Status:
@@ -296,7 +218,7 @@ class SpeechPipeline:
 
         Idempotent. The future is done when the device is released.
         """
-        self._mailbox.put(_Close())
+        self._mailbox.put(Close())
         return self._closed
 
     # ---- synthesis worker ----
@@ -318,7 +240,7 @@ class SpeechPipeline:
             except queue.Empty:
                 order = None
             try:
-                if isinstance(order, _Close):
+                if isinstance(order, Close):
                     self._shut_down()
                     return
                 if order is not None:
@@ -331,7 +253,7 @@ class SpeechPipeline:
             self._publish()
             self._tell()
 
-    def _obey(self, order: _Order) -> None:  # noqa: C901, PLR0912  # one line for each
+    def _obey(self, order: Order) -> None:  # noqa: C901, PLR0912  # one line for each
         match order:
             case Utterance():
                 idle = not self._jobs
@@ -340,31 +262,31 @@ class SpeechPipeline:
                     self._playback.add(Piece(job, _CHIME, False, chime(), _NO_PAUSE))
                 if order.urgent:
                     self._make_way()
-            case _Abort():
+            case Abort():
                 self._silence()
                 self._end_renderings()
                 self._playback.paused = False
                 for job in list(self._jobs.values()):
                     self._end(job, Outcome.STOPPED)
-            case _Skip(id_):
+            case Skip(id_):
                 self._skip(id_)
-            case _Pause(paused):
+            case Pause(paused):
                 if paused and not self._playback.paused:
                     self._playback.pause()
                 self._playback.paused = paused
-            case _Loudness(gain):
+            case Loudness(gain):
                 self._gain = gain
                 self._playback.set_gain(gain)
-            case _Revise(utterance):
+            case Revise(utterance):
                 self._revise(utterance)
-            case _Render():
+            case Render():
                 self._begin_rendering(order)
-            case _Choose(wanted):
+            case Choose(wanted):
                 self._speaker.choose(wanted)
                 self._retry_at_s = 0.0
-            case _QueryDevices(answer):
+            case QueryDevices(answer):
                 self._answer_devices(answer)
-            case _Synthesized(work, sound, error):
+            case Synthesized(work, sound, error):
                 self._receive(work, sound, error)
 
     def _revise(self, utterance: Utterance) -> None:
@@ -450,14 +372,14 @@ class SpeechPipeline:
             if stored_s > _AHEAD_S and now_s >= job.begin_at_s and not job.order.urgent:
                 break
             chunk = self._next_chunk(job, job.planner, stored_s)
-            self._submit(_Work(job, chunk, job.planner.done, Interrupt()), job.order)
+            self._submit(Work(job, chunk, job.planner.done, Interrupt()), job.order)
             return
         if self._renderings:
             rendering = self._renderings[0]
             chunk = rendering.again or rendering.planner.next(self._pace, _AHEAD_S)
             rendering.again = None
             order = rendering.order.utterance
-            self._submit(_Work(rendering, chunk, rendering.planner.done, Interrupt()), order)
+            self._submit(Work(rendering, chunk, rendering.planner.done, Interrupt()), order)
 
     def _next_chunk(self, job: Job, planner: Planner | Recording, stored_s: float) -> Chunk:
         if job.again is not None:
@@ -499,7 +421,7 @@ class SpeechPipeline:
             return False
         return True
 
-    def _begin_rendering(self, order: _Render) -> None:
+    def _begin_rendering(self, order: Render) -> None:
         utterance = order.utterance
         try:
             planner = Planner(utterance.text, utterance.lang, utterance.speed)
@@ -510,9 +432,9 @@ class SpeechPipeline:
             log.exception("Mistake in planning a text")
             order.on_sound(AudioError(_mistake(exc)))
             return
-        self._renderings.append(_Rendering(order, planner))
+        self._renderings.append(Rendering(order, planner))
 
-    def _submit(self, work: _Work, order: Utterance) -> None:
+    def _submit(self, work: Work, order: Utterance) -> None:
         if log.isEnabledFor(logging.DEBUG):  # the bench reads it
             log.debug("Chunk of message %d: %s", order.id, json.dumps(asdict(work.chunk)))
 
@@ -520,7 +442,7 @@ class SpeechPipeline:
             if not future.cancelled():
                 error = future.exception()
                 sound = None if error else future.result()
-                self._mailbox.put(_Synthesized(work, sound, error))
+                self._mailbox.put(Synthesized(work, sound, error))
 
         self._work = work
         if isinstance(work.job.planner, Recording):
@@ -532,13 +454,13 @@ class SpeechPipeline:
             )
         making.add_done_callback(report)
 
-    def _receive(self, work: _Work, sound: Sound | None, error: BaseException | None) -> None:
+    def _receive(self, work: Work, sound: Sound | None, error: BaseException | None) -> None:
         if work is not self._work:
             return  # it gave way, or was stopped
         self._work = None
         if sound is None and not isinstance(error, AudioError):
             log.error("Mistake in the synthesis worker", exc_info=error)
-        if isinstance(work.job, _Rendering):
+        if isinstance(work.job, Rendering):
             self._receive_rendered(work.job, work, sound, error)
             return
         job = work.job
@@ -572,7 +494,7 @@ class SpeechPipeline:
         self._renderings.clear()
 
     def _receive_rendered(
-        self, rendering: _Rendering, work: _Work, sound: Sound | None, error: BaseException | None
+        self, rendering: Rendering, work: Work, sound: Sound | None, error: BaseException | None
     ) -> None:
         on_sound = rendering.order.on_sound
         if sound is None:
@@ -586,7 +508,7 @@ class SpeechPipeline:
             self._renderings.remove(rendering)
             on_sound(None)
 
-    def _learn(self, work: _Work, sound: Sound, speed: float) -> None:
+    def _learn(self, work: Work, sound: Sound, speed: float) -> None:
         if sound.took_s:
             self._pace = self._pace.after(
                 letters=work.chunk.letters,
@@ -596,7 +518,7 @@ class SpeechPipeline:
                 took_s=sound.took_s,
             )
 
-    def _note_sound(self, work: _Work, sound: Sound, id_: int) -> None:
+    def _note_sound(self, work: Work, sound: Sound, id_: int) -> None:
         if log.isEnabledFor(logging.DEBUG):  # the bench reads it
             facts = {
                 "at_s": time.monotonic(),

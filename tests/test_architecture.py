@@ -28,7 +28,9 @@ MAY_IMPORT = {
     "audio/speaker.py": {"audio.coreaudio", "audio.types", "numpy"},  # and sounddevice, by name
     "audio/recording.py": {"audio.types", "numpy"},
     "audio/playback.py": {"audio.planner", "audio.recording", "audio.types", "numpy"},
+    "audio/orders.py": {"audio.planner", "audio.playback", "audio.types"},
     "audio/pipeline.py": {
+        "audio.orders",
         "audio.pace",
         "audio.planner",
         "audio.playback",
@@ -79,7 +81,7 @@ ONLY_IN = {
     "sounddevice": {"audio/speaker.py"},
     "threading": {"audio/pipeline.py", "bot/app.py", "bot/demo.py"},
     "queue": {"audio/pipeline.py"},
-    "concurrent": {"audio/pipeline.py", "bot/app.py"},
+    "concurrent": {"audio/orders.py", "audio/pipeline.py", "bot/app.py"},
 }
 
 
