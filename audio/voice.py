@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.models import MODELS, VOICES_FILE, read_verified, verify
-from audio.types import SAMPLE_RATE_HZ, Chunk, Interrupt, Samples, Sound, SynthesisError
+from audio.types import SAMPLE_RATE_HZ, Chunk, Interrupt, Samples, Sound, SynthesisError, Word
 from audio.voices import blend, gain_of
+from audio.words import words
 
 log = logging.getLogger(__name__)
 
@@ -163,11 +164,11 @@ class KokoroVoice:
         assert self._session is not None  # noqa: S101  # load sets it
         key = (chunk.before, chunk.text, chunk.after, voice, speed, lang)
         if (kept := self._phrases.get(key)) is not None:
-            return Sound(kept)
+            return kept
         self._session.interrupt = interrupt
         began_s = time.perf_counter()
         try:
-            raw, samples = self._speak(chunk, voice, speed, lang)
+            raw, samples, spoken = self._speak(chunk, voice, speed, lang)
         except Exception as exc:
             # onnxruntime, phonemizer and kokoro-onnx raise a dozen classes between them.
             raise SynthesisError(
@@ -179,17 +180,20 @@ class KokoroVoice:
         if self._even:
             samples = samples * np.float32(gain_of(voice))
         samples = fade_edges(samples)
-        self._phrases.keep(key, samples)
-        return Sound(samples, len(raw) / SAMPLE_RATE_HZ, time.perf_counter() - began_s)
+        self._phrases.keep(key, Sound(samples, words=spoken))
+        took_s = time.perf_counter() - began_s
+        return Sound(samples, len(raw) / SAMPLE_RATE_HZ, took_s, spoken)
 
-    def _speak(self, chunk: Chunk, voice: str, speed: float, lang: str) -> tuple[Samples, Samples]:
-        """Return what the model made of a chunk and its context, and the chunk's part of it."""
+    def _speak(
+        self, chunk: Chunk, voice: str, speed: float, lang: str
+    ) -> tuple[Samples, Samples, tuple[Word, ...]]:
+        """Return what the model made of a chunk and its context, the chunk's part, its words."""
         before, text, after = (
             self._kokoro.tokenizer.phonemize(part, lang) if part else ""
             for part in (chunk.before, chunk.text, chunk.after)
         )
         if not text.strip():
-            return _NOTHING, _NOTHING
+            return _NOTHING, _NOTHING, ()
         if len(before) + len(text) + len(after) + 2 > MAX_PHONEMES:
             before = after = ""  # then kokoro-onnx splits it, and the timings are not ours
         phonemes = " ".join(part for part in (before, text, after) if part)
@@ -204,6 +208,7 @@ class KokoroVoice:
         )
         raw = np.asarray(audio, dtype=np.float32).ravel()
         first, last = _loud_part(raw)
+        spoken = timings[len(before) + 1 if before else 0 :]
         # The model tells how long each phoneme lasts; a cut goes through the middle of the space.
         if before:
             space = timings[len(before)]
@@ -211,7 +216,16 @@ class KokoroVoice:
         if after:
             space = timings[len(phonemes) - len(after) - 1]
             last = int((space.start + space.end) / 2 * SAMPLE_RATE_HZ)
-        return raw, raw[first:last]
+            spoken = spoken[: len(text)]
+        samples = raw[first:last]
+        said = words(
+            chunk.text,
+            spoken,
+            lambda word: str(self._kokoro.tokenizer.phonemize(word, lang)),
+            first / SAMPLE_RATE_HZ,
+            len(samples) / SAMPLE_RATE_HZ,
+        )
+        return raw, samples, said
 
     def _style(self, voice: str) -> NDArray[np.float32]:
         """Return a voice's style, or the weighted mean of those of a blend."""
@@ -227,23 +241,23 @@ class _Phrases:
     """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, Samples] = OrderedDict()
+        self._kept: OrderedDict[Hashable, Sound] = OrderedDict()
         self._bytes = 0
 
-    def get(self, key: Hashable) -> Samples | None:
+    def get(self, key: Hashable) -> Sound | None:
         """Return the sound of a phrase, or None."""
         if key in self._kept:
             self._kept.move_to_end(key)
         return self._kept.get(key)
 
-    def keep(self, key: Hashable, samples: Samples) -> None:
+    def keep(self, key: Hashable, sound: Sound) -> None:
         """Keep the sound of a phrase that is short enough."""
-        if not 0 < len(samples) <= _PHRASE_S * SAMPLE_RATE_HZ:
+        if not 0 < len(sound.samples) <= _PHRASE_S * SAMPLE_RATE_HZ:
             return
-        self._kept[key] = samples
-        self._bytes += samples.nbytes
+        self._kept[key] = sound
+        self._bytes += sound.samples.nbytes
         while self._bytes > _PHRASES_BYTES:
-            self._bytes -= self._kept.popitem(last=False)[1].nbytes
+            self._bytes -= self._kept.popitem(last=False)[1].samples.nbytes
 
 
 _NOTHING: Samples = np.zeros(0, np.float32)
