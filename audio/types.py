@@ -131,6 +131,8 @@ class Chunk:
     """Silence to leave after it."""
     letters: float
     """Its length, as `audio.pace.letters` counts."""
+    sentence_letters: float = 0.0
+    """The length of its whole sentence, whose pace it keeps."""
 
 
 @dataclass(frozen=True, slots=True)
