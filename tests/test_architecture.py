@@ -70,7 +70,21 @@ MAY_IMPORT = {
     "bot/demo.py": {"audio.types", "audio.wavfile", "bot", "prompt_toolkit", "pydantic"},
     "bot/app.py": {"audio", "bot", "telegram"},
     "bot/cli.py": {"bot.__version__"},  # so that a thin command starts at once
-    "bot/start.py": {"audio.models", "audio.types", "audio.voices", "bot"},
+    "bot/start.py": {"audio.models", "audio.types", "bot"},
+    "bot/client.py": {"bot.cli", "dotenv", "platformdirs"},  # likewise
+    "bot/say.py": {"bot.cli", "bot.client", "bot.standalone"},  # likewise
+    "bot/thin.py": {
+        "audio.types",
+        "audio.voices",
+        "bot.cli",
+        "bot.client",
+        "bot.say",
+        "bot.start",
+        "prompt_toolkit",
+        "shtab",
+    },
+    "bot/standalone.py": {"audio", "bot"},
+    "bot/agents.py": {"bot.__version__", "bot.cli", "bot.client", "mcp", "mcp_types", "pydantic"},
 }
 
 # These start threads, and these make sound or belong to the event loop; each in its own files.
