@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bot import __version__
 
@@ -30,8 +30,7 @@ class UsageError(CommandError):
     code = WRONG_USAGE
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """Where a command is: ``module.name(options)`` runs it and returns the exit code.
 
     What it takes is declared by ``module.name_arguments(parser)``, where there is one.

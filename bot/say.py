@@ -126,6 +126,7 @@ def wait_for(client: Client, parts: list[str], order: dict[str, Any]) -> int:
     """Have a text said, and return when it was heard, or when it is known that it won't be."""
     try:
         with client.events() as events:
+            next(events)  # the present status: from now on nothing is missed
             ids = [_queue(client, part, order)["id"] for part in parts]
             return _follow(events, ids)
     except KeyboardInterrupt:

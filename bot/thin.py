@@ -17,8 +17,9 @@ _SHORT_CHARS = 50
 
 def stop(_: argparse.Namespace) -> int:
     """Be silent now, and forget what waits."""
-    Client().call("POST", "/v1/audio/stop")
-    print("Silent. What waited is forgotten.")
+    stopped = Client().call("POST", "/v1/audio/stop")["stopped"]
+    one = "1 message was" if stopped == 1 else f"{stopped} messages were"
+    print(f"Silent. {one} cut or dropped." if stopped else "Silent. Nothing was waiting.")
     return OK
 
 
@@ -29,9 +30,9 @@ def skip_arguments(parser: argparse.ArgumentParser) -> None:
 
 def skip(options: argparse.Namespace) -> int:
     """Go on with the next message."""
-    Client().call("POST", "/v1/audio/skip", {} if options.id is None else {"id": options.id})
-    print("Skipped.")
-    return OK
+    answer = Client().call("POST", "/v1/audio/skip", {"id": options.id})
+    print("Skipped." if answer["skipped"] else "There is nothing to skip.")
+    return OK if answer["skipped"] else FAILED
 
 
 def pause(_: argparse.Namespace) -> int:
@@ -132,7 +133,7 @@ def devices(options: argparse.Namespace) -> int:
         if found["warning"]:
             print(found["warning"], file=sys.stderr)
         return OK
-    name = None
+    name = ""  # the system's default
     if options.choose:
         name = _ask(names)
     elif options.name:
@@ -161,14 +162,14 @@ def _named(wanted: str, names: list[str]) -> str:
     return found[0]
 
 
-def _ask(names: list[str]) -> str | None:
-    """Let a person choose; None follows the system."""
+def _ask(names: list[str]) -> str:
+    """Let a person choose; an empty name follows the system."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("--choose asks in a terminal. Elsewhere: crier devices NAME")
     from prompt_toolkit.shortcuts import choice  # noqa: PLC0415  # slow to import
 
     options = [(name, name) for name in names] + [("", "Follow the system's default")]
-    return choice("Where shall sound go?", options=options) or None
+    return choice("Where shall sound go?", options=options)
 
 
 # ---- voices ----

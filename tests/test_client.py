@@ -249,7 +249,7 @@ async def test_wait_tells_what_became_of_it(
     answerer: Answerer,
 ) -> None:
     """--wait exits with 0 where the message was heard, and else says why not."""
-    others = [("queue", {}), ("ended", {"id": 3, "outcome": "failed", "reason": "another's"})]
+    others = [("status", {}), ("ended", {"id": 3, "outcome": "failed", "reason": "another's"})]
     answerer.answer("GET /v1/events", events(*others, *facts))
     answerer.answer("POST /v1/audio/speak", QUEUED, 202)
 
