@@ -101,6 +101,7 @@ def environment(tmp_path: Path, model_dir: Path) -> Environment:
         "PYTHONPATH": str(CHECKOUT),
         "MODEL_DIR": str(model_dir),
         "DATA_DIR": str(tmp_path / "data"),
+        "API_PORT": "0",
     }
 
 

@@ -28,11 +28,21 @@ MAY_IMPORT = {
     "audio/speaker.py": {"audio.coreaudio", "audio.types", "numpy"},  # and sounddevice, by name
     "audio/recording.py": {"audio.types", "numpy"},
     "audio/playback.py": {"audio.planner", "audio.recording", "audio.types", "numpy"},
+    "audio/orders.py": {"audio.planner", "audio.playback", "audio.types"},
+    "audio/rendering.py": {
+        "audio.orders",
+        "audio.pace",
+        "audio.planner",
+        "audio.types",
+        "numpy",
+    },
     "audio/pipeline.py": {
+        "audio.orders",
         "audio.pace",
         "audio.planner",
         "audio.playback",
         "audio.recording",
+        "audio.rendering",
         "audio.types",
         "numpy",
     },
@@ -65,6 +75,18 @@ MAY_IMPORT = {
         "telegram",
     },
     "bot/access.py": {"bot.inbox"},
+    "bot/events.py": {"bot.inbox"},
+    "bot/door.py": {"bot.settings", "starlette", "uvicorn"},
+    "bot/server.py": {"bot.door", "bot.settings", "starlette", "uvicorn"},
+    "bot/wire.py": {"audio.types", "audio.voices", "bot.preferences", "pydantic"},
+    "bot/api.py": {
+        "audio.pipeline",
+        "audio.types",
+        "audio.voices",
+        "bot",
+        "fastapi",
+        "starlette",
+    },
     "bot/handlers.py": {"audio", "bot", "telegram"},
     "bot/sandbox.py": {"starlette", "telegram.constants", "uvicorn"},
     "bot/demo.py": {"audio.types", "audio.wavfile", "bot", "prompt_toolkit", "pydantic"},
@@ -93,7 +115,7 @@ ONLY_IN = {
     "sounddevice": {"audio/speaker.py"},
     "threading": {"audio/pipeline.py", "bot/app.py", "bot/demo.py"},
     "queue": {"audio/pipeline.py"},
-    "concurrent": {"audio/pipeline.py", "bot/app.py"},
+    "concurrent": {"audio/orders.py", "audio/pipeline.py", "bot/app.py"},
 }
 
 
