@@ -187,9 +187,20 @@ class Ended:
     """How much of it was heard, in seconds of sound."""
     files: tuple[str, ...] = ()
     """The files it was written to, where the loudspeaker is a folder."""
+    first_sound_ms: int | None = None
+    """From the order to the first frame at the device, where it came to an idle loudspeaker."""
 
 
-Fact: TypeAlias = SentenceHeard | Held | Ended
+@dataclass(frozen=True, slots=True)
+class Silenced:
+    """A fact: what sounded was cut, and the device is silent."""
+
+    id: int
+    took_s: float
+    """From the order to the silence."""
+
+
+Fact: TypeAlias = SentenceHeard | Held | Silenced | Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +243,11 @@ class Status:
     idle loudspeaker."""
     underruns: int = 0
     """How often the device ran dry inside an utterance."""
+    synthesis_s_per_s: float = 0.0
+    """How long the voice takes for one second of sound, lately."""
     last_error: str = ""
+    blocked: str = ""
+    """Why the loudspeaker would not open the last time; empty where it did."""
     warning: str = ""
     """About the wanted device; see `Devices.warning`."""
     beat_s: float = 0.0
