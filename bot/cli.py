@@ -18,8 +18,16 @@ from bot import __version__
 OK, FAILED, WRONG_USAGE = 0, 1, 2
 
 
-class UsageError(Exception):
+class CommandError(Exception):
+    """A command can't be done; the message says what is wrong, and what to do."""
+
+    exit_code = FAILED
+
+
+class UsageError(CommandError):
     """A command or a setting is wrong; the message says what, and what to do."""
+
+    exit_code = WRONG_USAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,11 @@ COMMANDS = {
     "devices": Command("bot.start", "devices", "list where sound can go"),
     "voices": Command("bot.start", "voices", "list the voices"),
     "models": Command("bot.start", "models", "fetch what is missing or damaged of the model files"),
+    "pair": Command("bot.pairing", "pair", "show the code that lets the first phone in"),
+    "install": Command("bot.service", "install", "start at login, and again after a failure"),
+    "uninstall": Command("bot.service", "uninstall", "end it and start at login no more"),
+    "restart": Command("bot.service", "restart", "start the installed one anew"),
+    "logs": Command("bot.tail", "logs", "show the end of the log"),
 }
 DEFAULT = Command("bot.start", "start", "")
 """Without a command: the bot, or the demo where there is no token."""
@@ -82,9 +95,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser_for(given).parse_args(arguments)
     try:
         return COMMANDS.get(options.command, DEFAULT).run(options)
-    except UsageError as exc:
+    except CommandError as exc:
         print(exc, file=sys.stderr)
-        return WRONG_USAGE
+        return exc.exit_code
     except KeyboardInterrupt:
         return OK
     except BrokenPipeError:  # `crier voices | head`

@@ -64,12 +64,20 @@ MAY_IMPORT = {
         "bot",
         "telegram",
     },
-    "bot/access.py": {"bot.inbox"},
+    "bot/access.py": {"bot.inbox", "bot.pairing"},
     "bot/handlers.py": {"audio", "bot", "telegram"},
     "bot/sandbox.py": {"starlette", "telegram.constants", "uvicorn"},
     "bot/demo.py": {"audio.types", "audio.wavfile", "bot", "prompt_toolkit", "pydantic"},
     "bot/app.py": {"audio", "bot", "telegram"},
     "bot/cli.py": {"bot.__version__"},  # so that a thin command starts at once
+    "bot/tools.py": {"bot.cli"},
+    "bot/notify.py": set(),
+    "bot/launchd.py": {"bot.cli", "bot.tools"},
+    "bot/systemd.py": {"bot.cli", "bot.tools"},
+    "bot/service.py": {"bot.cli", "bot.launchd", "bot.settings", "bot.systemd"},
+    "bot/unattended.py": {"bot.cli", "bot.logs", "bot.notify", "bot.settings"},
+    "bot/pairing.py": {"bot.cli", "bot.settings"},
+    "bot/tail.py": {"bot.cli", "bot.settings"},
     "bot/start.py": {"audio.models", "audio.types", "audio.voices", "bot"},
 }
 
