@@ -218,8 +218,9 @@ async def test_an_old_pairing_code_is_not_shown(desk: Desk) -> None:
     assert "too old" in err
 
 
+@pytest.mark.usefixtures("plain_logging")
 def test_what_keeps_coming_back_is_notified_the_third_time(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, plain_logging: None
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A wedge that a new start mends is no news; one that comes again and again is, once."""
     monkeypatch.setenv("PATH", desk.path)
@@ -237,7 +238,8 @@ def test_the_same_is_told_once_a_day(desk: Desk, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PATH", desk.path)
     file = desk.data_dir / "notices.json"
     told = [Notices(file).tell("Something is wrong."), Notices(file).tell("Something is wrong.")]
-    monkeypatch.setattr("time.time", lambda now_s=time.time(): now_s + 90_000)
+    tomorrow_s = time.time() + 90_000
+    monkeypatch.setattr("time.time", lambda: tomorrow_s)
     told.append(Notices(file).tell("Something is wrong."))
 
     assert told == [True, False, True]
