@@ -21,13 +21,13 @@ OK, FAILED, WRONG_USAGE = 0, 1, 2
 class CommandError(Exception):
     """A command can't do what it should; the message says why, and what to do."""
 
-    code = FAILED
+    exit_code = FAILED
 
 
 class UsageError(CommandError):
     """A command or a setting is wrong; the message says what, and what to do."""
 
-    code = WRONG_USAGE
+    exit_code = WRONG_USAGE
 
 
 class Command(NamedTuple):
@@ -70,6 +70,11 @@ COMMANDS = {
     "models": Command("bot.start", "models", "fetch what is missing or damaged of the model files"),
     "mcp": Command("bot.agents", "mcp", "serve speech to agents (Model Context Protocol, stdio)"),
     "completion": Command("bot.thin", "completion", "print what completes commands in a shell"),
+    "pair": Command("bot.pairing", "pair", "show the code that lets the first phone in"),
+    "install": Command("bot.service", "install", "start at login, and again after a failure"),
+    "uninstall": Command("bot.service", "uninstall", "end it and start at login no more"),
+    "restart": Command("bot.service", "restart", "start the installed one anew"),
+    "logs": Command("bot.tail", "logs", "show the end of the log"),
 }
 DEFAULT = Command("bot.start", "start", "")
 """Without a command: the bot, or the demo where there is no token."""
@@ -100,7 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
         return COMMANDS.get(options.command, DEFAULT).run(options)
     except CommandError as exc:
         print(exc, file=sys.stderr)
-        return exc.code
+        return exc.exit_code
     except KeyboardInterrupt:
         return OK
     except BrokenPipeError:  # `crier voices | head`

@@ -238,6 +238,19 @@ def load(checkout: Path = CHECKOUT) -> tuple[Settings, list[str]]:
     return _build({**far, **near}), warnings
 
 
+def data_dir(checkout: Path = CHECKOUT) -> Path:
+    """Return the data folder alone, also where another setting is wrong."""
+    wanted = {name.lower(): value for name, value in os.environ.items()}.get("data_dir")
+    if not wanted:
+        try:
+            near = _read_env(checkout / ".env")
+        except SettingsError:
+            near = {}
+        wanted = {name.lower(): value for name, value in near.items()}.get("data_dir")
+    default: Path = Settings.model_fields["data_dir"].default
+    return Path(wanted).expanduser().absolute() if wanted else default
+
+
 def _read_env(path: Path) -> dict[str, str]:
     """Return what a .env file sets; nothing where there is none."""
     if not path.exists():

@@ -74,7 +74,6 @@ MAY_IMPORT = {
         "bot",
         "telegram",
     },
-    "bot/access.py": {"bot.inbox"},
     "bot/events.py": {"bot.inbox"},
     "bot/door.py": {"bot.settings", "starlette", "uvicorn"},
     "bot/server.py": {"bot.door", "bot.settings", "starlette", "uvicorn"},
@@ -87,12 +86,12 @@ MAY_IMPORT = {
         "fastapi",
         "starlette",
     },
+    "bot/access.py": {"bot.inbox", "bot.pairing"},
     "bot/handlers.py": {"audio", "bot", "telegram"},
     "bot/sandbox.py": {"starlette", "telegram.constants", "uvicorn"},
     "bot/demo.py": {"audio.types", "audio.wavfile", "bot", "prompt_toolkit", "pydantic"},
     "bot/app.py": {"audio", "bot", "telegram"},
     "bot/cli.py": {"bot.__version__"},  # so that a thin command starts at once
-    "bot/start.py": {"audio.models", "audio.types", "bot"},
     "bot/client.py": {"bot.cli", "dotenv", "platformdirs"},  # likewise
     "bot/say.py": {"bot.cli", "bot.client", "bot.standalone"},  # likewise
     "bot/thin.py": {
@@ -107,6 +106,15 @@ MAY_IMPORT = {
     },
     "bot/standalone.py": {"audio", "bot"},
     "bot/agents.py": {"bot.__version__", "bot.cli", "bot.client", "mcp", "mcp_types", "pydantic"},
+    "bot/tools.py": {"bot.cli"},
+    "bot/notify.py": set(),
+    "bot/launchd.py": {"bot.cli", "bot.tools"},
+    "bot/systemd.py": {"bot.cli", "bot.tools"},
+    "bot/service.py": {"bot.cli", "bot.launchd", "bot.settings", "bot.systemd"},
+    "bot/unattended.py": {"bot.cli", "bot.logs", "bot.notify", "bot.settings"},
+    "bot/pairing.py": {"bot.cli", "bot.settings"},
+    "bot/tail.py": {"bot.cli", "bot.settings"},
+    "bot/start.py": {"audio.models", "audio.types", "audio.voices", "bot"},
 }
 
 # These start threads, and these make sound or belong to the event loop; each in its own files.
