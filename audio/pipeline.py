@@ -380,7 +380,7 @@ class SpeechPipeline:
                 continue
             self._playback.forget(job)
             job.planner, job.again, job.frames, job.begin_at_s = None, None, 0, 0.0
-            job.complete = False
+            job.chunks, job.complete = 0, False
             if self._work is not None and self._work.job is job:
                 self._work.interrupt.set()
                 self._work = None
@@ -548,6 +548,7 @@ class SpeechPipeline:
             return
         self._learn(work, sound, job.order.speed)
         job.frames += len(sound.samples)
+        job.chunks += 1
         if work.last and job.frames == 0:
             what = "There is no sound in it"
             if not job.order.recording:
@@ -692,6 +693,9 @@ class SpeechPipeline:
                 job.device,
                 job.heard_frames / SAMPLE_RATE_HZ,
                 self._speaker.take_files(),
+                job.chunks,
+                job.first_sound_ms,
+                job.underruns,
             )
         )
 

@@ -185,6 +185,15 @@ class Ended:
     """How much of it was heard, in seconds of sound."""
     files: tuple[str, ...] = ()
     """The files it was written to, where the loudspeaker is a folder."""
+    chunks: int = 0
+    """In how many runs of the voice it was made."""
+    first_sound_ms: int | None = None
+    """From the order to its first frame at the device; None where it waited for others, or where
+    nothing of it sounded."""
+    underruns: int = 0
+    """How often the device ran dry inside it."""
+    warning: str = ""
+    """Why nobody may have heard it although the device took it, such as ``muted``."""
 
 
 Fact: TypeAlias = SentenceHeard | Held | Ended

@@ -96,6 +96,20 @@ def test_a_message_is_heard_once_and_whole(start: Callable[..., Mac]) -> None:
     assert heard(mac.devices[0]) == [1, 2, 3, 4, 5, 6]
 
 
+def test_the_end_tells_how_it_went(start: Callable[..., Mac]) -> None:
+    """The last fact says in how many chunks a message was made and how soon it sounded."""
+    mac = start("MacBook Speakers")
+    mac.say("Number 1. Number 2.")
+    mac.say("Number 3.")
+    first, behind = mac.ended(), mac.ended()
+
+    assert first.chunks >= 1
+    assert first.first_sound_ms is not None
+    assert 0 < first.first_sound_ms < 5000
+    assert behind.first_sound_ms is None  # it waited for the first
+    assert first.underruns == behind.underruns == 0
+
+
 def test_sound_follows_the_default_after_the_sentence(start: Callable[..., Mac]) -> None:
     """A new default gets the next sentence; no word is lost or said twice."""
     mac = start("MacBook Speakers", "AirPods")
