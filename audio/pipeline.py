@@ -696,6 +696,7 @@ class SpeechPipeline:
                 job.chunks,
                 job.first_sound_ms,
                 job.underruns,
+                self._speaker.inaudible() if outcome is Outcome.HEARD else "",
             )
         )
 
@@ -720,6 +721,7 @@ class SpeechPipeline:
             underruns=self._speaker.underruns,
             last_error=self._last_error,
             warning=self._speaker.warning,
+            inaudible=self._speaker.inaudible(),
             beat_s=time.monotonic(),
         )
 

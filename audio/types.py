@@ -193,7 +193,7 @@ class Ended:
     underruns: int = 0
     """How often the device ran dry inside it."""
     warning: str = ""
-    """Why nobody may have heard it although the device took it, such as ``muted``."""
+    """Why it can't have been heard although the device played it: ``muted``, ``at volume 0``."""
 
 
 Fact: TypeAlias = SentenceHeard | Held | Ended
@@ -242,5 +242,7 @@ class Status:
     last_error: str = ""
     warning: str = ""
     """About the wanted device; see `Devices.warning`."""
+    inaudible: str = ""
+    """Why the last utterance can't have been heard, such as ``muted``; see `Ended.warning`."""
     beat_s: float = 0.0
     """`time.monotonic` when the audio thread last came round."""

@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "audio/planner.py": {"audio.pace", "audio.text", "audio.types"},
     "audio/voices.py": {"audio.types"},
     "audio/coreaudio.py": set(),
+    "audio/audibility.py": {"audio.coreaudio"},
     "audio/models.py": {"audio.types", "httpx"},
     "audio/voice.py": {
         "audio.models",
@@ -25,7 +26,12 @@ MAY_IMPORT = {
         "kokoro_onnx",
         "onnxruntime",
     },
-    "audio/speaker.py": {"audio.coreaudio", "audio.types", "numpy"},  # and sounddevice, by name
+    "audio/speaker.py": {  # and sounddevice, by name
+        "audio.audibility",
+        "audio.coreaudio",
+        "audio.types",
+        "numpy",
+    },
     "audio/recording.py": {"audio.types", "numpy"},
     "audio/playback.py": {"audio.planner", "audio.recording", "audio.types", "numpy"},
     "audio/pipeline.py": {
