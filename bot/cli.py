@@ -53,6 +53,7 @@ COMMANDS = {
     "demo": Command("bot.start", "demo", "chat with the same bot here, without Telegram"),
     "devices": Command("bot.start", "devices", "list where sound can go"),
     "voices": Command("bot.start", "voices", "list the voices"),
+    "doctor": Command("bot.doctor", "doctor", "look at everything, say what is wrong"),
     "models": Command("bot.start", "models", "fetch what is missing or damaged of the model files"),
 }
 DEFAULT = Command("bot.start", "start", "")

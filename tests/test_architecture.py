@@ -75,6 +75,13 @@ MAY_IMPORT = {
     "bot/sandbox.py": {"starlette", "telegram.constants", "uvicorn"},
     "bot/demo.py": {"audio.types", "audio.wavfile", "bot", "prompt_toolkit", "pydantic"},
     "bot/app.py": {"audio", "bot", "telegram"},
+    # The doctor says what is missing, so it needs nothing itself until it looks.
+    "bot/examination.py": {"bot.settings"},
+    "bot/checks.py": {"bot", "packaging"},
+    "bot/sound_checks.py": {"audio", "bot", "numpy"},
+    "bot/outside_checks.py": {"bot", "httpx"},
+    "bot/mac_checks.py": {"audio", "bot", "numpy"},
+    "bot/doctor.py": {"bot", "rich"},
     "bot/cli.py": {"bot.__version__"},  # so that a thin command starts at once
     "bot/start.py": {"audio.models", "audio.types", "audio.voices", "bot"},
 }
@@ -83,8 +90,14 @@ MAY_IMPORT = {
 ONLY_IN = {
     "asyncio": {"bot"},
     "sounddevice": {"audio/speaker.py"},
-    "threading": {"audio/pipeline.py", "bot/app.py", "bot/demo.py"},
-    "queue": {"audio/pipeline.py"},
+    "threading": {
+        "audio/pipeline.py",
+        "bot/app.py",
+        "bot/demo.py",
+        "bot/doctor.py",
+        "bot/mac_checks.py",
+    },
+    "queue": {"audio/pipeline.py", "bot/sound_checks.py", "bot/mac_checks.py"},
     "concurrent": {"audio/pipeline.py", "bot/app.py"},
 }
 
