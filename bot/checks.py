@@ -176,7 +176,9 @@ def _mode(path: Path) -> int:
 
 def _has_token(path: Path) -> bool:
     try:
-        return re.search(r"(?im)^[^#\n]*token\s*=\s*\S", path.read_text("utf-8")) is not None
+        return (
+            re.search(r"(?im)^[^#\n]*token[ \t]*=[ \t]*[^\s#]", path.read_text("utf-8")) is not None
+        )
     except (OSError, UnicodeDecodeError):
         return False
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import numpy as np
 
@@ -48,16 +49,14 @@ _TEXT = " ".join(
 class Watched(PortAudioSpeaker):
     """A loudspeaker that remembers when sound began and ended, and where. Audio thread only."""
 
-    begun: list[tuple[float, str]]
-    """`time.monotonic` at which the first frame of each stream was heard, and the device."""
-    ended_s: list[float]
-    """When each stream was closed."""
-
-    def open(self) -> None:
-        """Open, and expect a first frame."""
-        if not hasattr(self, "begun"):
-            self.begun, self.ended_s = [], []
-        super().open()
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Take what every other one takes."""
+        super().__init__(*arguments, **options)
+        self.begun: list[tuple[float, str]] = []
+        """`time.monotonic` at which the first frame of each stream was heard, and the device."""
+        self.gaps_s: list[float] = []
+        """How long nothing was heard before each of them but the first."""
+        self._silent_s = 0.0
 
     def write(self, samples: Samples) -> int:
         """Note the first frame of each stream."""
@@ -65,13 +64,16 @@ class Watched(PortAudioSpeaker):
         taken = super().write(samples)
         if taken and is_first:
             before_it_s = (self.written_frames - taken - self.played_frames) / SAMPLE_RATE_HZ
-            self.begun.append((time.monotonic() + max(0.0, before_it_s), self.device))
+            heard_s = time.monotonic() + max(0.0, before_it_s)
+            if self.begun:
+                self.gaps_s.append(heard_s - self._silent_s)
+            self.begun.append((heard_s, self.device))
         return taken
 
     def close(self) -> None:
-        """Note the end of a stream."""
-        if self.is_open:
-            self.ended_s.append(time.monotonic())
+        """Note when the device last took something: it may have been dead for a while."""
+        if self.is_open and self.written_frames:
+            self._silent_s = self._room_changed_s
         super().close()
 
 
@@ -94,7 +96,7 @@ def mac_checks(patient: Patient, equipment: Equipment | None = None) -> tuple[Ch
         lambda: Watched("", settings.audio_latency),
         lambda: KokoroVoice(settings.model_dir, resolve_kind(settings.kokoro_model)),
     )
-    limit_s = 2 * _WAIT_S
+    limit_s = _WAIT_S + 600.0  # a person has to find their headphones
 
     def with_gear(look: Callable[[Equipment, Patient], Finding]) -> Callable[[Patient], Finding]:
         return functools.partial(look, gear)
@@ -203,20 +205,21 @@ def _while_speaking(gear: Equipment, patient: Patient, what: str, nothing: str) 
     facts: queue.SimpleQueue[Fact] = queue.SimpleQueue()
     speaker = gear.make_speaker()
     pipeline = SpeechPipeline(gear.make_voice(), speaker, facts.put)
-    held, asked, ended = "", False, None
+    held, asked = "", False
+    ended: Ended | None = None
     deadline_s = time.monotonic() + _WAIT_S
     try:
         pipeline.start()
         pipeline.say(Utterance(0, gear.text, settings.kokoro_voice, 1.0, settings.lang))
         while ended is None:
-            match facts.get(timeout=max(0.01, deadline_s - time.monotonic())):
-                case SentenceHeard() if not asked:
-                    asked = True
-                    patient.tell(what)
-                case Held(_, reason):
-                    held = reason
-                case Ended() as ended:
-                    pass
+            fact = facts.get(timeout=max(0.01, deadline_s - time.monotonic()))
+            if isinstance(fact, SentenceHeard) and not asked:
+                asked = True
+                patient.tell(what)
+            elif isinstance(fact, Held):
+                held = fact.reason
+            elif isinstance(fact, Ended):
+                ended = fact
     except queue.Empty:
         return fail(
             f"It never came to its end. {held}".strip(),
@@ -232,8 +235,7 @@ def _judged(speaker: Watched, ended: Ended, held: str, nothing: str) -> Finding:
         return fail(f"{ended.outcome}: {ended.reason}", "Send this table back.")
     if len(speaker.begun) < 2:  # noqa: PLR2004  # streams
         return skip(f"{nothing}; all of it was heard on {ended.device}")
-    (_, before), (begun_s, after) = speaker.begun[0], speaker.begun[-1]
-    gap_s = begun_s - speaker.ended_s[len(speaker.begun) - 2]
+    before, after, gap_s = speaker.begun[0][1], speaker.begun[-1][1], max(speaker.gaps_s)
     found = f"From {before} to {after}: {gap_s:.2f} s without sound, then heard to the end"
     if held:
         found += f"; meanwhile: {held}"

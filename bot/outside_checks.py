@@ -65,13 +65,13 @@ def telegram(patient: Patient) -> Finding:
     try:
         said = answer.json()
     except ValueError:
-        said = {}
+        said = None
     if answer.status_code in (401, 404):
         return fail(
             f"Telegram does not know the token ({answer.status_code}): revoked or mistyped.",
             "Copy it from @BotFather into .env: TELEGRAM_BOT_TOKEN=...",
         )
-    if not said.get("ok"):
+    if not (isinstance(said, dict) and said.get("ok")):
         return fail(
             f"{host} answers {answer.status_code}, but not as Telegram does; maybe a network that "
             "asks for a login first.",
@@ -159,7 +159,7 @@ def bot(patient: Patient) -> Finding:
     """Whether a bot runs on this data folder, and answers."""
     folder = patient.settings.data_dir
     pid = lock_holder(patient)
-    here = _face(patient)
+    here = running_face(patient)
     if pid is None and here is None:
         return skip("Not running", "`crier run` starts it, `crier install` does at each login.")
     if pid is None:
@@ -175,7 +175,7 @@ def bot(patient: Patient) -> Finding:
             f"Look again in a minute; then `kill {pid or 'PID'}` and start Crier anew.",
         )
     try:
-        _ask(here, "/healthz")
+        ask(here, "/healthz")
     except OSError as exc:
         return fail(
             f"{who} holds the data folder, but does not answer at {here.url} "
@@ -185,26 +185,37 @@ def bot(patient: Patient) -> Finding:
     return well(f"Runs as process {here.pid}, answers at {here.url}")
 
 
-def _face(patient: Patient) -> Face | None:
+def running_face(patient: Patient) -> Face | None:
     try:
         return face(patient.settings.data_dir)
     except (OSError, ValueError):
         return None
 
 
-def _ask(here: Face, path: str, token: str = "") -> Any:
-    """Ask the running bot.
+def ask(
+    here: Face,
+    path: str,
+    token: str = "",
+    order: dict[str, Any] | None = None,
+    timeout_s: float | None = None,
+) -> Any:
+    """Ask the running bot; with *order*, give it one.
 
     Raises:
         OSError: it does not answer, or says no.
     """
     import http.client  # noqa: PLC0415
 
-    connection = http.client.HTTPConnection(here.host, here.port, timeout=_ANSWER_S)
+    timeout_s = timeout_s or _ANSWER_S
+    connection = http.client.HTTPConnection(here.host, here.port, timeout=timeout_s)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    headers |= {"X-Client": "doctor"}
+    body = None
+    if order is not None:
+        body, headers["Content-Type"] = json.dumps(order), "application/json"
     with closing(connection):
         try:
-            headers = {"Authorization": f"Bearer {token}"} if token else {}
-            connection.request("GET", path, headers=headers)
+            connection.request("POST" if body else "GET", path, body, headers)
             answer = connection.getresponse()
             content = answer.read()
         except http.client.HTTPException as exc:
@@ -223,12 +234,12 @@ def _status(patient: Patient) -> tuple[Face, dict[str, Any]]:
     Raises:
         CannotLookError: none runs, or it does not say.
     """
-    here = _face(patient)
+    here = running_face(patient)
     if here is None or not is_alive(here.pid) or lock_holder(patient) is None:
         raise CannotLookError("The bot does not run")
     token = api_token(patient)
     try:
-        said = _ask(here, "/v1/status", token) if token else _ask(here, "/healthz")
+        said = ask(here, "/v1/status", token) if token else ask(here, "/healthz")
     except OSError as exc:
         raise CannotLookError(f"The bot does not say ({type(exc).__name__}); see bot") from exc
     return here, said if isinstance(said, dict) else {}
@@ -275,7 +286,7 @@ def port(patient: Patient) -> Finding:
     """Whether the HTTP face has, or could have, its port."""
     host = str(getattr(patient.settings, "api_host", "127.0.0.1"))
     number = int(getattr(patient.settings, "api_port", 8779))
-    here = _face(patient)
+    here = running_face(patient)
     if here is not None and lock_holder(patient) is not None:
         return well(f"The bot has {here.port}")
     if number == 0:
@@ -348,7 +359,7 @@ def _systemd(patient: Patient) -> Finding:
 
 def priority(patient: Patient) -> Finding:
     """Whether the running bot gets the processor when it needs it."""
-    here = _face(patient)
+    here = running_face(patient)
     if here is None or not is_alive(here.pid):
         raise CannotLookError("The bot does not run")
     if patient.platform != "darwin":

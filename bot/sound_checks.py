@@ -8,11 +8,12 @@ import time
 import wave
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from bot.checks import lock_holder
 from bot.examination import CannotLookError, Finding, Patient, fail, skip, warn, well
+from bot.outside_checks import api_token, ask, running_face
 
 if TYPE_CHECKING:
     from audio.types import Ended
@@ -268,7 +269,7 @@ def speaking(patient: Patient) -> Finding:
     if not patient.sound:
         return skip("Nothing was played", "`crier doctor --sound` plays a tone and a sentence.")
     if lock_holder(patient) is not None:
-        return skip("The running bot has the loudspeaker", "`crier say It works.` lets it speak.")
+        return _through_the_bot(patient)
     from audio.models import resolve_kind  # noqa: PLC0415
     from audio.pipeline import SpeechPipeline  # noqa: PLC0415
     from audio.types import AudioError, Ended, Fact, Held, Utterance  # noqa: PLC0415
@@ -312,6 +313,35 @@ def speaking(patient: Patient) -> Finding:
         )
     finally:
         pipeline.close().result(10)
+
+
+def _through_the_bot(patient: Patient) -> Finding:
+    """Have the running bot say the sentence: the loudspeaker is in its hands."""
+    here, token = running_face(patient), api_token(patient)
+    if here is None or not token:
+        return skip("The running bot has the loudspeaker", "Send it a message to hear it.")
+    patient.say("a sentence, by the bot")
+    order = {"input": SENTENCE, "wait": True, "priority": "urgent"}
+    try:
+        said = ask(here, "/v1/audio/speak", token, order, timeout_s=_HEARD_TIMEOUT_S)
+        history = ask(here, "/v1/history", token).get("items", [])
+    except OSError as exc:
+        return fail(f"The running bot does not speak ({type(exc).__name__}).", "`crier restart`")
+    row: dict[str, Any] = next((r for r in history if r.get("id") == said.get("id")), {})
+    first = row.get("first_sound_ms")
+    found = "The running bot: " + str(said.get("outcome") or said.get("error") or "no answer")
+    if row.get("device"):
+        found += f" on {row['device']}"
+    if first is not None:
+        found += f" after {first} ms"
+    if reason := said.get("reason"):
+        found += f"; {reason}"
+    match said.get("outcome"):
+        case "heard" if not said.get("reason"):
+            return well(found)
+        case "heard" | "held" | "stopped" | "skipped":
+            return warn(found, "/status in the chat says more.")
+    return fail(found, "`crier logs` says more.")
 
 
 def _judged(tone: "Ended", sentence: "Ended") -> Finding:
