@@ -9,7 +9,7 @@ import hashlib
 import logging
 import sqlite3
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from telegram import (
     BotCommand,
@@ -39,7 +39,6 @@ from audio.voices import describe
 from bot.access import Access, Pairing
 from bot.attachments import AttachmentError, Attachments, attachment_of
 from bot.compose import Composed, compose
-from bot.controls import Controls
 from bot.delivery import Delivery
 from bot.inbox import Inbox
 from bot.intake import Intake
@@ -99,6 +98,13 @@ _FOLLOW_SETTING = "device-"
 Context = Any  # python-telegram-bot's CallbackContext, which these handlers have no use for
 
 
+class Room(Protocol):
+    """Handles commands and buttons of its own."""
+
+    def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
+        """Tell python-telegram-bot what is handled where."""
+
+
 @dataclass(frozen=True, slots=True)
 class Handlers:
     """What the handlers need; one method for each thing that a person can do."""
@@ -111,10 +117,11 @@ class Handlers:
     access: Access
     preferences: Preferences
     intake: Intake
-    controls: Controls
     attachments: Attachments
     polling: Polling
     bot_id: int
+    rooms: tuple[Room, ...]
+    """Whose commands and buttons are handled besides these."""
 
     def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
         """Tell python-telegram-bot what is handled where."""
@@ -130,7 +137,8 @@ class Handlers:
             "status": self.status,
         }.items():
             application.add_handler(CommandHandler(name, handler))
-        self.controls.register(application)
+        for room in self.rooms:
+            room.register(application)
         files = filters.VOICE | filters.AUDIO | filters.VIDEO_NOTE | filters.Document.ALL
         application.add_handler(MessageHandler(files, self.attached))
         application.add_handler(MessageHandler(text | filters.CAPTION, self.speak))

@@ -53,7 +53,9 @@ MAY_IMPORT = {
     "bot/preferences.py": {"audio.types", "audio.voices", "bot", "py3langid"},
     "bot/attachments.py": {"audio", "bot", "numpy", "pypdf", "soundfile", "soxr", "telegram"},
     "bot/intake.py": {"audio.reading", "audio.text", "bot", "telegram"},
-    "bot/controls.py": {"audio", "bot", "numpy", "soundfile", "telegram"},
+    "bot/controls.py": {"audio", "bot", "telegram"},
+    "bot/notes.py": {"audio", "bot", "numpy", "soundfile", "telegram"},
+    "bot/voices.py": {"audio.types", "audio.voices", "bot", "telegram"},
     "bot/watch.py": {"audio.pipeline", "bot", "psutil", "telegram"},
     "bot/compose.py": {"audio.reading", "emoji", "telegram"},
     "bot/delivery.py": {
