@@ -7,10 +7,13 @@ import re
 from collections.abc import Callable, Iterable
 
 from audio.lexicon import (
+    COMPARED,
     CURRENCIES,
+    DECADES,
     DIGITS,
     EACH,
     FRACTIONS,
+    LETTERED,
     MONTH_SHORT,
     MONTHS,
     PLACES,
@@ -63,7 +66,7 @@ def _long(hours: str, minutes: str) -> str:
 def _clock(match: _Match) -> str:
     hour, minute = int(match["hour"]), int(match["minute"])
     half = (match["half"] or "").replace(".", "").upper()
-    half = f" {' '.join(half)}" if half else ""
+    half = f" {half}" if half else ""
     if minute == 0:
         if half:
             return f"{hour}{half}"
@@ -85,6 +88,16 @@ def _year(number: int) -> str:
 def _season(match: _Match) -> str:
     first, second = int(match[1]), int(match[2])
     return f"{_year(first)} to {second}" if second == (first + 1) % 100 else match[0]
+
+
+def _decade(tens: str) -> str:
+    """Return the plural of 20, 30 and so on."""
+    return DECADES[int(tens) // 10]
+
+
+def _by(match: _Match) -> str:
+    """Read two sides, such as of a screen: 19 20 by 10 80."""
+    return " by ".join(re.sub(r"^(\d\d)([1-9]\d)$", r"\1 \2", match[side]) for side in (1, 2))
 
 
 def _ordinal(number: int) -> str:
@@ -261,13 +274,13 @@ _ENGLISH: tuple[_Rule, ...] = (
             r"(?:(?<=\b[Tt]he )|(?<=\b[Hh]er )|(?<=\b[Hh]is )|(?<=\b[Mm]y )|(?<=[Mm]id-))"
             r"['’]?([2-9]0)s\b|['’]([2-9]0)s\b"
         ),
-        lambda match: f"{match[1] or match[2]}'s",
+        lambda match: _decade(match[1] or match[2]),
     ),
     (
         re.compile(r"\b((?:19|20)\d\d)[-–/](\d\d)\b(?![-–/])"),
         _season,
     ),
-    (re.compile(r"\b(1[1-9]\d0|20[1-9]0)s\b"), lambda match: _year(int(match[1])) + "'s"),
+    (re.compile(r"\b(1[1-9]|20)([1-9]0)s\b"), lambda match: f"{match[1]} {_decade(match[2])}"),
     (
         re.compile(
             rf"(?<![\w.])(?:(?P<before>[$€£¥₹])\s?)(?P<number>{_NUMBER})"
@@ -339,7 +352,7 @@ _ENGLISH: tuple[_Rule, ...] = (
     ),
     (
         re.compile(r"(?<=\d) ?([aApP])\.?[mM]\b(?:\.(?=\s*[a-z,;:!?)]|$))?"),
-        lambda match: f" {match[1].upper()} M",
+        lambda match: f" {match[1].upper()}M",
     ),
     (re.compile(r"\+\d{1,3}(?:[\s.-]?\(?\d{2,5}\)?){2,5}|\(\d{3}\) ?\d{3}-\d{4}"), _digits),
     (re.compile(r"(?<![\w-])1-\d{3}-\d{3}-\d{4}(?![\w-])"), _digits),
@@ -383,7 +396,7 @@ _ENGLISH: tuple[_Rule, ...] = (
     ),
     (
         re.compile(r"(?<![\w.,])(\d+)\s?[x×]\s?(\d+)(?=\s?(?:cm|mm|m|px|ft|in)?\b)(?!\w)"),
-        r"\1 by \2",
+        _by,
     ),
     (
         re.compile(rf"(?<=[a-z€$£\d%])\s?/\s?({_either(EACH)})\b(?<!24/7)(?=[\s,.;:!?)]|$)"),
@@ -424,7 +437,14 @@ _ENGLISH: tuple[_Rule, ...] = (
     (re.compile(r"(?<=\d)k\b"), " thousand"),
     (re.compile(r"(?<!\w)[~≈] ?(?=\d)"), "about "),
     (re.compile(r"\s*(?:->|=>|→|⇒)\s*"), ", then "),
-    (re.compile(r"\b(Mr|Mrs|Ms|Dr|Prof)\. (?=\w)"), r"\1 "),
+    (re.compile(r"\b(Mr|Mrs|Dr|Prof)\. (?=\w)"), r"\1 "),
+    (re.compile(r"\bMs\.? (?=[A-Z])"), "Miz "),
+    # espeak takes a lone A for the article, and a word of capitals after a digit for a word.
+    (re.compile(rf"\b({LETTERED}) A\b(?=\s+[a-z])"), r"\1 'A'"),
+    (re.compile(r"\bA(?= (?:or|and|to|vs\.?) [B-Z]\b)|\bA(?=/[B-Z]\b)"), "'A'"),
+    (re.compile(r"\bA\+(?!\+)"), "A-plus"),
+    (re.compile(r"(?<=\d)([A-Z]{2,3})\b(?<!AM)(?<!PM)"), lambda match: " " + " ".join(match[1])),
+    (re.compile(r"(?<=[\d)]) ?([<>≤≥≠]) ?(?=-?[\d(])"), lambda match: f" {COMPARED[match[1]]} "),
     (
         re.compile(
             r"(?<=[a-z\d] )St\b(?:\.(?=,|\s[a-z]))?(?!\.? [A-Z][a-z]*['’]s)(?=[\s.,;!?)]|$)"
@@ -440,5 +460,5 @@ _ENGLISH: tuple[_Rule, ...] = (
     (re.compile(rf"(?<![\w/.])(?:{_either(SHORTHAND)})(?![\w/])", re.IGNORECASE), _short),
     (re.compile(r"(?<=\w) ?& ?(?=\w)"), " and "),
     (re.compile(r"\band/or\b", re.IGNORECASE), "and or"),
-    (re.compile(r"(?<![\w/.~])([A-Za-z]+)/([A-Za-z]+)(?![\w/.]*[/.]\w)"), r"\1 or \2"),
+    (re.compile(r"(?<![\w/.~])([A-Za-z]+|'A')/([A-Za-z]+)(?![\w/.]*[/.]\w)"), r"\1 or \2"),
 )

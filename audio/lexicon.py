@@ -123,6 +123,8 @@ SHORTHAND = {
     "2nite": "tonight",
     "2day": "today",
     "wfh": "working from home",
+    "co2": "C O 2",
+    "h2o": "H 2 O",
     "wwi": "World War 1",
     "ww1": "World War 1",
     "wwii": "World War 2",
@@ -200,6 +202,21 @@ EACH |= {
     whole: whole
     for whole in "month year day week hour night minute second person head litre user seat".split()
 }
+
+DECADES = "tens tens twenties thirties forties fifties sixties seventies eighties nineties".split()
+
+COMPARED = {
+    "<": "is less than",
+    ">": "is greater than",
+    "≤": "is at most",
+    "≥": "is at least",
+    "≠": "is not",
+}
+
+LETTERED = (
+    "[Pp]lan|[Tt]eam|[Gg]roup|[Oo]ption|[Pp]art|[Tt]ype|[Vv]itamin|[Gg]rade|[Cc]lass|[Ss]ection|"
+    "[Pp]oint|[Ll]evel|[Ss]ide|[Bb]uilding|[Gg]ate|[Tt]erminal|[Bb]lock|[Rr]oom"
+)
 
 FRACTIONS = {
     "½": "a half",

@@ -17,20 +17,16 @@ def main() -> None:
     model_dir = next(path.parent for path in root.rglob("model.bin"))
     model = WhisperModel(str(model_dir), device="cpu", compute_type="int8", local_files_only=True)
     # Without a token that has a digit or a sign in it, numbers are written in words.
-    signs = [-1]
-    if "--words" in sys.argv:
-        vocabulary = model.hf_tokenizer.get_vocab()
-        signs += [
-            number
-            for token, number in vocabulary.items()
-            if set(token) & set(SIGNS) and not token.startswith("<|")
-        ]
+    vocabulary = model.hf_tokenizer.get_vocab().items()
+    signs = [n for token, n in vocabulary if set(token) & set(SIGNS) and not token.startswith("<|")]
+    in_words = "--words" in sys.argv
     heard = {}
     for path in sorted(Path(sys.argv[1]).glob("*.npy")):
-        segments, _ = model.transcribe(
-            np.load(path), language="en", beam_size=5, suppress_tokens=signs
-        )
-        heard[path.stem] = " ".join(segment.text.strip() for segment in segments)
+        for suffix, suppressed in [("", [-1]), *([("-words", [-1, *signs])] if in_words else [])]:
+            segments, _ = model.transcribe(
+                np.load(path), language="en", beam_size=5, suppress_tokens=suppressed
+            )
+            heard[path.stem + suffix] = " ".join(segment.text.strip() for segment in segments)
     print(json.dumps(heard))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
 from telegram.ext import Application, CallbackQueryHandler, CommandHandler
 
+from audio.phonemes import reads_well
 from audio.types import UnknownVoiceError, Utterance
 from audio.voices import check_voice, describe, families, language_of, voices_of
 from bot.notes import Notes
@@ -86,7 +87,9 @@ class Voices:
                 said = f"{argument}: listen to the voice note."
             case "set" if _is_voice(argument):
                 await self.preferences.choose(user_id, VOICE, argument)
-                said = f"{argument} speaks for you now. {_caution(argument)}".strip()
+                said = f"{argument} speaks for you now."
+                if caution := _caution(argument):  # too long for what pops up over a chat
+                    self.outbox.reply(chat_id, caution)
             case "follow":
                 follows = (await self.preferences.chosen(user_id)).get(FOLLOW)
                 await self.preferences.choose(user_id, FOLLOW, "" if follows else "yes")
@@ -105,11 +108,18 @@ class Voices:
         self.notes.send(chat_id, Utterance(0, _PREVIEW[lang], voice, 1.0, lang))
 
 
+_NEEDED = {"ja": "japanese", "cmn": "chinese"}
+
+
 def _caution(voice: str) -> str:
-    """Return what to know about a language that espeak, which tells sounds from letters, lacks."""
-    if language_of(voice) in ("ja", "cmn"):
-        return "Many of its signs are misread: espeak knows only the simplest of them."
-    return ""
+    """Return what to do about a language whose signs are misread."""
+    lang = language_of(voice)
+    if reads_well(lang):
+        return ""
+    return (
+        "Most of its characters are misread, since what reads them is not installed. To install "
+        f"it, type in Crier's folder on the computer: make {_NEEDED[lang]} – then start me again."
+    )
 
 
 def _is_voice(name: str) -> bool:

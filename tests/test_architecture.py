@@ -19,8 +19,10 @@ MAY_IMPORT = {
     "audio/voices.py": {"audio.types"},
     "audio/coreaudio.py": set(),
     "audio/models.py": {"audio.types", "httpx"},
+    "audio/phonemes.py": {"cn2an", "jieba", "misaki"},
     "audio/voice.py": {
         "audio.models",
+        "audio.phonemes",
         "audio.types",
         "audio.voices",
         "numpy",
@@ -58,7 +60,7 @@ MAY_IMPORT = {
     "bot/intake.py": {"audio.reading", "audio.text", "bot", "telegram"},
     "bot/controls.py": {"audio", "bot", "telegram"},
     "bot/notes.py": {"audio", "bot", "numpy", "soundfile", "telegram"},
-    "bot/voices.py": {"audio.types", "audio.voices", "bot", "telegram"},
+    "bot/voices.py": {"audio.phonemes", "audio.types", "audio.voices", "bot", "telegram"},
     "bot/watch.py": {"audio.pipeline", "bot", "psutil", "telegram"},
     "bot/compose.py": {"audio.reading", "emoji", "telegram"},
     "bot/delivery.py": {
