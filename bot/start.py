@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sqlite3
 import sys
 from collections.abc import Coroutine
@@ -24,8 +25,27 @@ def configured() -> Settings:
 
 
 def start(options: argparse.Namespace) -> int:
-    """Start the bot, or the demo where there is no token."""
-    return demo(options) if configured().telegram_bot_token is None else run(options)
+    """Start the bot; where there is no token, offer to set it up, or start the demo."""
+    if configured().telegram_bot_token is not None:
+        return run(options)
+    if not _wants_setup():
+        return demo(options)
+    from bot.wizard import setup  # noqa: PLC0415  # slow to import
+
+    if code := setup(options):
+        return code
+    if configured().telegram_bot_token is None:
+        return demo(options)
+    # A process of its own, which has neither the voice that was tried nor its threads in it.
+    return os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+
+
+def _wants_setup() -> bool:
+    """Ask, where there is somebody to ask."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    answer = input("Set up Telegram now? [Y/n], where n is the demo in this terminal: ")
+    return not answer.strip().lower().startswith("n")
 
 
 def run(_: argparse.Namespace) -> int:
@@ -33,8 +53,8 @@ def run(_: argparse.Namespace) -> int:
     settings = configured()
     if settings.telegram_bot_token is None:
         raise SettingsError(
-            "TELEGRAM_BOT_TOKEN is not set. Ask @BotFather for a token and write it into .env "
-            "(.env.example shows how), or try `crier demo`, which needs none."
+            "TELEGRAM_BOT_TOKEN is not set. `crier setup` asks for it and says where it comes from "
+            "(@BotFather); `crier demo` needs none."
         )
     from bot import app  # noqa: PLC0415  # slow to import
 
@@ -84,7 +104,7 @@ def _prepare(settings: Settings, *, terminal: bool) -> int:
     """Start the log and have the model files in place."""
     from bot import logs  # noqa: PLC0415  # slow to import
 
-    if code := _models(settings):
+    if code := fetch_models(settings):
         return code
     token = settings.telegram_bot_token.get_secret_value() if settings.telegram_bot_token else ""
     try:
@@ -100,10 +120,10 @@ def _prepare(settings: Settings, *, terminal: bool) -> int:
 
 def models(_: argparse.Namespace) -> int:
     """Fetch what is missing or damaged of the model files."""
-    return _models(configured())
+    return fetch_models(configured())
 
 
-def _models(settings: Settings) -> int:
+def fetch_models(settings: Settings) -> int:
     """Fetch what is missing or damaged of the model files."""
     from audio.models import ensure, resolve_kind  # noqa: PLC0415  # slow to import
     from audio.types import ModelFileError  # noqa: PLC0415  # slow to import
