@@ -5,6 +5,7 @@ data folder, where `crier setup` writes. An empty value means unset.
 """
 
 import io
+import ipaddress
 import os
 import re
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 import platformdirs
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from audio.types import UnknownVoiceError
@@ -22,6 +23,8 @@ from bot.cli import UsageError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 _TOKEN = "TELEGRAM_BOT_TOKEN"  # noqa: S105  # its name
+
+_MIN_TOKEN_CHARS = 16
 
 
 class SettingsError(UsageError):
@@ -93,6 +96,18 @@ class Settings(BaseSettings):
     limit_waiting: int = Field(
         default=200, ge=0, description="Messages of one person that may wait; 0: any."
     )
+    api_host: str = Field(
+        default="127.0.0.1", description="Where the HTTP face listens. Elsewhere: API_TOKEN too."
+    )
+    api_port: int = Field(
+        default=8779, ge=0, le=65535, description="Its port; 0: any that is free."
+    )
+    api_token: SecretStr | None = Field(
+        default=None,
+        validate_default=True,
+        description="What clients have to show. Secret. Empty: made on first start, "
+        "in DATA_DIR/api-token.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Texts of messages are logged at DEBUG only."
     )
@@ -116,6 +131,20 @@ class Settings(BaseSettings):
     def _check_token(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             check_token(value.get_secret_value())
+        return value
+
+    @field_validator("api_token")
+    @classmethod
+    def _check_api_token(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        token = value.get_secret_value() if value is not None else ""
+        if not token.isascii() or not token.isprintable() or " " in token:
+            raise ValueError("it may hold ASCII letters, digits and marks, no spaces")
+        host = info.data.get("api_host", "")
+        if not is_loopback(host) and len(token) < _MIN_TOKEN_CHARS:
+            raise ValueError(
+                f"API_HOST={host} can be reached from other computers, so it needs a token of your "
+                f"own of at least {_MIN_TOKEN_CHARS} characters; `openssl rand -hex 32` makes one"
+            )
         return value
 
     @field_validator("telegram_api_url")
@@ -181,6 +210,14 @@ class Settings(BaseSettings):
         return (env_settings, init_settings)
 
 
+def is_loopback(host: str) -> bool:
+    """Say whether *host*, a name or an address, leads to this computer only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def check_token(value: str) -> None:
     """Check that *value* has the form of a token.
 
@@ -224,6 +261,19 @@ def load(checkout: Path = CHECKOUT, *, ask_keychain: bool = True) -> tuple[Setti
         else:
             settings = _build({**far, **near, _TOKEN: token})
     return settings, warnings
+
+
+def data_dir(checkout: Path = CHECKOUT) -> Path:
+    """Return the data folder alone, also where another setting is wrong."""
+    wanted = {name.lower(): value for name, value in os.environ.items()}.get("data_dir")
+    if not wanted:
+        try:
+            near = read_env(checkout / ".env")
+        except SettingsError:
+            near = {}
+        wanted = {name.lower(): value for name, value in near.items()}.get("data_dir")
+    default: Path = Settings.model_fields["data_dir"].default
+    return Path(wanted).expanduser().absolute() if wanted else default
 
 
 def read_env(path: Path) -> dict[str, str]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from bot import __version__
 
 
-def describe(checkout: Path) -> str:
+def describe() -> str:
     """Return the version, the commit where there is one, and the model with its place."""
-    commit = commit_of(checkout)
+    commit = commit_of(Path(__file__).resolve().parent.parent)
     return f"crier {__version__}{f' (commit {commit[:12]})' if commit else ''}\n{_model()}"
 
 

@@ -43,7 +43,7 @@ def setup(_: argparse.Namespace) -> int:
     """Ask for what Crier needs, try it, and store it.
 
     Raises:
-        UsageError: there is nobody to ask, or a setting is wrong.
+        CommandError: there is nobody to ask, a setting is wrong, or there is no voice.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
@@ -51,8 +51,7 @@ def setup(_: argparse.Namespace) -> int:
             f"into {load(ask_keychain=False)[0].data_dir / '.env'}; .env.example lists them."
         )
     settings = configured()
-    if code := fetch_models(settings):
-        return code
+    fetch_models(settings)
     wizard = Wizard(settings, CHECKOUT)
     try:
         with _quiet_libraries():
