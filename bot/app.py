@@ -76,7 +76,7 @@ class Running:
 
 
 @asynccontextmanager
-async def running(
+async def running(  # noqa: PLR0915  # the start order, on one page
     settings: Settings,
     *,
     show_code: Callable[[str], None],
@@ -94,12 +94,12 @@ async def running(
         raise ValueError("a bot needs a token")
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
-        stack.enter_context(_only_one(settings.data_dir))
+        stack.enter_context(only_one(settings.data_dir))
         sockets = stack.enter_context(listening(settings)) if http else []
         inbox = await Inbox.open(settings.data_dir / "crier.db")
         stack.push_async_callback(inbox.close)
 
-        bot = _make_bot(settings)
+        bot = make_bot(settings)
         # Known without a network, unlike bot.id: a token begins with it.
         bot_id = int(settings.telegram_bot_token.get_secret_value().partition(":")[0])
         stack.push_async_callback(_quietly, bot.shutdown)
@@ -237,7 +237,7 @@ def exit_process(code: int) -> NoReturn:
 
 
 @contextlib.contextmanager
-def _only_one(data_dir: Path) -> Iterator[None]:
+def only_one(data_dir: Path) -> Iterator[None]:
     """Hold the data folder's lock: two bots on one token would steal each other's messages.
 
     Raises:
@@ -295,7 +295,7 @@ def list_devices(settings: Settings) -> Devices:
             audio.submit(speaker.shutdown).result()
 
 
-def _make_bot(settings: Settings) -> ExtBot[None]:
+def make_bot(settings: Settings) -> ExtBot[None]:
     assert settings.telegram_bot_token is not None  # noqa: S101  # checked by the caller
     # A proxy that the environment names leads to Telegram, not to a server on this computer.
     local = urlsplit(settings.telegram_api_url).hostname in ("127.0.0.1", "localhost", "::1")

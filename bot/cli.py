@@ -13,8 +13,6 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bot import __version__
-
 OK, FAILED, WRONG_USAGE = 0, 1, 2
 
 
@@ -56,6 +54,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "setup": Command("bot.wizard", "setup", "ask for what Crier needs, try it and store it"),
     "run": Command("bot.start", "run", "start the bot"),
     "demo": Command("bot.start", "demo", "chat with the same bot here, without Telegram"),
     "say": Command("bot.say", "say", "say a text, a file or what is piped in"),
@@ -81,6 +80,14 @@ DEFAULT = Command("bot.start", "start", "")
 """Without a command: the bot, or the demo where there is no token."""
 
 
+class _Version(argparse.Action):
+    """Looks at the checkout and the settings only when asked."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        version = importlib.import_module("bot.version")
+        parser.exit(OK, f"{version.describe()}\n")
+
+
 def parser_for(given: str | None) -> argparse.ArgumentParser:
     """Return the parser; only the command *given* gets its arguments, or all where it is None."""
     parser = argparse.ArgumentParser(
@@ -88,7 +95,9 @@ def parser_for(given: str | None) -> argparse.ArgumentParser:
         description="A Telegram bot that says your messages aloud. Without a command: the bot, "
         "or the demo where there is no token.",
     )
-    parser.add_argument("--version", action="version", version=f"crier {__version__}")
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="version, commit and model, and exit"
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, command in COMMANDS.items():
         its_parser = commands.add_parser(name, help=command.help, description=command.help)

@@ -59,6 +59,7 @@ MAY_IMPORT = {
     "bot": {"bot", "audio.types", "audio.pipeline", "telegram"},
     "bot/settings.py": {
         "bot.cli",
+        "bot.keychain",
         "audio.types",
         "audio.voices",
         "dotenv",
@@ -68,7 +69,8 @@ MAY_IMPORT = {
     },
     "bot/logs.py": set(),
     "bot/progress.py": {"rich"},
-    "bot/inbox.py": {"aiosqlite"},
+    "bot/inbox.py": {"aiosqlite", "bot.upgrade"},
+    "bot/upgrade.py": {"aiosqlite"},
     "bot/quiet.py": set(),
     "bot/preferences.py": {"audio.types", "audio.voices", "bot", "py3langid"},
     "bot/attachments.py": {"audio", "bot", "telegram"},
@@ -111,7 +113,21 @@ MAY_IMPORT = {
     "bot/outside_checks.py": {"bot", "httpx"},
     "bot/mac_checks.py": {"audio", "bot", "numpy"},
     "bot/doctor.py": {"bot", "rich"},
-    "bot/cli.py": {"bot.__version__"},  # so that a thin command starts at once
+    "bot/cli.py": set(),  # so that a thin command starts at once
+    "bot/version.py": {"audio.models", "bot.__version__", "bot.settings"},
+    "bot/keychain.py": set(),
+    "bot/envfile.py": {"dotenv"},
+    "bot/audition.py": {"audio", "bot.app", "bot.settings"},
+    "bot/greeting.py": {"bot", "telegram"},
+    "bot/wizard.py": {
+        "audio.types",
+        "audio.voices",
+        "audio.wavfile",
+        "bot",
+        "prompt_toolkit",
+        "pydantic",
+        "telegram",
+    },
     "bot/client.py": {"bot.cli", "dotenv", "platformdirs"},  # likewise
     "bot/say.py": {"bot.cli", "bot.client", "bot.standalone"},  # likewise
     "bot/thin.py": {
