@@ -116,7 +116,7 @@ def _prepare(settings: Settings, *, terminal: bool) -> None:
     """Start the log and have the model files in place."""
     from bot import logs  # noqa: PLC0415  # slow to import
 
-    _models(settings)
+    fetch_models(settings)
     token = settings.telegram_bot_token.get_secret_value() if settings.telegram_bot_token else ""
     try:
         logs.keep_terminal_clean(settings.data_dir)
@@ -130,11 +130,11 @@ def _prepare(settings: Settings, *, terminal: bool) -> None:
 
 def models(_: argparse.Namespace) -> int:
     """Fetch what is missing or damaged of the model files."""
-    _models(configured())
+    fetch_models(configured())
     return OK
 
 
-def _models(settings: Settings) -> None:
+def fetch_models(settings: Settings) -> None:
     """Fetch what is missing or damaged of the model files."""
     from audio.models import ensure, resolve_kind  # noqa: PLC0415  # slow to import
     from audio.types import ModelFileError  # noqa: PLC0415  # slow to import
@@ -147,15 +147,6 @@ def _models(settings: Settings) -> None:
         raise CommandError(str(exc)) from exc
     for path in fetched:
         print(f"Fetched and checked {path}", file=sys.stderr)
-
-
-def voices(_: argparse.Namespace) -> int:
-    """List the voices."""
-    from audio.voices import VOICES, describe  # noqa: PLC0415
-    from bot.progress import print_table  # noqa: PLC0415  # slow to import
-
-    print_table(("voice", "speaks"), [(voice, describe(voice)) for voice in VOICES])
-    return OK
 
 
 def devices(_: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ from bot.sandbox import Fault, Sandbox
 from bot.settings import CHECKOUT
 from bot.unattended import Unattended
 from tests.conftest import ALICE, TOKEN, reaction_to, reply_with
-from tests.test_process import crier, run
+from tests.commandline import crier, run
 
 
 class Desk:
