@@ -73,6 +73,7 @@ class Job:
     """All of its sound is there."""
     held: bool = False
     device: str = ""
+    first_sound_ms: int | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -269,7 +270,7 @@ class Playback:
             if job.idle_before:
                 queued = self._speaker.written_frames - self._speaker.played_frames
                 waited_s = now_s - job.asked_s + queued / SAMPLE_RATE_HZ
-                self.first_sound_ms = round(1000 * waited_s)
+                self.first_sound_ms = job.first_sound_ms = round(1000 * waited_s)
         if self._is_fresh:  # the rest of one that was paused
             self._speaker.begin_utterance()
             self._is_fresh = False

@@ -131,6 +131,8 @@ class Chunk:
     """Silence to leave after it."""
     letters: float
     """Its length, as `audio.pace.letters` counts."""
+    sentence_letters: float = 0.0
+    """The length of its whole sentence, whose pace it keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +187,20 @@ class Ended:
     """How much of it was heard, in seconds of sound."""
     files: tuple[str, ...] = ()
     """The files it was written to, where the loudspeaker is a folder."""
+    first_sound_ms: int | None = None
+    """From the order to the first frame at the device, where it came to an idle loudspeaker."""
 
 
-Fact: TypeAlias = SentenceHeard | Held | Ended
+@dataclass(frozen=True, slots=True)
+class Silenced:
+    """A fact: what sounded was cut, and the device is silent."""
+
+    id: int
+    took_s: float
+    """From the order to the silence."""
+
+
+Fact: TypeAlias = SentenceHeard | Held | Silenced | Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +243,11 @@ class Status:
     idle loudspeaker."""
     underruns: int = 0
     """How often the device ran dry inside an utterance."""
+    synthesis_s_per_s: float = 0.0
+    """How long the voice takes for one second of sound, lately."""
     last_error: str = ""
+    blocked: str = ""
+    """Why the loudspeaker would not open the last time; empty where it did."""
     warning: str = ""
     """About the wanted device; see `Devices.warning`."""
     beat_s: float = 0.0

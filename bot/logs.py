@@ -30,7 +30,12 @@ class _Redacting(logging.Formatter):
         line = super().format(record)
         if self._secret:
             line = line.replace(self._secret, _HIDDEN)
-        return _TOKEN.sub(_HIDDEN, line)
+        return hide_tokens(line)
+
+
+def hide_tokens(text: str) -> str:
+    """Return *text* without anything that looks like a bot's token."""
+    return _TOKEN.sub(_HIDDEN, text)
 
 
 def start(level: str, data_dir: Path, token: str, *, terminal: bool) -> Path:

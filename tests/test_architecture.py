@@ -32,11 +32,21 @@ MAY_IMPORT = {
     "audio/speaker.py": {"audio.coreaudio", "audio.types", "numpy"},  # and sounddevice, by name
     "audio/recording.py": {"audio.types", "numpy"},
     "audio/playback.py": {"audio.planner", "audio.recording", "audio.types", "numpy"},
+    "audio/orders.py": {"audio.planner", "audio.playback", "audio.types"},
+    "audio/rendering.py": {
+        "audio.orders",
+        "audio.pace",
+        "audio.planner",
+        "audio.types",
+        "numpy",
+    },
     "audio/pipeline.py": {
+        "audio.orders",
         "audio.pace",
         "audio.planner",
         "audio.playback",
         "audio.recording",
+        "audio.rendering",
         "audio.types",
         "numpy",
     },
@@ -71,12 +81,46 @@ MAY_IMPORT = {
         "bot",
         "telegram",
     },
-    "bot/access.py": {"bot.inbox"},
+    "bot/events.py": {"bot.inbox"},
+    "bot/door.py": {"bot.settings", "starlette", "uvicorn"},
+    "bot/server.py": {"bot.door", "bot.settings", "starlette", "uvicorn"},
+    "bot/wire.py": {"audio.types", "audio.voices", "bot.preferences", "pydantic"},
+    "bot/api.py": {
+        "audio.pipeline",
+        "audio.types",
+        "audio.voices",
+        "bot",
+        "fastapi",
+        "starlette",
+    },
+    "bot/access.py": {"bot.inbox", "bot.pairing"},
     "bot/handlers.py": {"audio", "bot", "telegram"},
     "bot/sandbox.py": {"starlette", "telegram.constants", "uvicorn"},
     "bot/demo.py": {"audio.types", "audio.wavfile", "bot", "prompt_toolkit", "pydantic"},
     "bot/app.py": {"audio", "bot", "telegram"},
     "bot/cli.py": {"bot.__version__"},  # so that a thin command starts at once
+    "bot/client.py": {"bot.cli", "dotenv", "platformdirs"},  # likewise
+    "bot/say.py": {"bot.cli", "bot.client", "bot.standalone"},  # likewise
+    "bot/thin.py": {
+        "audio.types",
+        "audio.voices",
+        "bot.cli",
+        "bot.client",
+        "bot.say",
+        "bot.start",
+        "prompt_toolkit",
+        "shtab",
+    },
+    "bot/standalone.py": {"audio", "bot"},
+    "bot/agents.py": {"bot.__version__", "bot.cli", "bot.client", "mcp", "mcp_types", "pydantic"},
+    "bot/tools.py": {"bot.cli"},
+    "bot/notify.py": set(),
+    "bot/launchd.py": {"bot.cli", "bot.tools"},
+    "bot/systemd.py": {"bot.cli", "bot.tools"},
+    "bot/service.py": {"bot.cli", "bot.launchd", "bot.settings", "bot.systemd"},
+    "bot/unattended.py": {"bot.cli", "bot.logs", "bot.notify", "bot.settings"},
+    "bot/pairing.py": {"bot.cli", "bot.settings"},
+    "bot/tail.py": {"bot.cli", "bot.settings"},
     "bot/start.py": {"audio.models", "audio.types", "audio.voices", "bot"},
 }
 
@@ -86,7 +130,7 @@ ONLY_IN = {
     "sounddevice": {"audio/speaker.py"},
     "threading": {"audio/pipeline.py", "bot/app.py", "bot/demo.py"},
     "queue": {"audio/pipeline.py"},
-    "concurrent": {"audio/pipeline.py", "bot/app.py"},
+    "concurrent": {"audio/orders.py", "audio/pipeline.py", "bot/app.py"},
 }
 
 
