@@ -299,3 +299,25 @@ def fade_edges(samples: Samples) -> Samples:
     faded[:FADE_FRAMES] *= ramp
     faded[-FADE_FRAMES:] *= ramp[::-1]
     return faded
+
+
+def pronounced(word: str, lang: str) -> str:
+    """Return a word in phonemes, as espeak-ng has it: what the voice begins with.
+
+    Raises:
+        SynthesisError: espeak-ng can't be loaded, or does not know the language.
+    """
+    from kokoro_onnx.tokenizer import Tokenizer  # noqa: PLC0415  # slow to import
+
+    logging.getLogger("kokoro_onnx").handlers.clear()
+    logging.getLogger("phonemizer").setLevel(logging.ERROR)
+    try:
+        phonemes: str = Tokenizer().phonemize(word, lang)
+    except Exception as exc:  # a dozen classes between three libraries
+        raise SynthesisError(
+            f"espeak-ng, which knows how words are pronounced, does not work "
+            f"({type(exc).__name__}: {str(exc).partition(chr(10))[0][:160]})."
+        ) from exc
+    if not phonemes:
+        raise SynthesisError(f"espeak-ng pronounces nothing in {lang}.")
+    return phonemes

@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "audio/planner.py": {"audio.pace", "audio.text", "audio.types"},
     "audio/voices.py": {"audio.types"},
     "audio/coreaudio.py": set(),
+    "audio/audibility.py": {"audio.coreaudio"},
     "audio/models.py": {"audio.types", "httpx"},
     "audio/phonemes.py": {"cn2an", "jieba", "misaki"},
     "audio/voice.py": {
@@ -29,7 +30,12 @@ MAY_IMPORT = {
         "kokoro_onnx",
         "onnxruntime",
     },
-    "audio/speaker.py": {"audio.coreaudio", "audio.types", "numpy"},  # and sounddevice, by name
+    "audio/speaker.py": {  # and sounddevice, by name
+        "audio.audibility",
+        "audio.coreaudio",
+        "audio.types",
+        "numpy",
+    },
     "audio/recording.py": {"audio.types", "numpy"},
     "audio/playback.py": {"audio.planner", "audio.recording", "audio.types", "numpy"},
     "audio/orders.py": {"audio.planner", "audio.playback", "audio.types"},
@@ -98,6 +104,13 @@ MAY_IMPORT = {
     "bot/sandbox.py": {"starlette", "telegram.constants", "uvicorn"},
     "bot/demo.py": {"audio.types", "audio.wavfile", "bot", "prompt_toolkit", "pydantic"},
     "bot/app.py": {"audio", "bot", "telegram"},
+    # The doctor says what is missing, so it needs nothing itself until it looks.
+    "bot/examination.py": {"bot.settings"},
+    "bot/checks.py": {"bot", "packaging"},
+    "bot/sound_checks.py": {"audio", "bot", "numpy"},
+    "bot/outside_checks.py": {"bot", "httpx"},
+    "bot/mac_checks.py": {"audio", "bot", "numpy"},
+    "bot/doctor.py": {"bot", "rich"},
     "bot/cli.py": {"bot.__version__"},  # so that a thin command starts at once
     "bot/client.py": {"bot.cli", "dotenv", "platformdirs"},  # likewise
     "bot/say.py": {"bot.cli", "bot.client", "bot.standalone"},  # likewise
@@ -128,8 +141,14 @@ MAY_IMPORT = {
 ONLY_IN = {
     "asyncio": {"bot"},
     "sounddevice": {"audio/speaker.py"},
-    "threading": {"audio/pipeline.py", "bot/app.py", "bot/demo.py"},
-    "queue": {"audio/pipeline.py"},
+    "threading": {
+        "audio/pipeline.py",
+        "bot/app.py",
+        "bot/demo.py",
+        "bot/doctor.py",
+        "bot/mac_checks.py",
+    },
+    "queue": {"audio/pipeline.py", "bot/sound_checks.py", "bot/mac_checks.py"},
     "concurrent": {"audio/orders.py", "audio/pipeline.py", "bot/app.py"},
 }
 
