@@ -30,6 +30,7 @@ from audio.speaker import PortAudioSpeaker
 from audio.types import Devices, Fact
 from audio.voice import KokoroVoice
 from audio.wavfile import PREFIX, WavSpeaker
+from bot import menu
 from bot.access import Access, Limits
 from bot.api import Api
 from bot.attachments import Attachments
@@ -37,7 +38,7 @@ from bot.controls import Controls
 from bot.delivery import Delivery
 from bot.door import Door
 from bot.events import Events
-from bot.handlers import COMMANDS, Handlers
+from bot.handlers import Handlers
 from bot.inbox import Inbox, InboxError
 from bot.intake import Intake
 from bot.notes import Notes
@@ -136,7 +137,7 @@ async def running(
             ApplicationBuilder().bot(bot).updater(None).build()
         )
         polling = Polling(
-            bot, application.initialize, application.process_update, lambda: _menu(bot)
+            bot, application.initialize, application.process_update, lambda: menu.offer(bot)
         )
 
         preferences = Preferences(inbox, settings)
@@ -310,14 +311,6 @@ def _make_bot(settings: Settings) -> ExtBot[None]:
         request=HTTPXRequest(read_timeout=_REPLY_TIMEOUT_S, pool_timeout=_REPLY_TIMEOUT_S, **http),
         get_updates_request=HTTPXRequest(connection_pool_size=1, **http),
     )
-
-
-async def _menu(bot: ExtBot[None]) -> None:
-    """Register the command menu; a server that refuses does not stop the bot."""
-    try:
-        await bot.set_my_commands(COMMANDS)
-    except TelegramError as exc:
-        log.info("The command menu could not be registered: %s", exc)
 
 
 async def _release(pipeline: SpeechPipeline) -> None:
