@@ -231,7 +231,15 @@ class Delivery:
         return message.speed or self._settings.kokoro_speed
 
     async def revise(self, chat_id: int, message_id: int, text: str, skipped: str) -> bool:
-        """Change the text of a message that waits; return whether it still could be."""
+        """Change the text of a message that waits, in the queue or for a decision.
+
+        Returns:
+            Whether it still could be.
+        """
+        for message in await self._inbox.late(self._bot_id, chat_id):
+            if message.message_id == message_id and not message.file:
+                await self._inbox.revise(message.id, text, skipped)
+                return True
         status = self._pipeline.status()
         for waiting in (self._under_way, self._kept):
             for message in waiting.values():
