@@ -1,4 +1,4 @@
-"""Check that a folder holds one WAV file with a spoken sentence: `python -m bench.spoken FOLDER`."""
+"""Check that a folder holds a spoken sentence: `python -m bench.spoken FOLDER`."""
 
 import sys
 import wave
