@@ -1,22 +1,75 @@
-"""Check that a folder holds a spoken sentence: `python -m bench.spoken FOLDER`."""
+"""Is it read as a person would? `python -m bench.spoken`.
 
-import sys
-import wave
+The messages of tests/data/spoken.json that say what must be ``heard`` are spoken by the bot at a
+virtual loudspeaker and recorded there. A recogniser (faster-whisper, offline) writes down what it
+hears, numbers in words, and every message that it heard otherwise is shown, with what it writes
+where it may use figures.
+"""
+
+import asyncio
+import json
+import re
+import subprocess
+import tempfile
 from pathlib import Path
 
-import numpy as np
+from bench.run import HERE, environment
+from bench.understood import errors, record, words
+
+TABLE = HERE.parent / "tests" / "data" / "spoken.json"
+# One sound, several spellings.
+SAME = {
+    r"\bp m\b": "pm",
+    r"\ba m\b": "am",
+    r"\bpercent\b|\bper cent\b": "percent",
+    r"\b(hundred|thousand) and\b": r"\1",
+    r"\ba hundred\b": "one hundred",
+    r"meter": "metre",
+    r"litre": "liter",
+    r"\bdr\b": "doctor",
+    r"\bmister\b": "mr",
+    r"\bok\b": "okay",
+    r"\boh\b|\bo\b": "oh",
+    r"\bviii\b": "the eighth",  # it knows its kings
+    r"\bxiv\b": "the fourteenth",
+    r"\bwar ii\b": "war two",
+    r"\bsaint\b": "st",
+    r"\bdot\b": "",
+    r"\bpie\b": "pi",
+}
+
+
+def told(text: str) -> list[str]:
+    """Return the words of a text, spelled in one way."""
+    plain = " ".join(words(re.sub(r"[-–]", " ", text)))
+    for pattern, spelling in SAME.items():
+        plain = re.sub(pattern, spelling, plain)
+    return plain.split()
 
 
 def main() -> None:
-    """Measure the file; end with 1 where it is silent, or too short or long for a sentence."""
-    (path,) = Path(sys.argv[1]).glob("*.wav")
-    with wave.open(str(path)) as file:
-        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32768
-        length_s = len(samples) / file.getframerate()
-    level_db = 10 * np.log10(max(float(np.mean(samples**2)), 1e-12))
-    print(f"{path}: {length_s:.2f} s, {level_db:.1f} dBFS")
-    if not (0.7 < length_s < 2.5 and level_db > -40):  # noqa: PLR2004  # "Dinner is ready."
-        sys.exit("That is no spoken sentence.")
+    """Print what was heard otherwise than a person would have read it."""
+    cases = [case for case in json.loads(TABLE.read_text()) if "heard" in case]
+    python = environment(HERE / ".venv")
+    with tempfile.TemporaryDirectory(prefix="crier") as temporary:
+        folder = Path(temporary)
+        asyncio.run(record(folder, [case["sent"] for case in cases]))
+        done = subprocess.run(
+            [python, HERE / "recognise.py", folder, "--words"], check=True, stdout=subprocess.PIPE
+        )
+        heard: dict[str, str] = json.loads(done.stdout)
+    total = wrong = differing = 0
+    for number, case in enumerate(cases):
+        expected, said = told(case["heard"]), told(heard[f"crier-{number:02d}-words"])
+        total += len(expected)
+        if missed := errors(expected, said):
+            differing, wrong = differing + 1, wrong + missed
+            print(case["sent"])
+            print(f"    expected {' '.join(expected)}")
+            print(f"    heard    {' '.join(said)}")
+            print(f"    or       {heard[f'crier-{number:02d}']}")
+    same = len(cases) - differing
+    print(f"{same} of {len(cases)} messages to the word; {wrong} of {total} words otherwise")
 
 
 if __name__ == "__main__":

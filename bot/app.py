@@ -40,12 +40,15 @@ from bot.events import Events
 from bot.handlers import COMMANDS, Handlers
 from bot.inbox import Inbox, InboxError
 from bot.intake import Intake
+from bot.notes import Notes
+from bot.people import People
 from bot.polling import Polling
 from bot.preferences import Preferences
 from bot.receipts import Outbox
 from bot.server import listening, serving, token_of
 from bot.settings import Settings
 from bot.strip import Strip
+from bot.voices import Voices
 from bot.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -139,16 +142,18 @@ async def running(
         limits = Limits(settings.limit_per_minute, settings.limit_waiting)
         preferences = Preferences(inbox, settings)
         intake = Intake(settings, inbox, outbox, delivery, access, limits, preferences, bot_id)
-        controls = Controls(pipeline, inbox, outbox, delivery, access, preferences, intake, bot_id)
+        controls = Controls(pipeline, inbox, outbox, delivery, preferences, intake, bot_id)
         await controls.start()
+        notes = Notes(pipeline, inbox, outbox, preferences)
         attachments = Attachments(
-            *(bot, inbox, outbox, delivery, controls.voice_note),
+            *(bot, inbox, outbox, delivery, notes.send),
             *(settings.data_dir / "sounds", settings.late_after_s),
         )
         stack.push_async_callback(attachments.close)
         Handlers(
             *(settings, pipeline, inbox, outbox, delivery, access),
-            *(preferences, intake, controls, attachments, polling, bot_id),
+            *(preferences, intake, attachments, polling, bot_id),
+            (controls, notes, Voices(outbox, preferences, notes), People(inbox, outbox, access)),
         ).register(application)
         await delivery.resume()
         await attachments.resume(bot_id)

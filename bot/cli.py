@@ -66,6 +66,7 @@ COMMANDS = {
     "devices": Command("bot.thin", "devices", "list where sound can go, or choose"),
     "voices": Command("bot.thin", "voices", "list the voices, or hear one"),
     "page": Command("bot.thin", "page", "open Crier's page in the browser"),
+    "doctor": Command("bot.doctor", "doctor", "look at everything, say what is wrong"),
     "models": Command("bot.start", "models", "fetch what is missing or damaged of the model files"),
     "mcp": Command("bot.agents", "mcp", "serve speech to agents (Model Context Protocol, stdio)"),
     "completion": Command("bot.thin", "completion", "print what completes commands in a shell"),

@@ -277,9 +277,9 @@ class Inbox:
     async def fetched(self, message: Message, state: str) -> bool:
         """Remember what a file turned out to be; False where it was stopped meanwhile."""
         cursor = await self._database.execute(
-            "UPDATE message SET text = ?, file = ?, state = ?, changed_at = ?"
+            "UPDATE message SET text = ?, file = ?, skipped = ?, state = ?, changed_at = ?"
             " WHERE id = ? AND state IN ('fetching', 'asked')",
-            (message.text, message.file, state, time.time(), message.id),
+            (message.text, message.file, message.skipped, state, time.time(), message.id),
         )
         return cursor.rowcount > 0
 

@@ -111,6 +111,9 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Texts of messages are logged at DEBUG only."
     )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="text for people, json for programs: an object to a line."
+    )
 
     @field_validator("telegram_allowed_users", mode="before")
     @classmethod
@@ -176,7 +179,7 @@ class Settings(BaseSettings):
             raise ValueError("it must look like 22:00-07:00")
         return value
 
-    @field_validator("kokoro_model", "log_level", mode="before")
+    @field_validator("kokoro_model", "log_level", "log_format", mode="before")
     @classmethod
     def _any_case(cls, value: object, info: Any) -> object:
         if not isinstance(value, str):

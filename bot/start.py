@@ -140,7 +140,8 @@ def _prepare(settings: Settings, *, terminal: bool) -> None:
     token = settings.telegram_bot_token.get_secret_value() if settings.telegram_bot_token else ""
     try:
         logs.keep_terminal_clean(settings.data_dir)
-        logs.start(settings.log_level, settings.data_dir, token, terminal=terminal)
+        level, form = settings.log_level, settings.log_format
+        logs.start(level, settings.data_dir, token, terminal=terminal, form=form)
     except OSError as exc:
         raise SettingsError(
             f"DATA_DIR: {settings.data_dir} can't be written to ({exc.strerror}). "
