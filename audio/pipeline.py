@@ -3,7 +3,7 @@
     event loop              audio thread                      synthesis worker
     say, abort, ... -order-> plan; open the loudspeaker;
                              submit chunk n+1 ----------------> Voice.synthesize
-                             Speaker.write(chunk n) <---------- _Synthesized
+                             Speaker.write(chunk n) <---------- Synthesized
     on_fact <---- fact ----- SentenceHeard, Held, Ended
 
 The audio thread reads one mailbox and never waits anywhere else: not for the device, which takes
@@ -14,24 +14,43 @@ The two sides meet at this mailbox, the `on_fact` callback and the published `St
 """
 
 import contextlib
+import itertools
 import json
 import logging
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from audio.orders import (
+    Abort,
+    Arrange,
+    Choose,
+    Close,
+    EndStream,
+    Loudness,
+    Order,
+    Pause,
+    QueryDevices,
+    Render,
+    Rendering,
+    Revise,
+    Skip,
+    Synthesized,
+    Taken,
+    Work,
+)
 from audio.pace import Pace
 from audio.planner import Planner
 from audio.playback import Job, Piece, Playback, Speaker
 from audio.recording import Recording, RecordingError, chime
+from audio.rendering import Renderings, mistake
 from audio.types import (
     SAMPLE_RATE_HZ,
     AudioError,
@@ -45,6 +64,7 @@ from audio.types import (
     Outcome,
     Samples,
     SentenceHeard,
+    Silenced,
     Sound,
     Status,
     Utterance,
@@ -86,99 +106,6 @@ class Voice(Protocol):
         ...
 
 
-# ---- what the mailbox holds besides Utterance ----
-
-
-@dataclass(frozen=True, slots=True)
-class _Abort:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class _Skip:
-    id: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Pause:
-    paused: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Loudness:
-    gain: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Revise:
-    utterance: Utterance
-
-
-@dataclass(frozen=True, slots=True)
-class _Render:
-    utterance: Utterance
-    on_sound: Callable[[Samples | AudioError | None], None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Choose:
-    wanted: str
-
-
-@dataclass(frozen=True, slots=True)
-class _QueryDevices:
-    answer: Future[Devices]
-
-
-@dataclass(frozen=True, slots=True)
-class _Close:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class _Synthesized:
-    work: "_Work"
-    sound: Sound | None
-    error: BaseException | None
-
-
-_Order = (
-    Utterance
-    | _Abort
-    | _Skip
-    | _Pause
-    | _Loudness
-    | _Revise
-    | _Render
-    | _Choose
-    | _QueryDevices
-    | _Close
-    | _Synthesized
-)
-
-
-# ---- what only the audio thread touches ----
-
-
-@dataclass(eq=False, slots=True)
-class _Rendering:
-    """A text that becomes sound for somebody else than the loudspeaker."""
-
-    order: _Render
-    planner: Planner
-    again: Chunk | None = None
-
-
-@dataclass(eq=False, slots=True)
-class _Work:
-    """The one synthesis in flight."""
-
-    job: Job | _Rendering
-    chunk: Chunk
-    last: bool
-    interrupt: Interrupt
-
-
 class SpeechPipeline:
     """Speaks utterances in order, synthesizing ahead of what sounds.
 
@@ -211,7 +138,8 @@ class SpeechPipeline:
         self._on_fact = on_fact
         self._stream_idle_s = stream_idle_s
         self._keep_pace = keep_pace
-        self._mailbox: queue.SimpleQueue[_Order] = queue.SimpleQueue()
+        self._mailbox: queue.SimpleQueue[Order] = queue.SimpleQueue()
+        self._streams = itertools.count(1)
         self._status = Status()
         self._closed: Future[None] = Future()
         self._closed.set_running_or_notify_cancel()  # whoever waits for it can't cancel it
@@ -220,14 +148,14 @@ class SpeechPipeline:
         self._thread = threading.Thread(target=self._run, name="audio", daemon=True)
         # The audio thread's own:
         self._jobs: dict[int, Job] = {}  # in order of arrival; all that have not ended
-        self._renderings: deque[_Rendering] = deque()
-        self._work: _Work | None = None
+        self._renderings = Renderings()
+        self._work: Work | None = None
         self._playback = Playback(speaker, stream_idle_s)
         self._gain = 1.0
         self._idle_since_s = 0.0
         self._retry_at_s = 0.0
         self._pace = pace
-        self._last_error = ""
+        self._last_error = self._blocked = ""
         self._facts: list[Fact] = []
 
     # ---- the public face ----
@@ -243,27 +171,27 @@ class SpeechPipeline:
 
     def abort(self) -> None:
         """Fall silent and forget every utterance that was queued before this call."""
-        self._mailbox.put(_Abort())
+        self._mailbox.put(Abort(time.monotonic()))
 
     def skip(self, id_: int | None = None) -> None:
         """End one utterance, or the one that sounds; what waits behind it goes on."""
-        self._mailbox.put(_Skip(id_))
+        self._mailbox.put(Skip(id_))
 
     def pause(self) -> None:
         """Fall silent, and keep everything; `resume` goes on with the word that was cut."""
-        self._mailbox.put(_Pause(paused=True))
+        self._mailbox.put(Pause(paused=True))
 
     def resume(self) -> None:
         """Go on after `pause`."""
-        self._mailbox.put(_Pause(paused=False))
+        self._mailbox.put(Pause(paused=False))
 
     def set_gain(self, gain: float) -> None:
         """Change the loudness of what sounds and of all that follows; 1 is as synthesized."""
-        self._mailbox.put(_Loudness(gain))
+        self._mailbox.put(Loudness(gain))
 
     def revise(self, utterance: Utterance) -> None:
         """Say another text in place of the one of the same id, if that has not begun."""
-        self._mailbox.put(_Revise(utterance))
+        self._mailbox.put(Revise(utterance))
 
     def render(
         self, utterance: Utterance, on_sound: Callable[[Samples | AudioError | None], None]
@@ -275,16 +203,42 @@ class SpeechPipeline:
             on_sound: called on the audio thread with each stretch of sound, then with None; or
                 with the error that ended it. Must not block.
         """
-        self._mailbox.put(_Render(utterance, on_sound))
+        self._mailbox.put(Render(utterance, on_sound))
+
+    def stream(
+        self, utterance: Utterance, on_sound: Callable[[Samples | AudioError | None], None]
+    ) -> int:
+        """Make sound as `render` does, for somebody who listens meanwhile: it begins soon.
+
+        No more is made than some seconds ahead of what `note_taken` says.
+
+        Returns:
+            Its number, for `note_taken` and `end_stream`.
+        """
+        number = next(self._streams)
+        self._mailbox.put(Render(utterance, on_sound, number))
+        return number
+
+    def note_taken(self, number: int, taken_s: float) -> None:
+        """Tell that so many more seconds of a stream were taken."""
+        self._mailbox.put(Taken(number, taken_s))
+
+    def end_stream(self, number: int) -> None:
+        """Make no more of a stream; what has ended already may be ended again."""
+        self._mailbox.put(EndStream(number))
+
+    def arrange(self, ids: tuple[int, ...]) -> None:
+        """Say what has not begun to sound in this order."""
+        self._mailbox.put(Arrange(ids))
 
     def choose(self, wanted: str) -> None:
         """Send sound to another device from the next sentence on; empty follows the system."""
-        self._mailbox.put(_Choose(wanted))
+        self._mailbox.put(Choose(wanted))
 
     def devices(self) -> Future[Devices]:
         """Ask the audio thread where sound can go; the future may raise AudioError."""
         answer: Future[Devices] = Future()
-        self._mailbox.put(_QueryDevices(answer))
+        self._mailbox.put(QueryDevices(answer))
         return answer
 
     def status(self) -> Status:
@@ -296,7 +250,7 @@ class SpeechPipeline:
 
         Idempotent. The future is done when the device is released.
         """
-        self._mailbox.put(_Close())
+        self._mailbox.put(Close())
         return self._closed
 
     # ---- synthesis worker ----
@@ -318,7 +272,7 @@ class SpeechPipeline:
             except queue.Empty:
                 order = None
             try:
-                if isinstance(order, _Close):
+                if isinstance(order, Close):
                     self._shut_down()
                     return
                 if order is not None:
@@ -326,12 +280,12 @@ class SpeechPipeline:
                 wait_s = self._turn() if self._mailbox.empty() else 0.0
             except Exception as exc:  # the thread must outlive any mistake of ours
                 log.exception("Mistake in the audio thread")
-                self._fail_all(_mistake(exc))
+                self._fail_all(mistake(exc))
                 wait_s = 0.0
             self._publish()
             self._tell()
 
-    def _obey(self, order: _Order) -> None:  # noqa: C901, PLR0912  # one line for each
+    def _obey(self, order: Order) -> None:  # noqa: C901, PLR0912  # one line for each
         match order:
             case Utterance():
                 idle = not self._jobs
@@ -340,31 +294,42 @@ class SpeechPipeline:
                     self._playback.add(Piece(job, _CHIME, False, chime(), _NO_PAUSE))
                 if order.urgent:
                     self._make_way()
-            case _Abort():
+            case Abort(at_s):
+                sounding = self._status.speaking_id
                 self._silence()
-                self._end_renderings()
+                if sounding is not None and sounding in self._jobs:
+                    self._facts.append(Silenced(sounding, time.monotonic() - at_s))
+                self._renderings.end_all("Stopped.", streams=False)
+                self._stop_unwanted_work()
                 self._playback.paused = False
                 for job in list(self._jobs.values()):
                     self._end(job, Outcome.STOPPED)
-            case _Skip(id_):
+            case Skip(id_):
                 self._skip(id_)
-            case _Pause(paused):
+            case Pause(paused):
                 if paused and not self._playback.paused:
                     self._playback.pause()
                 self._playback.paused = paused
-            case _Loudness(gain):
+            case Loudness(gain):
                 self._gain = gain
                 self._playback.set_gain(gain)
-            case _Revise(utterance):
+            case Revise(utterance):
                 self._revise(utterance)
-            case _Render():
-                self._begin_rendering(order)
-            case _Choose(wanted):
+            case Arrange(ids):
+                self._arrange(ids)
+            case Render():
+                self._renderings.begin(order)
+            case Taken(number, taken_s):
+                self._renderings.note_taken(number, taken_s)
+            case EndStream(number):
+                self._renderings.end(number)
+                self._stop_unwanted_work()
+            case Choose(wanted):
                 self._speaker.choose(wanted)
                 self._retry_at_s = 0.0
-            case _QueryDevices(answer):
+            case QueryDevices(answer):
                 self._answer_devices(answer)
-            case _Synthesized(work, sound, error):
+            case Synthesized(work, sound, error):
                 self._receive(work, sound, error)
 
     def _revise(self, utterance: Utterance) -> None:
@@ -374,7 +339,25 @@ class SpeechPipeline:
         revised.order = utterance
         ids = list(self._jobs)
         # What was made of it, and of those behind it, is made anew, so that the order stays.
-        for id_ in ids[ids.index(utterance.id) :]:
+        self._make_anew(ids[ids.index(utterance.id) :])
+
+    def _arrange(self, ids: tuple[int, ...]) -> None:
+        place = {id_: number for number, id_ in enumerate(ids)}
+        before = list(self._jobs)
+
+        def key(job: Job) -> tuple[bool, int]:
+            begun = job.begun or job.heard_frames > 0
+            return not begun, 0 if begun else place.get(job.order.id, len(ids))
+
+        self._jobs = {job.order.id: job for job in sorted(self._jobs.values(), key=key)}
+        after = list(self._jobs)
+        moved = [i for i, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
+        if moved:
+            self._make_anew(after[moved[0] :])
+
+    def _make_anew(self, ids: list[int]) -> None:
+        """Forget what was made of those among *ids* that have not begun."""
+        for id_ in ids:
             job = self._jobs[id_]
             if job.begun or job.heard_frames:
                 continue
@@ -450,14 +433,12 @@ class SpeechPipeline:
             if stored_s > _AHEAD_S and now_s >= job.begin_at_s and not job.order.urgent:
                 break
             chunk = self._next_chunk(job, job.planner, stored_s)
-            self._submit(_Work(job, chunk, job.planner.done, Interrupt()), job.order)
+            self._submit(Work(job, chunk, job.planner.done, Interrupt()), job.order)
             return
-        if self._renderings:
-            rendering = self._renderings[0]
-            chunk = rendering.again or rendering.planner.next(self._pace, _AHEAD_S)
-            rendering.again = None
-            order = rendering.order.utterance
-            self._submit(_Work(rendering, chunk, rendering.planner.done, Interrupt()), order)
+        if turn := self._renderings.next(self._pace):
+            rendering, chunk = turn
+            work = Work(rendering, chunk, rendering.planner.done, Interrupt())
+            self._submit(work, rendering.order.utterance)
 
     def _next_chunk(self, job: Job, planner: Planner | Recording, stored_s: float) -> Chunk:
         if job.again is not None:
@@ -492,27 +473,14 @@ class SpeechPipeline:
             return False
         except Exception as exc:  # one text must not take the others with it
             log.exception("Mistake in planning a text")
-            self._end(job, Outcome.FAILED, _mistake(exc))
+            self._end(job, Outcome.FAILED, mistake(exc))
             return False
         if job.planner.done:  # all of its sentences were heard in an earlier life
             self._end(job, Outcome.HEARD)
             return False
         return True
 
-    def _begin_rendering(self, order: _Render) -> None:
-        utterance = order.utterance
-        try:
-            planner = Planner(utterance.text, utterance.lang, utterance.speed)
-        except AudioError as exc:
-            order.on_sound(exc)
-            return
-        except Exception as exc:  # what is made for one must not end what is said to all
-            log.exception("Mistake in planning a text")
-            order.on_sound(AudioError(_mistake(exc)))
-            return
-        self._renderings.append(_Rendering(order, planner))
-
-    def _submit(self, work: _Work, order: Utterance) -> None:
+    def _submit(self, work: Work, order: Utterance) -> None:
         if log.isEnabledFor(logging.DEBUG):  # the bench reads it
             log.debug("Chunk of message %d: %s", order.id, json.dumps(asdict(work.chunk)))
 
@@ -520,7 +488,7 @@ class SpeechPipeline:
             if not future.cancelled():
                 error = future.exception()
                 sound = None if error else future.result()
-                self._mailbox.put(_Synthesized(work, sound, error))
+                self._mailbox.put(Synthesized(work, sound, error))
 
         self._work = work
         if isinstance(work.job.planner, Recording):
@@ -532,14 +500,19 @@ class SpeechPipeline:
             )
         making.add_done_callback(report)
 
-    def _receive(self, work: _Work, sound: Sound | None, error: BaseException | None) -> None:
+    def _receive(self, work: Work, sound: Sound | None, error: BaseException | None) -> None:
         if work is not self._work:
             return  # it gave way, or was stopped
         self._work = None
         if sound is None and not isinstance(error, AudioError):
             log.error("Mistake in the synthesis worker", exc_info=error)
-        if isinstance(work.job, _Rendering):
-            self._receive_rendered(work.job, work, sound, error)
+        if isinstance(work.job, Rendering):
+            if sound is not None:
+                self._learn(work, sound, work.job.order.utterance.speed)
+            result = sound or (
+                error if isinstance(error, AudioError) else AudioError(mistake(error))
+            )
+            self._renderings.receive(work.job, work.chunk, result, last=work.last)
             return
         job = work.job
         if sound is None:
@@ -563,31 +536,7 @@ class SpeechPipeline:
         self._playback.add(Piece(job, work.chunk, work.last, sound.samples, pause))
         self._note_sound(work, sound, job.order.id)
 
-    def _end_renderings(self) -> None:
-        """Give up what is made for others."""
-        if self._work is not None:
-            self._work.interrupt.set()
-            self._work = None
-        for rendering in self._renderings:
-            rendering.order.on_sound(AudioError("Stopped."))
-        self._renderings.clear()
-
-    def _receive_rendered(
-        self, rendering: _Rendering, work: _Work, sound: Sound | None, error: BaseException | None
-    ) -> None:
-        on_sound = rendering.order.on_sound
-        if sound is None:
-            self._renderings.remove(rendering)
-            on_sound(error if isinstance(error, AudioError) else AudioError(_mistake(error)))
-            return
-        self._learn(work, sound, rendering.order.utterance.speed)
-        pause = np.zeros(int(work.chunk.pause_s * SAMPLE_RATE_HZ), np.float32)
-        on_sound(sound.samples if work.last else np.concatenate([sound.samples, pause]))
-        if work.last:
-            self._renderings.remove(rendering)
-            on_sound(None)
-
-    def _learn(self, work: _Work, sound: Sound, speed: float) -> None:
+    def _learn(self, work: Work, sound: Sound, speed: float) -> None:
         if sound.took_s:
             self._pace = self._pace.after(
                 letters=work.chunk.letters,
@@ -597,7 +546,7 @@ class SpeechPipeline:
                 took_s=sound.took_s,
             )
 
-    def _note_sound(self, work: _Work, sound: Sound, id_: int) -> None:
+    def _note_sound(self, work: Work, sound: Sound, id_: int) -> None:
         if log.isEnabledFor(logging.DEBUG):  # the bench reads it
             facts = {
                 "at_s": time.monotonic(),
@@ -616,6 +565,7 @@ class SpeechPipeline:
         try:
             self._playback.open()
         except AudioError as exc:
+            self._blocked = str(exc)
             if str(exc) != self._last_error:
                 log.warning("%s", exc)
             self._last_error = str(exc)
@@ -625,6 +575,7 @@ class SpeechPipeline:
                     job.held = True
                     self._facts.append(Held(job.order.id, str(exc)))
             return False
+        self._blocked = ""
         return True
 
     def _lose_device(self, error: AudioError) -> None:
@@ -657,6 +608,13 @@ class SpeechPipeline:
             answer.set_exception(exc)
 
     # -- ends --
+
+    def _stop_unwanted_work(self) -> None:
+        """End a synthesis for somebody who does not want it any more."""
+        work = self._work
+        if work and isinstance(work.job, Rendering) and work.job not in self._renderings:
+            work.interrupt.set()
+            self._work = None
 
     def _silence(self) -> None:
         """Be silent, and let the worker be free for what comes next."""
@@ -719,7 +677,9 @@ class SpeechPipeline:
             device=self._speaker.device or self._status.device,
             first_sound_ms=self._playback.first_sound_ms,
             underruns=self._speaker.underruns,
+            synthesis_s_per_s=self._pace.b,
             last_error=self._last_error,
+            blocked=self._blocked,
             warning=self._speaker.warning,
             inaudible=self._speaker.inaudible(),
             beat_s=time.monotonic(),
@@ -746,6 +706,8 @@ class SpeechPipeline:
                 if self._speaker.is_open and not self._playback.paused:
                     self._tell_heard(self._playback.play())
             self._silence()
+            self._renderings.end_all("Crier is stopping.", streams=True)
+            self._stop_unwanted_work()
             self._keep_pace(self._pace)
             self._synthesis.shutdown(wait=False, cancel_futures=True)
             self._speaker.shutdown()
@@ -753,7 +715,3 @@ class SpeechPipeline:
             self._publish()
             self._tell()
             self._closed.set_result(None)
-
-
-def _mistake(error: BaseException | None) -> str:
-    return f"Crier made a mistake ({type(error).__name__}); its log says more."

@@ -131,6 +131,8 @@ class Chunk:
     """Silence to leave after it."""
     letters: float
     """Its length, as `audio.pace.letters` counts."""
+    sentence_letters: float = 0.0
+    """The length of its whole sentence, whose pace it keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +198,16 @@ class Ended:
     """Why it can't have been heard although the device played it: ``muted``, ``at volume 0``."""
 
 
-Fact: TypeAlias = SentenceHeard | Held | Ended
+@dataclass(frozen=True, slots=True)
+class Silenced:
+    """A fact: what sounded was cut, and the device is silent."""
+
+    id: int
+    took_s: float
+    """From the order to the silence."""
+
+
+Fact: TypeAlias = SentenceHeard | Held | Silenced | Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,10 +250,19 @@ class Status:
     idle loudspeaker."""
     underruns: int = 0
     """How often the device ran dry inside an utterance."""
+    synthesis_s_per_s: float = 0.0
+    """How long the voice takes for one second of sound, lately."""
     last_error: str = ""
+    blocked: str = ""
+    """Why the loudspeaker would not open the last time; empty where it did."""
     warning: str = ""
     """About the wanted device; see `Devices.warning`."""
     inaudible: str = ""
     """Why the last utterance can't have been heard, such as ``muted``; see `Ended.warning`."""
     beat_s: float = 0.0
     """`time.monotonic` when the audio thread last came round."""
+
+    @property
+    def unheard(self) -> str:
+        """Why the last utterance can't have been heard, in a sentence; empty where it can."""
+        return f"{self.device} was {self.inaudible} when it last spoke." if self.inaudible else ""

@@ -3,7 +3,7 @@
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -148,6 +148,7 @@ def _new_code() -> str:
 # What one person may have waiting, whatever the number of messages.
 _WAITING_S = 3600.0
 _SAY_EVERY_S = 60.0
+_MAX_KNOWN = 1000  # programs choose their names themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,18 +177,20 @@ class Limits:
         self._per_minute = per_minute
         self._waiting = waiting
         self._clock = clock
-        self._allowances: dict[int, _Allowance] = {}
+        self._allowances: dict[Hashable, _Allowance] = {}
 
-    def check(self, user_id: int, waiting: int, waiting_s: float) -> Refusal | None:
-        """Count one more message of a person; return why it can't be taken, or None.
+    def check(self, who: Hashable, waiting: int, waiting_s: float) -> Refusal | None:
+        """Count one more message of a person or program; return why it can't be taken, or None.
 
         Args:
-            user_id: whose message it is.
-            waiting: how many of that person's wait.
+            who: whose message it is.
+            waiting: how many of theirs wait.
             waiting_s: how long these last.
         """
         now_s = self._clock()
-        mine = self._allowances.setdefault(user_id, _Allowance(self._per_minute, now_s))
+        if len(self._allowances) >= _MAX_KNOWN:
+            self._allowances.clear()
+        mine = self._allowances.setdefault(who, _Allowance(self._per_minute, now_s))
         gained = (now_s - mine.since_s) * self._per_minute / 60
         mine.left, mine.since_s = min(self._per_minute, mine.left + gained), now_s
         if self._waiting and (waiting >= self._waiting or waiting_s >= _WAITING_S):

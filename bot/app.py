@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -30,15 +31,19 @@ from audio.types import Devices, Fact
 from audio.voice import KokoroVoice
 from audio.wavfile import PREFIX, WavSpeaker
 from bot.access import Access, Limits
+from bot.api import Api
 from bot.attachments import Attachments
 from bot.controls import Controls
 from bot.delivery import Delivery
+from bot.door import Door
+from bot.events import Events
 from bot.handlers import COMMANDS, Handlers
 from bot.inbox import Inbox, InboxError
 from bot.intake import Intake
 from bot.polling import Polling
 from bot.preferences import Preferences
 from bot.receipts import Outbox
+from bot.server import listening, serving, token_of
 from bot.settings import Settings
 from bot.strip import Strip
 from bot.watch import Watch
@@ -74,17 +79,20 @@ async def running(
     show_code: Callable[[str], None],
     voice: Voice | None = None,
     speaker: Speaker | None = None,
+    http: bool = False,
 ) -> AsyncIterator[Running]:
-    """Run the bot as long as the context lasts.
+    """Run the bot as long as the context lasts; with *http* other programs can reach it.
 
     Raises:
         InboxError: the database can't be used.
+        SettingsError: the HTTP face's address can't be had.
     """
     if settings.telegram_bot_token is None:
         raise ValueError("a bot needs a token")
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
         stack.enter_context(_only_one(settings.data_dir))
+        sockets = stack.enter_context(listening(settings)) if http else []
         inbox = await Inbox.open(settings.data_dir / "crier.db")
         stack.push_async_callback(inbox.close)
 
@@ -112,7 +120,8 @@ async def running(
             pace=_known_pace(settings),
             keep_pace=lambda pace: _keep_pace(settings, pace),
         )
-        delivery = Delivery(pipeline, inbox, outbox, settings, bot_id)
+        events = Events()
+        delivery = Delivery(pipeline, inbox, outbox, events, settings, bot_id)
         strip = Strip(pipeline, delivery, outbox)
         pipeline.start()
         receipts = asyncio.create_task(delivery.run(), name="delivery")
@@ -148,9 +157,30 @@ async def running(
             stack.push_async_callback(_cancel, task)
         polling_task = asyncio.create_task(polling.run(), name="polling")
         stack.push_async_callback(_cancel, polling_task)
-        # Pushed last, so it comes first: silence before anything else (and again, for nothing).
+        # Silence before anything else of the above (and again, for nothing).
         stack.push_async_callback(_release, pipeline)
+        if http:
+            api = Api(
+                *(settings, pipeline, inbox, delivery, intake, controls, polling, events, bot_id)
+            )
+            # Pushed last, so it comes first: nobody else is let in.
+            await stack.enter_async_context(_http(settings, api, sockets))
         yield Running(pipeline, delivery, polling_task, Watch(pipeline, polling, delivery, bot))
+
+
+@asynccontextmanager
+async def _http(settings: Settings, api: Api, sockets: list[socket.socket]) -> AsyncIterator[None]:
+    """Answer other programs as long as the context lasts."""
+    token = token_of(settings)
+    door = Door(api.application(), token, settings.api_host, api.open_paths())
+    async with serving(door, sockets):
+        reporting = asyncio.create_task(api.report(), name="report")
+        try:
+            yield
+        finally:
+            api.pipeline.close()  # silent at once, whatever else has to end
+            api.events.close()  # whoever waits is let go
+            await _cancel(reporting)
 
 
 async def run(
@@ -164,7 +194,7 @@ async def run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(settings, show_code=show_code, voice=voice) as bot:
+    async with running(settings, show_code=show_code, voice=voice, http=True) as bot:
         stopped = asyncio.create_task(stop.wait())
         watching = asyncio.create_task(bot.watch.run())
         await asyncio.wait({stopped, watching, bot.polling}, return_when=asyncio.FIRST_COMPLETED)

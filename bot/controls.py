@@ -95,7 +95,7 @@ class Controls:
 
     async def start(self) -> None:
         """Take up what was chosen before the restart."""
-        self.pipeline.set_gain(_gain(await self._volume()))
+        self.pipeline.set_gain(_gain(await self.volume_percent()))
 
     # ---- what sounds ----
 
@@ -185,18 +185,18 @@ class Controls:
     async def volume(self, update: Update, context: Context) -> None:
         """Show or change how loud Crier is, beside the computer's own volume."""
         given = (context.args or [""])[0].rstrip("%")
-        now = await self._volume()
+        now = await self.volume_percent()
         if not given:
             self._answer(update, f"The volume is {now} %. Change it like this: /volume 80")
         elif not given.isdecimal() or not 0 <= int(given) <= _LOUDEST:
             self._answer(update, f"The volume is 0 to {_LOUDEST}, such as: /volume 80")
         else:
-            self._answer(update, await self._set_volume(int(given)))
+            self._answer(update, await self.set_volume(int(given)))
 
-    async def _volume(self) -> int:
+    async def volume_percent(self) -> int:
         return int(await self.inbox.choice("volume", "") or 100)
 
-    async def _set_volume(self, percent: int) -> str:
+    async def set_volume(self, percent: int) -> str:
         percent = max(0, min(_LOUDEST, percent))
         self.pipeline.set_gain(_gain(percent))
         await self.inbox.choose("volume", str(percent), "")
@@ -246,9 +246,9 @@ class Controls:
                 self.pipeline.resume()
                 said = "Going on."
             case strip.LOUDER:
-                said = await self._set_volume(await self._volume() + _VOLUME_STEP)
+                said = await self.set_volume(await self.volume_percent() + _VOLUME_STEP)
             case strip.SOFTER:
-                said = await self._set_volume(await self._volume() - _VOLUME_STEP)
+                said = await self.set_volume(await self.volume_percent() - _VOLUME_STEP)
             case strip.SLOWER | strip.FASTER:
                 step = _SPEED_STEP if query.data == strip.FASTER else -_SPEED_STEP
                 now = (await self.preferences.manner(user_id, "")).speed

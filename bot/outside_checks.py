@@ -247,9 +247,8 @@ def _status(patient: Patient) -> tuple[Face, dict[str, Any]]:
 
 def api_token(patient: Patient) -> str:
     """Return the token of the HTTP face; empty where there is none."""
-    given = getattr(patient.settings, "api_token", None)
-    if given is not None:
-        return str(given.get_secret_value())
+    if (given := patient.settings.api_token) is not None:
+        return given.get_secret_value()
     try:
         return (patient.settings.data_dir / "api-token").read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
@@ -284,8 +283,7 @@ def running_warnings(patient: Patient) -> Finding:
 
 def port(patient: Patient) -> Finding:
     """Whether the HTTP face has, or could have, its port."""
-    host = str(getattr(patient.settings, "api_host", "127.0.0.1"))
-    number = int(getattr(patient.settings, "api_port", 8779))
+    host, number = patient.settings.api_host, patient.settings.api_port
     here = running_face(patient)
     if here is not None and lock_holder(patient) is not None:
         return well(f"The bot has {here.port}")

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import time
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
@@ -61,6 +62,7 @@ class Polling:
         self._scope: asyncio.Timeout | None = None  # of the present try
         self.answers = 0
         """How often Telegram has answered, if only to refuse."""
+        self._answered_s = time.monotonic()
         self.warning = ""
         """What keeps messages away although there is a network; empty where nothing."""
 
@@ -78,6 +80,11 @@ class Polling:
             await self._fetch_for_ever()
         finally:
             leisure.cancel()
+
+    @property
+    def age_s(self) -> float:
+        """How long ago Telegram gave what was asked for; at first, since when it has not."""
+        return time.monotonic() - self._answered_s
 
     def poke(self) -> None:
         """Give the present request or pause up and ask anew: its connection may be dead."""
@@ -147,6 +154,7 @@ class Polling:
                 log.info("Telegram answers again")
             self._failures = 0
             self.answers += 1
+            self._answered_s = time.monotonic()
             self.warning = ""
             return answer
 

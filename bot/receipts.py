@@ -18,6 +18,8 @@ from telegram import Bot, InlineKeyboardMarkup, ReplyParameters
 from telegram.constants import ReactionEmoji
 from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, TelegramError
 
+from bot.inbox import NO_CHAT
+
 log = logging.getLogger(__name__)
 
 STORED = ReactionEmoji.EYES
@@ -125,6 +127,8 @@ class Outbox:
         *,
         newest_only: bool = False,
     ) -> None:
+        if chat_id == NO_CHAT:
+            return  # nobody is there; the inbox knows that nothing is owed
         call = _Call(send, asyncio.get_running_loop().time(), then)
         waiting = self._lanes.get(lane)
         if waiting is not None:

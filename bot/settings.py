@@ -5,6 +5,7 @@ data folder. An empty value means unset.
 """
 
 import io
+import ipaddress
 import os
 import re
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 import platformdirs
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from audio.types import UnknownVoiceError
@@ -20,6 +21,8 @@ from audio.voices import LANGUAGES, check_voice, language_of
 from bot.cli import UsageError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+
+_MIN_TOKEN_CHARS = 16
 
 
 class SettingsError(UsageError):
@@ -90,6 +93,18 @@ class Settings(BaseSettings):
     limit_waiting: int = Field(
         default=200, ge=0, description="Messages of one person that may wait; 0: any."
     )
+    api_host: str = Field(
+        default="127.0.0.1", description="Where the HTTP face listens. Elsewhere: API_TOKEN too."
+    )
+    api_port: int = Field(
+        default=8779, ge=0, le=65535, description="Its port; 0: any that is free."
+    )
+    api_token: SecretStr | None = Field(
+        default=None,
+        validate_default=True,
+        description="What clients have to show. Secret. Empty: made on first start, "
+        "in DATA_DIR/api-token.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Texts of messages are logged at DEBUG only."
     )
@@ -118,6 +133,20 @@ class Settings(BaseSettings):
             bot_id, colon, secret = value.get_secret_value().partition(":")
             if not (colon and bot_id.isdigit() and secret and secret.isascii()):
                 raise ValueError("it does not look like 123456789:AbC...; copy it from @BotFather")
+        return value
+
+    @field_validator("api_token")
+    @classmethod
+    def _check_api_token(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        token = value.get_secret_value() if value is not None else ""
+        if not token.isascii() or not token.isprintable() or " " in token:
+            raise ValueError("it may hold ASCII letters, digits and marks, no spaces")
+        host = info.data.get("api_host", "")
+        if not is_loopback(host) and len(token) < _MIN_TOKEN_CHARS:
+            raise ValueError(
+                f"API_HOST={host} can be reached from other computers, so it needs a token of your "
+                f"own of at least {_MIN_TOKEN_CHARS} characters; `openssl rand -hex 32` makes one"
+            )
         return value
 
     @field_validator("telegram_api_url")
@@ -181,6 +210,14 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take the environment first; `load` hands over what the files say."""
         return (env_settings, init_settings)
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether *host*, a name or an address, leads to this computer only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def load(checkout: Path = CHECKOUT) -> tuple[Settings, list[str]]:

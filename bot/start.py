@@ -84,7 +84,7 @@ def _prepare(settings: Settings, *, terminal: bool) -> int:
     """Start the log and have the model files in place."""
     from bot import logs  # noqa: PLC0415  # slow to import
 
-    if code := _models(settings):
+    if code := fetch_models(settings):
         return code
     token = settings.telegram_bot_token.get_secret_value() if settings.telegram_bot_token else ""
     try:
@@ -101,10 +101,10 @@ def _prepare(settings: Settings, *, terminal: bool) -> int:
 
 def models(_: argparse.Namespace) -> int:
     """Fetch what is missing or damaged of the model files."""
-    return _models(configured())
+    return fetch_models(configured())
 
 
-def _models(settings: Settings) -> int:
+def fetch_models(settings: Settings) -> int:
     """Fetch what is missing or damaged of the model files."""
     from audio.models import ensure, resolve_kind  # noqa: PLC0415  # slow to import
     from audio.types import ModelFileError  # noqa: PLC0415  # slow to import
@@ -118,15 +118,6 @@ def _models(settings: Settings) -> int:
         return FAILED
     for path in fetched:
         print(f"Fetched and checked {path}", file=sys.stderr)
-    return OK
-
-
-def voices(_: argparse.Namespace) -> int:
-    """List the voices."""
-    from audio.voices import VOICES, describe  # noqa: PLC0415
-    from bot.progress import print_table  # noqa: PLC0415  # slow to import
-
-    print_table(("voice", "speaks"), [(voice, describe(voice)) for voice in VOICES])
     return OK
 
 

@@ -15,7 +15,8 @@ from audio.models import resolve_kind
 from audio.voice import KokoroVoice
 from bot.app import Running, running
 from bot.sandbox import Event, Person, Sandbox
-from bot.settings import Settings, load
+from bot.settings import CHECKOUT, Settings, load
+from tests.commandline import Environment
 from tests.loudspeaker import Ear, Loudspeakers
 from tests.tones import ToneVoice
 
@@ -89,6 +90,35 @@ def settings(sandbox: Sandbox, tmp_path: Path, model_dir: Path) -> Settings:
         data_dir=tmp_path / "data",
         model_dir=model_dir,
     )
+
+
+@pytest.fixture
+def environment(tmp_path: Path, model_dir: Path) -> Environment:
+    """Return the variables of a process whose every folder is a temporary one."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return {
+        **kept,
+        "PYTHONPATH": str(CHECKOUT),
+        "MODEL_DIR": str(model_dir),
+        "DATA_DIR": str(tmp_path / "data"),
+        "API_PORT": "0",
+    }
+
+
+@pytest.fixture
+def bot_environment(
+    environment: Environment, sandbox: Sandbox, loudspeakers: Loudspeakers
+) -> Environment:
+    """Return the variables of a bot in the sandbox, on the first loudspeaker."""
+    return {
+        **environment,
+        "ALSA_CONFIG_PATH": str(loudspeakers.alsa_config),
+        "TELEGRAM_BOT_TOKEN": TOKEN,
+        "TELEGRAM_ALLOWED_USERS": str(ALICE.id),
+        "TELEGRAM_API_URL": sandbox.url,
+        "AUDIO_DEVICE": "speaker_a",
+        "LOG_LEVEL": "DEBUG",
+    }
 
 
 StartBot = Callable[..., AbstractAsyncContextManager[Running]]

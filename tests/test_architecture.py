@@ -34,11 +34,21 @@ MAY_IMPORT = {
     },
     "audio/recording.py": {"audio.types", "numpy"},
     "audio/playback.py": {"audio.planner", "audio.recording", "audio.types", "numpy"},
+    "audio/orders.py": {"audio.planner", "audio.playback", "audio.types"},
+    "audio/rendering.py": {
+        "audio.orders",
+        "audio.pace",
+        "audio.planner",
+        "audio.types",
+        "numpy",
+    },
     "audio/pipeline.py": {
+        "audio.orders",
         "audio.pace",
         "audio.planner",
         "audio.playback",
         "audio.recording",
+        "audio.rendering",
         "audio.types",
         "numpy",
     },
@@ -71,6 +81,18 @@ MAY_IMPORT = {
         "telegram",
     },
     "bot/access.py": {"bot.inbox"},
+    "bot/events.py": {"bot.inbox"},
+    "bot/door.py": {"bot.settings", "starlette", "uvicorn"},
+    "bot/server.py": {"bot.door", "bot.settings", "starlette", "uvicorn"},
+    "bot/wire.py": {"audio.types", "audio.voices", "bot.preferences", "pydantic"},
+    "bot/api.py": {
+        "audio.pipeline",
+        "audio.types",
+        "audio.voices",
+        "bot",
+        "fastapi",
+        "starlette",
+    },
     "bot/handlers.py": {"audio", "bot", "telegram"},
     "bot/sandbox.py": {"starlette", "telegram.constants", "uvicorn"},
     "bot/demo.py": {"audio.types", "audio.wavfile", "bot", "prompt_toolkit", "pydantic"},
@@ -83,7 +105,21 @@ MAY_IMPORT = {
     "bot/mac_checks.py": {"audio", "bot", "numpy"},
     "bot/doctor.py": {"bot", "rich"},
     "bot/cli.py": {"bot.__version__"},  # so that a thin command starts at once
-    "bot/start.py": {"audio.models", "audio.types", "audio.voices", "bot"},
+    "bot/start.py": {"audio.models", "audio.types", "bot"},
+    "bot/client.py": {"bot.cli", "dotenv", "platformdirs"},  # likewise
+    "bot/say.py": {"bot.cli", "bot.client", "bot.standalone"},  # likewise
+    "bot/thin.py": {
+        "audio.types",
+        "audio.voices",
+        "bot.cli",
+        "bot.client",
+        "bot.say",
+        "bot.start",
+        "prompt_toolkit",
+        "shtab",
+    },
+    "bot/standalone.py": {"audio", "bot"},
+    "bot/agents.py": {"bot.__version__", "bot.cli", "bot.client", "mcp", "mcp_types", "pydantic"},
 }
 
 # These start threads, and these make sound or belong to the event loop; each in its own files.
@@ -98,7 +134,7 @@ ONLY_IN = {
         "bot/mac_checks.py",
     },
     "queue": {"audio/pipeline.py", "bot/sound_checks.py", "bot/mac_checks.py"},
-    "concurrent": {"audio/pipeline.py", "bot/app.py"},
+    "concurrent": {"audio/orders.py", "audio/pipeline.py", "bot/app.py"},
 }
 
 

@@ -32,9 +32,9 @@ from bot.examination import Check, Finding, Patient, State, patient, well
 from bot.inbox import Inbox
 from bot.sandbox import Sandbox
 from bot.settings import CHECKOUT, Settings
+from tests.commandline import Environment, run
 from tests.conftest import ALICE, TOKEN
 from tests.loudspeaker import Loudspeakers
-from tests.test_process import Environment, run
 
 BY_NAME = {check.name: check for check in CHECKS}
 

@@ -1,0 +1,154 @@
+"""What the audio thread finds in its mailbox: orders, and what the synthesis worker answers."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from audio.planner import Planner
+from audio.playback import Job
+from audio.types import AudioError, Chunk, Devices, Interrupt, Samples, Sound, Utterance
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """End everything that was said before this."""
+
+    at_s: float
+    """`time.monotonic` of the order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """End one utterance."""
+
+    id: int | None
+    """None for the one that sounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Be silent and keep everything, or go on."""
+
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Loudness:
+    """Be louder or softer."""
+
+    gain: float
+
+
+@dataclass(frozen=True, slots=True)
+class Revise:
+    """Say this in place of the one of the same id."""
+
+    utterance: Utterance
+
+
+@dataclass(frozen=True, slots=True)
+class Arrange:
+    """Say what has not begun in this order."""
+
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Render:
+    """Make sound for somebody else than the loudspeaker."""
+
+    utterance: Utterance
+    on_sound: Callable[[Samples | AudioError | None], None]
+    number: int | None = None
+    """Of a stream, which is taken bit by bit; None where all of it is wanted as soon as can be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Some of a stream was taken."""
+
+    number: int
+    taken_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class EndStream:
+    """Nobody takes any more of a stream."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choose:
+    """Sound elsewhere."""
+
+    wanted: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueryDevices:
+    """Say where sound can go."""
+
+    answer: Future[Devices]
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """End the threads."""
+
+
+@dataclass(eq=False, slots=True)
+class Rendering:
+    """A `Render` under way. Audio thread only."""
+
+    order: Render
+    planner: Planner
+    again: Chunk | None = None
+    begun_s: float = 0.0
+    """`time.monotonic` when its first sound was there."""
+    made_s: float = 0.0
+    """How much sound was made."""
+    taken_s: float = 0.0
+    """How much of it was taken."""
+
+    @property
+    def stored_s(self) -> float:
+        """How much sound waits to be taken."""
+        return self.made_s - self.taken_s
+
+
+@dataclass(eq=False, slots=True)
+class Work:
+    """The one synthesis in flight. Audio thread only, but for its `interrupt`."""
+
+    job: Job | Rendering
+    chunk: Chunk
+    last: bool
+    interrupt: Interrupt
+
+
+@dataclass(frozen=True, slots=True)
+class Synthesized:
+    """A chunk is sound now, or failed."""
+
+    work: Work
+    sound: Sound | None
+    error: BaseException | None
+
+
+Order = (
+    Utterance
+    | Abort
+    | Skip
+    | Pause
+    | Loudness
+    | Revise
+    | Arrange
+    | Render
+    | Taken
+    | EndStream
+    | Choose
+    | QueryDevices
+    | Close
+    | Synthesized
+)
