@@ -540,14 +540,15 @@ class Delivery:
         if fact.reason:
             return fact.reason
         said = [f"Skipped: {message.skipped}."] if message.skipped else []
-        burst = self._bursts.get(message.chat_id)
-        if fact.warning and not (burst and burst.told_inaudible):
-            if burst:
-                burst.told_inaudible = True
-            said.append(
-                f"Spoken, but the sound output {fact.device} is {fact.warning}. "
-                "Turn it up there; /replay says it again."
-            )
+        if fact.warning:
+            unheard = f"Spoken, but the sound output {fact.device} is {fact.warning}."
+            burst = self._bursts.get(message.chat_id)
+            if message.chat_id == NO_CHAT:  # each program is told about its own
+                said.append(unheard)
+            elif burst is None or not burst.told_inaudible:
+                said.append(f"{unheard} Turn it up there; /replay says it again.")
+                if burst is not None:
+                    burst.told_inaudible = True
         return " ".join(said)
 
     def _tell_end(self, message: Message, reaction: str, reason: str) -> None:

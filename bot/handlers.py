@@ -319,10 +319,8 @@ class Handlers:
         if reason := self.delivery.quiet_reason():
             kept = _count(self.delivery.kept, "message")
             lines.insert(1, f"{reason} {kept} kept.")
-        warnings = (status.warning, self.inbox.notice, self.polling.warning)
+        warnings = (status.warning, status.unheard, self.inbox.notice, self.polling.warning)
         lines += [f"Warning: {warning}" for warning in warnings if warning]
-        if status.inaudible:
-            lines.append(f"Warning: {status.device} was {status.inaudible} when it last spoke.")
         if status.last_error:
             lines.append(f"Last error: {status.last_error}")
         self._answer(update, "\n".join(lines))

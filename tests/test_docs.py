@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli import COMMANDS
-from bot.handlers import COMMANDS as CHAT_COMMANDS
+from bot.menu import COMMANDS as CHAT_COMMANDS
 from bot.settings import CHECKOUT, Settings
 
 DOCUMENTS = sorted(
