@@ -126,6 +126,7 @@ class StatusNow(BaseModel):
     speaking: bool
     speaking_id: int | None
     left_s: float
+    buffer_s: float
     paused: bool
     gain: float
     waiting: int
@@ -238,6 +239,22 @@ class Volume(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     percent: int = Field(ge=0, le=150)
+
+
+class Model(BaseModel):
+    """OpenAI's Model."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str = "crier"
+
+
+class Models(BaseModel):
+    """OpenAI's list of them."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
 
 
 class Health(BaseModel):
