@@ -18,14 +18,14 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from audio.pipeline import SpeechPipeline
 from audio.types import AudioError, Devices, Utterance
 from audio.voices import VOICES, describe, language_of
-from bot import __version__, wire
+from bot import __version__, manual, wire
 from bot.controls import Controls
 from bot.delivery import Delivery
 from bot.door import Refused, refusal
@@ -174,7 +174,15 @@ class Api:
             ("GET", "/metrics", self.measures, {"response_class": PlainTextResponse}),
             ("GET", "/healthz", self.health, {}),
         ):
-            app.add_api_route(path, endpoint, methods=[method], **more)
+            app.add_api_route(
+                path, endpoint, methods=[method], response_description="Done.", **more
+            )
+        text = manual.page(app.openapi())
+
+        async def read() -> HTMLResponse:
+            return HTMLResponse(text)
+
+        app.add_api_route("/docs", read, include_in_schema=False)
         app.add_exception_handler(Refused, _refused)
         app.add_exception_handler(RequestValidationError, _invalid)
         app.add_exception_handler(HTTPException, _http_error)
