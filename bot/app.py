@@ -41,6 +41,8 @@ from bot.handlers import COMMANDS, Handlers
 from bot.inbox import Inbox, InboxError
 from bot.intake import Intake
 from bot.metrics import Metrics
+from bot.notes import Notes
+from bot.people import People
 from bot.polling import Polling
 from bot.preferences import Preferences
 from bot.receipts import Outbox
@@ -48,6 +50,7 @@ from bot.server import listening, serving, token_of
 from bot.settings import Settings
 from bot.speech import Studio
 from bot.strip import Strip
+from bot.voices import Voices
 from bot.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -75,7 +78,7 @@ class Running:
 
 
 @asynccontextmanager
-async def running(
+async def running(  # noqa: PLR0915  # the start order, on one page
     settings: Settings,
     *,
     show_code: Callable[[str], None],
@@ -93,12 +96,12 @@ async def running(
         raise ValueError("a bot needs a token")
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
-        stack.enter_context(_only_one(settings.data_dir))
+        stack.enter_context(only_one(settings.data_dir))
         sockets = stack.enter_context(listening(settings)) if http else []
         inbox = await Inbox.open(settings.data_dir / "crier.db")
         stack.push_async_callback(inbox.close)
 
-        bot = _make_bot(settings)
+        bot = make_bot(settings)
         # Known without a network, unlike bot.id: a token begins with it.
         bot_id = int(settings.telegram_bot_token.get_secret_value().partition(":")[0])
         stack.push_async_callback(_quietly, bot.shutdown)
@@ -141,16 +144,18 @@ async def running(
         limits = Limits(settings.limit_per_minute, settings.limit_waiting)
         preferences = Preferences(inbox, settings)
         intake = Intake(settings, inbox, outbox, delivery, access, limits, preferences, bot_id)
-        controls = Controls(pipeline, inbox, outbox, delivery, access, preferences, intake, bot_id)
+        controls = Controls(pipeline, inbox, outbox, delivery, preferences, intake, bot_id)
         await controls.start()
+        notes = Notes(pipeline, inbox, outbox, preferences)
         attachments = Attachments(
-            *(bot, inbox, outbox, delivery, controls.voice_note),
+            *(bot, inbox, outbox, delivery, notes.send),
             *(settings.data_dir / "sounds", settings.late_after_s),
         )
         stack.push_async_callback(attachments.close)
         Handlers(
             *(settings, pipeline, inbox, outbox, delivery, access),
-            *(preferences, intake, controls, attachments, polling, bot_id),
+            *(preferences, intake, attachments, polling, bot_id),
+            (controls, notes, Voices(outbox, preferences, notes), People(inbox, outbox, access)),
         ).register(application)
         await delivery.resume()
         await attachments.resume(bot_id)
@@ -235,7 +240,7 @@ def exit_process(code: int) -> NoReturn:
 
 
 @contextlib.contextmanager
-def _only_one(data_dir: Path) -> Iterator[None]:
+def only_one(data_dir: Path) -> Iterator[None]:
     """Hold the data folder's lock: two bots on one token would steal each other's messages.
 
     Raises:
@@ -293,7 +298,7 @@ def list_devices(settings: Settings) -> Devices:
             audio.submit(speaker.shutdown).result()
 
 
-def _make_bot(settings: Settings) -> ExtBot[None]:
+def make_bot(settings: Settings) -> ExtBot[None]:
     assert settings.telegram_bot_token is not None  # noqa: S101  # checked by the caller
     # A proxy that the environment names leads to Telegram, not to a server on this computer.
     local = urlsplit(settings.telegram_api_url).hostname in ("127.0.0.1", "localhost", "::1")
