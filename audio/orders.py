@@ -13,6 +13,9 @@ from audio.types import AudioError, Chunk, Devices, Interrupt, Samples, Sound, U
 class Abort:
     """End everything that was said before this."""
 
+    at_s: float
+    """`time.monotonic` of the order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Skip:
@@ -44,11 +47,35 @@ class Revise:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrange:
+    """Say what has not begun in this order."""
+
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Render:
     """Make sound for somebody else than the loudspeaker."""
 
     utterance: Utterance
     on_sound: Callable[[Samples | AudioError | None], None]
+    number: int | None = None
+    """Of a stream, which is taken bit by bit; None where all of it is wanted as soon as can be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Some of a stream was taken."""
+
+    number: int
+    taken_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class EndStream:
+    """Nobody takes any more of a stream."""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +104,17 @@ class Rendering:
     order: Render
     planner: Planner
     again: Chunk | None = None
+    begun_s: float = 0.0
+    """`time.monotonic` when its first sound was there."""
+    made_s: float = 0.0
+    """How much sound was made."""
+    taken_s: float = 0.0
+    """How much of it was taken."""
+
+    @property
+    def stored_s(self) -> float:
+        """How much sound waits to be taken."""
+        return self.made_s - self.taken_s
 
 
 @dataclass(eq=False, slots=True)
@@ -105,7 +143,10 @@ Order = (
     | Pause
     | Loudness
     | Revise
+    | Arrange
     | Render
+    | Taken
+    | EndStream
     | Choose
     | QueryDevices
     | Close

@@ -14,12 +14,12 @@ The two sides meet at this mailbox, the `on_fact` callback and the published `St
 """
 
 import contextlib
+import itertools
 import json
 import logging
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
@@ -30,8 +30,10 @@ import numpy as np
 
 from audio.orders import (
     Abort,
+    Arrange,
     Choose,
     Close,
+    EndStream,
     Loudness,
     Order,
     Pause,
@@ -41,12 +43,14 @@ from audio.orders import (
     Revise,
     Skip,
     Synthesized,
+    Taken,
     Work,
 )
 from audio.pace import Pace
 from audio.planner import Planner
 from audio.playback import Job, Piece, Playback, Speaker
 from audio.recording import Recording, RecordingError, chime
+from audio.rendering import Renderings, mistake
 from audio.types import (
     SAMPLE_RATE_HZ,
     AudioError,
@@ -60,6 +64,7 @@ from audio.types import (
     Outcome,
     Samples,
     SentenceHeard,
+    Silenced,
     Sound,
     Status,
     Utterance,
@@ -134,6 +139,7 @@ class SpeechPipeline:
         self._stream_idle_s = stream_idle_s
         self._keep_pace = keep_pace
         self._mailbox: queue.SimpleQueue[Order] = queue.SimpleQueue()
+        self._streams = itertools.count(1)
         self._status = Status()
         self._closed: Future[None] = Future()
         self._closed.set_running_or_notify_cancel()  # whoever waits for it can't cancel it
@@ -142,14 +148,14 @@ class SpeechPipeline:
         self._thread = threading.Thread(target=self._run, name="audio", daemon=True)
         # The audio thread's own:
         self._jobs: dict[int, Job] = {}  # in order of arrival; all that have not ended
-        self._renderings: deque[Rendering] = deque()
+        self._renderings = Renderings()
         self._work: Work | None = None
         self._playback = Playback(speaker, stream_idle_s)
         self._gain = 1.0
         self._idle_since_s = 0.0
         self._retry_at_s = 0.0
         self._pace = pace
-        self._last_error = ""
+        self._last_error = self._blocked = ""
         self._facts: list[Fact] = []
 
     # ---- the public face ----
@@ -165,7 +171,7 @@ class SpeechPipeline:
 
     def abort(self) -> None:
         """Fall silent and forget every utterance that was queued before this call."""
-        self._mailbox.put(Abort())
+        self._mailbox.put(Abort(time.monotonic()))
 
     def skip(self, id_: int | None = None) -> None:
         """End one utterance, or the one that sounds; what waits behind it goes on."""
@@ -198,6 +204,32 @@ class SpeechPipeline:
                 with the error that ended it. Must not block.
         """
         self._mailbox.put(Render(utterance, on_sound))
+
+    def stream(
+        self, utterance: Utterance, on_sound: Callable[[Samples | AudioError | None], None]
+    ) -> int:
+        """Make sound as `render` does, for somebody who listens meanwhile: it begins soon.
+
+        No more is made than some seconds ahead of what `note_taken` says.
+
+        Returns:
+            Its number, for `note_taken` and `end_stream`.
+        """
+        number = next(self._streams)
+        self._mailbox.put(Render(utterance, on_sound, number))
+        return number
+
+    def note_taken(self, number: int, taken_s: float) -> None:
+        """Tell that so many more seconds of a stream were taken."""
+        self._mailbox.put(Taken(number, taken_s))
+
+    def end_stream(self, number: int) -> None:
+        """Make no more of a stream; what has ended already may be ended again."""
+        self._mailbox.put(EndStream(number))
+
+    def arrange(self, ids: tuple[int, ...]) -> None:
+        """Say what has not begun to sound in this order."""
+        self._mailbox.put(Arrange(ids))
 
     def choose(self, wanted: str) -> None:
         """Send sound to another device from the next sentence on; empty follows the system."""
@@ -248,7 +280,7 @@ class SpeechPipeline:
                 wait_s = self._turn() if self._mailbox.empty() else 0.0
             except Exception as exc:  # the thread must outlive any mistake of ours
                 log.exception("Mistake in the audio thread")
-                self._fail_all(_mistake(exc))
+                self._fail_all(mistake(exc))
                 wait_s = 0.0
             self._publish()
             self._tell()
@@ -262,9 +294,13 @@ class SpeechPipeline:
                     self._playback.add(Piece(job, _CHIME, False, chime(), _NO_PAUSE))
                 if order.urgent:
                     self._make_way()
-            case Abort():
+            case Abort(at_s):
+                sounding = self._status.speaking_id
                 self._silence()
-                self._end_renderings()
+                if sounding is not None and sounding in self._jobs:
+                    self._facts.append(Silenced(sounding, time.monotonic() - at_s))
+                self._renderings.end_all("Stopped.", streams=False)
+                self._stop_unwanted_work()
                 self._playback.paused = False
                 for job in list(self._jobs.values()):
                     self._end(job, Outcome.STOPPED)
@@ -279,8 +315,15 @@ class SpeechPipeline:
                 self._playback.set_gain(gain)
             case Revise(utterance):
                 self._revise(utterance)
+            case Arrange(ids):
+                self._arrange(ids)
             case Render():
-                self._begin_rendering(order)
+                self._renderings.begin(order)
+            case Taken(number, taken_s):
+                self._renderings.note_taken(number, taken_s)
+            case EndStream(number):
+                self._renderings.end(number)
+                self._stop_unwanted_work()
             case Choose(wanted):
                 self._speaker.choose(wanted)
                 self._retry_at_s = 0.0
@@ -296,13 +339,31 @@ class SpeechPipeline:
         revised.order = utterance
         ids = list(self._jobs)
         # What was made of it, and of those behind it, is made anew, so that the order stays.
-        for id_ in ids[ids.index(utterance.id) :]:
+        self._make_anew(ids[ids.index(utterance.id) :])
+
+    def _arrange(self, ids: tuple[int, ...]) -> None:
+        place = {id_: number for number, id_ in enumerate(ids)}
+        before = list(self._jobs)
+
+        def key(job: Job) -> tuple[bool, int]:
+            begun = job.begun or job.heard_frames > 0
+            return not begun, 0 if begun else place.get(job.order.id, len(ids))
+
+        self._jobs = {job.order.id: job for job in sorted(self._jobs.values(), key=key)}
+        after = list(self._jobs)
+        moved = [i for i, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
+        if moved:
+            self._make_anew(after[moved[0] :])
+
+    def _make_anew(self, ids: list[int]) -> None:
+        """Forget what was made of those among *ids* that have not begun."""
+        for id_ in ids:
             job = self._jobs[id_]
             if job.begun or job.heard_frames:
                 continue
             self._playback.forget(job)
             job.planner, job.again, job.frames, job.begin_at_s = None, None, 0, 0.0
-            job.complete = False
+            job.chunks, job.complete = 0, False
             if self._work is not None and self._work.job is job:
                 self._work.interrupt.set()
                 self._work = None
@@ -375,12 +436,10 @@ class SpeechPipeline:
             chunk = self._next_chunk(job, job.planner, stored_s)
             self._submit(Work(job, chunk, job.planner.done, Interrupt()), job.order)
             return
-        if self._renderings:
-            rendering = self._renderings[0]
-            chunk = rendering.again or rendering.planner.next(self._pace, _AHEAD_S)
-            rendering.again = None
-            order = rendering.order.utterance
-            self._submit(Work(rendering, chunk, rendering.planner.done, Interrupt()), order)
+        if turn := self._renderings.next(self._pace):
+            rendering, chunk = turn
+            work = Work(rendering, chunk, rendering.planner.done, Interrupt())
+            self._submit(work, rendering.order.utterance)
 
     def _next_chunk(self, job: Job, planner: Planner | Recording, stored_s: float) -> Chunk:
         if job.again is not None:
@@ -415,25 +474,12 @@ class SpeechPipeline:
             return False
         except Exception as exc:  # one text must not take the others with it
             log.exception("Mistake in planning a text")
-            self._end(job, Outcome.FAILED, _mistake(exc))
+            self._end(job, Outcome.FAILED, mistake(exc))
             return False
         if job.planner.done:  # all of its sentences were heard in an earlier life
             self._end(job, Outcome.HEARD)
             return False
         return True
-
-    def _begin_rendering(self, order: Render) -> None:
-        utterance = order.utterance
-        try:
-            planner = Planner(utterance.text, utterance.lang, utterance.speed)
-        except AudioError as exc:
-            order.on_sound(exc)
-            return
-        except Exception as exc:  # what is made for one must not end what is said to all
-            log.exception("Mistake in planning a text")
-            order.on_sound(AudioError(_mistake(exc)))
-            return
-        self._renderings.append(Rendering(order, planner))
 
     def _submit(self, work: Work, order: Utterance) -> None:
         if log.isEnabledFor(logging.DEBUG):  # the bench reads it
@@ -462,7 +508,12 @@ class SpeechPipeline:
         if sound is None and not isinstance(error, AudioError):
             log.error("Mistake in the synthesis worker", exc_info=error)
         if isinstance(work.job, Rendering):
-            self._receive_rendered(work.job, work, sound, error)
+            if sound is not None:
+                self._learn(work, sound, work.job.order.utterance.speed)
+            result = sound or (
+                error if isinstance(error, AudioError) else AudioError(mistake(error))
+            )
+            self._renderings.receive(work.job, work.chunk, result, last=work.last)
             return
         job = work.job
         if sound is None:
@@ -471,6 +522,7 @@ class SpeechPipeline:
             return
         self._learn(work, sound, job.order.speed)
         job.frames += len(sound.samples)
+        job.chunks += 1
         if work.last and job.frames == 0:
             what = "There is no sound in it"
             if not job.order.recording:
@@ -484,30 +536,6 @@ class SpeechPipeline:
             job.begin_at_s, job.complete = 0.0, True
         self._playback.add(Piece(job, work.chunk, work.last, sound.samples, pause, sound.words))
         self._note_sound(work, sound, job.order.id)
-
-    def _end_renderings(self) -> None:
-        """Give up what is made for others."""
-        if self._work is not None:
-            self._work.interrupt.set()
-            self._work = None
-        for rendering in self._renderings:
-            rendering.order.on_sound(AudioError("Stopped."))
-        self._renderings.clear()
-
-    def _receive_rendered(
-        self, rendering: Rendering, work: Work, sound: Sound | None, error: BaseException | None
-    ) -> None:
-        on_sound = rendering.order.on_sound
-        if sound is None:
-            self._renderings.remove(rendering)
-            on_sound(error if isinstance(error, AudioError) else AudioError(_mistake(error)))
-            return
-        self._learn(work, sound, rendering.order.utterance.speed)
-        pause = np.zeros(int(work.chunk.pause_s * SAMPLE_RATE_HZ), np.float32)
-        on_sound(sound.samples if work.last else np.concatenate([sound.samples, pause]))
-        if work.last:
-            self._renderings.remove(rendering)
-            on_sound(None)
 
     def _learn(self, work: Work, sound: Sound, speed: float) -> None:
         if sound.took_s:
@@ -538,6 +566,7 @@ class SpeechPipeline:
         try:
             self._playback.open()
         except AudioError as exc:
+            self._blocked = str(exc)
             if str(exc) != self._last_error:
                 log.warning("%s", exc)
             self._last_error = str(exc)
@@ -547,6 +576,7 @@ class SpeechPipeline:
                     job.held = True
                     self._facts.append(Held(job.order.id, str(exc)))
             return False
+        self._blocked = ""
         return True
 
     def _lose_device(self, error: AudioError) -> None:
@@ -579,6 +609,13 @@ class SpeechPipeline:
             answer.set_exception(exc)
 
     # -- ends --
+
+    def _stop_unwanted_work(self) -> None:
+        """End a synthesis for somebody who does not want it any more."""
+        work = self._work
+        if work and isinstance(work.job, Rendering) and work.job not in self._renderings:
+            work.interrupt.set()
+            self._work = None
 
     def _silence(self) -> None:
         """Be silent, and let the worker be free for what comes next."""
@@ -615,6 +652,10 @@ class SpeechPipeline:
                 job.device,
                 job.heard_frames / SAMPLE_RATE_HZ,
                 self._speaker.take_files(),
+                job.chunks,
+                job.first_sound_ms,
+                job.underruns,
+                self._speaker.inaudible() if outcome is Outcome.HEARD else "",
             )
         )
 
@@ -638,8 +679,11 @@ class SpeechPipeline:
             device=self._speaker.device or self._status.device,
             first_sound_ms=self._playback.first_sound_ms,
             underruns=self._speaker.underruns,
+            synthesis_s_per_s=self._pace.b,
             last_error=self._last_error,
+            blocked=self._blocked,
             warning=self._speaker.warning,
+            inaudible=self._speaker.inaudible(),
             beat_s=time.monotonic(),
         )
 
@@ -664,6 +708,8 @@ class SpeechPipeline:
                 if self._speaker.is_open and not self._playback.paused:
                     self._tell_heard(self._playback.play())
             self._silence()
+            self._renderings.end_all("Crier is stopping.", streams=True)
+            self._stop_unwanted_work()
             self._keep_pace(self._pace)
             self._synthesis.shutdown(wait=False, cancel_futures=True)
             self._speaker.shutdown()
@@ -671,7 +717,3 @@ class SpeechPipeline:
             self._publish()
             self._tell()
             self._closed.set_result(None)
-
-
-def _mistake(error: BaseException | None) -> str:
-    return f"Crier made a mistake ({type(error).__name__}); its log says more."

@@ -57,6 +57,7 @@ class Speaker(Protocol):
     def devices(self) -> Devices: ...
     def choose(self, wanted: str) -> None: ...
     def moved(self) -> bool: ...
+    def inaudible(self) -> str: ...
     def begin_utterance(self) -> None: ...
     def end_utterance(self) -> None: ...
     def take_files(self) -> tuple[str, ...]: ...
@@ -82,6 +83,10 @@ class Job:
     """All of its sound is there."""
     held: bool = False
     device: str = ""
+    chunks: int = 0
+    """Synthesized so far."""
+    first_sound_ms: int | None = None
+    underruns: int = 0
 
 
 @dataclass(eq=False, slots=True)
@@ -235,7 +240,9 @@ class Playback:
                 break
             while piece.written < len(piece.samples):
                 samples = piece.samples[piece.written : piece.written + _AT_ONCE_FRAMES]
+                dry_before = self._speaker.underruns
                 taken = self._speaker.write(self._louder(samples))
+                piece.job.underruns += self._speaker.underruns - dry_before
                 if taken:
                     self._last_gain = self._gain
                     self._note_sounding(piece)
@@ -307,7 +314,7 @@ class Playback:
             if job.idle_before:
                 queued = self._speaker.written_frames - self._speaker.played_frames
                 waited_s = now_s - job.asked_s + queued / SAMPLE_RATE_HZ
-                self.first_sound_ms = round(1000 * waited_s)
+                self.first_sound_ms = job.first_sound_ms = round(1000 * waited_s)
         if self._is_fresh:  # the rest of one that was paused
             self._speaker.begin_utterance()
             self._is_fresh = False

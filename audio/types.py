@@ -213,9 +213,27 @@ class Ended:
     """How much of it was heard, in seconds of sound."""
     files: tuple[str, ...] = ()
     """The files it was written to, where the loudspeaker is a folder."""
+    chunks: int = 0
+    """In how many runs of the voice it was made."""
+    first_sound_ms: int | None = None
+    """From the order to its first frame at the device; None where it waited for others, or where
+    nothing of it sounded."""
+    underruns: int = 0
+    """How often the device ran dry inside it."""
+    warning: str = ""
+    """Why it can't have been heard although the device played it: ``muted``, ``at volume 0``."""
 
 
-Fact: TypeAlias = Sounding | SentenceHeard | Held | Ended
+@dataclass(frozen=True, slots=True)
+class Silenced:
+    """A fact: what sounded was cut, and the device is silent."""
+
+    id: int
+    took_s: float
+    """From the order to the silence."""
+
+
+Fact: TypeAlias = Sounding | SentenceHeard | Held | Silenced | Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,8 +278,19 @@ class Status:
     idle loudspeaker."""
     underruns: int = 0
     """How often the device ran dry inside an utterance."""
+    synthesis_s_per_s: float = 0.0
+    """How long the voice takes for one second of sound, lately."""
     last_error: str = ""
+    blocked: str = ""
+    """Why the loudspeaker would not open the last time; empty where it did."""
     warning: str = ""
     """About the wanted device; see `Devices.warning`."""
+    inaudible: str = ""
+    """Why the last utterance can't have been heard, such as ``muted``; see `Ended.warning`."""
     beat_s: float = 0.0
     """`time.monotonic` when the audio thread last came round."""
+
+    @property
+    def unheard(self) -> str:
+        """Why the last utterance can't have been heard, in a sentence; empty where it can."""
+        return f"{self.device} was {self.inaudible} when it last spoke." if self.inaudible else ""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.models import MODELS, VOICES_FILE, read_verified, verify
+from audio.phonemes import phonemize
 from audio.types import SAMPLE_RATE_HZ, Chunk, Interrupt, Samples, Sound, SynthesisError, Word
 from audio.voices import blend, gain_of
 from audio.words import words
@@ -205,7 +206,7 @@ class KokoroVoice:
     ) -> tuple[Samples, Samples, tuple[Word, ...]]:
         """Return what the model made of a chunk and its context, the chunk's part, its words."""
         before, text, after = (
-            self._kokoro.tokenizer.phonemize(part, lang) if part else ""
+            self._phonemize(part, lang) if part else ""
             for part in (chunk.before, chunk.text, chunk.after)
         )
         if not text.strip():
@@ -245,11 +246,16 @@ class KokoroVoice:
         said = words(
             chunk.text,
             spoken,
-            lambda word: str(self._kokoro.tokenizer.phonemize(word, lang)),
+            lambda word: self._phonemize(word, lang),
             first / SAMPLE_RATE_HZ,
             len(samples) / SAMPLE_RATE_HZ,
         )
         return raw, samples, said
+
+    def _phonemize(self, text: str, lang: str) -> str:
+        """Return *text* in phonemes that the model knows, with single spaces."""
+        tokenizer = self._kokoro.tokenizer
+        return " ".join(tokenizer.known(phonemize(text, lang, tokenizer.phonemize)).split())
 
     def _style(self, voice: str) -> NDArray[np.float32]:
         """Return a voice's style, or the weighted mean of those of a blend."""
@@ -305,3 +311,25 @@ def fade_edges(samples: Samples) -> Samples:
     faded[:FADE_FRAMES] *= ramp
     faded[-FADE_FRAMES:] *= ramp[::-1]
     return faded
+
+
+def pronounced(word: str, lang: str) -> str:
+    """Return a word in phonemes, as espeak-ng has it: what the voice begins with.
+
+    Raises:
+        SynthesisError: espeak-ng can't be loaded, or does not know the language.
+    """
+    from kokoro_onnx.tokenizer import Tokenizer  # noqa: PLC0415  # slow to import
+
+    logging.getLogger("kokoro_onnx").handlers.clear()
+    logging.getLogger("phonemizer").setLevel(logging.ERROR)
+    try:
+        phonemes: str = Tokenizer().phonemize(word, lang)
+    except Exception as exc:  # a dozen classes between three libraries
+        raise SynthesisError(
+            f"espeak-ng, which knows how words are pronounced, does not work "
+            f"({type(exc).__name__}: {str(exc).partition(chr(10))[0][:160]})."
+        ) from exc
+    if not phonemes:
+        raise SynthesisError(f"espeak-ng pronounces nothing in {lang}.")
+    return phonemes

@@ -43,6 +43,17 @@ _LANGUAGES = {
     "z": ("cmn", "Mandarin Chinese"),
 }
 
+_INTRODUCTIONS = {
+    "en-us": "This is how I sound.",
+    "en-gb": "This is how I sound.",
+    "es": "Así es como sueno.",
+    "fr-fr": "Voici comment je parle.",
+    "hi": "मेरी आवाज़ ऐसी है।",
+    "it": "Ecco come suono.",
+    "ja": "わたしのこえはこうです。",
+    "pt-br": "É assim que eu falo.",
+    "cmn": "这就是我的声音。",
+}
 
 # Measured: `python -m bench.loudness` (ITU-R BS.1770), int8 model: from -26.6 to -14.3 LUFS.
 _GAIN_DB: dict[str, float] = {
@@ -163,6 +174,11 @@ def voices_of(family: str) -> list[str]:
 def language_of(voice: str) -> str:
     """Return espeak-ng's code of the language that *voice*, or the first of a blend, is of."""
     return _LANGUAGES[voice[0]][0]
+
+
+def introduction(voice: str) -> str:
+    """Return a sentence in the language of *voice*, to hear it by."""
+    return _INTRODUCTIONS[language_of(voice)]
 
 
 def describe(voice: str) -> str:

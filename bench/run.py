@@ -191,6 +191,7 @@ async def crier(env: dict[str, str], data_dir: Path) -> AsyncIterator[Crier]:
                 "TELEGRAM_ALLOWED_USERS": str(YOU.id),
                 "TELEGRAM_API_URL": sandbox.url,
                 "DATA_DIR": str(data_dir),
+                "API_PORT": "0",
                 "KOKORO_MODEL": "int8",
                 "LOG_LEVEL": "DEBUG",  # tells which chunk was first
             },

@@ -3,17 +3,17 @@
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from bot.inbox import Inbox
+from bot.pairing import CODE_LIFE_S
 
 log = logging.getLogger(__name__)
 
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # no 0 or O, no 1 or I: they look alike
 _CODE_LENGTH = 8
-_CODE_LIFE_S = 3600.0
 _TRIES = 5
 _LOG_EVERY_S = 60.0
 
@@ -38,7 +38,8 @@ class Access:
         Args:
             allowed: numeric user ids from the settings.
             inbox: where paired people are remembered.
-            show_code: shows a new pairing code on the computer itself.
+            show_code: shows a new pairing code on the computer itself; gets an empty one where
+                there is none any more.
         """
         self._fixed = allowed
         self._allowed = set(allowed)
@@ -54,7 +55,9 @@ class Access:
     async def start(self) -> None:
         """Let in who was paired before; where nobody may speak yet, open pairing."""
         self._allowed |= await self._inbox.people()
-        if not self._allowed:
+        if self._allowed:
+            self._show_code("")
+        else:
             self._show_new_code()
 
     def allows(self, user_id: int) -> bool:
@@ -81,7 +84,7 @@ class Access:
         self._invited = True
         self._tries.clear()
         self._code = _new_code()
-        self._code_until_s = time.monotonic() + _CODE_LIFE_S
+        self._code_until_s = time.monotonic() + CODE_LIFE_S
         return self._code
 
     async def is_owner(self, user_id: int) -> bool:
@@ -119,6 +122,7 @@ class Access:
         await self._inbox.add_person(user_id, name)
         self._allowed.add(user_id)
         self._code, self._invited, self._code_until_s = "", False, 0.0
+        self._show_code("")
         log.info("Paired with user %d", user_id)
         return Pairing.PAIRED
 
@@ -137,7 +141,7 @@ class Access:
 
     def _show_new_code(self) -> None:
         self._code = _new_code()
-        self._code_until_s = time.monotonic() + _CODE_LIFE_S
+        self._code_until_s = time.monotonic() + CODE_LIFE_S
         self._show_code(self._code)
 
 
@@ -148,6 +152,7 @@ def _new_code() -> str:
 # What one person may have waiting, whatever the number of messages.
 _WAITING_S = 3600.0
 _SAY_EVERY_S = 60.0
+_MAX_KNOWN = 1000  # programs choose their names themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,18 +181,20 @@ class Limits:
         self._per_minute = per_minute
         self._waiting = waiting
         self._clock = clock
-        self._allowances: dict[int, _Allowance] = {}
+        self._allowances: dict[Hashable, _Allowance] = {}
 
-    def check(self, user_id: int, waiting: int, waiting_s: float) -> Refusal | None:
-        """Count one more message of a person; return why it can't be taken, or None.
+    def check(self, who: Hashable, waiting: int, waiting_s: float) -> Refusal | None:
+        """Count one more message of a person or program; return why it can't be taken, or None.
 
         Args:
-            user_id: whose message it is.
-            waiting: how many of that person's wait.
+            who: whose message it is.
+            waiting: how many of theirs wait.
             waiting_s: how long these last.
         """
         now_s = self._clock()
-        mine = self._allowances.setdefault(user_id, _Allowance(self._per_minute, now_s))
+        if len(self._allowances) >= _MAX_KNOWN:
+            self._allowances.clear()
+        mine = self._allowances.setdefault(who, _Allowance(self._per_minute, now_s))
         gained = (now_s - mine.since_s) * self._per_minute / 60
         mine.left, mine.since_s = min(self._per_minute, mine.left + gained), now_s
         if self._waiting and (waiting >= self._waiting or waiting_s >= _WAITING_S):

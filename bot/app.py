@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -29,18 +30,28 @@ from audio.speaker import PortAudioSpeaker
 from audio.types import Devices, Fact
 from audio.voice import KokoroVoice
 from audio.wavfile import PREFIX, WavSpeaker
+from bot import menu
 from bot.access import Access, Limits
+from bot.api import Api
 from bot.attachments import Attachments
 from bot.controls import Controls
 from bot.delivery import Delivery
-from bot.handlers import COMMANDS, Handlers
+from bot.door import Door
+from bot.events import Events
+from bot.handlers import Handlers
 from bot.inbox import Inbox, InboxError
 from bot.intake import Intake
-from bot.polling import Polling
+from bot.metrics import Metrics
+from bot.notes import Notes
+from bot.people import People
+from bot.polling import Polling, UpdatesRequest
 from bot.preferences import Preferences
 from bot.receipts import Outbox
+from bot.server import listening, serving, token_of
 from bot.settings import Settings
+from bot.speech import Studio
 from bot.strip import Strip
+from bot.voices import Voices
 from bot.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -68,27 +79,31 @@ class Running:
 
 
 @asynccontextmanager
-async def running(
+async def running(  # noqa: PLR0915  # the start order, on one page
     settings: Settings,
     *,
     show_code: Callable[[str], None],
     voice: Voice | None = None,
     speaker: Speaker | None = None,
+    http: bool = False,
 ) -> AsyncIterator[Running]:
-    """Run the bot as long as the context lasts.
+    """Run the bot as long as the context lasts; with *http* other programs can reach it.
 
     Raises:
         InboxError: the database can't be used.
+        SettingsError: the HTTP face's address can't be had.
     """
     if settings.telegram_bot_token is None:
         raise ValueError("a bot needs a token")
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
-        stack.enter_context(_only_one(settings.data_dir))
+        stack.enter_context(only_one(settings.data_dir))
+        sockets = stack.enter_context(listening(settings)) if http else []
         inbox = await Inbox.open(settings.data_dir / "crier.db")
         stack.push_async_callback(inbox.close)
 
-        bot = _make_bot(settings)
+        updates = UpdatesRequest(connection_pool_size=1, **_http_options(settings))
+        bot = make_bot(settings, updates)
         # Known without a network, unlike bot.id: a token begins with it.
         bot_id = int(settings.telegram_bot_token.get_secret_value().partition(":")[0])
         stack.push_async_callback(_quietly, bot.shutdown)
@@ -112,7 +127,8 @@ async def running(
             pace=_known_pace(settings),
             keep_pace=lambda pace: _keep_pace(settings, pace),
         )
-        delivery = Delivery(pipeline, inbox, outbox, settings, bot_id)
+        events = Events()
+        delivery = Delivery(pipeline, inbox, outbox, events, settings, bot_id)
         strip = Strip(pipeline, delivery, outbox)
         pipeline.start()
         receipts = asyncio.create_task(delivery.run(), name="delivery")
@@ -124,22 +140,28 @@ async def running(
             ApplicationBuilder().bot(bot).updater(None).build()
         )
         polling = Polling(
-            bot, application.initialize, application.process_update, lambda: _menu(bot)
+            *(bot, updates.renew, application.initialize, application.process_update),
+            lambda: menu.offer(bot),
         )
 
-        limits = Limits(settings.limit_per_minute, settings.limit_waiting)
         preferences = Preferences(inbox, settings)
-        intake = Intake(settings, inbox, outbox, delivery, access, limits, preferences, bot_id)
-        controls = Controls(pipeline, inbox, outbox, delivery, access, preferences, intake, bot_id)
+        intake = Intake(
+            *(settings, inbox, outbox, delivery, access),
+            Limits(settings.limit_per_minute, settings.limit_waiting),
+            *(preferences, bot_id),
+        )
+        controls = Controls(pipeline, inbox, outbox, delivery, preferences, intake, bot_id)
         await controls.start()
+        notes = Notes(pipeline, inbox, outbox, preferences)
         attachments = Attachments(
-            *(bot, inbox, outbox, delivery, controls.voice_note),
+            *(bot, inbox, outbox, delivery, notes.send),
             *(settings.data_dir / "sounds", settings.late_after_s),
         )
         stack.push_async_callback(attachments.close)
         Handlers(
             *(settings, pipeline, inbox, outbox, delivery, access),
-            *(preferences, intake, controls, attachments, polling, bot_id),
+            *(preferences, intake, attachments, polling, bot_id),
+            (controls, notes, Voices(outbox, preferences, notes), People(inbox, outbox, access)),
         ).register(application)
         await delivery.resume()
         await attachments.resume(bot_id)
@@ -148,9 +170,31 @@ async def running(
             stack.push_async_callback(_cancel, task)
         polling_task = asyncio.create_task(polling.run(), name="polling")
         stack.push_async_callback(_cancel, polling_task)
-        # Pushed last, so it comes first: silence before anything else (and again, for nothing).
+        # Silence before anything else of the above (and again, for nothing).
         stack.push_async_callback(_release, pipeline)
+        if http:
+            api = Api(
+                *(settings, pipeline, inbox, delivery, intake, controls, polling, events),
+                *(Studio(pipeline), Metrics(pipeline, delivery, events), bot_id),
+            )
+            # Pushed last, so it comes first: nobody else is let in.
+            await stack.enter_async_context(_http(settings, api, sockets))
         yield Running(pipeline, delivery, polling_task, Watch(pipeline, polling, delivery, bot))
+
+
+@asynccontextmanager
+async def _http(settings: Settings, api: Api, sockets: list[socket.socket]) -> AsyncIterator[None]:
+    """Answer other programs as long as the context lasts."""
+    token = token_of(settings)
+    door = Door(api.application(), token, settings.api_host, api.open_paths())
+    async with serving(door, sockets):
+        reporting = asyncio.create_task(api.report(), name="report")
+        try:
+            yield
+        finally:
+            api.pipeline.close()  # silent at once, whatever else has to end
+            api.events.close()  # whoever waits is let go
+            await _cancel(reporting)
 
 
 async def run(
@@ -164,7 +208,7 @@ async def run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(settings, show_code=show_code, voice=voice) as bot:
+    async with running(settings, show_code=show_code, voice=voice, http=True) as bot:
         stopped = asyncio.create_task(stop.wait())
         watching = asyncio.create_task(bot.watch.run())
         await asyncio.wait({stopped, watching, bot.polling}, return_when=asyncio.FIRST_COMPLETED)
@@ -202,7 +246,7 @@ def exit_process(code: int) -> NoReturn:
 
 
 @contextlib.contextmanager
-def _only_one(data_dir: Path) -> Iterator[None]:
+def only_one(data_dir: Path) -> Iterator[None]:
     """Hold the data folder's lock: two bots on one token would steal each other's messages.
 
     Raises:
@@ -260,26 +304,22 @@ def list_devices(settings: Settings) -> Devices:
             audio.submit(speaker.shutdown).result()
 
 
-def _make_bot(settings: Settings) -> ExtBot[None]:
+def make_bot(settings: Settings, updates: HTTPXRequest | None = None) -> ExtBot[None]:
     assert settings.telegram_bot_token is not None  # noqa: S101  # checked by the caller
-    # A proxy that the environment names leads to Telegram, not to a server on this computer.
-    local = urlsplit(settings.telegram_api_url).hostname in ("127.0.0.1", "localhost", "::1")
-    http: dict[str, Any] = {"httpx_kwargs": {"trust_env": not local}}
+    http = _http_options(settings)
     return ExtBot(
         settings.telegram_bot_token.get_secret_value(),
         base_url=f"{settings.telegram_api_url}/bot",
         base_file_url=f"{settings.telegram_api_url}/file/bot",
         request=HTTPXRequest(read_timeout=_REPLY_TIMEOUT_S, pool_timeout=_REPLY_TIMEOUT_S, **http),
-        get_updates_request=HTTPXRequest(connection_pool_size=1, **http),
+        get_updates_request=updates or HTTPXRequest(connection_pool_size=1, **http),
     )
 
 
-async def _menu(bot: ExtBot[None]) -> None:
-    """Register the command menu; a server that refuses does not stop the bot."""
-    try:
-        await bot.set_my_commands(COMMANDS)
-    except TelegramError as exc:
-        log.info("The command menu could not be registered: %s", exc)
+def _http_options(settings: Settings) -> dict[str, Any]:
+    # A proxy that the environment names leads to Telegram, not to a server on this computer.
+    local = urlsplit(settings.telegram_api_url).hostname in ("127.0.0.1", "localhost", "::1")
+    return {"httpx_kwargs": {"trust_env": not local}}
 
 
 async def _release(pipeline: SpeechPipeline) -> None:

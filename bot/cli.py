@@ -11,19 +11,24 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-
-from bot import __version__
+from typing import NamedTuple
 
 OK, FAILED, WRONG_USAGE = 0, 1, 2
 
 
-class UsageError(Exception):
+class CommandError(Exception):
+    """A command can't do what it should; the message says why, and what to do."""
+
+    exit_code = FAILED
+
+
+class UsageError(CommandError):
     """A command or a setting is wrong; the message says what, and what to do."""
 
+    exit_code = WRONG_USAGE
 
-@dataclass(frozen=True, slots=True)
-class Command:
+
+class Command(NamedTuple):
     """Where a command is: ``module.name(options)`` runs it and returns the exit code.
 
     What it takes is declared by ``module.name_arguments(parser)``, where there is one.
@@ -49,14 +54,38 @@ class Command:
 
 
 COMMANDS = {
+    "setup": Command("bot.wizard", "setup", "ask for what Crier needs, try it and store it"),
     "run": Command("bot.start", "run", "start the bot"),
     "demo": Command("bot.start", "demo", "chat with the same bot here, without Telegram"),
-    "devices": Command("bot.start", "devices", "list where sound can go"),
-    "voices": Command("bot.start", "voices", "list the voices"),
+    "say": Command("bot.say", "say", "say a text, a file or what is piped in"),
+    "stop": Command("bot.thin", "stop", "be silent now, and forget what waits"),
+    "skip": Command("bot.thin", "skip", "go on with the next message"),
+    "pause": Command("bot.thin", "pause", "be silent now, and keep everything"),
+    "resume": Command("bot.thin", "resume", "go on where it was paused"),
+    "status": Command("bot.thin", "status", "what is being said, what waits, and how all is"),
+    "devices": Command("bot.thin", "devices", "list where sound can go, or choose"),
+    "voices": Command("bot.thin", "voices", "list the voices, or hear one"),
+    "page": Command("bot.thin", "page", "open Crier's page in the browser"),
+    "doctor": Command("bot.doctor", "doctor", "look at everything, say what is wrong"),
     "models": Command("bot.start", "models", "fetch what is missing or damaged of the model files"),
+    "mcp": Command("bot.agents", "mcp", "serve speech to agents (Model Context Protocol, stdio)"),
+    "completion": Command("bot.thin", "completion", "print what completes commands in a shell"),
+    "pair": Command("bot.pairing", "pair", "show the code that lets the first phone in"),
+    "install": Command("bot.service", "install", "start at login, and again after a failure"),
+    "uninstall": Command("bot.service", "uninstall", "end it and start at login no more"),
+    "restart": Command("bot.service", "restart", "start the installed one anew"),
+    "logs": Command("bot.tail", "logs", "show the end of the log"),
 }
 DEFAULT = Command("bot.start", "start", "")
 """Without a command: the bot, or the demo where there is no token."""
+
+
+class _Version(argparse.Action):
+    """Looks at the checkout and the settings only when asked."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(importlib.import_module("bot.version").describe())
+        parser.exit(OK)
 
 
 def parser_for(given: str | None) -> argparse.ArgumentParser:
@@ -66,7 +95,9 @@ def parser_for(given: str | None) -> argparse.ArgumentParser:
         description="A Telegram bot that says your messages aloud. Without a command: the bot, "
         "or the demo where there is no token.",
     )
-    parser.add_argument("--version", action="version", version=f"crier {__version__}")
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="version, commit and model, and exit"
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, command in COMMANDS.items():
         its_parser = commands.add_parser(name, help=command.help, description=command.help)
@@ -82,9 +113,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser_for(given).parse_args(arguments)
     try:
         return COMMANDS.get(options.command, DEFAULT).run(options)
-    except UsageError as exc:
+    except CommandError as exc:
         print(exc, file=sys.stderr)
-        return WRONG_USAGE
+        return exc.exit_code
     except KeyboardInterrupt:
         return OK
     except BrokenPipeError:  # `crier voices | head`

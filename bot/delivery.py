@@ -13,11 +13,12 @@ from telegram.constants import ReactionEmoji
 
 from audio.pace import Pace, letters
 from audio.pipeline import SpeechPipeline
-from audio.types import Ended, Fact, Held, Outcome, SentenceHeard, Utterance
+from audio.types import Ended, Fact, Held, Outcome, SentenceHeard, Silenced, Sounding, Utterance
 from audio.voices import language_of
 from bot import inbox as states
 from bot import receipts
-from bot.inbox import Inbox, Message
+from bot.events import Events
+from bot.inbox import NO_CHAT, Inbox, Message, Record
 from bot.quiet import Quiet
 from bot.receipts import Outbox
 from bot.settings import Settings
@@ -38,6 +39,21 @@ LATE_ALL, LATE_LAST, LATE_NONE = "late:all", "late:last", "late:none"
 
 _LOOK_S = 5.0
 
+_TOO_OLD = "It was too old to be said unasked when its turn came (LATE_AFTER_S)."
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A message in the queue."""
+
+    message: Message
+    state: str
+    """``sounding``, ``waiting`` or ``held``."""
+    position: int
+    """Counted from 1."""
+    estimate_s: float | None
+    """How long until it begins, roughly; None where nobody can say."""
+
 
 @dataclass(eq=False, slots=True)
 class Burst:
@@ -47,6 +63,7 @@ class Burst:
     ids: set[int] = field(default_factory=set)
     ended: int = 0
     heard: int = 0
+    told_inaudible: bool = False
     began_s: float = field(default_factory=time.monotonic)
 
     @property
@@ -68,6 +85,7 @@ class Delivery:
         pipeline: SpeechPipeline,
         inbox: Inbox,
         outbox: Outbox,
+        events: Events,
         settings: Settings,
         bot_id: int,
     ) -> None:
@@ -75,6 +93,7 @@ class Delivery:
         self._pipeline = pipeline
         self._inbox = inbox
         self._outbox = outbox
+        self._events = events
         self._settings = settings
         self._bot_id = bot_id
         self._under_way: dict[int, Message] = {}
@@ -98,24 +117,28 @@ class Delivery:
         """How many messages wait for the end of the quiet."""
         return len(self._kept)
 
-    def waiting(self, chat_id: int) -> tuple[int, float]:
-        """Return how many messages of a chat have not ended, and how long they last, in seconds."""
-        texts = [m.text for m in self._under_way.values() if m.chat_id == chat_id]
+    def waiting(self, chat_id: int, client: str = "") -> tuple[int, float]:
+        """Return how many messages of a chat, or a program, have not ended.
+
+        Returns:
+            How many, and how long they last, in seconds.
+        """
+        texts = [
+            m.text for m in self._under_way.values() if (m.chat_id, m.client) == (chat_id, client)
+        ]
         speed = self._settings.kokoro_speed
         return len(texts), sum(Pace().audio_s(letters(text), speed) for text in texts)
 
     def left_s(self, chat_id: int) -> float:
         """Return how long what is to be heard of a chat's messages will last, roughly."""
+        return sum(self._message_s(m) for m in self._under_way.values() if m.chat_id == chat_id)
+
+    def _message_s(self, message: Message) -> float:
+        """Return how long what is to be heard of a message will last, roughly."""
         status = self._pipeline.status()
-        left_s = 0.0
-        for message in self._under_way.values():
-            if message.chat_id != chat_id:
-                continue
-            if message.id == status.speaking_id:
-                left_s += status.left_s
-            else:
-                left_s += Pace().audio_s(letters(message.text), self._speed(message))
-        return left_s
+        if message.id == status.speaking_id:
+            return status.left_s
+        return Pace().audio_s(letters(message.text), self._speed(message))
 
     def bursts(self) -> dict[int, "Burst"]:
         """Return each chat's messages that follow each other without a break."""
@@ -124,6 +147,52 @@ class Delivery:
     def queue(self) -> list[Message]:
         """Return what has not ended, in order."""
         return list(self._under_way.values())
+
+    def places(self) -> list[Place]:
+        """Return what has not ended, in the order in which it will be heard."""
+        status = self._pipeline.status()
+        ordered = sorted(
+            self._under_way.values(),
+            key=lambda m: (m.id != status.speaking_id, not m.urgent),  # stable
+        )
+        places: list[Place] = []
+        before_s = 0.0
+        for message in ordered:
+            sounding = message.id == status.speaking_id
+            state = "sounding" if sounding else states.HELD if status.blocked else states.WAITING
+            places.append(Place(message, state, len(places) + 1, round(before_s, 1)))
+            before_s += self._message_s(message)
+        for message in self._kept.values():
+            places.append(Place(message, states.HELD, len(places) + 1, None))
+        return places
+
+    async def move(self, id_: int, before: int | None) -> bool:
+        """Put a message that waits before another one, or at the end; False where one does not."""
+        waiting = set(self._under_way) - {self._pipeline.status().speaking_id}
+        if id_ not in waiting or not (before is None or before in waiting):
+            return False
+        order = [other for other in self._under_way if other != id_ or other == before]
+        if before is None:
+            order.append(id_)
+        elif before != id_:
+            order.insert(order.index(before), id_)
+        self._under_way = {other: self._under_way[other] for other in order}
+        self._pipeline.arrange(tuple(order))
+        self._events.queue()
+        await self._inbox.arrange(order)
+        return True
+
+    async def remove(self, id_: int) -> bool:
+        """Leave a message unsaid; return whether it still could be."""
+        if id_ in self._under_way:
+            self._pipeline.skip(id_)
+            return True
+        message = self._kept.pop(id_, None)
+        if message is None:
+            return False
+        await self.close(message, Outcome.SKIPPED, receipts.CUT)
+        discard(message)
+        return True
 
     async def submit(self, message: Message) -> None:
         """Have a stored message spoken in its turn, or kept where it has to be quiet."""
@@ -135,28 +204,46 @@ class Delivery:
         burst.ids.add(message.id)
         self._outbox.react(message.chat_id, message.message_id, receipts.STORED)
         self._pipeline.say(self.utterance(message))
+        self._events.queued(message, self.position(message.id))
+
+    def position(self, id_: int) -> int:
+        """Return a message's place in the queue, counted from 1; 0 where it has none."""
+        return next((p.position for p in self.places() if p.message.id == id_), 0)
 
     def utterance(self, message: Message) -> Utterance:
         """Return the order that a message is."""
         voice = message.voice or self._settings.kokoro_voice
-        own = self._settings.lang if voice == self._settings.kokoro_voice else language_of(voice)
         return Utterance(
             message.id,
             message.text,
             voice,
             self._speed(message),
-            message.lang or own,
+            message.lang or self.lang_of(voice),
             message.sentence,
             recording=message.file,
-            chime=self._settings.chime and not message.file,
+            chime=not message.file
+            and (self._settings.chime if message.chime is None else message.chime),
             urgent=message.urgent,
         )
+
+    def lang_of(self, voice: str) -> str:
+        """Return the language in which a voice speaks where nothing else is said."""
+        own = voice == self._settings.kokoro_voice
+        return self._settings.lang if own else language_of(voice)
 
     def _speed(self, message: Message) -> float:
         return message.speed or self._settings.kokoro_speed
 
     async def revise(self, chat_id: int, message_id: int, text: str, skipped: str) -> bool:
-        """Change the text of a message that waits; return whether it still could be."""
+        """Change the text of a message that waits, in the queue or for a decision.
+
+        Returns:
+            Whether it still could be.
+        """
+        for message in await self._inbox.late(self._bot_id, chat_id):
+            if message.message_id == message_id and not message.file:
+                await self._inbox.revise(message.id, text, skipped)
+                return True
         status = self._pipeline.status()
         for waiting in (self._under_way, self._kept):
             for message in waiting.values():
@@ -170,6 +257,7 @@ class Delivery:
                 revised = replace(message, text=text, skipped=skipped)
                 waiting[message.id] = revised
                 self._pipeline.revise(self.utterance(revised))
+                self._events.queue()
                 return True
         return False
 
@@ -196,9 +284,10 @@ class Delivery:
         self._kept[message.id] = message
         await self._inbox.mark(message.id, states.HELD)
         self._outbox.react(message.chat_id, message.message_id, receipts.HELD)
+        reason = f"{self._quiet.reason()} I keep it until then."
+        self._events.held(message, reason)
         if message.chat_id not in self._told_quiet:
             self._told_quiet.add(message.chat_id)
-            reason = f"{self._quiet.reason()} I keep it until then."
             self._outbox.reply(message.chat_id, reason, to=message.message_id)
 
     async def keep_quiet(self) -> None:
@@ -266,6 +355,7 @@ class Delivery:
         """End a message that never came to the pipeline."""
         await self._inbox.end(message.id, outcome, reaction, why)
         self._tell_end(message, reaction, why)
+        self._events.ended(_as_record(message, Ended(message.id, outcome), why))
 
     async def stop(self) -> None:
         """Fall silent and forget what waits, also where the audio thread is past listening."""
@@ -280,6 +370,7 @@ class Delivery:
             log.error("A stop can't be stored: %s", exc)  # noqa: TRY400
         for message in kept:
             self._tell_end(message, receipts.CUT, "")
+            self._events.ended(_as_record(message, Ended(message.id, Outcome.STOPPED)))
             discard(message)
 
     # ---- messages that came late ----
@@ -305,6 +396,10 @@ class Delivery:
         """Ask what shall become of the late messages of a chat."""
         late = await self._inbox.late(self._bot_id, chat_id)
         if not late:
+            return
+        if chat_id == NO_CHAT:  # a program can't be asked
+            for message in late:
+                await self.close(message, Outcome.SKIPPED, receipts.CUT, _TOO_OLD)
             return
 
         async def asked(_: Any) -> None:
@@ -335,8 +430,7 @@ class Delivery:
                 if await self._inbox.move(message.id, open_, states.WAITING):
                     await self.submit(message)
             else:
-                await self._inbox.end(message.id, Outcome.SKIPPED, receipts.CUT)
-                self._tell_end(message, receipts.CUT, "")
+                await self.close(message, Outcome.SKIPPED, receipts.CUT)
         if not said:
             return "Left unsaid."
         return "Saying it now." if len(said) == 1 else f"Saying {len(said)} messages now."
@@ -356,25 +450,30 @@ class Delivery:
                 if message is not None and isinstance(fact, Ended) and fact.id in self._keeping:
                     await self._keep_after_all(message, fact)
                 elif message is not None:
-                    await self._record(fact)
-                    self._tell(message, fact)
+                    await self._settle(message, fact)
             except Exception:  # the next receipt must not suffer from this one
                 log.exception("Mistake in a receipt")
             finally:
                 self._facts.task_done()
 
+    async def _settle(self, message: Message, fact: Fact) -> None:
+        """Store a fact, then tell the sender."""
+        reason = self._reason(message, fact) if isinstance(fact, Ended) else ""
+        await self._record(fact, reason)
+        self._tell(message, fact, reason)
+
     async def _keep_after_all(self, message: Message, fact: Ended) -> None:
         """Keep a message that was cut only because it has to be quiet."""
         self._keeping.discard(fact.id)
         if fact.outcome is Outcome.HEARD:  # it was over first
-            await self._record(fact)
-            self._tell(message, fact)
+            await self._settle(message, fact)
             return
         del self._under_way[message.id]
         self._forget_in_burst(message)
         unfinished = {m.id: m for m in await self._inbox.unfinished(self._bot_id)}
         if message.id not in unfinished:
             self._tell_end(message, receipts.CUT, "")  # a stop came meanwhile
+            self._events.ended(_as_record(message, replace(fact, outcome=Outcome.STOPPED)))
         else:
             await self.submit(unfinished[message.id])  # which keeps it, if it is still quiet
 
@@ -402,7 +501,7 @@ class Delivery:
         """Return when every fact that is there has become a record and a receipt."""
         await self._facts.join()
 
-    async def _record(self, fact: Fact) -> None:
+    async def _record(self, fact: Fact, reason: str) -> None:
         try:
             match fact:
                 case SentenceHeard(id_, sentence):
@@ -410,34 +509,53 @@ class Delivery:
                 case Held(id_, _):
                     await self._inbox.mark(id_, states.HELD)
                 case Ended(id_, outcome):
-                    owed = _reason(self._under_way[id_], fact)
-                    await self._inbox.end(id_, outcome, _REACTIONS[outcome], owed)
+                    await self._inbox.end(
+                        *(id_, outcome, _REACTIONS[outcome], reason),
+                        device=fact.device,
+                        audio_s=fact.audio_s,
+                        first_sound_ms=fact.first_sound_ms,
+                    )
         except sqlite3.Error as exc:
             # The receipt is true all the same; a restart may say the message once more.
             log.error("A message's state can't be stored: %s", exc)  # noqa: TRY400
 
-    def _tell(self, message: Message, fact: Fact) -> None:
+    def _tell(self, message: Message, fact: Fact, reason: str) -> None:
         match fact:
-            case Held(_, reason):
+            case Sounding():
+                self._events.sounding(fact)
+            case SentenceHeard(id_, sentence):
+                self._events.sentence(id_, sentence)
+            case Silenced(id_, took_s):
+                self._events.silenced(id_, took_s)
+            case Held(_, why):
+                self._events.held(message, why)
                 self._outbox.react(message.chat_id, message.message_id, receipts.HELD)
                 if message.chat_id not in self._told_held:
                     self._told_held.add(message.chat_id)
-                    self._outbox.reply(message.chat_id, reason, to=message.message_id)
+                    self._outbox.reply(message.chat_id, why, to=message.message_id)
             case Ended():
                 self._leave(message, heard=fact.outcome is Outcome.HEARD)
                 discard(message)
                 self._told_held.clear()
-                reason = _reason(message, fact)
                 self._tell_end(message, _REACTIONS[fact.outcome], reason)
-                log.info(
-                    "Message %d: %s, %d characters, %.1f s of sound on %s%s",
-                    message.id,
-                    fact.outcome,
-                    len(message.text),
-                    fact.audio_s,
-                    fact.device or "no device",
-                    f" ({', '.join(fact.files)})" if fact.files else "",
-                )
+                self._events.ended(_as_record(message, fact, reason))
+                _log_end(message, fact)
+
+    def _reason(self, message: Message, fact: Ended) -> str:
+        """Return what the sender has to be told besides the reaction."""
+        if fact.reason:
+            return fact.reason
+        said = [f"Skipped: {message.skipped}."] if message.skipped else []
+        if fact.warning:
+            unheard = f"Spoken, but the sound output {fact.device} is {fact.warning}."
+            burst = self._bursts.get(message.chat_id)
+            if message.chat_id == NO_CHAT:  # each program is told about its own
+                said.append(unheard)
+            elif burst is None or not burst.told_inaudible:
+                said.append(f"{unheard} Turn it up there; /replay says it again.")
+                if burst is not None:
+                    burst.told_inaudible = True
+        return " ".join(said)
 
     def _tell_end(self, message: Message, reaction: str, reason: str) -> None:
         """Give the last receipt, which is owed until Telegram has answered."""
@@ -461,8 +579,44 @@ def discard(message: Message) -> None:
         Path(message.file).unlink(missing_ok=True)
 
 
-def _reason(message: Message, fact: Ended) -> str:
-    """Return what the sender has to be told besides the reaction."""
-    if fact.outcome is Outcome.FAILED:
-        return fact.reason
-    return f"Skipped: {message.skipped}." if message.skipped else ""
+def _as_record(message: Message, fact: Ended, reason: str = "") -> Record:
+    """Return what became of a message, as the inbox has it too."""
+    return Record(
+        message.id,
+        message.text,
+        message.source,
+        fact.outcome,
+        reason,
+        fact.device,
+        fact.audio_s,
+        fact.first_sound_ms,
+        time.time(),
+    )
+
+
+def _log_end(message: Message, fact: Ended) -> None:
+    """Write one line about an utterance: all that can be known of it but its words."""
+    facts = {
+        "id": message.id,
+        "source": message.source,
+        "outcome": fact.outcome,
+        "characters": len(message.text),
+        "chunks": fact.chunks,
+        "first_sound_ms": fact.first_sound_ms,
+        "audio_s": round(fact.audio_s, 2),
+        "device": fact.device,
+        "underruns": fact.underruns,
+        "warning": fact.warning,
+        "files": fact.files,
+    }
+    chunks = "1 chunk" if fact.chunks == 1 else f"{fact.chunks} chunks"
+    first = f", first sound after {fact.first_sound_ms} ms" if fact.first_sound_ms else ""
+    log.info(
+        "Message %d: %s, from %s, %d characters in %s%s, %.1f s of sound on %s%s%s%s",
+        *(message.id, fact.outcome, facts["source"], len(message.text), chunks, first),
+        *(fact.audio_s, fact.device or "no device"),
+        f" ({fact.warning})" if fact.warning else "",
+        f", {fact.underruns} underruns" if fact.underruns else "",
+        f" ({', '.join(fact.files)})" if fact.files else "",
+        extra={"facts": facts},
+    )

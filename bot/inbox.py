@@ -15,6 +15,8 @@ from typing import Any, Self
 
 import aiosqlite
 
+from bot.upgrade import UpgradeError, backup_before, upgrade
+
 log = logging.getLogger(__name__)
 
 _KEEP_S = 48 * 3600.0
@@ -25,7 +27,7 @@ _KEEP_OFFERED_S = 7 * 24 * 3600.0
 
 _PRUNE_EVERY_S = 3600.0
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _SCHEMA = """
 CREATE TABLE message (
     id INTEGER PRIMARY KEY,        -- in order of acceptance; update ids may jump
@@ -47,6 +49,13 @@ CREATE TABLE message (
     urgent INTEGER NOT NULL DEFAULT 0,
     skipped TEXT NOT NULL DEFAULT '',      -- what was left out of it
     file TEXT NOT NULL DEFAULT '',         -- what to fetch; then the recording to play
+    client TEXT NOT NULL DEFAULT '',       -- whose it is that came over HTTP; those have chat_id 0
+    chime INTEGER,                         -- NULL: as the settings say
+    place INTEGER,                         -- in the queue; NULL: as its id
+    reason TEXT NOT NULL DEFAULT '',       -- why it ended so
+    device TEXT NOT NULL DEFAULT '',       -- where it sounded last
+    audio_s REAL NOT NULL DEFAULT 0,       -- how much of it was heard
+    first_sound_ms INTEGER,                -- of one that came to an idle loudspeaker
     UNIQUE (bot_id, update_id)
 );
 CREATE TABLE preference (
@@ -67,6 +76,7 @@ CREATE TABLE choice (
 _MIGRATIONS = {
     1: """
     ALTER TABLE message ADD COLUMN changed_at REAL NOT NULL DEFAULT 0;
+    UPDATE message SET changed_at = accepted_at;
     ALTER TABLE message ADD COLUMN owed TEXT NOT NULL DEFAULT '';
     ALTER TABLE message ADD COLUMN reply TEXT NOT NULL DEFAULT '';
     ALTER TABLE message ADD COLUMN user_id INTEGER NOT NULL DEFAULT 0;
@@ -79,7 +89,16 @@ _MIGRATIONS = {
     CREATE TABLE preference (user_id INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
         PRIMARY KEY (user_id, name));
     CREATE TABLE pronunciation (word TEXT PRIMARY KEY, said TEXT NOT NULL);
-    """
+    """,
+    2: """
+    ALTER TABLE message ADD COLUMN client TEXT NOT NULL DEFAULT '';
+    ALTER TABLE message ADD COLUMN chime INTEGER;
+    ALTER TABLE message ADD COLUMN place INTEGER;
+    ALTER TABLE message ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+    ALTER TABLE message ADD COLUMN device TEXT NOT NULL DEFAULT '';
+    ALTER TABLE message ADD COLUMN audio_s REAL NOT NULL DEFAULT 0;
+    ALTER TABLE message ADD COLUMN first_sound_ms INTEGER;
+    """,
 }
 
 
@@ -87,8 +106,13 @@ WAITING, HELD, LATE, OFFERED = "waiting", "held", "late", "offered"
 FETCHING, ASKED = "fetching", "asked"
 
 _COLUMNS = (
-    "id, chat_id, message_id, text, sentence, user_id, voice, speed, lang, urgent, skipped, file"
+    "id, chat_id, message_id, text, sentence, user_id, voice, speed, lang, urgent, skipped, file,"
+    " client, chime"
 )
+ENDED = ("heard", "stopped", "skipped", "failed")
+
+NO_CHAT = 0
+"""The chat of a message that came over HTTP: it gets no reactions and no replies."""
 
 
 class InboxError(Exception):
@@ -97,7 +121,7 @@ class InboxError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A text from Telegram that will be spoken."""
+    """A text from Telegram, or over HTTP, that will be spoken."""
 
     id: int
     chat_id: int
@@ -117,6 +141,31 @@ class Message:
     """What was left out of it, in words."""
     file: str = ""
     """What has to be fetched first; then the recording to play. Empty for a text."""
+    client: str = ""
+    """Which program sent it over HTTP; empty for Telegram."""
+    chime: bool | None = None
+    """None: as the settings say."""
+
+    @property
+    def source(self) -> str:
+        """Where it came from, in a word."""
+        return self.client or "telegram"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What became of a message."""
+
+    id: int
+    text: str
+    source: str
+    outcome: str
+    reason: str
+    device: str
+    audio_s: float
+    first_sound_ms: int | None
+    ended_at: float
+    """Seconds since 1970."""
 
 
 class Inbox:
@@ -134,7 +183,8 @@ class Inbox:
         """Open the database at *path*, made when missing; one that is damaged is set aside.
 
         Raises:
-            InboxError: it can't be opened, or a newer Crier made it.
+            InboxError: it can't be opened, a newer Crier made it, or it is of an older one and
+                can't be brought to this version.
         """
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -181,13 +231,14 @@ class Inbox:
             cursor = await self._database.execute(
                 "INSERT OR IGNORE INTO message"
                 " (bot_id, update_id, chat_id, message_id, text, accepted_at, changed_at, state,"
-                " user_id, voice, speed, lang, urgent, skipped, file)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " user_id, voice, speed, lang, urgent, skipped, file, client, chime)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(bot_id, update_id, message.chat_id, message.message_id, message.text),
                     *(now, now, state),
                     *(message.user_id, message.voice, message.speed, message.lang),
                     *(message.urgent, message.skipped, message.file),
+                    *(message.client, message.chime),
                 ),
             )
         except sqlite3.Error as exc:
@@ -226,9 +277,9 @@ class Inbox:
     async def fetched(self, message: Message, state: str) -> bool:
         """Remember what a file turned out to be; False where it was stopped meanwhile."""
         cursor = await self._database.execute(
-            "UPDATE message SET text = ?, file = ?, state = ?, changed_at = ?"
+            "UPDATE message SET text = ?, file = ?, skipped = ?, state = ?, changed_at = ?"
             " WHERE id = ? AND state IN ('fetching', 'asked')",
-            (message.text, message.file, state, time.time(), message.id),
+            (message.text, message.file, message.skipped, state, time.time(), message.id),
         )
         return cursor.rowcount > 0
 
@@ -236,6 +287,12 @@ class Inbox:
         """Return a long text about which a chat was asked, if that is not decided."""
         found = await self._messages("id = ? AND chat_id = ? AND state = 'asked'", id_, chat_id)
         return found[0] if found else None
+
+    async def text_of(self, bot_id: int, chat_id: int, message_id: int) -> str:
+        """Return what is to be said of a message; empty where that is not known."""
+        key = "bot_id = ? AND chat_id = ? AND message_id = ?"
+        found = await self._messages(key, bot_id, chat_id, message_id)
+        return found[-1].text if found else ""
 
     async def revise(self, id_: int, text: str, skipped: str) -> None:
         """Store another text for a message that waits."""
@@ -284,20 +341,72 @@ class Inbox:
         )
         return cursor.rowcount > 0
 
-    async def end(self, id_: int, state: str, owed: str, reply: str = "") -> None:
-        """Remember how a message ended, and what its sender has to be told of it."""
+    async def end(
+        self,
+        id_: int,
+        state: str,
+        owed: str,
+        reply: str = "",
+        *,
+        device: str = "",
+        audio_s: float = 0.0,
+        first_sound_ms: int | None = None,
+    ) -> None:
+        """Remember how a message ended, and what its sender, if in a chat, has to be told."""
         await self._database.execute(
-            "UPDATE message SET state = ?, owed = ?, reply = ?, changed_at = ? WHERE id = ?",
-            (state, owed, reply, time.time(), id_),
+            "UPDATE message SET state = ?, changed_at = ?,"
+            " owed = CASE chat_id WHEN 0 THEN '' ELSE ? END,"
+            " reply = CASE chat_id WHEN 0 THEN '' ELSE ? END,"
+            " reason = ?, device = ?, audio_s = ?, first_sound_ms = ? WHERE id = ?",
+            (
+                *(state, time.time(), owed, reply),
+                *(reply, device, audio_s, first_sound_ms, id_),
+            ),
         )
 
     async def end_all(self, bot_id: int, state: str, owed: str) -> None:
         """Remember that everything that waited to be spoken ended in the same way."""
         await self._database.execute(
-            "UPDATE message SET state = ?, owed = ?, changed_at = ?"
-            " WHERE bot_id = ? AND state IN ('waiting', 'held', 'fetching')",
+            "UPDATE message SET state = ?, owed = CASE chat_id WHEN 0 THEN '' ELSE ? END,"
+            " changed_at = ? WHERE bot_id = ? AND state IN ('waiting', 'held', 'fetching')",
             (state, owed, time.time(), bot_id),
         )
+
+    async def arrange(self, ids: Sequence[int]) -> None:
+        """Remember that these come in this order, in the places that they have between them."""
+        marks = ", ".join("?" * len(ids))
+        rows = await self._database.execute_fetchall(
+            "SELECT coalesce(place, id) AS at FROM message"  # noqa: S608  # marks only
+            f" WHERE id IN ({marks}) ORDER BY at",
+            tuple(ids),
+        )
+        places = [value for id_, (place,) in zip(ids, rows, strict=True) for value in (id_, place)]
+        # One statement: in a transaction of several, others' messages would be accepted unseen.
+        await self._database.execute(
+            f"UPDATE message SET place = CASE id {'WHEN ? THEN ? ' * len(ids)}END"  # noqa: S608
+            f" WHERE id IN ({marks})",
+            (*places, *ids),
+        )
+
+    async def history(self, bot_id: int, limit: int) -> list[Record]:
+        """Return what became of the last messages, the latest first."""
+        return await self._records(
+            f"bot_id = ? AND state IN {ENDED} ORDER BY changed_at DESC, id DESC LIMIT ?",
+            (bot_id, limit),
+        )
+
+    async def record(self, bot_id: int, update_id: int) -> Record | None:
+        """Return what has become so far of the message that was stored under this number."""
+        found = await self._records("bot_id = ? AND update_id = ?", (bot_id, update_id))
+        return found[0] if found else None
+
+    async def _records(self, where: str, values: tuple[int, ...]) -> list[Record]:
+        rows = await self._database.execute_fetchall(
+            "SELECT id, text, client, state, reason, device, audio_s, first_sound_ms, changed_at"  # noqa: S608  # constants
+            f" FROM message WHERE {where}",
+            values,
+        )
+        return [Record(row[0], row[1], row[2] or "telegram", *row[3:]) for row in rows]
 
     async def reacted(self, id_: int, reaction: str) -> None:
         """Remember that Telegram took a last reaction."""
@@ -333,7 +442,7 @@ class Inbox:
 
     async def _messages(self, where: str, *values: int) -> list[Message]:
         rows = await self._database.execute_fetchall(
-            f"SELECT {_COLUMNS} FROM message WHERE {where} ORDER BY id",  # noqa: S608  # constants
+            f"SELECT {_COLUMNS} FROM message WHERE {where} ORDER BY coalesce(place, id)",  # noqa: S608  # constants
             values,
         )
         return [_message(row) for row in rows]
@@ -436,21 +545,22 @@ class Inbox:
 def _message(row: Sequence[Any]) -> Message:
     """Return a row of `_COLUMNS` as a message."""
     message = Message(*row)
-    return replace(message, urgent=bool(message.urgent))
+    chime = None if message.chime is None else bool(message.chime)
+    return replace(message, urgent=bool(message.urgent), chime=chime)
 
 
 async def _connect(path: Path) -> aiosqlite.Connection:
     """Open a database that is sound and of this version.
 
     Raises:
-        InboxError: a newer Crier made it.
+        InboxError: a newer Crier made it, or an older one's can't be brought to this version.
         sqlite3.Error: it can't be opened, or is damaged.
     """
     database = await aiosqlite.connect(path, isolation_level=None)
     try:
         version = await _one(database, "PRAGMA user_version")
         if version > _SCHEMA_VERSION:
-            raise InboxError(f"{path} was made by a newer Crier. Update this one.")
+            raise InboxError(_newer(path))
         await database.execute("PRAGMA journal_mode = WAL")
         await database.execute("PRAGMA synchronous = FULL")
         await database.execute("PRAGMA secure_delete = ON")  # what was pruned is gone
@@ -459,16 +569,24 @@ async def _connect(path: Path) -> aiosqlite.Connection:
         rows = list(await database.execute_fetchall("PRAGMA quick_check(1)"))
         if rows[0][0] != "ok":
             raise sqlite3.DatabaseError(f"malformed: {rows[0][0]}")
-        steps = [_MIGRATIONS[old] for old in range(version, _SCHEMA_VERSION)] if version else []
-        if version < _SCHEMA_VERSION:
-            script = "".join(steps) or _SCHEMA
+        if version == 0:
             await database.executescript(
-                f"BEGIN; {script} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
+                f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
             )
+        elif version < _SCHEMA_VERSION:
+            await upgrade(database, path, version, _SCHEMA_VERSION, _MIGRATIONS)
+    except UpgradeError as exc:
+        raise InboxError(str(exc)) from exc
     except BaseException:
         await database.close()
         raise
     return database
+
+
+def _newer(path: Path) -> str:
+    backup = backup_before(path, _SCHEMA_VERSION + 1)
+    back = f", or go back to what it was before: put {backup} in its place" * backup.exists()
+    return f"{path} was made by a newer Crier. Update this one{back}."
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:

@@ -6,7 +6,7 @@ Runs on the event loop.
 import logging
 import sqlite3
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from telegram import Message, User
 
@@ -15,9 +15,9 @@ from audio.text import speakable
 from bot import receipts
 from bot.access import Access, Limits
 from bot.attachments import Attachment
-from bot.compose import Composed
+from bot.compose import Composed, compose_text
 from bot.delivery import Delivery
-from bot.inbox import FETCHING, LATE, WAITING, Inbox, InboxError
+from bot.inbox import FETCHING, LATE, NO_CHAT, WAITING, Inbox, InboxError
 from bot.inbox import Message as Stored
 from bot.preferences import Preferences
 from bot.receipts import Outbox
@@ -29,6 +29,14 @@ NOTHING_TO_SPEAK = "There is no word or number in it, so there is nothing to say
 
 # After so long a break it is said again who speaks.
 _REMEMBERED_S = 600.0
+
+
+class RefusedError(Exception):
+    """A text of a program's is not taken; the message says why."""
+
+    def __init__(self, why: str, *, too_many: bool) -> None:
+        super().__init__(why)
+        self.too_many = too_many
 
 
 @dataclass(slots=True)
@@ -106,6 +114,54 @@ class Intake:
         else:
             await self.delivery.submit(stored)
         return None
+
+    async def take_from_program(self, draft: Stored, key: int) -> Stored | None:
+        """Store a text that came over HTTP, and queue it.
+
+        Args:
+            draft: the text, who sent it, and how it shall be said where that differs.
+            key: the same number again means the same message again.
+
+        Returns:
+            What was stored; None where that had been stored before.
+
+        Raises:
+            RefusedError: it can't be taken.
+        """
+        composed = await self.compose(draft.text, draft.voice, draft.lang)
+        waiting, waiting_s = self.delivery.waiting(NO_CHAT, draft.client)
+        if refusal := self.limits.check(draft.client, waiting, waiting_s):
+            raise RefusedError(refusal.reason, too_many=True)
+        message = replace(draft, text=composed.text, skipped=composed.skipped)
+        stored = await self.inbox.accept(self.bot_id, key, message)
+        if stored is not None:
+            await self.delivery.submit(stored)
+        return stored
+
+    async def revise(self, message: Message, user: User, composed: Composed) -> None:
+        """Change what a person sent, where it still waits."""
+        if not speakable(composed.text):
+            return
+        text = pronounce(composed.text, await self.inbox.pronunciations())
+        ids = message.chat_id, message.message_id
+        earlier = await self.inbox.text_of(self.bot_id, *ids)
+        name = f"{user.first_name}: "
+        text = name + text if earlier.startswith(name) else text
+        await self.delivery.revise(*ids, text, composed.skipped)
+
+    async def compose(self, text: str, voice: str, lang: str) -> Composed:
+        """Return what shall be spoken of a program's text.
+
+        Raises:
+            RefusedError: nothing.
+        """
+        lang = lang or self.delivery.lang_of(voice or self.settings.kokoro_voice)
+        composed = compose_text(text, lang, name_emoji=self.settings.speak_emoji)
+        if not speakable(composed.text):
+            why = f"There is nothing to say but {composed.skipped}." if composed.skipped else ""
+            raise RefusedError(why or NOTHING_TO_SPEAK, too_many=False)
+        known = await self.inbox.pronunciations()
+        return replace(composed, text=pronounce(composed.text, known))
 
     def refuse(self, message: Message, why: str) -> None:
         """Break a heart, and say why unless that was said already."""

@@ -11,12 +11,14 @@ import asyncio
 import contextlib
 import functools
 import logging
+import time
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from telegram import Bot, Update
-from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
+from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError, TimedOut
+from telegram.request import HTTPXRequest
 
 from bot.receipts import retry_after_s
 
@@ -32,7 +34,22 @@ _CONFLICT = (
     "Another program uses the same bot token and takes messages away. Stop it, or make a new "
     "token with @BotFather."
 )
+_CLOSE_TIMEOUT_S = 1.0
 _BACK_OFF_S = (1.0, 1.5, 2.5, 4.0, 6.0, 10.0, 15.0, 30.0)
+
+
+class UpdatesRequest(HTTPXRequest):
+    """The connection of getUpdates: one, so that a second request can't overtake the first."""
+
+    async def renew(self) -> None:
+        """Begin anew with a fresh connection.
+
+        A request that is cancelled at a bad moment may leave its connection marked as in use for
+        ever; with a pool of one, every later request would time out waiting for it.
+        """
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.shutdown(), _CLOSE_TIMEOUT_S)
+        await self.initialize()
 
 
 class Polling:
@@ -41,6 +58,7 @@ class Polling:
     def __init__(
         self,
         bot: Bot,
+        renew: Callable[[], Awaitable[None]],
         connect: Callable[[], Awaitable[None]],
         handle: Callable[[Update], Awaitable[None]],
         on_connected: Callable[[], Coroutine[Any, Any, None]],
@@ -49,11 +67,13 @@ class Polling:
 
         Args:
             bot: asks Telegram.
+            renew: gives *bot* a fresh connection for the next getUpdates.
             connect: called again and again until it works, before anything else.
             handle: gets each update; must not raise.
             on_connected: what may be done at leisure once Telegram has answered.
         """
         self._bot = bot
+        self._renew = renew
         self._connect = connect
         self._handle = handle
         self._on_connected = on_connected
@@ -61,6 +81,7 @@ class Polling:
         self._scope: asyncio.Timeout | None = None  # of the present try
         self.answers = 0
         """How often Telegram has answered, if only to refuse."""
+        self._answered_s = time.monotonic()
         self.warning = ""
         """What keeps messages away although there is a network; empty where nothing."""
 
@@ -78,6 +99,11 @@ class Polling:
             await self._fetch_for_ever()
         finally:
             leisure.cancel()
+
+    @property
+    def age_s(self) -> float:
+        """How long ago Telegram gave what was asked for; at first, since when it has not."""
+        return time.monotonic() - self._answered_s
 
     def poke(self) -> None:
         """Give the present request or pause up and ask anew: its connection may be dead."""
@@ -136,10 +162,13 @@ class Polling:
                     except InvalidToken:
                         raise
                     except Exception as exc:  # noqa: BLE001  # also what is no answer of the Bot API
+                        if isinstance(exc, TimedOut):
+                            await self._renew()
                         await asyncio.sleep(await self._pause_s(exc))
                         continue
             except TimeoutError:
                 log.info("Asking Telegram anew")
+                await self._renew()
                 continue
             finally:
                 self._scope = None  # a finished one can't be moved
@@ -147,6 +176,7 @@ class Polling:
                 log.info("Telegram answers again")
             self._failures = 0
             self.answers += 1
+            self._answered_s = time.monotonic()
             self.warning = ""
             return answer
 

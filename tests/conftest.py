@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from pydantic import SecretStr
 
@@ -15,13 +16,18 @@ from audio.models import resolve_kind
 from audio.voice import KokoroVoice
 from bot.app import Running, running
 from bot.sandbox import Event, Person, Sandbox
-from bot.settings import Settings, load
+from bot.settings import CHECKOUT, Settings, load
+from tests.commandline import Environment
 from tests.loudspeaker import Ear, Loudspeakers
 from tests.tones import ToneVoice
 
 TOKEN = "4217:canary-AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
 ALICE = Person(7, "Alice")
 STRANGER = Person(666, "Mallory")
+
+# Speed is measured in bench/, not here.
+hypothesis.settings.register_profile("crier", deadline=None)
+hypothesis.settings.load_profile("crier")
 
 # The tests' own settings only: whoever runs them may have a real bot configured.
 _USER_SETTINGS = load()[0]
@@ -89,6 +95,35 @@ def settings(sandbox: Sandbox, tmp_path: Path, model_dir: Path) -> Settings:
         data_dir=tmp_path / "data",
         model_dir=model_dir,
     )
+
+
+@pytest.fixture
+def environment(tmp_path: Path, model_dir: Path) -> Environment:
+    """Return the variables of a process whose every folder is a temporary one."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return {
+        **kept,
+        "PYTHONPATH": str(CHECKOUT),
+        "MODEL_DIR": str(model_dir),
+        "DATA_DIR": str(tmp_path / "data"),
+        "API_PORT": "0",
+    }
+
+
+@pytest.fixture
+def bot_environment(
+    environment: Environment, sandbox: Sandbox, loudspeakers: Loudspeakers
+) -> Environment:
+    """Return the variables of a bot in the sandbox, on the first loudspeaker."""
+    return {
+        **environment,
+        "ALSA_CONFIG_PATH": str(loudspeakers.alsa_config),
+        "TELEGRAM_BOT_TOKEN": TOKEN,
+        "TELEGRAM_ALLOWED_USERS": str(ALICE.id),
+        "TELEGRAM_API_URL": sandbox.url,
+        "AUDIO_DEVICE": "speaker_a",
+        "LOG_LEVEL": "DEBUG",
+    }
 
 
 StartBot = Callable[..., AbstractAsyncContextManager[Running]]

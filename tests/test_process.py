@@ -1,14 +1,13 @@
 """The command line as a process: signals, exit codes, logs, pipes."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
 import time
 import wave
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import numpy as np
@@ -17,78 +16,12 @@ from scipy.signal import resample_poly
 
 from audio.types import SAMPLE_RATE_HZ
 from bot.sandbox import Fault, Sandbox
-from bot.settings import CHECKOUT
+from tests.commandline import Environment, crier, run
 from tests.conftest import ALICE, TOKEN, reaction_to
 from tests.loudspeaker import RATE_HZ, Ear, Loudspeakers
 from tests.test_bot import LONG
 
-Environment = dict[str, str]
 Start = Callable[..., AbstractAsyncContextManager[asyncio.subprocess.Process]]
-
-
-@pytest.fixture
-def environment(tmp_path: Path, model_dir: Path) -> Environment:
-    """Return the variables of a process whose every folder is a temporary one."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return {
-        **kept,
-        "PYTHONPATH": str(CHECKOUT),
-        "MODEL_DIR": str(model_dir),
-        "DATA_DIR": str(tmp_path / "data"),
-    }
-
-
-@pytest.fixture
-def bot_environment(
-    environment: Environment, sandbox: Sandbox, loudspeakers: Loudspeakers
-) -> Environment:
-    """Return the variables of a bot in the sandbox, on the first loudspeaker."""
-    return {
-        **environment,
-        "ALSA_CONFIG_PATH": str(loudspeakers.alsa_config),
-        "TELEGRAM_BOT_TOKEN": TOKEN,
-        "TELEGRAM_ALLOWED_USERS": str(ALICE.id),
-        "TELEGRAM_API_URL": sandbox.url,
-        "AUDIO_DEVICE": "speaker_a",
-        "LOG_LEVEL": "DEBUG",
-    }
-
-
-@asynccontextmanager
-async def crier(
-    *arguments: str, environment: Environment, stdin: bytes = b""
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run the command line; ends it by force if it is still there afterwards."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",
-        "-m",
-        "bot",
-        *arguments,
-        env=environment,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stdin is not None
-    process.stdin.write(stdin)
-    process.stdin.close()
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
-
-
-async def run(
-    *arguments: str, environment: Environment, stdin: bytes = b""
-) -> tuple[int, str, str]:
-    """Run the command line to its end: (exit code, stdout, stderr)."""
-    async with crier(*arguments, environment=environment, stdin=stdin) as process:
-        out, err = await asyncio.wait_for(process.communicate(), 60)
-        assert process.returncode is not None
-        return process.returncode, out.decode(), err.decode()
 
 
 async def test_sigterm_while_speaking_is_silent_at_once_and_ends_with_0(

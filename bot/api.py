@@ -1,0 +1,494 @@
+"""The HTTP face: one short coroutine for each thing that a program can ask for.
+
+OpenAI's shapes where OpenAI has one. Runs on the event loop.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+import math
+import secrets
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Header, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, StreamingResponse
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+
+from audio.pipeline import SpeechPipeline
+from audio.types import AudioError, Devices, Utterance
+from audio.voices import VOICES, describe, language_of
+from bot import __version__, manual, wire
+from bot.controls import Controls
+from bot.delivery import Delivery
+from bot.door import Refused, refusal
+from bot.events import Ending, Event, Events, until_idle
+from bot.inbox import ENDED, HELD, NO_CHAT, Inbox, InboxError, Message
+from bot.intake import Intake, RefusedError
+from bot.metrics import Metrics
+from bot.polling import Polling
+from bot.settings import Settings
+from bot.speech import FORMATS, MODELS, Speech, Studio
+from bot.watch import STALLED_S, WEDGED_S
+
+log = logging.getLogger(__name__)
+
+PAGE = Path(__file__).parent / "page"
+
+_HISTORY = 50
+_DEVICES_TIMEOUT_S = 2.0
+_STATUS_EVERY_S = 0.5
+_ALIVE_EVERY_S = 15.0
+_STALLED_CLIENT_S = 30.0
+_MAX_LISTENERS = 32
+
+
+class Patient(StreamingResponse):
+    """Streams to whoever takes it; gives up on one who takes nothing for long."""
+
+    async def stream_response(self, send: Any) -> None:
+        """Send the parts."""
+
+        async def send_soon(message: Any) -> None:
+            async with asyncio.timeout(_STALLED_CLIENT_S):
+                await send(message)
+
+        try:
+            await super().stream_response(send_soon)
+        except TimeoutError:
+            log.info("A client takes nothing any more and was let go")
+        except (
+            AudioError
+        ) as exc:  # the answer has begun: that it breaks off is all that can be said
+            log.warning("A stream of sound broke off: %s", exc)
+
+
+_WRONG: dict[int | str, dict[str, Any]] = {
+    status: {"model": wire.Wrong, "description": what}
+    for status, what in {
+        400: "No HTTP.",
+        401: "The token is missing or wrong.",
+        403: "Asked by a web page, or under a name that is not this computer's.",
+        408: "The body came too slowly.",
+        413: "The body is too large.",
+        415: "The body is no JSON.",
+        422: "A field is wrong; the message names it.",
+        429: "Too many at once, or too many waiting.",
+        503: "It can't be done now; the message says why.",
+    }.items()
+}
+_SPEAK: dict[str, Any] = {
+    "status_code": 202,
+    "response_model": wire.Queued,
+    "responses": {200: {"model": wire.Result, "description": "With wait: how it ended."}},
+}
+_SPEECH: dict[str, Any] = {
+    "response_class": Patient,
+    "responses": {
+        200: {
+            "content": {how.media_type: {} for how in FORMATS.values()},
+            "description": "The sound, as it is made.",
+        }
+    },
+}
+_GONE: dict[int | str, dict[str, Any]] = {
+    404: {"model": wire.Wrong, "description": "There is none of that name or number."}
+}
+
+
+def _client(
+    x_client: Annotated[
+        str,
+        Header(max_length=40, description="The name of the program, shown in queue and history."),
+    ] = "http",
+) -> str:
+    name = x_client.strip()
+    if not name.isprintable():
+        raise Refused(422, "invalid_value", "X-Client: only printable characters make a name.")
+    return "http" if name in ("", "telegram") else name
+
+
+Client = Annotated[str, Depends(_client)]
+Once = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        max_length=255,
+        description="The same key again is the same message again: it is said once.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """What the routes need."""
+
+    settings: Settings
+    pipeline: SpeechPipeline
+    inbox: Inbox
+    delivery: Delivery
+    intake: Intake
+    controls: Controls
+    polling: Polling
+    events: Events
+    studio: Studio
+    metrics: Metrics
+    bot_id: int
+
+    def application(self) -> FastAPI:
+        """Return the routes, as uvicorn takes them."""
+        app = FastAPI(
+            title="Crier",
+            version=__version__,
+            description="One voice for everything on this computer. Every request under /v1 needs "
+            "the token: `Authorization: Bearer TOKEN`.",
+            docs_url=None,
+            redoc_url=None,
+            responses=_WRONG,
+        )
+        for method, path, endpoint, more in (
+            ("POST", "/v1/audio/speak", self.speak, _SPEAK),
+            ("POST", "/v1/audio/speech", self.speech, _SPEECH),
+            ("POST", "/v1/audio/stop", self.stop, {}),
+            ("POST", "/v1/audio/skip", self.skip, {}),
+            ("POST", "/v1/audio/pause", self.pause, {}),
+            ("POST", "/v1/audio/resume", self.resume, {}),
+            ("GET", "/v1/status", self.status, {}),
+            ("GET", "/v1/queue", self.queue, {}),
+            ("POST", "/v1/queue/{id}/move", self.move, {"responses": _GONE}),
+            ("DELETE", "/v1/queue/{id}", self.remove, {"responses": _GONE}),
+            ("GET", "/v1/history", self.history, {}),
+            ("GET", "/v1/devices", self.devices, {}),
+            ("PUT", "/v1/device", self.choose_device, {"responses": _GONE}),
+            ("GET", "/v1/voices", self.voices, {}),
+            ("PUT", "/v1/volume", self.volume, {}),
+            ("GET", "/v1/events", self.listen, {"response_class": _EventStream}),
+            ("GET", "/v1/models", self.models, {}),
+            ("GET", "/metrics", self.measures, {"response_class": PlainTextResponse}),
+            ("GET", "/healthz", self.health, {}),
+        ):
+            app.add_api_route(
+                path, endpoint, methods=[method], response_description="Done.", **more
+            )
+        text = manual.page(app.openapi())
+
+        async def read() -> HTMLResponse:
+            return HTMLResponse(text)
+
+        app.add_api_route("/docs", read, include_in_schema=False)
+        app.add_exception_handler(Refused, _refused)
+        app.add_exception_handler(RequestValidationError, _invalid)
+        app.add_exception_handler(HTTPException, _http_error)
+        app.add_exception_handler(InboxError, _no_room)
+        app.add_exception_handler(sqlite3.Error, _no_room)
+        if PAGE.is_dir():
+            app.mount("/", StaticFiles(directory=PAGE, html=True))
+        return app
+
+    @staticmethod
+    def open_paths() -> frozenset[str]:
+        """Return what may be read without the token."""
+        files = {f"/{file.name}" for file in PAGE.glob("*")}
+        return frozenset({"/", "/healthz", "/docs", "/openapi.json"} | files)
+
+    # ---- what is spoken ----
+
+    async def speak(
+        self, order: wire.Speak, client: Client, key: Once = ""
+    ) -> wire.Queued | JSONResponse:
+        """Say a text at the loudspeaker, in its turn.
+
+        Answers 202 as soon as it is stored; with `wait`, 200 when it has ended or is held.
+        """
+        number = _number(client, key) if key else -1 - secrets.randbits(62)
+        draft = Message(
+            *(0, NO_CHAT, 0, order.input),
+            voice=order.voice or "",
+            speed=order.speed or 0.0,
+            lang=order.lang or "",
+            urgent=order.priority == "urgent",
+            client=client,
+            chime=order.chime,
+        )
+        try:
+            stored = await self.intake.take_from_program(draft, number)
+        except RefusedError as exc:
+            status, code = (429, "too_many") if exc.too_many else (422, "nothing_to_speak")
+            raise Refused(status, code, str(exc)) from exc
+        id_ = stored.id if stored else await self._known(number)
+        if not order.wait:
+            return wire.Queued(id=id_, position=self.delivery.position(id_))
+        ending = await self._ending(number, id_)
+        if ending is None:
+            why = f"Crier is stopping. Message {id_} is stored and will be said after its start."
+            raise Refused(503, "stopping", why)
+        result = wire.Result(id=id_, outcome=ending.outcome, reason=ending.reason)
+        return JSONResponse(result.model_dump())
+
+    async def _known(self, number: int) -> int:
+        record = await self.inbox.record(self.bot_id, number)
+        if record is None:
+            raise Refused(409, "gone", "A message of this Idempotency-Key was sent long ago.")
+        return record.id
+
+    async def _ending(self, number: int, id_: int) -> Ending | None:
+        """Wait for the end of a message; None where Crier ends first."""
+        coming = self.events.ending(id_)
+        record = await self.inbox.record(self.bot_id, number)  # it may have ended meanwhile
+        if record is not None and record.outcome in ENDED:
+            return Ending(record.outcome, record.reason)
+        why = self.delivery.quiet_reason() or self.pipeline.status().blocked
+        if record is not None and record.outcome == HELD and why:
+            return Ending(HELD, why)
+        return await coming
+
+    async def speech(self, order: Speech, client: Client) -> Response:
+        """Make a file of sound from a text, as OpenAI's endpoint does; nothing is heard here."""
+        try:
+            composed = await self.intake.compose(order.input, order.voice, "")
+        except RefusedError as exc:
+            raise Refused(422, "nothing_to_speak", f"input: {exc}") from exc
+        lang = self.delivery.lang_of(order.voice)
+        utterance = Utterance(0, composed.text, order.voice, order.spoken_speed, lang)
+        log.info("Making sound of %d characters for %s", len(composed.text), client)
+        how = FORMATS[order.response_format]
+        parts = await self.studio.speech(utterance, how)
+        headers = {"X-Speed": f"{order.spoken_speed:g}"}
+        return Patient(parts, media_type=how.media_type, headers=headers)
+
+    async def models(self) -> wire.Models:
+        """List the names to which the one model answers."""
+        return wire.Models(data=[wire.Model(id=name) for name in MODELS])
+
+    # ---- what sounds ----
+
+    async def stop(self) -> wire.Stopped:
+        """Fall silent and forget everything that waits."""
+        dropped = self.delivery.under_way + self.delivery.kept
+        await self.delivery.stop()
+        return wire.Stopped(stopped=dropped)
+
+    async def skip(self, what: wire.Skip | None = None) -> wire.Skipped:
+        """End one message, or the one that sounds; the next one follows."""
+        if what is None or what.id is None:
+            skipped = self.delivery.under_way > 0
+            self.pipeline.skip()
+        else:
+            skipped = await self.delivery.remove(what.id)
+        return wire.Skipped(skipped=skipped)
+
+    async def pause(self) -> wire.Paused:
+        """Fall silent and keep everything."""
+        self.pipeline.pause()
+        return wire.Paused(paused=True)
+
+    async def resume(self) -> wire.Paused:
+        """Go on with the word that was cut."""
+        self.pipeline.resume()
+        return wire.Paused(paused=False)
+
+    # ---- what there is ----
+
+    def now(self) -> dict[str, Any]:
+        """Return what Crier does now, as JSON has it."""
+        status = self.pipeline.status()
+        quiet = self.delivery.quiet_reason()
+        polling = self._polling_state()
+        warnings = (
+            *(status.warning, status.blocked, status.unheard),
+            *(self.inbox.notice, self.polling.warning),
+        )
+        facts = asdict(status)
+        del facts["beat_s"]  # means nothing outside this process
+        return {
+            **facts,
+            "waiting": max(0, self.delivery.under_way - status.speaking),
+            "voice": self.settings.kokoro_voice,
+            "volume": round(100 * math.sqrt(status.gain)),
+            "quiet": quiet,
+            "version": __version__,
+            "polling": polling.model_dump(),
+            "warnings": [warning for warning in warnings if warning],
+        }
+
+    def _polling_state(self) -> wire.PollingState:
+        age_s = self.polling.age_s
+        ok = age_s < STALLED_S and not self.polling.warning
+        return wire.PollingState(ok=ok, age_s=round(age_s, 1), warning=self.polling.warning)
+
+    async def status(self) -> wire.StatusNow:
+        """Say what Crier does now."""
+        return wire.StatusNow(**self.now())
+
+    async def queue(self) -> wire.Queue:
+        """List what has not ended, in the order in which it will be heard."""
+        return wire.Queue.model_validate(
+            {
+                "items": [
+                    {
+                        "id": place.message.id,
+                        "text": place.message.text,
+                        "source": place.message.source,
+                        "state": place.state,
+                        "position": place.position,
+                        "estimate_s": place.estimate_s,
+                    }
+                    for place in self.delivery.places()
+                ]
+            }
+        )
+
+    async def move(self, id: int, where: wire.Move) -> wire.Queue:  # noqa: A002  # the path's name
+        """Put a message that waits before another one, or at the end."""
+        if not await self.delivery.move(id, where.before):
+            raise Refused(404, "not_waiting", "One of these does not wait (any more).")
+        return await self.queue()
+
+    async def remove(self, id: int) -> wire.Skipped:  # noqa: A002  # the path's name
+        """Leave a message unsaid, or cut it."""
+        if not await self.delivery.remove(id):
+            raise Refused(404, "not_waiting", f"Message {id} does not wait (any more).")
+        return wire.Skipped(skipped=True)
+
+    async def history(self) -> wire.History:
+        """List what has ended, the latest first."""
+        records = await self.inbox.history(self.bot_id, _HISTORY)
+        return wire.History.model_validate({"items": [asdict(record) for record in records]})
+
+    # ---- where and how loud ----
+
+    async def devices(self) -> wire.DeviceList:
+        """List where sound can go."""
+        return wire.DeviceList.model_validate(asdict(await self._ask_devices()))
+
+    async def choose_device(self, choice: wire.ChooseDevice) -> wire.DeviceList:
+        """Send sound elsewhere, from the next sentence on; it is remembered."""
+        wanted = choice.name
+        if wanted:
+            names = [device.name for device in (await self._ask_devices()).outputs]
+            if not any(wanted.casefold() in name.casefold() for name in names):
+                there = ", ".join(names) or "none"
+                raise Refused(404, "no_such_device", f"name: there is no such device. Now: {there}")
+        setting = self.settings.audio_device
+        await self.inbox.choose("device", wanted, setting)
+        self.pipeline.choose(setting if wanted is None else wanted)
+        return await self.devices()
+
+    async def _ask_devices(self) -> Devices:
+        try:
+            answer = asyncio.wrap_future(self.pipeline.devices())
+            return await asyncio.wait_for(answer, _DEVICES_TIMEOUT_S)
+        except AudioError as exc:
+            raise Refused(503, "no_sound", str(exc)) from exc
+        except TimeoutError:
+            why = "The loudspeaker does not answer just now. Try again in a moment."
+            raise Refused(503, "busy", why) from None
+
+    async def voices(self) -> wire.Voices:
+        """List who can speak."""
+        return wire.Voices(
+            voices=[
+                wire.VoiceItem(name=name, speaks=describe(name), lang=language_of(name))
+                for name in VOICES
+            ],
+            default=self.settings.kokoro_voice,
+        )
+
+    async def volume(self, volume: wire.Volume) -> wire.Volume:
+        """Be louder or softer, beside the computer's own volume; it is remembered."""
+        await self.controls.set_volume(volume.percent)
+        return volume
+
+    # ---- how it fares ----
+
+    async def listen(self) -> Response:
+        """Tell what happens as it happens: server-sent events."""
+        if self.events.listeners >= _MAX_LISTENERS:
+            raise Refused(429, "too_many", f"{_MAX_LISTENERS} listen already.")
+        return _EventStream(self._frames())
+
+    async def _frames(self) -> AsyncIterator[bytes]:
+        with self.events.listen() as listener:
+            yield _frame(Event(0, "status", self.now()))
+            async for event in until_idle(listener, _ALIVE_EVERY_S):
+                yield b": alive\n\n" if event is None else _frame(event)
+
+    async def report(self) -> None:
+        """Tell those who listen when the status changes; until cancelled."""
+        await self.events.report(self.now, _STATUS_EVERY_S)
+
+    async def measures(self) -> Response:
+        """Give the figures to Prometheus."""
+        return Response(self.metrics.text(), media_type=self.metrics.media_type)
+
+    async def health(self, response: Response) -> wire.Health:
+        """Say whether messages come in and sound goes out: 200, or 503 with the reasons."""
+        status, polling = self.pipeline.status(), self._polling_state()
+        beat_age_s = time.monotonic() - status.beat_s
+        reasons = [
+            *([polling.warning] if polling.warning else []),
+            *(
+                [f"Telegram has not answered for {polling.age_s:.0f} s."]
+                if polling.age_s >= STALLED_S
+                else []
+            ),
+        ]
+        wrong = [
+            *([status.blocked] if status.blocked else []),
+            *(
+                [f"The audio thread has been stuck for {beat_age_s:.0f} s."]
+                if beat_age_s >= WEDGED_S
+                else []
+            ),
+        ]
+        ok = not reasons and not wrong
+        response.status_code = 200 if ok else 503
+        return wire.Health(ok=ok, polling=not reasons, sound=not wrong, reasons=[*reasons, *wrong])
+
+
+class _EventStream(Patient):
+    media_type = "text/event-stream"
+
+
+def _frame(event: Event) -> bytes:
+    data = json.dumps(event.data, ensure_ascii=False, separators=(",", ":"))
+    return f"id: {event.id}\nevent: {event.name}\ndata: {data}\n\n".encode()
+
+
+def _number(client: str, key: str) -> int:
+    """Return the inbox's number of a message that its client can send again."""
+    digest = hashlib.sha256(f"{client}\0{key}".encode()).digest()
+    return -1 - (int.from_bytes(digest[:8]) >> 1)  # no update of Telegram's has a negative one
+
+
+# ---- what is wrong ----
+
+
+async def _refused(_: Request, exc: Exception) -> JSONResponse:
+    assert isinstance(exc, Refused)  # noqa: S101  # registered for it
+    return refusal(exc.status, exc.code, str(exc))
+
+
+async def _invalid(_: Request, exc: Exception) -> JSONResponse:
+    assert isinstance(exc, RequestValidationError)  # noqa: S101  # registered for it
+    return refusal(422, "invalid_value", wire.in_words(exc.errors()))
+
+
+async def _http_error(_: Request, exc: Exception) -> JSONResponse:
+    assert isinstance(exc, HTTPException)  # noqa: S101  # registered for it
+    answer = refusal(exc.status_code, "http_error", f"{exc.detail}.")
+    answer.headers.update(exc.headers or {})
+    return answer
+
+
+async def _no_room(_: Request, exc: Exception) -> JSONResponse:
+    log.error("A request failed at the database: %s", exc)
+    why = str(exc) if isinstance(exc, InboxError) else f"The database can't be used ({exc})."
+    return refusal(503, "storage", f"{why} Make room on the computer's disk.")

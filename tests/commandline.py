@@ -1,0 +1,45 @@
+"""Runs the command line in a process of its own."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+Environment = dict[str, str]
+
+
+@asynccontextmanager
+async def crier(
+    *arguments: str, environment: Environment, stdin: bytes = b""
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the command line; ends it by force if it is still there afterwards."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",
+        "-m",
+        "bot",
+        *arguments,
+        env=environment,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    process.stdin.write(stdin)
+    process.stdin.close()
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def run(
+    *arguments: str, environment: Environment, stdin: bytes = b""
+) -> tuple[int, str, str]:
+    """Run the command line to its end: (exit code, stdout, stderr)."""
+    async with crier(*arguments, environment=environment, stdin=stdin) as process:
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode is not None
+        return process.returncode, out.decode(), err.decode()

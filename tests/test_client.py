@@ -1,0 +1,287 @@
+"""The command line that talks to the bot: where it finds it, and what it makes of bad answers."""
+
+import json
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot import client, say
+from bot.client import Client, ClientError, NotRunningError
+from bot.settings import load
+from tests.answerer import TOKEN, Answerer, answering, events
+from tests.commandline import Environment, run
+
+QUEUED = {"id": 7, "position": 1}
+
+
+@pytest.fixture
+def answerer(tmp_path: Path) -> Iterator[Answerer]:
+    """Answer where the bot would."""
+    # A short path: a Unix socket's may have 103 bytes on a Mac.
+    with (
+        tempfile.TemporaryDirectory(prefix="crier") as folder,
+        answering(tmp_path / "data", Path(folder) / "api.sock") as answerer,
+    ):
+        yield answerer
+
+
+# ---- where it looks ----
+
+
+@pytest.mark.parametrize(
+    ("variables", "file"),
+    [
+        ({}, ""),
+        ({}, "# DATA_DIR=/no\nDATA_DIR=\n"),
+        ({}, "export DATA_DIR='/a folder' # here\n"),
+        ({}, "data_dir = ~/crier\n"),
+        ({}, "BASE=/base\nDATA_DIR=${BASE}/crier\n"),
+        ({"DATA_DIR": "~/elsewhere"}, "DATA_DIR=/no\n"),
+        ({"data_dir": "/lower"}, ""),
+        ({"DATA_DIR": ""}, "DATA_DIR=relative\n"),
+    ],
+)
+def test_the_data_folder_is_the_bots(
+    variables: dict[str, str], file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command line looks in the folder that the settings say, in every way to say so."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / ".env").write_text(file)
+
+    assert load(tmp_path)[0].data_dir == client.data_folder(tmp_path)
+
+
+async def test_without_a_bot_every_command_says_how_to_start_it(environment: Environment) -> None:
+    """A command that needs a running bot says so, and how to start one, and exits with 1."""
+    for command in (["say", "hello"], ["stop"], ["status"], ["page"], ["devices", "--follow"]):
+        code, out, err = await run(*command, environment=environment)
+
+        assert (code, out) == (1, ""), command
+        assert "Crier is not running. Start it with `make run`" in err
+
+
+async def test_what_a_killed_bot_left_behind_is_told(
+    environment: Environment, tmp_path: Path
+) -> None:
+    """With an api.json of a bot that is gone, the bot is not running."""
+    left = {"host": "127.0.0.1", "port": 9, "pid": 1 << 22, "socket": str(tmp_path / "gone.sock")}
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/api-token").write_text(TOKEN)
+    for where in (left, left | {"socket": ""}):
+        (tmp_path / "data/api.json").write_text(json.dumps(where))
+
+        code, _, err = await run("say", "hello", environment=environment)
+
+        assert code == 1
+        assert "Crier is not running; it ended without a farewell" in err
+
+
+def test_the_token_goes_to_no_stranger(tmp_path: Path) -> None:
+    """Where the bot is gone and its port is another program's, that one is not even asked."""
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        where = {"host": "127.0.0.1", "port": stranger.getsockname()[1], "pid": 1 << 22}
+        (tmp_path / "api.json").write_text(json.dumps(where))
+        (tmp_path / "api-token").write_text(TOKEN)
+        stranger.setblocking(False)
+
+        with pytest.raises(NotRunningError):
+            Client(folder=tmp_path).get("/v1/status")
+        with pytest.raises(BlockingIOError):
+            stranger.accept()
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"host": "127.0.0.1"}', "{"])
+def test_a_damaged_api_json_is_told(content: str, tmp_path: Path) -> None:
+    """An api.json that can't be understood is named."""
+    (tmp_path / "api.json").write_text(content)
+
+    with pytest.raises(ClientError, match=r"api\.json can't be understood"):
+        Client(folder=tmp_path)
+
+
+# ---- what it sends ----
+
+
+async def test_say_sends_what_it_was_told(environment: Environment, answerer: Answerer) -> None:
+    """Words, files and a pipe are one message, with all that was chosen."""
+    answerer.answer("POST /v1/audio/speak", QUEUED, 202)
+    (answerer.data_dir / "a.txt").write_text("A file.\n")
+
+    code, out, err = await run(
+        *("say", "Hello", "you", "-", "--file", str(answerer.data_dir / "a.txt")),
+        *("--voice", "bf_emma", "--speed", "1.2", "--lang", "en-gb", "--urgent", "--chime"),
+        *("--client", "a test"),
+        environment=environment,
+        stdin=b"A pipe.\n",
+    )
+
+    assert (code, out, err) == (0, "", "")
+    [(_, headers, body)] = answerer.asked
+    assert body == {
+        "input": "Hello you\n\nA file.\n\nA pipe.",
+        "voice": "bf_emma",
+        "speed": 1.2,
+        "lang": "en-gb",
+        "priority": "urgent",
+        "chime": True,
+    }
+    assert f"Bearer {TOKEN}" == headers["Authorization"]
+    assert headers["X-Client"] == "a test"
+
+
+async def test_a_book_is_sent_in_parts_in_order(
+    environment: Environment, answerer: Answerer
+) -> None:
+    """What the bot does not take at once comes in several messages, cut at ends of lines."""
+    answerer.answer("POST /v1/audio/speak", QUEUED, 202)
+    book = "".join(f"Line {number}.\n" for number in range(10_000))
+
+    code, _, _ = await run("say", environment=environment, stdin=book.encode())
+
+    parts = [body["input"] for _, _, body in answerer.asked]
+    assert code == 0
+    assert book.strip() == "".join(parts)
+    assert all(len(part) <= say.MAX_TEXT_CHARS for part in parts)
+    assert [part.strip()[:5] for part in parts] == ["Line "] * len(parts)
+
+
+@pytest.mark.parametrize(
+    ("text", "lengths"),
+    [
+        ("x" * 60_001, [60_000, 1]),
+        ("x " * 40_000, [60_000, 20_000]),
+        ("\n" * 70_000, []),
+        ("x", [1]),
+    ],
+)
+def test_a_text_without_lines_is_split_too(text: str, lengths: list[int]) -> None:
+    """A very long line is cut between words, or within one that has no end."""
+    assert lengths == [len(part) for part in say.split(text)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["say"], "There is nothing to say. Like this: crier say"),
+        (["say", "--file", "/no/file"], "/no/file can't be read: No such file"),
+        (["say", "--file", "/bin/sh"], "is not a text file in UTF-8"),
+        (["say", "--speed", "9", "x"], "'9' is not between 0.5 and 2.0"),
+        (["say", "--out", "x.doc", "x"], "must end in .wav, .mp3, .flac, .opus"),
+        (["say", "--out", "x.wav", "--urgent", "x"], "are for the loudspeaker"),
+        (["say", "--out", "x.wav", "--wait", "x"], "not allowed with argument"),
+        (["say", "--client", "x" * 41, "x"], "1 to 40 letters"),
+        (["say", "--client", "a\nb", "x"], "1 to 40 letters"),
+        (["voices", "--preview", "af_hart"], "Did you mean af_heart"),
+        (["completion", "tcsh"], "invalid choice"),
+        (["devices", "Speaker", "--follow"], "not allowed with argument"),
+        (["skip", "first"], "invalid int value"),
+    ],
+)
+async def test_wrong_usage_is_told_with_the_right_form(
+    arguments: list[str], said: str, environment: Environment, answerer: Answerer
+) -> None:
+    """A wrong argument exits with 2, says what is right, and nothing is sent."""
+    code, out, err = await run(*arguments, environment=environment)
+
+    assert (code, out) == (2, "")
+    assert said in err
+    assert answerer.asked == []
+
+
+# ---- what it makes of answers ----
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "code", "said"),
+    [
+        (404, {"error": {"message": "There is no voice 'x'."}}, 2, "There is no voice 'x'."),
+        (429, {"error": {"message": "Too many. Wait a minute."}}, 1, "Too many. Wait a minute."),
+        (503, {"error": {"message": "The disk is full."}}, 1, "The disk is full."),
+        (401, {"error": {"message": "Unauthorized"}}, 2, "Crier does not take the token in"),
+        (502, b"<html>", 1, "Crier said no: 502 Bad Gateway."),
+        (200, b"<html>", 1, "What answers for Crier is not Crier"),
+    ],
+)
+async def test_a_refusal_is_passed_on(
+    *,
+    status: int,
+    answer: Any,
+    code: int,
+    said: str,
+    environment: Environment,
+    answerer: Answerer,
+) -> None:
+    """What the bot says against a request is what its sender reads, never with the token."""
+    answerer.answer("POST /v1/audio/speak", answer, status)
+
+    exit_code, out, err = await run("say", "hello", environment=environment)
+
+    assert (code, "") == (exit_code, out)
+    assert said in err
+    assert TOKEN not in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("facts", "code", "said"),
+    [
+        ([("ended", {"id": 7, "outcome": "heard", "reason": ""})], 0, ""),
+        ([("ended", {"id": 7, "outcome": "stopped", "reason": ""})], 1, "it was stopped."),
+        ([("ended", {"id": 7, "outcome": "skipped", "reason": ""})], 1, "it was skipped."),
+        ([("ended", {"id": 7, "outcome": "failed", "reason": "No model."})], 1, "No model."),
+        ([("held", {"id": 7, "reason": "It is quiet until 7."})], 1, "It is quiet until 7."),
+        ([("ended", {"id": 6, "outcome": "heard", "reason": ""})], 1, "Crier ended meanwhile"),
+        ([], 1, "Crier ended meanwhile"),
+    ],
+)
+async def test_wait_tells_what_became_of_it(
+    *,
+    facts: list[tuple[str, dict[str, Any]]],
+    code: int,
+    said: str,
+    environment: Environment,
+    answerer: Answerer,
+) -> None:
+    """--wait exits with 0 where the message was heard, and else says why not."""
+    others = [("status", {}), ("ended", {"id": 3, "outcome": "failed", "reason": "another's"})]
+    answerer.answer("GET /v1/events", events(*others, *facts))
+    answerer.answer("POST /v1/audio/speak", QUEUED, 202)
+
+    exit_code, out, err = await run("say", "--wait", "hello", environment=environment)
+
+    assert (code, "") == (exit_code, out)
+    assert said in err
+
+
+async def test_an_unfinished_file_does_not_appear(
+    environment: Environment, answerer: Answerer
+) -> None:
+    """--out leaves neither a file nor a part of one where the sound can't be had."""
+    path = answerer.data_dir / "x.wav"
+    answerer.answer("POST /v1/audio/speech", {"error": {"message": "No model."}}, 503)
+
+    code, _, err = await run("say", "hello", "--out", str(path), environment=environment)
+
+    assert (code, err) == (1, "No model.\n")
+    assert list(answerer.data_dir.glob("x.wav*")) == []
+
+    code, _, err = await run("say", "hello", "--out", "/no/x.wav", environment=environment)
+
+    assert (code, err) == (1, "/no/x.wav can't be written: No such file or directory.\n")
+
+
+def test_a_bot_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
+    """A bot that hangs costs seconds, and the next step is named."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = {"host": "127.0.0.1", "port": silent.getsockname()[1], "pid": os.getpid()}
+        (tmp_path / "api.json").write_text(json.dumps(where))
+        (tmp_path / "api-token").write_text(TOKEN)
+
+        with pytest.raises(ClientError, match="does not answer"):
+            Client(folder=tmp_path).call("GET", "/v1/status", timeout_s=0.1)
