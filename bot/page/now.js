@@ -128,9 +128,9 @@ export class Now {
   /** Keeps the lit word in sight, inside its own frame only. */
   #follow(span) {
     const frame = this.#place;
-    const top = span.offsetTop - frame.offsetTop;
-    const inSight = top >= frame.scrollTop && top + 2 * span.offsetHeight < frame.scrollTop + frame.clientHeight;
-    if (inSight) return;
+    const top = span.offsetTop;
+    const bottom = frame.scrollTop + frame.clientHeight - 2 * span.offsetHeight;
+    if (top >= frame.scrollTop && top < bottom) return;
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     frame.scrollTo({ top: top - frame.clientHeight / 4, behavior: calm ? "auto" : "smooth" });
   }

@@ -122,7 +122,7 @@ function take(name, data) {
   } else if (name === "sounding") {
     if (now.id !== data.id) {
       const item = items.find(({ id }) => id === data.id);
-      now.show(data.id, item?.text ?? "");
+      now.show(data.id, item ? item.text || "A recording" : "");
       $("now-from").textContent = item ? `from ${item.source}` : "";
       if (!item) queueSoon();
     }
@@ -168,14 +168,10 @@ function showState() {
   if (!connected) words = began ? "Connection lost, trying again" : "Connecting";
   else if (status.paused) words = "Paused";
   else if (status.blocked) words = "Waiting for a loudspeaker";
-  else if (status.speaking) words = `Speaking, ${duration(status.left_s)} left`;
+  else if (status.speaking) words = "Speaking";
   else if (status.quiet) words = "Quiet";
-  // Read out where it changes, which shall not be every second.
-  const spoken = status.speaking && connected && !status.paused ? "Speaking" : words;
-  if ($("state").dataset.spoken !== spoken) {
-    $("state").dataset.spoken = spoken;
-    $("state").textContent = spoken;
-  }
+  // It is read out aloud, so only where it changes.
+  if ($("state").textContent !== words) $("state").textContent = words;
 }
 
 function showStatus(fresh) {
@@ -214,7 +210,7 @@ const movable = () => waiting().filter(({ estimate_s }) => estimate_s !== null);
 function showQueue() {
   const sounding = items.find(({ state }) => state === "sounding");
   if (sounding && now.id === null) {
-    now.show(sounding.id, sounding.text);
+    now.show(sounding.id, sounding.text || "A recording");
     $("now-from").textContent = `from ${sounding.source}`;
   }
   const focused = document.activeElement?.dataset?.key;
@@ -356,7 +352,8 @@ function showDevices({ outputs, wanted }) {
     outputs.find(({ name }) => name.toLowerCase() === wanted.toLowerCase()) ??
     outputs.find(({ name }) => name.toLowerCase().includes(wanted.toLowerCase()));
   if (wanted && !chosen) options.push(new Option(`${wanted} (not there)`, wanted));
-  $("device").replaceChildren(...options);
+  const same = [...$("device").options].map(({ text }) => text).join() === options.map(({ text }) => text).join();
+  if (!same) $("device").replaceChildren(...options);
   $("device").value = wanted ? (chosen?.name ?? wanted) : "";
 }
 
@@ -368,7 +365,7 @@ function showVolume(percent) {
 $("device").addEventListener("change", () =>
   attempt(async () => showDevices(await ask("PUT", "/v1/device", { name: $("device").value }))),
 );
-$("device").addEventListener("focus", devicesSoon);
+addEventListener("focus", () => connected && devicesSoon()); // one may have come or gone
 $("volume").addEventListener("input", () => showVolume($("volume").value));
 $("volume").addEventListener("change", () =>
   attempt(() => ask("PUT", "/v1/volume", { percent: Number($("volume").value) })),
@@ -391,7 +388,7 @@ function showVoices({ voices, default: usual }) {
   const chosen = $("voice").value;
   const groups = new Map();
   for (const { name, speaks } of voices) {
-    const [kind, of = kind] = speaks.split(/,\s*/);
+    const [of, kind] = speaks.split(", ");
     if (!groups.has(of)) groups.set(of, make("optgroup"));
     groups.get(of).label = of;
     groups.get(of).append(new Option(`${name} (${kind})`, name));
