@@ -363,7 +363,7 @@ class SpeechPipeline:
                 continue
             self._playback.forget(job)
             job.planner, job.again, job.frames, job.begin_at_s = None, None, 0, 0.0
-            job.complete = False
+            job.chunks, job.complete = 0, False
             if self._work is not None and self._work.job is job:
                 self._work.interrupt.set()
                 self._work = None
@@ -521,6 +521,7 @@ class SpeechPipeline:
             return
         self._learn(work, sound, job.order.speed)
         job.frames += len(sound.samples)
+        job.chunks += 1
         if work.last and job.frames == 0:
             what = "There is no sound in it"
             if not job.order.recording:
@@ -650,7 +651,10 @@ class SpeechPipeline:
                 job.device,
                 job.heard_frames / SAMPLE_RATE_HZ,
                 self._speaker.take_files(),
+                job.chunks,
                 job.first_sound_ms,
+                job.underruns,
+                self._speaker.inaudible() if outcome is Outcome.HEARD else "",
             )
         )
 
@@ -677,6 +681,7 @@ class SpeechPipeline:
             last_error=self._last_error,
             blocked=self._blocked,
             warning=self._speaker.warning,
+            inaudible=self._speaker.inaudible(),
             beat_s=time.monotonic(),
         )
 

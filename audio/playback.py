@@ -48,6 +48,7 @@ class Speaker(Protocol):
     def devices(self) -> Devices: ...
     def choose(self, wanted: str) -> None: ...
     def moved(self) -> bool: ...
+    def inaudible(self) -> str: ...
     def begin_utterance(self) -> None: ...
     def end_utterance(self) -> None: ...
     def take_files(self) -> tuple[str, ...]: ...
@@ -73,7 +74,10 @@ class Job:
     """All of its sound is there."""
     held: bool = False
     device: str = ""
+    chunks: int = 0
+    """Synthesized so far."""
     first_sound_ms: int | None = None
+    underruns: int = 0
 
 
 @dataclass(eq=False, slots=True)
@@ -209,7 +213,9 @@ class Playback:
                 break
             while piece.written < len(piece.samples):
                 samples = piece.samples[piece.written : piece.written + _AT_ONCE_FRAMES]
+                dry_before = self._speaker.underruns
                 taken = self._speaker.write(self._louder(samples))
+                piece.job.underruns += self._speaker.underruns - dry_before
                 piece.written += taken
                 if taken:
                     self._last_gain = self._gain

@@ -131,6 +131,8 @@ class Chunk:
     """Silence to leave after it."""
     letters: float
     """Its length, as `audio.pace.letters` counts."""
+    sentence_letters: float = 0.0
+    """The length of its whole sentence, whose pace it keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +187,15 @@ class Ended:
     """How much of it was heard, in seconds of sound."""
     files: tuple[str, ...] = ()
     """The files it was written to, where the loudspeaker is a folder."""
+    chunks: int = 0
+    """In how many runs of the voice it was made."""
     first_sound_ms: int | None = None
-    """From the order to the first frame at the device, where it came to an idle loudspeaker."""
+    """From the order to its first frame at the device; None where it waited for others, or where
+    nothing of it sounded."""
+    underruns: int = 0
+    """How often the device ran dry inside it."""
+    warning: str = ""
+    """Why it can't have been heard although the device played it: ``muted``, ``at volume 0``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,5 +257,7 @@ class Status:
     """Why the loudspeaker would not open the last time; empty where it did."""
     warning: str = ""
     """About the wanted device; see `Devices.warning`."""
+    inaudible: str = ""
+    """Why the last utterance can't have been heard, such as ``muted``; see `Ended.warning`."""
     beat_s: float = 0.0
     """`time.monotonic` when the audio thread last came round."""

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from bot.inbox import Inbox
+from bot.pairing import CODE_LIFE_S
 
 log = logging.getLogger(__name__)
 
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # no 0 or O, no 1 or I: they look alike
 _CODE_LENGTH = 8
-_CODE_LIFE_S = 3600.0
 _TRIES = 5
 _LOG_EVERY_S = 60.0
 
@@ -38,7 +38,8 @@ class Access:
         Args:
             allowed: numeric user ids from the settings.
             inbox: where paired people are remembered.
-            show_code: shows a new pairing code on the computer itself.
+            show_code: shows a new pairing code on the computer itself; gets an empty one where
+                there is none any more.
         """
         self._fixed = allowed
         self._allowed = set(allowed)
@@ -54,7 +55,9 @@ class Access:
     async def start(self) -> None:
         """Let in who was paired before; where nobody may speak yet, open pairing."""
         self._allowed |= await self._inbox.people()
-        if not self._allowed:
+        if self._allowed:
+            self._show_code("")
+        else:
             self._show_new_code()
 
     def allows(self, user_id: int) -> bool:
@@ -81,7 +84,7 @@ class Access:
         self._invited = True
         self._tries.clear()
         self._code = _new_code()
-        self._code_until_s = time.monotonic() + _CODE_LIFE_S
+        self._code_until_s = time.monotonic() + CODE_LIFE_S
         return self._code
 
     async def is_owner(self, user_id: int) -> bool:
@@ -119,6 +122,7 @@ class Access:
         await self._inbox.add_person(user_id, name)
         self._allowed.add(user_id)
         self._code, self._invited, self._code_until_s = "", False, 0.0
+        self._show_code("")
         log.info("Paired with user %d", user_id)
         return Pairing.PAIRED
 
@@ -137,7 +141,7 @@ class Access:
 
     def _show_new_code(self) -> None:
         self._code = _new_code()
-        self._code_until_s = time.monotonic() + _CODE_LIFE_S
+        self._code_until_s = time.monotonic() + CODE_LIFE_S
         self._show_code(self._code)
 
 

@@ -38,7 +38,7 @@ class ClientError(CommandError):
     def __init__(self, message: str, code: int = FAILED) -> None:
         """Take the message and the exit code that belongs to it."""
         super().__init__(message)
-        self.code = code
+        self.exit_code = code
 
 
 class NotRunningError(ClientError):

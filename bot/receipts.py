@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from telegram import Bot, InlineKeyboardMarkup, ReplyParameters
+from telegram import Bot, InlineKeyboardMarkup, ReplyParameters, Update
 from telegram.constants import ReactionEmoji
 from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, TelegramError
 
@@ -88,6 +88,13 @@ class Outbox:
             ),
             then,
         )
+
+    def respond(
+        self, update: Update, text: str, keyboard: InlineKeyboardMarkup | None = None
+    ) -> None:
+        """Send *text* to the chat that an update came from."""
+        if update.effective_chat:
+            self.reply(update.effective_chat.id, text, keyboard=keyboard)
 
     def voice(self, chat_id: int, note: bytes, then: _Then | None = None) -> None:
         """Send a voice note: OGG/Opus."""

@@ -32,6 +32,7 @@ Json = dict[str, Any]
 
 _MAX_TEXT_CHARS = 4096
 _MAX_CALLBACK_BYTES = 64
+_MAX_ANSWER_CHARS = 200
 _MAX_POLL_S = 50
 _MAX_FILE_BYTES = 20_000_000
 # "about one message a second per chat, bursts tolerated" (Bot API FAQ); how much of a burst is
@@ -458,6 +459,8 @@ class Sandbox:
                 400,
                 "Bad Request: query is too old and response timeout expired or query ID is invalid",
             )
+        if len(parameters.get("text") or "") > _MAX_ANSWER_CHARS:
+            raise BotApiError(400, "Bad Request: MESSAGE_TOO_LONG")
         self._queries.discard(query_id)
         await self._note(Event("answer", time.monotonic(), text=parameters.get("text") or ""))
         return True

@@ -30,7 +30,8 @@ def say(text: str, options: argparse.Namespace) -> int:
         Client().get("/v1/status")
         raise UsageError("Crier is running and would be talked over. Leave --standalone out.")
     utterance = _utterance(text, options, settings)
-    return fetch_models(settings) or asyncio.run(_speak(utterance, settings))
+    fetch_models(settings)
+    return asyncio.run(_speak(utterance, settings))
 
 
 def _utterance(text: str, options: argparse.Namespace, settings: Settings) -> Utterance:

@@ -2,13 +2,17 @@
 
 import argparse
 import asyncio
+import contextlib
+import os
 import sqlite3
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from bot.cli import FAILED, OK
-from bot.settings import Settings, SettingsError, load
+from bot import pairing
+from bot.cli import FAILED, OK, CommandError
+from bot.settings import Settings, SettingsError, data_dir, load
+from bot.unattended import Unattended
 
 
 def configured() -> Settings:
@@ -24,31 +28,73 @@ def configured() -> Settings:
 
 
 def start(options: argparse.Namespace) -> int:
-    """Start the bot, or the demo where there is no token."""
-    return demo(options) if configured().telegram_bot_token is None else run(options)
+    """Start the bot; where there is no token, offer to set it up, or start the demo."""
+    if configured().telegram_bot_token is not None:
+        return _run(None)
+    if not _wants_setup():
+        return demo(options)
+    from bot.wizard import setup  # noqa: PLC0415  # slow to import
+
+    if code := setup(options):
+        return code
+    if configured().telegram_bot_token is None:
+        return demo(options)
+    # A process of its own, which has neither the voice that was tried nor its threads in it.
+    return os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
 
-def run(_: argparse.Namespace) -> int:
+def _wants_setup() -> bool:
+    """Ask, where there is somebody to ask."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    answer = input("Set up Telegram now? [Y/n], where n is the demo in this terminal: ")
+    return not answer.strip().lower().startswith("n")
+
+
+def run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `crier run` takes."""
+    # Told and not guessed: what launchd and systemd put into the environment (XPC_SERVICE_NAME,
+    # INVOCATION_ID) is inherited by terminals that they have started, too.
+    parser.add_argument(
+        "--service",
+        action="store_true",
+        help="as launchd or systemd start it: what is wrong is notified and waited out",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
     """Start the bot."""
+    if not options.service:
+        return _run(None)
+    service = Unattended(data_dir())
+    return service.run(lambda: _run(service))
+
+
+def _run(service: Unattended | None) -> int:
     settings = configured()
     if settings.telegram_bot_token is None:
         raise SettingsError(
-            "TELEGRAM_BOT_TOKEN is not set. Ask @BotFather for a token and write it into .env "
-            "(.env.example shows how), or try `crier demo`, which needs none."
+            "TELEGRAM_BOT_TOKEN is not set. `crier setup` asks for it and says where it comes from "
+            "(@BotFather); `crier demo` needs none."
         )
     from bot import app  # noqa: PLC0415  # slow to import
 
-    if code := _prepare(settings, terminal=True):
-        return code
+    _prepare(settings, terminal=service is None)
+    if service is not None:
+        service.listen()
 
     def show_code(code: str) -> None:
-        print(
-            f"\n  Nobody may speak yet. Send this to your bot:  /pair {code}\n",
-            file=sys.stderr,
-            flush=True,
-        )
+        with contextlib.suppress(OSError):  # a full disk; it is shown all the same
+            pairing.keep(settings.data_dir, code)
+        if not code:
+            return
+        message = f"Nobody may speak yet. Send this to your bot:  /pair {code}"
+        if service is None:
+            print(f"\n  {message}\n", file=sys.stderr, flush=True)
+        else:
+            service.show(message)
 
-    return _finish(app.run(settings, show_code))
+    return _finish(app.run(settings, show_code), service.ended if service else None)
 
 
 def demo(_: argparse.Namespace) -> int:
@@ -56,54 +102,60 @@ def demo(_: argparse.Namespace) -> int:
     from bot import demo  # noqa: PLC0415  # slow to import
 
     settings = demo.demo_settings(configured())
-    if code := _prepare(settings, terminal=False):
-        return code
+    _prepare(settings, terminal=False)
     return _finish(demo.demo(settings))
 
 
-def _finish(work: Coroutine[Any, Any, int]) -> int:
-    """Run *work* to its end and the process with it; returns only where it could not begin."""
+def _finish(work: Coroutine[Any, Any, int], ended: Callable[[int], int] | None = None) -> int:
+    """Run *work* to its end and the process with it; returns only where it could not begin.
+
+    Args:
+        work: returns an exit code.
+        ended: gets it first, and returns the one to end with.
+
+    Raises:
+        CommandError: the database can't be used.
+    """
     from bot.app import exit_process  # noqa: PLC0415  # slow to import
     from bot.inbox import InboxError  # noqa: PLC0415  # slow to import
 
     async def main() -> None:
-        exit_process(await work)
+        code = await work
+        exit_process(ended(code) if ended else code)
 
     try:
         asyncio.run(main())
     except InboxError as exc:
-        print(exc, file=sys.stderr)
-        return FAILED
+        raise CommandError(str(exc)) from exc
     except sqlite3.Error as exc:
-        print(f"The database can't be used ({exc}). Make room on its disk.", file=sys.stderr)
-        return FAILED
+        raise CommandError(f"The database can't be used ({exc}). Make room on its disk.") from exc
     return OK
 
 
-def _prepare(settings: Settings, *, terminal: bool) -> int:
+def _prepare(settings: Settings, *, terminal: bool) -> None:
     """Start the log and have the model files in place."""
     from bot import logs  # noqa: PLC0415  # slow to import
 
-    if code := fetch_models(settings):
-        return code
+    fetch_models(settings)
     token = settings.telegram_bot_token.get_secret_value() if settings.telegram_bot_token else ""
     try:
         logs.keep_terminal_clean(settings.data_dir)
-        logs.start(settings.log_level, settings.data_dir, token, terminal=terminal)
+        level, form = settings.log_level, settings.log_format
+        logs.start(level, settings.data_dir, token, terminal=terminal, form=form)
     except OSError as exc:
         raise SettingsError(
             f"DATA_DIR: {settings.data_dir} can't be written to ({exc.strerror}). "
             "Make room or set it to another folder."
         ) from exc
-    return OK
 
 
 def models(_: argparse.Namespace) -> int:
     """Fetch what is missing or damaged of the model files."""
-    return fetch_models(configured())
+    fetch_models(configured())
+    return OK
 
 
-def fetch_models(settings: Settings) -> int:
+def fetch_models(settings: Settings) -> None:
     """Fetch what is missing or damaged of the model files."""
     from audio.models import ensure, resolve_kind  # noqa: PLC0415  # slow to import
     from audio.types import ModelFileError  # noqa: PLC0415  # slow to import
@@ -113,11 +165,9 @@ def fetch_models(settings: Settings) -> int:
         with file_progress() as progress:
             fetched = ensure(resolve_kind(settings.kokoro_model), settings.model_dir, progress)
     except ModelFileError as exc:
-        print(exc, file=sys.stderr)
-        return FAILED
+        raise CommandError(str(exc)) from exc
     for path in fetched:
         print(f"Fetched and checked {path}", file=sys.stderr)
-    return OK
 
 
 def devices(_: argparse.Namespace) -> int:
@@ -129,8 +179,7 @@ def devices(_: argparse.Namespace) -> int:
     try:
         found = list_devices(configured())
     except AudioError as exc:
-        print(exc, file=sys.stderr)
-        return FAILED
+        raise CommandError(str(exc)) from exc
     if not found.outputs:
         print("There is no output device.", file=sys.stderr)
         return FAILED

@@ -111,7 +111,7 @@ def main() -> None:
     settings, _ = load()
     assert settings.telegram_bot_token is not None
     token = settings.telegram_bot_token.get_secret_value()
-    logs.start(settings.log_level, settings.data_dir, token, terminal=False)
+    logs.start(settings.log_level, settings.data_dir, token, terminal=False, form="text")
 
     async def work() -> None:
         exit_process(await run(settings, lambda _: None, voice=ToneVoice()))
