@@ -672,6 +672,7 @@ class SpeechPipeline:
             speaking_id=job.order.id if job is not None and sounding else None,
             left_s=self._left_s(job) if job is not None and sounding else 0.0,
             waiting=sum(not job.begun for job in self._jobs.values()),
+            buffer_s=self._playback.stored_s() + self._playback.queued_s(),
             paused=self._playback.paused,
             gain=self._gain,
             device=self._speaker.device or self._status.device,

@@ -136,6 +136,16 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """When a word is heard, counted from the first frame of the sound that it is part of."""
+
+    text: str
+    """As it was written, with its marks."""
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Sound:
     """A chunk as sound."""
 
@@ -154,6 +164,20 @@ class Outcome(StrEnum):
     STOPPED = "stopped"
     SKIPPED = "skipped"
     FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Sounding:
+    """A fact: a stretch of an utterance is on its way out of the device."""
+
+    id: int
+    sentence: int
+    """The one that it belongs to, counted from 0."""
+    text: str
+    """What is said; empty for a recording."""
+    words: tuple[Word, ...]
+    at_s: float
+    """`time.monotonic` at which its first frame is heard, which is what its words count from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +231,7 @@ class Silenced:
     """From the order to the silence."""
 
 
-Fact: TypeAlias = SentenceHeard | Held | Silenced | Ended
+Fact: TypeAlias = Sounding | SentenceHeard | Held | Silenced | Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +263,8 @@ class Status:
     """The utterance that sounds."""
     left_s: float = 0.0
     """How long the rest of it will last, roughly."""
+    buffer_s: float = 0.0
+    """How long the sound lasts that is ready and not heard yet."""
     paused: bool = False
     gain: float = 1.0
     waiting: int = 0

@@ -52,6 +52,8 @@ VoiceName = Annotated[
     AfterValidator(_voice),
 ]
 
+Language = Annotated[str, Field(max_length=20), AfterValidator(_language)]
+
 
 class Speak(BaseModel):
     """A text for the loudspeaker."""
@@ -61,7 +63,7 @@ class Speak(BaseModel):
     input: Input
     voice: VoiceName | None = None
     speed: float | None = Field(None, ge=SLOWEST, le=FASTEST)
-    lang: Annotated[str, Field(max_length=20), AfterValidator(_language)] | None = Field(
+    lang: Language | None = Field(
         None, description="espeak-ng's code, such as en-gb; else the voice's own."
     )
     priority: Literal["normal", "urgent"] = Field(
@@ -126,6 +128,7 @@ class StatusNow(BaseModel):
     speaking: bool
     speaking_id: int | None
     left_s: float
+    buffer_s: float
     paused: bool
     gain: float
     waiting: int
@@ -238,6 +241,22 @@ class Volume(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     percent: int = Field(ge=0, le=150)
+
+
+class Model(BaseModel):
+    """OpenAI's Model."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str = "crier"
+
+
+class Models(BaseModel):
+    """OpenAI's list of them."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
 
 
 class Health(BaseModel):
