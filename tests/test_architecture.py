@@ -145,7 +145,7 @@ MAY_IMPORT = {
         "prompt_toolkit",
         "shtab",
     },
-    "bot/standalone.py": {"audio", "bot"},
+    "bot/standalone.py": {"audio.types", "audio.voices", "bot"},
     "bot/agents.py": {"bot.__version__", "bot.cli", "bot.client", "mcp", "mcp_types", "pydantic"},
     "bot/tools.py": {"bot.cli"},
     "bot/notify.py": set(),
