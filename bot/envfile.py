@@ -36,7 +36,7 @@ def _changed(text: str, values: Mapping[str, str]) -> str:
     lines, missing = [], dict(values)
     for binding in parse_stream(io.StringIO(text)):
         line = binding.original.string
-        if binding.key in values:
+        if binding.key is not None and binding.key in values:
             before = line[: len(line) - len(line.lstrip())]
             line = before + _line(binding.key, values[binding.key])
             missing.pop(binding.key, None)
