@@ -14,8 +14,7 @@ from bot.cli import FAILED, OK, CommandError
 from bot.settings import Settings, SettingsError, data_dir, load
 from bot.unattended import Unattended
 
-
-_NO_TOKEN = (
+_NOT_SET_UP = (
     "TELEGRAM_BOT_TOKEN is not set. `crier setup` asks for it and says where it comes from "
     "(@BotFather); `crier demo` needs none."
 )
@@ -30,7 +29,7 @@ def configured(*, with_token: bool = False) -> Settings:
     settings, warnings = load()
     if with_token and settings.telegram_bot_token is None:
         # Where there should be one in the Keychain, a warning says why it is not had.
-        raise SettingsError("\n".join([*warnings, _NO_TOKEN]))
+        raise SettingsError("\n".join([*warnings, _NOT_SET_UP]))
     for warning in warnings:
         print(f"Warning: {warning}", file=sys.stderr)
     return settings
