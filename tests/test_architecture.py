@@ -117,6 +117,7 @@ MAY_IMPORT = {
     "bot/envfile.py": {"dotenv"},
     "bot/audition.py": {"audio", "bot.app", "bot.settings"},
     "bot/greeting.py": {"bot", "telegram"},
+    "bot/questions.py": {"prompt_toolkit"},
     "bot/wizard.py": {
         "audio.types",
         "audio.voices",
