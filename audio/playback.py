@@ -28,8 +28,7 @@ _GAP_S = 0.4
 _BACK_S = 0.3
 _FADE_FRAMES = 240  # 10 ms
 _AT_ONCE_FRAMES = 8192
-# A device that holds less may be about to start, or to start again, and takes its time for that:
-# up to 250 ms in PulseAudio.
+# A device that holds less may be about to start, or to start again, and may take its time for that.
 _STEADY_FRAMES = 2048
 # Above this a sample is bent instead of cut off, so that a loud voice does not crackle.
 _KNEE = 0.8
@@ -259,11 +258,13 @@ class Playback:
         while piece.written < len(piece.samples):
             samples = piece.samples[piece.written : piece.written + _AT_ONCE_FRAMES]
             dry_before = self._speaker.underruns
+            now_s = time.monotonic()
             taken = self._speaker.write(self._louder(samples))
             piece.job.underruns += self._speaker.underruns - dry_before
             if taken:
                 self._last_gain = self._gain
                 if not piece.written:
+                    self._clock.begin(now_s, piece.begin_frame)
                     self._untold.append(piece)
             piece.written += taken
             if taken < len(samples):
