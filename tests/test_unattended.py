@@ -18,8 +18,8 @@ from bot.notify import Notices
 from bot.sandbox import Fault, Sandbox
 from bot.settings import CHECKOUT
 from bot.unattended import Unattended
-from tests.conftest import ALICE, TOKEN, reaction_to, reply_with
 from tests.commandline import crier, run
+from tests.conftest import ALICE, TOKEN, reaction_to, reply_with
 
 
 class Desk:
