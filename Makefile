@@ -1,4 +1,4 @@
-.PHONY: run test bench chaos setup setup-dev check fix lock lock-check
+.PHONY: run test bench chaos setup japanese chinese setup-dev check fix lock lock-check
 .DEFAULT_GOAL := run
 
 run: setup ## set everything up, then start: the bot, or a local chat where there is no token
@@ -19,6 +19,9 @@ bench: setup-dev ## measure, side by side with others
 
 setup: ## prepare without running
 	@python3 scripts/setup.py
+
+japanese chinese: setup ## read their characters as they should be (350 MB, 25 MB)
+	@python3 scripts/setup.py --add $@
 
 setup-dev:
 	@python3 scripts/setup.py --dev

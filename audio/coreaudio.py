@@ -1,15 +1,17 @@
-"""The one question that PortAudio can't answer on a Mac: which output is the default now.
+"""What PortAudio can't tell on a Mac: the devices and the default of now, and who is muted.
 
-PortAudio reads the default when it starts and never again. Elsewhere than on macOS the answer
-is always None. Called on the audio thread; does not block.
+PortAudio reads its list of devices and the default when it starts and never again, and does not
+know of mute and volume. Elsewhere than on macOS every answer is None. Called on the audio thread;
+does not block: each question is a read of a property that the system keeps in this process.
 """
 
 import ctypes
 import functools
 import sys
+from collections.abc import Iterator
 from typing import Any
 
-_FRAMEWORK = "/System/Library/Frameworks/CoreAudio.framework/CoreAudio"
+_FRAMEWORKS = "/System/Library/Frameworks"
 
 
 class _PropertyAddress(ctypes.Structure):
@@ -22,41 +24,133 @@ class _PropertyAddress(ctypes.Structure):
     )
 
 
-def _four_chars(code: str) -> int:
-    return int.from_bytes(code.encode("ascii"), "big")
+def _address(selector: str, scope: str = "glob", element: int = 0) -> _PropertyAddress:
+    """Return an address; both names are four characters, as Apple's headers write them."""
+    code, within = (int.from_bytes(name.encode("ascii"), "big") for name in (selector, scope))
+    return _PropertyAddress(code, within, element)
 
 
 # Source: CoreAudio/AudioHardware.h and AudioHardwareBase.h.
 _SYSTEM_OBJECT = 1  # kAudioObjectSystemObject
-_DEFAULT_OUTPUT = _PropertyAddress(
-    _four_chars("dOut"),  # kAudioHardwarePropertyDefaultOutputDevice
-    _four_chars("glob"),  # kAudioObjectPropertyScopeGlobal
-    0,  # kAudioObjectPropertyElementMain
-)
+_DEFAULT_OUTPUT = _address("dOut")  # kAudioHardwarePropertyDefaultOutputDevice
+_DEVICES = _address("dev#")  # kAudioHardwarePropertyDevices
+_NAME = _address("lnam")  # kAudioObjectPropertyName
+_MUTE, _VOLUME, _OUTPUT = "mute", "volm", "outp"  # kAudioDevicePropertyMute, -VolumeScalar
+# Element 0 is the whole device; one that has no control of its own has them on its channels.
+_ELEMENTS = ((0,), (1, 2))
+_UTF_8 = 0x08000100  # kCFStringEncodingUTF8. Source: CoreFoundation/CFString.h.
+_NAME_BYTES = 512
 
 
 @functools.cache
-def _library() -> Any:
+def _library(name: str = "CoreAudio") -> Any:
     if sys.platform != "darwin":
         return None
     try:
-        return ctypes.CDLL(_FRAMEWORK)
+        return ctypes.CDLL(f"{_FRAMEWORKS}/{name}.framework/{name}")
     except OSError:
         return None
 
 
-def default_output_id() -> int | None:
-    """Return CoreAudio's number of the default output device, or None where it is unknown."""
-    library = _library()
-    if library is None:
-        return None
-    device, size = ctypes.c_uint32(0), ctypes.c_uint32(4)
-    failed = library.AudioObjectGetPropertyData(
-        ctypes.c_uint32(_SYSTEM_OBJECT),
-        ctypes.byref(_DEFAULT_OUTPUT),
+def _read(object_id: int, address: _PropertyAddress, value: Any) -> bool:
+    """Read a property into *value*, a ctypes object; return whether that worked."""
+    size = ctypes.c_uint32(ctypes.sizeof(value))
+    failed = _library().AudioObjectGetPropertyData(
+        ctypes.c_uint32(object_id),
+        ctypes.byref(address),
         ctypes.c_uint32(0),
         None,
         ctypes.byref(size),
-        ctypes.byref(device),
+        ctypes.byref(value),
     )
-    return None if failed else device.value or None
+    return not failed
+
+
+def default_output_id() -> int | None:
+    """Return CoreAudio's number of the default output device, or None where it is unknown."""
+    device = ctypes.c_uint32(0)
+    if _library() is None or not _read(_SYSTEM_OBJECT, _DEFAULT_OUTPUT, device):
+        return None
+    return device.value or None
+
+
+def device_ids() -> tuple[int, ...] | None:
+    """Return CoreAudio's numbers of all devices, or None where they are unknown.
+
+    A device that comes back has another number.
+    """
+    library = _library()
+    if library is None:
+        return None
+    size = ctypes.c_uint32(0)
+    if library.AudioObjectGetPropertyDataSize(
+        ctypes.c_uint32(_SYSTEM_OBJECT),
+        ctypes.byref(_DEVICES),
+        ctypes.c_uint32(0),
+        None,
+        ctypes.byref(size),
+    ):
+        return None
+    ids = (ctypes.c_uint32 * (size.value // 4))()
+    return tuple(ids) if _read(_SYSTEM_OBJECT, _DEVICES, ids) else None
+
+
+def inaudible(name: str) -> str | None:
+    """Return why the output device of that name can't be heard: ``muted``, ``at volume 0``.
+
+    Empty where it can, None where nobody knows.
+    """
+    for device_id in _ids_of(name):
+        return _inaudible(device_id)
+    return None
+
+
+def _inaudible(device_id: int) -> str:
+    for elements in _ELEMENTS:
+        muted = list(_controls(device_id, _MUTE, elements, ctypes.c_uint32))
+        if muted and all(muted):
+            return "muted"
+        volumes = list(_controls(device_id, _VOLUME, elements, ctypes.c_float))
+        if volumes and not any(volumes):
+            return "at volume 0"
+    return ""
+
+
+def _controls(
+    device_id: int, selector: str, elements: tuple[int, ...], kind: Any
+) -> Iterator[float]:
+    """Read one control on each of these elements that has it."""
+    for element in elements:
+        address = _address(selector, _OUTPUT, element)
+        # A Boolean: only the lowest byte of the answer counts.
+        if not 0xFF & _library().AudioObjectHasProperty(
+            ctypes.c_uint32(device_id), ctypes.byref(address)
+        ):
+            continue
+        value = kind(0)
+        if _read(device_id, address, value):
+            yield value.value
+
+
+def _ids_of(name: str) -> Iterator[int]:
+    """Return the numbers of the devices of that name, the default first."""
+    ids = device_ids() or ()
+    default = default_output_id()
+    for device_id in sorted(ids, key=lambda one: one != default):
+        if _name(device_id) == name:
+            yield device_id
+
+
+def _name(device_id: int) -> str:
+    foundation = _library("CoreFoundation")
+    reference = ctypes.c_void_p(None)
+    if foundation is None or not _read(device_id, _NAME, reference) or not reference.value:
+        return ""
+    try:
+        name = ctypes.create_string_buffer(_NAME_BYTES)
+        done = foundation.CFStringGetCString(
+            reference, name, ctypes.c_long(_NAME_BYTES), ctypes.c_uint32(_UTF_8)
+        )
+        return name.value.decode(errors="replace") if done & 0xFF else ""
+    finally:
+        foundation.CFRelease(reference)  # whoever reads the property owns the string

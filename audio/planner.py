@@ -62,7 +62,7 @@ _WORTH_WAITING_S = {Cut.POOR: -0.15, Cut.PHRASE: 0.0, Cut.CLAUSE: 0.25, Cut.SENT
 # The same where sound has run dry or is about to, in seconds of sound.
 _WORTH_S = {Cut.NEVER: -3.0, Cut.POOR: -1.0, Cut.PHRASE: 0.0, Cut.CLAUSE: 0.8, Cut.SENTENCE: 1.2}
 
-_CLAUSE_END = re.compile(r"[,;:…—–)\]]['\"»”’]*$")
+_CLAUSE_END = re.compile(r"[,;:…—–)\]、，；：）」』]['\"»”’]*$")
 _CLAUSE_START = re.compile(r"^['\"«“‘]*[(\[—–]")
 
 # English words that begin a phrase, so that a cut before them is hardly heard ...
@@ -85,6 +85,8 @@ _NOT_AFTER = frozenset(
     i'm you're he's she's it's we're they're i've you've we've they've i'll you'll he'll she'll
     it'll we'll they'll mr mrs ms dr st""".split()
 ).union(_BEFORE, _AUXILIARIES)
+# Japanese and Chinese have no spaces: a phrase ends at a mark, or where characters follow kana.
+_PHRASE_START = re.compile(r"(?<=[、，；：])|(?<=[\u3041-\u3096])(?=[\u30a1-\u30fa\u4e00-\u9fff])")
 _SHORT_WORD = 3
 """In other languages articles and prepositions are short, and little else is."""
 
@@ -323,7 +325,7 @@ def _words(sentence: str, lang: str) -> list[_Word]:
     for index, text in enumerate(texts):
         following = texts[index + 1] if index + 1 < len(texts) else ""
         slices = list(_slices(text))
-        words += [_Word(part, letters(part), Cut.POOR, glued=True) for part in slices[:-1]]
+        words += [_Word(part, letters(part), _cut_after(part), glued=True) for part in slices[:-1]]
         cut = _cut_between(text, following, lang) if following else Cut.SENTENCE
         words.append(_Word(slices[-1], letters(slices[-1]) + 1, cut, glued=False))
     return _without_bare_marks(words)
@@ -355,14 +357,21 @@ def _context_after(words: list[_Word], end: int) -> list[_Word]:
 
 
 def _slices(word: str) -> Iterator[str]:
-    """Cut a word that is too long to be one."""
-    start, length = 0, 0.0
-    for index, char in enumerate(word):
-        length += letters(char)
-        if length > _MAX_WORD_LETTERS and index > start:
-            yield word[start:index]
-            start, length = index, letters(char)
-    yield word[start:]
+    """Cut a word that is too long to be one, or is several."""
+    for phrase in _PHRASE_START.split(word):
+        start, length = 0, 0.0
+        for index, char in enumerate(phrase):
+            length += letters(char)
+            if length > _MAX_WORD_LETTERS and index > start:
+                yield phrase[start:index]
+                start, length = index, letters(char)
+        if start < len(phrase) or not word:
+            yield phrase[start:]
+
+
+def _cut_after(part: str) -> Cut:
+    """Say how well a chunk can end after a part of a word."""
+    return Cut.CLAUSE if _CLAUSE_END.search(part) else Cut.POOR
 
 
 def _cut_between(word: str, following: str, lang: str) -> Cut:

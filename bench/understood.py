@@ -12,6 +12,7 @@ import re
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,19 +42,19 @@ def errors(expected: list[str], heard: list[str]) -> int:
     return row[-1]
 
 
-async def record(folder: Path) -> None:
+async def record(folder: Path, messages: Sequence[str]) -> None:
     """Have the bot say every message, and save what the loudspeaker played."""
     speakers = Loudspeakers(folder)
     env = {**os.environ, "ALSA_CONFIG_PATH": str(speakers.alsa_config)}
     env["MODEL_DIR"] = str(load()[0].model_dir)
     async with crier(env, folder / "data") as system:
         await system.say("Warming up before we begin.")
-        for number, text in enumerate(MESSAGES):
+        for number, text in enumerate(messages):
             with speakers.listen("speaker_a") as ear:
                 began_s = time.monotonic()
                 await system.say(text)
                 await asyncio.to_thread(ear.wait_for_silence, 0.5)
-                print(f"{number + 1} of {len(MESSAGES)}: {time.monotonic() - began_s:.1f} s")
+                print(f"{number + 1} of {len(messages)}: {time.monotonic() - began_s:.1f} s")
                 heard = resample_poly(ear.samples(), WHISPER_HZ, RATE_HZ).astype(np.float32)
             np.save(folder / f"crier-{number:02d}.npy", heard)
     speakers.close()
@@ -79,7 +80,7 @@ def main() -> None:
     python = environment(HERE / ".venv")
     with tempfile.TemporaryDirectory(prefix="crier") as temporary:
         folder = Path(temporary)
-        asyncio.run(record(folder))
+        asyncio.run(record(folder, MESSAGES))
         whole(folder)
         done = subprocess.run(
             [python, HERE / "recognise.py", folder], check=True, stdout=subprocess.PIPE

@@ -1,11 +1,10 @@
-"""Voice notes, audio files and text files: fetched, made into sound or text, and queued.
+"""Voice and video notes, sound and text files: fetched, made into sound or text, and queued.
 
 The message is on the disk before the file is fetched, so that a restart fetches it again. Runs on
 the event loop; decoding has a thread of its own for as long as it takes.
 """
 
 import asyncio
-import io
 import logging
 import re
 import sqlite3
@@ -13,17 +12,28 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, Message
 from telegram.error import BadRequest, Forbidden, TelegramError
 
 from audio.pace import Pace, letters
 from audio.text import speakable
-from audio.types import SAMPLE_RATE_HZ, Outcome, Utterance
+from audio.types import Outcome, Utterance
 from bot import inbox as states
 from bot import receipts
 from bot.compose import compose_text
 from bot.delivery import Delivery, discard
+from bot.files import (
+    MAX_SOUND_S,
+    MAX_TEXT_CHARS,
+    PDF,
+    SOUND,
+    SOUND_SUFFIXES,
+    TEXT,
+    TOO_LONG,
+    AttachmentError,
+    decode,
+    text_of,
+)
 from bot.inbox import Inbox
 from bot.inbox import Message as Stored
 from bot.receipts import Outbox
@@ -32,21 +42,11 @@ log = logging.getLogger(__name__)
 
 MAX_BYTES = 20_000_000
 """What a bot may fetch. Source: Bot API, getFile."""
-MAX_SOUND_S = 600.0
-MAX_TEXT_CHARS = 60_000  # an hour; planning it takes the audio thread 0.1 s
-_MAX_PAGES = 300
 _LONG_S = 90.0
-_BLOCK_FRAMES = 48_000
 
 _BACK_OFF_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 ALL, FIRST, NOTE, NO = "file:all:", "file:first:", "file:note:", "file:no:"
-
-SOUND, TEXT, PDF = "sound", "text", "pdf"
-
-
-class AttachmentError(Exception):
-    """A file can't be spoken; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +72,13 @@ def attachment_of(message: Message) -> Attachment | None:
     Raises:
         AttachmentError: it is too large, too long, or of a kind that can't be spoken.
     """
-    if message.video_note or message.video:
-        raise AttachmentError("I can play voice notes and audio files, but no video.")
-    sound = message.voice or message.audio
+    sound = message.voice or message.audio or message.video_note or message.video
     document = message.document
     if sound is not None:
         length = sound.duration
         seconds = length.total_seconds() if hasattr(length, "total_seconds") else float(length)
         if seconds > MAX_SOUND_S:
-            raise AttachmentError(
-                f"It is longer than {MAX_SOUND_S / 60:.0f} minutes. Cut it first."
-            )
+            raise AttachmentError(TOO_LONG)
         kind, file_id, size = SOUND, sound.file_id, sound.file_size
     elif document is not None:
         kind = _kind_of(document.file_name or "", document.mime_type or "")
@@ -96,7 +92,7 @@ def attachment_of(message: Message) -> Attachment | None:
 
 def _kind_of(name: str, mime: str) -> str:
     suffix = Path(name).suffix.lower()
-    if mime.startswith("audio/") or suffix in (".ogg", ".opus", ".oga", ".mp3", ".wav", ".flac"):
+    if mime.startswith(("audio/", "video/")) or suffix in SOUND_SUFFIXES:
         return SOUND
     if suffix == ".pdf" or mime == "application/pdf":
         return PDF
@@ -165,10 +161,11 @@ class Attachments:
                 await self._queue(replace(message, file=str(path)))
                 return
             lang = message.lang or "en-us"
-            text = await asyncio.to_thread(
-                lambda: compose_text(text_of(content, attachment.kind), lang).text
+            composed = await asyncio.to_thread(
+                lambda: compose_text(text_of(content, attachment.kind), lang)
             )
-            await self._offer(message, text)
+            left_out = ", ".join(part for part in (message.skipped, composed.skipped) if part)
+            await self._offer(replace(message, skipped=left_out), composed.text)
         except AttachmentError as exc:
             await self._fail(message, str(exc))
         except (OSError, sqlite3.Error) as exc:
@@ -261,64 +258,3 @@ class Attachments:
             await self._delivery.close(message, Outcome.FAILED, receipts.FAILED, why)
         except sqlite3.Error as exc:
             log.error("A failure can't be stored: %s", exc)  # noqa: TRY400
-
-
-def decode(content: bytes, path: Path) -> None:
-    """Write a sound file of any kind as mono 16-bit WAV at `SAMPLE_RATE_HZ`. Blocks.
-
-    Raises:
-        AttachmentError: it is no sound that libsndfile knows, or too long.
-        OSError: it can't be written.
-    """
-    import soundfile  # noqa: PLC0415  # loads libsndfile
-    import soxr  # noqa: PLC0415
-
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    try:
-        with soundfile.SoundFile(io.BytesIO(content)) as sound:
-            if sound.frames / sound.samplerate > MAX_SOUND_S:
-                raise AttachmentError("It is longer than 10 minutes. Cut it first.")
-            resample = soxr.ResampleStream(sound.samplerate, SAMPLE_RATE_HZ, 1, dtype="float32")
-            with soundfile.SoundFile(
-                part, "w", SAMPLE_RATE_HZ, 1, subtype="PCM_16", format="WAV"
-            ) as out:
-                left = int(MAX_SOUND_S * sound.samplerate)
-                while left > 0 and len(block := sound.read(_BLOCK_FRAMES, "float32", True)):
-                    left -= len(block)
-                    out.write(resample.resample_chunk(np.ascontiguousarray(block.mean(axis=1))))
-                out.write(resample.resample_chunk(np.zeros(0, np.float32), last=True))
-    except soundfile.LibsndfileError as exc:
-        part.unlink(missing_ok=True)
-        raise AttachmentError(f"It is no sound that I know ({exc}). Send OGG, MP3 or WAV.") from exc
-    part.replace(path)
-
-
-def text_of(content: bytes, kind: str) -> str:
-    """Return the text of a file, as much of it as is read. Blocks.
-
-    Raises:
-        AttachmentError: it has none, or none that can be read.
-    """
-    if kind == TEXT:
-        for encoding in (
-            "utf-8-sig",
-            "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252",
-        ):
-            try:
-                return content.decode(encoding)[:MAX_TEXT_CHARS]
-            except UnicodeDecodeError:
-                continue
-        raise AttachmentError("Its letters are in no form that I know. Save it as UTF-8.")
-    import pypdf  # noqa: PLC0415  # slow to import
-    from pypdf.errors import PyPdfError  # noqa: PLC0415
-
-    try:
-        reader = pypdf.PdfReader(io.BytesIO(content))
-        if reader.is_encrypted:
-            raise AttachmentError("The PDF is locked by a password. Send it without one.")
-        pages = [page.extract_text() for page in reader.pages[:_MAX_PAGES]]
-    except PyPdfError as exc:
-        raise AttachmentError(f"The PDF is damaged ({exc}). Send it in another form.") from exc
-    # A line of a page ends where the paper does; a paragraph ends with a mark.
-    return re.sub(r"(?<![.!?:\n])\n(?=\S)", " ", "\n\n".join(pages)[:MAX_TEXT_CHARS])

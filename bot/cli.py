@@ -13,8 +13,6 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bot import __version__
-
 OK, FAILED, WRONG_USAGE = 0, 1, 2
 
 
@@ -56,6 +54,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "setup": Command("bot.wizard", "setup", "ask for what Crier needs, try it and store it"),
     "run": Command("bot.start", "run", "start the bot"),
     "demo": Command("bot.start", "demo", "chat with the same bot here, without Telegram"),
     "say": Command("bot.say", "say", "say a text, a file or what is piped in"),
@@ -67,6 +66,7 @@ COMMANDS = {
     "devices": Command("bot.thin", "devices", "list where sound can go, or choose"),
     "voices": Command("bot.thin", "voices", "list the voices, or hear one"),
     "page": Command("bot.thin", "page", "open Crier's page in the browser"),
+    "doctor": Command("bot.doctor", "doctor", "look at everything, say what is wrong"),
     "models": Command("bot.start", "models", "fetch what is missing or damaged of the model files"),
     "mcp": Command("bot.agents", "mcp", "serve speech to agents (Model Context Protocol, stdio)"),
     "completion": Command("bot.thin", "completion", "print what completes commands in a shell"),
@@ -80,6 +80,14 @@ DEFAULT = Command("bot.start", "start", "")
 """Without a command: the bot, or the demo where there is no token."""
 
 
+class _Version(argparse.Action):
+    """Looks at the checkout and the settings only when asked."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(importlib.import_module("bot.version").describe())
+        parser.exit(OK)
+
+
 def parser_for(given: str | None) -> argparse.ArgumentParser:
     """Return the parser; only the command *given* gets its arguments, or all where it is None."""
     parser = argparse.ArgumentParser(
@@ -87,7 +95,9 @@ def parser_for(given: str | None) -> argparse.ArgumentParser:
         description="A Telegram bot that says your messages aloud. Without a command: the bot, "
         "or the demo where there is no token.",
     )
-    parser.add_argument("--version", action="version", version=f"crier {__version__}")
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="version, commit and model, and exit"
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, command in COMMANDS.items():
         its_parser = commands.add_parser(name, help=command.help, description=command.help)

@@ -52,6 +52,8 @@ _EMOTICON = re.compile(
     r"(?<![\w:;<])(?:[:;][-o*']?[)(\]\[dDpP/\\|3oO]|=[)(]|<3|¯\\_?\(ツ\)_?/¯|[xX]D)(?![\w/])"
 )
 _LOVED = re.compile(r"(?<=\bI )[❤♥]\ufe0f?(?= \w)")
+_HASHTAG = re.compile(r"(?<![\w&/])#([^\W\d]\w+)")
+_INNER_UNDERSCORE = re.compile(r"(?<=[^\W_])_+(?=[^\W_])")
 _RULE = re.compile(r"^[ \t]*(?:[-*_=~][ \t]*){3,}$", re.MULTILINE)
 _QUOTED_LINE = re.compile(r"^[ \t]*>+[ \t]?", re.MULTILINE)
 
@@ -99,6 +101,8 @@ def compose_text(
     for pattern in (_EMOTICON, _HEADING, _QUOTED_LINE, _BULLET, _RULE):
         text = pattern.sub("", text)
     text = _EMPHASIS.sub(r"\2", text)
+    text = _HASHTAG.sub(lambda match: f"hashtag {_words_of(match[1])}", text)
+    text = _INNER_UNDERSCORE.sub(" ", text)
     if not any(char.isalnum() for char in emoji.replace_emoji(text, "")) and name_emoji:
         text = emoji.demojize(text, delimiters=(" ", ", ")).replace("_", " ")
     else:

@@ -13,7 +13,7 @@ from telegram.constants import ReactionEmoji
 
 from audio.pace import Pace, letters
 from audio.pipeline import SpeechPipeline
-from audio.types import Ended, Fact, Held, Outcome, SentenceHeard, Silenced, Utterance
+from audio.types import Ended, Fact, Held, Outcome, SentenceHeard, Silenced, Sounding, Utterance
 from audio.voices import language_of
 from bot import inbox as states
 from bot import receipts
@@ -63,6 +63,7 @@ class Burst:
     ids: set[int] = field(default_factory=set)
     ended: int = 0
     heard: int = 0
+    told_inaudible: bool = False
     began_s: float = field(default_factory=time.monotonic)
 
     @property
@@ -212,13 +213,12 @@ class Delivery:
     def utterance(self, message: Message) -> Utterance:
         """Return the order that a message is."""
         voice = message.voice or self._settings.kokoro_voice
-        own = self._settings.lang if voice == self._settings.kokoro_voice else language_of(voice)
         return Utterance(
             message.id,
             message.text,
             voice,
             self._speed(message),
-            message.lang or own,
+            message.lang or self.lang_of(voice),
             message.sentence,
             recording=message.file,
             chime=not message.file
@@ -226,11 +226,24 @@ class Delivery:
             urgent=message.urgent,
         )
 
+    def lang_of(self, voice: str) -> str:
+        """Return the language in which a voice speaks where nothing else is said."""
+        own = voice == self._settings.kokoro_voice
+        return self._settings.lang if own else language_of(voice)
+
     def _speed(self, message: Message) -> float:
         return message.speed or self._settings.kokoro_speed
 
     async def revise(self, chat_id: int, message_id: int, text: str, skipped: str) -> bool:
-        """Change the text of a message that waits; return whether it still could be."""
+        """Change the text of a message that waits, in the queue or for a decision.
+
+        Returns:
+            Whether it still could be.
+        """
+        for message in await self._inbox.late(self._bot_id, chat_id):
+            if message.message_id == message_id and not message.file:
+                await self._inbox.revise(message.id, text, skipped)
+                return True
         status = self._pipeline.status()
         for waiting in (self._under_way, self._kept):
             for message in waiting.values():
@@ -342,7 +355,7 @@ class Delivery:
         """End a message that never came to the pipeline."""
         await self._inbox.end(message.id, outcome, reaction, why)
         self._tell_end(message, reaction, why)
-        self._events.ended(_record(message, Ended(message.id, outcome, why)))
+        self._events.ended(_as_record(message, Ended(message.id, outcome), why))
 
     async def stop(self) -> None:
         """Fall silent and forget what waits, also where the audio thread is past listening."""
@@ -357,7 +370,7 @@ class Delivery:
             log.error("A stop can't be stored: %s", exc)  # noqa: TRY400
         for message in kept:
             self._tell_end(message, receipts.CUT, "")
-            self._events.ended(_record(message, Ended(message.id, Outcome.STOPPED)))
+            self._events.ended(_as_record(message, Ended(message.id, Outcome.STOPPED)))
             discard(message)
 
     # ---- messages that came late ----
@@ -437,26 +450,30 @@ class Delivery:
                 if message is not None and isinstance(fact, Ended) and fact.id in self._keeping:
                     await self._keep_after_all(message, fact)
                 elif message is not None:
-                    await self._record(fact)
-                    self._tell(message, fact)
+                    await self._settle(message, fact)
             except Exception:  # the next receipt must not suffer from this one
                 log.exception("Mistake in a receipt")
             finally:
                 self._facts.task_done()
 
+    async def _settle(self, message: Message, fact: Fact) -> None:
+        """Store a fact, then tell the sender."""
+        reason = self._reason(message, fact) if isinstance(fact, Ended) else ""
+        await self._record(fact, reason)
+        self._tell(message, fact, reason)
+
     async def _keep_after_all(self, message: Message, fact: Ended) -> None:
         """Keep a message that was cut only because it has to be quiet."""
         self._keeping.discard(fact.id)
         if fact.outcome is Outcome.HEARD:  # it was over first
-            await self._record(fact)
-            self._tell(message, fact)
+            await self._settle(message, fact)
             return
         del self._under_way[message.id]
         self._forget_in_burst(message)
         unfinished = {m.id: m for m in await self._inbox.unfinished(self._bot_id)}
         if message.id not in unfinished:
             self._tell_end(message, receipts.CUT, "")  # a stop came meanwhile
-            self._events.ended(_record(message, replace(fact, outcome=Outcome.STOPPED)))
+            self._events.ended(_as_record(message, replace(fact, outcome=Outcome.STOPPED)))
         else:
             await self.submit(unfinished[message.id])  # which keeps it, if it is still quiet
 
@@ -484,7 +501,7 @@ class Delivery:
         """Return when every fact that is there has become a record and a receipt."""
         await self._facts.join()
 
-    async def _record(self, fact: Fact) -> None:
+    async def _record(self, fact: Fact, reason: str) -> None:
         try:
             match fact:
                 case SentenceHeard(id_, sentence):
@@ -492,9 +509,8 @@ class Delivery:
                 case Held(id_, _):
                     await self._inbox.mark(id_, states.HELD)
                 case Ended(id_, outcome):
-                    owed = _reason(self._under_way[id_], fact)
                     await self._inbox.end(
-                        *(id_, outcome, _REACTIONS[outcome], owed),
+                        *(id_, outcome, _REACTIONS[outcome], reason),
                         device=fact.device,
                         audio_s=fact.audio_s,
                         first_sound_ms=fact.first_sound_ms,
@@ -503,34 +519,43 @@ class Delivery:
             # The receipt is true all the same; a restart may say the message once more.
             log.error("A message's state can't be stored: %s", exc)  # noqa: TRY400
 
-    def _tell(self, message: Message, fact: Fact) -> None:
+    def _tell(self, message: Message, fact: Fact, reason: str) -> None:
         match fact:
+            case Sounding():
+                self._events.sounding(fact)
             case SentenceHeard(id_, sentence):
                 self._events.sentence(id_, sentence)
             case Silenced(id_, took_s):
                 self._events.silenced(id_, took_s)
-            case Held(_, reason):
-                self._events.held(message, reason)
+            case Held(_, why):
+                self._events.held(message, why)
                 self._outbox.react(message.chat_id, message.message_id, receipts.HELD)
                 if message.chat_id not in self._told_held:
                     self._told_held.add(message.chat_id)
-                    self._outbox.reply(message.chat_id, reason, to=message.message_id)
+                    self._outbox.reply(message.chat_id, why, to=message.message_id)
             case Ended():
                 self._leave(message, heard=fact.outcome is Outcome.HEARD)
                 discard(message)
                 self._told_held.clear()
-                reason = _reason(message, fact)
                 self._tell_end(message, _REACTIONS[fact.outcome], reason)
-                self._events.ended(_record(message, fact))
-                log.info(
-                    "Message %d: %s, %d characters, %.1f s of sound on %s%s",
-                    message.id,
-                    fact.outcome,
-                    len(message.text),
-                    fact.audio_s,
-                    fact.device or "no device",
-                    f" ({', '.join(fact.files)})" if fact.files else "",
-                )
+                self._events.ended(_as_record(message, fact, reason))
+                _log_end(message, fact)
+
+    def _reason(self, message: Message, fact: Ended) -> str:
+        """Return what the sender has to be told besides the reaction."""
+        if fact.reason:
+            return fact.reason
+        said = [f"Skipped: {message.skipped}."] if message.skipped else []
+        if fact.warning:
+            unheard = f"Spoken, but the sound output {fact.device} is {fact.warning}."
+            burst = self._bursts.get(message.chat_id)
+            if message.chat_id == NO_CHAT:  # each program is told about its own
+                said.append(unheard)
+            elif burst is None or not burst.told_inaudible:
+                said.append(f"{unheard} Turn it up there; /replay says it again.")
+                if burst is not None:
+                    burst.told_inaudible = True
+        return " ".join(said)
 
     def _tell_end(self, message: Message, reaction: str, reason: str) -> None:
         """Give the last receipt, which is owed until Telegram has answered."""
@@ -554,14 +579,14 @@ def discard(message: Message) -> None:
         Path(message.file).unlink(missing_ok=True)
 
 
-def _record(message: Message, fact: Ended) -> Record:
+def _as_record(message: Message, fact: Ended, reason: str = "") -> Record:
     """Return what became of a message, as the inbox has it too."""
     return Record(
         message.id,
         message.text,
         message.source,
         fact.outcome,
-        _reason(message, fact),
+        reason,
         fact.device,
         fact.audio_s,
         fact.first_sound_ms,
@@ -569,8 +594,29 @@ def _record(message: Message, fact: Ended) -> Record:
     )
 
 
-def _reason(message: Message, fact: Ended) -> str:
-    """Return what the sender has to be told besides the reaction."""
-    if fact.reason:
-        return fact.reason
-    return f"Skipped: {message.skipped}." if message.skipped else ""
+def _log_end(message: Message, fact: Ended) -> None:
+    """Write one line about an utterance: all that can be known of it but its words."""
+    facts = {
+        "id": message.id,
+        "source": message.source,
+        "outcome": fact.outcome,
+        "characters": len(message.text),
+        "chunks": fact.chunks,
+        "first_sound_ms": fact.first_sound_ms,
+        "audio_s": round(fact.audio_s, 2),
+        "device": fact.device,
+        "underruns": fact.underruns,
+        "warning": fact.warning,
+        "files": fact.files,
+    }
+    chunks = "1 chunk" if fact.chunks == 1 else f"{fact.chunks} chunks"
+    first = f", first sound after {fact.first_sound_ms} ms" if fact.first_sound_ms else ""
+    log.info(
+        "Message %d: %s, from %s, %d characters in %s%s, %.1f s of sound on %s%s%s%s",
+        *(message.id, fact.outcome, facts["source"], len(message.text), chunks, first),
+        *(fact.audio_s, fact.device or "no device"),
+        f" ({fact.warning})" if fact.warning else "",
+        f", {fact.underruns} underruns" if fact.underruns else "",
+        f" ({', '.join(fact.files)})" if fact.files else "",
+        extra={"facts": facts},
+    )

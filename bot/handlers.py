@@ -9,10 +9,9 @@ import hashlib
 import logging
 import sqlite3
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from telegram import (
-    BotCommand,
     CallbackQuery,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
@@ -32,15 +31,13 @@ from telegram.ext import (
 )
 
 from audio.pipeline import SpeechPipeline
-from audio.reading import pronounce
-from audio.text import speakable
 from audio.types import AudioError, Devices
 from audio.voices import describe
 from bot.access import Access, Pairing
-from bot.attachments import AttachmentError, Attachments, attachment_of
+from bot.attachments import Attachments, attachment_of
 from bot.compose import Composed, compose
-from bot.controls import Controls
 from bot.delivery import Delivery
+from bot.files import AttachmentError
 from bot.inbox import Inbox
 from bot.intake import Intake
 from bot.polling import Polling
@@ -50,30 +47,8 @@ from bot.settings import Settings
 
 log = logging.getLogger(__name__)
 
-COMMANDS = (
-    BotCommand("stop", "silence now, forget what waits"),
-    BotCommand("skip", "end this message, go on with the next"),
-    BotCommand("pause", "silence now, keep everything"),
-    BotCommand("resume", "go on after a pause"),
-    BotCommand("replay", "say the last message again"),
-    BotCommand("queue", "what waits"),
-    BotCommand("urgent", "say a text next, such as: /urgent The bath is full"),
-    BotCommand("note", "send a text back as a voice note"),
-    BotCommand("volume", "how loud, 0 to 150 percent"),
-    BotCommand("speed", "how fast, 0.5 to 2"),
-    BotCommand("voice", "choose and hear voices"),
-    BotCommand("mute", "quiet for a while, such as: /mute 2h"),
-    BotCommand("unmute", "end a mute"),
-    BotCommand("devices", "where sound can go, and where it goes"),
-    BotCommand("status", "speaking or idle, and what waits"),
-    BotCommand("pronounce", "teach a word: /pronounce Nguyen = win"),
-    BotCommand("invite", "let one more person speak"),
-    BotCommand("people", "who may speak"),
-    BotCommand("help", "what I can do"),
-)
-
-HELP = """Send me a text and I say it aloud here; with ! in front it comes next. Voice notes and \
-sound are played, .txt, .md and .pdf files read.
+HELP = """Send me a text and I say it aloud here; with ! in front it comes next. Voice and video \
+notes and sound are played, .txt, .md and .pdf files read.
 
 /stop silence, forget what waits
 /skip the next one, /pause, /resume
@@ -88,7 +63,7 @@ sound are played, .txt, .md and .pdf files read.
 On your messages: 👀 stored and in the queue, 👍 heard to the end, 🙊 cut off, 😴 held (I say \
 why), 💔 not spoken (I say why)."""
 
-CANT_SPEAK_YET = "I can say texts, read .txt, .md and .pdf files, and play voice notes and sound."
+CANT_SPEAK_YET = "I can say texts, read .txt, .md and .pdf files, and play sound and video notes."
 
 # How long the audio thread may take to list devices before the chat is told that it is busy.
 _DEVICES_TIMEOUT_S = 0.8
@@ -97,6 +72,13 @@ _FOLLOW = "device="  # follow the system
 _FOLLOW_SETTING = "device-"
 
 Context = Any  # python-telegram-bot's CallbackContext, which these handlers have no use for
+
+
+class Room(Protocol):
+    """Handles commands and buttons of its own."""
+
+    def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
+        """Tell python-telegram-bot what is handled where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +93,11 @@ class Handlers:
     access: Access
     preferences: Preferences
     intake: Intake
-    controls: Controls
     attachments: Attachments
     polling: Polling
     bot_id: int
+    rooms: tuple[Room, ...]
+    """Whose commands and buttons are handled besides these."""
 
     def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
         """Tell python-telegram-bot what is handled where."""
@@ -130,8 +113,10 @@ class Handlers:
             "status": self.status,
         }.items():
             application.add_handler(CommandHandler(name, handler))
-        self.controls.register(application)
-        files = filters.VOICE | filters.AUDIO | filters.VIDEO_NOTE | filters.Document.ALL
+        for room in self.rooms:
+            room.register(application)
+        sounds = filters.VOICE | filters.AUDIO | filters.VIDEO_NOTE | filters.VIDEO
+        files = sounds | (filters.Document.ALL & ~filters.ANIMATION)
         application.add_handler(MessageHandler(files, self.attached))
         application.add_handler(MessageHandler(text | filters.CAPTION, self.speak))
         application.add_handler(MessageHandler(filters.COMMAND, self.unknown_command))
@@ -231,7 +216,7 @@ class Handlers:
         await self.intake.take(update.update_id, message, user, composed, urgent=urgent)
 
     async def attached(self, update: Update, context: Context) -> None:
-        """Fetch a voice note, a sound or a text file, and queue it."""
+        """Fetch a voice note, a sound, a video or a text file, and queue it."""
         message, user = update.message, update.effective_user
         if message is None or user is None:
             return
@@ -244,7 +229,10 @@ class Handlers:
             await self.cant_speak(update, context)
             return
         stored = await self.intake.take(
-            update.update_id, message, user, Composed(""), attachment=attachment
+            *(update.update_id, message, user),
+            # What is under a picture is said; a file speaks for itself.
+            Composed("", "1 caption" if message.caption else ""),
+            attachment=attachment,
         )
         if stored is not None:
             self.attachments.fetch(stored)
@@ -262,13 +250,13 @@ class Handlers:
     async def edited(self, update: Update, context: Context) -> None:
         """Change what still waits; what has been said stays said."""
         message = update.edited_message
-        if message is None or message.document or message.voice or message.audio:
+        if message is None or (
+            message.effective_attachment and not (message.photo or message.animation)
+        ):
             return  # the caption of a file is not what is said
-        composed = await self._compose(message, context)
-        if speakable(composed.text):
-            text = pronounce(composed.text, await self.inbox.pronunciations())
-            chat_id, message_id = message.chat_id, message.message_id
-            await self.delivery.revise(chat_id, message_id, text, composed.skipped)
+        user = update.effective_user
+        if user is not None:
+            await self.intake.revise(message, user, await self._compose(message, context))
 
     async def _compose(self, message: Message, context: Context) -> Composed:
         user_id = message.from_user.id if message.from_user else 0
@@ -331,7 +319,7 @@ class Handlers:
         if reason := self.delivery.quiet_reason():
             kept = _count(self.delivery.kept, "message")
             lines.insert(1, f"{reason} {kept} kept.")
-        warnings = (status.warning, self.inbox.notice, self.polling.warning)
+        warnings = (status.warning, status.unheard, self.inbox.notice, self.polling.warning)
         lines += [f"Warning: {warning}" for warning in warnings if warning]
         if status.last_error:
             lines.append(f"Last error: {status.last_error}")

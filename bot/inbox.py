@@ -15,6 +15,8 @@ from typing import Any, Self
 
 import aiosqlite
 
+from bot.upgrade import UpgradeError, backup_before, upgrade
+
 log = logging.getLogger(__name__)
 
 _KEEP_S = 48 * 3600.0
@@ -74,6 +76,7 @@ CREATE TABLE choice (
 _MIGRATIONS = {
     1: """
     ALTER TABLE message ADD COLUMN changed_at REAL NOT NULL DEFAULT 0;
+    UPDATE message SET changed_at = accepted_at;
     ALTER TABLE message ADD COLUMN owed TEXT NOT NULL DEFAULT '';
     ALTER TABLE message ADD COLUMN reply TEXT NOT NULL DEFAULT '';
     ALTER TABLE message ADD COLUMN user_id INTEGER NOT NULL DEFAULT 0;
@@ -180,7 +183,8 @@ class Inbox:
         """Open the database at *path*, made when missing; one that is damaged is set aside.
 
         Raises:
-            InboxError: it can't be opened, or a newer Crier made it.
+            InboxError: it can't be opened, a newer Crier made it, or it is of an older one and
+                can't be brought to this version.
         """
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -273,9 +277,9 @@ class Inbox:
     async def fetched(self, message: Message, state: str) -> bool:
         """Remember what a file turned out to be; False where it was stopped meanwhile."""
         cursor = await self._database.execute(
-            "UPDATE message SET text = ?, file = ?, state = ?, changed_at = ?"
+            "UPDATE message SET text = ?, file = ?, skipped = ?, state = ?, changed_at = ?"
             " WHERE id = ? AND state IN ('fetching', 'asked')",
-            (message.text, message.file, state, time.time(), message.id),
+            (message.text, message.file, message.skipped, state, time.time(), message.id),
         )
         return cursor.rowcount > 0
 
@@ -283,6 +287,12 @@ class Inbox:
         """Return a long text about which a chat was asked, if that is not decided."""
         found = await self._messages("id = ? AND chat_id = ? AND state = 'asked'", id_, chat_id)
         return found[0] if found else None
+
+    async def text_of(self, bot_id: int, chat_id: int, message_id: int) -> str:
+        """Return what is to be said of a message; empty where that is not known."""
+        key = "bot_id = ? AND chat_id = ? AND message_id = ?"
+        found = await self._messages(key, bot_id, chat_id, message_id)
+        return found[-1].text if found else ""
 
     async def revise(self, id_: int, text: str, skipped: str) -> None:
         """Store another text for a message that waits."""
@@ -543,14 +553,14 @@ async def _connect(path: Path) -> aiosqlite.Connection:
     """Open a database that is sound and of this version.
 
     Raises:
-        InboxError: a newer Crier made it.
+        InboxError: a newer Crier made it, or an older one's can't be brought to this version.
         sqlite3.Error: it can't be opened, or is damaged.
     """
     database = await aiosqlite.connect(path, isolation_level=None)
     try:
         version = await _one(database, "PRAGMA user_version")
         if version > _SCHEMA_VERSION:
-            raise InboxError(f"{path} was made by a newer Crier. Update this one.")
+            raise InboxError(_newer(path))
         await database.execute("PRAGMA journal_mode = WAL")
         await database.execute("PRAGMA synchronous = FULL")
         await database.execute("PRAGMA secure_delete = ON")  # what was pruned is gone
@@ -559,16 +569,24 @@ async def _connect(path: Path) -> aiosqlite.Connection:
         rows = list(await database.execute_fetchall("PRAGMA quick_check(1)"))
         if rows[0][0] != "ok":
             raise sqlite3.DatabaseError(f"malformed: {rows[0][0]}")
-        steps = [_MIGRATIONS[old] for old in range(version, _SCHEMA_VERSION)] if version else []
-        if version < _SCHEMA_VERSION:
-            script = "".join(steps) or _SCHEMA
+        if version == 0:
             await database.executescript(
-                f"BEGIN; {script} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
+                f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
             )
+        elif version < _SCHEMA_VERSION:
+            await upgrade(database, path, version, _SCHEMA_VERSION, _MIGRATIONS)
+    except UpgradeError as exc:
+        raise InboxError(str(exc)) from exc
     except BaseException:
         await database.close()
         raise
     return database
+
+
+def _newer(path: Path) -> str:
+    backup = backup_before(path, _SCHEMA_VERSION + 1)
+    back = f", or go back to what it was before: put {backup} in its place" * backup.exists()
+    return f"{path} was made by a newer Crier. Update this one{back}."
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:

@@ -1,11 +1,17 @@
-"""The log: a rotating file, and the terminal where there is one; never the token."""
+"""The log: a rotating file, and the terminal where there is one; never the token.
 
+Each line is text, or JSON for programs: then what a line is about is in fields of its own.
+"""
+
+import datetime as dt
+import json
 import logging
 import logging.handlers
 import os
 import re
 import sys
 from pathlib import Path
+from typing import Literal
 
 # The form of a bot's token. Source: core.telegram.org/bots/api#authorizing-your-bot.
 _TOKEN = re.compile(r"\d{3,}(?::|%3A)[A-Za-z0-9_-]{20,}")
@@ -14,6 +20,7 @@ _FORMAT = "%(asctime)s %(levelname)-7s %(threadName)-11s %(name)s: %(message)s"
 
 _FILE_BYTES = 1_000_000
 _FILES = 5
+FILE_NAME = "crier.log"
 
 
 class _Redacting(logging.Formatter):
@@ -27,10 +34,32 @@ class _Redacting(logging.Formatter):
         self._secret = secret
 
     def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record)
+        line = self.line(record)
         if self._secret:
             line = line.replace(self._secret, _HIDDEN)
         return hide_tokens(line)
+
+    def line(self, record: logging.LogRecord) -> str:
+        """Return a record as it would be without anything secret in the world."""
+        return super().format(record)
+
+
+class _Json(_Redacting):
+    """One JSON object to a line; what a record says in ``facts`` stands beside its text."""
+
+    def line(self, record: logging.LogRecord) -> str:
+        at = dt.datetime.fromtimestamp(record.created, dt.UTC)
+        fields = {
+            "at": at.isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "thread": record.threadName,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "facts", {}),
+        }
+        if record.exc_info:
+            fields["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(fields, ensure_ascii=False)
 
 
 def hide_tokens(text: str) -> str:
@@ -38,8 +67,10 @@ def hide_tokens(text: str) -> str:
     return _TOKEN.sub(_HIDDEN, text)
 
 
-def start(level: str, data_dir: Path, token: str, *, terminal: bool) -> Path:
-    """Log to ``crier.log`` in *data_dir*, and to the terminal from *terminal* on.
+def start(
+    level: str, data_dir: Path, token: str, *, terminal: bool, form: Literal["text", "json"]
+) -> Path:
+    """Log to ``crier.log`` in *data_dir*, and to the terminal, in text, where *terminal* is set.
 
     Returns:
         The log file.
@@ -48,17 +79,16 @@ def start(level: str, data_dir: Path, token: str, *, terminal: bool) -> Path:
         OSError: the folder or the file can't be written.
     """
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = data_dir / "crier.log"
-    formatter = _Redacting(token)
-    handlers: list[logging.Handler] = [
-        logging.handlers.RotatingFileHandler(
-            path, maxBytes=_FILE_BYTES, backupCount=_FILES, encoding="utf-8"
-        )
-    ]
+    path = data_dir / FILE_NAME
+    file = logging.handlers.RotatingFileHandler(
+        path, maxBytes=_FILE_BYTES, backupCount=_FILES, encoding="utf-8"
+    )
+    file.setFormatter(_Json(token) if form == "json" else _Redacting(token))
+    handlers: list[logging.Handler] = [file]
     if terminal:
-        handlers.append(logging.StreamHandler(sys.stderr))
-    for handler in handlers:
-        handler.setFormatter(formatter)
+        shown = logging.StreamHandler(sys.stderr)
+        shown.setFormatter(_Redacting(token))
+        handlers.append(shown)
     logging.basicConfig(level=level, handlers=handlers, force=True)
     for chatty in ("httpx", "httpcore", "aiosqlite", "asyncio", "uvicorn", "telegram"):
         logging.getLogger(chatty).setLevel(max(logging.getLevelName(level), logging.WARNING))

@@ -32,6 +32,7 @@ Json = dict[str, Any]
 
 _MAX_TEXT_CHARS = 4096
 _MAX_CALLBACK_BYTES = 64
+_MAX_ANSWER_CHARS = 200
 _MAX_POLL_S = 50
 _MAX_FILE_BYTES = 20_000_000
 # "about one message a second per chat, bursts tolerated" (Bot API FAQ); how much of a burst is
@@ -158,9 +159,9 @@ class Sandbox:
         message.update(text=text, edit_date=int(time.time()))
         self.push({"edited_message": message})
 
-    def press(self, person: Person, message_id: int, data: str) -> None:
+    def press(self, person: Person, message_id: int, data: str, chat: Json | None = None) -> None:
         """Press the button with *data* under one of the bot's messages."""
-        message = self._messages[person.id, message_id]
+        message = self._messages[(chat or person.as_chat())["id"], message_id]
         query_id = str(secrets.randbelow(10**15))
         self._queries.add(query_id)
         query = {"id": query_id, "from": person.as_user(), "message": message, "data": data}
@@ -295,6 +296,11 @@ class Sandbox:
             raise BotApiError(fault.status, fault.description, fault.retry_after_s)
         return fault.raw
 
+    def _chat(self, chat_id: int) -> Json:
+        """Return a chat in which someone wrote."""
+        found = (m["chat"] for (chat, _), m in self._messages.items() if chat == chat_id)
+        return next(found, {"id": chat_id, "type": "private"})
+
     def _spend(self, chat_id: int) -> None:
         """Take one message from a chat's allowance."""
         left, since_s = self._tokens[chat_id]
@@ -385,7 +391,7 @@ class Sandbox:
         message: Json = {
             "message_id": next(self._message_ids),
             "date": int(time.time()),
-            "chat": {"id": chat_id, "type": "private"},
+            "chat": self._chat(chat_id),
             "from": await self._do_getme({}),
             "text": text,
         }
@@ -404,7 +410,7 @@ class Sandbox:
         message: Json = {
             "message_id": next(self._message_ids),
             "date": int(time.time()),
-            "chat": {"id": chat_id, "type": "private"},
+            "chat": self._chat(chat_id),
             "from": await self._do_getme({}),
             "voice": {
                 "file_id": self.add_file(content),
@@ -458,6 +464,8 @@ class Sandbox:
                 400,
                 "Bad Request: query is too old and response timeout expired or query ID is invalid",
             )
+        if len(parameters.get("text") or "") > _MAX_ANSWER_CHARS:
+            raise BotApiError(400, "Bad Request: MESSAGE_TOO_LONG")
         self._queries.discard(query_id)
         await self._note(Event("answer", time.monotonic(), text=parameters.get("text") or ""))
         return True

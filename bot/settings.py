@@ -1,7 +1,7 @@
 """Every environment variable: type, unit, default, one-line reason.
 
 The real environment wins over the ``.env`` of the checkout, which wins over the ``.env`` of the
-data folder. An empty value means unset.
+data folder, where `crier setup` writes. An empty value means unset.
 """
 
 import io
@@ -18,9 +18,11 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from audio.types import UnknownVoiceError
 from audio.voices import LANGUAGES, check_voice, language_of
+from bot import keychain
 from bot.cli import UsageError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+_TOKEN = "TELEGRAM_BOT_TOKEN"  # noqa: S105  # its name
 
 _MIN_TOKEN_CHARS = 16
 
@@ -35,7 +37,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
     telegram_bot_token: SecretStr | None = Field(
-        default=None, description="From @BotFather. Secret."
+        default=None,
+        description="From @BotFather. Secret. `keychain`: it is in the Keychain of this Mac.",
     )
     telegram_allowed_users: Annotated[frozenset[int], NoDecode] = Field(
         default=frozenset(),
@@ -108,6 +111,9 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Texts of messages are logged at DEBUG only."
     )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="text for people, json for programs: an object to a line."
+    )
 
     @field_validator("telegram_allowed_users", mode="before")
     @classmethod
@@ -127,9 +133,7 @@ class Settings(BaseSettings):
     @classmethod
     def _check_token(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            bot_id, colon, secret = value.get_secret_value().partition(":")
-            if not (colon and bot_id.isdigit() and secret and secret.isascii()):
-                raise ValueError("it does not look like 123456789:AbC...; copy it from @BotFather")
+            check_token(value.get_secret_value())
         return value
 
     @field_validator("api_token")
@@ -175,7 +179,7 @@ class Settings(BaseSettings):
             raise ValueError("it must look like 22:00-07:00")
         return value
 
-    @field_validator("kokoro_model", "log_level", mode="before")
+    @field_validator("kokoro_model", "log_level", "log_format", mode="before")
     @classmethod
     def _any_case(cls, value: object, info: Any) -> object:
         if not isinstance(value, str):
@@ -217,25 +221,49 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def load(checkout: Path = CHECKOUT) -> tuple[Settings, list[str]]:
+def check_token(value: str) -> None:
+    """Check that *value* has the form of a token.
+
+    Raises:
+        ValueError: it has not; the message does not repeat it.
+    """
+    bot_id, colon, secret = value.partition(":")
+    if not (colon and bot_id.isdigit() and secret and secret.isascii()):
+        raise ValueError("it does not look like 123456789:AbC...; copy it from @BotFather")
+
+
+def load(checkout: Path = CHECKOUT, *, ask_keychain: bool = True) -> tuple[Settings, list[str]]:
     """Read the settings.
 
+    Args:
+        checkout: where Crier is.
+        ask_keychain: False for who needs no token, and would wait for the Keychain in vain.
+
     Returns:
-        The settings, and a warning for each unknown key in a .env file.
+        The settings, and a warning for each unknown key in a .env file, or where the Keychain
+        does not give the token that it should hold.
 
     Raises:
         SettingsError: a value is wrong or a file can't be read; names the variable or the file.
     """
-    near = _read_env(checkout / ".env")
+    near = read_env(checkout / ".env")
     data_dir = _build(near).data_dir
-    far = _read_env(data_dir / ".env")
+    far = read_env(data_dir / ".env")
     warnings = [
         f"{path}: {key} is not a setting of Crier and has no effect."
         for path, values in ((checkout / ".env", near), (data_dir / ".env", far))
         for key in values
         if key.lower() not in Settings.model_fields
     ]
-    return _build({**far, **near}), warnings
+    settings = _build({**far, **near})
+    if ask_keychain and settings.telegram_bot_token is None and _in_keychain({**far, **near}):
+        try:
+            token = keychain.read(str(settings.data_dir))
+        except keychain.KeychainError as exc:
+            warnings.append(str(exc))
+        else:
+            settings = _build({**far, **near, _TOKEN: token})
+    return settings, warnings
 
 
 def data_dir(checkout: Path = CHECKOUT) -> Path:
@@ -243,7 +271,7 @@ def data_dir(checkout: Path = CHECKOUT) -> Path:
     wanted = {name.lower(): value for name, value in os.environ.items()}.get("data_dir")
     if not wanted:
         try:
-            near = _read_env(checkout / ".env")
+            near = read_env(checkout / ".env")
         except SettingsError:
             near = {}
         wanted = {name.lower(): value for name, value in near.items()}.get("data_dir")
@@ -251,7 +279,7 @@ def data_dir(checkout: Path = CHECKOUT) -> Path:
     return Path(wanted).expanduser().absolute() if wanted else default
 
 
-def _read_env(path: Path) -> dict[str, str]:
+def read_env(path: Path) -> dict[str, str]:
     """Return what a .env file sets; nothing where there is none."""
     if not path.exists():
         return {}
@@ -265,9 +293,15 @@ def _read_env(path: Path) -> dict[str, str]:
     return {key: value for key, value in values.items() if value}
 
 
+def _in_keychain(values: dict[str, str]) -> bool:
+    return values.get(_TOKEN) == keychain.IN_KEYCHAIN
+
+
 def _build(values: dict[str, str]) -> Settings:
     try:
         given: dict[str, Any] = {key.lower(): value for key, value in values.items()}
+        if _in_keychain(values):
+            del given[_TOKEN.lower()]
         return Settings(**given)
     except ValidationError as exc:
         lines = []

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import os
 import sqlite3
 import sys
 from collections.abc import Callable, Coroutine
@@ -27,8 +28,27 @@ def configured() -> Settings:
 
 
 def start(options: argparse.Namespace) -> int:
-    """Start the bot, or the demo where there is no token."""
-    return demo(options) if configured().telegram_bot_token is None else _run(None)
+    """Start the bot; where there is no token, offer to set it up, or start the demo."""
+    if configured().telegram_bot_token is not None:
+        return _run(None)
+    if not _wants_setup():
+        return demo(options)
+    from bot.wizard import setup  # noqa: PLC0415  # slow to import
+
+    if code := setup(options):
+        return code
+    if configured().telegram_bot_token is None:
+        return demo(options)
+    # A process of its own, which has neither the voice that was tried nor its threads in it.
+    return os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+
+
+def _wants_setup() -> bool:
+    """Ask, where there is somebody to ask."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    answer = input("Set up Telegram now? [Y/n], where n is the demo in this terminal: ")
+    return not answer.strip().lower().startswith("n")
 
 
 def run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,8 +74,8 @@ def _run(service: Unattended | None) -> int:
     settings = configured()
     if settings.telegram_bot_token is None:
         raise SettingsError(
-            "TELEGRAM_BOT_TOKEN is not set. Ask @BotFather for a token and write it into .env "
-            "(.env.example shows how), or try `crier demo`, which needs none."
+            "TELEGRAM_BOT_TOKEN is not set. `crier setup` asks for it and says where it comes from "
+            "(@BotFather); `crier demo` needs none."
         )
     from bot import app  # noqa: PLC0415  # slow to import
 
@@ -120,7 +140,8 @@ def _prepare(settings: Settings, *, terminal: bool) -> None:
     token = settings.telegram_bot_token.get_secret_value() if settings.telegram_bot_token else ""
     try:
         logs.keep_terminal_clean(settings.data_dir)
-        logs.start(settings.log_level, settings.data_dir, token, terminal=terminal)
+        level, form = settings.log_level, settings.log_format
+        logs.start(level, settings.data_dir, token, terminal=terminal, form=form)
     except OSError as exc:
         raise SettingsError(
             f"DATA_DIR: {settings.data_dir} can't be written to ({exc.strerror}). "

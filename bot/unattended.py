@@ -39,7 +39,7 @@ class Unattended(logging.Handler):
         self._notices = Notices(data_dir / "notices.json")
         self._last_error = ""
         try:
-            logs.start("INFO", data_dir, "", terminal=False)
+            logs.start("INFO", data_dir, "", form="text", terminal=False)
         except OSError:  # the start of the bot will say so
             logging.basicConfig(stream=sys.stderr)
 

@@ -56,7 +56,7 @@ VoiceName = Annotated[
 class Speak(BaseModel):
     """A text for the loudspeaker."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     input: Input
     voice: VoiceName | None = None
@@ -89,7 +89,7 @@ class Result(BaseModel):
 class Skip(BaseModel):
     """What to skip."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     id: int | None = Field(None, description="Left out: what sounds.")
 
@@ -126,6 +126,7 @@ class StatusNow(BaseModel):
     speaking: bool
     speaking_id: int | None
     left_s: float
+    buffer_s: float
     paused: bool
     gain: float
     waiting: int
@@ -136,6 +137,7 @@ class StatusNow(BaseModel):
     last_error: str
     blocked: str
     warning: str
+    inaudible: str = Field(description="Why the last message can't have been heard: muted.")
     voice: str
     volume: int
     quiet: str = Field(description="Why nothing is said now; empty where it is.")
@@ -164,7 +166,7 @@ class Queue(BaseModel):
 class Move(BaseModel):
     """Where to put a message."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     before: int | None = Field(description="Which one shall follow it; null: none.")
 
@@ -208,7 +210,7 @@ class DeviceList(BaseModel):
 class ChooseDevice(BaseModel):
     """Where sound shall go."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     name: str | None = Field(
         max_length=200,
@@ -235,9 +237,25 @@ class Voices(BaseModel):
 class Volume(BaseModel):
     """How loud, beside the computer's own volume."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     percent: int = Field(ge=0, le=150)
+
+
+class Model(BaseModel):
+    """OpenAI's Model."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str = "crier"
+
+
+class Models(BaseModel):
+    """OpenAI's list of them."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
 
 
 class Health(BaseModel):

@@ -27,6 +27,10 @@ PYTHONS = ">=3.11,<3.14"
 NEEDED_MB = 1500
 OLDEST_MACOS = 14
 
+LANGUAGES = ("japanese", "chinese")
+# Which of these were asked for, so that the next set-up keeps them.
+ADDED = VENV / "crier-languages"
+
 DEBIAN_RUN = {"libportaudio2": "PortAudio, which plays the sound"}
 DEBIAN_TEST = {
     "pulseaudio": "the tests' loudspeakers",
@@ -43,6 +47,7 @@ def main() -> int:
     """Set up, and return the exit code."""
     parser = argparse.ArgumentParser(description="Set Crier up.")
     parser.add_argument("--dev", action="store_true", help="what the tests need, too")
+    parser.add_argument("--add", choices=LANGUAGES, help="what reads a language's characters")
     parser.add_argument("--lock", action="store_true", help="write the requirements files anew")
     parser.add_argument("--lock-check", action="store_true", help="resolve them for every machine")
     options = parser.parse_args()
@@ -55,8 +60,12 @@ def main() -> int:
             return 0
         wanted = fingerprint(dev=options.dev)
         if STAMP.exists() and wanted in STAMP.read_text().split() and python().exists():
+            if options.add:
+                add_language(options.add)
             return 0
         set_up(dev=options.dev)
+        if options.add:
+            add_language(options.add)
     except SetupError as exc:
         print(f"\nSet-up stopped: {exc}", file=sys.stderr)
         return 1
@@ -81,6 +90,8 @@ def set_up(*, dev: bool) -> None:
     uv = find_uv()
     make_environment(uv)
     install_requirements(uv, "requirements-dev.txt" if dev else "requirements.txt")
+    for name in added():
+        install_language(uv, name)
     write_launcher(uv)
     say("Model files")
     # Its own message says what went wrong.
@@ -92,10 +103,28 @@ def set_up(*, dev: bool) -> None:
     say(f"Ready after {time.monotonic() - started_s:.0f} s")
 
 
+def add_language(name: str) -> None:
+    """Install what reads the characters of a language, beside the rest."""
+    if name in added():
+        say(f"What reads {name.capitalize()} is installed already")
+        return
+    kinds = [dev for dev in (True, False) if fingerprint(dev=dev) in STAMP.read_text().split()]
+    install_language(find_uv(), name)
+    ADDED.write_text("\n".join([*added(), name]) + "\n")
+    STAMP.write_text("\n".join(fingerprint(dev=kind) for kind in kinds) + "\n")
+    say("Installed. A bot that runs already reads it after a restart.")
+
+
+def added() -> "list[str]":
+    """Return the languages that were asked for."""
+    return ADDED.read_text().split() if ADDED.exists() else []
+
+
 def fingerprint(*, dev: bool) -> str:
     """Return what the environment was made from; another one means set up again."""
     digest = hashlib.sha256(f"{sys.platform} {ROOT}".encode())
-    for name in ("requirements-dev.txt" if dev else "requirements.txt", "scripts/setup.py"):
+    files = ["requirements-dev.txt" if dev else "requirements.txt", "scripts/setup.py"]
+    for name in files + [f"requirements-{language}.txt" for language in added()]:
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()
 
@@ -218,6 +247,16 @@ def install_requirements(uv: str, requirements: str) -> None:
         raise SetupError("the Python packages could not be installed (see above).")
 
 
+def install_language(uv: str, name: str) -> None:
+    """Install exactly what the lock file of a language says, and leave the rest."""
+    requirements = f"requirements-{name}.txt"
+    say(f"Installing {requirements}")
+    command = [uv, "pip", "install", "--require-hashes", "--only-binary", ":all:"]
+    command += ["--python", str(python()), "-r", str(ROOT / requirements)]
+    if run(command) != 0:
+        raise SetupError(f"what reads {name.capitalize()} could not be installed (see above).")
+
+
 def write_launcher(uv: str) -> None:
     """Put the command `crier` into the environment, and the uv that it may need beside it."""
     site = output([str(python()), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
@@ -235,10 +274,15 @@ def lock(uv: str) -> None:
     """Write requirements.txt and requirements-dev.txt from pyproject.toml."""
     compile_ = [uv, "pip", "compile", "--quiet", "--upgrade", "--universal", "--generate-hashes"]
     compile_ += ["--no-emit-index-url", "--no-header", "--only-binary", ":all:"]
-    compile_ += ["--python-version", "3.11", "pyproject.toml"]
+    compile_ += ["--python-version", "3.11"]
     for extra in ([], ["--group", "dev"]):
         name = "requirements-dev.txt" if extra else "requirements.txt"
-        if run([*compile_, *extra, "-o", name]) != 0:
+        if run([*compile_, "pyproject.toml", *extra, "-o", name]) != 0:
+            raise SetupError(f"{name} could not be made (see above).")
+    for language in LANGUAGES:
+        name = f"requirements-{language}.txt"
+        group = ["--constraint", "requirements.txt", "--group", f"pyproject.toml:{language}"]
+        if run([*compile_, *group, "-o", name]) != 0:
             raise SetupError(f"{name} could not be made (see above).")
 
 
@@ -251,7 +295,8 @@ def lock_check(uv: str) -> None:
             command = [uv, "pip", "install", "--dry-run", "--quiet", "--require-hashes"]
             command += ["--only-binary", ":all:", "--target", str(VENV / "nowhere")]
             command += ["--python-version", version, "--python-platform", machine]
-            if run([*command, "-r", "requirements-dev.txt"], env=env) != 0:
+            names = ["dev", *LANGUAGES]
+            if any(run([*command, "-r", f"requirements-{name}.txt"], env=env) for name in names):
                 raise SetupError(f"no resolution for Python {version} on {machine} (see above).")
             print(f"resolves for Python {version} on {machine}")
 

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from pydantic import SecretStr
 
@@ -23,6 +24,10 @@ from tests.tones import ToneVoice
 TOKEN = "4217:canary-AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
 ALICE = Person(7, "Alice")
 STRANGER = Person(666, "Mallory")
+
+# Speed is measured in bench/, not here.
+hypothesis.settings.register_profile("crier", deadline=None)
+hypothesis.settings.load_profile("crier")
 
 # The tests' own settings only: whoever runs them may have a real bot configured.
 _USER_SETTINGS = load()[0]

@@ -9,8 +9,11 @@ A stand-in for the module `sounddevice`, after PortAudio v19.7.0 (pa_mac_core.c,
 - A vanished device plays nothing more: the ring stays full, and no call fails.
 - A write without room waits in C. An abort from another thread leaves it there for ever.
 - An abort costs 100 ms.
+
+`Hal` stands in for the framework CoreAudio itself: properties of devices, read through ctypes.
 """
 
+import ctypes
 import threading
 import time
 from dataclasses import dataclass, field
@@ -38,6 +41,8 @@ class Device:
     name: str
     latency_s: float = 0.02
     """What it plays later than it takes."""
+    inaudible: str = ""
+    """As `audio.coreaudio.inaudible` tells it."""
     vanished_s: float | None = None
     played: list[tuple[float, Samples]] = field(default_factory=list)
     """Stretches of sound, each with the time of its first frame."""
@@ -63,6 +68,7 @@ class CoreAudio:
         self.connected = [Device(name) for name in names]
         self.default_device = self.connected[0] if names else None
         self.failing_starts = 0
+        self.scans = 0
         self.threads: set[int] = set()
         """Those that called anything."""
         self._initialized = 0
@@ -75,6 +81,14 @@ class CoreAudio:
     def default_output_id(self) -> int | None:
         """Return what the CoreAudio property says, now and not as of PortAudio's start."""
         return None if self.default_device is None else id(self.default_device)
+
+    def device_ids(self) -> tuple[int, ...]:
+        """Return the system's numbers of the devices; one that comes back has another."""
+        return tuple(map(id, self.connected))
+
+    def inaudible(self, name: str) -> str | None:
+        """Return what the device's mute and volume say."""
+        return next((device.inaudible for device in self.connected if device.name == name), None)
 
     def disconnect(self, device: Device) -> None:
         """Take a device away; the first of those left is the default."""
@@ -99,6 +113,7 @@ class CoreAudio:
             self.failing_starts -= 1
             raise PortAudioError("Error initializing PortAudio: Internal PortAudio error", -9986)
         self._initialized += 1
+        self.scans += 1
         self._known = list(self.connected)
         index = self._known.index(self.default_device) if self.default_device else -1
         self.default.device = [-1, index]
@@ -250,3 +265,76 @@ class Stream:
             self._queue = self._queue[frames:]
         self._dry = self._dry or due - self._drained > frames
         self._drained = max(self._drained, due)
+
+
+class Hal:
+    """The frameworks CoreAudio and CoreFoundation, as far as `audio.coreaudio` asks them.
+
+    After AudioHardware.h: every property has a selector, a scope and an element; one that an
+    object does not have is kAudioHardwareUnknownPropertyError ('who?'); a string comes as a
+    reference that its reader has to release.
+    """
+
+    _UNKNOWN = int.from_bytes(b"who?", "big")
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self.properties: dict[tuple[int, str, str, int], Any] = {}
+        """Object, selector, scope, element -> int, float, str or a tuple of numbers."""
+        self._strings: dict[int, bytes] = {}
+        self.kept_references = 0
+
+    def set(self, object_id: int, selector: str, value: Any, *, element: int = 0) -> None:
+        """Give an object a property; a control of a device's output has scope ``outp``."""
+        scope = "outp" if selector in ("mute", "volm") else "glob"
+        self.properties[object_id, selector, scope, element] = value
+
+    def _find(self, object_id: Any, address: Any) -> Any:
+        names = (
+            number.to_bytes(4, "big").decode()
+            for number in (address._obj.selector, address._obj.scope)
+        )
+        return self.properties.get((object_id.value, *names, address._obj.element))
+
+    def AudioObjectHasProperty(self, object_id: Any, address: Any) -> int:  # noqa: N802
+        """Return a Boolean, whose upper bytes mean nothing."""
+        return 0x4100 | (self._find(object_id, address) is not None)
+
+    def AudioObjectGetPropertyDataSize(self, *arguments: Any) -> int:  # noqa: N802
+        """Tell how many bytes a property has."""
+        object_id, address, _, _, size = arguments
+        found = self._find(object_id, address)
+        if found is None:
+            return self._UNKNOWN
+        size._obj.value = 4 * len(found) if isinstance(found, tuple) else 4
+        return 0
+
+    def AudioObjectGetPropertyData(self, *arguments: Any) -> int:  # noqa: N802
+        """Write a property where it was asked for."""
+        object_id, address, _, _, _, out = arguments
+        found = self._find(object_id, address)
+        if found is None:
+            return self._UNKNOWN
+        if isinstance(found, tuple):
+            out._obj[:] = found
+        elif isinstance(found, str):
+            reference = 0x1000 + len(self._strings)
+            self._strings[reference] = found.encode()
+            self.kept_references += 1
+            out._obj.value = reference
+        else:
+            out._obj.value = found
+        return 0
+
+    def CFStringGetCString(self, reference: Any, out: Any, size: Any, encoding: Any) -> int:  # noqa: N802
+        """Copy a string."""
+        content = self._strings[reference.value]
+        assert encoding.value == 0x08000100  # UTF-8
+        assert len(content) < size.value
+        ctypes.memmove(out, content + b"\0", len(content) + 1)
+        return 1
+
+    def CFRelease(self, reference: Any) -> None:  # noqa: N802
+        """Forget a string."""
+        del self._strings[reference.value]
+        self.kept_references -= 1

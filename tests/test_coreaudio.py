@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from audio import coreaudio
 from audio.pipeline import SpeechPipeline
 from audio.speaker import PortAudioSpeaker
 from audio.types import SAMPLE_RATE_HZ, Ended, Fact, Held, Outcome, SentenceHeard, Utterance
-from tests.coreaudio import CoreAudio, Device, PortAudioError
+from tests.coreaudio import CoreAudio, Device, Hal, PortAudioError
 from tests.tones import Heard, ToneVoice, tell
 
 SIX = " ".join(f"This is number {number}." for number in range(1, 7))
@@ -29,7 +30,7 @@ class Mac:
             wanted,
             full_at_open=True,
             load_library=self.library.load,
-            default_output_id=self.library.default_output_id,
+            system=self.library,
         )
         self.devices = list(self.library.connected)
         self.voice = ToneVoice()
@@ -94,6 +95,20 @@ def test_a_message_is_heard_once_and_whole(start: Callable[..., Mac]) -> None:
 
     assert mac.ended().outcome is Outcome.HEARD
     assert heard(mac.devices[0]) == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_end_tells_how_it_went(start: Callable[..., Mac]) -> None:
+    """The last fact says in how many chunks a message was made and how soon it sounded."""
+    mac = start("MacBook Speakers")
+    mac.say("Number 1. Number 2.")
+    mac.say("Number 3.")
+    first, behind = mac.ended(), mac.ended()
+
+    assert first.chunks >= 1
+    assert first.first_sound_ms is not None
+    assert 0 < first.first_sound_ms < 5000
+    assert behind.first_sound_ms is None  # it waited for the first
+    assert first.underruns == behind.underruns == 0
 
 
 def test_sound_follows_the_default_after_the_sentence(start: Callable[..., Mac]) -> None:
@@ -162,6 +177,7 @@ def test_portaudio_that_will_not_start_is_tried_again(start: Callable[..., Mac])
     mac.say("Number 1.")
     mac.ended()
     time.sleep(0.6)
+    mac.library.connected.append(Device("AirPods"))  # so that it is started anew
     mac.library.failing_starts = 2
     mac.say("Number 2.")
     held = mac.wait_for(lambda f: isinstance(f, Held))
@@ -183,6 +199,99 @@ def test_stop_works_on_a_device_that_vanished(start: Callable[..., Mac]) -> None
 
     assert mac.ended().outcome is Outcome.STOPPED
     assert time.monotonic() - asked_s < 1
+
+
+def test_devices_are_scanned_again_only_when_they_have_changed(start: Callable[..., Mac]) -> None:
+    """A scan may hang on a Mac, so an open without a change goes without; after one, not."""
+    mac = start("MacBook Speakers")
+    counts = []
+    for number in (1, 2, 3):
+        if number == 3:
+            mac.library.connected.append(Device("AirPods"))
+        mac.say(f"Number {number}.")
+        mac.ended()
+        counts.append(mac.library.scans)
+        time.sleep(0.6)  # the burst is over and the stream closed
+
+    assert counts == [1, 1, 2]
+
+
+def test_a_device_that_failed_is_scanned_for_again(start: Callable[..., Mac]) -> None:
+    """After a loss the list of the last scan counts for nothing, whatever the system says."""
+    mac = start("MacBook Speakers")
+    mac.say(SIX)
+    mac.sentence_heard(0)
+    mac.devices[0].vanish()  # and the system still lists it
+    mac.wait_for(lambda f: isinstance(f, Held))
+
+    assert mac.library.scans > 1
+
+
+def test_a_muted_mac_is_told_with_the_end(start: Callable[..., Mac]) -> None:
+    """What a muted device played was not heard by anybody: its end says so, the status too."""
+    mac = start("MacBook Speakers")
+    mac.say("Number 1.")
+    assert mac.ended().warning == ""
+    mac.devices[0].inaudible = "muted"
+    mac.say("Number 2.")
+
+    muted = mac.ended()
+    assert muted.outcome is Outcome.HEARD
+    assert muted.warning == "muted"
+    assert mac.pipeline.status().inaudible == "muted"
+
+
+@pytest.fixture
+def hal(monkeypatch: pytest.MonkeyPatch) -> Hal:
+    """Return the frameworks of a Mac with two loudspeakers, AirPods (12) being the default."""
+    hal = Hal()
+    hal.set(1, "dev#", (11, 12))
+    hal.set(1, "dOut", 12)
+    hal.set(11, "lnam", "MacBook Speakers")
+    hal.set(12, "lnam", "Ann's AirPods")
+    monkeypatch.setattr(coreaudio, "_library", lambda _name="": hal)
+    return hal
+
+
+def test_the_system_tells_its_devices_and_its_default(hal: Hal) -> None:
+    """The numbers of the devices and of the default come from the system's properties."""
+    assert coreaudio.device_ids() == (11, 12)
+    assert coreaudio.default_output_id() == 12
+    hal.set(1, "dOut", 0)
+    assert coreaudio.default_output_id() is None
+
+
+@pytest.mark.parametrize(
+    ("controls", "expected"),
+    [
+        ({}, ""),
+        ({("mute", 0): 0, ("volm", 0): 0.4}, ""),
+        ({("mute", 0): 1, ("volm", 0): 0.4}, "muted"),
+        ({("volm", 0): 0.0}, "at volume 0"),
+        ({("volm", 1): 0.0, ("volm", 2): 0.3}, ""),
+        ({("volm", 1): 0.0, ("volm", 2): 0.0}, "at volume 0"),
+        ({("mute", 1): 1, ("mute", 2): 1}, "muted"),
+    ],
+)
+def test_mute_and_volume_are_read_where_a_device_has_them(
+    hal: Hal, controls: dict[tuple[str, int], float], expected: str
+) -> None:
+    """Some devices have controls of their own, some on each channel, some none."""
+    for (selector, element), value in controls.items():
+        hal.set(11, selector, value, element=element)
+
+    assert coreaudio.inaudible("MacBook Speakers") == expected
+    assert coreaudio.inaudible("Ann's AirPods") == ""
+    assert coreaudio.inaudible("gone") is None
+    assert hal.kept_references == 0
+
+
+def test_of_two_devices_with_one_name_the_default_is_asked(hal: Hal) -> None:
+    """Two displays of one make have one name; the one in use is most likely the default."""
+    hal.set(11, "lnam", "Ann's AirPods")
+    hal.set(12, "mute", 1)
+
+    assert coreaudio.inaudible("Ann's AirPods") == "muted"
 
 
 def test_an_abort_from_another_thread_leaves_a_writer_hanging() -> None:

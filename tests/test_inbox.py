@@ -68,37 +68,6 @@ async def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-async def test_a_database_of_the_first_version_is_read(tmp_path: Path) -> None:
-    """What waited before an upgrade is still there after it."""
-    path = tmp_path / "crier.db"
-    old = sqlite3.connect(path)
-    old.executescript(
-        """
-        CREATE TABLE message (id INTEGER PRIMARY KEY, bot_id INTEGER NOT NULL,
-            update_id INTEGER NOT NULL, chat_id INTEGER NOT NULL, message_id INTEGER NOT NULL,
-            text TEXT NOT NULL, accepted_at REAL NOT NULL, state TEXT NOT NULL DEFAULT 'waiting',
-            sentence INTEGER NOT NULL DEFAULT 0, UNIQUE (bot_id, update_id));
-        CREATE TABLE person (user_id INTEGER PRIMARY KEY, name TEXT NOT NULL,
-            paired_at REAL NOT NULL);
-        CREATE TABLE choice (name TEXT PRIMARY KEY, value TEXT NOT NULL, setting TEXT NOT NULL);
-        INSERT INTO message VALUES (5, 4217, 1, 7, 10, 'Still waiting.', 1e9, 'waiting', 1);
-        INSERT INTO person VALUES (7, 'Alice', 1e9);
-        PRAGMA user_version = 1;
-        """
-    )
-    old.close()
-    inbox = await Inbox.open(path)
-    (message,) = await inbox.unfinished(BOT)
-    await inbox.end(message.id, "heard", "👍")
-    owed = await inbox.owed(BOT)
-    people = await inbox.people()
-    await inbox.close()
-
-    assert (message.text, message.sentence) == ("Still waiting.", 1)
-    assert [reaction for _, reaction, _ in owed] == ["👍"]
-    assert people == {7}
-
-
 async def test_ended_messages_are_pruned_when_their_receipts_are_settled(inbox: Inbox) -> None:
     """The database does not grow for ever, and forgets nobody who is still owed an answer."""
     for number in range(3):

@@ -174,9 +174,45 @@ def test_a_second_run_does_nothing(tmp_path: Path) -> None:
 
 def test_no_file_names_an_index() -> None:
     """The lock files record versions and hashes, and no address."""
-    for name in ("requirements.txt", "requirements-dev.txt", "scripts/uv.txt"):
-        text = (CHECKOUT / name).read_text()
+    locks = [*CHECKOUT.glob("requirements*.txt"), CHECKOUT / "scripts" / "uv.txt"]
+    assert len(locks) == 5
+    for name in locks:
+        text = name.read_text()
 
         assert "://" not in text
         assert "--index" not in text
         assert "--hash=sha256:" in text
+
+
+def test_a_language_that_was_added_stays(
+    setup: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is installed once, and again whenever set-up makes the environment anew."""
+    commands: list[str] = []
+
+    def run(command: list[str]) -> int:
+        commands.append(" ".join(command))
+        return 0
+
+    for name in ("check_platform", "check_space", "write_launcher", "make_environment"):
+        monkeypatch.setattr(setup, name, lambda *_: None)
+    monkeypatch.setattr(setup, "install_system_packages", lambda _: None)
+    monkeypatch.setattr(setup, "find_uv", lambda: "uv")
+    monkeypatch.setattr(setup, "run", run)
+    monkeypatch.setattr(setup, "STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(setup, "ADDED", tmp_path / "languages")
+
+    def installed() -> list[str]:
+        found = [Path(c).stem for c in commands if " pip " in c]
+        commands.clear()
+        return found
+
+    setup.set_up(dev=True)
+    assert installed() == ["requirements-dev"]
+    for _ in range(2):
+        setup.add_language("japanese")
+    assert installed() == ["requirements-japanese"]
+    stamped = setup.STAMP.read_text().split()
+    assert stamped == [setup.fingerprint(dev=True), setup.fingerprint(dev=False)]
+    setup.set_up(dev=False)
+    assert installed() == ["requirements", "requirements-japanese"]

@@ -78,7 +78,7 @@ def any_speaker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Audi
                 "speaker_a",
                 full_at_open=True,
                 load_library=mac.load,
-                default_output_id=mac.default_output_id,
+                system=mac,
             )
         )
     else:

@@ -1,0 +1,118 @@
+"""Text -> phonemes where espeak does not know the signs: Japanese and Chinese, by other packages.
+
+They are large, so they are installed on request (``make japanese``, ``make chinese``); without them
+espeak reads what it can. Runs on the synthesis thread, but for `reads_well`.
+"""
+
+import functools
+import importlib.util
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+_NEEDED = {"ja": ("misaki", "pyopenjtalk"), "cmn": ("misaki", "jieba", "pypinyin", "cn2an")}
+
+# misaki writes Japanese for a later Kokoro than v1.0. These are its signs and those that v1.0
+# learned. Source: misaki's ja.py (later) and cutlet.py (v1.0); a test compares them where they are
+# installed.
+_V1 = str.maketrans(
+    {
+        "g": "ɡ",
+        "r": "ɾ",
+        "w": "β",
+        "f": "ɸ",
+        "G": "ɡᵝ",
+        "K": "kᵝ",
+        "ƫ": "tʲ",
+        "ᶀ": "bʲ",
+        "ᶁ": "dʲ",
+        "ᶃ": "ɡʲ",
+        "ᶄ": "kʲ",
+        "ᶆ": "mʲ",
+        "ᶈ": "pʲ",
+        "ᶉ": "ɾʲ",
+    }
+)
+_V1_SOUNDS: tuple[tuple[str, str], ...] = (
+    (r"(?<=[kɡtdbpmɾvɸʦ])(?=i)", "ʲ"),  # palatal before i
+    (r"h(?=i)", "ç"),
+    (r"n(?=i)", "ɲ"),
+    (r"z(?=[aeo])", "ʣ"),
+    (r"(?<=[ʲɕʥʨʦszɲç])u", "ɨ"),
+    (r"u", "ɯ"),
+    (r"ɴ(?=[mpb])", "m"),
+    (r"ɴ(?=[kɡ])", "ŋ"),
+    (r"ɴ(?=[ɲʨʥ])", "ɲ"),
+    (r"ɴ(?=[ntdɾzʣ])", "n"),
+)
+
+_HAN = re.compile(r"([\u3400-\u4dbf\u4e00-\u9fff]+)")
+_LATIN = re.compile(r"([^\W\d_]+(?:['’ -][^\W\d_]+)*)")
+
+
+@functools.cache
+def reads_well(lang: str) -> bool:
+    """Say whether the signs of a language are read as they should be."""
+    return all(importlib.util.find_spec(name) for name in _NEEDED.get(lang, ()))
+
+
+def phonemize(text: str, lang: str, espeak: Callable[[str, str], str]) -> str:
+    """Return *text* in Kokoro's phonemes.
+
+    Args:
+        text: in the language *lang*.
+        lang: espeak-ng's code.
+        espeak: does the same for every language, and for words of another within *text*.
+    """
+    if lang not in _NEEDED or not reads_well(lang):
+        return espeak(text, lang)
+    try:
+        return _japanese(text) if lang == "ja" else _chinese(text, espeak)
+    except Exception:  # both assert that they know every sign; espeak makes something of any
+        log.exception("Not read by misaki")
+        return espeak(text, lang)
+
+
+def _japanese(text: str) -> str:
+    both, _ = _openjtalk()(text)
+    return as_v1(both[: len(both) // 2])  # the rest is the pitch, which v1.0 has no signs for
+
+
+def as_v1(phonemes: str) -> str:
+    """Return misaki's Japanese phonemes as Kokoro v1.0 knows them."""
+    phonemes = phonemes.translate(_V1)
+    for sound, spelled in _V1_SOUNDS:
+        phonemes = re.sub(sound, spelled, phonemes)
+    return phonemes
+
+
+def _chinese(text: str, espeak: Callable[[str, str], str]) -> str:
+    import cn2an  # noqa: PLC0415  # not always there
+
+    read = _pinyin()
+    parts = []
+    for part in _HAN.split(read.map_punctuation(cn2an.transform(text, "an2cn"))):
+        if _HAN.fullmatch(part):
+            parts.append(read.legacy_call(part))
+        else:  # names and the like
+            parts.append(_LATIN.sub(lambda match: f" {espeak(match[0], 'en-us')} ", part))
+    return "".join(parts)
+
+
+@functools.cache
+def _openjtalk() -> Any:
+    from misaki import ja  # noqa: PLC0415  # not always there, and slow to import
+
+    return ja.JAG2P("pyopenjtalk")
+
+
+@functools.cache
+def _pinyin() -> Any:
+    import jieba  # noqa: PLC0415  # not always there
+    from misaki import zh  # noqa: PLC0415
+
+    jieba.setLogLevel(logging.WARNING)  # it tells about its dictionary
+    return zh.ZHG2P

@@ -1,0 +1,102 @@
+"""A real terminal (a pseudo-terminal) with a process in it, for tests."""
+
+import asyncio
+import fcntl
+import os
+import re
+import struct
+import sys
+import termios
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+CTRL_C, ENTER = "\x03", "\r"
+# What moves the cursor, colours text and so on. Source: ECMA-48, and xterm's control sequences.
+_CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\x1b[=>]")
+
+
+class Terminal:
+    """What a person sees and types."""
+
+    def __init__(self, master: int, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.raw = b""
+        self._master = master
+        self._read_to = 0
+        self._more = asyncio.Event()
+        asyncio.get_running_loop().add_reader(master, self._read)
+
+    def _read(self) -> None:
+        try:
+            self.raw += os.read(self._master, 65536)
+        except OSError:  # the other end is closed
+            asyncio.get_running_loop().remove_reader(self._master)
+        self._more.set()
+
+    @property
+    def text(self) -> str:
+        """Everything that was shown so far."""
+        return _CONTROLS.sub("", self.raw.decode(errors="replace"))
+
+    async def see(self, pattern: str, timeout_s: float = 60.0) -> re.Match[str]:
+        """Wait until *pattern* is shown after what was seen before.
+
+        Raises:
+            AssertionError: it was not.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not (found := re.compile(pattern).search(self.text, self._read_to)):
+                    self._more.clear()
+                    await self._more.wait()
+        except TimeoutError:
+            raise AssertionError(f"{pattern!r} is not in:\n{self.text}") from None
+        self._read_to = found.end()
+        return found
+
+    def type(self, keys: str) -> None:
+        """Type *keys*."""
+        os.write(self._master, keys.encode())
+
+    async def answer(self, question: str, line: str) -> None:
+        """Wait for a question, and type a line."""
+        await self.see(question)
+        self.type(line + ENTER)
+
+    async def ended(self) -> int:
+        """Wait for the process, and return its exit code."""
+        return await asyncio.wait_for(self.process.wait(), 30)
+
+
+@asynccontextmanager
+async def terminal(
+    *arguments: str, environment: dict[str, str], cwd: Path
+) -> AsyncIterator[Terminal]:
+    """Run ``python -m bot`` in a terminal; ends it by force if it is still there afterwards."""
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 120, 0, 0))
+
+    def own_terminal() -> None:  # so that Ctrl-C reaches it
+        os.setsid()
+        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "bot", *arguments),
+        env={**environment, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", "LANG": "C.UTF-8"},
+        cwd=cwd,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        preexec_fn=own_terminal,  # no threads between fork and exec
+    )
+    os.close(slave)
+    screen = Terminal(master, process)
+    try:
+        yield screen
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        asyncio.get_running_loop().remove_reader(master)
+        os.close(master)

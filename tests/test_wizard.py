@@ -1,0 +1,197 @@
+"""`crier setup` in a real terminal: from nothing to a bot that speaks, and safely again."""
+
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from bot.inbox import Inbox
+from bot.sandbox import Sandbox
+from bot.settings import CHECKOUT
+from tests.conftest import ALICE, STRANGER, TOKEN, reaction_to, reply_with
+from tests.loudspeaker import Ear, Loudspeakers
+from tests.terminal import CTRL_C, terminal
+
+Environment = dict[str, str]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Return a copy of Crier, whose .env is nobody's."""
+    root = tmp_path / "checkout"
+    for folder in ("audio", "bot"):
+        shutil.copytree(CHECKOUT / folder, root / folder)
+    return root
+
+
+@pytest.fixture
+def environment(
+    tmp_path: Path, checkout: Path, model_dir: Path, sandbox: Sandbox, loudspeakers: Loudspeakers
+) -> Environment:
+    """Return the variables of a new user's shell."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return {
+        **kept,
+        "PYTHONPATH": str(checkout),
+        "MODEL_DIR": str(model_dir),
+        "DATA_DIR": str(tmp_path / "data"),
+        "TELEGRAM_API_URL": sandbox.url,
+        "ALSA_CONFIG_PATH": str(loudspeakers.alsa_config),
+    }
+
+
+def stored(environment: Environment) -> Path:
+    """Return the file that `crier setup` writes."""
+    return Path(environment["DATA_DIR"]) / ".env"
+
+
+async def test_a_new_user_is_led_to_a_bot_that_speaks(
+    environment: Environment, checkout: Path, sandbox: Sandbox, ear_b: Ear
+) -> None:
+    """`make run` in a terminal asks; voice and device are heard, the phone is paired, it runs."""
+    async with terminal(environment=environment, cwd=checkout) as screen:
+        await screen.answer(r"Set up Telegram now\?", "")
+        await screen.see("@BotFather")
+        await screen.answer("Token, not shown", "hello")
+        await screen.see("can't be a token")
+        await screen.answer("Token, not shown", TOKEN[:-1] + "x")
+        await screen.see("does not know this token")
+        await screen.answer("Token, not shown", TOKEN)
+        await screen.see("this is @")
+        number = (await screen.see(r"(\d+) +bf_emma")).group(1)
+        await screen.answer("A number or a name", "bf_ema")
+        await screen.see("Did you mean bf_emma")
+        await screen.answer("A number or a name", number)
+        await screen.answer(r"\[bf_emma\]", "")
+        number = (await screen.see(r"(\d+) +speaker_b")).group(1)
+        await screen.answer("A number, to hear it", number)
+        heard_s = ear_b.wait_for_sound(0.0)
+        await screen.answer(r"\[speaker_b\]", "")
+        await screen.see(r"Stored in .*\.env: TELEGRAM_BOT_TOKEN, KOKORO_VOICE, AUDIO_DEVICE")
+        await screen.answer("Let your phone in now", "y")
+        code = (await screen.see(r"/pair (\w+)")).group(1)
+        sandbox.send(STRANGER, "/pair AAAAAAAA")
+        await sandbox.wait_for(reply_with("not the code"))
+        sandbox.send(ALICE, f"/pair {code}")
+        await sandbox.wait_for(reply_with("Paired"))
+        await screen.see("Alice may speak now")
+        await screen.see("Connected to Telegram")
+        message = sandbox.send(ALICE, "Dinner is ready.")
+        await sandbox.wait_for(reaction_to(message, "👍"))
+
+    assert heard_s > 0
+    assert TOKEN not in screen.text
+    assert TOKEN.partition(":")[2] not in screen.text
+    assert stat.S_IMODE(stored(environment).stat().st_mode) == 0o600
+
+
+async def test_a_second_run_keeps_what_is_set(
+    environment: Environment, checkout: Path, sandbox: Sandbox
+) -> None:
+    """It shows what is set, and Enter all the way through changes no byte."""
+    file = stored(environment)
+    file.parent.mkdir()
+    file.write_text(f"# mine\nTELEGRAM_BOT_TOKEN={TOKEN}\nKOKORO_VOICE=am_michael\nCHIME=true\n")
+    inbox = await Inbox.open(file.parent / "crier.db")
+    await inbox.add_person(ALICE.id, "Alice")
+    await inbox.close()
+    before = file.read_bytes()
+    async with terminal("setup", environment=environment, cwd=checkout) as screen:
+        await screen.see("of bot 4217")
+        await screen.answer("keep it", "")
+        await screen.answer(r"\[am_michael\]", "")
+        await screen.answer(r"\[the default\]", "")
+        await screen.see("These may speak: Alice")
+        code = await screen.ended()
+
+    assert code == 0
+    assert file.read_bytes() == before
+    assert not any(method == "getupdates" for _, method, _ in sandbox.calls)
+
+
+async def test_ctrl_c_leaves_everything_as_it_was(environment: Environment, checkout: Path) -> None:
+    """Given up after the token, nothing is stored anywhere."""
+    async with terminal("setup", environment=environment, cwd=checkout) as screen:
+        await screen.answer("Token, not shown", TOKEN)
+        await screen.see("A number or a name")
+        screen.type(CTRL_C)
+        await screen.see("Nothing was changed")
+        code = await screen.ended()
+
+    assert code == 1
+    assert not Path(environment["DATA_DIR"]).exists()
+    assert not (checkout / ".env").exists()
+
+
+async def test_without_a_network_a_token_may_be_kept(
+    environment: Environment, checkout: Path, ear_a: Ear
+) -> None:
+    """The token can't be tried then; it is kept if that is wished, and the phone may come later."""
+    environment["TELEGRAM_API_URL"] = "http://127.0.0.1:1"
+    async with terminal("setup", environment=environment, cwd=checkout) as screen:
+        await screen.answer("Token, not shown", TOKEN)
+        await screen.see("can't be reached now")
+        await screen.answer("Keep the token", "y")
+        await screen.answer("A number or a name", "")
+        await screen.answer("A number, to hear it", "")
+        await screen.answer("Let your phone in now", "y")
+        await screen.see("can't be reached, trying on")
+        await screen.answer("Enter goes on without", "")
+        await screen.see("make run")
+        code = await screen.ended()
+
+    assert code == 0
+    assert TOKEN in stored(environment).read_text()
+    assert ear_a.spans() == []
+
+
+async def test_what_the_checkout_sets_is_changed_there(
+    environment: Environment, checkout: Path
+) -> None:
+    """A value in the checkout's .env would win, so that is where the new one goes."""
+    near = checkout / ".env"
+    near.write_text(f"TELEGRAM_BOT_TOKEN={TOKEN}\nKOKORO_VOICE=am_michael # mine\n")
+    async with terminal("setup", environment=environment, cwd=checkout) as screen:
+        await screen.answer("keep it", "")
+        await screen.answer("A number or a name", "af_bella")
+        await screen.answer(r"\[af_bella\]", "")
+        await screen.answer("A number, to hear it", "")
+        await screen.see(f"Stored in {near}: KOKORO_VOICE")
+        await screen.answer("Let your phone in now", "n")
+        code = await screen.ended()
+
+    assert code == 0
+    assert near.read_text() == f"TELEGRAM_BOT_TOKEN={TOKEN}\nKOKORO_VOICE='af_bella'\n"
+    assert not stored(environment).exists()
+
+
+async def test_a_bot_that_runs_is_left_alone(
+    environment: Environment, checkout: Path, sandbox: Sandbox
+) -> None:
+    """Where a Crier runs already, set-up takes no messages away from it."""
+    file = stored(environment)
+    file.parent.mkdir()
+    file.write_text(f"TELEGRAM_BOT_TOKEN={TOKEN}\n")
+    async with (
+        terminal("run", environment=environment, cwd=checkout) as bot,
+        terminal("setup", environment=environment, cwd=checkout) as screen,
+    ):
+        await bot.see("/pair ")
+        await sandbox.wait_for_call("getupdates")
+        await screen.answer("keep it", "")
+        await screen.answer("A number or a name", "")
+        await screen.answer("A number, to hear it", "")
+        await screen.see("Another Crier uses")
+        code = await screen.ended()
+
+    assert code == 0
+    assert "Another program uses" not in bot.text
+
+
+async def test_the_demo_is_one_letter_away(environment: Environment, checkout: Path) -> None:
+    """`make run` in a terminal without a token: n is the chat, as it is for a pipe unasked."""
+    async with terminal(environment=environment, cwd=checkout) as screen:
+        await screen.answer(r"Set up Telegram now\?", "n")
+        await screen.see("This is the demo")
