@@ -35,6 +35,7 @@ def clone(
     shutil.copy(CHECKOUT / ".env.example", home.checkout)
     # As scripts/setup.py writes it, with this environment's Python.
     home.program(f"PYTHONPATH='{home.checkout}' exec '{sys.executable}' -P -m bot \"$@\"")
+    (home.state / "scale").write_text("1")
     # What a user's systemd knows of the loudspeakers.
     manager = {"ALSA_CONFIG_PATH": str(loudspeakers.alsa_config)}
     (home.state / "environment.json").write_text(json.dumps(manager))
