@@ -37,6 +37,10 @@ _RECENT_S = 24 * 3600.0
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?:\s*;\s*([^\\]*))?", re.MULTILINE)
 
 
+# A token that is in the file itself, not in the Keychain.
+_TOKEN_LINE = re.compile(r"(?im)^[^#\n]*token[ \t]*=[ \t]*(?!keychain\b)[^\s#]")
+
+
 # ---- the computer ----
 
 
@@ -147,7 +151,8 @@ def settings(patient: Patient) -> Finding:
         )
     if patient.warnings:
         return warn(
-            " ".join(patient.warnings), "Correct the name (.env.example lists all) or remove it."
+            " ".join(patient.warnings),
+            "Correct the name in .env (.env.example lists all) or remove it, or do as it says.",
         )
     given = sorted(name.upper() for name in patient.settings.model_fields_set)
     return well(f"Set: {', '.join(given)}" if given else "Nothing is set; all as it comes")
@@ -176,9 +181,7 @@ def _mode(path: Path) -> int:
 
 def _has_token(path: Path) -> bool:
     try:
-        return (
-            re.search(r"(?im)^[^#\n]*token[ \t]*=[ \t]*[^\s#]", path.read_text("utf-8")) is not None
-        )
+        return _TOKEN_LINE.search(path.read_text(encoding="utf-8")) is not None
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -212,6 +215,8 @@ def database(patient: Patient) -> Finding:
             "Update this one: `git pull`, then `make setup`.",
         )
     size_mb = path.stat().st_size / 1e6
+    if newest and version < newest:
+        version = f"{version} (the next start makes it {newest})"
     aside = sorted(path.parent.glob(f"{path.name}.damaged-*"))
     found = f"Sound, version {version}, {size_mb:.1f} MB, {waiting} waiting"
     if aside:
@@ -248,7 +253,7 @@ def people(patient: Patient) -> Finding:
     if not paired and not allowed and patient.settings.telegram_bot_token is not None:
         return warn(
             "Nobody may speak yet: nobody is allowed in the settings, nobody is paired.",
-            "Send your bot /pair and the code that `crier` shows when it starts.",
+            "`crier pair` shows a code; send it to your bot: /pair CODE.",
         )
     return well(f"{allowed} allowed in the settings, {paired} paired")
 
@@ -302,24 +307,18 @@ def log(patient: Patient) -> Finding:
     return well(f"{found}, no error within a day")
 
 
-_LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ (\w+) +\S+ +(\S+: .*)")
-
-
 def _lines(path: Path) -> Iterator[tuple[float, str, str]]:
     """Return (seconds since 1970, level, text) of each line of a log, in either form."""
+    from bot.tail import as_json  # noqa: PLC0415  # what it needs may be missing
+
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             try:
-                if line.startswith("{"):
-                    fields = json.loads(line)
-                    at = dt.datetime.fromisoformat(fields["at"])
-                    text = f"{fields['logger']}: {fields['message']}"
-                    yield at.timestamp(), fields["level"], text
-                elif match := _LINE.match(line):
-                    at = dt.datetime.fromisoformat(match[1]).astimezone()
-                    yield at.timestamp(), match[2], match[3]
+                fields = json.loads(as_json(line.rstrip("\n")))
+                at_s = dt.datetime.fromisoformat(fields["at"]).timestamp()
+                yield at_s, fields["level"], f"{fields['logger']}: {fields['message']}"
             except (ValueError, KeyError, TypeError):
-                continue
+                continue  # the lines of a traceback, or one that was cut off
 
 
 # ---- who runs ----

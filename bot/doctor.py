@@ -16,6 +16,7 @@ from urllib.parse import quote
 from bot import __version__, checks, outside_checks, sound_checks
 from bot.cli import FAILED, OK, UsageError
 from bot.examination import (
+    CHECKOUT,
     CannotLookError,
     Check,
     Finding,
@@ -25,6 +26,7 @@ from bot.examination import (
     patient,
     skip,
 )
+from bot.version import commit_of
 
 GROUPS = {
     "This computer": (
@@ -296,7 +298,8 @@ def _rows(found: dict[str, Finding]) -> list[dict[str, str]]:
 
 def report(found: dict[str, Finding]) -> str:
     """Return what was found as Markdown that can be pasted into an issue."""
-    lines = [f"crier doctor {__version__}, {time.strftime('%Y-%m-%d')}", ""]
+    commit = commit_of(CHECKOUT)[:12] or "not from git"
+    lines = [f"crier {__version__} ({commit}), {time.strftime('%Y-%m-%d')}", ""]
     lines += ["| | check | found |", "|---|---|---|"]
     for name, finding in found.items():
         text = finding.found.replace("|", "\\|").replace("\n", " ")

@@ -127,17 +127,21 @@ class Check:
 def patient(checkout: Path = CHECKOUT, *, sound: bool = False) -> Patient:
     """Read the settings as far as they can be read."""
     try:
-        from bot.settings import Settings, SettingsError, load  # noqa: PLC0415  # may be missing
+        from bot.settings import (  # noqa: PLC0415  # what it needs may be missing
+            Settings,
+            SettingsError,
+            data_dir,
+            load,
+        )
     except ImportError:
         return Patient(None, checkout=checkout, sound=sound)
     try:
         settings, warnings = load(checkout)
     except SettingsError as exc:
-        # All that is left to look at is what holds where nothing is set, and where the data is.
-        values: dict[str, Any] = {}
-        for name in ("data_dir", "model_dir"):
-            if given := os.environ.get(name.upper()):
-                values[name] = Path(given).expanduser().absolute()
+        # All that is left to look at is where the data is, and what holds where nothing is set.
+        values: dict[str, Any] = {"data_dir": data_dir(checkout)}
+        if given := os.environ.get("MODEL_DIR"):
+            values["model_dir"] = Path(given).expanduser().absolute()
         return Patient(Settings.model_construct(**values), str(exc), checkout=checkout, sound=sound)
     return Patient(settings, warnings=warnings, checkout=checkout, sound=sound)
 
