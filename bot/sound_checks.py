@@ -19,10 +19,7 @@ if TYPE_CHECKING:
     from audio.types import Ended
 
 SENTENCE = "This is Crier. If you can hear this, everything works."
-_SAMPLE = (
-    "Your parcel has come, and somebody has to sign for it; the man at the door says that he "
-    "can wait for five minutes."
-)
+_SAMPLE = "Your parcel has come, and somebody has to sign for it."
 _SLOW = 0.8
 """Seconds of work for a second of speech from which on it may have to wait between sentences."""
 _FASTER = 1.25
