@@ -7,15 +7,12 @@ import os
 import platform
 import re
 import shutil
-import sqlite3
 import stat
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote
 
 from bot.examination import (
     CannotLookError,
@@ -195,14 +192,15 @@ def database(patient: Patient) -> Finding:
     if not path.exists():
         return skip("None yet; it is made at the first start")
     try:
-        with closing(_reading(path)) as connection:
-            said = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            waiting = connection.execute(
-                "SELECT count(*) FROM message WHERE state IN ('waiting', 'held')"
-            ).fetchone()[0]
-    except sqlite3.Error as exc:
-        said, version, waiting = str(exc), 0, 0
+        said, version = (
+            patient.query(f"PRAGMA {question}")[0][0]
+            for question in ("quick_check(1)", "user_version")
+        )
+        waiting = patient.query("SELECT count(*) FROM message WHERE state IN ('waiting', 'held')")[
+            0
+        ][0]
+    except CannotLookError as exc:
+        said, version, waiting = str(exc.__cause__), 0, 0
     if said != "ok":
         return fail(
             f"{path} is damaged ({said}).",
@@ -227,10 +225,6 @@ def database(patient: Patient) -> Finding:
     return well(found)
 
 
-def _reading(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=2)
-
-
 def _schema_version() -> int:
     try:
         from bot import inbox  # noqa: PLC0415  # its library may be missing
@@ -241,14 +235,7 @@ def _schema_version() -> int:
 
 def people(patient: Patient) -> Finding:
     """Whether somebody may speak."""
-    path = patient.settings.data_dir / "crier.db"
-    paired = 0
-    if path.exists():
-        try:
-            with closing(_reading(path)) as connection:
-                paired = connection.execute("SELECT count(*) FROM person").fetchone()[0]
-        except sqlite3.Error as exc:
-            raise CannotLookError("The database can't be read; see database.") from exc
+    paired = len(patient.query("SELECT user_id FROM person"))
     allowed = len(patient.settings.telegram_allowed_users)
     if not paired and not allowed and patient.settings.telegram_bot_token is not None:
         return warn(
@@ -263,14 +250,8 @@ def quiet(patient: Patient) -> Finding:
     from bot.quiet import Quiet  # noqa: PLC0415
 
     quiet = Quiet(patient.settings.quiet_hours)
-    path = patient.settings.data_dir / "crier.db"
-    if path.exists():
-        try:
-            with closing(_reading(path)) as connection:
-                row = connection.execute("SELECT value FROM choice WHERE name = 'mute'").fetchone()
-        except sqlite3.Error as exc:
-            raise CannotLookError("The database can't be read; see database.") from exc
-        quiet.mute(float(row[0]) if row else 0.0)
+    for (until,) in patient.query("SELECT value FROM choice WHERE name = 'mute'"):
+        quiet.mute(float(until))
     if reason := quiet.reason():
         return warn(
             f"{reason} What comes is kept until then.",

@@ -1,17 +1,16 @@
 """`crier doctor`: looks at everything, says what is wrong and how to mend it."""
 
 import argparse
+import contextlib
 import json
 import os
 import re
-import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 from bot import __version__, checks, outside_checks, sound_checks
 from bot.cli import FAILED, OK, UsageError
@@ -245,12 +244,13 @@ class Secrets:
             self._hidden = [("<token>", token.get_secret_value())] if token else []
             if api_token := outside_checks.api_token(someone):
                 self._hidden.append(("<token>", api_token))
-            with _stored(settings.data_dir / "crier.db") as query:
-                ids |= {str(row[0]) for row in query("SELECT user_id FROM person")}
-                names |= {str(row[0]) for row in query("SELECT name FROM person")}
-                for row in query("SELECT user_id, chat_id, text FROM message"):
-                    ids |= {str(row[0]), str(row[1])}
-                    texts.add(str(row[2]))
+            with contextlib.suppress(CannotLookError):  # then nothing of it can be told either
+                for user, name in someone.query("SELECT user_id, name FROM person"):
+                    ids.add(str(user))
+                    names.add(str(name))
+                for *numbers, text in someone.query("SELECT user_id, chat_id, text FROM message"):
+                    ids.update(map(str, numbers))
+                    texts.add(str(text))
             # A shorter one may be a word of ours; and no text is logged but at DEBUG.
             self._hidden += [("<text>", text) for text in texts if len(text) >= _FEWEST_LETTERS]
             self._hidden += [("<name>", name) for name in names]
@@ -269,21 +269,6 @@ class Secrets:
     def hidden(self, finding: Finding) -> Finding:
         """Return a finding that anybody may read."""
         return Finding(finding.state, self.hide(finding.found), self.hide(finding.mend))
-
-
-@contextmanager
-def _stored(path: Path) -> Iterator[Callable[[str], list[tuple[object, ...]]]]:
-    """Give what asks the database; it answers nothing where that can't be read."""
-
-    def query(sql: str) -> list[tuple[object, ...]]:
-        try:
-            uri = f"file:{quote(str(path))}?mode=ro"
-            with closing(sqlite3.connect(uri, uri=True, timeout=2)) as connection:
-                return connection.execute(sql).fetchall()
-        except sqlite3.Error:
-            return []
-
-    yield query if path.exists() else lambda _: []
 
 
 # ---- showing ----

@@ -6,13 +6,16 @@ package is missing. A check blocks, runs in a thread of its own, and does not kn
 
 import importlib.metadata
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 _TOOL_TIMEOUT_S = 5.0
+_DATABASE_TIMEOUT_S = 2.0
 
 
 class State(StrEnum):
@@ -101,6 +105,22 @@ class Patient:
         if self._settings is None:
             raise CannotLookError("The settings can't be read; see packages.")
         return self._settings
+
+    def query(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
+        """Ask the database, without changing it; nothing where there is none.
+
+        Raises:
+            CannotLookError: it can't be read.
+        """
+        path = self.settings.data_dir / "crier.db"
+        if not path.exists():
+            return []
+        try:
+            uri = f"file:{quote(str(path))}?mode=ro"
+            with closing(sqlite3.connect(uri, uri=True, timeout=_DATABASE_TIMEOUT_S)) as database:
+                return database.execute(sql, values).fetchall()
+        except sqlite3.Error as exc:
+            raise CannotLookError(f"The database can't be read ({exc}); see database.") from exc
 
     def output(self, *command: str) -> str:
         """Return what a system's tool prints; nothing where it fails, hangs or is missing."""
