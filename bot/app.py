@@ -41,6 +41,7 @@ from bot.events import Events
 from bot.handlers import Handlers
 from bot.inbox import Inbox, InboxError
 from bot.intake import Intake
+from bot.metrics import Metrics
 from bot.notes import Notes
 from bot.people import People
 from bot.polling import Polling, UpdatesRequest
@@ -48,6 +49,7 @@ from bot.preferences import Preferences
 from bot.receipts import Outbox
 from bot.server import listening, serving, token_of
 from bot.settings import Settings
+from bot.speech import Studio
 from bot.strip import Strip
 from bot.voices import Voices
 from bot.watch import Watch
@@ -172,7 +174,8 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         stack.push_async_callback(_release, pipeline)
         if http:
             api = Api(
-                *(settings, pipeline, inbox, delivery, intake, controls, polling, events, bot_id)
+                *(settings, pipeline, inbox, delivery, intake, controls, polling, events),
+                *(Studio(pipeline), Metrics(pipeline, delivery, events), bot_id),
             )
             # Pushed last, so it comes first: nobody else is let in.
             await stack.enter_async_context(_http(settings, api, sockets))

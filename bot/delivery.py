@@ -13,7 +13,7 @@ from telegram.constants import ReactionEmoji
 
 from audio.pace import Pace, letters
 from audio.pipeline import SpeechPipeline
-from audio.types import Ended, Fact, Held, Outcome, SentenceHeard, Silenced, Utterance
+from audio.types import Ended, Fact, Held, Outcome, SentenceHeard, Silenced, Sounding, Utterance
 from audio.voices import language_of
 from bot import inbox as states
 from bot import receipts
@@ -213,19 +213,23 @@ class Delivery:
     def utterance(self, message: Message) -> Utterance:
         """Return the order that a message is."""
         voice = message.voice or self._settings.kokoro_voice
-        own = self._settings.lang if voice == self._settings.kokoro_voice else language_of(voice)
         return Utterance(
             message.id,
             message.text,
             voice,
             self._speed(message),
-            message.lang or own,
+            message.lang or self.lang_of(voice),
             message.sentence,
             recording=message.file,
             chime=not message.file
             and (self._settings.chime if message.chime is None else message.chime),
             urgent=message.urgent,
         )
+
+    def lang_of(self, voice: str) -> str:
+        """Return the language in which a voice speaks where nothing else is said."""
+        own = voice == self._settings.kokoro_voice
+        return self._settings.lang if own else language_of(voice)
 
     def _speed(self, message: Message) -> float:
         return message.speed or self._settings.kokoro_speed
@@ -517,6 +521,8 @@ class Delivery:
 
     def _tell(self, message: Message, fact: Fact, reason: str) -> None:
         match fact:
+            case Sounding():
+                self._events.sounding(fact)
             case SentenceHeard(id_, sentence):
                 self._events.sentence(id_, sentence)
             case Silenced(id_, took_s):
