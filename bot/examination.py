@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +70,15 @@ class CannotLookError(Exception):
     """A check depends on something that is not there; the message says what."""
 
 
+def _unsaid(_: str) -> None:
+    """Say nothing: nobody looks."""
+
+
+def _undone(_: str) -> bool:
+    """Ask nobody."""
+    return False
+
+
 @dataclass(eq=False, slots=True)
 class Patient:
     """What the checks are told, and what they tell each other."""
@@ -84,11 +93,11 @@ class Patient:
     platform: str = sys.platform
     sound: bool = False
     """Whether something may sound."""
-    say: Callable[[str], None] = lambda _: None
+    say: Callable[[str], None] = _unsaid
     """Shows what goes on within a check, until the next word of it."""
-    tell: Callable[[str], None] = lambda _: None
+    tell: Callable[[str], None] = _unsaid
     """Tells the one at the computer what to do."""
-    ask: Callable[[str], bool] = lambda _: False
+    ask: Callable[[str], bool] = _undone
     """Tells the one at the computer what to do, and waits; False where it can't be done."""
     clock_off_s: float | None = None
     """By how much this computer's clock is ahead of Telegram's."""
@@ -105,6 +114,10 @@ class Patient:
         if self._settings is None:
             raise CannotLookError("The settings can't be read; see packages.")
         return self._settings
+
+    def alone(self) -> "Patient":
+        """Return a copy that can be sent to another process."""
+        return replace(self, say=_unsaid, tell=_unsaid, ask=_undone)
 
     def query(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
         """Ask the database, without changing it; nothing where there is none.
@@ -142,6 +155,8 @@ class Check:
     limit_s: float = 20.0
     audio: bool = False
     """It calls PortAudio."""
+    apart: bool = False
+    """It calls what is written in C and may take the process with it, so it gets its own."""
 
 
 def patient(checkout: Path = CHECKOUT, *, sound: bool = False) -> Patient:
