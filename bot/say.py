@@ -5,7 +5,7 @@ import contextlib
 import shutil
 import sys
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -209,13 +209,10 @@ def _write(client: Client, text: str, order: dict[str, Any], path: Path) -> int:
         order["voice"] = client.get("/v1/voices")["default"]
     part = path.with_name(f"{path.name}.part")
     try:
-        with part.open("wb") as file:
-            wav = _wav(file) if form == "wav" else None
+        with part.open("wb") as file, _writing(file, form) as write:
             for sound in client.sound(order):
-                (wav.writeframesraw if wav else file.write)(sound)
+                write(sound)
                 _show(f"{path.name}: {file.tell() / 1000:.0f} kB")
-            if wav:
-                wav.close()
         part.replace(path)
     except OSError as exc:
         raise ClientError(f"{path} can't be written: {exc.strerror}.") from exc
@@ -227,7 +224,12 @@ def _write(client: Client, text: str, order: dict[str, Any], path: Path) -> int:
     return OK
 
 
-def _wav(file: BinaryIO) -> wave.Wave_write:
-    wav = wave.Wave_write(file)
-    wav.setparams((1, 2, _SAMPLE_RATE_HZ, 0, "NONE", ""))
-    return wav
+@contextlib.contextmanager
+def _writing(file: BinaryIO, form: str) -> Iterator[Callable[[bytes], object]]:
+    """Yield what takes the sound as it comes."""
+    if form != "wav":
+        yield file.write
+        return
+    with wave.open(file, "wb") as wav:
+        wav.setparams((1, 2, _SAMPLE_RATE_HZ, 0, "NONE", ""))
+        yield wav.writeframesraw
