@@ -130,19 +130,21 @@ def split(text: str) -> list[str]:
 
 def wait_for(client: Client, parts: list[str], order: dict[str, Any]) -> int:
     """Have a text said, and return when it was heard, or when it is known that it won't be."""
+    ids: list[int] = []
     try:
         with client.events() as events:
             next(events)  # the present status: from now on nothing is missed
-            ids = [_queue(client, part, order)["id"] for part in parts]
+            ids += (_queue(client, part, order)["id"] for part in parts)
             return _follow(events, ids)
     except KeyboardInterrupt:
-        _clear_line()
-        print(
-            "Not waiting any more. The message stays in the queue; `crier skip` or `crier stop` "
-            "ends it.",
-            file=sys.stderr,
-        )
+        if ids:
+            _complain(
+                "Not waiting any more. The message stays in the queue; `crier skip` or "
+                "`crier stop` ends it."
+            )
         return FAILED
+    finally:
+        _clear_line()
 
 
 def _follow(events: Iterator[tuple[str, dict[str, Any]]], ids: list[int]) -> int:
@@ -158,7 +160,7 @@ def _follow(events: Iterator[tuple[str, dict[str, Any]]], ids: list[int]) -> int
             case "sounding":
                 _show(fact["text"])
             case "held":
-                print(f"Not heard yet: {fact['reason']}", file=sys.stderr)
+                _complain(f"Not heard yet: {fact['reason']}")
                 return FAILED
             case "ended":
                 waiting.discard(fact["id"])
@@ -168,9 +170,8 @@ def _follow(events: Iterator[tuple[str, dict[str, Any]]], ids: list[int]) -> int
                     why_not = why_not or fact["reason"] or f"it was {fact['outcome']}."
         if not waiting:
             break
-    _clear_line()
     if why_not:
-        print(f"Not heard to the end: {why_not}", file=sys.stderr)
+        _complain(f"Not heard to the end: {why_not}")
         return FAILED
     _tell(f"Heard to the end. {left_out}".strip())
     return OK
@@ -179,15 +180,22 @@ def _follow(events: Iterator[tuple[str, dict[str, Any]]], ids: list[int]) -> int
 def _tell(text: str) -> None:
     """Say something to a person; a script gets the exit code alone."""
     if sys.stderr.isatty():
-        print(text, file=sys.stderr)
+        _complain(text)
+
+
+def _complain(text: str) -> None:
+    """Say something that a script's log shall have too."""
+    _clear_line()
+    print(text, file=sys.stderr)
 
 
 def _show(text: str) -> None:
-    """Show what happens now in one line that is written over and over."""
+    """Show what happens now, in one line that is written over and over."""
     if sys.stderr.isatty():
         width = shutil.get_terminal_size().columns - 1
         line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-        print(f"\r\x1b[K{line[:width]}", end="", file=sys.stderr, flush=True)
+        _clear_line()
+        print(line[:width], end="", file=sys.stderr, flush=True)
 
 
 def _clear_line() -> None:

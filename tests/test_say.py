@@ -18,6 +18,7 @@ from bot.settings import Settings
 from tests.commandline import Environment, crier, run
 from tests.http_face import Face, serve
 from tests.loudspeaker import RATE_HZ, Ear, Loudspeakers
+from tests.terminal import ENTER, terminal
 from tests.test_speech import decoded
 from tests.tones import ToneVoice, tell
 
@@ -162,6 +163,36 @@ async def test_urgent_comes_before_what_waits(
     assert 5 in codes(ear_a)[1:-1]
     sources = [item["source"] for item in (await face.get("/v1/history"))["items"]]
     assert sources == ["tests", "oven"]
+
+
+async def test_a_person_sees_what_happens(
+    environment: Environment, face: Face, ear_a: Ear, tmp_path: Path
+) -> None:
+    """In a terminal --wait shows what it waits for, and in the end that it was heard."""
+    await face.speak(TEN)
+    await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
+
+    async with terminal("say", "--wait", "5.", environment=environment, cwd=tmp_path) as screen:
+        await screen.see(r"Waiting; 1 before it")
+        await screen.see(r"Heard to the end\.")
+
+        assert await screen.ended() == 0
+
+
+async def test_a_device_is_chosen_from_a_list(
+    environment: Environment, face: Face, tmp_path: Path
+) -> None:
+    """`devices --choose` asks in the terminal, and what was chosen is where sound goes."""
+    names = [device["name"] for device in (await face.get("/v1/devices"))["outputs"]]
+
+    async with terminal("devices", "--choose", environment=environment, cwd=tmp_path) as screen:
+        await screen.see("Where shall sound go")
+        screen.type(str(1 + names.index("speaker_b")))
+        screen.type(ENTER)
+        await screen.see("Sound goes to speaker_b")
+
+        assert await screen.ended() == 0
+    assert (await face.get("/v1/devices"))["wanted"] == "speaker_b"
 
 
 async def test_ctrl_c_leaves_the_message(environment: Environment, face: Face, ear_a: Ear) -> None:
