@@ -30,6 +30,7 @@ from audio.speaker import PortAudioSpeaker
 from audio.types import Devices, Fact
 from audio.voice import KokoroVoice
 from audio.wavfile import PREFIX, WavSpeaker
+from bot import menu
 from bot.access import Access, Limits
 from bot.api import Api
 from bot.attachments import Attachments
@@ -37,7 +38,7 @@ from bot.controls import Controls
 from bot.delivery import Delivery
 from bot.door import Door
 from bot.events import Events
-from bot.handlers import COMMANDS, Handlers
+from bot.handlers import Handlers
 from bot.inbox import Inbox, InboxError
 from bot.intake import Intake
 from bot.metrics import Metrics
@@ -140,12 +141,15 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         )
         polling = Polling(
             *(bot, updates.renew, application.initialize, application.process_update),
-            lambda: _menu(bot),
+            lambda: menu.offer(bot),
         )
 
-        limits = Limits(settings.limit_per_minute, settings.limit_waiting)
         preferences = Preferences(inbox, settings)
-        intake = Intake(settings, inbox, outbox, delivery, access, limits, preferences, bot_id)
+        intake = Intake(
+            *(settings, inbox, outbox, delivery, access),
+            Limits(settings.limit_per_minute, settings.limit_waiting),
+            *(preferences, bot_id),
+        )
         controls = Controls(pipeline, inbox, outbox, delivery, preferences, intake, bot_id)
         await controls.start()
         notes = Notes(pipeline, inbox, outbox, preferences)
@@ -316,14 +320,6 @@ def _http_options(settings: Settings) -> dict[str, Any]:
     # A proxy that the environment names leads to Telegram, not to a server on this computer.
     local = urlsplit(settings.telegram_api_url).hostname in ("127.0.0.1", "localhost", "::1")
     return {"httpx_kwargs": {"trust_env": not local}}
-
-
-async def _menu(bot: ExtBot[None]) -> None:
-    """Register the command menu; a server that refuses does not stop the bot."""
-    try:
-        await bot.set_my_commands(COMMANDS)
-    except TelegramError as exc:
-        log.info("The command menu could not be registered: %s", exc)
 
 
 async def _release(pipeline: SpeechPipeline) -> None:

@@ -11,7 +11,7 @@ from typing import Literal, cast
 
 import av
 import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from audio.pipeline import SpeechPipeline
 from audio.types import SAMPLE_RATE_HZ, AudioError, NothingToSpeakError, Samples, Utterance
@@ -29,6 +29,8 @@ _BITS_PER_S = 64_000  # transparent for one voice at 24 kHz
 
 class Speech(BaseModel):
     """OpenAI's CreateSpeechRequest; what it has besides is taken and has no effect."""
+
+    model_config = ConfigDict(strict=True)
 
     model: str = Field(min_length=1, max_length=200, description="Any name; there is one model.")
     input: Input

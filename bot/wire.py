@@ -58,7 +58,7 @@ Language = Annotated[str, Field(max_length=20), AfterValidator(_language)]
 class Speak(BaseModel):
     """A text for the loudspeaker."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     input: Input
     voice: VoiceName | None = None
@@ -91,7 +91,7 @@ class Result(BaseModel):
 class Skip(BaseModel):
     """What to skip."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     id: int | None = Field(None, description="Left out: what sounds.")
 
@@ -139,6 +139,7 @@ class StatusNow(BaseModel):
     last_error: str
     blocked: str
     warning: str
+    inaudible: str = Field(description="Why the last message can't have been heard: muted.")
     voice: str
     volume: int
     quiet: str = Field(description="Why nothing is said now; empty where it is.")
@@ -167,7 +168,7 @@ class Queue(BaseModel):
 class Move(BaseModel):
     """Where to put a message."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     before: int | None = Field(description="Which one shall follow it; null: none.")
 
@@ -211,7 +212,7 @@ class DeviceList(BaseModel):
 class ChooseDevice(BaseModel):
     """Where sound shall go."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     name: str | None = Field(
         max_length=200,
@@ -238,7 +239,7 @@ class Voices(BaseModel):
 class Volume(BaseModel):
     """How loud, beside the computer's own volume."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     percent: int = Field(ge=0, le=150)
 
