@@ -68,8 +68,18 @@ def say(options: argparse.Namespace) -> int:
     if options.wait:
         return wait_for(client, parts, order)
     places = [_queue(client, part, order)["position"] for part in parts]
-    _tell(f"Queued; {places[0] - 1} before it." if places[0] > 1 else "Queued.")
+    if sys.stderr.isatty():
+        queued = f"Queued; {places[0] - 1} before it." if places[0] > 1 else "Queued."
+        _tell(f"{queued} {_why_silent(client, urgent=options.urgent)}".rstrip())
     return OK
+
+
+def _why_silent(client: Client, *, urgent: bool) -> str:
+    """Return why nothing will be heard for a while; empty where it will."""
+    now = client.get("/v1/status")
+    quiet = "" if urgent else now["quiet"]
+    paused = "It is paused; `crier resume` goes on." if now["paused"] else ""
+    return str(quiet or now["blocked"] or paused)
 
 
 def _queue(client: Client, text: str, order: dict[str, Any]) -> dict[str, Any]:

@@ -165,6 +165,18 @@ async def test_urgent_comes_before_what_waits(
     assert sources == ["tests", "oven"]
 
 
+async def test_a_person_reads_why_nothing_is_heard(
+    environment: Environment, face: Face, tmp_path: Path
+) -> None:
+    """In a terminal `say` tells that it has to be quiet."""
+    await face.bot.delivery.mute(time.time() + 3600)
+
+    async with terminal("say", "Number 1.", environment=environment, cwd=tmp_path) as screen:
+        await screen.see(r"Queued\. Muted until \d\d:\d\d\.")
+
+        assert await screen.ended() == 0
+
+
 async def test_a_person_sees_what_happens(
     environment: Environment, face: Face, ear_a: Ear, tmp_path: Path
 ) -> None:
