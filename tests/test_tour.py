@@ -1,6 +1,7 @@
 """A tour as a new user of Linux: from a clone to a service that outlives a kill.
 
-Each command is typed as the README has it, in a copy of the checkout, in a home folder of its own.
+In a copy of the checkout, in a home folder of its own. Its commands are the README's; the settings
+are written by hand, as .env.example says.
 """
 
 import asyncio
