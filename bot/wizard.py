@@ -7,6 +7,7 @@ everything as it was. A second run shows what is set, and Enter keeps it.
 import argparse
 import asyncio
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -62,6 +63,7 @@ def set_up() -> "tuple[int, Wizard]":
         )
     settings = configured()
     fetch_models(settings)
+    logging.getLogger().addHandler(logging.NullHandler())  # what matters is printed here
     wizard = Wizard(settings, CHECKOUT)
     try:
         with quiet_libraries():
@@ -191,6 +193,7 @@ class Wizard:
         device = self.settings.audio_device
         if device.startswith(PREFIX):
             print(f"What Crier says is written to files in {device.removeprefix(PREFIX)}.")
+            return
         try:
             outputs = (await audition.devices()).outputs
         except AudioError as exc:
