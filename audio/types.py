@@ -136,6 +136,16 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """When a word is heard, counted from the first frame of the sound that it is part of."""
+
+    text: str
+    """As it was written, with its marks."""
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Sound:
     """A chunk as sound."""
 
@@ -145,6 +155,8 @@ class Sound:
     """How much sound the model made for it, in seconds."""
     took_s: float = 0.0
     """How long the model took; 0 where it was kept from an earlier time."""
+    words: tuple[Word, ...] = ()
+    """In order, within `samples`; none where no text is spoken."""
 
 
 class Outcome(StrEnum):
@@ -154,6 +166,20 @@ class Outcome(StrEnum):
     STOPPED = "stopped"
     SKIPPED = "skipped"
     FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Sounding:
+    """A fact: a stretch of an utterance is on its way out of the device."""
+
+    id: int
+    sentence: int
+    """The one that it belongs to, counted from 0."""
+    text: str
+    """What is said; empty for a recording."""
+    words: tuple[Word, ...]
+    at_s: float
+    """`time.monotonic` at which its first frame is heard, which is what its words count from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +233,7 @@ class Silenced:
     """From the order to the silence."""
 
 
-Fact: TypeAlias = SentenceHeard | Held | Silenced | Ended
+Fact: TypeAlias = Sounding | SentenceHeard | Held | Silenced | Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +265,8 @@ class Status:
     """The utterance that sounds."""
     left_s: float = 0.0
     """How long the rest of it will last, roughly."""
+    buffer_s: float = 0.0
+    """How long the sound lasts that is ready and not heard yet."""
     paused: bool = False
     gain: float = 1.0
     waiting: int = 0
@@ -261,3 +289,8 @@ class Status:
     """Why the last utterance can't have been heard, such as ``muted``; see `Ended.warning`."""
     beat_s: float = 0.0
     """`time.monotonic` when the audio thread last came round."""
+
+    @property
+    def unheard(self) -> str:
+        """Why the last utterance can't have been heard, in a sentence; empty where it can."""
+        return f"{self.device} was {self.inaudible} when it last spoke." if self.inaudible else ""

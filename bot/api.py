@@ -18,22 +18,24 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from audio.pipeline import SpeechPipeline
-from audio.types import AudioError, Devices
+from audio.types import AudioError, Devices, Utterance
 from audio.voices import VOICES, describe, language_of
-from bot import __version__, wire
+from bot import __version__, manual, wire
 from bot.controls import Controls
 from bot.delivery import Delivery
 from bot.door import Refused, refusal
 from bot.events import Ending, Event, Events, until_idle
 from bot.inbox import ENDED, HELD, NO_CHAT, Inbox, InboxError, Message
 from bot.intake import Intake, RefusedError
+from bot.metrics import Metrics
 from bot.polling import Polling
 from bot.settings import Settings
+from bot.speech import FORMATS, MODELS, Speech, Studio
 from bot.watch import STALLED_S, WEDGED_S
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,27 @@ _STATUS_EVERY_S = 0.5
 _ALIVE_EVERY_S = 15.0
 _STALLED_CLIENT_S = 30.0
 _MAX_LISTENERS = 32
+
+
+class Patient(StreamingResponse):
+    """Streams to whoever takes it; gives up on one who takes nothing for long."""
+
+    async def stream_response(self, send: Any) -> None:
+        """Send the parts."""
+
+        async def send_soon(message: Any) -> None:
+            async with asyncio.timeout(_STALLED_CLIENT_S):
+                await send(message)
+
+        try:
+            await super().stream_response(send_soon)
+        except TimeoutError:
+            log.info("A client takes nothing any more and was let go")
+        except (
+            AudioError
+        ) as exc:  # the answer has begun: that it breaks off is all that can be said
+            log.warning("A stream of sound broke off: %s", exc)
+
 
 _WRONG: dict[int | str, dict[str, Any]] = {
     status: {"model": wire.Wrong, "description": what}
@@ -65,6 +88,15 @@ _SPEAK: dict[str, Any] = {
     "status_code": 202,
     "response_model": wire.Queued,
     "responses": {200: {"model": wire.Result, "description": "With wait: how it ended."}},
+}
+_SPEECH: dict[str, Any] = {
+    "response_class": Patient,
+    "responses": {
+        200: {
+            "content": {how.media_type: {} for how in FORMATS.values()},
+            "description": "The sound, as it is made.",
+        }
+    },
 }
 _GONE: dict[int | str, dict[str, Any]] = {
     404: {"model": wire.Wrong, "description": "There is none of that name or number."}
@@ -94,26 +126,6 @@ Once = Annotated[
 ]
 
 
-class Patient(StreamingResponse):
-    """Streams to whoever takes it; gives up on one who takes nothing for long."""
-
-    async def stream_response(self, send: Any) -> None:
-        """Send the parts."""
-
-        async def send_soon(message: Any) -> None:
-            async with asyncio.timeout(_STALLED_CLIENT_S):
-                await send(message)
-
-        try:
-            await super().stream_response(send_soon)
-        except TimeoutError:
-            log.info("A client takes nothing any more and was let go")
-        except (
-            AudioError
-        ) as exc:  # the answer has begun: that it breaks off is all that can be said
-            log.warning("A stream of sound broke off: %s", exc)
-
-
 @dataclass(frozen=True, slots=True)
 class Api:
     """What the routes need."""
@@ -126,6 +138,8 @@ class Api:
     controls: Controls
     polling: Polling
     events: Events
+    studio: Studio
+    metrics: Metrics
     bot_id: int
 
     def application(self) -> FastAPI:
@@ -141,6 +155,7 @@ class Api:
         )
         for method, path, endpoint, more in (
             ("POST", "/v1/audio/speak", self.speak, _SPEAK),
+            ("POST", "/v1/audio/speech", self.speech, _SPEECH),
             ("POST", "/v1/audio/stop", self.stop, {}),
             ("POST", "/v1/audio/skip", self.skip, {}),
             ("POST", "/v1/audio/pause", self.pause, {}),
@@ -155,9 +170,19 @@ class Api:
             ("GET", "/v1/voices", self.voices, {}),
             ("PUT", "/v1/volume", self.volume, {}),
             ("GET", "/v1/events", self.listen, {"response_class": _EventStream}),
+            ("GET", "/v1/models", self.models, {}),
+            ("GET", "/metrics", self.measures, {"response_class": PlainTextResponse}),
             ("GET", "/healthz", self.health, {}),
         ):
-            app.add_api_route(path, endpoint, methods=[method], **more)
+            app.add_api_route(
+                path, endpoint, methods=[method], response_description="Done.", **more
+            )
+        text = manual.page(app.openapi())
+
+        async def read() -> HTMLResponse:
+            return HTMLResponse(text)
+
+        app.add_api_route("/docs", read, include_in_schema=False)
         app.add_exception_handler(Refused, _refused)
         app.add_exception_handler(RequestValidationError, _invalid)
         app.add_exception_handler(HTTPException, _http_error)
@@ -224,6 +249,24 @@ class Api:
             return Ending(HELD, why)
         return await coming
 
+    async def speech(self, order: Speech, client: Client) -> Response:
+        """Make a file of sound from a text, as OpenAI's endpoint does; nothing is heard here."""
+        try:
+            composed = await self.intake.compose(order.input, order.voice, order.lang or "")
+        except RefusedError as exc:
+            raise Refused(422, "nothing_to_speak", f"input: {exc}") from exc
+        lang = order.lang or self.delivery.lang_of(order.voice)
+        utterance = Utterance(0, composed.text, order.voice, order.spoken_speed, lang)
+        log.info("Making sound of %d characters for %s", len(composed.text), client)
+        how = FORMATS[order.response_format]
+        parts = await self.studio.speech(utterance, how)
+        headers = {"X-Speed": f"{order.spoken_speed:g}"}
+        return Patient(parts, media_type=how.media_type, headers=headers)
+
+    async def models(self) -> wire.Models:
+        """List the names to which the one model answers."""
+        return wire.Models(data=[wire.Model(id=name) for name in MODELS])
+
     # ---- what sounds ----
 
     async def stop(self) -> wire.Stopped:
@@ -258,7 +301,10 @@ class Api:
         status = self.pipeline.status()
         quiet = self.delivery.quiet_reason()
         polling = self._polling_state()
-        warnings = (status.warning, status.blocked, self.inbox.notice, self.polling.warning)
+        warnings = (
+            *(status.warning, status.blocked, status.unheard),
+            *(self.inbox.notice, self.polling.warning),
+        )
         facts = asdict(status)
         del facts["beat_s"]  # means nothing outside this process
         return {
@@ -377,6 +423,10 @@ class Api:
     async def report(self) -> None:
         """Tell those who listen when the status changes; until cancelled."""
         await self.events.report(self.now, _STATUS_EVERY_S)
+
+    async def measures(self) -> Response:
+        """Give the figures to Prometheus."""
+        return Response(self.metrics.text(), media_type=self.metrics.media_type)
 
     async def health(self, response: Response) -> wire.Health:
         """Say whether messages come in and sound goes out: 200, or 503 with the reasons."""

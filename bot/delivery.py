@@ -13,7 +13,7 @@ from telegram.constants import ReactionEmoji
 
 from audio.pace import Pace, letters
 from audio.pipeline import SpeechPipeline
-from audio.types import Ended, Fact, Held, Outcome, SentenceHeard, Silenced, Utterance
+from audio.types import Ended, Fact, Held, Outcome, SentenceHeard, Silenced, Sounding, Utterance
 from audio.voices import language_of
 from bot import inbox as states
 from bot import receipts
@@ -213,13 +213,12 @@ class Delivery:
     def utterance(self, message: Message) -> Utterance:
         """Return the order that a message is."""
         voice = message.voice or self._settings.kokoro_voice
-        own = self._settings.lang if voice == self._settings.kokoro_voice else language_of(voice)
         return Utterance(
             message.id,
             message.text,
             voice,
             self._speed(message),
-            message.lang or own,
+            message.lang or self.lang_of(voice),
             message.sentence,
             recording=message.file,
             chime=not message.file
@@ -227,11 +226,24 @@ class Delivery:
             urgent=message.urgent,
         )
 
+    def lang_of(self, voice: str) -> str:
+        """Return the language in which a voice speaks where nothing else is said."""
+        own = voice == self._settings.kokoro_voice
+        return self._settings.lang if own else language_of(voice)
+
     def _speed(self, message: Message) -> float:
         return message.speed or self._settings.kokoro_speed
 
     async def revise(self, chat_id: int, message_id: int, text: str, skipped: str) -> bool:
-        """Change the text of a message that waits; return whether it still could be."""
+        """Change the text of a message that waits, in the queue or for a decision.
+
+        Returns:
+            Whether it still could be.
+        """
+        for message in await self._inbox.late(self._bot_id, chat_id):
+            if message.message_id == message_id and not message.file:
+                await self._inbox.revise(message.id, text, skipped)
+                return True
         status = self._pipeline.status()
         for waiting in (self._under_way, self._kept):
             for message in waiting.values():
@@ -509,6 +521,8 @@ class Delivery:
 
     def _tell(self, message: Message, fact: Fact, reason: str) -> None:
         match fact:
+            case Sounding():
+                self._events.sounding(fact)
             case SentenceHeard(id_, sentence):
                 self._events.sentence(id_, sentence)
             case Silenced(id_, took_s):
@@ -532,14 +546,15 @@ class Delivery:
         if fact.reason:
             return fact.reason
         said = [f"Skipped: {message.skipped}."] if message.skipped else []
-        burst = self._bursts.get(message.chat_id)
-        if fact.warning and not (burst and burst.told_inaudible):
-            if burst:
-                burst.told_inaudible = True
-            said.append(
-                f"Spoken, but the sound output {fact.device} is {fact.warning}. "
-                "Turn it up there; /replay says it again."
-            )
+        if fact.warning:
+            unheard = f"Spoken, but the sound output {fact.device} is {fact.warning}."
+            burst = self._bursts.get(message.chat_id)
+            if message.chat_id == NO_CHAT:  # each program is told about its own
+                said.append(unheard)
+            elif burst is None or not burst.told_inaudible:
+                said.append(f"{unheard} Turn it up there; /replay says it again.")
+                if burst is not None:
+                    burst.told_inaudible = True
         return " ".join(said)
 
     def _tell_end(self, message: Message, reaction: str, reason: str) -> None:

@@ -7,11 +7,13 @@ is let go where it does not keep up. Runs on the event loop.
 import asyncio
 import contextlib
 import itertools
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from audio.types import Sounding
 from bot.inbox import Message, Record
 
 _BEHIND = 1000
@@ -130,6 +132,17 @@ class Events:
         self._publish("held", id=message.id, reason=reason)
         self._resolve(message.id, Ending("held", reason))
 
+    def sounding(self, fact: Sounding) -> None:
+        """Tell what is about to be heard, and when each of its words is."""
+        self._publish(
+            "sounding",
+            id=fact.id,
+            sentence=fact.sentence,
+            text=fact.text,
+            at=time.time() + fact.at_s - time.monotonic(),
+            words=[asdict(word) for word in fact.words],
+        )
+
     def sentence(self, id_: int, sentence: int) -> None:
         """Tell that a sentence, counted from 0, was heard to its end."""
         self._publish("sentence", id=id_, sentence=sentence)
@@ -169,7 +182,11 @@ class Events:
             if not self._listeners:
                 continue
             now = status()
-            changed = {**now, "left_s": round(now["left_s"]), "polling": now["polling"]["ok"]}
+            changed = {
+                **now,
+                **{name: round(now[name]) for name in ("left_s", "buffer_s")},
+                "polling": now["polling"]["ok"],
+            }
             if changed != last:
                 last = changed
                 self._publish("status", **now)

@@ -128,22 +128,40 @@ class Intake:
         Raises:
             RefusedError: it can't be taken.
         """
-        manner = await self.preferences.manner(0, draft.text)
-        composed = compose_text(
-            draft.text, draft.lang or manner.lang, name_emoji=self.settings.speak_emoji
-        )
-        if not speakable(composed.text):
-            why = f"There is nothing to say but {composed.skipped}." if composed.skipped else ""
-            raise RefusedError(why or NOTHING_TO_SPEAK, too_many=False)
+        composed = await self.compose(draft.text, draft.voice, draft.lang)
         waiting, waiting_s = self.delivery.waiting(NO_CHAT, draft.client)
         if refusal := self.limits.check(draft.client, waiting, waiting_s):
             raise RefusedError(refusal.reason, too_many=True)
-        text = pronounce(composed.text, await self.inbox.pronunciations())
-        message = replace(draft, text=text, skipped=composed.skipped)
+        message = replace(draft, text=composed.text, skipped=composed.skipped)
         stored = await self.inbox.accept(self.bot_id, key, message)
         if stored is not None:
             await self.delivery.submit(stored)
         return stored
+
+    async def revise(self, message: Message, user: User, composed: Composed) -> None:
+        """Change what a person sent, where it still waits."""
+        if not speakable(composed.text):
+            return
+        text = pronounce(composed.text, await self.inbox.pronunciations())
+        ids = message.chat_id, message.message_id
+        earlier = await self.inbox.text_of(self.bot_id, *ids)
+        name = f"{user.first_name}: "
+        text = name + text if earlier.startswith(name) else text
+        await self.delivery.revise(*ids, text, composed.skipped)
+
+    async def compose(self, text: str, voice: str, lang: str) -> Composed:
+        """Return what shall be spoken of a program's text.
+
+        Raises:
+            RefusedError: nothing.
+        """
+        lang = lang or self.delivery.lang_of(voice or self.settings.kokoro_voice)
+        composed = compose_text(text, lang, name_emoji=self.settings.speak_emoji)
+        if not speakable(composed.text):
+            why = f"There is nothing to say but {composed.skipped}." if composed.skipped else ""
+            raise RefusedError(why or NOTHING_TO_SPEAK, too_many=False)
+        known = await self.inbox.pronunciations()
+        return replace(composed, text=pronounce(composed.text, known))
 
     def refuse(self, message: Message, why: str) -> None:
         """Break a heart, and say why unless that was said already."""

@@ -99,9 +99,11 @@ ServeBot = Callable[..., AbstractAsyncContextManager[Face]]
 @asynccontextmanager
 async def serve(settings: Settings, voice: Voice) -> AsyncIterator[Face]:
     """Run a bot with an HTTP face."""
-    async with running(settings, show_code=lambda _: None, voice=voice, http=True) as bot:
-        face = Face(bot, settings)
-        try:
+    face = None
+    try:
+        async with running(settings, show_code=lambda _: None, voice=voice, http=True) as bot:
+            face = Face(bot, settings)
             yield face
-        finally:
-            await face.client.aclose()
+    finally:
+        if face is not None:
+            await face.client.aclose()  # last, since it sees how the bot ends

@@ -1,0 +1,266 @@
+"""The door: what attackers and web pages get, and that the rest goes on meanwhile."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot import door
+from bot.sandbox import Sandbox
+from bot.server import listening
+from bot.settings import Settings, SettingsError
+from tests.conftest import ALICE, reaction_to
+from tests.http_face import Face, serve
+from tests.tones import ToneVoice
+
+SPEAK = json.dumps({"input": "Number 1."}).encode()
+
+
+@pytest.fixture
+async def face(settings: Settings, tmp_path: Path) -> AsyncIterator[Face]:
+    """Run a bot that speaks tones into files, and has an HTTP face."""
+    quiet = settings.replaced(api_port=0, audio_device=f"file:{tmp_path / 'spoken'}")
+    async with serve(quiet, ToneVoice()) as face:
+        yield face
+
+
+async def send(face: Face, *parts: bytes, wait_s: float = 5.0) -> tuple[int, dict[str, Any]]:
+    """Send bytes as they are; return the status and the body of what comes back."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", face.facts["port"])
+    try:
+        with contextlib.suppress(ConnectionError):  # it may have heard enough
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+        async with asyncio.timeout(wait_s):
+            head = await reader.readuntil(b"\r\n\r\n")
+            status = int(head.split(b" ", 2)[1])
+            length = next(
+                int(line.split(b":")[1])
+                for line in head.lower().split(b"\r\n")
+                if line.startswith(b"content-length:")
+            )
+            body = await reader.readexactly(length)
+    finally:
+        writer.close()
+    return status, json.loads(body) if body.startswith(b"{") else {}
+
+
+def request(
+    face: Face, line: str = "POST /v1/audio/speak", body: bytes = SPEAK, **changes: str | None
+) -> bytes:
+    """Return a request that would be answered, but for its *changes* (None leaves a header out)."""
+    headers = {
+        "Host": f"127.0.0.1:{face.facts['port']}",
+        "Authorization": f"Bearer {face.token}",
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        **{name.replace("_", "-"): value for name, value in changes.items()},
+    }
+    lines = [f"{name}: {value}" for name, value in headers.items() if value is not None]
+    return "\r\n".join([f"{line} HTTP/1.1", *lines, "", ""]).encode() + body
+
+
+@pytest.mark.parametrize(
+    ("attack", "status", "code"),
+    [
+        ({"Authorization": None}, 401, "invalid_api_key"),
+        ({"Authorization": "Bearer wrong"}, 401, "invalid_api_key"),
+        ({"Authorization": "Bearer "}, 401, "invalid_api_key"),
+        ({"Authorization": "Basic Y3JpZXI6"}, 401, "invalid_api_key"),
+        ({"Host": "evil.example"}, 403, "wrong_host"),  # DNS rebinding
+        ({"Host": "127.0.0.1.evil.example:80"}, 403, "wrong_host"),
+        ({"Host": "[::1"}, 403, "wrong_host"),
+        ({"Host": ""}, 403, "wrong_host"),
+        ({"Origin": "https://evil.example"}, 403, "wrong_origin"),
+        ({"Origin": "null"}, 403, "wrong_origin"),
+        ({"Origin": "http://127.0.0.1:1"}, 403, "wrong_origin"),
+        ({"Content_Type": "application/x-www-form-urlencoded"}, 415, "not_json"),  # a form's post
+        ({"Content_Type": "text/plain"}, 415, "not_json"),
+        ({"Content_Type": None}, 415, "not_json"),
+        ({"body": b"{"}, 422, "invalid_value"),
+        ({"body": b"[" * 100_000}, 400, "http_error"),
+        ({"body": b'{"input": "\\ud800"}'}, 422, "invalid_value"),
+        ({"body": b'{"input": "a", "speed": NaN}'}, 422, "invalid_value"),
+        ({"body": b'{"input": "a", "spped": 2}'}, 422, "invalid_value"),
+        ({"body": b'{"input": "' + b"a" * 2_000_000 + b'"}'}, 413, "too_large"),
+        ({"line": "GET /../../etc/passwd"}, 401, "invalid_api_key"),
+        ({"line": "GET /%2e%2e/%2e%2e/etc/passwd"}, 401, "invalid_api_key"),
+        ({"line": "GET //v1/status"}, 401, "invalid_api_key"),
+        ({"line": "GET /v1/../v1/status"}, 401, "invalid_api_key"),
+        ({"line": "GET /api-token"}, 401, "invalid_api_key"),
+        ({"line": "TRACE /healthz"}, 401, "invalid_api_key"),
+        ({"line": "OPTIONS /v1/audio/speak"}, 401, "invalid_api_key"),  # a page's preflight
+    ],
+)
+async def test_an_attack_gets_its_answer_and_says_nothing(
+    face: Face, attack: dict[str, Any], status: int, code: str
+) -> None:
+    """The answer has the form of OpenAI's errors, and nothing is queued."""
+    if "line" in attack:
+        attack = {"body": b"", "Authorization": None, "Content_Type": None, **attack}
+    got, answer = await send(face, request(face, **attack))
+
+    assert (got, answer["error"]["code"]) == (status, code)
+    assert (await face.get("/v1/queue"))["items"] == []
+    assert (await face.get("/v1/history"))["items"] == []
+    assert face.token not in json.dumps(answer)
+
+
+@pytest.mark.parametrize(
+    "path", ["/../api-token", "/%2e%2e/settings.py", "/..%2fsettings.py", "/%00"]
+)
+async def test_no_path_leads_out_of_the_page(face: Face, path: str) -> None:
+    """With a token too, nothing but the page's own files is to be had."""
+    got, _ = await send(face, request(face, line=f"GET {path}", body=b"", Content_Type=None))
+
+    assert got in (400, 404)
+
+
+async def test_a_friend_comes_in_by_any_name_of_this_computer(face: Face) -> None:
+    """localhost, 127.0.0.1 and ::1 with its own origin are let in."""
+    port = face.facts["port"]
+    for name in ("localhost", "127.0.0.1", "[::1]", "LOCALHOST"):
+        host = f"{name}:{port}"
+        got, _ = await send(
+            face, request(face, "GET /v1/status", b"", Host=host, Origin=f"http://{host}")
+        )
+        assert got == 200, name
+
+
+async def test_answers_can_be_neither_framed_nor_sniffed_nor_kept(face: Face) -> None:
+    """Every answer, errors too, carries the headers that browsers obey; none has CORS ones."""
+    for path in ("/healthz", "/v1/status", "/nowhere"):
+        headers = (await face.client.get(path)).headers
+
+        assert headers["content-security-policy"].startswith("default-src 'self'")
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["cache-control"] == "no-store"
+        assert "access-control-allow-origin" not in headers
+
+
+async def test_a_gigabyte_is_refused_before_it_is_sent(face: Face) -> None:
+    """A length that says a gigabyte gets 413 at once; a stream without one after a megabyte."""
+    told = await send(face, request(face, body=b"", Content_Length=str(1 << 30)))
+    chunk = b"100000\r\n" + b" " * (1 << 20) + b"\r\n"
+    head = request(face, body=b"", Content_Length=None, Transfer_Encoding="chunked")
+    began_s = time.monotonic()
+    sent = await send(face, head, *[chunk] * 3)
+
+    assert (told[0], sent[0]) == (413, 413)
+    assert time.monotonic() - began_s < 5
+
+
+async def test_a_slow_body_is_not_waited_for(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body that does not come gets 408, and its connection is closed."""
+    monkeypatch.setattr(door, "_BODY_TIMEOUT_S", 0.3)
+    got, answer = await send(face, request(face, body=b"{", Content_Length="1000"))
+
+    assert (got, answer["error"]["code"]) == (408, "too_slow")
+
+
+async def test_a_request_that_never_comes_is_not_waited_for(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that sends half a head, bit by bit, is closed."""
+    monkeypatch.setattr(door, "_HEAD_TIMEOUT_S", 0.5)
+    reader, writer = await asyncio.open_connection("127.0.0.1", face.facts["port"])
+    with contextlib.suppress(ConnectionError):
+        for part in b"GET /healthz HTTP/1.1\r\nHo":
+            writer.write(bytes([part]))
+            await asyncio.sleep(0.05)
+    async with asyncio.timeout(5):
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+    writer.close()
+
+
+async def test_two_thousand_connections_keep_nobody_out(face: Face, sandbox: Sandbox) -> None:
+    """Those who only hold connections open give way; Telegram, HTTP and sound go on."""
+    held = []
+    try:
+        for _ in range(2000):
+            one = socket.socket()
+            one.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                one.connect(("127.0.0.1", face.facts["port"]))
+            held.append(one)
+            if len(held) % 50 == 0:
+                await asyncio.sleep(0)
+        message = sandbox.send(ALICE, "Number 1.")
+        said = await face.speak("Number 2.", wait=True)
+        await sandbox.wait_for(reaction_to(message, "👍"))
+        health = await face.get("/healthz")
+    finally:
+        for one in held:
+            one.close()
+
+    assert said["outcome"] == "heard"
+    assert health["ok"] is True
+
+
+async def test_a_flood_of_requests_is_slowed(face: Face) -> None:
+    """Strangers who ask without end get 429, and a friend is still answered."""
+    answers = []
+    for _ in range(120):
+        got, _ = await send(face, request(face, "GET /v1/status", b"", Authorization="Bearer x"))
+        answers.append(got)
+
+    assert set(answers) == {401, 429}
+    assert (await face.get("/v1/status"))["speaking"] is False
+
+
+# ---- the sockets ----
+
+
+def test_a_taken_port_is_named(settings: Settings) -> None:
+    """Where another program has the port, the error names API_PORT and what to do."""
+    settings.data_dir.mkdir(parents=True)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = settings.replaced(api_port=other.getsockname()[1])
+        with pytest.raises(SettingsError, match=r"API_PORT: \d+ can't be had"), listening(taken):
+            pass
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "203.0.113.7"])
+def test_a_foreign_address_is_named(settings: Settings, host: str) -> None:
+    """Where the address is none of this computer's, the error names API_HOST."""
+    settings.data_dir.mkdir(parents=True)
+    elsewhere = settings.replaced(api_port=0, api_host=host)
+    with pytest.raises(SettingsError, match="API_HOST: "), listening(elsewhere):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("host", "token", "fine"),
+    [
+        ("127.0.0.1", "", True),
+        ("localhost", "short", True),
+        ("::1", "", True),
+        ("0.0.0.0", "", False),  # noqa: S104  # refused
+        ("192.168.1.7", "short", False),
+        ("0.0.0.0", "long enough?", False),  # noqa: S104  # no: a space
+        ("0.0.0.0", "long-enough-and-own", True),  # noqa: S104
+    ],
+)
+def test_only_with_a_token_of_its_own_is_it_open_to_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str, token: str, fine: bool
+) -> None:
+    """An address that others can reach needs an API_TOKEN; the error names it, not its value."""
+    from bot.settings import load
+
+    monkeypatch.setenv("API_HOST", host)
+    monkeypatch.setenv("API_TOKEN", token)
+    if fine:
+        assert load(tmp_path)[0].api_host == host
+        return
+    with pytest.raises(SettingsError, match="API_TOKEN: ") as caught:
+        load(tmp_path)
+    assert not token or token not in str(caught.value)
