@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.commandline import run
 from tests.conftest import ALICE, STRANGER, TOKEN, reaction_to, reply_with
 from tests.loudspeaker import Ear, Loudspeakers
 from tests.terminal import CTRL_C, Terminal, terminal
+from tests.test_service import make_home
 
 Environment = dict[str, str]
 
@@ -245,3 +247,37 @@ async def test_ctrl_c_after_storing_keeps_what_was_stored(
         await screen.ended()
 
     assert TOKEN in stored(environment).read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="on systemd's stand-in")
+async def test_it_starts_at_login_where_that_is_wished(
+    tmp_path: Path, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last question installs Crier, shows what that writes, and needs no second yes."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    home = make_home("linux", folder, monkeypatch)
+    for folder in ("audio", "bot"):
+        shutil.copytree(CHECKOUT / folder, home.checkout / folder)
+    environment.update(
+        PATH=os.environ["PATH"],
+        HOME=str(home.folder),
+        PYTHONPATH=f"{home.checkout}{os.pathsep}{CHECKOUT}",
+    )
+    try:
+        async with terminal(
+            "setup", environment=environment, cwd=home.checkout, module="tests.toned"
+        ) as screen:
+            await screen.answer("keep it", "")
+            await screen.answer("A number or a name", "")
+            await screen.answer("Let your phone in now", "n")
+            await screen.answer("whenever you log in", "")
+            await screen.see(r"It writes .*crier\.service")
+            await screen.see("Next: send your bot a message")
+            code = await screen.ended()
+        runs = home.job is not None and home.job.pid is not None
+    finally:
+        home.close()
+
+    assert code == 0
+    assert runs
