@@ -148,7 +148,7 @@ def settings(patient: Patient) -> Finding:
     if patient.warnings:
         return warn(
             " ".join(patient.warnings),
-            "Correct the name (.env.example lists all) or remove it; `crier setup` asks for the rest.",
+            "Correct the name (.env.example lists all) or remove it; `crier setup` asks anew.",
         )
     given = sorted(name.upper() for name in patient.settings.model_fields_set)
     return well(f"Set: {', '.join(given)}" if given else "Nothing is set; all as it comes")

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import sqlite3
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -134,13 +135,13 @@ class Wizard:
             except ValueError as exc:
                 print(f"This can't be a token: {exc}.")
                 continue
-            if await self._accepted(token):
+            if await self._accepted(token, new=bool(typed)):
                 if typed:
                     self.answers[_TOKEN] = token
                     self.settings = self.settings.replaced(telegram_bot_token=SecretStr(token))
                 return
 
-    async def _accepted(self, token: str) -> bool:
+    async def _accepted(self, token: str, *, new: bool) -> bool:
         """Show a token to Telegram; say what it answers."""
         try:
             name = await who(self.settings.replaced(telegram_bot_token=SecretStr(token)))
@@ -149,7 +150,7 @@ class Wizard:
             return False
         except TelegramError as exc:
             print(f"Telegram can't be reached now ({exc}).")
-            return await confirm("Keep the token without having tried it?", default=False)
+            return await confirm("Keep the token without having tried it?", default=not new)
         print(f"Telegram knows it: this is @{name}.")
         return True
 
@@ -280,6 +281,8 @@ class Wizard:
             print(f"{exc} A Crier that runs shows the code for /pair itself.")
         except InvalidToken:
             print("Telegram does not know this token.")
+        except sqlite3.Error as exc:
+            print(f"That can't be stored ({exc}). Make room, and start Crier: it shows a code.")
 
     async def _pair(self) -> None:
         """Wait for the phone, or for Enter."""

@@ -257,8 +257,8 @@ async def test_it_starts_at_login_where_that_is_wished(
     folder = tmp_path / "home"
     folder.mkdir()
     home = make_home("linux", folder, monkeypatch)
-    for folder in ("audio", "bot"):
-        shutil.copytree(CHECKOUT / folder, home.checkout / folder)
+    for package in ("audio", "bot"):
+        shutil.copytree(CHECKOUT / package, home.checkout / package)
     environment.update(
         PATH=os.environ["PATH"],
         HOME=str(home.folder),
