@@ -35,9 +35,13 @@ def checkout(tmp_path: Path) -> Path:
 def environment(tmp_path: Path, checkout: Path, model_dir: Path, sandbox: Sandbox) -> Environment:
     """Return the variables of a shell in which what is said goes to files."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    # A Keychain that is locked, so that no test touches that of whoever runs it on a Mac.
+    locked = tmp_path / "packages" / "keyring" / "__main__.py"
+    locked.parent.mkdir(parents=True)
+    locked.write_text("raise SystemExit('locked')")
     return {
         **kept,
-        "PYTHONPATH": f"{checkout}{os.pathsep}{CHECKOUT}",
+        "PYTHONPATH": os.pathsep.join(map(str, (tmp_path / "packages", checkout, CHECKOUT))),
         "MODEL_DIR": str(model_dir),
         "DATA_DIR": str(tmp_path / "data"),
         "TELEGRAM_API_URL": sandbox.url,
@@ -251,7 +255,10 @@ async def test_ctrl_c_after_storing_keeps_what_was_stored(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="on systemd's stand-in")
 async def test_it_starts_at_login_where_that_is_wished(
-    tmp_path: Path, environment: Environment, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    environment: Environment,
+    checkout: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The last question installs Crier, shows what that writes, and needs no second yes."""
     folder = tmp_path / "home"
@@ -262,7 +269,7 @@ async def test_it_starts_at_login_where_that_is_wished(
     environment.update(
         PATH=os.environ["PATH"],
         HOME=str(home.folder),
-        PYTHONPATH=f"{home.checkout}{os.pathsep}{CHECKOUT}",
+        PYTHONPATH=environment["PYTHONPATH"].replace(str(checkout), str(home.checkout)),
     )
     try:
         async with terminal(
