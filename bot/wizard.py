@@ -23,6 +23,7 @@ from audio.types import AudioError, UnknownVoiceError
 from audio.voices import VOICES, check_voice, describe
 from audio.wavfile import PREFIX
 from bot import keychain
+from bot.app import InUseError
 from bot.audition import Audition
 from bot.cli import COMMANDS, FAILED, OK, UsageError, parser_for
 from bot.envfile import change
@@ -91,6 +92,8 @@ class Wizard:
     """By variable; an empty one takes the variable away."""
     saved: bool = False
     install: bool = False
+    runs: bool = False
+    """Whether a Crier runs that does not know the answers yet."""
 
     async def run(self) -> None:
         """Ask, try and store.
@@ -277,8 +280,14 @@ class Wizard:
                 return
             if await confirm("Let your phone in now?", default=True):
                 await self._pair()
+        except InUseError:
+            self.runs = True
+            print(
+                "Crier runs already. Where nobody may speak yet, `crier pair` shows the code for "
+                "your phone;\nafterwards /invite in the chat lets one more in."
+            )
         except InboxError as exc:
-            print(f"{exc} A Crier that runs shows the code for /pair itself.")
+            print(exc)
         except InvalidToken:
             print("Telegram does not know this token.")
         except sqlite3.Error as exc:
@@ -320,7 +329,7 @@ class Wizard:
     # ---- at login ----
 
     async def _ask_login(self) -> None:
-        if self.settings.telegram_bot_token is None or "install" not in COMMANDS:
+        if self.settings.telegram_bot_token is None or self.runs:
             return
         print("\n5 of 5: At login\n")
         self.install = await confirm("Start Crier whenever you log in?", default=True)
@@ -334,4 +343,8 @@ class Wizard:
             start = "`crier demo` is a chat in this terminal; `crier setup` asks again"
         elif self.install:
             start = "send your bot a message"
+        elif self.runs:
+            start = (
+                "`crier restart`, or stop it and start it again, so that it knows what is set now"
+            )
         print(f"\nNext: {start}.")

@@ -211,8 +211,8 @@ async def test_a_bot_that_runs_is_left_alone(
         await sandbox.wait_for_call("getupdates")
         await screen.answer("keep it", "")
         await screen.answer("A number or a name", "")
-        await screen.see("Another Crier uses")
-        await screen.answer("whenever you log in", "n")
+        await screen.see("Crier runs already")
+        await screen.see("crier restart")
         code = await screen.ended()
 
     assert code == 0
