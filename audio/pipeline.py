@@ -4,7 +4,7 @@
     say, abort, ... -order-> plan; open the loudspeaker;
                              submit chunk n+1 ----------------> Voice.synthesize
                              Speaker.write(chunk n) <---------- Synthesized
-    on_fact <---- fact ----- SentenceHeard, Held, Ended
+    on_fact <---- fact ----- Sounding, SentenceHeard, Held, Ended
 
 The audio thread reads one mailbox and never waits anywhere else: not for the device, which takes
 what it has room for, and not for the voice, which answers into the mailbox. So an order to be
@@ -389,6 +389,7 @@ class SpeechPipeline:
         except AudioError as exc:
             self._lose_device(exc)
             return 0.0
+        self._facts += self._playback.take_sounding()
         self._tell_heard(heard)
         return self._speaker.poll_s
 
@@ -533,7 +534,7 @@ class SpeechPipeline:
         if work.last:
             pause = _NO_PAUSE
             job.begin_at_s, job.complete = 0.0, True
-        self._playback.add(Piece(job, work.chunk, work.last, sound.samples, pause))
+        self._playback.add(Piece(job, work.chunk, work.last, sound.samples, pause, sound.words))
         self._note_sound(work, sound, job.order.id)
 
     def _learn(self, work: Work, sound: Sound, speed: float) -> None:

@@ -10,7 +10,16 @@ import numpy as np
 
 from audio.planner import Planner
 from audio.recording import Recording
-from audio.types import SAMPLE_RATE_HZ, Chunk, Devices, Samples, SpeakerError, Utterance
+from audio.types import (
+    SAMPLE_RATE_HZ,
+    Chunk,
+    Devices,
+    Samples,
+    Sounding,
+    SpeakerError,
+    Utterance,
+    Word,
+)
 
 # Between two utterances that follow each other without a pause of their own.
 _GAP_S = 0.4
@@ -89,6 +98,8 @@ class Piece:
     last: bool
     samples: Samples
     pause: Samples
+    words: tuple[Word, ...] = ()
+    """Within `samples`."""
     written: int = 0
     """Of samples and pause together."""
     begin_frame: int = 0
@@ -103,6 +114,16 @@ class Piece:
     def end_frame(self) -> int:
         """Where its samples end, pause excluded."""
         return self.begin_frame + len(self.samples)
+
+    def leave_out(self, frames: int) -> None:
+        """Begin *frames* later, softly."""
+        left_out_s = frames / SAMPLE_RATE_HZ
+        self.samples = _faded_in(self.samples[frames:])
+        self.words = tuple(
+            Word(word.text, max(0.0, word.start_s - left_out_s), word.end_s - left_out_s)
+            for word in self.words
+            if word.end_s > left_out_s
+        )
 
 
 class Playback:
@@ -122,6 +143,7 @@ class Playback:
         self.opened_s = 0.0
         self._is_fresh = True
         self.first_sound_ms: int | None = None
+        self._sounding: list[Sounding] = []
 
     # ---- what is there ----
 
@@ -202,6 +224,11 @@ class Playback:
                 self._heard.clear()
         return heard
 
+    def take_sounding(self) -> list[Sounding]:
+        """Return what has begun to be written since the last call."""
+        sounding, self._sounding = self._sounding, []
+        return sounding
+
     def set_gain(self, gain: float) -> None:
         """Change the loudness from the next write on; 1 is as synthesized."""
         self._gain = gain
@@ -216,9 +243,10 @@ class Playback:
                 dry_before = self._speaker.underruns
                 taken = self._speaker.write(self._louder(samples))
                 piece.job.underruns += self._speaker.underruns - dry_before
-                piece.written += taken
                 if taken:
                     self._last_gain = self._gain
+                    self._note_sounding(piece)
+                piece.written += taken
                 if taken < len(samples):
                     return
             pause_done = piece.written - len(piece.samples)
@@ -232,6 +260,16 @@ class Playback:
             self._sent.append(self._ready.popleft())
         if self._speaker.written_frames:
             self._speaker.pad()
+
+    def _note_sounding(self, piece: Piece) -> None:
+        """Tell when the first frame of a piece is heard, if that is what was just written."""
+        chunk = piece.chunk
+        if piece.written or chunk.sentence < 0:  # a chime says nothing
+            return
+        ahead_s = (piece.begin_frame - self._speaker.played_frames) / SAMPLE_RATE_HZ
+        at_s = time.monotonic() + ahead_s
+        id_ = piece.job.order.id
+        self._sounding.append(Sounding(id_, chunk.sentence, chunk.text, piece.words, at_s))
 
     def _louder(self, samples: Samples) -> Samples:
         """Return samples at the present loudness, without a step where it has just changed."""
@@ -326,7 +364,8 @@ class Playback:
                 if piece.written:
                     heard = min(max(0, played - piece.begin_frame), len(piece.samples))
                     from_ = heard if heard == len(piece.samples) else heard - _back(heard)
-                    piece.samples = _faded_in(piece.samples[from_:]) if from_ else piece.samples
+                    if from_:
+                        piece.leave_out(from_)
                     piece.job.heard_frames += from_
         self._ready, self._sent = self._sent + self._ready, deque()
         for piece in self._ready:
@@ -339,7 +378,7 @@ class Playback:
         for piece in self._heard:
             piece.job.heard_frames -= len(piece.samples)
         self._ready = self._heard + self._sent + self._ready
-        self._heard, self._sent = deque(), deque()
+        self._heard, self._sent, self._sounding = deque(), deque(), []
         for piece in self._ready:
             piece.written = 0
             piece.job.begun = piece.job.idle_before = False  # it begins anew on the next device

@@ -155,6 +155,8 @@ class Sound:
     """How much sound the model made for it, in seconds."""
     took_s: float = 0.0
     """How long the model took; 0 where it was kept from an earlier time."""
+    words: tuple[Word, ...] = ()
+    """In order, within `samples`; none where no text is spoken."""
 
 
 class Outcome(StrEnum):
@@ -287,3 +289,8 @@ class Status:
     """Why the last utterance can't have been heard, such as ``muted``; see `Ended.warning`."""
     beat_s: float = 0.0
     """`time.monotonic` when the audio thread last came round."""
+
+    @property
+    def unheard(self) -> str:
+        """Why the last utterance can't have been heard, in a sentence; empty where it can."""
+        return f"{self.device} was {self.inaudible} when it last spoke." if self.inaudible else ""

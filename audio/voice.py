@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from audio.models import MODELS, VOICES_FILE, read_verified, verify
 from audio.phonemes import phonemize
-from audio.types import SAMPLE_RATE_HZ, Chunk, Interrupt, Samples, Sound, SynthesisError
+from audio.types import SAMPLE_RATE_HZ, Chunk, Interrupt, Samples, Sound, SynthesisError, Word
 from audio.voices import blend, gain_of
+from audio.words import words
 
 log = logging.getLogger(__name__)
 
@@ -180,11 +181,11 @@ class KokoroVoice:
         sentence = chunk.sentence_letters if cut else 0.0
         key = (chunk.before, chunk.text, chunk.after, sentence, voice, speed, lang)
         if (kept := self._phrases.get(key)) is not None:
-            return Sound(kept)
+            return kept
         self._session.interrupt = interrupt
         began_s = time.perf_counter()
         try:
-            raw, samples = self._speak(self._session, chunk, voice, speed, lang)
+            raw, samples, spoken = self._speak(self._session, chunk, voice, speed, lang)
         except Exception as exc:
             # onnxruntime, phonemizer and kokoro-onnx raise a dozen classes between them.
             raise SynthesisError(
@@ -196,19 +197,20 @@ class KokoroVoice:
         if self._even:
             samples = samples * np.float32(gain_of(voice))
         samples = fade_edges(samples)
-        self._phrases.keep(key, samples)
-        return Sound(samples, len(raw) / SAMPLE_RATE_HZ, time.perf_counter() - began_s)
+        self._phrases.keep(key, Sound(samples, words=spoken))
+        took_s = time.perf_counter() - began_s
+        return Sound(samples, len(raw) / SAMPLE_RATE_HZ, took_s, spoken)
 
     def _speak(
         self, session: _Session, chunk: Chunk, voice: str, speed: float, lang: str
-    ) -> tuple[Samples, Samples]:
-        """Return what the model made of a chunk and its context, and the chunk's part of it."""
+    ) -> tuple[Samples, Samples, tuple[Word, ...]]:
+        """Return what the model made of a chunk and its context, the chunk's part, its words."""
         before, text, after = (
             self._phonemize(part, lang) if part else ""
             for part in (chunk.before, chunk.text, chunk.after)
         )
         if not text.strip():
-            return _NOTHING, _NOTHING
+            return _NOTHING, _NOTHING, ()
         if len(before) + len(text) + len(after) + 2 > MAX_PHONEMES:
             before = after = ""  # then kokoro-onnx splits it, and the timings are not ours
         phonemes = " ".join(part for part in (before, text, after) if part)
@@ -231,6 +233,7 @@ class KokoroVoice:
         )
         raw = np.asarray(audio, dtype=np.float32).ravel()
         first, last = _loud_part(raw)
+        spoken = timings[len(before) + 1 if before else 0 :]
         # The model tells how long each phoneme lasts; a cut goes through the middle of the space.
         if before:
             space = timings[len(before)]
@@ -238,7 +241,16 @@ class KokoroVoice:
         if after:
             space = timings[len(phonemes) - len(after) - 1]
             last = int((space.start + space.end) / 2 * SAMPLE_RATE_HZ)
-        return raw, raw[first:last]
+            spoken = spoken[: len(text)]
+        samples = raw[first:last]
+        said = words(
+            chunk.text,
+            spoken,
+            lambda word: self._phonemize(word, lang),
+            first / SAMPLE_RATE_HZ,
+            len(samples) / SAMPLE_RATE_HZ,
+        )
+        return raw, samples, said
 
     def _phonemize(self, text: str, lang: str) -> str:
         """Return *text* in phonemes that the model knows, with single spaces."""
@@ -259,23 +271,23 @@ class _Phrases:
     """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, Samples] = OrderedDict()
+        self._kept: OrderedDict[Hashable, Sound] = OrderedDict()
         self._bytes = 0
 
-    def get(self, key: Hashable) -> Samples | None:
+    def get(self, key: Hashable) -> Sound | None:
         """Return the sound of a phrase, or None."""
         if key in self._kept:
             self._kept.move_to_end(key)
         return self._kept.get(key)
 
-    def keep(self, key: Hashable, samples: Samples) -> None:
+    def keep(self, key: Hashable, sound: Sound) -> None:
         """Keep the sound of a phrase that is short enough."""
-        if not 0 < len(samples) <= _PHRASE_S * SAMPLE_RATE_HZ:
+        if not 0 < len(sound.samples) <= _PHRASE_S * SAMPLE_RATE_HZ:
             return
-        self._kept[key] = samples
-        self._bytes += samples.nbytes
+        self._kept[key] = sound
+        self._bytes += sound.samples.nbytes
         while self._bytes > _PHRASES_BYTES:
-            self._bytes -= self._kept.popitem(last=False)[1].nbytes
+            self._bytes -= self._kept.popitem(last=False)[1].samples.nbytes
 
 
 _NOTHING: Samples = np.zeros(0, np.float32)

@@ -301,7 +301,10 @@ class Api:
         status = self.pipeline.status()
         quiet = self.delivery.quiet_reason()
         polling = self._polling_state()
-        warnings = (status.warning, status.blocked, self.inbox.notice, self.polling.warning)
+        warnings = (
+            *(status.warning, status.blocked, status.unheard),
+            *(self.inbox.notice, self.polling.warning),
+        )
         facts = asdict(status)
         del facts["beat_s"]  # means nothing outside this process
         return {

@@ -30,6 +30,7 @@ from audio.speaker import PortAudioSpeaker
 from audio.types import Devices, Fact
 from audio.voice import KokoroVoice
 from audio.wavfile import PREFIX, WavSpeaker
+from bot import menu
 from bot.access import Access, Limits
 from bot.api import Api
 from bot.attachments import Attachments
@@ -37,13 +38,13 @@ from bot.controls import Controls
 from bot.delivery import Delivery
 from bot.door import Door
 from bot.events import Events
-from bot.handlers import COMMANDS, Handlers
+from bot.handlers import Handlers
 from bot.inbox import Inbox, InboxError
 from bot.intake import Intake
 from bot.metrics import Metrics
 from bot.notes import Notes
 from bot.people import People
-from bot.polling import Polling
+from bot.polling import Polling, UpdatesRequest
 from bot.preferences import Preferences
 from bot.receipts import Outbox
 from bot.server import listening, serving, token_of
@@ -101,7 +102,8 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         inbox = await Inbox.open(settings.data_dir / "crier.db")
         stack.push_async_callback(inbox.close)
 
-        bot = make_bot(settings)
+        updates = UpdatesRequest(connection_pool_size=1, **_http_options(settings))
+        bot = make_bot(settings, updates)
         # Known without a network, unlike bot.id: a token begins with it.
         bot_id = int(settings.telegram_bot_token.get_secret_value().partition(":")[0])
         stack.push_async_callback(_quietly, bot.shutdown)
@@ -138,12 +140,16 @@ async def running(  # noqa: PLR0915  # the start order, on one page
             ApplicationBuilder().bot(bot).updater(None).build()
         )
         polling = Polling(
-            bot, application.initialize, application.process_update, lambda: _menu(bot)
+            *(bot, updates.renew, application.initialize, application.process_update),
+            lambda: menu.offer(bot),
         )
 
-        limits = Limits(settings.limit_per_minute, settings.limit_waiting)
         preferences = Preferences(inbox, settings)
-        intake = Intake(settings, inbox, outbox, delivery, access, limits, preferences, bot_id)
+        intake = Intake(
+            *(settings, inbox, outbox, delivery, access),
+            Limits(settings.limit_per_minute, settings.limit_waiting),
+            *(preferences, bot_id),
+        )
         controls = Controls(pipeline, inbox, outbox, delivery, preferences, intake, bot_id)
         await controls.start()
         notes = Notes(pipeline, inbox, outbox, preferences)
@@ -298,26 +304,22 @@ def list_devices(settings: Settings) -> Devices:
             audio.submit(speaker.shutdown).result()
 
 
-def make_bot(settings: Settings) -> ExtBot[None]:
+def make_bot(settings: Settings, updates: HTTPXRequest | None = None) -> ExtBot[None]:
     assert settings.telegram_bot_token is not None  # noqa: S101  # checked by the caller
-    # A proxy that the environment names leads to Telegram, not to a server on this computer.
-    local = urlsplit(settings.telegram_api_url).hostname in ("127.0.0.1", "localhost", "::1")
-    http: dict[str, Any] = {"httpx_kwargs": {"trust_env": not local}}
+    http = _http_options(settings)
     return ExtBot(
         settings.telegram_bot_token.get_secret_value(),
         base_url=f"{settings.telegram_api_url}/bot",
         base_file_url=f"{settings.telegram_api_url}/file/bot",
         request=HTTPXRequest(read_timeout=_REPLY_TIMEOUT_S, pool_timeout=_REPLY_TIMEOUT_S, **http),
-        get_updates_request=HTTPXRequest(connection_pool_size=1, **http),
+        get_updates_request=updates or HTTPXRequest(connection_pool_size=1, **http),
     )
 
 
-async def _menu(bot: ExtBot[None]) -> None:
-    """Register the command menu; a server that refuses does not stop the bot."""
-    try:
-        await bot.set_my_commands(COMMANDS)
-    except TelegramError as exc:
-        log.info("The command menu could not be registered: %s", exc)
+def _http_options(settings: Settings) -> dict[str, Any]:
+    # A proxy that the environment names leads to Telegram, not to a server on this computer.
+    local = urlsplit(settings.telegram_api_url).hostname in ("127.0.0.1", "localhost", "::1")
+    return {"httpx_kwargs": {"trust_env": not local}}
 
 
 async def _release(pipeline: SpeechPipeline) -> None:

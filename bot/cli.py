@@ -84,8 +84,8 @@ class _Version(argparse.Action):
     """Looks at the checkout and the settings only when asked."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        version = importlib.import_module("bot.version")
-        parser.exit(OK, f"{version.describe()}\n")
+        print(importlib.import_module("bot.version").describe())
+        parser.exit(OK)
 
 
 def parser_for(given: str | None) -> argparse.ArgumentParser:

@@ -111,6 +111,16 @@ class Client:
                 f"{self._path} can't be understood ({exc!r}). Start Crier again; it writes it anew."
             ) from exc
 
+    @property
+    def pid(self) -> int:
+        """The process that the bot is, or was."""
+        return self._pid
+
+    @property
+    def port(self) -> int:
+        """Where it listens, or listened."""
+        return self._port
+
     def get(self, path: str) -> dict[str, Any]:
         """Ask for something.
 

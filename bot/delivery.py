@@ -235,7 +235,15 @@ class Delivery:
         return message.speed or self._settings.kokoro_speed
 
     async def revise(self, chat_id: int, message_id: int, text: str, skipped: str) -> bool:
-        """Change the text of a message that waits; return whether it still could be."""
+        """Change the text of a message that waits, in the queue or for a decision.
+
+        Returns:
+            Whether it still could be.
+        """
+        for message in await self._inbox.late(self._bot_id, chat_id):
+            if message.message_id == message_id and not message.file:
+                await self._inbox.revise(message.id, text, skipped)
+                return True
         status = self._pipeline.status()
         for waiting in (self._under_way, self._kept):
             for message in waiting.values():
@@ -538,14 +546,15 @@ class Delivery:
         if fact.reason:
             return fact.reason
         said = [f"Skipped: {message.skipped}."] if message.skipped else []
-        burst = self._bursts.get(message.chat_id)
-        if fact.warning and not (burst and burst.told_inaudible):
-            if burst:
-                burst.told_inaudible = True
-            said.append(
-                f"Spoken, but the sound output {fact.device} is {fact.warning}. "
-                "Turn it up there; /replay says it again."
-            )
+        if fact.warning:
+            unheard = f"Spoken, but the sound output {fact.device} is {fact.warning}."
+            burst = self._bursts.get(message.chat_id)
+            if message.chat_id == NO_CHAT:  # each program is told about its own
+                said.append(unheard)
+            elif burst is None or not burst.told_inaudible:
+                said.append(f"{unheard} Turn it up there; /replay says it again.")
+                if burst is not None:
+                    burst.told_inaudible = True
         return " ".join(said)
 
     def _tell_end(self, message: Message, reaction: str, reason: str) -> None:

@@ -25,7 +25,7 @@ from audio.types import AudioError
 from audio.wavfile import PREFIX
 from bot.app import list_devices, running
 from bot.cli import FAILED, OK
-from bot.handlers import COMMANDS
+from bot.menu import COMMANDS
 from bot.sandbox import Event, Person, Sandbox
 from bot.settings import Settings
 

@@ -1,10 +1,11 @@
 """Writing to a .env file. Blocks for a moment."""
 
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from dotenv import dotenv_values, set_key, unset_key
+from dotenv.parser import parse_stream
 
 
 def change(path: Path, values: Mapping[str, str]) -> None:
@@ -17,16 +18,39 @@ def change(path: Path, values: Mapping[str, str]) -> None:
     """
     path = path.resolve()  # what a link points to is changed, not the link
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
     part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(path.read_bytes() if path.exists() else b"")
+    part.unlink(missing_ok=True)  # whatever its mode was
     try:
-        for name, value in values.items():
-            if value:
-                set_key(part, name, value, quote_mode="auto")
-            elif name in dotenv_values(part, interpolate=False):
-                unset_key(part, name)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(_changed(text, values).encode())
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _changed(text: str, values: Mapping[str, str]) -> str:
+    # Not dotenv's own set_key, which swallows empty lines before what it changes.
+    lines, missing = [], dict(values)
+    for binding in parse_stream(io.StringIO(text)):
+        line = binding.original.string
+        if binding.key is not None and binding.key in values:
+            before = line[: len(line) - len(line.lstrip())]
+            line = before + _line(binding.key, values[binding.key])
+            missing.pop(binding.key, None)
+        lines.append(line)
+    whole = "".join(lines)
+    if whole and not whole.endswith("\n"):
+        whole += "\n"
+    return whole + "".join(_line(name, value) for name, value in missing.items())
+
+
+def _line(name: str, value: str) -> str:
+    """Return what sets a variable, quoted as dotenv reads it; nothing for an empty value."""
+    if not value:
+        return ""
+    if not value.isalnum():
+        value = "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return f"{name}={value}\n"

@@ -5,7 +5,6 @@ package is missing. A check blocks, runs in a thread of its own, and does not kn
 """
 
 import importlib.metadata
-import json
 import os
 import subprocess
 import sys
@@ -141,50 +140,6 @@ def patient(checkout: Path = CHECKOUT, *, sound: bool = False) -> Patient:
                 values[name] = Path(given).expanduser().absolute()
         return Patient(Settings.model_construct(**values), str(exc), checkout=checkout, sound=sound)
     return Patient(settings, warnings=warnings, checkout=checkout, sound=sound)
-
-
-# ---- the bot that runs, as several checks see it ----
-
-
-@dataclass(frozen=True, slots=True)
-class Face:
-    """What ``api.json`` says about the bot that wrote it."""
-
-    host: str
-    port: int
-    pid: int
-
-    @property
-    def url(self) -> str:
-        """Where it can be asked."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
-
-
-def face(data_dir: Path) -> Face | None:
-    """Return what the running bot, or the last one, says about itself; None where nothing.
-
-    Raises:
-        ValueError: the file can't be understood.
-    """
-    try:
-        content = json.loads((data_dir / "api.json").read_text(encoding="utf-8"))
-        return Face(str(content["host"]), int(content["port"]), int(content["pid"]))
-    except FileNotFoundError:
-        return None
-    except (KeyError, TypeError) as exc:
-        raise ValueError(f"{type(exc).__name__} in {data_dir / 'api.json'}") from exc
-
-
-def is_alive(pid: int) -> bool:
-    """Say whether there is such a process."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def installed(package: str) -> str | None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from telegram import (
-    BotCommand,
     CallbackQuery,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
@@ -32,8 +31,6 @@ from telegram.ext import (
 )
 
 from audio.pipeline import SpeechPipeline
-from audio.reading import pronounce
-from audio.text import speakable
 from audio.types import AudioError, Devices
 from audio.voices import describe
 from bot.access import Access, Pairing
@@ -49,28 +46,6 @@ from bot.receipts import Outbox
 from bot.settings import Settings
 
 log = logging.getLogger(__name__)
-
-COMMANDS = (
-    BotCommand("stop", "silence now, forget what waits"),
-    BotCommand("skip", "end this message, go on with the next"),
-    BotCommand("pause", "silence now, keep everything"),
-    BotCommand("resume", "go on after a pause"),
-    BotCommand("replay", "say the last message again"),
-    BotCommand("queue", "what waits"),
-    BotCommand("urgent", "say a text next, such as: /urgent The bath is full"),
-    BotCommand("note", "send a text back as a voice note"),
-    BotCommand("volume", "how loud, 0 to 150 percent"),
-    BotCommand("speed", "how fast, 0.5 to 2"),
-    BotCommand("voice", "choose and hear voices"),
-    BotCommand("mute", "quiet for a while, such as: /mute 2h"),
-    BotCommand("unmute", "end a mute"),
-    BotCommand("devices", "where sound can go, and where it goes"),
-    BotCommand("status", "speaking or idle, and what waits"),
-    BotCommand("pronounce", "teach a word: /pronounce Nguyen = win"),
-    BotCommand("invite", "let one more person speak"),
-    BotCommand("people", "who may speak"),
-    BotCommand("help", "what I can do"),
-)
 
 HELP = """Send me a text and I say it aloud here; with ! in front it comes next. Voice and video \
 notes and sound are played, .txt, .md and .pdf files read.
@@ -279,11 +254,9 @@ class Handlers:
             message.effective_attachment and not (message.photo or message.animation)
         ):
             return  # the caption of a file is not what is said
-        composed = await self._compose(message, context)
-        if speakable(composed.text):
-            text = pronounce(composed.text, await self.inbox.pronunciations())
-            chat_id, message_id = message.chat_id, message.message_id
-            await self.delivery.revise(chat_id, message_id, text, composed.skipped)
+        user = update.effective_user
+        if user is not None:
+            await self.intake.revise(message, user, await self._compose(message, context))
 
     async def _compose(self, message: Message, context: Context) -> Composed:
         user_id = message.from_user.id if message.from_user else 0
@@ -346,10 +319,8 @@ class Handlers:
         if reason := self.delivery.quiet_reason():
             kept = _count(self.delivery.kept, "message")
             lines.insert(1, f"{reason} {kept} kept.")
-        warnings = (status.warning, self.inbox.notice, self.polling.warning)
+        warnings = (status.warning, status.unheard, self.inbox.notice, self.polling.warning)
         lines += [f"Warning: {warning}" for warning in warnings if warning]
-        if status.inaudible:
-            lines.append(f"Warning: {status.device} was {status.inaudible} when it last spoke.")
         if status.last_error:
             lines.append(f"Last error: {status.last_error}")
         self._answer(update, "\n".join(lines))

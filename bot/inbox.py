@@ -288,6 +288,12 @@ class Inbox:
         found = await self._messages("id = ? AND chat_id = ? AND state = 'asked'", id_, chat_id)
         return found[0] if found else None
 
+    async def text_of(self, bot_id: int, chat_id: int, message_id: int) -> str:
+        """Return what is to be said of a message; empty where that is not known."""
+        key = "bot_id = ? AND chat_id = ? AND message_id = ?"
+        found = await self._messages(key, bot_id, chat_id, message_id)
+        return found[-1].text if found else ""
+
     async def revise(self, id_: int, text: str, skipped: str) -> None:
         """Store another text for a message that waits."""
         await self._database.execute(

@@ -27,6 +27,8 @@ _BOOTOUT_S = 30.0
 # already in progress). Sources: headroom#1289, cc-connect#1834, d-inference#1102.
 _BOOTSTRAP_S = 15.0
 _NOT_YET = (5, 37)
+# Of a job that has been booted out, although `print` may still show it: d-inference#1102.
+_NOT_FOUND = 113
 # After a quick bootstrap a job may be registered and not run until it is kicked: openbase#15.
 _KICK_AFTER_S = 3.0
 # launchd starts a job at most every 10 s (ThrottleInterval, launchd.plist(5)).
@@ -139,7 +141,7 @@ class Launchd:
             if done.code == 0:
                 pid = self._running(other_than=before.pid)
                 return f"Crier runs anew (process {pid})."
-            if self.job() is not None:
+            if done.code != _NOT_FOUND:
                 raise CommandError(f"launchd does not start it anew: {done.said}.")
         if self.file.exists():
             raise CommandError(

@@ -1,31 +1,29 @@
 """The doctor's checks of what is around Crier: Telegram, the clock, the running bot, its system."""
 
 import email.utils
-import json
 import os
 import re
 import socket
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from bot.checks import lock_holder
 from bot.examination import (
     CannotLookError,
-    Face,
     Finding,
     Patient,
-    face,
     fail,
-    is_alive,
     skip,
     warn,
     well,
 )
+
+if TYPE_CHECKING:
+    from bot.client import Client
 
 LABEL = "org.crier.bot"
 UNIT = "crier.service"
@@ -155,12 +153,24 @@ def clock(patient: Patient) -> Finding:
 # ---- the bot that runs ----
 
 
+def client_of(patient: Patient) -> "Client | None":
+    """Return who asks the running bot, or the last one; None where that has left no trace."""
+    from bot.client import Client, ClientError  # noqa: PLC0415  # what it needs may be missing
+
+    try:
+        return Client("doctor", patient.settings.data_dir)
+    except ClientError:
+        return None
+
+
 def bot(patient: Patient) -> Finding:
     """Whether a bot runs on this data folder, and answers."""
+    from bot.client import ClientError  # noqa: PLC0415
+
     folder = patient.settings.data_dir
     pid = lock_holder(patient)
-    here = running_face(patient)
-    if pid is None and here is None:
+    client = client_of(patient)
+    if pid is None and client is None:
         return skip("Not running", "`crier run` starts it, `crier install` does at each login.")
     if pid is None:
         return warn(
@@ -168,88 +178,43 @@ def bot(patient: Patient) -> Finding:
             "Start it: `crier run`, or `crier restart` where it is installed.",
         )
     who = f"process {pid}" if pid else "another process"
-    if here is None:
+    if client is None:
         return warn(
             f"{who} holds {folder / 'crier.lock'}, but does not say where it can be asked: it is "
             "just starting, or it hangs.",
             f"Look again in a minute; then `kill {pid or 'PID'}` and start Crier anew.",
         )
     try:
-        ask(here, "/healthz")
-    except OSError as exc:
+        client.call("GET", "/v1/status", timeout_s=_ANSWER_S)
+    except ClientError as exc:
         return fail(
-            f"{who} holds the data folder, but does not answer at {here.url} "
-            f"({type(exc).__name__}): it hangs.",
-            f"`crier restart`, or `kill {here.pid}` and start it anew.",
+            f"{who} holds the data folder, but: {exc}",
+            f"`crier restart`, or `kill {client.pid}` and start it anew.",
         )
-    return well(f"Runs as process {here.pid}, answers at {here.url}")
+    return well(f"Runs as process {client.pid} and answers")
 
 
-def running_face(patient: Patient) -> Face | None:
-    try:
-        return face(patient.settings.data_dir)
-    except (OSError, ValueError):
-        return None
-
-
-def ask(
-    here: Face,
-    path: str,
-    token: str = "",
-    order: dict[str, Any] | None = None,
-    timeout_s: float | None = None,
-) -> Any:
-    """Ask the running bot; with *order*, give it one.
-
-    Raises:
-        OSError: it does not answer, or says no.
-    """
-    import http.client  # noqa: PLC0415
-
-    timeout_s = timeout_s or _ANSWER_S
-    connection = http.client.HTTPConnection(here.host, here.port, timeout=timeout_s)
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    headers |= {"X-Client": "doctor"}
-    body = None
-    if order is not None:
-        body, headers["Content-Type"] = json.dumps(order), "application/json"
-    with closing(connection):
-        try:
-            connection.request("POST" if body else "GET", path, body, headers)
-            answer = connection.getresponse()
-            content = answer.read()
-        except http.client.HTTPException as exc:
-            raise ConnectionError(type(exc).__name__) from exc
-    if answer.status in (401, 403):
-        raise PermissionError(f"{answer.status}")
-    try:
-        return json.loads(content)
-    except ValueError:
-        return {}
-
-
-def _status(patient: Patient) -> tuple[Face, dict[str, Any]]:
+def _status(patient: Patient) -> dict[str, Any]:
     """Return what the running bot says about itself.
 
     Raises:
         CannotLookError: none runs, or it does not say.
     """
-    here = running_face(patient)
-    if here is None or not is_alive(here.pid) or lock_holder(patient) is None:
+    from bot.client import ClientError  # noqa: PLC0415
+
+    client = client_of(patient)
+    if client is None or lock_holder(patient) is None:
         raise CannotLookError("The bot does not run")
-    token = api_token(patient)
     try:
-        said = ask(here, "/v1/status", token) if token else ask(here, "/healthz")
-    except OSError as exc:
-        raise CannotLookError(f"The bot does not say ({type(exc).__name__}); see bot") from exc
-    return here, said if isinstance(said, dict) else {}
+        return client.call("GET", "/v1/status", timeout_s=_ANSWER_S)
+    except ClientError as exc:
+        raise CannotLookError("The bot does not say; see bot") from exc
 
 
 def api_token(patient: Patient) -> str:
     """Return the token of the HTTP face; empty where there is none."""
-    given = getattr(patient.settings, "api_token", None)
-    if given is not None:
-        return str(given.get_secret_value())
+    if (given := patient.settings.api_token) is not None:
+        return given.get_secret_value()
     try:
         return (patient.settings.data_dir / "api-token").read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
@@ -258,10 +223,7 @@ def api_token(patient: Patient) -> str:
 
 def polling(patient: Patient) -> Finding:
     """Whether the running bot still hears from Telegram."""
-    _, said = _status(patient)
-    about = said.get("polling")
-    if not isinstance(about, dict):
-        return skip("The bot does not say")
+    about = _status(patient).get("polling") or {}
     age_s = float(about.get("age_s") or 0.0)
     if about.get("warning"):
         return fail(str(about["warning"]), "See what the sentence before this one says.")
@@ -275,8 +237,7 @@ def polling(patient: Patient) -> Finding:
 
 def running_warnings(patient: Patient) -> Finding:
     """What the running bot itself complains of."""
-    _, said = _status(patient)
-    warnings = [str(one) for one in said.get("warnings") or [] if one]
+    warnings = [str(one) for one in _status(patient).get("warnings") or []]
     if warnings:
         return warn(" ".join(warnings), "Each says what to do; /status in the chat shows them too.")
     return well("None")
@@ -284,11 +245,10 @@ def running_warnings(patient: Patient) -> Finding:
 
 def port(patient: Patient) -> Finding:
     """Whether the HTTP face has, or could have, its port."""
-    host = str(getattr(patient.settings, "api_host", "127.0.0.1"))
-    number = int(getattr(patient.settings, "api_port", 8779))
-    here = running_face(patient)
-    if here is not None and lock_holder(patient) is not None:
-        return well(f"The bot has {here.port}")
+    host, number = patient.settings.api_host, patient.settings.api_port
+    client = client_of(patient)
+    if client is not None and lock_holder(patient) is not None:
+        return well(f"The bot has {client.port}")
     if number == 0:
         return well("Any that is free")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -359,18 +319,18 @@ def _systemd(patient: Patient) -> Finding:
 
 def priority(patient: Patient) -> Finding:
     """Whether the running bot gets the processor when it needs it."""
-    here = running_face(patient)
-    if here is None or not is_alive(here.pid):
+    client = client_of(patient)
+    if client is None or lock_holder(patient) is None:
         raise CannotLookError("The bot does not run")
     if patient.platform != "darwin":
-        nice = os.getpriority(os.PRIO_PROCESS, here.pid)
+        nice = os.getpriority(os.PRIO_PROCESS, client.pid)
         if nice > 0:
             return warn(
                 f"Nice {nice}: everything else goes first, and speech may stop and start.",
-                f"`renice 0 {here.pid}`, and look at who starts it.",
+                f"`renice 0 {client.pid}`, and look at who starts it.",
             )
         return well(f"Nice {nice}")
-    said = patient.output("ps", "-o", "pri=", "-p", str(here.pid))
+    said = patient.output("ps", "-o", "pri=", "-p", str(client.pid))
     if not said.isdigit():
         raise CannotLookError("ps does not tell")
     number = int(said)

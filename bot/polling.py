@@ -17,7 +17,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from telegram import Bot, Update
-from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
+from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError, TimedOut
+from telegram.request import HTTPXRequest
 
 from bot.receipts import retry_after_s
 
@@ -33,7 +34,22 @@ _CONFLICT = (
     "Another program uses the same bot token and takes messages away. Stop it, or make a new "
     "token with @BotFather."
 )
+_CLOSE_TIMEOUT_S = 1.0
 _BACK_OFF_S = (1.0, 1.5, 2.5, 4.0, 6.0, 10.0, 15.0, 30.0)
+
+
+class UpdatesRequest(HTTPXRequest):
+    """The connection of getUpdates: one, so that a second request can't overtake the first."""
+
+    async def renew(self) -> None:
+        """Begin anew with a fresh connection.
+
+        A request that is cancelled at a bad moment may leave its connection marked as in use for
+        ever; with a pool of one, every later request would time out waiting for it.
+        """
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.shutdown(), _CLOSE_TIMEOUT_S)
+        await self.initialize()
 
 
 class Polling:
@@ -42,6 +58,7 @@ class Polling:
     def __init__(
         self,
         bot: Bot,
+        renew: Callable[[], Awaitable[None]],
         connect: Callable[[], Awaitable[None]],
         handle: Callable[[Update], Awaitable[None]],
         on_connected: Callable[[], Coroutine[Any, Any, None]],
@@ -50,11 +67,13 @@ class Polling:
 
         Args:
             bot: asks Telegram.
+            renew: gives *bot* a fresh connection for the next getUpdates.
             connect: called again and again until it works, before anything else.
             handle: gets each update; must not raise.
             on_connected: what may be done at leisure once Telegram has answered.
         """
         self._bot = bot
+        self._renew = renew
         self._connect = connect
         self._handle = handle
         self._on_connected = on_connected
@@ -143,10 +162,13 @@ class Polling:
                     except InvalidToken:
                         raise
                     except Exception as exc:  # noqa: BLE001  # also what is no answer of the Bot API
+                        if isinstance(exc, TimedOut):
+                            await self._renew()
                         await asyncio.sleep(await self._pause_s(exc))
                         continue
             except TimeoutError:
                 log.info("Asking Telegram anew")
+                await self._renew()
                 continue
             finally:
                 self._scope = None  # a finished one can't be moved

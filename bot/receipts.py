@@ -30,6 +30,7 @@ FAILED = ReactionEmoji.BROKEN_HEART
 
 _BACK_OFF_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # then every 30 s
 _OUTDATED_S = 1800.0  # a reply that could not be sent for so long is of no use any more
+_EDIT_EVERY_S = 1.0  # of one message. Source: Bot API FAQ, about one message a second in a chat
 _AT_ONCE = 8  # requests; python-telegram-bot's pool has 256 connections, Telegram less patience
 
 _Then = Callable[[Any], Awaitable[None]]
@@ -53,6 +54,7 @@ class Outbox:
         self._lanes: dict[Hashable, deque[_Call]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._not_before_s: dict[int, float] = {}  # by chat, in the loop's time
+        self._next_edit_s: dict[Hashable, float] = {}  # by lane, in the loop's time
         self._offline_until_s = 0.0
         self._failures = 0
         self._gate = asyncio.Semaphore(_AT_ONCE)
@@ -103,13 +105,19 @@ class Outbox:
     def edit(
         self, chat_id: int, message_id: int, text: str, keyboard: InlineKeyboardMarkup | None
     ) -> None:
-        """Change a message of Crier's own."""
-        self._post(
-            ("edit", chat_id, message_id),
-            chat_id,
-            lambda: self._bot.edit_message_text(text, chat_id, message_id, reply_markup=keyboard),
-            newest_only=True,
-        )
+        """Change a message of Crier's own, at most once a second."""
+        lane = ("edit", chat_id, message_id)
+        loop = asyncio.get_running_loop()
+
+        async def send() -> object:
+            now_s = loop.time()
+            later = {key: at_s for key, at_s in self._next_edit_s.items() if at_s > now_s}
+            self._next_edit_s = {**later, lane: now_s + _EDIT_EVERY_S}
+            return await self._bot.edit_message_text(
+                text, chat_id, message_id, reply_markup=keyboard
+            )
+
+        self._post(lane, chat_id, send, newest_only=True)
 
     def answer(self, chat_id: int, query_id: str, text: str = "") -> None:
         """Answer a pressed button, so that it stops spinning."""
@@ -153,7 +161,7 @@ class Outbox:
         loop = asyncio.get_running_loop()
         try:
             while waiting:
-                await self._wait_for_permission(chat_id)
+                await self._wait_for_permission(lane, chat_id)
                 async with self._gate:
                     call = waiting[0]
                     outdated = call.then is None and loop.time() - call.born_s > _OUTDATED_S
@@ -163,11 +171,16 @@ class Outbox:
         finally:
             del self._lanes[lane]
 
-    async def _wait_for_permission(self, chat_id: int) -> None:
-        """Wait for a network, and as long as Telegram asked this chat to be left alone."""
+    async def _wait_for_permission(self, lane: Hashable, chat_id: int) -> None:
+        """Wait for a network, and as long as Telegram asks, or wants it, to be left alone."""
         loop = asyncio.get_running_loop()
         while (  # noqa: ASYNC110  # there is no event to wait for: time itself has to pass
-            left_s := max(self._not_before_s.get(chat_id, 0.0), self._offline_until_s) - loop.time()
+            left_s := max(
+                self._not_before_s.get(chat_id, 0.0),
+                self._next_edit_s.get(lane, 0.0),
+                self._offline_until_s,
+            )
+            - loop.time()
         ) > 0:  # another lane's try may have moved it meanwhile
             await asyncio.sleep(left_s)
 

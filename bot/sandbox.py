@@ -159,9 +159,9 @@ class Sandbox:
         message.update(text=text, edit_date=int(time.time()))
         self.push({"edited_message": message})
 
-    def press(self, person: Person, message_id: int, data: str) -> None:
+    def press(self, person: Person, message_id: int, data: str, chat: Json | None = None) -> None:
         """Press the button with *data* under one of the bot's messages."""
-        message = self._messages[person.id, message_id]
+        message = self._messages[(chat or person.as_chat())["id"], message_id]
         query_id = str(secrets.randbelow(10**15))
         self._queries.add(query_id)
         query = {"id": query_id, "from": person.as_user(), "message": message, "data": data}
@@ -296,6 +296,11 @@ class Sandbox:
             raise BotApiError(fault.status, fault.description, fault.retry_after_s)
         return fault.raw
 
+    def _chat(self, chat_id: int) -> Json:
+        """Return a chat in which someone wrote."""
+        found = (m["chat"] for (chat, _), m in self._messages.items() if chat == chat_id)
+        return next(found, {"id": chat_id, "type": "private"})
+
     def _spend(self, chat_id: int) -> None:
         """Take one message from a chat's allowance."""
         left, since_s = self._tokens[chat_id]
@@ -386,7 +391,7 @@ class Sandbox:
         message: Json = {
             "message_id": next(self._message_ids),
             "date": int(time.time()),
-            "chat": {"id": chat_id, "type": "private"},
+            "chat": self._chat(chat_id),
             "from": await self._do_getme({}),
             "text": text,
         }
@@ -405,7 +410,7 @@ class Sandbox:
         message: Json = {
             "message_id": next(self._message_ids),
             "date": int(time.time()),
-            "chat": {"id": chat_id, "type": "private"},
+            "chat": self._chat(chat_id),
             "from": await self._do_getme({}),
             "voice": {
                 "file_id": self.add_file(content),

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from bot.checks import lock_holder
 from bot.examination import CannotLookError, Finding, Patient, fail, skip, warn, well
-from bot.outside_checks import api_token, ask, running_face
+from bot.outside_checks import client_of
 
 if TYPE_CHECKING:
     from audio.types import Ended
@@ -317,19 +317,21 @@ def speaking(patient: Patient) -> Finding:
 
 def _through_the_bot(patient: Patient) -> Finding:
     """Have the running bot say the sentence: the loudspeaker is in its hands."""
-    here, token = running_face(patient), api_token(patient)
-    if here is None or not token:
+    from bot.client import ClientError  # noqa: PLC0415
+
+    client = client_of(patient)
+    if client is None:
         return skip("The running bot has the loudspeaker", "Send it a message to hear it.")
     patient.say("a sentence, by the bot")
     order = {"input": SENTENCE, "wait": True, "priority": "urgent"}
     try:
-        said = ask(here, "/v1/audio/speak", token, order, timeout_s=_HEARD_TIMEOUT_S)
-        history = ask(here, "/v1/history", token).get("items", [])
-    except OSError as exc:
-        return fail(f"The running bot does not speak ({type(exc).__name__}).", "`crier restart`")
+        said = client.call("POST", "/v1/audio/speak", order, _HEARD_TIMEOUT_S)
+        history = client.get("/v1/history").get("items", [])
+    except ClientError as exc:
+        return fail(f"The running bot does not speak: {exc}", "`crier restart`")
     row: dict[str, Any] = next((r for r in history if r.get("id") == said.get("id")), {})
     first = row.get("first_sound_ms")
-    found = "The running bot: " + str(said.get("outcome") or said.get("error") or "no answer")
+    found = "The running bot: " + str(said.get("outcome"))
     if row.get("device"):
         found += f" on {row['device']}"
     if first is not None:

@@ -1,6 +1,5 @@
 """A user unit: how Linux starts Crier at login. The only file that knows systemctl."""
 
-import getpass
 import os
 import shutil
 import time
@@ -25,7 +24,7 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=exec
-ExecStart={program} run --service
+ExecStart="{checkout}/.venv/bin/crier" run --service
 WorkingDirectory={checkout}
 # Again after a failure, not after an orderly end.
 Restart=on-failure
@@ -51,9 +50,8 @@ class Systemd:
 
     def content(self) -> bytes:
         """Return the unit."""
-        return _CONTENT.format(
-            program=_quoted(self._program), checkout=str(self._checkout).replace("%", "%%")
-        ).encode()
+        checkout = str(self._checkout).replace("%", "%%")
+        return _CONTENT.format(checkout=checkout).encode()
 
     def steps(self) -> list[str]:
         """Return the commands that installing runs."""
@@ -66,9 +64,10 @@ class Systemd:
     def warnings(self) -> list[str]:
         """Return what may be in the way."""
         self._check_bus()
+        self._check_path()
         if not shutil.which("loginctl"):
             return []
-        done = run("loginctl", "show-user", getpass.getuser(), "--property=Linger", "--value")
+        done = run("loginctl", "show-user", str(os.getuid()), "--property=Linger", "--value")
         if done.output.strip() == "yes":
             return []
         logout = "It runs from your login until your last logout. To have it run from boot on: "
@@ -81,6 +80,7 @@ class Systemd:
             CommandError: systemd can't be reached or refuses, or the bot does not stay.
         """
         self._check_bus()
+        self._check_path()
         self.file.parent.mkdir(parents=True, exist_ok=True)
         new = self.file.with_name(f".{UNIT}.new")
         new.write_bytes(self.content())
@@ -130,6 +130,14 @@ class Systemd:
             f"    nohup {self._program} run --service &"
         )
 
+    def _check_path(self) -> None:
+        """Raise where systemd would not start a program of that name, however it is quoted."""
+        if any(sign in str(self._program) for sign in "\"'\\\n"):
+            raise CommandError(
+                f"systemd starts no program whose path has a quote, a backslash or a line break in "
+                f"it, as {self._program} has. Move the checkout and run `make setup` there."
+            )
+
     def _order(self, *arguments: str) -> None:
         done = run("systemctl", "--user", *arguments)
         if done.code:
@@ -151,9 +159,3 @@ class Systemd:
             f"It is installed, but does not stay. `crier logs` or `journalctl --user -u {UNIT}` "
             "says why."
         )
-
-
-def _quoted(path: Path) -> str:
-    """Return a path as one word of an ExecStart line. Source: systemd.service(5), Command lines."""
-    word = str(path).replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + word.replace("%", "%%").replace("$", "$$") + '"'

@@ -1,6 +1,7 @@
 """`crier logs`: the end of the log, over its rotation, and what comes after."""
 
 import argparse
+import datetime as dt
 import itertools
 import json
 import os
@@ -14,10 +15,10 @@ from bot.cli import OK, CommandError
 from bot.settings import data_dir
 
 _LOOK_S = 0.25
-# The format of bot/logs.py.
+# A line as bot/logs.py writes it, in local time.
 _LINE = re.compile(
-    r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) (?P<level>[A-Z]+) +(?P<thread>\S+) +"
-    r"(?P<name>\S+): (?P<message>.*)"
+    r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) (?P<level>[A-Z]+) +(?P<thread>\S+) +"
+    r"(?P<logger>\S+): (?P<message>.*)"
 )
 
 
@@ -83,7 +84,11 @@ def as_json(line: str) -> str:
     if line.startswith("{"):
         return line
     match = _LINE.fullmatch(line)
-    return json.dumps(match.groupdict() if match else {"message": line}, ensure_ascii=False)
+    fields = match.groupdict() if match else {"message": line}
+    if "at" in fields:
+        at = dt.datetime.strptime(fields["at"], "%Y-%m-%d %H:%M:%S,%f").astimezone(dt.UTC)
+        fields["at"] = at.isoformat(timespec="milliseconds")
+    return json.dumps(fields, ensure_ascii=False)
 
 
 def _whole(raw: bytes) -> tuple[list[str], bytes]:

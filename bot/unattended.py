@@ -74,14 +74,15 @@ class Unattended(logging.Handler):
         return code
 
     def show(self, message: str) -> None:
-        """Show what concerns nobody but who sits at this computer."""
+        """Show what concerns nobody but who sits at this computer. May take a moment."""
         notify(message)
 
     def _wait(self, code: int, why: str) -> NoReturn:
         """Tell what is wrong; then wait until it may be mended, and become a new process."""
         retry_s = _RETRY_S[code]
         if self._notices.tell(why):
-            log.error("%s", why)
+            if why != self._last_error:
+                log.error("%s", why)
             log.info(
                 "Looking again when %s or %s changes, and every %.0f s",
                 *(*self._env_files, retry_s),

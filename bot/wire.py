@@ -137,6 +137,7 @@ class StatusNow(BaseModel):
     last_error: str
     blocked: str
     warning: str
+    inaudible: str = Field(description="Why the last message can't have been heard: muted.")
     voice: str
     volume: int
     quiet: str = Field(description="Why nothing is said now; empty where it is.")

@@ -17,6 +17,7 @@ RATE_HZ = 48_000
 QUIET = 0.00316
 """-50 dBFS: what counts as sound must be louder."""
 
+_LATE_S = 0.5  # how late a recorded block may be told of
 NAMES = ("speaker_a", "speaker_b")
 
 
@@ -160,7 +161,9 @@ class Ear:
     def spans(self, since_s: float = 0.0, gap_s: float = 0.25) -> list[tuple[float, float]]:
         """Return (first, last) `time.monotonic` of each stretch of sound, joined over *gap_s*."""
         found: list[tuple[float, float]] = []
+        frames = last_frame = 0
         for end_s, samples in self._snapshot():
+            begin_frame, frames = frames, frames + len(samples)
             loud = np.flatnonzero(np.abs(samples) > QUIET)
             if not len(loud) or end_s < since_s:
                 continue
@@ -168,10 +171,15 @@ class Ear:
             last_s = end_s - (len(samples) - loud[-1]) / RATE_HZ
             if last_s < since_s:
                 continue
-            if found and first_s - found[-1][1] <= gap_s:
+            # Told by frames, since a busy machine delivers them late; by the clock where a
+            # loudspeaker that was suspended delivered none.
+            silent_s = (begin_frame + loud[0] - last_frame) / RATE_HZ
+            joins = found and silent_s <= gap_s and first_s - found[-1][1] <= gap_s + _LATE_S
+            if joins:
                 found[-1] = (found[-1][0], last_s)
             else:
                 found.append((first_s, last_s))
+            last_frame = begin_frame + loud[-1]
         return found
 
     def recording(self) -> tuple[NDArray[np.float32], Callable[[int], float]]:

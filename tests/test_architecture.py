@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "audio/pace.py": set(),
     "audio/planner.py": {"audio.pace", "audio.text", "audio.types"},
     "audio/voices.py": {"audio.types"},
+    "audio/words.py": {"audio.types", "numpy"},
     "audio/coreaudio.py": set(),
     "audio/audibility.py": {"audio.coreaudio"},
     "audio/models.py": {"audio.types", "httpx"},
@@ -26,6 +27,7 @@ MAY_IMPORT = {
         "audio.phonemes",
         "audio.types",
         "audio.voices",
+        "audio.words",
         "numpy",
         "kokoro_onnx",
         "onnxruntime",
@@ -109,13 +111,6 @@ MAY_IMPORT = {
     "bot/sandbox.py": {"starlette", "telegram.constants", "uvicorn"},
     "bot/demo.py": {"audio.types", "audio.wavfile", "bot", "prompt_toolkit", "pydantic"},
     "bot/app.py": {"audio", "bot", "telegram"},
-    # The doctor says what is missing, so it needs nothing itself until it looks.
-    "bot/examination.py": {"bot.settings"},
-    "bot/checks.py": {"bot", "packaging"},
-    "bot/sound_checks.py": {"audio", "bot", "numpy"},
-    "bot/outside_checks.py": {"bot", "httpx"},
-    "bot/mac_checks.py": {"audio", "bot", "numpy"},
-    "bot/doctor.py": {"bot", "rich"},
     "bot/cli.py": set(),  # so that a thin command starts at once
     "bot/version.py": {"audio.models", "bot.__version__", "bot.settings"},
     "bot/keychain.py": set(),
@@ -131,6 +126,13 @@ MAY_IMPORT = {
         "pydantic",
         "telegram",
     },
+    # The doctor says what is missing, so it needs nothing itself until it looks.
+    "bot/examination.py": {"bot.settings"},
+    "bot/checks.py": {"bot", "packaging"},
+    "bot/sound_checks.py": {"audio", "bot", "numpy"},
+    "bot/outside_checks.py": {"bot", "httpx"},
+    "bot/mac_checks.py": {"audio", "bot", "numpy"},
+    "bot/doctor.py": {"bot", "rich"},
     "bot/client.py": {"bot.cli", "dotenv", "platformdirs"},  # likewise
     "bot/say.py": {"bot.cli", "bot.client", "bot.standalone"},  # likewise
     "bot/thin.py": {

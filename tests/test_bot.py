@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from bot.handlers import COMMANDS
+from bot.menu import COMMANDS
 from bot.sandbox import Fault, Sandbox
 from tests.conftest import ALICE, STRANGER, StartBot, reaction_to, reply_with
 from tests.loudspeaker import Ear

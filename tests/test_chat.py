@@ -9,14 +9,18 @@ import time
 
 import pytest
 import soundfile
+from telegram import Bot
 
+from bot import menu, voices
+from bot.preferences import detect
 from bot.quiet import Quiet, span_s
 from bot.sandbox import Fault, Json, Person, Sandbox
-from tests.conftest import ALICE, STRANGER, StartBot, reaction_to, reply_with
+from tests.conftest import ALICE, STRANGER, TOKEN, StartBot, reaction_to, reply_with
 from tests.loudspeaker import RATE_HZ, Ear
 from tests.tones import tell
 
 BOB = Person(8, "Bob")
+PEOPLE = frozenset({ALICE.id, BOB.id})
 GROUP = {"id": -100, "type": "group", "title": "Family"}
 LONG = " ".join(f"This is number {n}." for n in range(1, 13))
 
@@ -33,73 +37,6 @@ async def answer_to(sandbox: Sandbox, command: str, who: Person = ALICE) -> str:
     sandbox.send(who, command)
     event = await sandbox.wait_for(lambda e: e.kind == "message", since=seen)
     return event.text
-
-
-# ---- every command, idle and in the middle of speech, twice ----
-
-COMMANDS = {
-    "/start": "Hello",
-    "/help": "Send me a text",
-    "/status": "Voice:",
-    "/queue": "This is number 1",
-    "/devices": "speaker_a",
-    "/volume": "The volume is",
-    "/volume 100": "Volume 100 %",
-    "/volume loud": "such as: /volume 80",
-    "/volume 999": "such as: /volume 80",
-    "/speed": "The speed is",
-    "/speed 1": "Speed 1",
-    "/speed 9": "such as: /speed 1.2",
-    "/speed fast": "such as: /speed 1.2",
-    "/voice": "Your voice",
-    "/voice nobody": "There is no voice",
-    "/voice af_heart:70,af_bella:30": "speaks for you",
-    "/mute ages": "Such as: /mute 2h",
-    "/mute 99999999d": "Muted until /unmute",
-    "/unmute": "Unmuted",
-    "/pronounce": "Teach me like this",
-    "/pronounce nonsense": "Like this",
-    "/pronounce Nguyen = win": "I say Nguyen",
-    "/pronounce Nguyen =": "Forgot Nguyen",
-    "/people": "/invite",
-    "/invite": "/pair",
-    "/urgent": "Send the words along",
-    "/pause": "Paused",
-    "/resume": "Going on",
-    "/nonsense": "I don't know /nonsense",
-    "/skip": "Skipped",
-    "/stop": "Silent",
-}
-
-
-@pytest.mark.parametrize("speaking", [False, True], ids=["idle", "speaking"])
-@pytest.mark.parametrize("command", COMMANDS)
-async def test_a_command_answers_twice(
-    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear, command: str, speaking: bool
-) -> None:
-    """Each command answers within a second, idle and while speaking, and again."""
-    expected = COMMANDS[command]
-    if not speaking:
-        idle = {
-            "/queue": "Nothing waits",
-            "/resume": "I was not paused",
-            "/skip": "Nothing is being said",
-        }
-        expected = idle.get(command, expected)
-    async with start_toned():
-        if speaking:
-            for _ in range(2):
-                sandbox.send(ALICE, LONG)
-            await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
-            if command == "/resume":
-                await answer_to(sandbox, "/pause")
-        for part in (expected, "" if command == "/resume" else expected):
-            seen, asked_s = len(sandbox.events), time.monotonic()
-            sandbox.send(ALICE, command)
-            await sandbox.wait_for(reply_with(part), 5, since=seen)
-            assert time.monotonic() - asked_s < 1
-        sandbox.send(ALICE, "/stop")
-        await sandbox.wait_for(reply_with("Silent"))
 
 
 # ---- what sounds ----
@@ -160,6 +97,48 @@ async def test_an_edit_changes_what_waits(
     assert heard(ear_a) == [1, 2, 3, 21, 4]
 
 
+async def test_an_edit_changes_what_is_kept_and_what_came_late(
+    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
+) -> None:
+    """Kept by a mute, or waiting for a decision: it is said as it was edited."""
+    fields: Json = {"text": "This is number 11.", "date": int(time.time()) - 7200}
+    async with start_toned():
+        await answer_to(sandbox, "/mute 2h")
+        kept = sandbox.send(ALICE, "This is number 1.")
+        await sandbox.wait_for(reaction_to(kept, "😴"))
+        sandbox.edit(ALICE, kept, "This is number 2.")
+        await answer_to(sandbox, "/unmute")
+        await sandbox.wait_for(reaction_to(kept, "👍"))
+        late = sandbox.send_fields(ALICE, fields)
+        question = await sandbox.wait_for(reply_with("Shall I say it?"))
+        sandbox.edit(ALICE, late, "This is number 12.")
+        sandbox.press(ALICE, question.message_id, dict(question.buttons)["Say it"])
+        await sandbox.wait_for(reaction_to(late, "👍"))
+
+    assert heard(ear_a) == [2, 12]
+
+
+async def test_captions_forwards_and_quotes_are_said(
+    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
+) -> None:
+    """The words under a picture; whose message it was; what an answer is about."""
+    carol: Json = {"id": 9, "is_bot": False, "first_name": "Carol 8"}
+    photo = {"file_id": "x", "file_unique_id": "x", "width": 9, "height": 9}
+    origin = {"type": "user", "date": 1, "sender_user": carol}
+    fields: list[Json] = [
+        {"photo": [photo], "caption": "This is number 5."},
+        {"text": "This is number 6.", "forward_origin": origin},
+        {"text": "This is number 7.", "quote": {"text": "Is it number 9?", "position": 0}},
+        {"text": "!This is number 10."},
+    ]
+    async with start_toned():
+        for one in fields:
+            message = sandbox.send_fields(ALICE, one)
+            await sandbox.wait_for(reaction_to(message, "👍"))
+
+    assert heard(ear_a) == [5, 8, 6, 9, 7, 10]
+
+
 async def test_what_was_left_out_is_told_with_the_receipt(
     sandbox: Sandbox, start_toned: StartBot
 ) -> None:
@@ -192,7 +171,9 @@ async def test_a_long_burst_has_one_status_message(sandbox: Sandbox, start_toned
         done = await sandbox.wait_for(lambda e: e.kind == "edit" and "Heard 1 message" in e.text)
         assert [label for label, _ in done.buttons] == ["Say it again"]
     edits = [e for e in sandbox.events if e.kind == "edit"]
+    texts = [edit.text for edit in edits]
 
+    assert all(one != other for one, other in itertools.pairwise(texts))
     assert len([e for e in sandbox.events if reply_with("Speaking 1 of")(e)]) == 1
     assert all(b.at_s - a.at_s > 0.8 for a, b in itertools.pairwise(edits))
     assert "not to the end" in done.text
@@ -209,9 +190,11 @@ async def test_edits_wait_out_a_retry_after(sandbox: Sandbox, start_toned: Start
         seen = len(sandbox.calls)
         await sandbox.wait_for(lambda e: e.kind == "edit")
         await sandbox.wait_for(reaction_to(message, "👍"))
+        await sandbox.wait_for(lambda e: e.kind == "edit" and "Heard 1 message" in e.text)
     edits = [at_s for at_s, method, _ in sandbox.calls[seen:] if method == "editmessagetext"]
 
     assert edits[1] - edits[0] >= 3
+    assert all(later - earlier > 0.9 for earlier, later in itertools.pairwise(edits))
 
 
 # ---- quiet ----
@@ -298,7 +281,86 @@ async def test_a_voice_is_previewed_as_a_note_and_chosen(
     assert ear_a.spans() == []
 
 
+async def test_a_voice_whose_signs_are_not_read_says_what_to_install(
+    sandbox: Sandbox, start_toned: StartBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By name or by button, the command to type is told, unless it was typed already."""
+    installed: set[str] = set()
+    monkeypatch.setattr(voices, "reads_well", lambda lang: lang in installed)
+    async with start_toned():
+        assert "make japanese" in await answer_to(sandbox, "/voice jf_alpha")
+        sandbox.send(ALICE, "/voice")
+        menu = await sandbox.wait_for(reply_with("Your voice"))
+        sandbox.press(ALICE, menu.message_id, "voice:set:zf_xiaobei")
+        await sandbox.wait_for(reply_with("make chinese"))
+        installed.add("ja")
+        assert "make" not in await answer_to(sandbox, "/voice jf_alpha")
+
+
+def test_the_language_of_a_text_is_told_offline() -> None:
+    """A dozen letters are enough; fewer, and languages that no voice speaks, are left alone."""
+    assert detect("¿Dónde estás? Llegamos a las ocho.") == "es"
+    assert detect("On arrive à la gare dans une heure.") == "fr-fr"
+    assert detect("晩ごはんができました。") == "ja"
+    assert detect("我们七点回家吃饭。") == "cmn"
+    assert detect("Dinner will be ready at seven.") == "en-us"
+    assert detect("ok") == ""
+
+
+async def test_the_voice_follows_the_language_where_a_person_wants_it(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
+    """It does so for one person only, and after a restart, too."""
+    spanish = "¿Dónde estás? Llegamos a las ocho y media."
+    async with start_toned(telegram_allowed_users=PEOPLE) as bot:
+        sandbox.send(ALICE, "/voice")
+        menu = await sandbox.wait_for(reply_with("Your voice"))
+        sandbox.press(ALICE, menu.message_id, "voice:follow")
+        await sandbox.wait_for(lambda e: e.kind == "answer" and "follows" in e.text)
+        await answer_to(sandbox, "/voice bm_george", BOB)
+        await answer_to(sandbox, "/speed 1.5", BOB)
+    async with start_toned(telegram_allowed_users=PEOPLE) as bot:
+        await answer_to(sandbox, "/mute")
+        for who in (ALICE, BOB):
+            message = sandbox.send(who, spanish)
+            await sandbox.wait_for(reaction_to(message, "😴"))
+        orders = [bot.delivery.utterance(place.message) for place in bot.delivery.places()]
+
+    assert [(order.voice[0], order.lang, order.speed) for order in orders] == [
+        ("e", "es", 1.0),
+        ("b", "en-gb", 1.5),
+    ]
+
+
 # ---- people ----
+
+
+async def test_a_name_is_said_only_when_the_speaker_changes(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
+    """And only where several people use the bot; an edit keeps it."""
+    async with start_toned():
+        await answer_to(sandbox, "/mute")
+        sandbox.send(ALICE, "one")
+        assert "1. one" in await answer_to(sandbox, "/queue")
+    async with start_toned(telegram_allowed_users=PEOPLE):
+        sandbox.send(ALICE, "two")
+        sandbox.send(ALICE, "three")
+        edited = sandbox.send(BOB, "fore")
+        sandbox.send(BOB, "five")
+        sandbox.send(ALICE, "six")
+        await sandbox.wait_for(reaction_to(edited, "😴"))
+        sandbox.edit(BOB, edited, "four")
+        queue = await answer_to(sandbox, "/queue")
+
+    assert queue.splitlines() == [
+        "1. one",
+        "2. Alice: two",
+        "3. three",
+        "4. Bob: four",
+        "5. five",
+        "6. Alice: six",
+    ]
 
 
 async def test_an_invited_person_speaks_until_removed(
@@ -328,14 +390,13 @@ async def test_a_group_is_heard_when_it_speaks_to_the_bot(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:
     """In a group only what mentions or answers the bot is said, and only of those who may."""
-    people = frozenset({ALICE.id, BOB.id})
     mention = [{"type": "mention", "offset": 0, "length": 10}]
 
     def mentioning(who: Person, text: str) -> int:
         fields: Json = {"text": f"@crier_bot {text}", "entities": mention}
         return sandbox.send_fields(who, fields, GROUP)
 
-    async with start_toned(telegram_allowed_users=people):
+    async with start_toned(telegram_allowed_users=PEOPLE):
         sandbox.send(ALICE, "This is number 1.", GROUP)
         stranger = mentioning(STRANGER, "This is number 2.")
         by_alice = mentioning(ALICE, "This is number 3.")
@@ -347,3 +408,18 @@ async def test_a_group_is_heard_when_it_speaks_to_the_bot(
 
     assert heard(ear_a) == [3, 4]
     assert not any(map(reaction_to(stranger), sandbox.events))
+
+
+# ---- the menu ----
+
+
+async def test_the_menu_is_in_the_languages_that_there_are(sandbox: Sandbox) -> None:
+    """English for all; a translation for those who use it; what is not translated is English."""
+    async with Bot(TOKEN, f"{sandbox.url}/bot") as bot:
+        await menu.offer(bot, {"de": {"stop": "sofort still"}})
+    (_, _, english), (_, _, german) = [c for c in sandbox.calls if c[1] == "setmycommands"]
+
+    assert "language_code" not in english
+    assert german["language_code"] == "de"
+    assert german["commands"][0] == {"command": "stop", "description": "sofort still"}
+    assert german["commands"][1:] == english["commands"][1:]

@@ -20,7 +20,7 @@ from audio.types import (
     Utterance,
 )
 from tests.test_coreaudio import SIX, Mac, heard, start, tones
-from tests.tones import tell
+from tests.tones import TONE_S, tell
 
 __all__ = ["start"]
 
@@ -158,6 +158,22 @@ def test_too_loud_is_bent_and_never_clipped(start: Start) -> None:
     mac.ended()
 
     assert 0.8 < np.abs(mac.devices[0].sound).max() < 1.0
+
+
+def test_a_chime_sounds_while_the_first_words_are_made(start: Start) -> None:
+    """It is there at once, the words follow it, and what waits behind them has none."""
+    mac = start("Speakers")
+    mac.voice.factor = 2.0
+    for number in (31, 32):
+        order = Utterance(number, words(number), "af_heart", 1.0, "en-us", chime=True)
+        mac.pipeline.say(order)
+    for _ in range(2):
+        assert mac.ended().outcome is Outcome.HEARD
+    *chime, first, second = tones(mac.devices[0])
+
+    assert (first.code, second.code) == (31, 32)
+    assert chime
+    assert first.start_s - chime[-1].end_s < TONE_S * mac.voice.factor
 
 
 def test_what_waits_can_be_revised(start: Start) -> None:

@@ -84,7 +84,7 @@ class Scene:
         fcntl.flock(lock, fcntl.LOCK_EX)
         self.open.append(lock)
 
-    def be_a_bot(self, answers: dict[str, Any] | None, date: str = "") -> int:
+    def be_a_bot(self, answers: dict[str, Any] | None) -> None:
         """Hold the lock and have a face that answers; None: it listens and says nothing."""
         self.hold_lock()
         if answers is None:
@@ -92,9 +92,9 @@ class Scene:
             self.open.append(listener)
             port = listener.getsockname()[1]
         else:
-            port = self.serve(answers, date)
+            port = self.serve(answers)
         self.face(port, os.getpid())
-        return int(port)
+        (self.data / "api-token").write_text("secret")
 
     def face(self, port: int, pid: int) -> None:
         """Write api.json."""
@@ -297,7 +297,7 @@ def _wrong_clock(ahead_s: float) -> Callable[[Scene], None]:
 
 
 def _left_face(scene: Scene) -> None:
-    scene.face(1, 2**22)
+    scene.face(1, 2**22 - 1)
 
 
 def _held_lock(scene: Scene) -> None:
@@ -311,17 +311,16 @@ def _hanging_bot(scene: Scene) -> None:
 
 def _deaf_bot(scene: Scene) -> None:
     about = {"ok": False, "age_s": 300.0, "warning": ""}
-    scene.be_a_bot({"healthz": {"polling": about}})
+    scene.be_a_bot({"status": {"polling": about}})
 
 
 def _robbed_bot(scene: Scene) -> None:
     about = {"ok": True, "age_s": 1.0, "warning": "Another program uses the same bot token."}
-    (scene.data / "api-token").write_text("secret")
     scene.be_a_bot({"status": {"polling": about}})
 
 
 def _complaining_bot(scene: Scene) -> None:
-    scene.be_a_bot({"healthz": {"warnings": ["No device fits 'AirPods'."]}})
+    scene.be_a_bot({"status": {"warnings": ["No device fits 'AirPods'."]}})
 
 
 def _taken_port(scene: Scene) -> None:
@@ -367,7 +366,7 @@ def _not_loaded(scene: Scene) -> None:
 def _mac_priority(number: int) -> Callable[[Scene], None]:
     def plant(scene: Scene) -> None:
         scene.mac()
-        scene.face(1, os.getpid())
+        scene.be_a_bot({})
         scene.tool("ps", f"  {number}")
 
     return plant
@@ -442,7 +441,7 @@ FAULTS: list[tuple[str, Callable[[Scene], None], State, str, str]] = [
     ("clock", _wrong_clock(5000), FAIL, " s ahead of", "timedatectl"),
     ("bot", _left_face, WARN, "ended by force", "crier run"),
     ("bot", _held_lock, WARN, f"process {os.getpid()} holds", f"kill {os.getpid()}"),
-    ("bot", _hanging_bot, FAIL, "it hangs", "crier restart"),
+    ("bot", _hanging_bot, FAIL, "does not answer", "crier restart"),
     ("polling", _deaf_bot, WARN, "300 s ago", "crier restart"),
     ("polling", _robbed_bot, FAIL, "Another program", ""),
     ("warnings", _complaining_bot, WARN, "No device fits", "/status"),

@@ -13,15 +13,17 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from telegram.error import NetworkError, TimedOut
 
 from audio.types import Status
 from bot import watch
 from bot.access import Limits
 from bot.delivery import LATE_ALL, LATE_LAST, LATE_NONE
 from bot.inbox import Inbox, InboxError, Message
+from bot.polling import UpdatesRequest
 from bot.sandbox import Event, Fault, Sandbox
 from bot.settings import Settings, SettingsError, load
-from tests.conftest import ALICE, StartBot, reaction_to, reply_with
+from tests.conftest import ALICE, TOKEN, StartBot, reaction_to, reply_with
 from tests.loudspeaker import Ear
 
 
@@ -338,8 +340,6 @@ async def test_deaf_polling_is_poked_first_and_then_ends_the_process(
 
 async def test_being_offline_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing of Telegram's answers, the bot waits for the network."""
-    from telegram.error import NetworkError
-
     watched = _Watched()
 
     async def get_me() -> None:
@@ -362,6 +362,24 @@ async def test_polling_can_be_poked_at_any_moment(sandbox: Sandbox, start_toned:
                 await asyncio.sleep(0.005)
             await sandbox.wait_for(reaction_to(message, "👍"))
         assert not bot.polling.done()
+
+
+async def test_a_connection_that_is_never_given_back_is_replaced(sandbox: Sandbox) -> None:
+    """With its one connection taken for ever, polling gets a new one instead of timing out."""
+    request = UpdatesRequest(connection_pool_size=1, pool_timeout=0.1)
+    await request.initialize()
+    url = f"{sandbox.url}/bot{TOKEN}/getMe"
+    sandbox.faults["getme"] = Fault(delay_s=60, times=1)
+    taken = asyncio.create_task(request.post(url))
+    await sandbox.wait_for_call("getme")
+    with pytest.raises(TimedOut):
+        await request.post(url)
+
+    await request.renew()
+
+    assert (await request.post(url))["username"] == "crier_bot"  # type: ignore[call-overload,index]
+    await asyncio.gather(taken, return_exceptions=True)
+    await request.shutdown()
 
 
 async def test_waking_up_asks_telegram_anew(monkeypatch: pytest.MonkeyPatch) -> None:

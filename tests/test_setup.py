@@ -189,15 +189,15 @@ def test_a_language_that_was_added_stays(
 ) -> None:
     """It is installed once, and again whenever set-up makes the environment anew."""
     commands: list[str] = []
-    for name in ("check_platform", "check_space", "write_launcher", "make_environment"):
-        monkeypatch.setattr(setup, name, lambda *_: None)
-    monkeypatch.setattr(setup, "install_system_packages", lambda _: None)
-    monkeypatch.setattr(setup, "find_uv", lambda: "uv")
 
     def run(command: list[str]) -> int:
         commands.append(" ".join(command))
         return 0
 
+    for name in ("check_platform", "check_space", "write_launcher", "make_environment"):
+        monkeypatch.setattr(setup, name, lambda *_: None)
+    monkeypatch.setattr(setup, "install_system_packages", lambda _: None)
+    monkeypatch.setattr(setup, "find_uv", lambda: "uv")
     monkeypatch.setattr(setup, "run", run)
     monkeypatch.setattr(setup, "STAMP", tmp_path / "stamp")
     monkeypatch.setattr(setup, "ADDED", tmp_path / "languages")

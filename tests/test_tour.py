@@ -68,6 +68,7 @@ async def test_from_a_clone_to_a_service_that_outlives_a_kill(
         "TELEGRAM_API_URL": sandbox.url,
         "AUDIO_DEVICE": "speaker_a",
         "MODEL_DIR": str(model_dir),
+        "API_PORT": "0",  # others may test beside this
     }.items():
         lines = [
             f"{name}={value}" if line.startswith(f"{name}=") else line

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import stat
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -80,6 +81,7 @@ def good(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
         "TELEGRAM_ALLOWED_USERS": str(ALICE.id),
         "TELEGRAM_API_URL": sandbox.url,
         "AUDIO_DEVICE": f"file:{tmp_path / 'spoken'}",
+        "API_PORT": "0",
     }
 
 
@@ -115,6 +117,20 @@ async def test_a_wrong_setting_is_waited_out(
 
     assert desk.log().count(says) == 1
     assert TOKEN.partition(":")[2] not in desk.log() + desk.shown()
+
+
+async def test_a_taken_port_is_waited_out(
+    desk: Desk, good: dict[str, str], sandbox: Sandbox
+) -> None:
+    """Another program's port is named; with another number in .env the bot speaks."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        desk.set(**{**good, "API_PORT": str(other.getsockname()[1])})
+        async with desk.service() as process:
+            await until(lambda: "another program uses it" in desk.shown())
+            assert process.returncode is None
+            desk.set(**good)
+            message = sandbox.send(ALICE, "Now there is room.")
+            await sandbox.wait_for(reaction_to(message, "👍"))
 
 
 async def test_a_token_that_is_revoked_later_is_waited_out(

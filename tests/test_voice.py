@@ -165,12 +165,13 @@ def test_a_repeated_phrase_costs_nothing(voice: KokoroVoice) -> None:
     assert first.took_s > 0.1
     assert again.took_s == 0
     assert np.array_equal(first.samples, again.samples)
+    assert first.words == again.words != ()
 
 
 def test_phrases_are_kept_within_bounds() -> None:
     """The store of phrases has a size, and forgets what was not used for longest."""
     phrases = _Phrases()
-    second = np.ones(24_000, np.float32)
+    second = Sound(np.ones(24_000, np.float32))
     for number in range(200):
         phrases.keep(number, second)
         phrases.get(0)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audio.types import SAMPLE_RATE_HZ, Chunk, Interrupt, Samples, Sound, SynthesisError
+from audio.types import SAMPLE_RATE_HZ, Chunk, Interrupt, Samples, Sound, SynthesisError, Word
 from audio.voice import fade_edges
 
 TONE_S = 0.3
@@ -51,7 +51,17 @@ class ToneVoice:
         time.sleep(took_s)
         if ended[0]:
             raise SynthesisError("interrupted")
-        return Sound(samples, len(samples) / SAMPLE_RATE_HZ + 0.6, took_s)
+        return Sound(samples, len(samples) / SAMPLE_RATE_HZ + 0.6, took_s, _words(chunk.text))
+
+
+def _words(text: str) -> tuple[Word, ...]:
+    """Return the words of a chunk: a number lasts as long as its tone, the rest no time."""
+    words, at_s = [], 0.0
+    for word in text.split():
+        begun_s = at_s
+        at_s += TONE_S * len(re.findall(r"\d+", word))
+        words.append(Word(word, begun_s, at_s))
+    return tuple(words)
 
 
 def tone(code: int) -> Samples:

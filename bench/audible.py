@@ -1,4 +1,4 @@
-"""Check that a folder has one WAV file with a sentence: `python -m bench.sentence FOLDER`."""
+"""Check that a folder holds a spoken sentence: `python -m bench.audible FOLDER`."""
 
 import sys
 import wave

@@ -1,0 +1,49 @@
+"""The menu of commands that Telegram shows, in each language that there is a translation for."""
+
+import logging
+from collections.abc import Mapping
+
+from telegram import Bot, BotCommand
+from telegram.error import TelegramError
+
+log = logging.getLogger(__name__)
+
+COMMANDS = (
+    BotCommand("stop", "silence now, forget what waits"),
+    BotCommand("skip", "end this message, go on with the next"),
+    BotCommand("pause", "silence now, keep everything"),
+    BotCommand("resume", "go on after a pause"),
+    BotCommand("replay", "say the last message again"),
+    BotCommand("queue", "what waits"),
+    BotCommand("urgent", "say a text next, such as: /urgent The bath is full"),
+    BotCommand("note", "send a text back as a voice note"),
+    BotCommand("volume", "how loud, 0 to 150 percent"),
+    BotCommand("speed", "how fast, 0.5 to 2"),
+    BotCommand("voice", "choose and hear voices"),
+    BotCommand("mute", "quiet for a while, such as: /mute 2h"),
+    BotCommand("unmute", "end a mute"),
+    BotCommand("devices", "where sound can go, and where it goes"),
+    BotCommand("status", "speaking or idle, and what waits"),
+    BotCommand("pronounce", "teach a word: /pronounce Nguyen = win"),
+    BotCommand("invite", "let one more person speak"),
+    BotCommand("people", "who may speak"),
+    BotCommand("help", "what I can do"),
+)
+
+TRANSLATIONS: Mapping[str, Mapping[str, str]] = {}
+"""Two-letter language code (ISO 639-1) -> command -> what it does. A command without one keeps its
+English; a language that is not here has the English menu."""
+
+
+async def offer(bot: Bot, translations: Mapping[str, Mapping[str, str]] = TRANSLATIONS) -> None:
+    """Register the menu; a server that refuses does not stop the bot."""
+    try:
+        await bot.set_my_commands(COMMANDS)
+        for language, words in translations.items():
+            menu = [
+                BotCommand(known.command, words.get(known.command, known.description))
+                for known in COMMANDS
+            ]
+            await bot.set_my_commands(menu, language_code=language)
+    except TelegramError as exc:
+        log.info("The command menu could not be registered: %s", exc)

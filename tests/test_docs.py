@@ -1,0 +1,59 @@
+"""The documents: what they point to is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bot.cli import COMMANDS
+from bot.menu import COMMANDS as CHAT_COMMANDS
+from bot.settings import CHECKOUT, Settings
+
+DOCUMENTS = sorted(
+    path
+    for path in (*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/*.md"), *CHECKOUT.glob("*/README.md"))
+    if ".venv" not in path.parts
+)
+
+
+def ids(path: Path) -> str:
+    """Return the name of a document in the checkout."""
+    return str(path.relative_to(CHECKOUT))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
+def test_each_link_leads_somewhere(document: Path) -> None:
+    """A link to a file of the checkout names one that is there."""
+    targets = re.findall(r"\]\(([^)#\s]+)", document.read_text())
+    inside = [target for target in targets if "://" not in target]
+
+    assert [target for target in inside if not (document.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
+def test_each_command_that_is_named_exists(document: Path) -> None:
+    """`crier something`, on its own or in a longer line, is a command."""
+    text = document.read_text()
+    named = re.findall(r"(?:^ {4}|`)(?:\.venv/bin/)?crier ([a-z]+)", text, flags=re.MULTILINE)
+
+    assert sorted(set(named) - set(COMMANDS)) == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
+def test_each_setting_that_is_named_exists(document: Path) -> None:
+    """A setting that a document gives a value to, or names alone, is one."""
+    prefixes = {name.split("_")[0].upper() for name in Settings.model_fields}
+    named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`", document.read_text()))
+    ours = {name for name in named if name.split("_")[0] in prefixes}
+
+    assert sorted(name for name in ours if name.lower() not in Settings.model_fields) == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
+def test_each_command_of_the_chat_exists(document: Path) -> None:
+    """`/something` is a command of the chat, or a path of the HTTP face."""
+    named = set(re.findall(r"`/([a-z]+)[ `]", document.read_text()))
+    known = {command.command for command in CHAT_COMMANDS}
+    known |= {"pair", "start", "revoke", "newbot", "healthz", "metrics"}
+
+    assert sorted(named - known) == []

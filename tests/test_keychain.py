@@ -1,0 +1,126 @@
+"""The token in the Keychain, on a stand-in for keyring's command line."""
+
+import stat
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from bot import envfile, keychain
+from bot.keychain import KeychainError
+from bot.settings import load
+from bot.wizard import Wizard
+from tests.conftest import TOKEN
+
+# As keyring/cli.py behaves: `get` prints, or ends with 1 and no word where there is none; `set`
+# reads its input; errors of a backend are tracebacks.
+KEYRING = """
+    import pathlib, sys, time
+    verb, service, account = sys.argv[1:]
+    store = pathlib.Path(__file__).parent
+    if (store / "locked").exists():
+        raise RuntimeError("Can't fetch password from system")
+    if (store / "window").exists():
+        time.sleep(60)
+    entry = store / (service + account.replace("/", "_"))
+    if verb == "set":
+        entry.write_text(sys.stdin.read().removesuffix("\\n"))
+    elif entry.exists():
+        print(entry.read_text())
+    else:
+        sys.exit(1)
+"""
+
+
+@pytest.fixture
+def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of the stand-in; what lies there changes what it does."""
+    folder = tmp_path / "packages" / "keyring"
+    folder.mkdir(parents=True)
+    (folder / "__main__.py").write_text(textwrap.dedent(KEYRING))
+    monkeypatch.setenv("PYTHONPATH", str(folder.parent))
+    monkeypatch.setattr(sys, "platform", "darwin")
+    return folder
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty checkout whose data folder is inside it."""
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    return tmp_path
+
+
+def test_what_setup_stores_is_what_the_bot_reads(keyring: Path, checkout: Path) -> None:
+    """The token goes into the Keychain, its place into .env, and the settings have the token."""
+    assert keyring.exists()
+    settings, _ = load(checkout)
+    wizard = Wizard(settings, checkout, {"TELEGRAM_BOT_TOKEN": TOKEN})
+    wizard._save()
+    settings, warnings = load(checkout)
+
+    assert settings.telegram_bot_token is not None
+    assert settings.telegram_bot_token.get_secret_value() == TOKEN
+    assert (checkout / "data" / ".env").read_text() == "TELEGRAM_BOT_TOKEN=keychain\n"
+    assert warnings == []
+
+
+def test_a_locked_keychain_leaves_the_token_to_a_file(keyring: Path, checkout: Path) -> None:
+    """Where the Keychain does not take it, a file does that only its owner may read."""
+    (keyring / "locked").touch()
+    wizard = Wizard(load(checkout)[0], checkout, {"TELEGRAM_BOT_TOKEN": TOKEN})
+    wizard._save()
+    file = checkout / "data" / ".env"
+
+    assert TOKEN in file.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("state", ["locked", "window", "empty"])
+def test_a_keychain_that_does_not_answer_is_named(
+    keyring: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    """Locked, asking somebody who is not there, or without the token: no token, and it is said."""
+    (keyring / state).touch()
+    monkeypatch.setattr(keychain, "_TIMEOUT_S", 1.0)
+    envfile.change(checkout / ".env", {"TELEGRAM_BOT_TOKEN": "keychain"})
+    settings, warnings = load(checkout)
+
+    assert settings.telegram_bot_token is None
+    assert len(warnings) == 1
+    assert "Keychain" in warnings[0]
+
+
+def test_the_environment_needs_no_keychain(
+    keyring: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token in the environment wins, and nobody is asked."""
+    (keyring / "locked").touch()
+    envfile.change(checkout / ".env", {"TELEGRAM_BOT_TOKEN": "keychain"})
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
+    settings, warnings = load(checkout)
+
+    assert settings.telegram_bot_token is not None
+    assert warnings == []
+
+
+def test_where_there_is_no_keychain_it_says_so(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A .env of a Mac on a Linux machine is no traceback."""
+    monkeypatch.setattr(sys, "platform", "linux")
+    envfile.change(checkout / ".env", {"TELEGRAM_BOT_TOKEN": "keychain"})
+    settings, warnings = load(checkout)
+
+    assert settings.telegram_bot_token is None
+    assert "no Keychain on this computer" in warnings[0]
+
+
+def test_the_keychain_keeps_one_token_for_each_data_folder(keyring: Path) -> None:
+    """Two Criers on one Mac do not get each other's token."""
+    assert keyring.exists()
+    keychain.store("/data/a", TOKEN)
+    with pytest.raises(KeychainError, match="not there"):
+        keychain.read("/data/b")
+
+    assert keychain.read("/data/a") == TOKEN
