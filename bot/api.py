@@ -188,6 +188,7 @@ class Api:
         app.add_exception_handler(HTTPException, _http_error)
         app.add_exception_handler(InboxError, _no_room)
         app.add_exception_handler(sqlite3.Error, _no_room)
+        app.add_exception_handler(Exception, _mistake)
         if PAGE.is_dir():
             app.mount("/", StaticFiles(directory=PAGE, html=True))
         return app
@@ -486,6 +487,10 @@ async def _http_error(_: Request, exc: Exception) -> JSONResponse:
     answer = refusal(exc.status_code, "http_error", f"{exc.detail}.")
     answer.headers.update(exc.headers or {})
     return answer
+
+
+async def _mistake(_: Request, __: Exception) -> JSONResponse:
+    return refusal(500, "mistake", "Crier made a mistake; its log says more.")  # uvicorn logs it
 
 
 async def _no_room(_: Request, exc: Exception) -> JSONResponse:
