@@ -253,10 +253,10 @@ class Api:
     async def speech(self, order: Speech, client: Client) -> Response:
         """Make a file of sound from a text, as OpenAI's endpoint does; nothing is heard here."""
         try:
-            composed = await self.intake.compose(order.input, order.voice, "")
+            composed = await self.intake.compose(order.input, order.voice, order.lang or "")
         except RefusedError as exc:
             raise Refused(422, "nothing_to_speak", f"input: {exc}") from exc
-        lang = self.delivery.lang_of(order.voice)
+        lang = order.lang or self.delivery.lang_of(order.voice)
         utterance = Utterance(0, composed.text, order.voice, order.spoken_speed, lang)
         log.info("Making sound of %d characters for %s", len(composed.text), client)
         how = FORMATS[order.response_format]

@@ -5,6 +5,7 @@ Runs on the event loop.
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -61,20 +62,31 @@ class Audition:
         """Let *voice* say how it sounds; return why it could not be heard, or nothing."""
         self._said += 1
         lang = language_of(voice)
-        self._pipeline.say(Utterance(self._said, introduction(voice), voice, self._speed, lang))
-        why = ""
+        sentence = Utterance(self._said, introduction(voice), voice, self._speed, lang)
         try:
             async with asyncio.timeout(_LONGEST_S):
-                while not isinstance(fact := await self._facts.get(), Ended):
-                    if isinstance(fact, Held):  # nobody would see to it
-                        why = fact.reason
-                        self._pipeline.abort()
+                end = await self.say(sentence)
         except TimeoutError:
             return f"Nothing came out within {_LONGEST_S:.0f} s."
+        return "" if end.outcome is Outcome.HEARD else end.reason or end.outcome
+
+    async def say(self, utterance: Utterance) -> Ended:
+        """Say something, and return how it ended; cancelled, it is silent."""
+        self._pipeline.say(utterance)
+        why = ""
+        try:
+            while not isinstance(fact := await self._facts.get(), Ended):
+                if isinstance(fact, Held):  # nobody would see to it
+                    why = fact.reason
+                    self._pipeline.abort()
         except asyncio.CancelledError:
             self._pipeline.abort()
             raise
-        return "" if fact.outcome is Outcome.HEARD else why or fact.reason or fact.outcome
+        return replace(fact, reason=why or fact.reason)
+
+    def stop(self) -> None:
+        """Fall silent; what is being said ends as stopped."""
+        self._pipeline.abort()
 
     def choose(self, wanted: str) -> None:
         """Speak on another device; an empty name follows the system."""

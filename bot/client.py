@@ -10,7 +10,7 @@ import os
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -229,7 +229,8 @@ class Client:
         try:
             with self._translated():
                 payload = None if body is None else json.dumps(body).encode()
-                connection.request(method, path, payload, headers)
+                with suppress(BrokenPipeError):  # a refusal may come before all was sent
+                    connection.request(method, path, payload, headers)
                 response = connection.getresponse()
                 refused = response.status >= http.HTTPStatus.BAD_REQUEST
                 refusal = self._refusal(response) if refused else None

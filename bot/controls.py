@@ -31,6 +31,7 @@ Context = Any  # python-telegram-bot's CallbackContext
 
 _LOUDEST = 150
 _YEAR_S = 366 * 86400.0
+_LISTED, _LISTED_CHARS = 10, 60
 _VOLUME_STEP, _SPEED_STEP = 15, 0.1
 
 
@@ -110,30 +111,29 @@ class Controls:
 
     async def queue(self, update: Update, _: Context) -> None:
         """List what has not been heard."""
-        waiting = self.delivery.queue()
-        speaking = self.pipeline.status().speaking_id
-        lines = []
-        for number, message in enumerate(waiting[:10], 1):
-            text = " ".join(message.text.split())
-            short = text if len(text) <= 60 else f"{text[:57]}…"  # noqa: PLR2004
-            lines.append(f"{number}. {short}" + (" (now)" if message.id == speaking else ""))
-        if len(waiting) > len(lines):
-            lines.append(f"… and {len(waiting) - len(lines)} more")
+        places = self.delivery.places()
+        marks = {"sounding": " (now)", "held": " (held)"}
+        lines = [
+            f"{place.position}. {_short(place.message.text)}{marks.get(place.state, '')}"
+            for place in places[:_LISTED]
+        ]
+        if len(places) > len(lines):
+            lines.append(f"… and {len(places) - len(lines)} more")
         self.outbox.respond(update, "\n".join(lines) or "Nothing waits.")
 
     async def urgent(self, update: Update, context: Context) -> None:
         """Say a text next, after the sentence that sounds."""
-        message = update.effective_message
+        message, user = update.effective_message, update.effective_user
+        if message is None or user is None:
+            return
         text = " ".join(context.args or ())
-        if message is None:
-            return
-        composed = compose_text(text, "en-us")
-        if not speakable(composed.text):
-            self.outbox.respond(update, "Send the words along, such as: /urgent The bath is full")
-            return
-        user = update.effective_user
-        if user is not None:
+        manner = await self.preferences.manner(user.id, text)
+        composed = compose_text(text, manner.lang)
+        if speakable(composed.text):
             await self.intake.take(update.update_id, message, user, composed, urgent=True)
+        else:
+            example = "Send the words along, such as: /urgent The bath is full"
+            self.outbox.respond(update, example)
 
     # ---- how it sounds ----
 
@@ -259,6 +259,12 @@ class Controls:
             self.outbox.respond(
                 update, f"I could not store that ({exc}). Make room on the computer's disk."
             )
+
+
+def _short(text: str) -> str:
+    """Return the beginning of a text, on one line."""
+    text = " ".join(text.split()) or "a recording"
+    return text if len(text) <= _LISTED_CHARS else f"{text[: _LISTED_CHARS - 3]}…"
 
 
 def _gain(percent: int) -> float:

@@ -210,7 +210,7 @@ class Handlers:
         if message is None or user is None:
             return
         composed = await self._compose(message, context)
-        urgent = composed.text.startswith("!")
+        urgent = composed.text.lstrip().startswith("!")  # in a group, a mention comes first
         if urgent:
             composed = replace(composed, text=composed.text.lstrip("! "))
         await self.intake.take(update.update_id, message, user, composed, urgent=urgent)

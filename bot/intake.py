@@ -138,6 +138,17 @@ class Intake:
             await self.delivery.submit(stored)
         return stored
 
+    async def revise(self, message: Message, user: User, composed: Composed) -> None:
+        """Change what a person sent, where it still waits."""
+        if not speakable(composed.text):
+            return
+        text = pronounce(composed.text, await self.inbox.pronunciations())
+        ids = message.chat_id, message.message_id
+        earlier = await self.inbox.text_of(self.bot_id, *ids)
+        name = f"{user.first_name}: "
+        text = name + text if earlier.startswith(name) else text
+        await self.delivery.revise(*ids, text, composed.skipped)
+
     async def compose(self, text: str, voice: str, lang: str) -> Composed:
         """Return what shall be spoken of a program's text.
 
@@ -151,17 +162,6 @@ class Intake:
             raise RefusedError(why or NOTHING_TO_SPEAK, too_many=False)
         known = await self.inbox.pronunciations()
         return replace(composed, text=pronounce(composed.text, known))
-
-    async def revise(self, message: Message, user: User, composed: Composed) -> None:
-        """Change what a person sent, where it still waits."""
-        if not speakable(composed.text):
-            return
-        text = pronounce(composed.text, await self.inbox.pronunciations())
-        ids = message.chat_id, message.message_id
-        earlier = await self.inbox.text_of(self.bot_id, *ids)
-        name = f"{user.first_name}: "
-        text = name + text if earlier.startswith(name) else text
-        await self.delivery.revise(*ids, text, composed.skipped)
 
     def refuse(self, message: Message, why: str) -> None:
         """Break a heart, and say why unless that was said already."""

@@ -15,7 +15,7 @@ from audio.pipeline import SpeechPipeline
 from audio.reading import pronounce
 from audio.text import speakable
 from audio.types import SAMPLE_RATE_HZ, AudioError, Samples, Utterance
-from bot.compose import compose_text
+from bot.compose import compose, compose_text
 from bot.inbox import Inbox
 from bot.preferences import Preferences
 from bot.receipts import Outbox
@@ -46,9 +46,14 @@ class Notes:
         if message is None or user is None:
             return
         answered = message.reply_to_message
-        text = " ".join(context.args or ()) or (answered.text or "" if answered else "")
-        manner = await self.preferences.manner(user.id, text)
-        composed = compose_text(text, manner.lang)
+        text = " ".join(context.args or ())
+        if text or answered is None:
+            manner = await self.preferences.manner(user.id, text)
+            composed = compose_text(text, manner.lang)
+        else:
+            text = answered.text or answered.caption or ""
+            manner = await self.preferences.manner(user.id, text)
+            composed = compose(answered, manner.lang, context.bot.username)
         if not speakable(composed.text):
             self.outbox.respond(
                 update, "Send the words along, such as: /note Good night. Or answer one."

@@ -9,6 +9,7 @@ FOR_GOOD = math.inf
 """Muted until someone ends it."""
 
 _SPAN = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>m|min|minutes?|h|hours?|d|days?)?")
+_SAME_DAY = dt.timedelta(hours=20)
 _UNIT_S = {"m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -38,7 +39,8 @@ class Quiet:
                 until = dt.datetime.fromtimestamp(self._muted_until, now.tzinfo)
             except (ValueError, OverflowError, OSError):  # further off than any calendar
                 return "Muted until /unmute."
-            return f"Muted until {until:%H:%M}."
+            far = until - now > _SAME_DAY
+            return f"Muted until {until:%-d %B, %H:%M}." if far else f"Muted until {until:%H:%M}."
         if self._hours is None or urgent:
             return ""
         begin, end = self._hours

@@ -115,7 +115,7 @@ class Sandbox:
         """By lower-case method name."""
         self.events: list[Event] = []
         self.calls: list[tuple[float, str, Json]] = []
-        """Every request: `time.monotonic`, lower-case method, parameters."""
+        """Every request: `time.monotonic`, lower-case method (or ``download``), parameters."""
         self._happened = asyncio.Condition()
         self._updates: deque[Json] = deque()
         self._update_ids = itertools.count(secrets.randbelow(10**8) + 1)
@@ -317,6 +317,7 @@ class Sandbox:
         except BotApiError as exc:
             return JSONResponse({"ok": False, "error_code": exc.status}, exc.status)
         content = self._files.get(request.path_params["path"].removeprefix("files/"))
+        self.calls.append((time.monotonic(), "download", {}))
         return Response(content) if content is not None else Response(status_code=404)
 
     # ---- methods ----

@@ -4,9 +4,10 @@ import argparse
 import contextlib
 import shutil
 import sys
+import wave
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from bot.cli import FAILED, OK, UsageError
 from bot.client import Client, ClientError
@@ -15,6 +16,8 @@ MAX_TEXT_CHARS = 60_000
 """What the bot takes as one message; a test compares."""
 
 _FORMATS = {".wav": "wav", ".mp3": "mp3", ".flac": "flac", ".opus": "opus"}
+_SENT = {"wav": "pcm"}
+_SAMPLE_RATE_HZ = 24_000  # mono, 16 bit. Source: OpenAI's description of pcm, which the bot follows
 _SLOWEST, _FASTEST = 0.5, 2.0
 _HOW = 'Like this: crier say "Dinner is ready.", or: make 2>&1 | tail -1 | crier say'
 
@@ -28,7 +31,6 @@ def say_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("text", nargs="*", metavar="TEXT", help="what to say; - or nothing: what is piped in")
     file = add("--file", action="append", type=Path, default=[], metavar="FILE", help="say a file")
-    file.complete = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # type: ignore[attr-defined]
     add("--voice", default="", metavar="NAME", help="one of `crier voices`")
     add("--speed", type=_speed, metavar="FACTOR", help=f"{_SLOWEST} to {_FASTEST}; 1 is as usual")
     add("--lang", default="", metavar="CODE", help="the language, such as en-gb")
@@ -37,8 +39,12 @@ def say_arguments(parser: argparse.ArgumentParser) -> None:
     add("--client", default="command line", metavar="NAME", help="who says so, for the history")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--wait", action="store_true", help="wait until it was heard")
-    where.add_argument("--out", type=Path, metavar="FILE", help="write a .wav, .mp3, .flac, .opus")
+    out = where.add_argument(
+        "--out", type=Path, metavar="FILE", help="write a .wav, .mp3, .flac, .opus"
+    )
     where.add_argument("--standalone", action="store_true", help="speak here, without the bot")
+    for option in (file, out):  # what `completion` asks for
+        option.complete = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # type: ignore[attr-defined]
 
 
 def say(options: argparse.Namespace) -> int:
@@ -197,12 +203,19 @@ def _write(client: Client, text: str, order: dict[str, Any], path: Path) -> int:
     form = _FORMATS.get(path.suffix.lower())
     if form is None:
         raise UsageError(f"--out {path}: its name must end in {', '.join(_FORMATS)}.")
+    # A WAV file tells its length in its first bytes, which are sent before that is known.
+    order = {"model": "kokoro", "input": text, **order, "response_format": _SENT.get(form, form)}
+    if "voice" not in order:  # OpenAI's endpoint knows no usual one
+        order["voice"] = client.get("/v1/voices")["default"]
     part = path.with_name(f"{path.name}.part")
     try:
         with part.open("wb") as file:
-            for sound in client.sound({"input": text, "response_format": form, **order}):
-                file.write(sound)
+            wav = _wav(file) if form == "wav" else None
+            for sound in client.sound(order):
+                (wav.writeframesraw if wav else file.write)(sound)
                 _show(f"{path.name}: {file.tell() / 1000:.0f} kB")
+            if wav:
+                wav.close()
         part.replace(path)
     except OSError as exc:
         raise ClientError(f"{path} can't be written: {exc.strerror}.") from exc
@@ -212,3 +225,9 @@ def _write(client: Client, text: str, order: dict[str, Any], path: Path) -> int:
             part.unlink(missing_ok=True)
     _tell(f"Written: {path}")
     return OK
+
+
+def _wav(file: BinaryIO) -> wave.Wave_write:
+    wav = wave.Wave_write(file)
+    wav.setparams((1, 2, _SAMPLE_RATE_HZ, 0, "NONE", ""))
+    return wav

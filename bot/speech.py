@@ -17,7 +17,7 @@ from audio.pipeline import SpeechPipeline
 from audio.types import SAMPLE_RATE_HZ, AudioError, NothingToSpeakError, Samples, Utterance
 from bot.door import Refused
 from bot.preferences import FASTEST, SLOWEST
-from bot.wire import Input, VoiceName
+from bot.wire import Input, Language, VoiceName
 
 MODELS = ("kokoro", "tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 """There is one voice model; it answers to OpenAI's names too."""
@@ -44,6 +44,8 @@ class Speech(BaseModel):
         description="0.25 to 4 as OpenAI has it; the voice can do 0.5 to 2, and X-Speed says what "
         "was done.",
     )
+
+    lang: Language | None = Field(None, description="Not OpenAI's; as in /v1/audio/speak.")
 
     @property
     def spoken_speed(self) -> float:

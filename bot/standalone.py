@@ -6,12 +6,10 @@ import contextlib
 import signal
 import sys
 
-from audio.models import resolve_kind
-from audio.pipeline import SpeechPipeline
-from audio.types import Ended, Fact, Held, Outcome, UnknownVoiceError, Utterance
-from audio.voice import KokoroVoice
+from audio.types import Outcome, UnknownVoiceError, Utterance
 from audio.voices import LANGUAGES, check_voice, language_of
-from bot.app import exit_process, make_speaker
+from bot.app import exit_process
+from bot.audition import Audition
 from bot.cli import FAILED, OK, UsageError
 from bot.client import Client, ClientError
 from bot.compose import compose_text
@@ -50,29 +48,13 @@ def _utterance(text: str, options: argparse.Namespace, settings: Settings) -> Ut
 
 
 async def _speak(utterance: Utterance, settings: Settings) -> int:
-    loop = asyncio.get_running_loop()
-    facts: asyncio.Queue[Fact] = asyncio.Queue()
-
-    def on_fact(fact: Fact) -> None:  # on the audio thread
-        loop.call_soon_threadsafe(facts.put_nowait, fact)
-
-    pipeline = SpeechPipeline(
-        KokoroVoice(settings.model_dir, resolve_kind(settings.kokoro_model)),
-        make_speaker(settings, settings.audio_device),
-        on_fact,
-    )
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, pipeline.abort)
-    pipeline.start()
-    pipeline.say(utterance)
-    while not isinstance(fact := await facts.get(), Ended):
-        if isinstance(fact, Held):
-            print(fact.reason, file=sys.stderr)
-            pipeline.abort()  # nobody would see to it
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(asyncio.wrap_future(pipeline.close()), 2.0)
-    if fact.outcome is not Outcome.HEARD:
-        print(f"Not heard to the end: {fact.reason or fact.outcome}", file=sys.stderr)
-    for path in fact.files:
+    async with Audition(settings) as audition:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, audition.stop)
+        end = await audition.say(utterance)
+    if end.outcome is not Outcome.HEARD:
+        print(f"Not heard to the end: {end.reason or f'it was {end.outcome}.'}", file=sys.stderr)
+    for path in end.files:
         print(f"Written: {path}", file=sys.stderr)
-    exit_process(OK if fact.outcome is Outcome.HEARD else FAILED)
+    exit_process(OK if end.outcome is Outcome.HEARD else FAILED)

@@ -14,14 +14,22 @@ from bot.cli import FAILED, OK, CommandError
 from bot.settings import Settings, SettingsError, data_dir, load
 from bot.unattended import Unattended
 
+_NOT_SET_UP = (
+    "TELEGRAM_BOT_TOKEN is not set. `crier setup` asks for it and says where it comes from "
+    "(@BotFather); `crier demo` needs none."
+)
 
-def configured() -> Settings:
+
+def configured(*, with_token: bool = False) -> Settings:
     """Read the settings; say on the terminal what is odd about them.
 
     Raises:
-        SettingsError: a value is wrong.
+        SettingsError: a value is wrong, or *with_token* and there is none.
     """
     settings, warnings = load()
+    if with_token and settings.telegram_bot_token is None:
+        # Where there should be one in the Keychain, a warning says why it is not had.
+        raise SettingsError("\n".join([*warnings, _NOT_SET_UP]))
     for warning in warnings:
         print(f"Warning: {warning}", file=sys.stderr)
     return settings
@@ -33,12 +41,16 @@ def start(options: argparse.Namespace) -> int:
         return _run(None)
     if not _wants_setup():
         return demo(options)
-    from bot.wizard import setup  # noqa: PLC0415  # slow to import
+    from bot.wizard import set_up  # noqa: PLC0415  # slow to import
 
-    if code := setup(options):
+    code, wizard = set_up()
+    if code != OK:
         return code
-    if configured().telegram_bot_token is None:
+    wizard.say_what_is_next("it starts now; send your bot a message")
+    if wizard.settings.telegram_bot_token is None:
         return demo(options)
+    if wizard.install:
+        return OK
     # A process of its own, which has neither the voice that was tried nor its threads in it.
     return os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
@@ -47,7 +59,11 @@ def _wants_setup() -> bool:
     """Ask, where there is somebody to ask."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
-    answer = input("Set up Telegram now? [Y/n], where n is the demo in this terminal: ")
+    try:
+        answer = input("Set up Telegram now? [Y/n], where n is the demo in this terminal: ")
+    except EOFError:
+        print()
+        return False
     return not answer.strip().lower().startswith("n")
 
 
@@ -71,12 +87,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(service: Unattended | None) -> int:
-    settings = configured()
-    if settings.telegram_bot_token is None:
-        raise SettingsError(
-            "TELEGRAM_BOT_TOKEN is not set. `crier setup` asks for it and says where it comes from "
-            "(@BotFather); `crier demo` needs none."
-        )
+    settings = configured(with_token=True)
     from bot import app  # noqa: PLC0415  # slow to import
 
     _prepare(settings, terminal=service is None)

@@ -79,7 +79,7 @@ def _glance(now: dict[str, Any], items: list[dict[str, Any]]) -> list[tuple[str,
     else:
         doing = "silent"
     polling = now["polling"]
-    seen = "" if polling.get("age_s") is None else f", last heard of {_lasts(polling['age_s'])} ago"
+    seen = f", last heard of {_lasts(polling['age_s'])} ago"
     first = now["first_sound_ms"]
     rows = [
         ("Now", doing),
@@ -87,9 +87,11 @@ def _glance(now: dict[str, Any], items: list[dict[str, Any]]) -> list[tuple[str,
         ("Device", now["device"] or "not used yet"),
         ("Voice", f"{now['voice']}, volume {now['volume']} %"),
         ("First sound", "not known yet" if first is None else f"after {first} ms"),
-        ("Telegram", polling.get("warning") or ("connected" if polling["ok"] else "away") + seen),
+        ("Telegram", ("connected" if polling["ok"] else "not connected") + seen),
         ("Version", now["version"]),
     ]
+    if now["quiet"]:
+        rows.append(("Quiet", now["quiet"]))
     if now["last_error"]:
         rows.append(("Last error", now["last_error"]))
     return rows + [("Warning", warning) for warning in now["warnings"]]

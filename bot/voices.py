@@ -8,7 +8,7 @@ from telegram.ext import Application, CallbackQueryHandler, CommandHandler
 
 from audio.phonemes import reads_well
 from audio.types import UnknownVoiceError, Utterance
-from audio.voices import check_voice, describe, families, language_of, voices_of
+from audio.voices import check_voice, describe, families, introduction, language_of, voices_of
 from bot.notes import Notes
 from bot.preferences import FOLLOW, VOICE, Preferences
 from bot.receipts import Outbox
@@ -16,17 +16,6 @@ from bot.receipts import Outbox
 Context = Any  # python-telegram-bot's CallbackContext
 
 _PAGE = 8  # voices on one page of buttons
-_PREVIEW = {
-    "en-us": "This is how I sound.",
-    "en-gb": "This is how I sound.",
-    "es": "Así es como sueno.",
-    "fr-fr": "Voici comment je parle.",
-    "hi": "मेरी आवाज़ ऐसी है।",
-    "it": "Ecco come suono.",
-    "ja": "わたしのこえはこうです。",
-    "pt-br": "É assim que eu falo.",
-    "cmn": "这就是我的声音。",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +94,7 @@ class Voices:
     def _preview(self, chat_id: int, voice: str) -> None:
         """Send a voice as a voice note; nothing sounds on the computer."""
         lang = language_of(voice)
-        self.notes.send(chat_id, Utterance(0, _PREVIEW[lang], voice, 1.0, lang))
+        self.notes.send(chat_id, Utterance(0, introduction(voice), voice, 1.0, lang))
 
 
 _NEEDED = {"ja": "japanese", "cmn": "chinese"}

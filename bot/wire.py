@@ -52,6 +52,8 @@ VoiceName = Annotated[
     AfterValidator(_voice),
 ]
 
+Language = Annotated[str, Field(max_length=20), AfterValidator(_language)]
+
 
 class Speak(BaseModel):
     """A text for the loudspeaker."""
@@ -61,7 +63,7 @@ class Speak(BaseModel):
     input: Input
     voice: VoiceName | None = None
     speed: float | None = Field(None, ge=SLOWEST, le=FASTEST)
-    lang: Annotated[str, Field(max_length=20), AfterValidator(_language)] | None = Field(
+    lang: Language | None = Field(
         None, description="espeak-ng's code, such as en-gb; else the voice's own."
     )
     priority: Literal["normal", "urgent"] = Field(

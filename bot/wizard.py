@@ -9,14 +9,11 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from prompt_toolkit import PromptSession
-from prompt_toolkit.output import DummyOutput
 from prompt_toolkit.patch_stdout import patch_stdout
-from prompt_toolkit.utils import is_dumb_terminal
 from pydantic import SecretStr
 from telegram.error import InvalidToken, TelegramError
 
@@ -30,7 +27,8 @@ from bot.envfile import change
 from bot.greeting import first_phone, who, who_may_speak
 from bot.inbox import InboxError
 from bot.progress import print_table
-from bot.settings import CHECKOUT, Settings, check_token, load, read_env
+from bot.questions import ask, confirm, numbered, quiet_libraries
+from bot.settings import CHECKOUT, Settings, check_token, data_dir, read_env
 from bot.start import configured, fetch_models
 
 _TOKEN, _VOICE, _DEVICE = "TELEGRAM_BOT_TOKEN", "KOKORO_VOICE", "AUDIO_DEVICE"
@@ -45,24 +43,39 @@ def setup(_: argparse.Namespace) -> int:
     Raises:
         CommandError: there is nobody to ask, a setting is wrong, or there is no voice.
     """
+    code, wizard = set_up()
+    if code == OK:
+        wizard.say_what_is_next("`make run` starts it; then send your bot a message")
+    return code
+
+
+def set_up() -> "tuple[int, Wizard]":
+    """Ask, try, store and install; return the exit code and what was answered.
+
+    Raises:
+        CommandError: there is nobody to ask, a setting is wrong, or there is no voice.
+    """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "`crier setup` asks questions, so it needs a terminal. Without one, write the settings "
-            f"into {load(ask_keychain=False)[0].data_dir / '.env'}; .env.example lists them."
+            f"into {data_dir() / '.env'}; .env.example lists them."
         )
     settings = configured()
     fetch_models(settings)
     wizard = Wizard(settings, CHECKOUT)
     try:
-        with _quiet_libraries():
+        with quiet_libraries():
             asyncio.run(wizard.run())
     except (KeyboardInterrupt, EOFError):
         print("\nThe rest is left as it is." if wizard.saved else "\nNothing was changed.")
-        return FAILED
+        return FAILED, wizard
     except OSError as exc:
         print(f"{exc.filename} can't be written ({exc.strerror}). Make room and start again.")
-        return FAILED
-    return wizard.finish()
+        return FAILED, wizard
+    if wizard.install:
+        options = parser_for("install").parse_args(["install", "--yes"])
+        return COMMANDS["install"].run(options), wizard
+    return OK, wizard
 
 
 @dataclass
@@ -306,68 +319,13 @@ class Wizard:
         print("\n5 of 5: At login\n")
         self.install = await confirm("Start Crier whenever you log in?", default=True)
 
-    def finish(self) -> int:
-        """Install what was asked for, and say what is set and what comes next."""
-        if self.install:
-            options = parser_for("install").parse_args(["install", "--yes"])
-            code = COMMANDS["install"].run(options)
-            if code != OK:
-                return code
+    def say_what_is_next(self, start: str) -> None:
+        """Say what is set, and what comes next; *start* says it for a bot that does not run."""
         print(f"\nVoice:        {self.settings.kokoro_voice}")
         print(f"Loudspeaker:  {self.settings.audio_device or 'the default of the system'}")
         print(f"Messages, choices and the log are in {self.settings.data_dir}.")
         if self.settings.telegram_bot_token is None:
-            print("\nNext: `crier demo` is a chat in this terminal; `crier setup` asks again.")
+            start = "`crier demo` is a chat in this terminal; `crier setup` asks again"
         elif self.install:
-            print("\nNext: send your bot a message.")
-        else:
-            print("\nNext: `make run` starts it; then send your bot a message.")
-        return OK
-
-
-def numbered(typed: str, names: Sequence[str]) -> str | None:
-    """Return the name with the number that was typed, counted from 1; None where there is none."""
-    number = int(typed) if typed.isascii() and typed.isdigit() else 0
-    return names[number - 1] if 0 < number <= len(names) else None
-
-
-async def ask(question: str, *, secret: bool = False) -> str:
-    """Ask for a line; a secret one is masked.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C.
-        EOFError: Ctrl-D.
-    """
-    if secret and is_dumb_terminal():  # where prompt_toolkit would show it
-        print(question, end="", flush=True)
-        session: PromptSession[str] = PromptSession(output=DummyOutput())
-        question = ""
-    else:
-        session = PromptSession()
-    return (await session.prompt_async(question, is_password=secret)).strip()
-
-
-async def confirm(question: str, *, default: bool) -> bool:
-    """Ask a question of yes or no."""
-    while True:
-        answer = (await ask(f"{question} [{'Y/n' if default else 'y/N'}] ")).lower()
-        if not answer:
-            return default
-        if answer in ("y", "yes", "n", "no"):
-            return answer.startswith("y")
-        print("Please answer y or n.")
-
-
-@contextlib.contextmanager
-def _quiet_libraries() -> Iterator[None]:
-    """Keep what C libraries print on stderr off the terminal; ALSA prints its every underrun."""
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-    try:
-        yield
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
+            start = "send your bot a message"
+        print(f"\nNext: {start}.")

@@ -54,7 +54,7 @@ def answering(data_dir: Path, socket: Path) -> Iterator[Answerer]:
             self.end_headers()
             self.wfile.write(answer)
 
-        do_GET = do_POST = _answer  # noqa: N815  # as http.server wants it
+        do_GET = do_POST = do_PUT = _answer  # noqa: N815  # as http.server wants it
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Say nothing."""

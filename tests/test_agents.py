@@ -1,5 +1,6 @@
 """Speech for agents, asked for as an agent does: by the official client, over stdio."""
 
+import asyncio
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -10,8 +11,12 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp_types import CallToolResult, TextContent
 
+from bot.settings import Settings
 from tests.answerer import Answerer, answering
 from tests.commandline import Environment
+from tests.http_face import serve
+from tests.loudspeaker import Ear
+from tests.tones import ToneVoice
 
 
 @pytest.fixture
@@ -69,3 +74,36 @@ async def test_an_agents_speech_is_queued(environment: Environment, answerer: An
     [(_, headers, body)] = answerer.asked
     assert body == {"input": "Done.", "priority": "urgent"}
     assert headers["X-Client"] == "agent"
+
+
+async def test_an_agent_speaks_and_stops(
+    settings: Settings, environment: Environment, ear_a: Ear
+) -> None:
+    """An agent that waits is told the truth: heard to the end, or stopped by its own hand."""
+    async with serve(settings.replaced(api_port=0), ToneVoice()), agent(environment) as client:
+        heard = await client.call_tool("speak", {"text": "Number 5.", "wait": True})
+        long = " ".join(f"Number {number}." for number in range(10, 60))
+        speaking = asyncio.create_task(client.call_tool("speak", {"text": long, "wait": True}))
+        await asyncio.to_thread(ear_a.wait_for_sound, ear_a.spans()[-1][1] + 0.1)
+        status = await client.call_tool("status")
+        stopped = await client.call_tool("stop")
+        cut = await speaking
+
+    assert text_of(heard) == "Heard to the end."
+    assert status.structured_content["speaking"] is True
+    assert (stopped.is_error, text_of(stopped)) == (False, "Silent.")
+    assert (cut.is_error, text_of(cut)) == (True, "It was stopped.")
+
+
+async def test_an_agent_reads_what_is_wrong_with_its_words(
+    settings: Settings, environment: Environment, ear_a: Ear
+) -> None:
+    """What the bot refuses is a tool's error in the bot's own words."""
+    assert ear_a is not None
+    async with serve(settings.replaced(api_port=0), ToneVoice()), agent(environment) as client:
+        voice = await client.call_tool("speak", {"text": "Number 5.", "voice": "af_hart"})
+        nothing = await client.call_tool("speak", {"text": "..."})
+
+    assert (voice.is_error, nothing.is_error) == (True, True)
+    assert "Did you mean af_heart" in text_of(voice)
+    assert "nothing to say" in text_of(nothing)

@@ -117,6 +117,7 @@ MAY_IMPORT = {
     "bot/envfile.py": {"dotenv"},
     "bot/audition.py": {"audio", "bot.app", "bot.settings"},
     "bot/greeting.py": {"bot", "telegram"},
+    "bot/questions.py": {"prompt_toolkit"},
     "bot/wizard.py": {
         "audio.types",
         "audio.voices",
@@ -145,7 +146,7 @@ MAY_IMPORT = {
         "prompt_toolkit",
         "shtab",
     },
-    "bot/standalone.py": {"audio", "bot"},
+    "bot/standalone.py": {"audio.types", "audio.voices", "bot"},
     "bot/agents.py": {"bot.__version__", "bot.cli", "bot.client", "mcp", "mcp_types", "pydantic"},
     "bot/tools.py": {"bot.cli"},
     "bot/notify.py": set(),

@@ -242,6 +242,10 @@ def test_quiet_hours_span_midnight_and_let_the_urgent_pass() -> None:
     assert quiet.reason(urgent=True) == ""
     now[0] = dt.datetime(2026, 11, 24, 7, 0, tzinfo=dt.UTC)
     assert quiet.reason() == ""
+    quiet.mute(now[0].timestamp() + 2 * 3600)
+    assert quiet.reason() == "Muted until 09:00."
+    quiet.mute(now[0].timestamp() + 48 * 3600)
+    assert quiet.reason() == "Muted until 26 November, 07:00."
     quiet.mute(math.inf)
     assert quiet.reason(urgent=True) == "Muted until /unmute."
 
@@ -278,6 +282,37 @@ async def test_a_voice_is_previewed_as_a_note_and_chosen(
 
     assert len(samples) / rate_hz > 0.05  # a text without a number is a hush in this voice
     assert "bm_george" in status
+    assert ear_a.spans() == []
+
+
+async def test_a_message_is_sent_back_as_a_voice_note(
+    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
+) -> None:
+    """With its words behind the command or as an answer to it, its code left out, silent here."""
+    code: Json = {"type": "pre", "offset": 18, "length": 1}
+    answered = {
+        "message_id": 1,
+        "date": 1,
+        "from": ALICE.as_user(),
+        "chat": ALICE.as_chat(),
+        "text": "This is number 21 7",
+        "entities": [code],
+    }
+    command = {"type": "bot_command", "offset": 0, "length": 5}
+    asked: tuple[Json, ...] = (
+        {"text": "/note This is number 11", "entities": [command]},
+        {"text": "/note", "entities": [command], "reply_to_message": answered},
+    )
+    told = []
+    async with start_toned():
+        for fields in asked:
+            seen = len(sandbox.events)
+            sandbox.send_fields(ALICE, fields)
+            note = await sandbox.wait_for(lambda e: e.kind == "voice", since=seen)
+            samples, rate_hz = soundfile.read(io.BytesIO(note.content), dtype="float32")
+            told.append([tone.code for tone in tell(samples, rate_hz)])
+
+    assert told == [[11], [21]]
     assert ear_a.spans() == []
 
 
@@ -342,7 +377,7 @@ async def test_a_name_is_said_only_when_the_speaker_changes(
     async with start_toned():
         await answer_to(sandbox, "/mute")
         sandbox.send(ALICE, "one")
-        assert "1. one" in await answer_to(sandbox, "/queue")
+        assert await answer_to(sandbox, "/queue") == "1. one (held)"
     async with start_toned(telegram_allowed_users=PEOPLE):
         sandbox.send(ALICE, "two")
         sandbox.send(ALICE, "three")
@@ -354,12 +389,12 @@ async def test_a_name_is_said_only_when_the_speaker_changes(
         queue = await answer_to(sandbox, "/queue")
 
     assert queue.splitlines() == [
-        "1. one",
-        "2. Alice: two",
-        "3. three",
-        "4. Bob: four",
-        "5. five",
-        "6. Alice: six",
+        "1. one (held)",
+        "2. Alice: two (held)",
+        "3. three (held)",
+        "4. Bob: four (held)",
+        "5. five (held)",
+        "6. Alice: six (held)",
     ]
 
 

@@ -264,6 +264,7 @@ async def test_an_unfinished_file_does_not_appear(
 ) -> None:
     """--out leaves neither a file nor a part of one where the sound can't be had."""
     path = answerer.data_dir / "x.wav"
+    answerer.answer("GET /v1/voices", {"default": "af_heart"})
     answerer.answer("POST /v1/audio/speech", {"error": {"message": "No model."}}, 503)
 
     code, _, err = await run("say", "hello", "--out", str(path), environment=environment)

@@ -54,6 +54,6 @@ def test_each_command_of_the_chat_exists(document: Path) -> None:
     """`/something` is a command of the chat, or a path of the HTTP face."""
     named = set(re.findall(r"`/([a-z]+)[ `]", document.read_text()))
     known = {command.command for command in CHAT_COMMANDS}
-    known |= {"pair", "start", "revoke", "newbot", "healthz", "metrics"}
+    known |= {"pair", "start", "revoke", "newbot", "docs", "healthz", "metrics"}
 
     assert sorted(named - known) == []

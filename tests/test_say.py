@@ -1,0 +1,329 @@
+"""The command line and a running bot: what is said, and what is told about it."""
+
+import asyncio
+import json
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from audio.types import SAMPLE_RATE_HZ
+from bot.settings import Settings
+from tests.commandline import Environment, crier, run
+from tests.http_face import Face, serve
+from tests.loudspeaker import RATE_HZ, Ear, Loudspeakers
+from tests.tones import ToneVoice, tell
+
+LONG = " ".join(f"Number {number}." for number in range(10, 60))
+"""Seconds of it; each sentence has a number that can be told."""
+
+
+@pytest.fixture
+async def face(settings: Settings, loudspeakers: Loudspeakers) -> AsyncIterator[Face]:
+    """Run a bot with a voice of tones, in the data folder where the command line looks."""
+    assert loudspeakers.alsa_config.exists()
+    async with serve(settings.replaced(api_port=0), ToneVoice()) as face:
+        yield face
+
+
+def codes(ear: Ear) -> list[int]:
+    """Return the numbers that were heard."""
+    return [tone.code for tone in tell(*ear.recording()[:1], RATE_HZ)]
+
+
+async def test_say_returns_once_it_is_queued(
+    environment: Environment, face: Face, ear_a: Ear
+) -> None:
+    """A script gets an exit code of 0 and no output; the text is heard; the history names it."""
+    async with face.listening() as heard:
+        code, out, err = await run("say", "Number", "5.", environment=environment)
+        ended = await heard.wait_for(lambda name, _: name == "ended")
+    await asyncio.to_thread(ear_a.wait_for_silence)
+
+    assert (code, out, err) == (0, "", "")
+    assert (ended["outcome"], ended["source"]) == ("heard", "command line")
+    assert codes(ear_a) == [5]
+
+
+async def test_wait_returns_when_it_was_heard(
+    environment: Environment, face: Face, ear_a: Ear
+) -> None:
+    """--wait exits with 0 after the last sound; what is piped in is said."""
+    code, out, err = await run(
+        "say", "--wait", environment=environment, stdin=b"Number 1.\nNumber 2.\n"
+    )
+    heard = codes(ear_a)
+
+    assert (code, out, err) == (0, "", "")
+    assert heard == [1, 2]
+    assert [item["outcome"] for item in (await face.get("/v1/history"))["items"]] == ["heard"]
+
+
+async def test_through_the_unix_socket(
+    settings: Settings, environment: Environment, loudspeakers: Loudspeakers
+) -> None:
+    """Where the data folder's path is short enough, the socket is used and no port is needed."""
+    assert loudspeakers.alsa_config.exists()
+    with tempfile.TemporaryDirectory(prefix="crier") as folder:
+        data_dir = Path(folder) / "d"
+        async with serve(settings.replaced(api_port=0, data_dir=data_dir), ToneVoice()):
+            told = data_dir / "api.json"
+            facts = json.loads(told.read_text())
+            told.write_text(json.dumps({**facts, "port": 1}))
+
+            code, out, _ = await run(
+                "status", "--json", environment={**environment, "DATA_DIR": str(data_dir)}
+            )
+
+    assert facts["socket"] == str(data_dir / "api.sock")
+    assert code == 0
+    assert json.loads(out)["version"]
+
+
+@pytest.mark.parametrize(
+    ("command", "answer", "outcome"),
+    [
+        ("stop", "Silent. 1 message was cut or dropped.\n", "it was stopped."),
+        ("skip", "Skipped.\n", "it was skipped."),
+    ],
+)
+async def test_what_cuts_a_message_is_told_to_who_waits(
+    *, command: str, answer: str, outcome: str, environment: Environment, face: Face, ear_a: Ear
+) -> None:
+    """`stop` and `skip` answer in a line, and --wait exits with 1 and says which it was."""
+    async with crier("say", "--wait", LONG, environment=environment) as waiting:
+        await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
+        steered = await run(command, environment=environment)
+        _, err = await asyncio.wait_for(waiting.communicate(), 20)
+
+    assert steered == (0, answer, "")
+    assert (waiting.returncode, err.decode()) == (1, f"Not heard to the end: {outcome}\n")
+    assert (await face.get("/v1/queue"))["items"] == []
+
+
+async def test_pause_and_resume(environment: Environment, face: Face, ear_a: Ear) -> None:
+    """`pause` falls silent and keeps all, `status` says so, `resume` goes on to the end."""
+    await face.speak(LONG[:200])
+    await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
+    paused = await run("pause", environment=environment)
+    _, status, _ = await run("status", environment=environment)
+    async with face.listening() as heard:
+        resumed = await run("resume", environment=environment)
+        ended = await heard.wait_for(lambda name, _: name == "ended")
+
+    assert paused == (0, "Paused. `crier resume` goes on.\n", "")
+    assert "paused; `crier resume` goes on" in status
+    assert resumed == (0, "Going on.\n", "")
+    assert ended["outcome"] == "heard"
+
+
+async def test_with_nothing_to_stop_or_skip(environment: Environment, face: Face) -> None:
+    """In silence `stop` is content, and `skip` says that there is nothing."""
+    assert face.token
+
+    assert await run("stop", environment=environment) == (0, "Silent. Nothing was waiting.\n", "")
+    assert await run("skip", environment=environment) == (1, "There is nothing to skip.\n", "")
+
+
+async def test_a_held_message_says_why(environment: Environment, face: Face) -> None:
+    """While it has to be quiet --wait exits with 1 and the reason, and the message is kept."""
+    await face.bot.delivery.mute(time.time() + 3600)
+
+    code, _, err = await run("say", "--wait", "Number 1.", environment=environment)
+
+    assert code == 1
+    assert "Not heard yet: " in err
+    assert [item["state"] for item in (await face.get("/v1/queue"))["items"]] == ["held"]
+
+
+async def test_urgent_comes_before_what_waits(
+    environment: Environment, face: Face, ear_a: Ear
+) -> None:
+    """--urgent is heard next, and the sender's name is the one that was given."""
+    await face.speak(LONG[:100])
+    await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
+
+    code, _, _ = await run(
+        "say", "--wait", "--urgent", "--client", "oven", "Number 5.", environment=environment
+    )
+    async with face.listening() as heard:
+        await heard.wait_for(lambda name, data: name == "ended" and data["source"] == "tests")
+    await asyncio.to_thread(ear_a.wait_for_silence)
+
+    assert code == 0
+    assert 5 in codes(ear_a)[1:-1]
+    sources = [item["source"] for item in (await face.get("/v1/history"))["items"]]
+    assert sources == ["tests", "oven"]
+
+
+async def test_ctrl_c_leaves_the_message(environment: Environment, face: Face, ear_a: Ear) -> None:
+    """Ctrl-C ends the waiting, not the message, and says so."""
+    async with crier("say", "--wait", LONG, environment=environment) as waiting:
+        await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
+        waiting.send_signal(signal.SIGINT)
+        _, err = await asyncio.wait_for(waiting.communicate(), 20)
+    (item,) = (await face.get("/v1/queue"))["items"]
+
+    assert waiting.returncode == 1
+    assert "The message stays in the queue; `crier skip` or `crier stop` ends it." in err.decode()
+    assert item["state"] == "sounding"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["say", "--voice", "af_hart", "x"], "Did you mean af_heart"),
+        (["say", "--lang", "xx", "x"], "there is no language 'xx'; choose en-us"),
+        (["say", "..."], "nothing to say"),
+        (["devices", "speaker"], "2 devices have 'speaker' in the name. There are: speaker_a"),
+        (["devices", "headphones"], "No device has 'headphones' in the name. There are:"),
+        (["devices", "--choose"], "--choose asks in a terminal. Elsewhere: crier devices NAME"),
+    ],
+)
+async def test_what_can_not_be_done_is_told(
+    arguments: list[str], said: str, environment: Environment, face: Face
+) -> None:
+    """What the bot refuses exits with 2 and the bot's own words."""
+    code, out, err = await run(*arguments, environment=environment)
+
+    assert (code, out) == (2, "")
+    assert said in err
+    assert face.token not in err
+
+
+async def test_a_wrong_token_is_told(
+    environment: Environment, face: Face, settings: Settings
+) -> None:
+    """A token that is not the bot's is told with the file that it is in."""
+    assert face.token
+    path = settings.data_dir / "api-token"
+    path.write_text("another")
+
+    code, _, err = await run("say", "Number 1.", environment=environment)
+
+    assert code == 2
+    assert f"Crier does not take the token in {path}." in err
+
+
+async def test_status_at_a_glance(environment: Environment, face: Face, ear_a: Ear) -> None:
+    """`status` says what is said and what waits; --json is what the bot answers."""
+    _, silent, _ = await run("status", environment=environment)
+    await face.speak(LONG)
+    await face.speak("Number 1.")
+    await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
+    code, speaking, _ = await run("status", environment=environment)
+    _, for_programs, _ = await run("status", "--json", environment=environment)
+
+    assert code == 0
+    lines = dict(line.split(maxsplit=1) for line in silent.splitlines())
+    assert (lines["Now"], lines["Waiting"]) == ("silent", "nothing")
+    assert lines["Voice"].startswith("af_heart, volume 100 %")
+    lines = dict(line.split(maxsplit=1) for line in speaking.splitlines())
+    assert lines["Now"].startswith("speaking, ")
+    assert ": Number 10. Number 11." in lines["Now"]
+    assert lines["Waiting"] == "1"
+    assert lines["Device"] == "speaker_a"
+    assert json.loads(for_programs)["speaking"] is True
+
+
+async def test_devices_are_listed_and_chosen(environment: Environment, face: Face) -> None:
+    """A device is chosen by its name or a part of it, until the system is followed again."""
+    _, listed, _ = await run("devices", environment=environment)
+    chosen = await run("devices", "KER_B", environment=environment)
+    wanted = (await face.get("/v1/devices"))["wanted"]
+    followed = await run("devices", "--follow", environment=environment)
+
+    assert {"speaker_a", "speaker_b"} <= {line.split()[0] for line in listed.splitlines()}
+    assert chosen == (0, "Sound goes to speaker_b.\n", "")
+    assert wanted == "speaker_b"
+    assert followed == (0, "Sound follows the system's default.\n", "")
+    assert (await face.get("/v1/devices"))["wanted"] == ""
+
+
+async def test_standalone_needs_no_bot(environment: Environment, tmp_path: Path) -> None:
+    """--standalone speaks with the real voice in its own process, and says where to."""
+    alone = {**environment, "AUDIO_DEVICE": f"file:{tmp_path / 'spoken'}"}
+
+    code, out, err = await run("say", "--standalone", "The kettle is on.", environment=alone)
+    (path,) = (tmp_path / "spoken").glob("*.wav")
+
+    assert (code, out) == (0, "")
+    assert err.endswith(f"Written: {path}\n")
+    assert path.stat().st_size > SAMPLE_RATE_HZ  # half a second
+
+
+async def test_standalone_talks_over_nobody(environment: Environment, face: Face) -> None:
+    """Where the bot runs, --standalone is refused."""
+    assert face.token
+
+    code, _, err = await run("say", "--standalone", "Number 1.", environment=environment)
+
+    assert code == 2
+    assert err.endswith("Crier is running and would be talked over. Leave --standalone out.\n")
+
+
+async def test_devices_without_a_bot(environment: Environment, loudspeakers: Loudspeakers) -> None:
+    """Where no bot runs, the system is asked itself."""
+    alone = {**environment, "ALSA_CONFIG_PATH": str(loudspeakers.alsa_config)}
+
+    code, listed, _ = await run("devices", environment=alone)
+
+    assert code == 0
+    assert "speaker_a" in listed
+
+
+async def test_voices_are_listed_and_heard(environment: Environment, face: Face) -> None:
+    """Voices are listed by language, without a bot too; --preview says a sentence in one."""
+    code, listed, _ = await run("voices", environment={**environment, "DATA_DIR": "/nowhere"})
+    previewed, _, _ = await run("voices", "--preview", "ff_siwis", environment=environment)
+    (item,) = (await face.get("/v1/history"))["items"]
+
+    assert (code, previewed) == (0, 0)
+    assert "Hindi, female" in listed
+    assert "hf_alpha hf_beta" in listed
+    assert (item["text"], item["source"]) == ("Voici comment je parle.", "preview")
+
+
+async def test_page_opens_in_the_browser(environment: Environment, face: Face) -> None:
+    """`page` hands the address with the token to the browser; without one, to the terminal."""
+    address = f"{face.url}/#token={face.token}"
+
+    code, opened, _ = await run("page", environment={**environment, "BROWSER": "/bin/echo"})
+    without = await run("page", environment={**environment, "BROWSER": "/bin/false"})
+
+    assert (code, opened) == (0, f"{address}\n")
+    assert without[0] == 0
+    assert without[1].endswith(f"speak:\n{address}\n")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+async def test_completion_is_a_script(shell: str, environment: Environment) -> None:
+    """What `completion` prints is one that the shell itself can read."""
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"{shell} is not installed")
+    code, script, _ = await run("completion", shell, environment=environment)
+    parsed = await asyncio.to_thread(subprocess.run, [program, "-n"], input=script.encode())
+
+    assert (code, parsed.returncode) == (0, 0)
+    assert "standalone" in script
+
+
+async def test_completion_completes(environment: Environment) -> None:
+    """In bash, Tab completes a command and an option."""
+    _, script, _ = await run("completion", "bash", environment=environment)
+    for words, completed in ((["crier", "sta"], "status"), (["crier", "say", "--stand"], "--stan")):
+        press_tab = (
+            f"{script}\nCOMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}\n"
+            "_shtab_crier; echo ${COMPREPLY[@]}"
+        )
+        found = await asyncio.to_thread(
+            subprocess.run, ["bash"], input=press_tab.encode(), capture_output=True
+        )
+
+        assert completed in found.stdout.decode()
