@@ -127,12 +127,15 @@ async def test_events_tell_a_message_s_whole_way(serve_quiet: ServeBot) -> None:
         queued = await face.speak(numbers(1, 2))
         ended = await heard.wait_for(lambda name, _: name == "ended")
         names = [name for name, _ in heard.events if name not in ("status", "sounding")]
+        sounding = [data for name, data in heard.events if name == "sounding"]
         (item,) = (await face.get("/v1/history"))["items"]
         first = heard.events[0]
 
     assert names == ["queued", "sentence", "sentence", "ended"]
     assert ended["id"] == queued["id"]
     assert all(item[name] == ended[name] for name in ("outcome", "reason", "device", "audio_s"))
+    assert " ".join(data["text"] for data in sounding) == numbers(1, 2)
+    assert all(0 <= time.time() - data["at"] < 10 for data in sounding)
     assert first[0] == "status"
     assert first[1]["polling"].keys() == {"ok", "age_s", "warning"}
 
