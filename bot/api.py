@@ -264,6 +264,7 @@ class Api:
         del facts["beat_s"]  # means nothing outside this process
         return {
             **facts,
+            "time": time.time(),
             "waiting": max(0, self.delivery.under_way - status.speaking),
             "voice": self.settings.kokoro_voice,
             "volume": round(100 * math.sqrt(status.gain)),

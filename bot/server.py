@@ -53,9 +53,8 @@ def listening(settings: Settings) -> Iterator[list[socket.socket]]:
 
     Raises:
         SettingsError: the address can't be had; names API_HOST or API_PORT.
-        OSError: the token can't be kept.
     """
-    token_of(settings)  # it is there before anybody finds the address
+    token_of(settings)  # made before anybody is told where to come with it
     with contextlib.ExitStack() as stack:
         tcp = stack.enter_context(_tcp(settings.api_host, settings.api_port))
         sockets = [tcp]
