@@ -331,7 +331,7 @@ def _through_the_bot(patient: Patient) -> Finding:
         case "heard" if not said.get("reason"):
             return well(found)
         case "heard" | "held" | "stopped" | "skipped":
-            return warn(found, "/status in the chat says more.")
+            return warn(found, "Do as it says, or turn it up; /status in the chat says more.")
     return fail(found, "`crier logs` says more.")
 
 

@@ -39,7 +39,14 @@ MAY_IMPORT = {
         "numpy",
     },
     "audio/recording.py": {"audio.types", "numpy"},
-    "audio/playback.py": {"audio.planner", "audio.recording", "audio.types", "numpy"},
+    "audio/clock.py": {"audio.types"},
+    "audio/playback.py": {
+        "audio.clock",
+        "audio.planner",
+        "audio.recording",
+        "audio.types",
+        "numpy",
+    },
     "audio/orders.py": {"audio.planner", "audio.playback", "audio.types"},
     "audio/rendering.py": {
         "audio.orders",

@@ -27,6 +27,7 @@ import pytest
 from pydantic import SecretStr
 
 from audio.models import MODELS, VOICES_FILE
+from bot import sound_checks
 from bot.doctor import CHECKS, Secrets, look, report
 from bot.examination import Check, Finding, Patient, State, patient, well
 from bot.inbox import Inbox
@@ -511,6 +512,29 @@ async def test_a_token_that_telegram_does_not_know_is_named(scene: Scene, sandbo
     assert finding.state is FAIL
     assert "does not know the token" in finding.found
     assert "@BotFather" in finding.mend
+
+
+@pytest.mark.parametrize(
+    ("fp32", "int8", "state", "found"),
+    [
+        (0.6, 0.2, State.WARN, "int8 would be 3.0 times as fast"),
+        (0.2, 0.19, State.PASS, "fp32 is right"),
+        (1.4, 1.3, State.WARN, "too slow"),
+    ],
+)
+def test_the_faster_model_is_recommended(
+    scene: Scene, fp32: float, int8: float, state: State, found: str
+) -> None:
+    """Where both models are there, both are measured, and one is recommended."""
+    speeds = {"fp32": fp32, "int8": int8}
+    scene.monkeypatch.setattr(sound_checks, "_kinds", lambda _: ["fp32", "int8"])
+    scene.monkeypatch.setattr(sound_checks, "_factor", lambda _, kind: speeds[kind])
+    scene.change(kokoro_model="fp32")
+    finding = sound_checks.synthesis(scene.patient())
+
+    assert finding.state is state
+    assert found in finding.found
+    assert ("KOKORO_MODEL=int8" in finding.mend) == (int8 < fp32 / 2)
 
 
 # ---- faults of the loudspeaker ----

@@ -213,44 +213,59 @@ function showQueue() {
     now.show(sounding.id, sounding.text || "A recording");
     $("now-from").textContent = `from ${sounding.source}`;
   }
-  const focused = document.activeElement?.dataset?.key;
   const there = waiting();
   const order = movable();
-  $("queue").replaceChildren(...there.map((item) => queueItem(item, order)));
+  const entries = there.map((item) => {
+    const old = $("queue").querySelector(`[data-id="${item.id}"]`);
+    const entry = old ?? queueItem(item.id);
+    updateItem(entry, item, order);
+    return entry;
+  });
+  // Nothing is put in anew that stays where it is: a click may be under way on it.
+  const moved = [...$("queue").children];
+  if (moved.length !== entries.length || moved.some((entry, at) => entry !== entries[at])) {
+    const focused = document.activeElement;
+    $("queue").replaceChildren(...entries);
+    if (focused?.isConnected) focused.focus();
+  }
   $("queue-none").hidden = there.length > 0;
   $("queue-help").hidden = order.length < 2;
   $("queue-count").textContent = there.length > 1 ? `${there.length} messages` : "";
   for (const id of ["skip", "stop"]) $(id).disabled = items.length === 0;
-  if (focused) document.querySelector(`[data-key="${focused}"]`)?.focus();
 }
 
-function queueItem(item, order) {
-  const place = order.findIndex(({ id }) => id === item.id);
+function queueItem(id) {
   const entry = make("li");
-  entry.dataset.id = item.id;
-  entry.draggable = place >= 0 && order.length > 1;
+  entry.dataset.id = id;
   const said = make("div", "", "said");
-  said.append(make("p", item.text || "A recording", "text"));
-  const when = item.state === "held" ? "held" : item.estimate_s > 0 ? `in ${duration(item.estimate_s)}` : "next";
-  said.append(make("p", `${item.source}, ${when}`, "quiet"));
-  const name = item.text.slice(0, 40) || "a recording";
-  const button = (action, sign, label, off, work) => {
-    const made = make("button", sign, "plain small");
-    made.setAttribute("aria-label", `${label}: ${name}`);
-    made.title = label;
-    made.dataset.key = `${item.id}-${action}`;
-    // Not `disabled`, which would lose the focus at the end of a list.
-    made.setAttribute("aria-disabled", off);
-    made.addEventListener("click", () => off || work());
-    return made;
-  };
-  entry.append(
-    said,
-    button("up", "↑", "Earlier", place < 1, () => move(item.id, -1)),
-    button("down", "↓", "Later", place < 0 || place === order.length - 1, () => move(item.id, 1)),
-    button("remove", "×", "Remove", false, () => remove(item.id)),
-  );
+  said.append(make("p", "", "text"), make("p", "", "quiet"));
+  entry.append(said);
+  for (const [sign, label, work] of [
+    ["↑", "Earlier", () => move(id, -1)],
+    ["↓", "Later", () => move(id, 1)],
+    ["×", "Remove", () => remove(id)],
+  ]) {
+    const button = make("button", sign, "plain small");
+    button.title = label;
+    button.addEventListener("click", work);
+    entry.append(button);
+  }
   return entry;
+}
+
+function updateItem(entry, item, order) {
+  const place = order.findIndex(({ id }) => id === item.id);
+  const text = item.text || "A recording";
+  entry.draggable = place >= 0 && order.length > 1;
+  const when = item.estimate_s > 0 ? `in ${duration(item.estimate_s)}` : "next";
+  entry.querySelector(".text").textContent = text;
+  entry.querySelector(".quiet").textContent = `${item.source}, ${item.state === "held" ? "held" : when}`;
+  // Not `disabled`, which would lose the focus at the end of the list.
+  const off = { Earlier: place < 1, Later: place < 0 || place === order.length - 1, Remove: false };
+  for (const button of entry.querySelectorAll("button")) {
+    button.setAttribute("aria-label", `${button.title}: ${text.slice(0, 40)}`);
+    button.setAttribute("aria-disabled", off[button.title]);
+  }
 }
 
 /** Moves a message by a place: -1 is earlier. */
@@ -275,7 +290,7 @@ function remove(id) {
   attempt(async () => {
     await ask("DELETE", `/v1/queue/${id}`);
     // The focus goes on to the neighbour, not to the top of the page.
-    if (neighbour) document.querySelector(`[data-key="${neighbour.id}-remove"]`)?.focus();
+    if (neighbour) $("queue").querySelector(`[data-id="${neighbour.id}"] [title="Remove"]`)?.focus();
     items = items.filter((item) => item.id !== id);
     showQueue();
   });
