@@ -138,7 +138,7 @@ async def test_a_friend_comes_in_by_any_name_of_this_computer(face: Face) -> Non
 
 async def test_answers_can_be_neither_framed_nor_sniffed_nor_kept(face: Face) -> None:
     """Every answer, errors too, carries the headers that browsers obey; none has CORS ones."""
-    for path in ("/healthz", "/v1/status", "/nowhere"):
+    for path in ("/", "/healthz", "/v1/status", "/nowhere"):
         headers = (await face.client.get(path)).headers
 
         assert headers["content-security-policy"].startswith("default-src 'self'")
