@@ -143,8 +143,7 @@ class Api:
 
         app.add_api_route("/docs", read, include_in_schema=False)
         answer_errors(app)
-        if PAGE.is_dir():
-            app.mount("/", StaticFiles(directory=PAGE, html=True))
+        app.mount("/", StaticFiles(directory=PAGE, html=True))
         return app
 
     @staticmethod

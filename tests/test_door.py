@@ -138,7 +138,7 @@ async def test_a_friend_comes_in_by_any_name_of_this_computer(face: Face) -> Non
 
 async def test_answers_can_be_neither_framed_nor_sniffed_nor_kept(face: Face) -> None:
     """Every answer, errors too, carries the headers that browsers obey; none has CORS ones."""
-    for path in ("/healthz", "/v1/status", "/nowhere"):
+    for path in ("/", "/healthz", "/v1/status", "/nowhere"):
         headers = (await face.client.get(path)).headers
 
         assert headers["content-security-policy"].startswith("default-src 'self'")
@@ -206,6 +206,21 @@ async def test_two_thousand_connections_keep_nobody_out(face: Face, sandbox: San
 
     assert said["outcome"] == "heard"
     assert health["ok"] is True
+
+
+async def test_more_who_wait_than_there_is_room_for_are_told_so(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where every connection is in use, one more gets 503; those before it get their answers."""
+    monkeypatch.setattr(door, "MAX_CONNECTIONS", 3)
+    body = json.dumps({"input": "Number 1.", "wait": True}).encode()
+    waiting = [asyncio.create_task(send(face, request(face, body=body))) for _ in range(3)]
+    await asyncio.sleep(0.2)
+    one_more, _ = await send(face, request(face, "GET /v1/status", b""))
+    answers = await asyncio.gather(*waiting)
+
+    assert one_more == 503
+    assert {answer["outcome"] for _, answer in answers} == {"heard"}
 
 
 async def test_a_flood_of_requests_is_slowed(face: Face) -> None:
