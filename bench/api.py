@@ -149,9 +149,9 @@ def show(
 ) -> None:
     """Print the table."""
     table = Table("", "median", "of", title="HTTP, in seconds")
-    for length in idle:
-        ratio = statistics.median(busy[length]) / statistics.median(idle[length])
-        _row(table, f"first sound, {length} characters, idle", idle[length])
+    for length, alone in idle.items():
+        ratio = statistics.median(busy[length]) / statistics.median(alone)
+        _row(table, f"first sound, {length} characters, idle", alone)
         _row(table, f"... while a {CHARS}-character file is made", busy[length])
         table.add_row("... x idle", f"{ratio:.2f}", "bar: 1.1")
     _row(table, "longest silence inside these", silences)

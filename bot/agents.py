@@ -40,7 +40,7 @@ def mcp(_: argparse.Namespace) -> int:
     annotations=ToolAnnotations(read_only_hint=False, destructive_hint=False),
 )
 def speak(
-    text: Annotated[str, Field(description="What to say: plain sentences.", min_length=1)],
+    text: Annotated[str, Field(description="What to say: plain sentences.")],
     voice: Annotated[str, Field(description="A voice such as af_heart; empty: the usual.")] = "",
     urgent: Annotated[bool, Field(description="Say it next, before all that waits.")] = False,
     wait: Annotated[bool, Field(description="Answer only when it was heard to the end.")] = False,

@@ -22,13 +22,15 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from bot.settings import is_loopback
 
 MAX_BODY_BYTES = 1 << 20
-MAX_CONNECTIONS = 128
-"""macOS gives a process 256 files; Telegram, the database and the loudspeaker need theirs."""
+MAX_CONNECTIONS = 256
+"""Of the files that a process may open; Telegram, the database and the loudspeaker need theirs."""
 
 _BODY_TIMEOUT_S = 10.0
 _HEAD_TIMEOUT_S = 10.0
 _BURST, _PER_S = 200.0, 50.0
 _STRANGERS_BURST, _STRANGERS_PER_S = 50.0, 20.0
+
+_FULL = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 # Nothing from elsewhere, in no frame, in no cache.
 _HEADERS = (
@@ -266,7 +268,8 @@ class Connection(H11Protocol):
             idle = [one for one in self.connections if isinstance(one, Connection) and one.idle]
             if not idle:
                 self.transport = transport
-                transport.abort()
+                transport.write(_FULL)
+                transport.close()
                 return
             oldest = min(idle, key=lambda one: one.since_s)
             oldest.transport.abort()

@@ -5,7 +5,7 @@ import contextlib
 import shutil
 import sys
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -68,8 +68,18 @@ def say(options: argparse.Namespace) -> int:
     if options.wait:
         return wait_for(client, parts, order)
     places = [_queue(client, part, order)["position"] for part in parts]
-    _tell(f"Queued; {places[0] - 1} before it." if places[0] > 1 else "Queued.")
+    if sys.stderr.isatty():
+        queued = f"Queued; {places[0] - 1} before it." if places[0] > 1 else "Queued."
+        _tell(f"{queued} {_why_silent(client, urgent=options.urgent)}".rstrip())
     return OK
+
+
+def _why_silent(client: Client, *, urgent: bool) -> str:
+    """Return why nothing will be heard for a while; empty where it will."""
+    now = client.get("/v1/status")
+    quiet = "" if urgent else now["quiet"]
+    paused = "It is paused; `crier resume` goes on." if now["paused"] else ""
+    return str(quiet or now["blocked"] or paused)
 
 
 def _queue(client: Client, text: str, order: dict[str, Any]) -> dict[str, Any]:
@@ -130,19 +140,21 @@ def split(text: str) -> list[str]:
 
 def wait_for(client: Client, parts: list[str], order: dict[str, Any]) -> int:
     """Have a text said, and return when it was heard, or when it is known that it won't be."""
+    ids: list[int] = []
     try:
         with client.events() as events:
             next(events)  # the present status: from now on nothing is missed
-            ids = [_queue(client, part, order)["id"] for part in parts]
+            ids += (_queue(client, part, order)["id"] for part in parts)
             return _follow(events, ids)
     except KeyboardInterrupt:
-        _clear_line()
-        print(
-            "Not waiting any more. The message stays in the queue; `crier skip` or `crier stop` "
-            "ends it.",
-            file=sys.stderr,
-        )
+        if ids:
+            _complain(
+                "Not waiting any more. The message stays in the queue; `crier skip` or "
+                "`crier stop` ends it."
+            )
         return FAILED
+    finally:
+        _clear_line()
 
 
 def _follow(events: Iterator[tuple[str, dict[str, Any]]], ids: list[int]) -> int:
@@ -158,7 +170,7 @@ def _follow(events: Iterator[tuple[str, dict[str, Any]]], ids: list[int]) -> int
             case "sounding":
                 _show(fact["text"])
             case "held":
-                print(f"Not heard yet: {fact['reason']}", file=sys.stderr)
+                _complain(f"Not heard yet: {fact['reason']}")
                 return FAILED
             case "ended":
                 waiting.discard(fact["id"])
@@ -168,9 +180,8 @@ def _follow(events: Iterator[tuple[str, dict[str, Any]]], ids: list[int]) -> int
                     why_not = why_not or fact["reason"] or f"it was {fact['outcome']}."
         if not waiting:
             break
-    _clear_line()
     if why_not:
-        print(f"Not heard to the end: {why_not}", file=sys.stderr)
+        _complain(f"Not heard to the end: {why_not}")
         return FAILED
     _tell(f"Heard to the end. {left_out}".strip())
     return OK
@@ -179,15 +190,22 @@ def _follow(events: Iterator[tuple[str, dict[str, Any]]], ids: list[int]) -> int
 def _tell(text: str) -> None:
     """Say something to a person; a script gets the exit code alone."""
     if sys.stderr.isatty():
-        print(text, file=sys.stderr)
+        _complain(text)
+
+
+def _complain(text: str) -> None:
+    """Say something that a script's log shall have too."""
+    _clear_line()
+    print(text, file=sys.stderr)
 
 
 def _show(text: str) -> None:
-    """Show what happens now in one line that is written over and over."""
+    """Show what happens now, in one line that is written over and over."""
     if sys.stderr.isatty():
         width = shutil.get_terminal_size().columns - 1
         line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-        print(f"\r\x1b[K{line[:width]}", end="", file=sys.stderr, flush=True)
+        _clear_line()
+        print(line[:width], end="", file=sys.stderr, flush=True)
 
 
 def _clear_line() -> None:
@@ -209,13 +227,10 @@ def _write(client: Client, text: str, order: dict[str, Any], path: Path) -> int:
         order["voice"] = client.get("/v1/voices")["default"]
     part = path.with_name(f"{path.name}.part")
     try:
-        with part.open("wb") as file:
-            wav = _wav(file) if form == "wav" else None
+        with part.open("wb") as file, _writing(file, form) as write:
             for sound in client.sound(order):
-                (wav.writeframesraw if wav else file.write)(sound)
+                write(sound)
                 _show(f"{path.name}: {file.tell() / 1000:.0f} kB")
-            if wav:
-                wav.close()
         part.replace(path)
     except OSError as exc:
         raise ClientError(f"{path} can't be written: {exc.strerror}.") from exc
@@ -227,7 +242,12 @@ def _write(client: Client, text: str, order: dict[str, Any], path: Path) -> int:
     return OK
 
 
-def _wav(file: BinaryIO) -> wave.Wave_write:
-    wav = wave.Wave_write(file)
-    wav.setparams((1, 2, _SAMPLE_RATE_HZ, 0, "NONE", ""))
-    return wav
+@contextlib.contextmanager
+def _writing(file: BinaryIO, form: str) -> Iterator[Callable[[bytes], object]]:
+    """Yield what takes the sound as it comes."""
+    if form != "wav":
+        yield file.write
+        return
+    with wave.open(file, "wb") as wav:
+        wav.setparams((1, 2, _SAMPLE_RATE_HZ, 0, "NONE", ""))
+        yield wav.writeframesraw

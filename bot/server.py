@@ -9,6 +9,7 @@ import errno
 import json
 import logging
 import os
+import resource
 import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 _TOKEN_BYTES = 32
 _BACKLOG = 64  # that many files may be opened at once before the door counts them
+_FILES = 1024
+"""macOS allows 256 unless a process asks for more. Source: setrlimit(2), launchd.plist(5)."""
 # Of the 3 s that a SIGTERM may take.
 _CLOSE_TIMEOUT_S = 0.7
 
@@ -54,6 +57,7 @@ def listening(settings: Settings) -> Iterator[list[socket.socket]]:
     Raises:
         SettingsError: the address can't be had; names API_HOST or API_PORT.
     """
+    token_of(settings)  # made before anybody is told where to come with it
     with contextlib.ExitStack() as stack:
         tcp = stack.enter_context(_tcp(settings.api_host, settings.api_port))
         sockets = [tcp]
@@ -134,9 +138,19 @@ class _QuietServer(uvicorn.Server):
         yield
 
 
+def _allow_files() -> None:
+    """Let the process open as many files as its connections need beside everything else."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # then the door is wider than the house
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 @contextlib.asynccontextmanager
 async def serving(app: ASGIApp, sockets: list[socket.socket]) -> AsyncIterator[None]:
     """Answer requests as long as the context lasts; whatever is under way then is cut soon."""
+    _allow_files()
     server = _QuietServer(
         uvicorn.Config(
             app,

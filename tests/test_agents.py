@@ -82,6 +82,7 @@ async def test_an_agent_speaks_and_stops(
     """An agent that waits is told the truth: heard to the end, or stopped by its own hand."""
     async with serve(settings.replaced(api_port=0), ToneVoice()), agent(environment) as client:
         heard = await client.call_tool("speak", {"text": "Number 5.", "wait": True})
+        await asyncio.to_thread(ear_a.wait_for_silence)
         long = " ".join(f"Number {number}." for number in range(10, 60))
         speaking = asyncio.create_task(client.call_tool("speak", {"text": long, "wait": True}))
         await asyncio.to_thread(ear_a.wait_for_sound, ear_a.spans()[-1][1] + 0.1)

@@ -99,6 +99,7 @@ MAY_IMPORT = {
         "telegram",
     },
     "bot/manual.py": set(),
+    "bot/answers.py": {"audio.types", "bot", "fastapi", "starlette"},
     "bot/events.py": {"audio.types", "bot.inbox"},
     "bot/speech.py": {"audio.pipeline", "audio.types", "av", "bot", "numpy", "pydantic"},
     "bot/metrics.py": {"audio.pipeline", "bot", "prometheus_client"},

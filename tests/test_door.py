@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from starlette.responses import Response
 
 from bot import door
 from bot.sandbox import Sandbox
@@ -136,7 +138,7 @@ async def test_a_friend_comes_in_by_any_name_of_this_computer(face: Face) -> Non
 
 async def test_answers_can_be_neither_framed_nor_sniffed_nor_kept(face: Face) -> None:
     """Every answer, errors too, carries the headers that browsers obey; none has CORS ones."""
-    for path in ("/healthz", "/v1/status", "/nowhere"):
+    for path in ("/", "/healthz", "/v1/status", "/nowhere"):
         headers = (await face.client.get(path)).headers
 
         assert headers["content-security-policy"].startswith("default-src 'self'")
@@ -206,6 +208,21 @@ async def test_two_thousand_connections_keep_nobody_out(face: Face, sandbox: San
     assert health["ok"] is True
 
 
+async def test_more_who_wait_than_there_is_room_for_are_told_so(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where every connection is in use, one more gets 503; those before it get their answers."""
+    monkeypatch.setattr(door, "MAX_CONNECTIONS", 3)
+    body = json.dumps({"input": "Number 1.", "wait": True}).encode()
+    waiting = [asyncio.create_task(send(face, request(face, body=body))) for _ in range(3)]
+    await asyncio.sleep(0.2)
+    one_more, _ = await send(face, request(face, "GET /v1/status", b""))
+    answers = await asyncio.gather(*waiting)
+
+    assert one_more == 503
+    assert {answer["outcome"] for _, answer in answers} == {"heard"}
+
+
 async def test_a_flood_of_requests_is_slowed(face: Face) -> None:
     """Strangers who ask without end get 429, and a friend is still answered."""
     answers = []
@@ -215,6 +232,36 @@ async def test_a_flood_of_requests_is_slowed(face: Face) -> None:
 
     assert set(answers) == {401, 429}
     assert (await face.get("/v1/status"))["speaking"] is False
+
+
+@pytest.mark.parametrize(
+    ("bound", "name", "known"),
+    [
+        ("127.0.0.1", "192.168.1.20", False),
+        ("192.168.1.20", "192.168.1.20", True),
+        ("192.168.1.20", "192.168.1.21", False),
+        ("0.0.0.0", "192.168.1.20", True),  # noqa: S104  # any address: none can be rebound
+        ("0.0.0.0", "kitchen", True),  # noqa: S104  # its own name
+        ("0.0.0.0", "kitchen.local", True),  # noqa: S104
+        ("0.0.0.0", "evil.example", False),  # noqa: S104
+        ("::", "[fd00::7]", True),
+    ],
+)
+async def test_who_binds_to_more_is_known_by_more_names(
+    monkeypatch: pytest.MonkeyPatch, bound: str, name: str, known: bool
+) -> None:
+    """What others may call this computer follows from the address that its owner chose."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "Kitchen.local")
+    entrance = door.Door(_fine, "secret", bound, frozenset({"/"}))
+    transport = httpx.ASGITransport(entrance)
+    async with httpx.AsyncClient(transport=transport) as client:
+        answer = await client.get(f"http://{name}:8779/")
+
+    assert answer.status_code == (200 if known else 403)
+
+
+async def _fine(scope: Any, receive: Any, send: Any) -> None:
+    await Response("fine")(scope, receive, send)
 
 
 # ---- the sockets ----

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,10 +18,13 @@ from bot.settings import Settings
 from tests.commandline import Environment, crier, run
 from tests.http_face import Face, serve
 from tests.loudspeaker import RATE_HZ, Ear, Loudspeakers
+from tests.terminal import ENTER, terminal
+from tests.test_speech import decoded
 from tests.tones import ToneVoice, tell
 
 LONG = " ".join(f"Number {number}." for number in range(10, 60))
 """Seconds of it; each sentence has a number that can be told."""
+TEN = " ".join(f"Number {number}." for number in range(10, 20))
 
 
 @pytest.fixture
@@ -161,6 +165,48 @@ async def test_urgent_comes_before_what_waits(
     assert sources == ["tests", "oven"]
 
 
+async def test_a_person_reads_why_nothing_is_heard(
+    environment: Environment, face: Face, tmp_path: Path
+) -> None:
+    """In a terminal `say` tells that it has to be quiet."""
+    await face.bot.delivery.mute(time.time() + 3600)
+
+    async with terminal("say", "Number 1.", environment=environment, cwd=tmp_path) as screen:
+        await screen.see(r"Queued\. Muted until \d\d:\d\d\.")
+
+        assert await screen.ended() == 0
+
+
+async def test_a_person_sees_what_happens(
+    environment: Environment, face: Face, ear_a: Ear, tmp_path: Path
+) -> None:
+    """In a terminal --wait shows what it waits for, and in the end that it was heard."""
+    await face.speak(TEN)
+    await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
+
+    async with terminal("say", "--wait", "5.", environment=environment, cwd=tmp_path) as screen:
+        await screen.see(r"Waiting; 1 before it")
+        await screen.see(r"Heard to the end\.")
+
+        assert await screen.ended() == 0
+
+
+async def test_a_device_is_chosen_from_a_list(
+    environment: Environment, face: Face, tmp_path: Path
+) -> None:
+    """`devices --choose` asks in the terminal, and what was chosen is where sound goes."""
+    names = [device["name"] for device in (await face.get("/v1/devices"))["outputs"]]
+
+    async with terminal("devices", "--choose", environment=environment, cwd=tmp_path) as screen:
+        await screen.see("Where shall sound go")
+        screen.type(str(1 + names.index("speaker_b")))
+        screen.type(ENTER)
+        await screen.see("Sound goes to speaker_b")
+
+        assert await screen.ended() == 0
+    assert (await face.get("/v1/devices"))["wanted"] == "speaker_b"
+
+
 async def test_ctrl_c_leaves_the_message(environment: Environment, face: Face, ear_a: Ear) -> None:
     """Ctrl-C ends the waiting, not the message, and says so."""
     async with crier("say", "--wait", LONG, environment=environment) as waiting:
@@ -243,6 +289,35 @@ async def test_devices_are_listed_and_chosen(environment: Environment, face: Fac
     assert wanted == "speaker_b"
     assert followed == (0, "Sound follows the system's default.\n", "")
     assert (await face.get("/v1/devices"))["wanted"] == ""
+
+
+@pytest.mark.parametrize("kind", ["wav", "mp3", "flac", "opus"])
+async def test_out_writes_a_file_that_plays(
+    kind: str, environment: Environment, face: Face, tmp_path: Path
+) -> None:
+    """--out writes what would be heard, under the name that was given, and nothing sounds."""
+    path = tmp_path / f"said.{kind.upper()}"
+
+    told = await run("say", "--out", str(path), TEN, environment=environment)
+    samples, rate_hz = decoded(path.read_bytes(), kind)
+
+    assert told == (0, "", "")
+    assert [tone.code for tone in tell(samples, rate_hz)] == list(range(10, 20))
+    assert [file.name for file in tmp_path.glob("said*")] == [path.name]
+    assert (await face.get("/v1/history"))["items"] == []
+
+
+async def test_a_wav_file_knows_its_length(
+    environment: Environment, face: Face, tmp_path: Path
+) -> None:
+    """A .wav file's header is true, so that every player shows how long it lasts."""
+    assert face.token
+    path = tmp_path / "said.wav"
+    await run("say", "--out", str(path), "Number 1.", environment=environment)
+
+    with wave.open(str(path)) as file:
+        assert file.getframerate() == SAMPLE_RATE_HZ
+        assert len(file.readframes(file.getnframes())) == path.stat().st_size - 44
 
 
 async def test_standalone_needs_no_bot(environment: Environment, tmp_path: Path) -> None:
