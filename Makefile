@@ -1,4 +1,4 @@
-.PHONY: run test bench chaos setup japanese chinese setup-dev check fix lock lock-check
+.PHONY: run test test-page browser bench chaos setup japanese chinese setup-dev check fix lock lock-check
 .DEFAULT_GOAL := run
 
 run: setup ## set everything up, then start: the bot, or a local chat where there is no token
@@ -6,6 +6,12 @@ run: setup ## set everything up, then start: the bot, or a local chat where ther
 
 test: setup-dev ## set everything up, then run every test
 	@.venv/bin/python -m pytest
+
+test-page: browser ## the tests of the page, in Debian's chromium
+	@.venv/bin/python -m pytest tests/test_page.py
+
+browser: setup-dev ## install chromium, where there is apt; with it `make test` tests the page too
+	@python3 scripts/setup.py --browser
 
 chaos: setup-dev ## kill the bot 200 times, break its loudspeaker 100 times and so on (90 minutes)
 	@.venv/bin/python -m tests.chaos kills --times 200

@@ -439,9 +439,9 @@ _ENGLISH: tuple[_Rule, ...] = (
     (re.compile(r"\s*(?:->|=>|→|⇒)\s*"), ", then "),
     (re.compile(r"\b(Mr|Mrs|Dr|Prof)\. (?=\w)"), r"\1 "),
     (re.compile(r"\bMs\.? (?=[A-Z])"), "Miz "),
-    # espeak takes a lone A for the article, and a word of capitals after a digit for a word.
-    (re.compile(rf"\b({LETTERED}) A\b(?=\s+[a-z])"), r"\1 'A'"),
-    (re.compile(r"\bA(?= (?:or|and|to|vs\.?) [B-Z]\b)|\bA(?=/[B-Z]\b)"), "'A'"),
+    # espeak takes a lone A for the article, quoted or not, and capitals after a digit for a word.
+    (re.compile(rf"\b({LETTERED}) A\b(?=\s+[a-z])"), r"\1 eh"),
+    (re.compile(r"\bA(?= (?:or|and|to|vs\.?) [B-Z]\b)|\bA(?=/[B-Z]\b)"), "eh"),
     (re.compile(r"\bA\+(?!\+)"), "A-plus"),
     (re.compile(r"(?<=\d)([A-Z]{2,3})\b(?<!AM)(?<!PM)"), lambda match: " " + " ".join(match[1])),
     (re.compile(r"(?<=[\d)]) ?([<>≤≥≠]) ?(?=-?[\d(])"), lambda match: f" {COMPARED[match[1]]} "),
@@ -460,5 +460,5 @@ _ENGLISH: tuple[_Rule, ...] = (
     (re.compile(rf"(?<![\w/.])(?:{_either(SHORTHAND)})(?![\w/])", re.IGNORECASE), _short),
     (re.compile(r"(?<=\w) ?& ?(?=\w)"), " and "),
     (re.compile(r"\band/or\b", re.IGNORECASE), "and or"),
-    (re.compile(r"(?<![\w/.~])([A-Za-z]+|'A')/([A-Za-z]+)(?![\w/.]*[/.]\w)"), r"\1 or \2"),
+    (re.compile(r"(?<![\w/.~])([A-Za-z]+)/([A-Za-z]+)(?![\w/.]*[/.]\w)"), r"\1 or \2"),
 )

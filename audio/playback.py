@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from audio.clock import StreamClock
 from audio.planner import Planner
 from audio.recording import Recording
 from audio.types import (
@@ -27,6 +28,12 @@ _GAP_S = 0.4
 _BACK_S = 0.3
 _FADE_FRAMES = 240  # 10 ms
 _AT_ONCE_FRAMES = 8192
+# By how much a device that stalls may have told too much: PulseAudio's ALSA plug-in guesses on
+# between what its server tells it every 100 ms. Seen: 2 of 33 sentences before a stall were cut.
+_UNSURE_FRAMES = int(0.15 * SAMPLE_RATE_HZ)
+# A device that holds less may be about to start, or to start again, and takes its time for that:
+# up to 250 ms in PulseAudio.
+_STEADY_FRAMES = 2048
 # Above this a sample is bent instead of cut off, so that a loud voice does not crackle.
 _KNEE = 0.8
 
@@ -136,6 +143,8 @@ class Playback:
         self._ready: deque[Piece] = deque()  # the first may be partly written
         self._sent: deque[Piece] = deque()  # written, not known to have been heard
         self._heard: deque[Piece] = deque()  # of the sentence that is being heard
+        self._past: deque[Piece] = deque()  # of the one before, where it was not the last
+        self._played = 0
         self._gain = self._last_gain = 1.0
         self.paused = False
         self.urgent_goes_on = False
@@ -143,6 +152,8 @@ class Playback:
         self.opened_s = 0.0
         self._is_fresh = True
         self.first_sound_ms: int | None = None
+        self._clock = StreamClock()
+        self._untold: deque[Piece] = deque()  # begun to be written
         self._sounding: list[Sounding] = []
 
     # ---- what is there ----
@@ -203,8 +214,10 @@ class Playback:
             AudioError: it won't.
         """
         self._speaker.open()
+        self._past.clear()  # its frames were another stream's
         self.opened_s = time.monotonic()
         self._is_fresh = True
+        self._clock = StreamClock()
 
     def play(self) -> list[Piece]:
         """Hand over what the device has room for; return what was heard to its end since.
@@ -213,7 +226,8 @@ class Playback:
             AudioError: the device failed, or the next one will not open.
         """
         self._write()
-        played = self._speaker.played_frames
+        played = self._played = self._speaker.played_frames
+        self._tell_sounding(played)
         heard = []
         while self._sent and self._sent[0].end_frame <= played:
             piece = self._sent.popleft()
@@ -221,11 +235,13 @@ class Playback:
             heard.append(piece)
             self._heard.append(piece)
             if piece.chunk.ends_sentence:
-                self._heard.clear()
+                self._past, self._heard = self._heard, deque()
+                if piece.last:
+                    self._past.clear()
         return heard
 
     def take_sounding(self) -> list[Sounding]:
-        """Return what has begun to be written since the last call."""
+        """Return what is on its way out and was not told of by an earlier call."""
         sounding, self._sounding = self._sounding, []
         return sounding
 
@@ -238,38 +254,49 @@ class Playback:
             piece = self._ready[0]
             if piece.written == 0 and not self._begin(piece):
                 break
-            while piece.written < len(piece.samples):
-                samples = piece.samples[piece.written : piece.written + _AT_ONCE_FRAMES]
-                dry_before = self._speaker.underruns
-                taken = self._speaker.write(self._louder(samples))
-                piece.job.underruns += self._speaker.underruns - dry_before
-                if taken:
-                    self._last_gain = self._gain
-                    self._note_sounding(piece)
-                piece.written += taken
-                if taken < len(samples):
-                    return
-            pause_done = piece.written - len(piece.samples)
-            if pause_done < len(piece.pause):
-                taken = self._speaker.write(piece.pause[pause_done:])
-                piece.written += taken
-                if taken < len(piece.pause) - pause_done:
-                    return
+            if not (self._write_samples(piece) and self._write_pause(piece)):
+                return
             if piece.last:
                 self._speaker.end_utterance()
             self._sent.append(self._ready.popleft())
         if self._speaker.written_frames:
             self._speaker.pad()
 
-    def _note_sounding(self, piece: Piece) -> None:
-        """Tell when the first frame of a piece is heard, if that is what was just written."""
-        chunk = piece.chunk
-        if piece.written or chunk.sentence < 0:  # a chime says nothing
-            return
-        ahead_s = (piece.begin_frame - self._speaker.played_frames) / SAMPLE_RATE_HZ
-        at_s = time.monotonic() + ahead_s
-        id_ = piece.job.order.id
-        self._sounding.append(Sounding(id_, chunk.sentence, chunk.text, piece.words, at_s))
+    def _write_samples(self, piece: Piece) -> bool:
+        """Hand over what there is room for; return whether that was the rest."""
+        while piece.written < len(piece.samples):
+            samples = piece.samples[piece.written : piece.written + _AT_ONCE_FRAMES]
+            dry_before = self._speaker.underruns
+            taken = self._speaker.write(self._louder(samples))
+            piece.job.underruns += self._speaker.underruns - dry_before
+            if taken:
+                self._last_gain = self._gain
+                if not piece.written:
+                    self._untold.append(piece)
+            piece.written += taken
+            if taken < len(samples):
+                return False
+        return True
+
+    def _write_pause(self, piece: Piece) -> bool:
+        """Do the same with the silence after it."""
+        pause = piece.pause[piece.written - len(piece.samples) :]
+        taken = self._speaker.write(pause) if len(pause) else 0
+        piece.written += taken
+        return taken == len(pause)
+
+    def _tell_sounding(self, played: int) -> None:
+        """Tell of what is on its way out, as soon as it is sure when it will be heard."""
+        self._clock.observe(time.monotonic(), played)
+        while self._untold and not 0 <= self._untold[0].begin_frame - played < _STEADY_FRAMES:
+            piece = self._untold.popleft()
+            job, chunk = piece.job, piece.chunk
+            at_s = self._clock.at_s(piece.begin_frame)
+            if job.idle_before and job.first_sound_ms is None:
+                self.first_sound_ms = job.first_sound_ms = round(1000 * (at_s - job.asked_s))
+            if chunk.sentence >= 0:  # a chime says nothing
+                told = Sounding(job.order.id, chunk.sentence, chunk.text, piece.words, at_s)
+                self._sounding.append(told)
 
     def _louder(self, samples: Samples) -> Samples:
         """Return samples at the present loudness, without a step where it has just changed."""
@@ -311,10 +338,6 @@ class Playback:
             job.begun = True
             self._speaker.begin_utterance()
             self._is_fresh = False
-            if job.idle_before:
-                queued = self._speaker.written_frames - self._speaker.played_frames
-                waited_s = now_s - job.asked_s + queued / SAMPLE_RATE_HZ
-                self.first_sound_ms = job.first_sound_ms = round(1000 * waited_s)
         if self._is_fresh:  # the rest of one that was paused
             self._speaker.begin_utterance()
             self._is_fresh = False
@@ -333,14 +356,14 @@ class Playback:
         if self._speaker.is_open and (self._sent or self._ready):
             self._count_heard_in_part()
             self._speaker.abort()
-        for pieces in (self._ready, self._sent, self._heard):
+        for pieces in (self._ready, self._sent, self._heard, self._past, self._untold):
             pieces.clear()
 
     def forget(self, job: Job) -> None:
         """Leave out what is ready of an utterance that failed; what the device holds is heard."""
         if job.begun:
             self._speaker.end_utterance()
-        for name in ("_ready", "_sent", "_heard"):
+        for name in ("_ready", "_sent", "_heard", "_past", "_untold"):
             setattr(self, name, deque(p for p in getattr(self, name) if p.job is not job))
 
     def drop(self, job: Job) -> None:
@@ -368,17 +391,25 @@ class Playback:
                         piece.leave_out(from_)
                     piece.job.heard_frames += from_
         self._ready, self._sent = self._sent + self._ready, deque()
+        self._untold.clear()
         for piece in self._ready:
             piece.written = 0
         self._speaker.abort()
 
     def lose_device(self) -> None:
-        """Close, and say the rest, from the beginning of the current sentence, elsewhere."""
+        """Close, and say the rest, from the beginning of the current sentence, elsewhere.
+
+        From the one before where that had only just ended, as far as the device could tell.
+        """
         self._speaker.close()
+        if self._past and self._past[-1].end_frame > self._played - _UNSURE_FRAMES:
+            self._heard = self._past + self._heard
         for piece in self._heard:
             piece.job.heard_frames -= len(piece.samples)
         self._ready = self._heard + self._sent + self._ready
-        self._heard, self._sent, self._sounding = deque(), deque(), []
+        self._past, self._heard, self._sent = deque(), deque(), deque()
+        self._untold.clear()
+        self._sounding.clear()
         for piece in self._ready:
             piece.written = 0
             piece.job.begun = piece.job.idle_before = False  # it begins anew on the next device

@@ -36,6 +36,8 @@ SAME = {
     r"\bsaint\b": "st",
     r"\bdot\b": "",
     r"\bpie\b": "pi",
+    r"\bco two\b": "c oh two",
+    r"\byou're\b": "your",
 }
 
 

@@ -5,32 +5,29 @@ OpenAI's shapes where OpenAI has one. Runs on the event loop.
 
 import asyncio
 import hashlib
-import json
 import logging
 import math
 import secrets
-import sqlite3
 import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Header, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, StreamingResponse
-from starlette.exceptions import HTTPException
+from fastapi import Depends, FastAPI, Header, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.staticfiles import StaticFiles
 
 from audio.pipeline import SpeechPipeline
 from audio.types import AudioError, Devices, Utterance
 from audio.voices import VOICES, describe, language_of
 from bot import __version__, manual, wire
+from bot.answers import GONE, WRONG, EventStream, Patient, answer_errors, frame
 from bot.controls import Controls
 from bot.delivery import Delivery
-from bot.door import Refused, refusal
+from bot.door import Refused
 from bot.events import Ending, Event, Events, until_idle
-from bot.inbox import ENDED, HELD, NO_CHAT, Inbox, InboxError, Message
+from bot.inbox import ENDED, HELD, NO_CHAT, Inbox, Message
 from bot.intake import Intake, RefusedError
 from bot.metrics import Metrics
 from bot.polling import Polling
@@ -46,44 +43,9 @@ _HISTORY = 50
 _DEVICES_TIMEOUT_S = 2.0
 _STATUS_EVERY_S = 0.5
 _ALIVE_EVERY_S = 15.0
-_STALLED_CLIENT_S = 30.0
 _MAX_LISTENERS = 32
 
 
-class Patient(StreamingResponse):
-    """Streams to whoever takes it; gives up on one who takes nothing for long."""
-
-    async def stream_response(self, send: Any) -> None:
-        """Send the parts."""
-
-        async def send_soon(message: Any) -> None:
-            async with asyncio.timeout(_STALLED_CLIENT_S):
-                await send(message)
-
-        try:
-            await super().stream_response(send_soon)
-        except TimeoutError:
-            log.info("A client takes nothing any more and was let go")
-        except (
-            AudioError
-        ) as exc:  # the answer has begun: that it breaks off is all that can be said
-            log.warning("A stream of sound broke off: %s", exc)
-
-
-_WRONG: dict[int | str, dict[str, Any]] = {
-    status: {"model": wire.Wrong, "description": what}
-    for status, what in {
-        400: "No HTTP.",
-        401: "The token is missing or wrong.",
-        403: "Asked by a web page, or under a name that is not this computer's.",
-        408: "The body came too slowly.",
-        413: "The body is too large.",
-        415: "The body is no JSON.",
-        422: "A field is wrong; the message names it.",
-        429: "Too many at once, or too many waiting.",
-        503: "It can't be done now; the message says why.",
-    }.items()
-}
 _SPEAK: dict[str, Any] = {
     "status_code": 202,
     "response_model": wire.Queued,
@@ -97,9 +59,6 @@ _SPEECH: dict[str, Any] = {
             "description": "The sound, as it is made.",
         }
     },
-}
-_GONE: dict[int | str, dict[str, Any]] = {
-    404: {"model": wire.Wrong, "description": "There is none of that name or number."}
 }
 
 
@@ -151,7 +110,7 @@ class Api:
             "the token: `Authorization: Bearer TOKEN`.",
             docs_url=None,
             redoc_url=None,
-            responses=_WRONG,
+            responses=WRONG,
         )
         for method, path, endpoint, more in (
             ("POST", "/v1/audio/speak", self.speak, _SPEAK),
@@ -162,14 +121,14 @@ class Api:
             ("POST", "/v1/audio/resume", self.resume, {}),
             ("GET", "/v1/status", self.status, {}),
             ("GET", "/v1/queue", self.queue, {}),
-            ("POST", "/v1/queue/{id}/move", self.move, {"responses": _GONE}),
-            ("DELETE", "/v1/queue/{id}", self.remove, {"responses": _GONE}),
+            ("POST", "/v1/queue/{id}/move", self.move, {"responses": GONE}),
+            ("DELETE", "/v1/queue/{id}", self.remove, {"responses": GONE}),
             ("GET", "/v1/history", self.history, {}),
             ("GET", "/v1/devices", self.devices, {}),
-            ("PUT", "/v1/device", self.choose_device, {"responses": _GONE}),
+            ("PUT", "/v1/device", self.choose_device, {"responses": GONE}),
             ("GET", "/v1/voices", self.voices, {}),
             ("PUT", "/v1/volume", self.volume, {}),
-            ("GET", "/v1/events", self.listen, {"response_class": _EventStream}),
+            ("GET", "/v1/events", self.listen, {"response_class": EventStream}),
             ("GET", "/v1/models", self.models, {}),
             ("GET", "/metrics", self.measures, {"response_class": PlainTextResponse}),
             ("GET", "/healthz", self.health, {}),
@@ -183,11 +142,7 @@ class Api:
             return HTMLResponse(text)
 
         app.add_api_route("/docs", read, include_in_schema=False)
-        app.add_exception_handler(Refused, _refused)
-        app.add_exception_handler(RequestValidationError, _invalid)
-        app.add_exception_handler(HTTPException, _http_error)
-        app.add_exception_handler(InboxError, _no_room)
-        app.add_exception_handler(sqlite3.Error, _no_room)
+        answer_errors(app)
         if PAGE.is_dir():
             app.mount("/", StaticFiles(directory=PAGE, html=True))
         return app
@@ -309,6 +264,7 @@ class Api:
         del facts["beat_s"]  # means nothing outside this process
         return {
             **facts,
+            "time": time.time(),
             "waiting": max(0, self.delivery.under_way - status.speaking),
             "voice": self.settings.kokoro_voice,
             "volume": round(100 * math.sqrt(status.gain)),
@@ -412,13 +368,13 @@ class Api:
         """Tell what happens as it happens: server-sent events."""
         if self.events.listeners >= _MAX_LISTENERS:
             raise Refused(429, "too_many", f"{_MAX_LISTENERS} listen already.")
-        return _EventStream(self._frames())
+        return EventStream(self._frames())
 
     async def _frames(self) -> AsyncIterator[bytes]:
         with self.events.listen() as listener:
-            yield _frame(Event(0, "status", self.now()))
+            yield frame(Event(0, "status", self.now()))
             async for event in until_idle(listener, _ALIVE_EVERY_S):
-                yield b": alive\n\n" if event is None else _frame(event)
+                yield b": alive\n\n" if event is None else frame(event)
 
     async def report(self) -> None:
         """Tell those who listen when the status changes; until cancelled."""
@@ -453,42 +409,7 @@ class Api:
         return wire.Health(ok=ok, polling=not reasons, sound=not wrong, reasons=[*reasons, *wrong])
 
 
-class _EventStream(Patient):
-    media_type = "text/event-stream"
-
-
-def _frame(event: Event) -> bytes:
-    data = json.dumps(event.data, ensure_ascii=False, separators=(",", ":"))
-    return f"id: {event.id}\nevent: {event.name}\ndata: {data}\n\n".encode()
-
-
 def _number(client: str, key: str) -> int:
     """Return the inbox's number of a message that its client can send again."""
     digest = hashlib.sha256(f"{client}\0{key}".encode()).digest()
     return -1 - (int.from_bytes(digest[:8]) >> 1)  # no update of Telegram's has a negative one
-
-
-# ---- what is wrong ----
-
-
-async def _refused(_: Request, exc: Exception) -> JSONResponse:
-    assert isinstance(exc, Refused)  # noqa: S101  # registered for it
-    return refusal(exc.status, exc.code, str(exc))
-
-
-async def _invalid(_: Request, exc: Exception) -> JSONResponse:
-    assert isinstance(exc, RequestValidationError)  # noqa: S101  # registered for it
-    return refusal(422, "invalid_value", wire.in_words(exc.errors()))
-
-
-async def _http_error(_: Request, exc: Exception) -> JSONResponse:
-    assert isinstance(exc, HTTPException)  # noqa: S101  # registered for it
-    answer = refusal(exc.status_code, "http_error", f"{exc.detail}.")
-    answer.headers.update(exc.headers or {})
-    return answer
-
-
-async def _no_room(_: Request, exc: Exception) -> JSONResponse:
-    log.error("A request failed at the database: %s", exc)
-    why = str(exc) if isinstance(exc, InboxError) else f"The database can't be used ({exc})."
-    return refusal(503, "storage", f"{why} Make room on the computer's disk.")

@@ -67,6 +67,10 @@ WEDGED = 70
 """The exit code where only a new process can help. Source: EX_SOFTWARE of sysexits.h."""
 
 
+class InUseError(InboxError):
+    """Another Crier runs with this data folder."""
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """A bot under way."""
@@ -250,7 +254,8 @@ def only_one(data_dir: Path) -> Iterator[None]:
     """Hold the data folder's lock: two bots on one token would steal each other's messages.
 
     Raises:
-        InboxError: another Crier holds it.
+        InUseError: another Crier holds it.
+        InboxError: there is no room for it.
     """
     path = data_dir / "crier.lock"
     try:
@@ -264,7 +269,7 @@ def only_one(data_dir: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
-            raise InboxError(
+            raise InUseError(
                 f"Another Crier uses {data_dir} already. Stop it first, or set DATA_DIR elsewhere."
             ) from exc
         yield

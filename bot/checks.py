@@ -7,15 +7,12 @@ import os
 import platform
 import re
 import shutil
-import sqlite3
 import stat
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote
 
 from bot.examination import (
     CannotLookError,
@@ -35,6 +32,10 @@ _LOG_BYTES = 50 << 20  # its own rotation keeps it below 6 MB
 _RECENT_S = 24 * 3600.0
 # Name, version and marker. Source: pip's requirements file format.
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?:\s*;\s*([^\\]*))?", re.MULTILINE)
+
+
+# A token that is in the file itself, not in the Keychain.
+_TOKEN_LINE = re.compile(r"(?im)^[^#\n]*token[ \t]*=[ \t]*(?!keychain\b)[^\s#]")
 
 
 # ---- the computer ----
@@ -147,7 +148,8 @@ def settings(patient: Patient) -> Finding:
         )
     if patient.warnings:
         return warn(
-            " ".join(patient.warnings), "Correct the name (.env.example lists all) or remove it."
+            " ".join(patient.warnings),
+            "Correct the name in .env (.env.example lists all) or remove it, or do as it says.",
         )
     given = sorted(name.upper() for name in patient.settings.model_fields_set)
     return well(f"Set: {', '.join(given)}" if given else "Nothing is set; all as it comes")
@@ -176,9 +178,7 @@ def _mode(path: Path) -> int:
 
 def _has_token(path: Path) -> bool:
     try:
-        return (
-            re.search(r"(?im)^[^#\n]*token[ \t]*=[ \t]*[^\s#]", path.read_text("utf-8")) is not None
-        )
+        return _TOKEN_LINE.search(path.read_text(encoding="utf-8")) is not None
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -192,14 +192,15 @@ def database(patient: Patient) -> Finding:
     if not path.exists():
         return skip("None yet; it is made at the first start")
     try:
-        with closing(_reading(path)) as connection:
-            said = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            waiting = connection.execute(
-                "SELECT count(*) FROM message WHERE state IN ('waiting', 'held')"
-            ).fetchone()[0]
-    except sqlite3.Error as exc:
-        said, version, waiting = str(exc), 0, 0
+        said, version = (
+            patient.query(f"PRAGMA {question}")[0][0]
+            for question in ("quick_check(1)", "user_version")
+        )
+        waiting = patient.query("SELECT count(*) FROM message WHERE state IN ('waiting', 'held')")[
+            0
+        ][0]
+    except CannotLookError as exc:
+        said, version, waiting = str(exc.__cause__), 0, 0
     if said != "ok":
         return fail(
             f"{path} is damaged ({said}).",
@@ -212,6 +213,8 @@ def database(patient: Patient) -> Finding:
             "Update this one: `git pull`, then `make setup`.",
         )
     size_mb = path.stat().st_size / 1e6
+    if newest and version < newest:
+        version = f"{version} (the next start makes it {newest})"
     aside = sorted(path.parent.glob(f"{path.name}.damaged-*"))
     found = f"Sound, version {version}, {size_mb:.1f} MB, {waiting} waiting"
     if aside:
@@ -220,10 +223,6 @@ def database(patient: Patient) -> Finding:
             f"If nothing of it is missed, remove {aside[-1]}.",
         )
     return well(found)
-
-
-def _reading(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=2)
 
 
 def _schema_version() -> int:
@@ -236,19 +235,12 @@ def _schema_version() -> int:
 
 def people(patient: Patient) -> Finding:
     """Whether somebody may speak."""
-    path = patient.settings.data_dir / "crier.db"
-    paired = 0
-    if path.exists():
-        try:
-            with closing(_reading(path)) as connection:
-                paired = connection.execute("SELECT count(*) FROM person").fetchone()[0]
-        except sqlite3.Error as exc:
-            raise CannotLookError("The database can't be read; see database.") from exc
+    paired = len(patient.query("SELECT user_id FROM person"))
     allowed = len(patient.settings.telegram_allowed_users)
     if not paired and not allowed and patient.settings.telegram_bot_token is not None:
         return warn(
             "Nobody may speak yet: nobody is allowed in the settings, nobody is paired.",
-            "Send your bot /pair and the code that `crier` shows when it starts.",
+            "`crier pair` shows a code; send it to your bot: /pair CODE.",
         )
     return well(f"{allowed} allowed in the settings, {paired} paired")
 
@@ -258,14 +250,8 @@ def quiet(patient: Patient) -> Finding:
     from bot.quiet import Quiet  # noqa: PLC0415
 
     quiet = Quiet(patient.settings.quiet_hours)
-    path = patient.settings.data_dir / "crier.db"
-    if path.exists():
-        try:
-            with closing(_reading(path)) as connection:
-                row = connection.execute("SELECT value FROM choice WHERE name = 'mute'").fetchone()
-        except sqlite3.Error as exc:
-            raise CannotLookError("The database can't be read; see database.") from exc
-        quiet.mute(float(row[0]) if row else 0.0)
+    for (until,) in patient.query("SELECT value FROM choice WHERE name = 'mute'"):
+        quiet.mute(float(until))
     if reason := quiet.reason():
         return warn(
             f"{reason} What comes is kept until then.",
@@ -302,24 +288,18 @@ def log(patient: Patient) -> Finding:
     return well(f"{found}, no error within a day")
 
 
-_LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ (\w+) +\S+ +(\S+: .*)")
-
-
 def _lines(path: Path) -> Iterator[tuple[float, str, str]]:
     """Return (seconds since 1970, level, text) of each line of a log, in either form."""
+    from bot.tail import as_json  # noqa: PLC0415  # what it needs may be missing
+
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             try:
-                if line.startswith("{"):
-                    fields = json.loads(line)
-                    at = dt.datetime.fromisoformat(fields["at"])
-                    text = f"{fields['logger']}: {fields['message']}"
-                    yield at.timestamp(), fields["level"], text
-                elif match := _LINE.match(line):
-                    at = dt.datetime.fromisoformat(match[1]).astimezone()
-                    yield at.timestamp(), match[2], match[3]
+                fields = json.loads(as_json(line.rstrip("\n")))
+                at_s = dt.datetime.fromisoformat(fields["at"]).timestamp()
+                yield at_s, fields["level"], f"{fields['logger']}: {fields['message']}"
             except (ValueError, KeyError, TypeError):
-                continue
+                continue  # the lines of a traceback, or one that was cut off
 
 
 # ---- who runs ----

@@ -148,16 +148,24 @@ class Delivery:
         """Return what has not ended, in order."""
         return list(self._under_way.values())
 
+    def _ordered(self) -> list[Message]:
+        """Return what is on its way, in the order in which it will be heard."""
+        speaking = self._pipeline.status().speaking_id
+        return sorted(  # stable
+            self._under_way.values(), key=lambda m: (m.id != speaking, not m.urgent)
+        )
+
+    def position(self, id_: int) -> int:
+        """Return a message's place in the queue, counted from 1; 0 where it has none."""
+        ids = [message.id for message in (*self._ordered(), *self._kept.values())]
+        return ids.index(id_) + 1 if id_ in ids else 0
+
     def places(self) -> list[Place]:
         """Return what has not ended, in the order in which it will be heard."""
         status = self._pipeline.status()
-        ordered = sorted(
-            self._under_way.values(),
-            key=lambda m: (m.id != status.speaking_id, not m.urgent),  # stable
-        )
         places: list[Place] = []
         before_s = 0.0
-        for message in ordered:
+        for message in self._ordered():
             sounding = message.id == status.speaking_id
             state = "sounding" if sounding else states.HELD if status.blocked else states.WAITING
             places.append(Place(message, state, len(places) + 1, round(before_s, 1)))
@@ -205,10 +213,6 @@ class Delivery:
         self._outbox.react(message.chat_id, message.message_id, receipts.STORED)
         self._pipeline.say(self.utterance(message))
         self._events.queued(message, self.position(message.id))
-
-    def position(self, id_: int) -> int:
-        """Return a message's place in the queue, counted from 1; 0 where it has none."""
-        return next((p.position for p in self.places() if p.message.id == id_), 0)
 
     def utterance(self, message: Message) -> Utterance:
         """Return the order that a message is."""

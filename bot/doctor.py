@@ -1,21 +1,24 @@
 """`crier doctor`: looks at everything, says what is wrong and how to mend it."""
 
 import argparse
+import contextlib
 import json
+import multiprocessing
 import os
 import re
-import sqlite3
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
-from urllib.parse import quote
 
 from bot import __version__, checks, outside_checks, sound_checks
 from bot.cli import FAILED, OK, UsageError
 from bot.examination import (
+    CHECKOUT,
     CannotLookError,
     Check,
     Finding,
@@ -25,6 +28,7 @@ from bot.examination import (
     patient,
     skip,
 )
+from bot.version import commit_of
 
 GROUPS = {
     "This computer": (
@@ -55,14 +59,14 @@ GROUPS = {
     ),
     "The voice": (
         Check("models", sound_checks.models, limit_s=60.0),
-        Check("espeak", sound_checks.espeak, limit_s=60.0),
-        Check("synthesis", sound_checks.synthesis, limit_s=180.0),
+        Check("espeak", sound_checks.espeak, limit_s=60.0, apart=True),
+        Check("synthesis", sound_checks.synthesis, limit_s=180.0, apart=True),
     ),
     "The loudspeaker": (
-        Check("portaudio", sound_checks.portaudio, audio=True),
-        Check("devices", sound_checks.devices, audio=True),
-        Check("audible", sound_checks.audible, audio=True),
-        Check("speaking", sound_checks.speaking, limit_s=120.0, audio=True),
+        Check("portaudio", sound_checks.portaudio, audio=True, apart=True),
+        Check("devices", sound_checks.devices, audio=True, apart=True),
+        Check("audible", sound_checks.audible, audio=True, apart=True),
+        Check("speaking", sound_checks.speaking, limit_s=120.0, audio=True, apart=True),
     ),
 }
 CHECKS = tuple(check for group in GROUPS.values() for check in group)
@@ -182,45 +186,95 @@ def examined(
 
 
 def look(check: Check, someone: Patient) -> Finding:
-    """Run one check in a thread of its own; it may crash or hang."""
+    """Run one check, which may crash or hang, and may take its process with it."""
     if check.audio and someone.hangs:
         return skip(f"PortAudio hangs; see {someone.hangs}")
-    found: list[Finding] = []
-
-    def work() -> None:
-        try:
-            found.append(check.look(someone))
-        except CannotLookError as exc:
-            found.append(skip(str(exc)))
-        except ImportError as exc:
-            found.append(fail(f"{type(exc).__name__}: {exc}.", "`make setup`"))
-        except BaseException as exc:  # noqa: BLE001  # no traceback is an answer
-            found.append(
-                fail(
-                    f"The check itself failed ({type(exc).__name__}: {exc}).",
-                    "Please report it: `crier doctor --report`.",
-                )
-            )
-
-    # A daemon: one that hangs must not keep the doctor from ending.
-    thread = threading.Thread(target=work, name=f"check {check.name}", daemon=True)
-    thread.start()
-    thread.join(check.limit_s)
-    if found:
-        return found[0]
-    if check.audio:
-        someone.hangs = check.name
+    found = _apart(check, someone) if check.apart else _beside(check, someone)
+    if found is not None:
+        return found
+    if not check.audio:
+        return fail(
+            f"No answer within {check.limit_s:.0f} s.", "Please report it: `crier doctor --report`."
+        )
+    someone.hangs = check.name
+    restart = (
+        "`sudo killall coreaudiod`"
+        if someone.platform == "darwin"
+        else "`systemctl --user restart pipewire pipewire-pulse` or `pulseaudio -k`"
+    )
     return fail(
         f"No answer within {check.limit_s:.0f} s.",
-        "Take the loudspeaker out and put it in again, or restart its sound server: "
-        + (
-            "`sudo killall coreaudiod`"
-            if someone.platform == "darwin"
-            else "`systemctl --user restart pipewire pipewire-pulse`, or `pulseaudio -k`"
-        )
-        if check.audio
-        else "Please report it: `crier doctor --report`.",
+        f"Take the loudspeaker out and put it in again, or restart the sound server: {restart}.",
     )
+
+
+def _guarded(check: Check, someone: Patient) -> Finding:
+    """Run a check; no traceback is an answer."""
+    try:
+        return check.look(someone)
+    except CannotLookError as exc:
+        return skip(str(exc))
+    except ImportError as exc:
+        return fail(f"{type(exc).__name__}: {exc}.", "`make setup`")
+    except Exception as exc:  # noqa: BLE001  # whatever it is, the other checks go on
+        return fail(
+            f"The check itself failed ({type(exc).__name__}: {exc}).",
+            "Please report it: `crier doctor --report`.",
+        )
+
+
+def _beside(check: Check, someone: Patient) -> Finding | None:
+    """Run a check in a thread; None where it hangs."""
+    found: list[Finding] = []
+    # A daemon: one that hangs must not keep the doctor from ending.
+    thread = threading.Thread(
+        target=lambda: found.append(_guarded(check, someone)),
+        name=f"check {check.name}",
+        daemon=True,
+    )
+    thread.start()
+    thread.join(check.limit_s)
+    return found[0] if found else None
+
+
+def _apart(check: Check, someone: Patient) -> Finding | None:
+    """Run a check in a process, passing on what it says; None where it hangs."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(
+        target=_in_its_own_process, args=(theirs, check.name, someone.alone()), daemon=True
+    )
+    process.start()
+    theirs.close()
+    deadline_s = time.monotonic() + check.limit_s
+    try:
+        while ours.poll(max(0.0, deadline_s - time.monotonic())):
+            said = ours.recv()
+            if isinstance(said, Finding):
+                return said
+            someone.say(str(said))
+    except EOFError:
+        process.join()
+        code = process.exitcode or 0
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return fail(
+            f"It crashed ({how}): one of the libraries under it does not work here.",
+            "`make setup`; if that does not help, please report it: `crier doctor --report`.",
+        )
+    finally:
+        process.kill()
+        process.join()
+    return None
+
+
+def _in_its_own_process(pipe: Connection, name: str, someone: Patient) -> None:
+    """Run a check of `CHECKS` and send what it says and finds."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # where libraries print what nobody asked for
+    someone.say = pipe.send
+    check = next(check for check in CHECKS if check.name == name)
+    pipe.send(_guarded(check, someone))
+    pipe.close()
+    os._exit(OK)  # PortAudio's own exit handler can hang
 
 
 # ---- what nobody else should read ----
@@ -243,12 +297,13 @@ class Secrets:
             self._hidden = [("<token>", token.get_secret_value())] if token else []
             if api_token := outside_checks.api_token(someone):
                 self._hidden.append(("<token>", api_token))
-            with _stored(settings.data_dir / "crier.db") as query:
-                ids |= {str(row[0]) for row in query("SELECT user_id FROM person")}
-                names |= {str(row[0]) for row in query("SELECT name FROM person")}
-                for row in query("SELECT user_id, chat_id, text FROM message"):
-                    ids |= {str(row[0]), str(row[1])}
-                    texts.add(str(row[2]))
+            with contextlib.suppress(CannotLookError):  # then nothing of it can be told either
+                for user, name in someone.query("SELECT user_id, name FROM person"):
+                    ids.add(str(user))
+                    names.add(str(name))
+                for *numbers, text in someone.query("SELECT user_id, chat_id, text FROM message"):
+                    ids.update(map(str, numbers))
+                    texts.add(str(text))
             # A shorter one may be a word of ours; and no text is logged but at DEBUG.
             self._hidden += [("<text>", text) for text in texts if len(text) >= _FEWEST_LETTERS]
             self._hidden += [("<name>", name) for name in names]
@@ -269,21 +324,6 @@ class Secrets:
         return Finding(finding.state, self.hide(finding.found), self.hide(finding.mend))
 
 
-@contextmanager
-def _stored(path: Path) -> Iterator[Callable[[str], list[tuple[object, ...]]]]:
-    """Give what asks the database; it answers nothing where that can't be read."""
-
-    def query(sql: str) -> list[tuple[object, ...]]:
-        try:
-            uri = f"file:{quote(str(path))}?mode=ro"
-            with closing(sqlite3.connect(uri, uri=True, timeout=2)) as connection:
-                return connection.execute(sql).fetchall()
-        except sqlite3.Error:
-            return []
-
-    yield query if path.exists() else lambda _: []
-
-
 # ---- showing ----
 
 
@@ -296,7 +336,8 @@ def _rows(found: dict[str, Finding]) -> list[dict[str, str]]:
 
 def report(found: dict[str, Finding]) -> str:
     """Return what was found as Markdown that can be pasted into an issue."""
-    lines = [f"crier doctor {__version__}, {time.strftime('%Y-%m-%d')}", ""]
+    commit = commit_of(CHECKOUT)[:12] or "not from git"
+    lines = [f"crier {__version__} ({commit}), {time.strftime('%Y-%m-%d')}", ""]
     lines += ["| | check | found |", "|---|---|---|"]
     for name, finding in found.items():
         text = finding.found.replace("|", "\\|").replace("\n", " ")

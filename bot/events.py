@@ -186,6 +186,7 @@ class Events:
                 **now,
                 **{name: round(now[name]) for name in ("left_s", "buffer_s")},
                 "polling": now["polling"]["ok"],
+                "time": None,
             }
             if changed != last:
                 last = changed

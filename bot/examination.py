@@ -6,13 +6,16 @@ package is missing. A check blocks, runs in a thread of its own, and does not kn
 
 import importlib.metadata
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 _TOOL_TIMEOUT_S = 5.0
+_DATABASE_TIMEOUT_S = 2.0
 
 
 class State(StrEnum):
@@ -66,6 +70,15 @@ class CannotLookError(Exception):
     """A check depends on something that is not there; the message says what."""
 
 
+def _unsaid(_: str) -> None:
+    """Say nothing: nobody looks."""
+
+
+def _undone(_: str) -> bool:
+    """Ask nobody."""
+    return False
+
+
 @dataclass(eq=False, slots=True)
 class Patient:
     """What the checks are told, and what they tell each other."""
@@ -80,11 +93,11 @@ class Patient:
     platform: str = sys.platform
     sound: bool = False
     """Whether something may sound."""
-    say: Callable[[str], None] = lambda _: None
+    say: Callable[[str], None] = _unsaid
     """Shows what goes on within a check, until the next word of it."""
-    tell: Callable[[str], None] = lambda _: None
+    tell: Callable[[str], None] = _unsaid
     """Tells the one at the computer what to do."""
-    ask: Callable[[str], bool] = lambda _: False
+    ask: Callable[[str], bool] = _undone
     """Tells the one at the computer what to do, and waits; False where it can't be done."""
     clock_off_s: float | None = None
     """By how much this computer's clock is ahead of Telegram's."""
@@ -101,6 +114,26 @@ class Patient:
         if self._settings is None:
             raise CannotLookError("The settings can't be read; see packages.")
         return self._settings
+
+    def alone(self) -> "Patient":
+        """Return a copy that can be sent to another process."""
+        return replace(self, say=_unsaid, tell=_unsaid, ask=_undone)
+
+    def query(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
+        """Ask the database, without changing it; nothing where there is none.
+
+        Raises:
+            CannotLookError: it can't be read.
+        """
+        path = self.settings.data_dir / "crier.db"
+        if not path.exists():
+            return []
+        try:
+            uri = f"file:{quote(str(path))}?mode=ro"
+            with closing(sqlite3.connect(uri, uri=True, timeout=_DATABASE_TIMEOUT_S)) as database:
+                return database.execute(sql, values).fetchall()
+        except sqlite3.Error as exc:
+            raise CannotLookError(f"The database can't be read ({exc}); see database.") from exc
 
     def output(self, *command: str) -> str:
         """Return what a system's tool prints; nothing where it fails, hangs or is missing."""
@@ -122,22 +155,28 @@ class Check:
     limit_s: float = 20.0
     audio: bool = False
     """It calls PortAudio."""
+    apart: bool = False
+    """It calls what is written in C and may take the process with it, so it gets its own."""
 
 
 def patient(checkout: Path = CHECKOUT, *, sound: bool = False) -> Patient:
     """Read the settings as far as they can be read."""
     try:
-        from bot.settings import Settings, SettingsError, load  # noqa: PLC0415  # may be missing
+        from bot.settings import (  # noqa: PLC0415  # what it needs may be missing
+            Settings,
+            SettingsError,
+            data_dir,
+            load,
+        )
     except ImportError:
         return Patient(None, checkout=checkout, sound=sound)
     try:
         settings, warnings = load(checkout)
     except SettingsError as exc:
-        # All that is left to look at is what holds where nothing is set, and where the data is.
-        values: dict[str, Any] = {}
-        for name in ("data_dir", "model_dir"):
-            if given := os.environ.get(name.upper()):
-                values[name] = Path(given).expanduser().absolute()
+        # All that is left to look at is where the data is, and what holds where nothing is set.
+        values: dict[str, Any] = {"data_dir": data_dir(checkout)}
+        if given := os.environ.get("MODEL_DIR"):
+            values["model_dir"] = Path(given).expanduser().absolute()
         return Patient(Settings.model_construct(**values), str(exc), checkout=checkout, sound=sound)
     return Patient(settings, warnings=warnings, checkout=checkout, sound=sound)
 

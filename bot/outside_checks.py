@@ -21,12 +21,11 @@ from bot.examination import (
     warn,
     well,
 )
+from bot.launchd import LABEL
+from bot.systemd import UNIT
 
 if TYPE_CHECKING:
     from bot.client import Client
-
-LABEL = "org.crier.bot"
-UNIT = "crier.service"
 
 _ANSWER_S = 8.0
 _CLOCK_OFF_S = 30.0
@@ -47,7 +46,7 @@ def telegram(patient: Patient) -> Finding:
     if settings.telegram_bot_token is None:
         return skip(
             "No token: `crier` is a chat in the terminal",
-            "Ask @BotFather for one and write it into .env: TELEGRAM_BOT_TOKEN=...",
+            "`crier setup` says how to get one, and stores it.",
         )
     token = settings.telegram_bot_token.get_secret_value()
     host = urlsplit(settings.telegram_api_url).hostname or ""
@@ -67,7 +66,7 @@ def telegram(patient: Patient) -> Finding:
     if answer.status_code in (401, 404):
         return fail(
             f"Telegram does not know the token ({answer.status_code}): revoked or mistyped.",
-            "Copy it from @BotFather into .env: TELEGRAM_BOT_TOKEN=...",
+            "Copy it from @BotFather and give it to `crier setup`.",
         )
     if not (isinstance(said, dict) and said.get("ok")):
         return fail(

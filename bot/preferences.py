@@ -29,6 +29,8 @@ _DETECTED = {
 }
 _SHORTEST_CHARS = 12
 """In fewer letters no language can be told."""
+_SURE = 0.65
+"""A less likely one is a guess. Measured: greetings in these languages are above, German below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,8 @@ def detect(text: str) -> str:
     """Return espeak-ng's code of the language of *text*; empty where it can't be told."""
     if sum(char.isalpha() for char in text) < _SHORTEST_CHARS and text.isascii():
         return ""
-    name, _ = _detector().classify(text)
-    code = _DETECTED.get(name, "")
+    name, probability = _detector().classify(text)
+    code = _DETECTED.get(name, "") if probability >= _SURE else ""
     return code if code in LANGUAGES else ""
 
 
@@ -89,6 +91,6 @@ def detect(text: str) -> str:
 def _detector() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415  # 1 MB, lazily
 
-    detector = LanguageIdentifier.from_pickled_model(MODEL_FILE, norm_probs=True)
+    detector = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     detector.set_languages(list(_DETECTED))
     return detector

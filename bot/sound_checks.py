@@ -1,15 +1,13 @@
 """The doctor's checks of the voice and the loudspeaker."""
 
+import contextlib
 import json
 import queue
-import sqlite3
 import tempfile
 import time
 import wave
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from bot.checks import lock_holder
 from bot.examination import CannotLookError, Finding, Patient, fail, skip, warn, well
@@ -19,10 +17,7 @@ if TYPE_CHECKING:
     from audio.types import Ended
 
 SENTENCE = "This is Crier. If you can hear this, everything works."
-_SAMPLE = (
-    "Your parcel has come, and somebody has to sign for it; the man at the door says that he "
-    "can wait for five minutes."
-)
+_SAMPLE = "Your parcel has come, and somebody has to sign for it."
 _SLOW = 0.8
 """Seconds of work for a second of speech from which on it may have to wait between sentences."""
 _FASTER = 1.25
@@ -38,21 +33,12 @@ class CannotSoundError(Exception):
 
 def wanted_device(patient: Patient) -> str:
     """Return the device that was chosen in the chat, or else in the settings."""
-    settings = patient.settings
-    path = settings.data_dir / "crier.db"
-    if path.exists():
-        try:
-            uri = f"file:{quote(str(path))}?mode=ro"
-            with closing(sqlite3.connect(uri, uri=True, timeout=2)) as connection:
-                row = connection.execute(
-                    "SELECT value FROM choice WHERE name = 'device' AND setting = ?",
-                    (settings.audio_device,),
-                ).fetchone()
-                if row:
-                    return str(row[0])
-        except sqlite3.Error:
-            pass  # the check of the database says so
-    return settings.audio_device
+    setting = patient.settings.audio_device
+    with contextlib.suppress(CannotLookError):  # the check of the database says so
+        chosen = "SELECT value FROM choice WHERE name = 'device' AND setting = ?"
+        for (device,) in patient.query(chosen, setting):
+            return str(device)
+    return setting
 
 
 def portaudio(patient: Patient) -> Finding:
@@ -278,6 +264,10 @@ def speaking(patient: Patient) -> Finding:
 
     settings = patient.settings
     voice = KokoroVoice(settings.model_dir, resolve_kind(settings.kokoro_model))
+    try:
+        voice.load()  # so that what is measured is what a running bot takes
+    except AudioError as exc:
+        return skip(f"The voice does not work, so nothing was played: {exc}")
     facts: queue.SimpleQueue[Fact] = queue.SimpleQueue()
     speaker = make_speaker(settings, wanted_device(patient))
     pipeline = SpeechPipeline(voice, speaker, facts.put)
@@ -295,7 +285,6 @@ def speaking(patient: Patient) -> Finding:
                 return fact
 
     try:
-        voice.load()  # so that what is measured is what a running bot takes
         pipeline.start()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "tone.wav"
@@ -342,7 +331,7 @@ def _through_the_bot(patient: Patient) -> Finding:
         case "heard" if not said.get("reason"):
             return well(found)
         case "heard" | "held" | "stopped" | "skipped":
-            return warn(found, "/status in the chat says more.")
+            return warn(found, "Do as it says, or turn it up; /status in the chat says more.")
     return fail(found, "`crier logs` says more.")
 
 

@@ -36,6 +36,7 @@ class Speech(BaseModel):
     input: Input
     voice: VoiceName
     response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = "mp3"
+    stream_format: Literal["audio"] = "audio"
     speed: float = Field(
         1.0,
         ge=0.25,

@@ -125,6 +125,7 @@ class PollingState(BaseModel):
 class StatusNow(BaseModel):
     """What Crier does now."""
 
+    time: float = Field(description="Seconds since 1970, by the clock that `at` of events is by.")
     speaking: bool
     speaking_id: int | None
     left_s: float

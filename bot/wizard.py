@@ -7,7 +7,9 @@ everything as it was. A second run shows what is set, and Enter keeps it.
 import argparse
 import asyncio
 import contextlib
+import logging
 import os
+import sqlite3
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,6 +23,7 @@ from audio.types import AudioError, UnknownVoiceError
 from audio.voices import VOICES, check_voice, describe
 from audio.wavfile import PREFIX
 from bot import keychain
+from bot.app import InUseError
 from bot.audition import Audition
 from bot.cli import COMMANDS, FAILED, OK, UsageError, parser_for
 from bot.envfile import change
@@ -62,6 +65,7 @@ def set_up() -> "tuple[int, Wizard]":
         )
     settings = configured()
     fetch_models(settings)
+    logging.getLogger().addHandler(logging.NullHandler())  # what matters is printed here
     wizard = Wizard(settings, CHECKOUT)
     try:
         with quiet_libraries():
@@ -88,6 +92,8 @@ class Wizard:
     """By variable; an empty one takes the variable away."""
     saved: bool = False
     install: bool = False
+    runs: bool = False
+    """Whether a Crier runs that does not know the answers yet."""
 
     async def run(self) -> None:
         """Ask, try and store.
@@ -132,13 +138,13 @@ class Wizard:
             except ValueError as exc:
                 print(f"This can't be a token: {exc}.")
                 continue
-            if await self._accepted(token):
+            if await self._accepted(token, new=bool(typed)):
                 if typed:
                     self.answers[_TOKEN] = token
                     self.settings = self.settings.replaced(telegram_bot_token=SecretStr(token))
                 return
 
-    async def _accepted(self, token: str) -> bool:
+    async def _accepted(self, token: str, *, new: bool) -> bool:
         """Show a token to Telegram; say what it answers."""
         try:
             name = await who(self.settings.replaced(telegram_bot_token=SecretStr(token)))
@@ -147,7 +153,7 @@ class Wizard:
             return False
         except TelegramError as exc:
             print(f"Telegram can't be reached now ({exc}).")
-            return await confirm("Keep the token without having tried it?", default=False)
+            return await confirm("Keep the token without having tried it?", default=not new)
         print(f"Telegram knows it: this is @{name}.")
         return True
 
@@ -191,6 +197,7 @@ class Wizard:
         device = self.settings.audio_device
         if device.startswith(PREFIX):
             print(f"What Crier says is written to files in {device.removeprefix(PREFIX)}.")
+            return
         try:
             outputs = (await audition.devices()).outputs
         except AudioError as exc:
@@ -273,10 +280,18 @@ class Wizard:
                 return
             if await confirm("Let your phone in now?", default=True):
                 await self._pair()
+        except InUseError:
+            self.runs = True
+            print(
+                "Crier runs already. Where nobody may speak yet, `crier pair` shows the code for "
+                "your phone;\nafterwards /invite in the chat lets one more in."
+            )
         except InboxError as exc:
-            print(f"{exc} A Crier that runs shows the code for /pair itself.")
+            print(exc)
         except InvalidToken:
             print("Telegram does not know this token.")
+        except sqlite3.Error as exc:
+            print(f"That can't be stored ({exc}). Make room, and start Crier: it shows a code.")
 
     async def _pair(self) -> None:
         """Wait for the phone, or for Enter."""
@@ -314,7 +329,7 @@ class Wizard:
     # ---- at login ----
 
     async def _ask_login(self) -> None:
-        if self.settings.telegram_bot_token is None or "install" not in COMMANDS:
+        if self.settings.telegram_bot_token is None or self.runs:
             return
         print("\n5 of 5: At login\n")
         self.install = await confirm("Start Crier whenever you log in?", default=True)
@@ -328,4 +343,8 @@ class Wizard:
             start = "`crier demo` is a chat in this terminal; `crier setup` asks again"
         elif self.install:
             start = "send your bot a message"
+        elif self.runs:
+            start = (
+                "`crier restart`, or stop it and start it again, so that it knows what is set now"
+            )
         print(f"\nNext: {start}.")

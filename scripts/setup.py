@@ -32,6 +32,10 @@ LANGUAGES = ("japanese", "chinese")
 ADDED = VENV / "crier-languages"
 
 DEBIAN_RUN = {"libportaudio2": "PortAudio, which plays the sound"}
+DEBIAN_BROWSER = {
+    "chromium": "a browser for the page's tests",
+    "chromium-driver": "steers it",
+}
 DEBIAN_TEST = {
     "pulseaudio": "the tests' loudspeakers",
     "pulseaudio-utils": "listens to them",
@@ -47,6 +51,7 @@ def main() -> int:
     """Set up, and return the exit code."""
     parser = argparse.ArgumentParser(description="Set Crier up.")
     parser.add_argument("--dev", action="store_true", help="what the tests need, too")
+    parser.add_argument("--browser", action="store_true", help="a browser for the page's tests")
     parser.add_argument("--add", choices=LANGUAGES, help="what reads a language's characters")
     parser.add_argument("--lock", action="store_true", help="write the requirements files anew")
     parser.add_argument("--lock-check", action="store_true", help="resolve them for every machine")
@@ -57,6 +62,9 @@ def main() -> int:
             return 0
         if options.lock_check:
             lock_check(find_uv())
+            return 0
+        if options.browser:
+            install_system_packages(DEBIAN_BROWSER)
             return 0
         wanted = fingerprint(dev=options.dev)
         if STAMP.exists() and wanted in STAMP.read_text().split() and python().exists():

@@ -21,6 +21,7 @@ class Face:
     def __init__(self, bot: Running, settings: Settings) -> None:
         """Find it as the command line does: by api.json and api-token."""
         self.bot = bot
+        self.data_dir = settings.data_dir
         self.facts = json.loads((settings.data_dir / "api.json").read_text())
         self.token = (
             settings.api_token.get_secret_value()

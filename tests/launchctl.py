@@ -41,7 +41,7 @@ class Launchctl:
     def __init__(self, state: Path) -> None:
         """Keep everything in the folder *state*."""
         self.state = state
-        self.scale = float((state / "scale").read_text()) if (state / "scale").exists() else 1.0
+        self.scale = float((state / "scale").read_text())
 
     def main(self, verb: str, *arguments: str) -> int:
         """Do one thing and return the exit code."""

@@ -7,7 +7,7 @@ that is not 0 or a signal other than SIGHUP, SIGINT, SIGTERM, SIGPIPE; more than
 killed.
 
 STATE is a folder. ``no-bus`` in it: no systemd of this user's can be reached. ``environment.json``:
-the environment of the user's manager. ``calls`` lists the calls.
+the environment of the user's manager. ``scale``: a factor on RestartSec. ``calls`` lists the calls.
 """
 
 import json
@@ -85,6 +85,7 @@ class Systemctl:
             return _fail(f"Failed to start {unit}: Unit {unit} not found.")
         said = dict(re.findall(r"^(\w+)=(.*)$", file.read_text(), re.MULTILINE))
         assert (said["Restart"], said["KillSignal"]) == ("on-failure", "SIGTERM")
+        scale = float((self.state / "scale").read_text())
         extra = self.state / "environment.json"
         added = json.loads(extra.read_text()) if extra.exists() else {}
         command = words(said["ExecStart"])
@@ -96,7 +97,7 @@ class Systemctl:
             environment=supervisor.plain(os.environ, {"INVOCATION_ID": "0" * 32, **added}),
             output=str(self.state / "journal"),
             clean=[0, -signal.SIGHUP, -signal.SIGINT, -signal.SIGTERM, -signal.SIGPIPE],
-            pause_s=float(said["RestartSec"]),
+            pause_s=float(said["RestartSec"]) * scale,
             after_end=True,
             stop_s=float(said["TimeoutStopSec"]),
             burst=0 if said.get("StartLimitIntervalSec") == "0" else 5,

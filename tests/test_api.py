@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import sys
 import time
 import wave
@@ -17,8 +18,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from audio.types import SAMPLE_RATE_HZ, NoOutputDeviceError
 from bot.sandbox import Fault, Sandbox
-from bot.settings import Settings
-from tests.conftest import ALICE, reaction_to
+from bot.settings import CHECKOUT, Settings
+from tests.commandline import Environment
+from tests.conftest import ALICE, TOKEN
+from tests.crowd import crowd, wrong
 from tests.http_face import Face, ServeBot, serve
 from tests.loudspeaker import RATE_HZ, Ear, Loudspeakers
 from tests.tones import Heard as Tone
@@ -124,12 +127,15 @@ async def test_events_tell_a_message_s_whole_way(serve_quiet: ServeBot) -> None:
         queued = await face.speak(numbers(1, 2))
         ended = await heard.wait_for(lambda name, _: name == "ended")
         names = [name for name, _ in heard.events if name not in ("status", "sounding")]
+        sounding = [data for name, data in heard.events if name == "sounding"]
         (item,) = (await face.get("/v1/history"))["items"]
         first = heard.events[0]
 
     assert names == ["queued", "sentence", "sentence", "ended"]
     assert ended["id"] == queued["id"]
     assert all(item[name] == ended[name] for name in ("outcome", "reason", "device", "audio_s"))
+    assert " ".join(data["text"] for data in sounding) == numbers(1, 2)
+    assert all(0 <= time.time() - data["at"] < 10 for data in sounding)
     assert first[0] == "status"
     assert first[1]["polling"].keys() == {"ok", "age_s", "warning"}
 
@@ -410,40 +416,65 @@ async def test_metrics_agree_with_what_was_heard(serve_toned: ServeBot, ear_a: E
     assert value("crier_underruns") == 0
 
 
-async def test_many_programs_and_telegram_at_once(
+async def test_many_at_once_are_heard_one_after_the_other(
     serve_toned: ServeBot, sandbox: Sandbox, ear_a: Ear
 ) -> None:
-    """Nothing overlaps, each one's order is kept, and every receipt is true."""
+    """Telegram, command line, programs: nothing overlaps or is lost, each was told the truth."""
     async with serve_toned(limit_per_minute=0, limit_waiting=0) as face:
-
-        async def program(number: int) -> list[Any]:
-            async with face.named(f"program {number}") as client:
-                asked = [
-                    client.post(
-                        "/v1/audio/speak",
-                        json={"input": numbers(number * 10 + n), "wait": True},
-                        headers={"Idempotency-Key": str(n)},
-                    )
-                    for n in range(4)
-                ]
-                answers = []
-                for one in asked:  # the next one is sent while the last one waits
-                    answers.append(asyncio.create_task(one))
-                    await asyncio.sleep(0.05)
-                return [answer.json() for answer in await asyncio.gather(*answers)]
-
-        texts = [sandbox.send(ALICE, numbers(200 + n)) for n in range(4)]
-        results = await asyncio.gather(*(program(number) for number in range(5)))
-        for text in texts:
-            await sandbox.wait_for(reaction_to(text, "👍"))
+        sent = await crowd(face, sandbox, ALICE, clients=5, requests=25)
         await asyncio.to_thread(ear_a.wait_for_silence)
-    tones = tell(*ear_a.recording()[:1], RATE_HZ)
-    order = [tone.code for tone in tones]
 
-    assert all(result["outcome"] == "heard" for one in results for result in one)
-    assert sorted(order) == sorted(
-        [*(p * 10 + n for p in range(5) for n in range(4)), *range(200, 204)]
-    )
-    assert all(tone.whole for tone in tones)
-    for mine in [*(range(p * 10, p * 10 + 4) for p in range(5)), range(200, 204)]:
-        assert [code for code in order if code in mine] == list(mine)
+    assert wrong(sent, tell(*ear_a.recording()[:1], RATE_HZ)) == []
+
+
+async def test_what_programs_sent_survives_a_kill(
+    environment: Environment, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """After kill -9 what waited is said, each text once."""
+    environment = {
+        **environment,
+        "TELEGRAM_BOT_TOKEN": TOKEN,
+        "TELEGRAM_ALLOWED_USERS": str(ALICE.id),
+        "TELEGRAM_API_URL": sandbox.url,
+        "AUDIO_DEVICE": f"file:{tmp_path / 'spoken'}",
+    }
+    data_dir = Path(environment["DATA_DIR"])
+
+    async def start() -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.tones"), cwd=CHECKOUT, env=environment
+        )
+
+    async def client() -> httpx.AsyncClient:
+        async with asyncio.timeout(30):
+            await sandbox.wait_for_call("getupdates")
+        port = json.loads((data_dir / "api.json").read_text())["port"]
+        token = (data_dir / "api-token").read_text().strip()
+        return httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}",
+            headers={"Authorization": f"Bearer {token}"},
+            trust_env=False,
+        )
+
+    process = await start()
+    try:
+        async with await client() as first:
+            await first.post("/v1/audio/pause")
+            for number in (1, 2, 3):
+                answer = await first.post("/v1/audio/speak", json={"input": numbers(number)})
+                assert answer.status_code == 202
+        process.kill()
+        await process.wait()
+        sandbox.calls.clear()
+        process = await start()
+        async with await client() as second:
+            async with asyncio.timeout(30):
+                while len((await second.get("/v1/history")).json()["items"]) < 3:  # noqa: ASYNC110  # another process
+                    await asyncio.sleep(0.2)
+            items = (await second.get("/v1/history")).json()["items"]
+    finally:
+        process.terminate()
+        await process.wait()
+
+    assert [item["outcome"] for item in items] == ["heard"] * 3
+    assert [one.code for one in spoken(tmp_path)] == [1, 2, 3]

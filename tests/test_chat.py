@@ -339,7 +339,7 @@ def test_the_language_of_a_text_is_told_offline() -> None:
     assert detect("晩ごはんができました。") == "ja"
     assert detect("我们七点回家吃饭。") == "cmn"
     assert detect("Dinner will be ready at seven.") == "en-us"
-    assert detect("ok") == ""
+    assert detect("ok") == detect("Guten Abend zusammen") == ""
 
 
 async def test_the_voice_follows_the_language_where_a_person_wants_it(
@@ -376,7 +376,8 @@ async def test_a_name_is_said_only_when_the_speaker_changes(
     """And only where several people use the bot; an edit keeps it."""
     async with start_toned():
         await answer_to(sandbox, "/mute")
-        sandbox.send(ALICE, "one")
+        held = sandbox.send(ALICE, "one")
+        await sandbox.wait_for(reply_with("I keep it until then", to=held))
         assert await answer_to(sandbox, "/queue") == "1. one (held)"
     async with start_toned(telegram_allowed_users=PEOPLE):
         sandbox.send(ALICE, "two")
@@ -384,11 +385,12 @@ async def test_a_name_is_said_only_when_the_speaker_changes(
         edited = sandbox.send(BOB, "fore")
         sandbox.send(BOB, "five")
         sandbox.send(ALICE, "six")
-        await sandbox.wait_for(reaction_to(edited, "😴"))
+        await sandbox.wait_for(reply_with("I keep it until then", to=edited))
         sandbox.edit(BOB, edited, "four")
-        queue = await answer_to(sandbox, "/queue")
+        sandbox.send(ALICE, "/queue")
+        queue = await sandbox.wait_for(reply_with("four"))
 
-    assert queue.splitlines() == [
+    assert queue.text.splitlines() == [
         "1. one (held)",
         "2. Alice: two (held)",
         "3. three (held)",
@@ -439,9 +441,14 @@ async def test_a_group_is_heard_when_it_speaks_to_the_bot(
         for message in (by_alice, by_bob):
             await sandbox.wait_for(reaction_to(message, "👍"))
         sandbox.send(BOB, "/status", GROUP)
-        await sandbox.wait_for(lambda e: e.chat_id == GROUP["id"] and "Voice:" in e.text)
+        status = await sandbox.wait_for(lambda e: e.chat_id == GROUP["id"] and "Voice:" in e.text)
+        own = {"id": sandbox.bot_id, "is_bot": True, "first_name": "Crier"}
+        answered = {"message_id": status.message_id, "date": 1, "chat": GROUP, "from": own}
+        fields: Json = {"text": "This is number 5.", "reply_to_message": answered}
+        answer = sandbox.send_fields(ALICE, fields, GROUP)
+        await sandbox.wait_for(reaction_to(answer, "👍"))
 
-    assert heard(ear_a) == [3, 4]
+    assert heard(ear_a) == [3, 4, 5]
     assert not any(map(reaction_to(stranger), sandbox.events))
 
 

@@ -27,12 +27,13 @@ import pytest
 from pydantic import SecretStr
 
 from audio.models import MODELS, VOICES_FILE
+from bot import sound_checks
 from bot.doctor import CHECKS, Secrets, look, report
 from bot.examination import Check, Finding, Patient, State, patient, well
 from bot.inbox import Inbox
 from bot.sandbox import Sandbox
 from bot.settings import CHECKOUT, Settings
-from tests.commandline import Environment, run
+from tests.commandline import Environment, crier, run
 from tests.conftest import ALICE, TOKEN
 from tests.loudspeaker import Loudspeakers
 
@@ -324,8 +325,9 @@ def _complaining_bot(scene: Scene) -> None:
 
 
 def _taken_port(scene: Scene) -> None:
-    listener = socket.create_server(("127.0.0.1", 8779))
+    listener = socket.create_server(("127.0.0.1", 0))
     scene.open.append(listener)
+    scene.change(api_port=listener.getsockname()[1])
 
 
 def _missing_package(scene: Scene) -> None:
@@ -411,7 +413,18 @@ def _unknown_language(scene: Scene) -> None:
 
 
 def _no_sounddevice(scene: Scene) -> None:
-    scene.monkeypatch.setitem(sys.modules, "sounddevice", None)
+    (scene.folder / "sounddevice.py").write_text("raise ModuleNotFoundError('No sounddevice')")
+    scene.monkeypatch.syspath_prepend(scene.folder)
+
+
+def _no_portaudio(scene: Scene) -> None:
+    (scene.folder / "sounddevice.py").write_text("raise OSError('PortAudio library not found')")
+    scene.monkeypatch.syspath_prepend(scene.folder)
+
+
+def _crashing_library(scene: Scene) -> None:
+    (scene.folder / "sounddevice.py").write_text("import os; os.abort()")
+    scene.monkeypatch.syspath_prepend(scene.folder)
 
 
 WARN, FAIL = State.WARN, State.FAIL
@@ -445,7 +458,7 @@ FAULTS: list[tuple[str, Callable[[Scene], None], State, str, str]] = [
     ("polling", _deaf_bot, WARN, "300 s ago", "crier restart"),
     ("polling", _robbed_bot, FAIL, "Another program", ""),
     ("warnings", _complaining_bot, WARN, "No device fits", "/status"),
-    ("port", _taken_port, FAIL, "8779 can't be had", "API_PORT"),
+    ("port", _taken_port, FAIL, "can't be had (Address already in use)", "API_PORT"),
     ("service", _not_loaded, FAIL, "not loaded", "crier install"),
     ("service", _launchd("not running", "interactive (4)"), FAIL, "does not run", "crier logs"),
     ("service", _launchd("running", "adaptive (2)"), WARN, "throttled", "--process-type"),
@@ -457,7 +470,9 @@ FAULTS: list[tuple[str, Callable[[Scene], None], State, str, str]] = [
     ("models", _truncated_model, FAIL, "checksum", "crier models"),
     ("models", _no_model, FAIL, "No such file", "crier models"),
     ("espeak", _unknown_language, FAIL, "espeak-ng", "make setup"),
-    ("portaudio", _no_sounddevice, FAIL, "sounddevice", "make setup"),
+    ("portaudio", _no_sounddevice, FAIL, "No sounddevice", "make setup"),
+    ("portaudio", _no_portaudio, FAIL, "PortAudio library not found", "libportaudio2"),
+    ("portaudio", _crashing_library, FAIL, "It crashed (SIGABRT)", "make setup"),
     ("log", _error_in_log, WARN, "A message can't be stored", "crier logs"),
     ("log", _error_in_json_log, WARN, "stuck for 10 s", "crier logs"),
     ("log", _huge_log, WARN, "200 MB", "Remove"),
@@ -497,6 +512,29 @@ async def test_a_token_that_telegram_does_not_know_is_named(scene: Scene, sandbo
     assert finding.state is FAIL
     assert "does not know the token" in finding.found
     assert "@BotFather" in finding.mend
+
+
+@pytest.mark.parametrize(
+    ("fp32", "int8", "state", "found"),
+    [
+        (0.6, 0.2, State.WARN, "int8 would be 3.0 times as fast"),
+        (0.2, 0.19, State.PASS, "fp32 is right"),
+        (1.4, 1.3, State.WARN, "too slow"),
+    ],
+)
+def test_the_faster_model_is_recommended(
+    scene: Scene, fp32: float, int8: float, state: State, found: str
+) -> None:
+    """Where both models are there, both are measured, and one is recommended."""
+    speeds = {"fp32": fp32, "int8": int8}
+    scene.monkeypatch.setattr(sound_checks, "_kinds", lambda _: ["fp32", "int8"])
+    scene.monkeypatch.setattr(sound_checks, "_factor", lambda _, kind: speeds[kind])
+    scene.change(kokoro_model="fp32")
+    finding = sound_checks.synthesis(scene.patient())
+
+    assert finding.state is state
+    assert found in finding.found
+    assert ("KOKORO_MODEL=int8" in finding.mend) == (int8 < fp32 / 2)
 
 
 # ---- faults of the loudspeaker ----
@@ -567,7 +605,10 @@ def test_the_device_chosen_in_the_chat_counts(heard: Scene) -> None:
 
 def test_no_device_at_all_is_found(scene: Scene) -> None:
     """Without any output everything is held; that is a failure, and what to connect is said."""
-    scene.monkeypatch.setenv("ALSA_CONFIG_PATH", os.devnull)
+    cards = Path("/proc/asound/cards")
+    if sys.platform != "linux" or (cards.exists() and "[" in cards.read_text()):
+        pytest.skip("this computer has a sound card")
+    scene.monkeypatch.delenv("ALSA_CONFIG_PATH", raising=False)
     finding = scene.look("devices")
 
     assert finding.state is FAIL
@@ -617,6 +658,7 @@ def doctor_environment(
         "TELEGRAM_ALLOWED_USERS": "123456789",
         "TELEGRAM_API_URL": sandbox.url,
         "AUDIO_DEVICE": "speaker_a",
+        "API_PORT": "0",
     }
 
 
@@ -638,6 +680,26 @@ async def test_a_healthy_machine_gives_no_alarm(doctor_environment: Environment)
     assert heard["state"] == "pass"
     assert "On speaker_a: a tone after" in heard["found"]
     assert TOKEN not in out + err
+
+
+async def test_a_bot_that_runs_is_well_and_says_the_sentence_itself(
+    bot_environment: Environment, sandbox: Sandbox, loudspeakers: Loudspeakers
+) -> None:
+    """The loudspeaker is in the bot's hands, so its queue is used, and its answers are heard."""
+    bot_environment["PULSE_SERVER"] = loudspeakers.daemons["speaker_a"].socket
+    async with crier("run", environment=bot_environment):
+        await sandbox.wait_for_call("getupdates")
+        code, out, err = await run("doctor", "--sound", "--json", environment=bot_environment)
+    found = {check["name"]: check for check in json.loads(out)["checks"]}
+
+    assert code == 0, out + err
+    assert {name: found[name]["state"] for name in ("bot", "polling", "warnings", "speaking")} == {
+        "bot": "pass",
+        "polling": "pass",
+        "warnings": "pass",
+        "speaking": "pass",
+    }, out
+    assert "The running bot: heard on speaker_a after" in found["speaking"]["found"]
 
 
 async def test_it_works_where_nothing_else_does(

@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from starlette.responses import Response
 
 from bot import door
 from bot.sandbox import Sandbox
@@ -215,6 +217,36 @@ async def test_a_flood_of_requests_is_slowed(face: Face) -> None:
 
     assert set(answers) == {401, 429}
     assert (await face.get("/v1/status"))["speaking"] is False
+
+
+@pytest.mark.parametrize(
+    ("bound", "name", "known"),
+    [
+        ("127.0.0.1", "192.168.1.20", False),
+        ("192.168.1.20", "192.168.1.20", True),
+        ("192.168.1.20", "192.168.1.21", False),
+        ("0.0.0.0", "192.168.1.20", True),  # noqa: S104  # any address: none can be rebound
+        ("0.0.0.0", "kitchen", True),  # noqa: S104  # its own name
+        ("0.0.0.0", "kitchen.local", True),  # noqa: S104
+        ("0.0.0.0", "evil.example", False),  # noqa: S104
+        ("::", "[fd00::7]", True),
+    ],
+)
+async def test_who_binds_to_more_is_known_by_more_names(
+    monkeypatch: pytest.MonkeyPatch, bound: str, name: str, known: bool
+) -> None:
+    """What others may call this computer follows from the address that its owner chose."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "Kitchen.local")
+    entrance = door.Door(_fine, "secret", bound, frozenset({"/"}))
+    transport = httpx.ASGITransport(entrance)
+    async with httpx.AsyncClient(transport=transport) as client:
+        answer = await client.get(f"http://{name}:8779/")
+
+    assert answer.status_code == (200 if known else 403)
+
+
+async def _fine(scope: Any, receive: Any, send: Any) -> None:
+    await Response("fine")(scope, receive, send)
 
 
 # ---- the sockets ----

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.inbox import Inbox, InboxError, Message
+from bot.inbox import NO_CHAT, Inbox, InboxError, Message
 
 BOT, CHAT = 4217, 7
 
@@ -79,3 +79,24 @@ async def test_ended_messages_are_pruned_when_their_receipts_are_settled(inbox: 
     rows = list(await inbox._database.execute_fetchall("SELECT id FROM message"))
 
     assert [row[0] for row in rows] == [2, 3]
+
+
+async def test_what_was_rearranged_comes_in_its_new_order(inbox: Inbox) -> None:
+    """The places are shared out anew among those that were moved; the others keep theirs."""
+    for number in range(1, 6):
+        await inbox.accept(BOT, number, Message(0, CHAT, number, str(number)))
+    await inbox.arrange([4, 2, 3])
+
+    assert [message.id for message in await inbox.unfinished(BOT)] == [1, 4, 2, 3, 5]
+
+
+async def test_nothing_is_owed_where_there_is_no_chat(inbox: Inbox) -> None:
+    """A program's message ends without a reaction or a reply to send; the reason is kept."""
+    stored = await inbox.accept(BOT, -1, Message(0, NO_CHAT, 0, "Hello.", client="door"))
+    assert stored is not None
+    await inbox.end(stored.id, "failed", "💔", "No sound.", device="desk", audio_s=0.5)
+    (record,) = await inbox.history(BOT, 10)
+
+    assert await inbox.owed(BOT) == []
+    assert (record.source, record.outcome, record.reason) == ("door", "failed", "No sound.")
+    assert (record.device, record.audio_s, record.first_sound_ms) == ("desk", 0.5, None)

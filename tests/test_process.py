@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -151,6 +152,18 @@ async def test_a_wrong_setting_ends_with_2(
 
     assert code == 2
     assert says in err
+    assert "Traceback" not in err
+
+
+async def test_a_taken_port_ends_with_2(bot_environment: Environment) -> None:
+    """Where another program has API_PORT, one message names it and what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        bot_environment["API_PORT"] = str(other.getsockname()[1])
+        code, _, err = await run("run", environment=bot_environment)
+
+    assert code == 2
+    assert "API_PORT: " in err
+    assert "another program uses it" in err
     assert "Traceback" not in err
 
 

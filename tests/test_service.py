@@ -103,7 +103,7 @@ def make_home(platform: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> H
     (checkout / ".env").write_text(f"DATA_DIR={folder / 'data'}\nTELEGRAM_BOT_TOKEN={TOKEN}\n")
     home.program(SLEEPS)
     home.state.mkdir()
-    (home.state / "scale").write_text("0.2")
+    (home.state / "scale").write_text("0.1")
     tool = "launchctl" if platform == "darwin" else "systemctl"
     (folder / "bin").mkdir()
     stand_in = folder / "bin" / tool
@@ -117,8 +117,10 @@ def make_home(platform: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> H
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     monkeypatch.setattr("os.getuid", lambda: 501)
     for system in (launchd, systemd):  # these programs begin and end more quickly than a bot
-        monkeypatch.setattr(system, "_STAYS_S", 0.5)
-        monkeypatch.setattr(system, "_RUN_S", 6.0)
+        monkeypatch.setattr(system, "_LOOK_S", 0.1)
+        monkeypatch.setattr(system, "_STAYS_S", 0.4)
+        monkeypatch.setattr(system, "_RUN_S", 5.0)
+    monkeypatch.setattr(launchd, "_KICK_AFTER_S", 1.0)
     return home
 
 
@@ -174,7 +176,7 @@ def test_it_is_started_again_after_a_kill(home: Home) -> None:
 
 def test_an_orderly_end_is_left_alone(home: Home) -> None:
     """Exit code 0 does not bring a new process."""
-    home.program("sleep 1.5")
+    home.program("sleep 2")
     home.install()
 
     assert home.wait_for(lambda job: job.last_exit == 0).starts == 1

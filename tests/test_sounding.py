@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audio.clock import StreamClock
 from audio.pipeline import SpeechPipeline
 from audio.playback import Job, Piece, Playback
 from audio.speaker import PortAudioSpeaker
@@ -102,18 +103,27 @@ def piece(*words: Word, frames: int = SAMPLE_RATE_HZ) -> Piece:
     return Piece(job, chunk, True, np.full(frames, 0.1, np.float32), np.zeros(0, np.float32), words)
 
 
+def next_sounding(playback: Playback) -> Sounding:
+    """Return what is told to sound; plays until then."""
+    deadline_s = time.monotonic() + 5
+    while time.monotonic() < deadline_s:
+        playback.play()
+        for sounding in playback.take_sounding():
+            return sounding
+        time.sleep(0.01)
+    raise TimeoutError("nothing was told")
+
+
 def test_on_another_device_it_is_told_again(tmp_path: Path) -> None:
     """What begins anew after its device was lost is told anew, with every word."""
     playback = Playback(WavSpeaker(tmp_path), 3.0)
     words = (Word("some", 0.0, 0.4), Word("words", 0.5, 1.0))
     playback.add(piece(*words))
     playback.open()
-    playback.play()
-    (first,) = playback.take_sounding()
+    first = next_sounding(playback)
     playback.lose_device()
     playback.open()
-    playback.play()
-    (again,) = playback.take_sounding()
+    again = next_sounding(playback)
 
     assert first.words == again.words == words
     assert again.at_s > first.at_s
@@ -129,3 +139,14 @@ def test_what_is_left_out_of_a_piece_takes_its_words_along() -> None:
         ("cut", 0.0),
         ("whole", pytest.approx(0.2)),
     ]
+
+
+def test_what_is_told_in_steps_is_no_time_of_its_own() -> None:
+    """A count that lags by a step moves no time; a device that starts late moves all of them."""
+    clock = StreamClock()
+    told = []
+    for now_s, played in ((10.0, 0), (10.02, 0), (10.085, 2048), (10.1, 2048), (10.5, 2400)):
+        clock.observe(now_s, played)
+        told.append(round(clock.at_s(SAMPLE_RATE_HZ), 2))
+
+    assert told == [11.0, 11.0, 11.0, 11.0, 11.4]

@@ -1,6 +1,7 @@
 """A tour as a new user of Linux: from a clone to a service that outlives a kill.
 
-Each command is typed as the README has it, in a copy of the checkout, in a home folder of its own.
+In a copy of the checkout, in a home folder of its own. Its commands are the README's; the settings
+are written by hand, as .env.example says.
 """
 
 import asyncio
@@ -35,6 +36,7 @@ def clone(
     shutil.copy(CHECKOUT / ".env.example", home.checkout)
     # As scripts/setup.py writes it, with this environment's Python.
     home.program(f"PYTHONPATH='{home.checkout}' exec '{sys.executable}' -P -m bot \"$@\"")
+    (home.state / "scale").write_text("1")
     # What a user's systemd knows of the loudspeakers.
     manager = {"ALSA_CONFIG_PATH": str(loudspeakers.alsa_config)}
     (home.state / "environment.json").write_text(json.dumps(manager))

@@ -1,0 +1,26 @@
+"""When a frame that was written to a device is heard. Pure, but for the time that it is told."""
+
+from audio.types import SAMPLE_RATE_HZ
+
+# A device tells in steps how much it has played, so what it tells may be old, never early. What is
+# later than this was no step: it ran dry, or took its time to start.
+_STEP_S = 0.12
+
+
+class StreamClock:
+    """The time of a stream's frames, from what is told of its progress."""
+
+    def __init__(self) -> None:
+        """Know nothing yet; a stream that is opened has a clock of its own."""
+        self._zero_s: float | None = None
+
+    def observe(self, now_s: float, played_frames: int) -> None:
+        """Learn how many frames are told to have been heard."""
+        zero_s = now_s - played_frames / SAMPLE_RATE_HZ
+        if self._zero_s is None or zero_s < self._zero_s or zero_s > self._zero_s + _STEP_S:
+            self._zero_s = zero_s
+
+    def at_s(self, frame: int) -> float:
+        """Return when a frame is heard; something must have been observed."""
+        assert self._zero_s is not None  # noqa: S101  # see above
+        return self._zero_s + frame / SAMPLE_RATE_HZ

@@ -1,0 +1,50 @@
+"""What becomes of sentences that had only just ended when their device stalled."""
+
+from typing import cast
+
+import numpy as np
+import pytest
+
+from audio.playback import Job, Piece, Playback, Speaker
+from audio.types import SAMPLE_RATE_HZ, Chunk, Utterance
+
+
+class Stalling:
+    """A device that takes everything and has played as much as it is told to say."""
+
+    device, warning, is_open, underruns, poll_s = "stalling", "", True, 0, 0.02
+
+    def __init__(self) -> None:
+        self.written_frames = self.played_frames = 0
+
+    def open(self) -> None: ...
+    def close(self) -> None: ...
+    def pad(self) -> None: ...
+    def begin_utterance(self) -> None: ...
+    def end_utterance(self) -> None: ...
+    def moved(self) -> bool:
+        return False
+
+    def write(self, samples: np.ndarray) -> int:
+        self.written_frames += len(samples)
+        return len(samples)
+
+
+@pytest.mark.parametrize(("since_s", "again"), [(0.1, True), (0.3, False)])
+def test_what_ended_just_before_a_stall_is_said_again(since_s: float, again: bool) -> None:
+    """A device that stalls may have counted a little that it never played."""
+    speaker = Stalling()
+    playback = Playback(cast("Speaker", speaker), 3.0)
+    playback.open()
+    job = Job(Utterance(1, "", "af_heart", 1.0, "en-us"), 0.0, idle_before=True)
+    second = np.ones(SAMPLE_RATE_HZ, np.float32)
+    for sentence in range(3):
+        chunk = Chunk("", "", "", sentence, ends_sentence=True, pause_s=0.0, letters=1.0)
+        playback.add(Piece(job, chunk, sentence == 2, second, second[:0]))
+    playback.play()
+    speaker.played_frames = int((1 + since_s) * SAMPLE_RATE_HZ)
+    assert [piece.chunk.sentence for piece in playback.play()] == [0]
+
+    playback.lose_device()
+
+    assert playback.stored_s() == pytest.approx(3.0 if again else 2.0)

@@ -1,0 +1,26 @@
+"""`python -m tests.toned COMMAND` is `crier COMMAND` with a voice of tones, without a model."""
+
+import sys
+from typing import Any
+
+from bot import audition, start, wizard
+from bot.cli import main
+from tests.tones import ToneVoice
+
+
+def _voice(*_: Any) -> ToneVoice:
+    return ToneVoice()
+
+
+def _fetch_nothing(_: Any) -> None:
+    pass
+
+
+if __name__ == "__main__":
+    for module, name, stand_in in (
+        (audition, "KokoroVoice", _voice),
+        (wizard, "fetch_models", _fetch_nothing),
+        (start, "fetch_models", _fetch_nothing),
+    ):
+        setattr(module, name, stand_in)
+    sys.exit(main())
