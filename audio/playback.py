@@ -111,6 +111,8 @@ class Piece:
     """Of samples and pause together."""
     begin_frame: int = 0
     """In the speaker's count; set when the first frame is about to be written."""
+    begin_s: float = 0.0
+    """`time.monotonic` then."""
 
     @property
     def left_s(self) -> float:
@@ -291,7 +293,8 @@ class Playback:
         while self._untold and not 0 <= self._untold[0].begin_frame - played < _STEADY_FRAMES:
             piece = self._untold.popleft()
             job, chunk = piece.job, piece.chunk
-            at_s = self._clock.at_s(piece.begin_frame)
+            # A device may swallow its first frames at once, but plays none before it was written.
+            at_s = max(self._clock.at_s(piece.begin_frame), piece.begin_s)
             if job.idle_before and job.first_sound_ms is None:
                 self.first_sound_ms = job.first_sound_ms = round(1000 * (at_s - job.asked_s))
             if chunk.sentence >= 0:  # a chime says nothing
@@ -342,7 +345,7 @@ class Playback:
             self._speaker.begin_utterance()
             self._is_fresh = False
         job.device = self._speaker.device
-        piece.begin_frame = self._speaker.written_frames
+        piece.begin_frame, piece.begin_s = self._speaker.written_frames, now_s
         return True
 
     def _own_stream(self) -> bool:

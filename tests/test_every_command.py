@@ -60,7 +60,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "/people": ("/invite",),
     "/invite": ("/pair", "/pair", "/pair", "private chat"),
     "/urgent": ("such as: /urgent The bath is full",),
-    "/note": ("Such as: /note Good night",),
+    "/note": ("such as: /note Good night",),
     "/replay": ("nothing to say again",),
     "/resume": ("I was not paused",),
     "/pause": ("Paused",),

@@ -137,7 +137,7 @@ class Page:
             event = json.loads(entry["message"])["message"]
             if event["method"] == "Network.requestWillBeSent":
                 urls.add("/".join(event["params"]["request"]["url"].split("/")[:3]))
-        return urls
+        return {url for url in urls if url.startswith("http")}  # the rest is the browser's own
 
 
 @pytest.fixture(scope="module")

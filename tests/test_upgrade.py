@@ -33,7 +33,7 @@ def make(path: Path, version: int, *, age_s: float | None = None) -> bytes:
 def remember(sandbox: Sandbox) -> None:
     """Let the server know the messages that the older Crier was sent."""
     for message_id in (11, 12, 13, 14):
-        sandbox._messages[ALICE.id, message_id] = {}
+        sandbox._messages[ALICE.id, message_id] = {"chat": ALICE.as_chat()}
 
 
 def version_of(path: Path) -> int:
