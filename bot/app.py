@@ -32,24 +32,24 @@ from audio.voice import KokoroVoice
 from audio.wavfile import PREFIX, WavSpeaker
 from bot import menu
 from bot.access import Access, Limits
-from bot.api import Api
 from bot.attachments import Attachments
 from bot.controls import Controls
 from bot.delivery import Delivery
-from bot.door import Door
 from bot.events import Events
 from bot.handlers import Handlers
+from bot.http.api import Api
+from bot.http.door import Door
+from bot.http.metrics import Metrics
+from bot.http.server import listening, serving, token_of
+from bot.http.speech import Studio
 from bot.inbox import Inbox, InboxError
 from bot.intake import Intake
-from bot.metrics import Metrics
 from bot.notes import Notes
 from bot.people import People
 from bot.polling import Polling, UpdatesRequest
 from bot.preferences import Preferences
 from bot.receipts import Outbox
-from bot.server import listening, serving, token_of
 from bot.settings import Settings
-from bot.speech import Studio
 from bot.strip import Strip
 from bot.voices import Voices
 from bot.watch import Watch
