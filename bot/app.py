@@ -135,6 +135,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         delivery = Delivery(pipeline, inbox, outbox, events, settings, bot_id)
         strip = Strip(pipeline, delivery, outbox)
         pipeline.start()
+        pipeline.devices()  # starts PortAudio now, and not when the first sound is due
         receipts = asyncio.create_task(delivery.run(), name="delivery")
         stack.push_async_callback(_cancel, receipts)
         stack.push_async_callback(_within, _FLUSH_TIMEOUT_S, delivery.drain)
