@@ -35,7 +35,7 @@ class Face:
         """Return a client of that name, which has the token."""
         headers = {"Authorization": f"Bearer {self.token}", "X-Client": name}
         return httpx.AsyncClient(
-            base_url=self.url, headers=headers, timeout=60, trust_env=False, **options
+            base_url=self.url, headers=headers, timeout=600, trust_env=False, **options
         )
 
     async def get(self, path: str) -> Any:
