@@ -1,10 +1,14 @@
 """When a frame that was written to a device is heard. Pure, but for the time that it is told."""
 
+from collections import deque
+
 from audio.types import SAMPLE_RATE_HZ
 
-# A device tells in steps how much it has played, so what it tells may be old, never early. What is
-# later than this was no step: it ran dry, or took its time to start.
-_STEP_S = 0.1
+# A device tells in steps how much it has played, so what it tells may be old, never early. Within
+# this time it has told the truth once: PulseAudio's ALSA plug-in does so every 100 ms.
+_WINDOW_S = 0.25
+# What is later than this is no matter of counting: it ran dry, or took its time to start.
+_LATE_S = 0.08
 
 
 class StreamClock:
@@ -13,6 +17,7 @@ class StreamClock:
     def __init__(self) -> None:
         """Know nothing yet; a stream that is opened has a clock of its own."""
         self._zero_s: float | None = None
+        self._lately: deque[tuple[float, float]] = deque()  # when, and where frame 0 was told to be
         self._earliest_s = 0.0
 
     def begin(self, now_s: float, frame: int) -> None:
@@ -26,8 +31,11 @@ class StreamClock:
 
     def observe(self, now_s: float, played_frames: int) -> bool:
         """Learn how many frames are told to have been heard; say whether all are late now."""
-        zero_s = max(self._earliest_s, now_s - played_frames / SAMPLE_RATE_HZ)
-        late = self._zero_s is not None and zero_s > self._zero_s + _STEP_S
+        self._lately.append((now_s, now_s - played_frames / SAMPLE_RATE_HZ))
+        while self._lately[0][0] < now_s - _WINDOW_S:
+            self._lately.popleft()
+        zero_s = max(self._earliest_s, min(zero for _, zero in self._lately))
+        late = self._zero_s is not None and zero_s > self._zero_s + _LATE_S
         if self._zero_s is None or zero_s < self._zero_s or late:
             self._zero_s = zero_s
         return late
