@@ -13,10 +13,20 @@ class StreamClock:
     def __init__(self) -> None:
         """Know nothing yet; a stream that is opened has a clock of its own."""
         self._zero_s: float | None = None
+        self._earliest_s = 0.0
+
+    def begin(self, now_s: float, frame: int) -> None:
+        """Learn that a frame is about to be written: it can't have been heard before.
+
+        PulseAudio takes the first 250 ms at once and so tells that they were played.
+        """
+        self._earliest_s = max(self._earliest_s, now_s - frame / SAMPLE_RATE_HZ)
+        if self._zero_s is not None:
+            self._zero_s = max(self._zero_s, self._earliest_s)
 
     def observe(self, now_s: float, played_frames: int) -> None:
         """Learn how many frames are told to have been heard."""
-        zero_s = now_s - played_frames / SAMPLE_RATE_HZ
+        zero_s = max(self._earliest_s, now_s - played_frames / SAMPLE_RATE_HZ)
         if self._zero_s is None or zero_s < self._zero_s or zero_s > self._zero_s + _STEP_S:
             self._zero_s = zero_s
 

@@ -31,8 +31,7 @@ _AT_ONCE_FRAMES = 8192
 # By how much a device that stalls may have told too much: PulseAudio's ALSA plug-in guesses on
 # between what its server tells it every 100 ms. Seen: 2 of 33 sentences before a stall were cut.
 _UNSURE_FRAMES = int(0.15 * SAMPLE_RATE_HZ)
-# A device that holds less may be about to start, or to start again, and takes its time for that:
-# up to 250 ms in PulseAudio.
+# A device that holds less may be about to start, or to start again, and may take its time for that.
 _STEADY_FRAMES = 2048
 # Above this a sample is bent instead of cut off, so that a loud voice does not crackle.
 _KNEE = 0.8
@@ -111,8 +110,6 @@ class Piece:
     """Of samples and pause together."""
     begin_frame: int = 0
     """In the speaker's count; set when the first frame is about to be written."""
-    begin_s: float = 0.0
-    """`time.monotonic` then."""
 
     @property
     def left_s(self) -> float:
@@ -269,11 +266,13 @@ class Playback:
         while piece.written < len(piece.samples):
             samples = piece.samples[piece.written : piece.written + _AT_ONCE_FRAMES]
             dry_before = self._speaker.underruns
+            now_s = time.monotonic()
             taken = self._speaker.write(self._louder(samples))
             piece.job.underruns += self._speaker.underruns - dry_before
             if taken:
                 self._last_gain = self._gain
                 if not piece.written:
+                    self._clock.begin(now_s, piece.begin_frame)
                     self._untold.append(piece)
             piece.written += taken
             if taken < len(samples):
@@ -293,8 +292,7 @@ class Playback:
         while self._untold and not 0 <= self._untold[0].begin_frame - played < _STEADY_FRAMES:
             piece = self._untold.popleft()
             job, chunk = piece.job, piece.chunk
-            # A device may swallow its first frames at once, but plays none before it was written.
-            at_s = max(self._clock.at_s(piece.begin_frame), piece.begin_s)
+            at_s = self._clock.at_s(piece.begin_frame)
             if job.idle_before and job.first_sound_ms is None:
                 self.first_sound_ms = job.first_sound_ms = round(1000 * (at_s - job.asked_s))
             if chunk.sentence >= 0:  # a chime says nothing
@@ -345,7 +343,7 @@ class Playback:
             self._speaker.begin_utterance()
             self._is_fresh = False
         job.device = self._speaker.device
-        piece.begin_frame, piece.begin_s = self._speaker.written_frames, now_s
+        piece.begin_frame = self._speaker.written_frames
         return True
 
     def _own_stream(self) -> bool:

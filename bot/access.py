@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from bot.inbox import Inbox
-from bot.pairing import CODE_LIFE_S
+from bot.service.pairing import CODE_LIFE_S
 
 log = logging.getLogger(__name__)
 

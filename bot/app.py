@@ -32,24 +32,24 @@ from audio.voice import KokoroVoice
 from audio.wavfile import PREFIX, WavSpeaker
 from bot import menu
 from bot.access import Access, Limits
-from bot.api import Api
 from bot.attachments import Attachments
 from bot.controls import Controls
 from bot.delivery import Delivery
-from bot.door import Door
 from bot.events import Events
 from bot.handlers import Handlers
+from bot.http.api import Api
+from bot.http.door import Door
+from bot.http.metrics import Metrics
+from bot.http.server import listening, serving, token_of
+from bot.http.speech import Studio
 from bot.inbox import Inbox, InboxError
 from bot.intake import Intake
-from bot.metrics import Metrics
 from bot.notes import Notes
 from bot.people import People
 from bot.polling import Polling, UpdatesRequest
 from bot.preferences import Preferences
 from bot.receipts import Outbox
-from bot.server import listening, serving, token_of
 from bot.settings import Settings
-from bot.speech import Studio
 from bot.strip import Strip
 from bot.voices import Voices
 from bot.watch import Watch
@@ -135,6 +135,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         delivery = Delivery(pipeline, inbox, outbox, events, settings, bot_id)
         strip = Strip(pipeline, delivery, outbox)
         pipeline.start()
+        pipeline.devices()  # starts PortAudio now, and not when the first sound is due
         receipts = asyncio.create_task(delivery.run(), name="delivery")
         stack.push_async_callback(_cancel, receipts)
         stack.push_async_callback(_within, _FLUSH_TIMEOUT_S, delivery.drain)

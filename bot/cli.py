@@ -54,27 +54,29 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "setup": Command("bot.wizard", "setup", "ask for what Crier needs, try it and store it"),
+    "setup": Command("bot.setup.wizard", "setup", "ask for what Crier needs, try it and store it"),
     "run": Command("bot.start", "run", "start the bot"),
     "demo": Command("bot.start", "demo", "chat with the same bot here, without Telegram"),
-    "say": Command("bot.say", "say", "say a text, a file or what is piped in"),
-    "stop": Command("bot.thin", "stop", "be silent now, and forget what waits"),
-    "skip": Command("bot.thin", "skip", "go on with the next message"),
-    "pause": Command("bot.thin", "pause", "be silent now, and keep everything"),
-    "resume": Command("bot.thin", "resume", "go on where it was paused"),
-    "status": Command("bot.thin", "status", "what is being said, what waits, and how all is"),
-    "devices": Command("bot.thin", "devices", "list where sound can go, or choose"),
-    "voices": Command("bot.thin", "voices", "list the voices, or hear one"),
-    "page": Command("bot.thin", "page", "open Crier's page in the browser"),
-    "doctor": Command("bot.doctor", "doctor", "look at everything, say what is wrong"),
+    "say": Command("bot.terminal.say", "say", "say a text, a file or what is piped in"),
+    "stop": Command("bot.terminal.thin", "stop", "be silent now, and forget what waits"),
+    "skip": Command("bot.terminal.thin", "skip", "go on with the next message"),
+    "pause": Command("bot.terminal.thin", "pause", "be silent now, and keep everything"),
+    "resume": Command("bot.terminal.thin", "resume", "go on where it was paused"),
+    "status": Command("bot.terminal.thin", "status", "what is said, what waits, and how all is"),
+    "devices": Command("bot.terminal.thin", "devices", "list where sound can go, or choose"),
+    "voices": Command("bot.terminal.thin", "voices", "list the voices, or hear one"),
+    "page": Command("bot.terminal.thin", "page", "open Crier's page in the browser"),
+    "doctor": Command("bot.doctor.command", "doctor", "look at everything, say what is wrong"),
     "models": Command("bot.start", "models", "fetch what is missing or damaged of the model files"),
-    "mcp": Command("bot.agents", "mcp", "serve speech to agents (Model Context Protocol, stdio)"),
-    "completion": Command("bot.thin", "completion", "print what completes commands in a shell"),
-    "pair": Command("bot.pairing", "pair", "show the code that lets the first phone in"),
-    "install": Command("bot.service", "install", "start at login, and again after a failure"),
-    "uninstall": Command("bot.service", "uninstall", "end it and start at login no more"),
-    "restart": Command("bot.service", "restart", "start the installed one anew"),
-    "logs": Command("bot.tail", "logs", "show the end of the log"),
+    "mcp": Command("bot.terminal.agents", "mcp", "serve speech to agents (MCP, on stdio)"),
+    "completion": Command(
+        "bot.terminal.thin", "completion", "print what completes words in a shell"
+    ),
+    "pair": Command("bot.service.pairing", "pair", "show the code that lets the first phone in"),
+    "install": Command("bot.service.command", "install", "start at login and after a failure"),
+    "uninstall": Command("bot.service.command", "uninstall", "end it and start at login no more"),
+    "restart": Command("bot.service.command", "restart", "start the installed one anew"),
+    "logs": Command("bot.service.tail", "logs", "show the end of the log"),
 }
 DEFAULT = Command("bot.start", "start", "")
 """Without a command: the bot, or the demo where there is no token."""

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from bot import pairing
 from bot.cli import FAILED, OK, CommandError
+from bot.service import pairing
+from bot.service.unattended import Unattended
 from bot.settings import Settings, SettingsError, data_dir, load
-from bot.unattended import Unattended
 
 _NOT_SET_UP = (
     "TELEGRAM_BOT_TOKEN is not set. `crier setup` asks for it and says where it comes from "
@@ -41,7 +41,7 @@ def start(options: argparse.Namespace) -> int:
         return _run(None)
     if not _wants_setup():
         return demo(options)
-    from bot.wizard import set_up  # noqa: PLC0415  # slow to import
+    from bot.setup.wizard import set_up  # noqa: PLC0415  # slow to import
 
     code, wizard = set_up()
     if code != OK:
@@ -110,7 +110,7 @@ def _run(service: Unattended | None) -> int:
 
 def demo(_: argparse.Namespace) -> int:
     """Chat with the same bot in this terminal."""
-    from bot import demo  # noqa: PLC0415  # slow to import
+    from bot.terminal import demo  # noqa: PLC0415  # slow to import
 
     settings = demo.demo_settings(configured())
     _prepare(settings, terminal=False)
@@ -170,7 +170,7 @@ def fetch_models(settings: Settings) -> None:
     """Fetch what is missing or damaged of the model files."""
     from audio.models import ensure, resolve_kind  # noqa: PLC0415  # slow to import
     from audio.types import ModelFileError  # noqa: PLC0415  # slow to import
-    from bot.progress import file_progress  # noqa: PLC0415  # slow to import
+    from bot.terminal.progress import file_progress  # noqa: PLC0415  # slow to import
 
     try:
         with file_progress() as progress:
@@ -185,7 +185,7 @@ def devices(_: argparse.Namespace) -> int:
     """List where sound can go."""
     from audio.types import AudioError  # noqa: PLC0415  # slow to import
     from bot.app import list_devices  # noqa: PLC0415  # slow to import
-    from bot.progress import print_table  # noqa: PLC0415  # slow to import
+    from bot.terminal.progress import print_table  # noqa: PLC0415  # slow to import
 
     try:
         found = list_devices(configured())

@@ -93,7 +93,8 @@ async def test_an_agent_speaks_and_stops(
     assert text_of(heard) == "Heard to the end."
     assert status.structured_content["speaking"] is True
     assert (stopped.is_error, text_of(stopped)) == (False, "Silent.")
-    assert (cut.is_error, text_of(cut)) == (True, "It was stopped.")
+    assert cut.is_error
+    assert text_of(cut).endswith("It was stopped.")
 
 
 async def test_an_agent_reads_what_is_wrong_with_its_words(

@@ -68,7 +68,7 @@ MAY_IMPORT = {
     "bot": {"bot", "audio.types", "audio.pipeline", "telegram"},
     "bot/settings.py": {
         "bot.cli",
-        "bot.keychain",
+        "bot.setup.keychain",
         "audio.types",
         "audio.voices",
         "dotenv",
@@ -77,7 +77,7 @@ MAY_IMPORT = {
         "pydantic_settings",
     },
     "bot/logs.py": set(),
-    "bot/progress.py": {"rich"},
+    "bot/terminal/progress.py": {"rich"},
     "bot/inbox.py": {"aiosqlite", "bot.upgrade"},
     "bot/upgrade.py": {"aiosqlite"},
     "bot/quiet.py": set(),
@@ -98,15 +98,15 @@ MAY_IMPORT = {
         "bot",
         "telegram",
     },
-    "bot/manual.py": set(),
-    "bot/answers.py": {"audio.types", "bot", "fastapi", "starlette"},
+    "bot/http/manual.py": set(),
+    "bot/http/answers.py": {"audio.types", "bot", "fastapi", "starlette"},
     "bot/events.py": {"audio.types", "bot.inbox"},
-    "bot/speech.py": {"audio.pipeline", "audio.types", "av", "bot", "numpy", "pydantic"},
-    "bot/metrics.py": {"audio.pipeline", "bot", "prometheus_client"},
-    "bot/door.py": {"bot.settings", "starlette", "uvicorn"},
-    "bot/server.py": {"bot.door", "bot.settings", "starlette", "uvicorn"},
-    "bot/wire.py": {"audio.types", "audio.voices", "bot.preferences", "pydantic"},
-    "bot/api.py": {
+    "bot/http/speech.py": {"audio.pipeline", "audio.types", "av", "bot", "numpy", "pydantic"},
+    "bot/http/metrics.py": {"audio.pipeline", "bot", "prometheus_client"},
+    "bot/http/door.py": {"bot.settings", "starlette", "uvicorn"},
+    "bot/http/server.py": {"bot.http.door", "bot.settings", "starlette", "uvicorn"},
+    "bot/http/wire.py": {"audio.types", "audio.voices", "bot.preferences", "pydantic"},
+    "bot/http/api.py": {
         "audio.pipeline",
         "audio.types",
         "audio.voices",
@@ -114,19 +114,19 @@ MAY_IMPORT = {
         "fastapi",
         "starlette",
     },
-    "bot/access.py": {"bot.inbox", "bot.pairing"},
+    "bot/access.py": {"bot.inbox", "bot.service.pairing"},
     "bot/handlers.py": {"audio", "bot", "telegram"},
     "bot/sandbox.py": {"starlette", "telegram.constants", "uvicorn"},
-    "bot/demo.py": {"audio.types", "audio.wavfile", "bot", "prompt_toolkit", "pydantic"},
+    "bot/terminal/demo.py": {"audio.types", "audio.wavfile", "bot", "prompt_toolkit", "pydantic"},
     "bot/app.py": {"audio", "bot", "telegram"},
     "bot/cli.py": set(),  # so that a thin command starts at once
     "bot/version.py": {"audio.models", "bot.__version__", "bot.settings"},
-    "bot/keychain.py": set(),
-    "bot/envfile.py": {"dotenv"},
-    "bot/audition.py": {"audio", "bot.app", "bot.settings"},
-    "bot/greeting.py": {"bot", "telegram"},
-    "bot/questions.py": {"prompt_toolkit"},
-    "bot/wizard.py": {
+    "bot/setup/keychain.py": set(),
+    "bot/setup/envfile.py": {"dotenv"},
+    "bot/setup/audition.py": {"audio", "bot.app", "bot.settings"},
+    "bot/setup/greeting.py": {"bot", "telegram"},
+    "bot/setup/questions.py": {"prompt_toolkit"},
+    "bot/setup/wizard.py": {
         "audio.types",
         "audio.voices",
         "audio.wavfile",
@@ -136,34 +136,50 @@ MAY_IMPORT = {
         "telegram",
     },
     # The doctor says what is missing, so it needs nothing itself until it looks.
-    "bot/examination.py": {"bot.settings"},
-    "bot/checks.py": {"bot", "packaging"},
-    "bot/sound_checks.py": {"audio", "bot", "numpy"},
-    "bot/outside_checks.py": {"bot", "httpx"},
-    "bot/mac_checks.py": {"audio", "bot", "numpy"},
-    "bot/doctor.py": {"bot", "rich"},
-    "bot/client.py": {"bot.cli", "dotenv", "platformdirs"},  # likewise
-    "bot/say.py": {"bot.cli", "bot.client", "bot.standalone"},  # likewise
-    "bot/thin.py": {
+    "bot/doctor/examination.py": {"bot.settings"},
+    "bot/doctor/checks.py": {"bot", "packaging"},
+    "bot/doctor/sound_checks.py": {"audio", "bot", "numpy"},
+    "bot/doctor/outside_checks.py": {"bot", "httpx"},
+    "bot/doctor/mac_checks.py": {"audio", "bot", "numpy"},
+    "bot/doctor/command.py": {"bot", "rich"},
+    "bot/terminal/client.py": {"bot.cli", "dotenv", "platformdirs"},  # likewise
+    "bot/terminal/say.py": {
+        "bot.cli",
+        "bot.terminal.client",
+        "bot.terminal.standalone",
+    },  # likewise
+    "bot/terminal/thin.py": {
         "audio.types",
         "audio.voices",
         "bot.cli",
-        "bot.client",
-        "bot.say",
+        "bot.terminal.client",
+        "bot.terminal.say",
         "bot.start",
         "prompt_toolkit",
         "shtab",
     },
-    "bot/standalone.py": {"audio.types", "audio.voices", "bot"},
-    "bot/agents.py": {"bot.__version__", "bot.cli", "bot.client", "mcp", "mcp_types", "pydantic"},
-    "bot/tools.py": {"bot.cli"},
-    "bot/notify.py": set(),
-    "bot/launchd.py": {"bot.cli", "bot.tools"},
-    "bot/systemd.py": {"bot.cli", "bot.tools"},
-    "bot/service.py": {"bot.cli", "bot.launchd", "bot.settings", "bot.systemd"},
-    "bot/unattended.py": {"bot.cli", "bot.logs", "bot.notify", "bot.settings"},
-    "bot/pairing.py": {"bot.cli", "bot.settings"},
-    "bot/tail.py": {"bot.cli", "bot.settings"},
+    "bot/terminal/standalone.py": {"audio.types", "audio.voices", "bot"},
+    "bot/terminal/agents.py": {
+        "bot.__version__",
+        "bot.cli",
+        "bot.terminal.client",
+        "mcp",
+        "mcp_types",
+        "pydantic",
+    },
+    "bot/service/tools.py": {"bot.cli"},
+    "bot/service/notify.py": set(),
+    "bot/service/launchd.py": {"bot.cli", "bot.service.tools"},
+    "bot/service/systemd.py": {"bot.cli", "bot.service.tools"},
+    "bot/service/command.py": {
+        "bot.cli",
+        "bot.service.launchd",
+        "bot.settings",
+        "bot.service.systemd",
+    },
+    "bot/service/unattended.py": {"bot.cli", "bot.logs", "bot.service.notify", "bot.settings"},
+    "bot/service/pairing.py": {"bot.cli", "bot.settings"},
+    "bot/service/tail.py": {"bot.cli", "bot.settings"},
     "bot/start.py": {"audio.models", "audio.types", "audio.voices", "bot"},
 }
 
@@ -174,11 +190,11 @@ ONLY_IN = {
     "threading": {
         "audio/pipeline.py",
         "bot/app.py",
-        "bot/demo.py",
-        "bot/doctor.py",
-        "bot/mac_checks.py",
+        "bot/terminal/demo.py",
+        "bot/doctor/command.py",
+        "bot/doctor/mac_checks.py",
     },
-    "queue": {"audio/pipeline.py", "bot/sound_checks.py", "bot/mac_checks.py"},
+    "queue": {"audio/pipeline.py", "bot/doctor/sound_checks.py", "bot/doctor/mac_checks.py"},
     "concurrent": {"audio/orders.py", "audio/pipeline.py", "bot/app.py"},
 }
 
@@ -201,7 +217,7 @@ def modules() -> list[str]:
     """Return every file of the two worlds, relative to the checkout."""
     folders = ("audio", "bot")
     return [
-        str(path.relative_to(ROOT)) for folder in folders for path in (ROOT / folder).glob("*.py")
+        str(path.relative_to(ROOT)) for folder in folders for path in (ROOT / folder).rglob("*.py")
     ]
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bot import client, say
-from bot.client import Client, ClientError, NotRunningError
 from bot.settings import load
+from bot.terminal import client, say
+from bot.terminal.client import Client, ClientError, NotRunningError
 from tests.answerer import TOKEN, Answerer, answering, events
 from tests.commandline import Environment, run
 

@@ -27,9 +27,9 @@ import pytest
 from pydantic import SecretStr
 
 from audio.models import MODELS, VOICES_FILE
-from bot import sound_checks
-from bot.doctor import CHECKS, Secrets, look, report
-from bot.examination import Check, Finding, Patient, State, patient, well
+from bot.doctor import sound_checks
+from bot.doctor.command import CHECKS, Secrets, look, report
+from bot.doctor.examination import Check, Finding, Patient, State, patient, well
 from bot.inbox import Inbox
 from bot.sandbox import Sandbox
 from bot.settings import CHECKOUT, Settings
@@ -307,7 +307,7 @@ def _held_lock(scene: Scene) -> None:
 
 def _hanging_bot(scene: Scene) -> None:
     scene.be_a_bot(None)
-    scene.monkeypatch.setattr("bot.outside_checks._ANSWER_S", 0.3)
+    scene.monkeypatch.setattr("bot.doctor.outside_checks._ANSWER_S", 0.3)
 
 
 def _deaf_bot(scene: Scene) -> None:

@@ -13,9 +13,9 @@ import httpx
 import pytest
 from starlette.responses import Response
 
-from bot import door
+from bot.http import door
+from bot.http.server import listening
 from bot.sandbox import Sandbox
-from bot.server import listening
 from bot.settings import Settings, SettingsError
 from tests.conftest import ALICE, reaction_to
 from tests.http_face import Face, serve

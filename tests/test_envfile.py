@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.envfile import change
 from bot.settings import read_env
+from bot.setup.envfile import change
 
 
 def test_other_lines_stay(tmp_path: Path) -> None:

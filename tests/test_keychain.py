@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bot import envfile, keychain
-from bot.keychain import KeychainError
 from bot.settings import load
-from bot.wizard import Wizard
+from bot.setup import envfile, keychain
+from bot.setup.keychain import KeychainError
+from bot.setup.wizard import Wizard
 from tests.conftest import TOKEN
 
 # As keyring/cli.py behaves: `get` prints, or ends with 1 and no word where there is none; `set`

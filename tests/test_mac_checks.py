@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.doctor import look
-from bot.examination import Finding, Patient, State
-from bot.mac_checks import Equipment, Watched, mac_checks
+from bot.doctor.command import look
+from bot.doctor.examination import Finding, Patient, State
+from bot.doctor.mac_checks import Equipment, Watched, mac_checks
 from bot.settings import Settings
 from tests.coreaudio import CoreAudio, Stream
 from tests.test_coreaudio import SIX

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from bot import launchd, service, systemd
 from bot.cli import CommandError, UsageError
+from bot.service import command as service
+from bot.service import launchd, systemd
 from bot.settings import CHECKOUT
 from tests.supervisor import Job
 

@@ -150,3 +150,15 @@ def test_what_is_told_in_steps_is_no_time_of_its_own() -> None:
         told.append(round(clock.at_s(SAMPLE_RATE_HZ), 2))
 
     assert told == [11.0, 11.0, 11.0, 11.0, 11.4]
+
+
+def test_nothing_is_heard_before_it_was_written() -> None:
+    """A device that takes a buffer at once has not played it."""
+    clock = StreamClock()
+    clock.begin(10.0, 0)
+    clock.observe(10.01, 6144)
+    first_s = clock.at_s(0)
+    clock.begin(20.0, 12_000)  # it had run dry meanwhile
+    clock.observe(20.01, 18_144)
+
+    assert (first_s, clock.at_s(12_000)) == (10.0, 20.0)

@@ -14,9 +14,9 @@ import pytest
 
 from audio.types import SAMPLE_RATE_HZ, Samples
 from audio.voice import KokoroVoice
-from bot import speech
+from bot.http import speech
+from bot.http.speech import FORMATS, MAX_STREAMS
 from bot.settings import Settings
-from bot.speech import FORMATS, MAX_STREAMS
 from tests.http_face import Face, serve
 from tests.loudspeaker import Loudspeakers
 from tests.tones import ToneVoice, tell

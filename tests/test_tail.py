@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bot.cli import main
+from bot.service.tail import as_json, tail
 from bot.settings import CHECKOUT
-from bot.tail import as_json, tail
 
 
 @pytest.fixture

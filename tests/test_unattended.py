@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from bot import notify
-from bot.notify import Notices
 from bot.sandbox import Fault, Sandbox
+from bot.service import notify
+from bot.service.notify import Notices
+from bot.service.unattended import Unattended
 from bot.settings import CHECKOUT
-from bot.unattended import Unattended
 from tests.commandline import crier, run
 from tests.conftest import ALICE, TOKEN, reaction_to, reply_with
 

@@ -3,8 +3,9 @@
 import sys
 from typing import Any
 
-from bot import audition, start, wizard
+from bot import start
 from bot.cli import main
+from bot.setup import audition, wizard
 from tests.tones import ToneVoice
 
 

@@ -21,18 +21,19 @@ from starlette.staticfiles import StaticFiles
 from audio.pipeline import SpeechPipeline
 from audio.types import AudioError, Devices, Utterance
 from audio.voices import VOICES, describe, language_of
-from bot import __version__, manual, wire
-from bot.answers import GONE, WRONG, EventStream, Patient, answer_errors, frame
+from bot import __version__
 from bot.controls import Controls
 from bot.delivery import Delivery
-from bot.door import Refused
 from bot.events import Ending, Event, Events, until_idle
+from bot.http import manual, wire
+from bot.http.answers import GONE, WRONG, EventStream, Patient, answer_errors, frame
+from bot.http.door import Refused
+from bot.http.metrics import Metrics
+from bot.http.speech import FORMATS, MODELS, Speech, Studio
 from bot.inbox import ENDED, HELD, NO_CHAT, Inbox, Message
 from bot.intake import Intake, RefusedError
-from bot.metrics import Metrics
 from bot.polling import Polling
 from bot.settings import Settings
-from bot.speech import FORMATS, MODELS, Speech, Studio
 from bot.watch import STALLED_S, WEDGED_S
 
 log = logging.getLogger(__name__)

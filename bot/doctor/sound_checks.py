@@ -9,9 +9,9 @@ import wave
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.checks import lock_holder
-from bot.examination import CannotLookError, Finding, Patient, fail, skip, warn, well
-from bot.outside_checks import client_of
+from bot.doctor.checks import lock_holder
+from bot.doctor.examination import CannotLookError, Finding, Patient, fail, skip, warn, well
+from bot.doctor.outside_checks import client_of
 
 if TYPE_CHECKING:
     from audio.types import Ended
@@ -306,7 +306,7 @@ def speaking(patient: Patient) -> Finding:
 
 def _through_the_bot(patient: Patient) -> Finding:
     """Have the running bot say the sentence: the loudspeaker is in its hands."""
-    from bot.client import ClientError  # noqa: PLC0415
+    from bot.terminal.client import ClientError  # noqa: PLC0415
 
     client = client_of(patient)
     if client is None:

@@ -22,17 +22,17 @@ from telegram.error import InvalidToken, TelegramError
 from audio.types import AudioError, UnknownVoiceError
 from audio.voices import VOICES, check_voice, describe
 from audio.wavfile import PREFIX
-from bot import keychain
 from bot.app import InUseError
-from bot.audition import Audition
 from bot.cli import COMMANDS, FAILED, OK, UsageError, parser_for
-from bot.envfile import change
-from bot.greeting import first_phone, who, who_may_speak
 from bot.inbox import InboxError
-from bot.progress import print_table
-from bot.questions import ask, confirm, numbered, quiet_libraries
 from bot.settings import CHECKOUT, Settings, check_token, data_dir, read_env
+from bot.setup import keychain
+from bot.setup.audition import Audition
+from bot.setup.envfile import change
+from bot.setup.greeting import first_phone, who, who_may_speak
+from bot.setup.questions import ask, confirm, numbered, quiet_libraries
 from bot.start import configured, fetch_models
+from bot.terminal.progress import print_table
 
 _TOKEN, _VOICE, _DEVICE = "TELEGRAM_BOT_TOKEN", "KOKORO_VOICE", "AUDIO_DEVICE"
 

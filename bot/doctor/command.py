@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from bot import __version__, checks, outside_checks, sound_checks
+from bot import __version__
 from bot.cli import FAILED, OK, UsageError
-from bot.examination import (
+from bot.doctor import checks, outside_checks, sound_checks
+from bot.doctor.examination import (
     CHECKOUT,
     CannotLookError,
     Check,
@@ -133,7 +134,7 @@ def _for_a_mac(someone: Patient) -> tuple[Check, ...]:
         )
     if not sys.stdin.isatty():
         raise UsageError("`crier doctor --mac` needs somebody at a terminal, who switches outputs.")
-    from bot.mac_checks import mac_checks  # noqa: PLC0415  # needs numpy
+    from bot.doctor.mac_checks import mac_checks  # noqa: PLC0415  # needs numpy
 
     def ask(what: str) -> bool:
         return (

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from bot.cli import FAILED, OK, UsageError, parser_for
-from bot.client import Client, NotRunningError
-from bot.say import wait_for
+from bot.terminal.client import Client, NotRunningError
+from bot.terminal.say import wait_for
 
 _SHORT_CHARS = 50
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from bot.checks import lock_holder
-from bot.examination import (
+from bot.doctor.checks import lock_holder
+from bot.doctor.examination import (
     CannotLookError,
     Finding,
     Patient,
@@ -21,11 +21,11 @@ from bot.examination import (
     warn,
     well,
 )
-from bot.launchd import LABEL
-from bot.systemd import UNIT
+from bot.service.launchd import LABEL
+from bot.service.systemd import UNIT
 
 if TYPE_CHECKING:
-    from bot.client import Client
+    from bot.terminal.client import Client
 
 _ANSWER_S = 8.0
 _CLOCK_OFF_S = 30.0
@@ -154,7 +154,7 @@ def clock(patient: Patient) -> Finding:
 
 def client_of(patient: Patient) -> "Client | None":
     """Return who asks the running bot, or the last one; None where that has left no trace."""
-    from bot.client import Client, ClientError  # noqa: PLC0415  # what it needs may be missing
+    from bot.terminal.client import Client, ClientError  # noqa: PLC0415  # what it needs may be missing
 
     try:
         return Client("doctor", patient.settings.data_dir)
@@ -164,7 +164,7 @@ def client_of(patient: Patient) -> "Client | None":
 
 def bot(patient: Patient) -> Finding:
     """Whether a bot runs on this data folder, and answers."""
-    from bot.client import ClientError  # noqa: PLC0415
+    from bot.terminal.client import ClientError  # noqa: PLC0415
 
     folder = patient.settings.data_dir
     pid = lock_holder(patient)
@@ -199,7 +199,7 @@ def _status(patient: Patient) -> dict[str, Any]:
     Raises:
         CannotLookError: none runs, or it does not say.
     """
-    from bot.client import ClientError  # noqa: PLC0415
+    from bot.terminal.client import ClientError  # noqa: PLC0415
 
     client = client_of(patient)
     if client is None or lock_holder(patient) is None:

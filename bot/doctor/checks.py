@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bot.examination import (
+from bot.doctor.examination import (
     CannotLookError,
     Finding,
     Patient,
@@ -290,7 +290,7 @@ def log(patient: Patient) -> Finding:
 
 def _lines(path: Path) -> Iterator[tuple[float, str, str]]:
     """Return (seconds since 1970, level, text) of each line of a log, in either form."""
-    from bot.tail import as_json  # noqa: PLC0415  # what it needs may be missing
+    from bot.service.tail import as_json  # noqa: PLC0415  # what it needs may be missing
 
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:

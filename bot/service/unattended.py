@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from bot import logs
 from bot.cli import FAILED, OK, WRONG_USAGE, CommandError
-from bot.notify import Notices, notify
+from bot.service.notify import Notices, notify
 from bot.settings import CHECKOUT
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.cli import CommandError, UsageError
-from bot.tools import Done, run
+from bot.service.tools import Done, run
 
 LABEL = "org.crier.bot"
 PROCESS_TYPES = ("interactive", "standard", "adaptive")

@@ -16,9 +16,9 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from audio.types import AudioError
-from bot import wire
-from bot.door import Refused, refusal
 from bot.events import Event
+from bot.http import wire
+from bot.http.door import Refused, refusal
 from bot.inbox import InboxError
 
 log = logging.getLogger(__name__)

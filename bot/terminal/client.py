@@ -18,7 +18,7 @@ import platformdirs
 
 from bot.cli import FAILED, WRONG_USAGE, CommandError, UsageError
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 _ANSWER_TIMEOUT_S = 10.0
 # Sound comes as it is made, and waits while the loudspeaker needs the voice. Events are never

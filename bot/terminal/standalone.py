@@ -9,12 +9,12 @@ import sys
 from audio.types import Outcome, UnknownVoiceError, Utterance
 from audio.voices import LANGUAGES, check_voice, language_of
 from bot.app import exit_process
-from bot.audition import Audition
 from bot.cli import FAILED, OK, UsageError
-from bot.client import Client, ClientError
 from bot.compose import compose_text
 from bot.settings import Settings
+from bot.setup.audition import Audition
 from bot.start import configured, fetch_models
+from bot.terminal.client import Client, ClientError
 
 
 def say(text: str, options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bot.cli import FAILED, OK, UsageError
-from bot.client import Client, ClientError
+from bot.terminal.client import Client, ClientError
 
 MAX_TEXT_CHARS = 60_000
 """What the bot takes as one message; a test compares."""
@@ -50,7 +50,7 @@ def say_arguments(parser: argparse.ArgumentParser) -> None:
 def say(options: argparse.Namespace) -> int:
     """Have a text said."""
     if options.standalone:
-        from bot import standalone  # noqa: PLC0415  # loads the model
+        from bot.terminal import standalone  # noqa: PLC0415  # loads the model
 
         return standalone.say(_text_of(options), options)
     client = Client(options.client)  # before a pipe is read that may take its time

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from bot.cli import CommandError
-from bot.tools import run
+from bot.service.tools import run
 
 UNIT = "crier.service"
 

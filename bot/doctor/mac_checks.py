@@ -31,8 +31,8 @@ from audio.types import (
     Utterance,
 )
 from audio.voice import KokoroVoice
-from bot import checks, outside_checks
-from bot.examination import Check, Finding, Patient, fail, skip, warn, well
+from bot.doctor import checks, outside_checks
+from bot.doctor.examination import Check, Finding, Patient, fail, skip, warn, well
 
 # After this the bot would be ended. Source: bot.watch, WEDGED_S.
 _HUNG_S = 10.0

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from bot.cli import FAILED, OK, UsageError
-from bot.launchd import PROCESS_TYPES, Launchd
+from bot.service.launchd import PROCESS_TYPES, Launchd
+from bot.service.systemd import Systemd
 from bot.settings import CHECKOUT, Settings, SettingsError, data_dir, load
-from bot.systemd import Systemd
 
 
 class System(Protocol):

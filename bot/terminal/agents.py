@@ -12,7 +12,7 @@ from pydantic import Field
 
 from bot import __version__
 from bot.cli import OK
-from bot.client import Client, ClientError
+from bot.terminal.client import Client, ClientError
 
 _INSTRUCTIONS = (
     "Crier says short texts aloud at the loudspeaker of the user's computer. Speak when the user "

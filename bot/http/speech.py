@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from audio.pipeline import SpeechPipeline
 from audio.types import SAMPLE_RATE_HZ, AudioError, NothingToSpeakError, Samples, Utterance
-from bot.door import Refused
+from bot.http.door import Refused
+from bot.http.wire import Input, Language, VoiceName
 from bot.preferences import FASTEST, SLOWEST
-from bot.wire import Input, Language, VoiceName
 
 MODELS = ("kokoro", "tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 """There is one voice model; it answers to OpenAI's names too."""

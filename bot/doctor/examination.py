@@ -20,7 +20,7 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from bot.settings import Settings
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 _TOOL_TIMEOUT_S = 5.0
 _DATABASE_TIMEOUT_S = 2.0

@@ -1,0 +1,1 @@
+"""Running without anybody at the terminal: at login, restarted, telling of failures."""

@@ -1,0 +1,1 @@
+"""`crier setup`: asks for what Crier needs, tries it and stores it."""
