@@ -50,7 +50,10 @@ _MAX_LISTENERS = 32
 _SPEAK: dict[str, Any] = {
     "status_code": 202,
     "response_model": wire.Queued,
-    "responses": {200: {"model": wire.Result, "description": "With wait: how it ended."}},
+    "responses": {
+        200: {"model": wire.Result, "description": "With wait: how it ended."},
+        409: {"model": wire.Wrong, "description": "What was sent again is not known any more."},
+    },
 }
 _SPEECH: dict[str, Any] = {
     "response_class": Patient,
@@ -163,6 +166,20 @@ class Api:
         Answers 202 as soon as it is stored; with `wait`, 200 when it has ended or is held.
         """
         number = _number(client, key) if key else -1 - secrets.randbits(62)
+        # Sent again it is what it was, whatever waits now.
+        earlier = await self.inbox.record(self.bot_id, number) if key else None
+        id_ = earlier.id if earlier else await self._take(order, client, number)
+        if not order.wait:
+            return wire.Queued(id=id_, position=self.delivery.position(id_))
+        ending = await self._ending(number, id_)
+        if ending is None:
+            why = f"Crier is stopping. Message {id_} is stored and will be said after its start."
+            raise Refused(503, "stopping", why)
+        result = wire.Result(id=id_, outcome=ending.outcome, reason=ending.reason)
+        return JSONResponse(result.model_dump())
+
+    async def _take(self, order: wire.Speak, client: str, number: int) -> int:
+        """Store a text and queue it; return its id."""
         draft = Message(
             *(0, NO_CHAT, 0, order.input),
             voice=order.voice or "",
@@ -177,20 +194,11 @@ class Api:
         except RefusedError as exc:
             status, code = (429, "too_many") if exc.too_many else (422, "nothing_to_speak")
             raise Refused(status, code, str(exc)) from exc
-        id_ = stored.id if stored else await self._known(number)
-        if not order.wait:
-            return wire.Queued(id=id_, position=self.delivery.position(id_))
-        ending = await self._ending(number, id_)
-        if ending is None:
-            why = f"Crier is stopping. Message {id_} is stored and will be said after its start."
-            raise Refused(503, "stopping", why)
-        result = wire.Result(id=id_, outcome=ending.outcome, reason=ending.reason)
-        return JSONResponse(result.model_dump())
-
-    async def _known(self, number: int) -> int:
-        record = await self.inbox.record(self.bot_id, number)
+        if stored is not None:
+            return stored.id
+        record = await self.inbox.record(self.bot_id, number)  # the same came at the same time
         if record is None:
-            raise Refused(409, "gone", "A message of this Idempotency-Key was sent long ago.")
+            raise Refused(409, "gone", "A message of this Idempotency-Key has just been forgotten.")
         return record.id
 
     async def _ending(self, number: int, id_: int) -> Ending | None:
