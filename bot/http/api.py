@@ -4,6 +4,7 @@ OpenAI's shapes where OpenAI has one. Runs on the event loop.
 """
 
 import asyncio
+import functools
 import hashlib
 import logging
 import math
@@ -15,8 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Response
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
-from starlette.staticfiles import StaticFiles
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
 
 from audio.pipeline import SpeechPipeline
 from audio.types import AudioError, Devices, Utterance
@@ -147,14 +147,15 @@ class Api:
 
         app.add_api_route("/docs", read, include_in_schema=False)
         answer_errors(app)
-        app.mount("/", StaticFiles(directory=PAGE, html=True))
+        for path, file in _page().items():  # no folder is served, so no path can lead out of one
+            read_file = functools.partial(_read, file)
+            app.add_api_route(path, read_file, methods=["GET", "HEAD"], include_in_schema=False)
         return app
 
     @staticmethod
     def open_paths() -> frozenset[str]:
         """Return what may be read without the token."""
-        files = {f"/{file.name}" for file in PAGE.glob("*")}
-        return frozenset({"/", "/healthz", "/docs", "/openapi.json"} | files)
+        return frozenset({"/healthz", "/docs", "/openapi.json"} | _page().keys())
 
     # ---- what is spoken ----
 
@@ -415,6 +416,15 @@ class Api:
         ok = not reasons and not wrong
         response.status_code = 200 if ok else 503
         return wire.Health(ok=ok, polling=not reasons, sound=not wrong, reasons=[*reasons, *wrong])
+
+
+def _page() -> dict[str, Path]:
+    """Return the files of the page by their paths."""
+    return {"/": PAGE / "index.html", **{f"/{file.name}": file for file in PAGE.iterdir()}}
+
+
+async def _read(file: Path) -> FileResponse:
+    return FileResponse(file)
 
 
 def _number(client: str, key: str) -> int:
