@@ -58,17 +58,6 @@ async def crowd(
             )
             assert await process.wait() == 0
 
-    async def ask(client: httpx.AsyncClient, code: int, *, wait: bool) -> Any:
-        body = {"input": _text(code), "wait": wait}
-        while True:
-            answer = await client.post(
-                "/v1/audio/speak", json=body, headers={"Idempotency-Key": str(code)}
-            )
-            if answer.status_code != 429:
-                assert answer.status_code in (200, 202), answer.text
-                return answer.json()
-            await asyncio.sleep(float(answer.headers["retry-after"]))
-
     async def program(number: int, codes: list[int]) -> None:
         async with face.named(f"program {number}") as client:
             receipts = []
@@ -87,6 +76,19 @@ async def crowd(
     )
     names = ["telegram", "command line", *(f"program {number}" for number in range(clients - 2))]
     return {name: [code % CODES for code in codes] for name, codes in zip(names, each, strict=True)}
+
+
+async def ask(client: httpx.AsyncClient, code: int, *, wait: bool) -> Any:
+    """Have a text said, now or when the door says so; return the answer."""
+    body = {"input": _text(code), "wait": wait}
+    while True:
+        answer = await client.post(
+            "/v1/audio/speak", json=body, headers={"Idempotency-Key": str(code)}
+        )
+        if answer.status_code != 429:
+            assert answer.status_code in (200, 202), answer.text
+            return answer.json()
+        await asyncio.sleep(float(answer.headers["retry-after"]))
 
 
 def _text(code: int) -> str:
