@@ -4,7 +4,7 @@ from audio.types import SAMPLE_RATE_HZ
 
 # A device tells in steps how much it has played, so what it tells may be old, never early. What is
 # later than this was no step: it ran dry, or took its time to start.
-_STEP_S = 0.12
+_STEP_S = 0.1
 
 
 class StreamClock:
@@ -24,11 +24,13 @@ class StreamClock:
         if self._zero_s is not None:
             self._zero_s = max(self._zero_s, self._earliest_s)
 
-    def observe(self, now_s: float, played_frames: int) -> None:
-        """Learn how many frames are told to have been heard."""
+    def observe(self, now_s: float, played_frames: int) -> bool:
+        """Learn how many frames are told to have been heard; say whether all are late now."""
         zero_s = max(self._earliest_s, now_s - played_frames / SAMPLE_RATE_HZ)
-        if self._zero_s is None or zero_s < self._zero_s or zero_s > self._zero_s + _STEP_S:
+        late = self._zero_s is not None and zero_s > self._zero_s + _STEP_S
+        if self._zero_s is None or zero_s < self._zero_s or late:
             self._zero_s = zero_s
+        return late
 
     def at_s(self, frame: int) -> float:
         """Return when a frame is heard; something must have been observed."""

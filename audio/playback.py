@@ -288,7 +288,9 @@ class Playback:
 
     def _tell_sounding(self, played: int) -> None:
         """Tell of what is on its way out, as soon as it is sure when it will be heard."""
-        self._clock.observe(time.monotonic(), played)
+        if self._clock.observe(time.monotonic(), played):  # what was told was too early
+            late = [p for p in (*self._sent, *self._ready) if p.written and p.end_frame > played]
+            self._untold.extendleft(p for p in reversed(late) if p not in self._untold)
         while self._untold and not 0 <= self._untold[0].begin_frame - played < _STEADY_FRAMES:
             piece = self._untold.popleft()
             job, chunk = piece.job, piece.chunk

@@ -144,12 +144,13 @@ def test_what_is_left_out_of_a_piece_takes_its_words_along() -> None:
 def test_what_is_told_in_steps_is_no_time_of_its_own() -> None:
     """A count that lags by a step moves no time; a device that starts late moves all of them."""
     clock = StreamClock()
-    told = []
+    told, late = [], []
     for now_s, played in ((10.0, 0), (10.02, 0), (10.085, 2048), (10.1, 2048), (10.5, 2400)):
-        clock.observe(now_s, played)
+        late.append(clock.observe(now_s, played))
         told.append(round(clock.at_s(SAMPLE_RATE_HZ), 2))
 
     assert told == [11.0, 11.0, 11.0, 11.0, 11.4]
+    assert late == [False, False, False, False, True]
 
 
 def test_nothing_is_heard_before_it_was_written() -> None:

@@ -71,6 +71,8 @@ export class Now {
       const end = begins + word.end_s * 1000;
       this.#coming.push({ at: begins + word.start_s * 1000, end, word: first + index });
     });
+    // One that lit up too early, before the device stalled, lights up again.
+    for (const { span } of this.#words.slice(first)) span.classList.remove("heard", "lit");
     this.#next = first + parts.length;
     this.#light();
   }
