@@ -40,6 +40,10 @@ class StreamClock:
             self._zero_s = zero_s
         return late
 
+    def not_before_s(self, frame: int) -> float:
+        """Return before when a frame can't have been heard, whatever the device tells."""
+        return self._earliest_s + frame / SAMPLE_RATE_HZ
+
     def at_s(self, frame: int) -> float:
         """Return when a frame is heard; something must have been observed."""
         assert self._zero_s is not None  # noqa: S101  # see above

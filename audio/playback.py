@@ -227,8 +227,12 @@ class Playback:
         self._write()
         played = self._played = self._speaker.played_frames
         self._tell_sounding(played)
+        now_s = time.monotonic()
         heard = []
         while self._sent and self._sent[0].end_frame <= played:
+            # The end of a short message: told as played while it is only on its way.
+            if now_s < self._clock.not_before_s(self._sent[0].end_frame):
+                break
             piece = self._sent.popleft()
             piece.job.heard_frames += len(piece.samples)
             heard.append(piece)

@@ -36,7 +36,7 @@ _PHRASE_S = 6.0
 _PHRASES_BYTES = 8 << 20  # about 85 s of sound
 
 # More threads than this bring little on a model of this size, and on a Mac the rest are
-# efficiency cores. Source: FACTS on kokoro-onnx, onnxruntime's threading page.
+# efficiency cores. Source: onnxruntime.ai, thread management.
 _MAX_THREADS = 4
 
 
@@ -139,7 +139,7 @@ class KokoroVoice:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = min(_MAX_THREADS, os.cpu_count() or 1)
         options.inter_op_num_threads = 1
-        # A spinning pool burns whole cores while nothing is spoken (FACTS 4.5), and a memory
+        # A spinning pool burns whole cores while nothing is spoken, and a memory
         # pattern per text length grows without end (hexgrad/kokoro#358).
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_mem_pattern = False

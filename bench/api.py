@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -113,6 +114,7 @@ async def main() -> None:
             async with crier(env, data_dir) as system, face(data_dir) as client:
                 await system.say("Warming up before we begin.")
                 for number in range(options.rounds):
+                    print(number, idle, busy, sounds_s, bytes_s, file=sys.stderr)
                     for length, some in texts.items():
                         text = some[number % len(some)]
                         await asyncio.sleep(SETTLE_S)
@@ -131,8 +133,8 @@ async def main() -> None:
                     await asyncio.sleep(SETTLE_S)
                     ordered_s = time.monotonic()
                     body = {"input": f"{next(names)}, {text}"}
-                    await client.post("/v1/audio/speak", json=body)
-                    heard_s = await asyncio.to_thread(ear.wait_for_sound, ordered_s)
+                    (await client.post("/v1/audio/speak", json=body)).raise_for_status()
+                    heard_s = await asyncio.to_thread(ear.wait_for_sound, ordered_s, 60)
                     sounds_s.append(heard_s - ordered_s)
                     await client.post("/v1/audio/stop")
                     await asyncio.to_thread(ear.wait_for_silence)

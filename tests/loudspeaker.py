@@ -18,6 +18,7 @@ QUIET = 0.00316
 """-50 dBFS: what counts as sound must be louder."""
 
 _LATE_S = 0.5  # how late a recorded block may be told of
+_ON_ITS_WAY_S = 0.3  # from the loudspeaker into the recording
 NAMES = ("speaker_a", "speaker_b")
 
 
@@ -183,7 +184,8 @@ class Ear:
         return found
 
     def recording(self) -> tuple[NDArray[np.float32], Callable[[int], float]]:
-        """Return everything recorded, and what tells when a frame of it was heard."""
+        """Return everything recorded, and what tells when a frame of it was heard. Blocks."""
+        self._catch_up()
         parts = self._snapshot()
         ends = np.cumsum([len(part) for _, part in parts])
 
@@ -194,7 +196,8 @@ class Ear:
         return np.concatenate([part for _, part in parts]), heard_s
 
     def samples(self) -> NDArray[np.float32]:
-        """Return everything recorded, silence at both ends removed."""
+        """Return everything recorded, silence at both ends removed. Blocks."""
+        self._catch_up()
         everything = np.concatenate([part for _, part in self._snapshot()])
         loud = np.flatnonzero(np.abs(everything) > QUIET)
         return everything[loud[0] : loud[-1] + 1] if len(loud) else everything[:0]
@@ -225,6 +228,12 @@ class Ear:
         with self._changed:
             if not self._changed.wait_for(silent, timeout_s):
                 raise TimeoutError("it did not fall silent")
+
+    def _catch_up(self) -> None:
+        """Wait for what has sounded but is still on its way; a dead loudspeaker sends nothing."""
+        until_s = time.monotonic() + _ON_ITS_WAY_S
+        with self._changed:
+            self._changed.wait_for(lambda: self._parts[-1][0] > until_s, 2 * _ON_ITS_WAY_S)
 
     def _loud_since(self, since_s: float) -> bool:
         for end_s, samples in reversed(self._parts):

@@ -363,7 +363,7 @@ async def test_open_streams_do_not_keep_the_process(serve_quiet: ServeBot) -> No
     assert "will be said after its start" in told.json()["error"]["message"]
 
 
-async def test_the_description_is_kept(serve_quiet: ServeBot) -> None:
+async def test_the_description_is_kept(serve_quiet: ServeBot, tmp_path: Path) -> None:
     """Whatever is asked in the shape of /openapi.json, no 5xx comes back, and the shapes hold."""
     async with serve_quiet(limit_per_minute=0, limit_waiting=0) as face:
         command = [sys.executable, "-m", "schemathesis.cli", "run", f"{face.url}/openapi.json"]
@@ -371,7 +371,10 @@ async def test_the_description_is_kept(serve_quiet: ServeBot) -> None:
         command += ["--exclude-path", "/v1/events", "--seed", "1", "--rate-limit", "40/s"]
         command += ["--exclude-checks", "positive_data_acceptance,unsupported_method"]
         process = await asyncio.create_subprocess_exec(
-            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+            *command,
+            cwd=tmp_path,  # where it leaves what it found
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
         )
         out, _ = await asyncio.wait_for(process.communicate(), 100)
         health = await face.get("/healthz")

@@ -1,10 +1,12 @@
-"""What becomes of sentences that had only just ended when their device stalled."""
+"""When a sentence has been heard, whatever its device tells."""
 
+from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
 import pytest
 
+from audio import playback
 from audio.playback import Job, Piece, Playback, Speaker
 from audio.types import SAMPLE_RATE_HZ, Chunk, Utterance
 
@@ -30,21 +32,49 @@ class Stalling:
         return len(samples)
 
 
-@pytest.mark.parametrize(("since_s", "again"), [(0.1, True), (0.3, False)])
-def test_what_ended_just_before_a_stall_is_said_again(since_s: float, again: bool) -> None:
-    """A device that stalls may have counted a little that it never played."""
-    speaker = Stalling()
-    playback = Playback(cast("Speaker", speaker), 3.0)
-    playback.open()
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Return a clock that goes only when its `now_s` is set."""
+    clock = SimpleNamespace(now_s=100.0)
+    monkeypatch.setattr(playback, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
+    return clock
+
+
+def three_seconds(speaker: Stalling) -> Playback:
+    """Write an utterance of three sentences of a second each."""
+    playing = Playback(cast("Speaker", speaker), 3.0)
+    playing.open()
     job = Job(Utterance(1, "", "af_heart", 1.0, "en-us"), 0.0, idle_before=True)
     second = np.ones(SAMPLE_RATE_HZ, np.float32)
     for sentence in range(3):
         chunk = Chunk("", "", "", sentence, ends_sentence=True, pause_s=0.0, letters=1.0)
-        playback.add(Piece(job, chunk, sentence == 2, second, second[:0]))
-    playback.play()
+        playing.add(Piece(job, chunk, sentence == 2, second, second[:0]))
+    assert playing.play() == []
+    return playing
+
+
+def test_nothing_is_heard_sooner_than_it_can_be(clock: SimpleNamespace) -> None:
+    """A device that tells at once that it has played everything is not believed."""
+    speaker = Stalling()
+    playing = three_seconds(speaker)
+    speaker.played_frames = 3 * SAMPLE_RATE_HZ
+
+    clock.now_s += 1.9
+
+    assert [piece.chunk.sentence for piece in playing.play()] == [0]
+
+
+@pytest.mark.parametrize(("since_s", "again"), [(0.1, True), (0.3, False)])
+def test_what_ended_just_before_a_stall_is_said_again(
+    clock: SimpleNamespace, since_s: float, again: bool
+) -> None:
+    """A device that stalls may have counted a little that it never played."""
+    speaker = Stalling()
+    playing = three_seconds(speaker)
+    clock.now_s += 1 + since_s
     speaker.played_frames = int((1 + since_s) * SAMPLE_RATE_HZ)
-    assert [piece.chunk.sentence for piece in playback.play()] == [0]
+    assert [piece.chunk.sentence for piece in playing.play()] == [0]
 
-    playback.lose_device()
+    playing.lose_device()
 
-    assert playback.stored_s() == pytest.approx(3.0 if again else 2.0)
+    assert playing.stored_s() == pytest.approx(3.0 if again else 2.0)

@@ -4,6 +4,7 @@ OpenAI's shapes where OpenAI has one. Runs on the event loop.
 """
 
 import asyncio
+import functools
 import hashlib
 import logging
 import math
@@ -15,8 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Response
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
-from starlette.staticfiles import StaticFiles
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
 
 from audio.pipeline import SpeechPipeline
 from audio.types import AudioError, Devices, Utterance
@@ -50,7 +50,10 @@ _MAX_LISTENERS = 32
 _SPEAK: dict[str, Any] = {
     "status_code": 202,
     "response_model": wire.Queued,
-    "responses": {200: {"model": wire.Result, "description": "With wait: how it ended."}},
+    "responses": {
+        200: {"model": wire.Result, "description": "With wait: how it ended."},
+        409: {"model": wire.Wrong, "description": "What was sent again is not known any more."},
+    },
 }
 _SPEECH: dict[str, Any] = {
     "response_class": Patient,
@@ -144,14 +147,15 @@ class Api:
 
         app.add_api_route("/docs", read, include_in_schema=False)
         answer_errors(app)
-        app.mount("/", StaticFiles(directory=PAGE, html=True))
+        for path, file in _page().items():  # no folder is served, so no path can lead out of one
+            read_file = functools.partial(_read, file)
+            app.add_api_route(path, read_file, methods=["GET", "HEAD"], include_in_schema=False)
         return app
 
     @staticmethod
     def open_paths() -> frozenset[str]:
         """Return what may be read without the token."""
-        files = {f"/{file.name}" for file in PAGE.glob("*")}
-        return frozenset({"/", "/healthz", "/docs", "/openapi.json"} | files)
+        return frozenset({"/healthz", "/docs", "/openapi.json"} | _page().keys())
 
     # ---- what is spoken ----
 
@@ -163,6 +167,20 @@ class Api:
         Answers 202 as soon as it is stored; with `wait`, 200 when it has ended or is held.
         """
         number = _number(client, key) if key else -1 - secrets.randbits(62)
+        # Sent again it is what it was, whatever waits now.
+        earlier = await self.inbox.record(self.bot_id, number) if key else None
+        id_ = earlier.id if earlier else await self._take(order, client, number)
+        if not order.wait:
+            return wire.Queued(id=id_, position=self.delivery.position(id_))
+        ending = await self._ending(number, id_)
+        if ending is None:
+            why = f"Crier is stopping. Message {id_} is stored and will be said after its start."
+            raise Refused(503, "stopping", why)
+        result = wire.Result(id=id_, outcome=ending.outcome, reason=ending.reason)
+        return JSONResponse(result.model_dump())
+
+    async def _take(self, order: wire.Speak, client: str, number: int) -> int:
+        """Store a text and queue it; return its id."""
         draft = Message(
             *(0, NO_CHAT, 0, order.input),
             voice=order.voice or "",
@@ -177,20 +195,11 @@ class Api:
         except RefusedError as exc:
             status, code = (429, "too_many") if exc.too_many else (422, "nothing_to_speak")
             raise Refused(status, code, str(exc)) from exc
-        id_ = stored.id if stored else await self._known(number)
-        if not order.wait:
-            return wire.Queued(id=id_, position=self.delivery.position(id_))
-        ending = await self._ending(number, id_)
-        if ending is None:
-            why = f"Crier is stopping. Message {id_} is stored and will be said after its start."
-            raise Refused(503, "stopping", why)
-        result = wire.Result(id=id_, outcome=ending.outcome, reason=ending.reason)
-        return JSONResponse(result.model_dump())
-
-    async def _known(self, number: int) -> int:
-        record = await self.inbox.record(self.bot_id, number)
+        if stored is not None:
+            return stored.id
+        record = await self.inbox.record(self.bot_id, number)  # the same came at the same time
         if record is None:
-            raise Refused(409, "gone", "A message of this Idempotency-Key was sent long ago.")
+            raise Refused(409, "gone", "A message of this Idempotency-Key has just been forgotten.")
         return record.id
 
     async def _ending(self, number: int, id_: int) -> Ending | None:
@@ -407,6 +416,15 @@ class Api:
         ok = not reasons and not wrong
         response.status_code = 200 if ok else 503
         return wire.Health(ok=ok, polling=not reasons, sound=not wrong, reasons=[*reasons, *wrong])
+
+
+def _page() -> dict[str, Path]:
+    """Return the files of the page by their paths."""
+    return {"/": PAGE / "index.html", **{f"/{file.name}": file for file in PAGE.iterdir()}}
+
+
+async def _read(file: Path) -> FileResponse:
+    return FileResponse(file)
 
 
 def _number(client: str, key: str) -> int:

@@ -27,7 +27,7 @@ MAX_CONNECTIONS = 256
 
 _BODY_TIMEOUT_S = 10.0
 _HEAD_TIMEOUT_S = 10.0
-_BURST, _PER_S = 200.0, 50.0
+_BURST, _PER_S = 400.0, 100.0
 _STRANGERS_BURST, _STRANGERS_PER_S = 50.0, 20.0
 
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
