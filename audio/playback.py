@@ -149,7 +149,7 @@ class Playback:
         self.urgent_goes_on = False
         """An urgent utterance has begun and is not all there: nothing else begins a sentence."""
         self.opened_s = 0.0
-        self._is_fresh = True
+        self._within: Job | None = None  # the utterance that the speaker was told of
         self.first_sound_ms: int | None = None
         self._clock = StreamClock()
         self._untold: deque[Piece] = deque()  # begun to be written
@@ -215,7 +215,7 @@ class Playback:
         self._speaker.open()
         self._past.clear()  # its frames were another stream's
         self.opened_s = time.monotonic()
-        self._is_fresh = True
+        self._within = None
         self._clock = StreamClock()
 
     def play(self) -> list[Piece]:
@@ -261,6 +261,7 @@ class Playback:
                 return
             if piece.last:
                 self._speaker.end_utterance()
+                self._within = None
             self._sent.append(self._ready.popleft())
         if self._speaker.written_frames:
             self._speaker.pad()
@@ -341,13 +342,12 @@ class Playback:
             missing -= self._speaker.written_frames - before.end_frame
             if missing > 0 and self._speaker.write(np.zeros(missing, np.float32)) < missing:
                 return False
-        if not job.begun:
-            job.begun = True
+        job.begun = True
+        if self._within is not job:
+            if self._within is not None:  # the rest of that follows behind this urgent one
+                self._speaker.end_utterance()
             self._speaker.begin_utterance()
-            self._is_fresh = False
-        if self._is_fresh:  # the rest of one that was paused
-            self._speaker.begin_utterance()
-            self._is_fresh = False
+            self._within = job
         job.device = self._speaker.device
         piece.begin_frame = self._speaker.written_frames
         return True
@@ -368,8 +368,9 @@ class Playback:
 
     def forget(self, job: Job) -> None:
         """Leave out what is ready of an utterance that failed; what the device holds is heard."""
-        if job.begun:
+        if self._within is job:
             self._speaker.end_utterance()
+            self._within = None
         for name in ("_ready", "_sent", "_heard", "_past", "_untold"):
             setattr(self, name, deque(p for p in getattr(self, name) if p.job is not job))
 

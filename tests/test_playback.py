@@ -18,12 +18,17 @@ class Stalling:
 
     def __init__(self) -> None:
         self.written_frames = self.played_frames = 0
+        self.told: list[str] = []
 
     def open(self) -> None: ...
     def close(self) -> None: ...
     def pad(self) -> None: ...
-    def begin_utterance(self) -> None: ...
-    def end_utterance(self) -> None: ...
+    def begin_utterance(self) -> None:
+        self.told.append("begin")
+
+    def end_utterance(self) -> None:
+        self.told.append("end")
+
     def moved(self) -> bool:
         return False
 
@@ -78,3 +83,19 @@ def test_what_ended_just_before_a_stall_is_said_again(
     playing.lose_device()
 
     assert playing.stored_s() == pytest.approx(3.0 if again else 2.0)
+
+
+def test_what_an_urgent_one_interrupts_is_begun_again() -> None:
+    """Each stretch has its beginning and its end, so that a folder of files misses none."""
+    speaker = Stalling()
+    playing = Playback(cast("Speaker", speaker), 3.0)
+    playing.open()
+    long = Job(Utterance(1, "", "af_heart", 1.0, "en-us"), 0.0, idle_before=True)
+    urgent = Job(Utterance(2, "", "af_heart", 1.0, "en-us", urgent=True), 0.0, idle_before=False)
+    second = np.ones(SAMPLE_RATE_HZ, np.float32)
+    for job, sentence, last in ((long, 0, False), (urgent, 0, True), (long, 1, True)):
+        chunk = Chunk("", "", "", sentence, ends_sentence=True, pause_s=0.0, letters=1.0)
+        playing.add(Piece(job, chunk, last, second, second[:0]))
+        playing.play()
+
+    assert speaker.told == ["begin", "end", "begin", "end", "begin", "end"]
