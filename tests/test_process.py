@@ -16,6 +16,7 @@ import pytest
 from scipy.signal import resample_poly
 
 from audio.types import SAMPLE_RATE_HZ
+from audio.voices import VOICES
 from bot.sandbox import Fault, Sandbox
 from tests.commandline import Environment, crier, run
 from tests.conftest import ALICE, TOKEN, reaction_to
@@ -265,7 +266,7 @@ async def test_voices_are_listed(environment: Environment) -> None:
     code, out, _ = await run("voices", environment=environment)
 
     assert code == 0
-    assert len(out.strip().splitlines()) == 55
+    assert sorted(word for word in out.split() if word in VOICES) == sorted(VOICES)
     assert any("bf_emma" in line and "British English, female" in line for line in out.splitlines())
 
 
@@ -285,7 +286,7 @@ async def test_a_reader_that_leaves_is_no_error(environment: Environment) -> Non
         subprocess.run, ["sh", "-c", command], env=environment, capture_output=True, check=False
     )
 
-    assert b"voice" in done.stdout
+    assert b"af_heart" in done.stdout
     assert done.stderr == b""
 
 
