@@ -1,6 +1,7 @@
 """What the tests share: the loudspeakers, the model, and a bot in the sandbox."""
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -28,6 +29,10 @@ STRANGER = Person(666, "Mallory")
 # Speed is measured in bench/, not here.
 hypothesis.settings.register_profile("crier", deadline=None)
 hypothesis.settings.load_profile("crier")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # So it is where the tests run in the background of a shell, and so what they start would have it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The tests' own settings only: whoever runs them may have a real bot configured.
 _USER_SETTINGS = load()[0]
