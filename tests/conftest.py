@@ -31,7 +31,7 @@ hypothesis.settings.register_profile("crier", deadline=None)
 hypothesis.settings.load_profile("crier")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # So it is where the tests run in the background of a shell, and so what they start would have it.
+    # As in the background of a shell; what the tests start would ignore it, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The tests' own settings only: whoever runs them may have a real bot configured.
