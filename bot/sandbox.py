@@ -191,7 +191,7 @@ class Sandbox:
         return len(self._updates)
 
     async def wait_for(
-        self, wanted: Callable[[Event], bool], timeout_s: float = 30.0, since: int = 0
+        self, wanted: Callable[[Event], bool], timeout_s: float = 60.0, since: int = 0
     ) -> Event:
         """Return the first event from number *since* on that is *wanted*; wait for it.
 

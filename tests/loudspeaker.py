@@ -202,7 +202,7 @@ class Ear:
         loud = np.flatnonzero(np.abs(everything) > QUIET)
         return everything[loud[0] : loud[-1] + 1] if len(loud) else everything[:0]
 
-    def wait_for_sound(self, since_s: float, timeout_s: float = 20.0) -> float:
+    def wait_for_sound(self, since_s: float, timeout_s: float = 60.0) -> float:
         """Return when the first sound after *since_s* was heard; waits for it. Blocks.
 
         Raises:
@@ -213,7 +213,7 @@ class Ear:
                 raise TimeoutError("nothing was heard")
         return self.spans(since_s)[0][0]
 
-    def wait_for_silence(self, quiet_s: float = 0.4, timeout_s: float = 20.0) -> None:
+    def wait_for_silence(self, quiet_s: float = 0.4, timeout_s: float = 60.0) -> None:
         """Return when nothing has been heard for *quiet_s*. Blocks.
 
         Raises:
