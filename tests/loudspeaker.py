@@ -128,6 +128,7 @@ class Ear:
         )
         self._changed = threading.Condition()
         self._parts: list[tuple[float, NDArray[np.float32]]] = []
+        self._peaks: list[float] = []  # of each part, so that whoever waits costs nothing
         self._thread = threading.Thread(target=self._read, name="ear", daemon=True)
         self._thread.start()
         with self._changed:  # the first samples, silent ones, show that it is there
@@ -141,8 +142,10 @@ class Ear:
             raw = left + block
             whole = len(raw) // 4 * 4
             left = raw[whole:]
+            samples = np.frombuffer(raw[:whole], np.float32)
             with self._changed:
-                self._parts.append((time.monotonic(), np.frombuffer(raw[:whole], np.float32)))
+                self._parts.append((time.monotonic(), samples))
+                self._peaks.append(float(np.abs(samples).max(initial=0.0)))
                 self._changed.notify_all()
 
     def close(self) -> None:
@@ -236,10 +239,10 @@ class Ear:
             self._changed.wait_for(lambda: self._parts[-1][0] > until_s, 2 * _ON_ITS_WAY_S)
 
     def _loud_since(self, since_s: float) -> bool:
-        for end_s, samples in reversed(self._parts):
+        for (end_s, _), peak in zip(reversed(self._parts), reversed(self._peaks), strict=True):
             if end_s < since_s:
                 return False
-            if len(samples) and np.abs(samples).max() > QUIET:
+            if peak > QUIET:
                 return True
         return False
 
