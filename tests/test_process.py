@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.signal import resample_poly
+from scipy.signal import correlate, resample_poly
 
 from audio.types import SAMPLE_RATE_HZ
 from audio.voices import VOICES
@@ -254,11 +254,12 @@ async def test_a_file_holds_what_a_loudspeaker_plays(
 
     with wave.open(str(tmp_path / "spoken" / "0001.wav")) as file:
         written = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32767
-    played = resample_poly(ear_a.samples(), SAMPLE_RATE_HZ, RATE_HZ)
+    # Finer than either, since the loudspeaker may be a part of a frame behind.
+    played = resample_poly(ear_a.samples(), 4, 1)
     loud = np.flatnonzero(np.abs(written) > 0.004)
-    written = written[loud[0] : loud[-1] + 1]
-    assert len(played) == pytest.approx(len(written), abs=0.02 * SAMPLE_RATE_HZ)
-    likeness = np.correlate(played, written, "full").max()
+    written = resample_poly(written[loud[0] : loud[-1] + 1], 4 * RATE_HZ, SAMPLE_RATE_HZ)
+    assert len(played) == pytest.approx(len(written), abs=0.02 * 4 * RATE_HZ)
+    likeness = correlate(played, written, "full").max()
     assert likeness / np.sqrt((played**2).sum() * (written**2).sum()) > 0.99
 
 
