@@ -5,7 +5,7 @@ language registries that hold the same bytes, for networks where only those can 
 Whatever the source, a file counts only when its SHA-256 is right.
 
 Runs on the main thread before anything else is started (`ensure`), and on the synthesis thread
-when the model is loaded (`verify`, `read_verified`). Everything here blocks.
+when the model is loaded (`verify`, `copy_verified`). Everything here blocks.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import httpx
 
@@ -117,19 +118,23 @@ def verify(path: Path, file: ModelFile) -> None:
     raise ModelFileError(_broken(path, "its checksum is wrong"))
 
 
-def read_verified(path: Path, file: ModelFile) -> bytes:
-    """Return the bytes of *path*, checked.
+def copy_verified(path: Path, file: ModelFile, into: IO[bytes]) -> None:
+    """Copy *path*, and check what was copied; little of it is in memory at a time.
 
     Raises:
-        ModelFileError: it is missing, truncated or damaged.
+        ModelFileError: it is missing, truncated or damaged, or there is no room for the copy.
     """
+    digest = hashlib.sha256()
     try:
-        content = path.read_bytes()
+        with path.open("rb") as source:
+            while part := source.read(1 << 20):
+                digest.update(part)
+                into.write(part)
+        into.flush()
     except OSError as exc:
         raise ModelFileError(_broken(path, exc.strerror or str(exc))) from exc
-    if hashlib.sha256(content).hexdigest() != file.sha256:
+    if digest.hexdigest() != file.sha256:
         raise ModelFileError(_broken(path, "its checksum is wrong"))
-    return content
 
 
 def _broken(path: Path, why: str) -> str:

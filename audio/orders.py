@@ -132,8 +132,7 @@ class Synthesized:
     """A chunk is sound now, or failed."""
 
     work: Work
-    sound: Sound | None
-    error: BaseException | None
+    result: Sound | BaseException
 
 
 Order = (

@@ -15,18 +15,12 @@ The two sides meet at this mailbox, the `on_fact` callback and the published `St
 
 import contextlib
 import itertools
-import json
 import logging
 import queue
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
-from pathlib import Path
-from typing import Protocol
-
-import numpy as np
+from concurrent.futures import Future
 
 from audio.orders import (
     Abort,
@@ -39,18 +33,16 @@ from audio.orders import (
     Pause,
     QueryDevices,
     Render,
-    Rendering,
     Revise,
     Skip,
     Synthesized,
     Taken,
-    Work,
 )
 from audio.pace import Pace
-from audio.planner import Planner
-from audio.playback import Job, Piece, Playback, Speaker
-from audio.recording import Recording, RecordingError, chime
-from audio.rendering import Renderings, mistake
+from audio.playback import NO_PAUSE, Job, Piece, Playback, Speaker
+from audio.recording import Recording, chime
+from audio.rendering import mistake
+from audio.synthesis import Synthesis, Voice
 from audio.types import (
     SAMPLE_RATE_HZ,
     AudioError,
@@ -59,51 +51,25 @@ from audio.types import (
     Ended,
     Fact,
     Held,
-    Interrupt,
-    NothingToSpeakError,
     Outcome,
     Samples,
     SentenceHeard,
     Silenced,
-    Sound,
     Status,
     Utterance,
 )
 
+__all__ = ["SpeechPipeline", "Voice"]
+
 log = logging.getLogger(__name__)
 
-# Enough that a slow chunk does not leave a gap, little enough that a stop wastes little work.
-_AHEAD_S = 10.0
 # How often the thread comes round when it has nothing to do.
 _BEAT_S = 2.0
 # How soon a missing or failing device is looked for again.
 _RETRY_S = 2.0
 
 
-_NO_PAUSE = np.zeros(0, np.float32)
 _CHIME = Chunk("", "", "", -1, ends_sentence=False, pause_s=0.0, letters=0.0)
-
-
-class Voice(Protocol):
-    """Turns a chunk of text into sound. Runs on: synthesis worker."""
-
-    def load(self) -> None:
-        """Get ready; blocks.
-
-        Raises:
-            AudioError: it can't.
-        """
-        ...
-
-    def synthesize(
-        self, chunk: Chunk, voice: str, speed: float, lang: str, interrupt: Interrupt
-    ) -> Sound:
-        """Return a chunk as sound; blocks.
-
-        Raises:
-            AudioError: it can't, or *interrupt* was set.
-        """
-        ...
 
 
 class SpeechPipeline:
@@ -133,7 +99,6 @@ class SpeechPipeline:
             pace: what earlier runs learned of this machine.
             keep_pace: called on the audio thread, now and then, with what is known now.
         """
-        self._voice = voice
         self._speaker = speaker
         self._on_fact = on_fact
         self._stream_idle_s = stream_idle_s
@@ -143,18 +108,22 @@ class SpeechPipeline:
         self._status = Status()
         self._closed: Future[None] = Future()
         self._closed.set_running_or_notify_cancel()  # whoever waits for it can't cancel it
-        self._synthesis = ThreadPoolExecutor(1, thread_name_prefix="synthesis")
         # A daemon, because a wedged device must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="audio", daemon=True)
         # The audio thread's own:
         self._jobs: dict[int, Job] = {}  # in order of arrival; all that have not ended
-        self._renderings = Renderings()
-        self._work: Work | None = None
         self._playback = Playback(speaker, stream_idle_s)
+        self._synthesis = Synthesis(
+            voice,
+            self._playback,
+            self._jobs,
+            pace,
+            on_answer=self._mailbox.put,
+            on_end=self._end,
+        )
         self._gain = 1.0
         self._idle_since_s = 0.0
         self._retry_at_s = 0.0
-        self._pace = pace
         self._last_error = self._blocked = ""
         self._facts: list[Fact] = []
 
@@ -162,7 +131,7 @@ class SpeechPipeline:
 
     def start(self) -> None:
         """Start the threads and load the voice in the background."""
-        self._synthesis.submit(self._load_voice)
+        self._synthesis.start()
         self._thread.start()
 
     def say(self, utterance: Utterance) -> None:
@@ -253,14 +222,6 @@ class SpeechPipeline:
         self._mailbox.put(Close())
         return self._closed
 
-    # ---- synthesis worker ----
-
-    def _load_voice(self) -> None:
-        try:
-            self._voice.load()
-        except AudioError as exc:
-            log.error("%s", exc)  # noqa: TRY400  # the message says it all; said to senders too
-
     # ---- audio thread: nothing below is called from anywhere else ----
 
     def _run(self) -> None:
@@ -291,16 +252,15 @@ class SpeechPipeline:
                 idle = not self._jobs
                 job = self._jobs[order.id] = Job(order, time.monotonic(), idle_before=idle)
                 if order.chime and idle:
-                    self._playback.add(Piece(job, _CHIME, False, chime(), _NO_PAUSE))
+                    self._playback.add(Piece(job, _CHIME, False, chime(), NO_PAUSE))
                 if order.urgent:
-                    self._make_way()
+                    self._synthesis.make_way()
             case Abort(at_s):
                 sounding = self._status.speaking_id
                 self._silence()
                 if sounding is not None and sounding in self._jobs:
                     self._facts.append(Silenced(sounding, time.monotonic() - at_s))
-                self._renderings.end_all("Stopped.", streams=False)
-                self._stop_unwanted_work()
+                self._synthesis.end_renderings("Stopped.")
                 self._playback.paused = False
                 for job in list(self._jobs.values()):
                     self._end(job, Outcome.STOPPED)
@@ -318,19 +278,18 @@ class SpeechPipeline:
             case Arrange(ids):
                 self._arrange(ids)
             case Render():
-                self._renderings.begin(order)
+                self._synthesis.renderings.begin(order)
             case Taken(number, taken_s):
-                self._renderings.note_taken(number, taken_s)
+                self._synthesis.renderings.note_taken(number, taken_s)
             case EndStream(number):
-                self._renderings.end(number)
-                self._stop_unwanted_work()
+                self._synthesis.end_stream(number)
             case Choose(wanted):
                 self._speaker.choose(wanted)
                 self._retry_at_s = 0.0
             case QueryDevices(answer):
                 self._answer_devices(answer)
-            case Synthesized(work, sound, error):
-                self._receive(work, sound, error)
+            case Synthesized():
+                self._synthesis.receive(order)
 
     def _revise(self, utterance: Utterance) -> None:
         revised = self._jobs.get(utterance.id)
@@ -349,7 +308,9 @@ class SpeechPipeline:
             begun = job.begun or job.heard_frames > 0
             return not begun, 0 if begun else place.get(job.order.id, len(ids))
 
-        self._jobs = {job.order.id: job for job in sorted(self._jobs.values(), key=key)}
+        in_order = sorted(self._jobs.values(), key=key)
+        self._jobs.clear()
+        self._jobs.update((job.order.id, job) for job in in_order)
         after = list(self._jobs)
         moved = [i for i, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
         if moved:
@@ -364,13 +325,11 @@ class SpeechPipeline:
             self._playback.forget(job)
             job.planner, job.again, job.frames, job.begin_at_s = None, None, 0, 0.0
             job.chunks, job.complete = 0, False
-            if self._work is not None and self._work.job is job:
-                self._work.interrupt.set()
-                self._work = None
+            self._synthesis.drop([job])
 
     def _turn(self) -> float:
         """Do what can be done now, and return how long nothing else needs doing."""
-        self._synthesize_ahead()
+        self._synthesis.go_on()
         if not self._jobs:
             return self._linger()
         if self._playback.paused:
@@ -399,165 +358,6 @@ class SpeechPipeline:
                 self._facts.append(SentenceHeard(piece.job.order.id, piece.chunk.sentence))
             if piece.last:
                 self._end(piece.job, Outcome.HEARD)
-
-    # -- the voice --
-
-    def _in_turn(self) -> list[Job]:
-        """Return the utterances in the order in which they need the voice."""
-        jobs = sorted(self._jobs.values(), key=lambda job: not job.order.urgent)  # stable
-        # What is urgent waits for the end of a sentence that has begun.
-        jobs.sort(key=lambda job: not self._playback.within_sentence(job))
-        return jobs
-
-    def _make_way(self) -> None:
-        """End a synthesis that an urgent utterance would have to wait for; it is done again."""
-        work = self._work
-        if work is None or (isinstance(work.job, Job) and self._playback.within_sentence(work.job)):
-            return
-        work.job.again = work.chunk
-        work.interrupt.set()
-        self._work = None
-
-    def _synthesize_ahead(self) -> None:
-        """Give the worker the next chunk, if it is free and little sound is in store."""
-        if self._work is not None:
-            if isinstance(self._work.job, Job) or not self._needs_voice():
-                return
-            self._make_way()
-        for job in self._in_turn():
-            if job.planner is None and not self._plan(job):
-                continue
-            assert job.planner is not None  # noqa: S101  # _plan has made it
-            if job.again is None and job.planner.done:
-                continue
-            stored_s, now_s = self._playback.stored_s(), time.monotonic()
-            if stored_s > _AHEAD_S and now_s >= job.begin_at_s and not job.order.urgent:
-                break
-            chunk = self._next_chunk(job, job.planner, stored_s)
-            self._submit(Work(job, chunk, job.planner.done, Interrupt()), job.order)
-            return
-        if turn := self._renderings.next(self._pace):
-            rendering, chunk = turn
-            work = Work(rendering, chunk, rendering.planner.done, Interrupt())
-            self._submit(work, rendering.order.utterance)
-
-    def _next_chunk(self, job: Job, planner: Planner | Recording, stored_s: float) -> Chunk:
-        if job.again is not None:
-            chunk, job.again = job.again, None
-            return chunk
-        if isinstance(planner, Recording):
-            return planner.next()
-        if job.frames and not job.begun:
-            chunk, wait_s = planner.next_held(self._pace, self._playback.stored_s(job))
-            job.begin_at_s = time.monotonic() + wait_s
-            return chunk
-        if job.order.urgent:  # what it goes before does not keep it in sound
-            stored_s = self._playback.stored_s(job)
-        return planner.next(self._pace, stored_s + self._playback.queued_s())
-
-    def _needs_voice(self) -> bool:
-        """Say whether something for the loudspeaker waits for the voice."""
-        if self._playback.stored_s() > _AHEAD_S:
-            return False
-        return any(j.planner is None or j.again or not j.planner.done for j in self._jobs.values())
-
-    def _plan(self, job: Job) -> bool:
-        """Plan an utterance whose turn has come; False where that was its end."""
-        order = job.order
-        try:
-            if order.recording:
-                job.planner = Recording(Path(order.recording), order.first_sentence)
-            else:
-                job.planner = Planner(order.text, order.lang, order.speed, order.first_sentence)
-        except (NothingToSpeakError, RecordingError) as exc:
-            self._end(job, Outcome.FAILED, str(exc))
-            return False
-        except Exception as exc:  # one text must not take the others with it
-            log.exception("Mistake in planning a text")
-            self._end(job, Outcome.FAILED, mistake(exc))
-            return False
-        if job.planner.done:  # all of its sentences were heard in an earlier life
-            self._end(job, Outcome.HEARD)
-            return False
-        return True
-
-    def _submit(self, work: Work, order: Utterance) -> None:
-        if log.isEnabledFor(logging.DEBUG):  # the bench reads it
-            log.debug("Chunk of message %d: %s", order.id, json.dumps(asdict(work.chunk)))
-
-        def report(future: Future[Sound]) -> None:  # on the worker
-            if not future.cancelled():
-                error = future.exception()
-                sound = None if error else future.result()
-                self._mailbox.put(Synthesized(work, sound, error))
-
-        self._work = work
-        if isinstance(work.job.planner, Recording):
-            making = self._synthesis.submit(work.job.planner.read, work.chunk)
-        else:
-            making = self._synthesis.submit(
-                self._voice.synthesize,
-                *(work.chunk, order.voice, order.speed, order.lang, work.interrupt),
-            )
-        making.add_done_callback(report)
-
-    def _receive(self, work: Work, sound: Sound | None, error: BaseException | None) -> None:
-        if work is not self._work:
-            return  # it gave way, or was stopped
-        self._work = None
-        if sound is None and not isinstance(error, AudioError):
-            log.error("Mistake in the synthesis worker", exc_info=error)
-        if isinstance(work.job, Rendering):
-            if sound is not None:
-                self._learn(work, sound, work.job.order.utterance.speed)
-            result = sound or (
-                error if isinstance(error, AudioError) else AudioError(mistake(error))
-            )
-            self._renderings.receive(work.job, work.chunk, result, last=work.last)
-            return
-        job = work.job
-        if sound is None:
-            self._last_error = str(error)
-            self._end(job, Outcome.FAILED, str(error))
-            return
-        self._learn(work, sound, job.order.speed)
-        job.frames += len(sound.samples)
-        job.chunks += 1
-        if work.last and job.frames == 0:
-            what = "There is no sound in it"
-            if not job.order.recording:
-                what = f"The voice {job.order.voice} can pronounce nothing of it"
-            reason = f"{what}. Send something else."
-            self._end(job, Outcome.FAILED, reason)
-            return
-        pause = np.zeros(int(work.chunk.pause_s * SAMPLE_RATE_HZ), np.float32)
-        if work.last:
-            pause = _NO_PAUSE
-            job.begin_at_s, job.complete = 0.0, True
-        self._playback.add(Piece(job, work.chunk, work.last, sound.samples, pause, sound.words))
-        self._note_sound(work, sound, job.order.id)
-
-    def _learn(self, work: Work, sound: Sound, speed: float) -> None:
-        if sound.took_s:
-            self._pace = self._pace.after(
-                letters=work.chunk.letters,
-                speed=speed,
-                spoken_s=len(sound.samples) / SAMPLE_RATE_HZ,
-                raw_s=sound.raw_s,
-                took_s=sound.took_s,
-            )
-
-    def _note_sound(self, work: Work, sound: Sound, id_: int) -> None:
-        if log.isEnabledFor(logging.DEBUG):  # the bench reads it
-            facts = {
-                "at_s": time.monotonic(),
-                "sound_s": len(sound.samples) / SAMPLE_RATE_HZ,
-                "pause_s": 0.0 if work.last else work.chunk.pause_s,
-                "took_s": sound.took_s,
-                "buffered_s": self._playback.stored_s() + self._playback.queued_s(),
-                "late": self._pace.late,
-            }
-            log.debug("Sound of message %d: %s", id_, json.dumps(facts))
 
     # -- the loudspeaker --
 
@@ -594,7 +394,7 @@ class SpeechPipeline:
         if left_s > 0:
             return left_s
         self._speaker.close()
-        self._keep_pace(self._pace)
+        self._keep_pace(self._synthesis.pace)
         return _BEAT_S
 
     def _answer_devices(self, answer: Future[Devices]) -> None:
@@ -610,19 +410,10 @@ class SpeechPipeline:
 
     # -- ends --
 
-    def _stop_unwanted_work(self) -> None:
-        """End a synthesis for somebody who does not want it any more."""
-        work = self._work
-        if work and isinstance(work.job, Rendering) and work.job not in self._renderings:
-            work.interrupt.set()
-            self._work = None
-
     def _silence(self) -> None:
         """Be silent, and let the worker be free for what comes next."""
         self._playback.silence()
-        if self._work is not None and isinstance(self._work.job, Job):
-            self._work.interrupt.set()
-            self._work = None
+        self._synthesis.drop(self._jobs.values())
 
     def _skip(self, id_: int | None) -> None:
         job: Job | None
@@ -632,15 +423,14 @@ class SpeechPipeline:
             job = self._playback.current or next(iter(self._jobs.values()), None)
         if job is None or job.order.id not in self._jobs:
             return
-        if self._work is not None and self._work.job is job:
-            self._work.interrupt.set()
-            self._work = None
+        self._synthesis.drop([job])
         self._playback.drop(job)
         self._end(job, Outcome.SKIPPED)
 
     def _end(self, job: Job, outcome: Outcome, reason: str = "") -> None:
         """Tell how an utterance ended, and forget it."""
         if outcome is Outcome.FAILED:
+            self._last_error = reason
             self._playback.forget(job)
         del self._jobs[job.order.id]
         self._idle_since_s = time.monotonic()
@@ -679,7 +469,7 @@ class SpeechPipeline:
             device=self._speaker.device or self._status.device,
             first_sound_ms=self._playback.first_sound_ms,
             underruns=self._speaker.underruns,
-            synthesis_s_per_s=self._pace.b,
+            synthesis_s_per_s=self._synthesis.pace.b,
             last_error=self._last_error,
             blocked=self._blocked,
             warning=self._speaker.warning,
@@ -694,7 +484,7 @@ class SpeechPipeline:
             return ready_s
         if isinstance(job.planner, Recording):
             return ready_s + job.planner.left_s
-        return ready_s + self._pace.audio_s(job.planner.letters_left, job.order.speed)
+        return ready_s + self._synthesis.pace.audio_s(job.planner.letters_left, job.order.speed)
 
     def _tell(self) -> None:
         """Pass the facts on, once the status that they belong to can be seen."""
@@ -708,10 +498,8 @@ class SpeechPipeline:
                 if self._speaker.is_open and not self._playback.paused:
                     self._tell_heard(self._playback.play())
             self._silence()
-            self._renderings.end_all("Crier is stopping.", streams=True)
-            self._stop_unwanted_work()
-            self._keep_pace(self._pace)
-            self._synthesis.shutdown(wait=False, cancel_futures=True)
+            self._synthesis.shut_down()
+            self._keep_pace(self._synthesis.pace)
             self._speaker.shutdown()
         finally:
             self._publish()

@@ -22,6 +22,7 @@ from audio.types import (
     Word,
 )
 
+NO_PAUSE = np.zeros(0, np.float32)
 # Between two utterances that follow each other without a pause of their own.
 _GAP_S = 0.4
 # After a pause a word that was cut is heard again from here.

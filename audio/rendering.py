@@ -108,6 +108,6 @@ def _buffered_s(rendering: Rendering) -> float:
     return max(0.0, rendering.made_s - (time.monotonic() - rendering.begun_s))
 
 
-def mistake(error: BaseException | None) -> str:
+def mistake(error: BaseException) -> str:
     """Return what to tell about a mistake of ours."""
     return f"Crier made a mistake ({type(error).__name__}); its log says more."

@@ -5,6 +5,7 @@ Everything here runs on the synthesis thread.
 
 import logging
 import os
+import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.models import MODELS, VOICES_FILE, read_verified, verify
+from audio.models import MODELS, VOICES_FILE, copy_verified, verify
 from audio.phonemes import phonemize
 from audio.types import SAMPLE_RATE_HZ, Chunk, Interrupt, Samples, Sound, SynthesisError, Word
 from audio.voices import blend, gain_of
@@ -143,13 +144,14 @@ class KokoroVoice:
         # pattern per text length grows without end (hexgrad/kokoro#358).
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_mem_pattern = False
-        session = onnxruntime.InferenceSession(
-            read_verified(model, MODELS[self._kind]) + _DURATION_OUTPUT,
-            options,
-            providers=["CPUExecutionProvider"],
-        )
-        # It keeps the file's bytes, to begin anew on other hardware when a run fails.
-        session._model_bytes = None  # noqa: SLF001
+        # From a file, since from memory the bytes are held twice while it loads.
+        with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
+            copy_verified(model, MODELS[self._kind], file)
+            file.write(_DURATION_OUTPUT)
+            file.flush()
+            session = onnxruntime.InferenceSession(
+                file.name, options, providers=["CPUExecutionProvider"]
+            )
         self._session = _Session(session, model)
         kokoro = Kokoro.from_session(self._session, str(voices))
         kokoro.create("Ready.", "af_heart")  # the first run of a session is the slowest

@@ -55,7 +55,7 @@ MAY_IMPORT = {
         "audio.types",
         "numpy",
     },
-    "audio/pipeline.py": {
+    "audio/synthesis.py": {
         "audio.orders",
         "audio.pace",
         "audio.planner",
@@ -64,6 +64,15 @@ MAY_IMPORT = {
         "audio.rendering",
         "audio.types",
         "numpy",
+    },
+    "audio/pipeline.py": {
+        "audio.orders",
+        "audio.pace",
+        "audio.playback",
+        "audio.recording",
+        "audio.rendering",
+        "audio.synthesis",
+        "audio.types",
     },
     "bot": {"bot", "audio.types", "audio.pipeline", "telegram"},
     "bot/settings.py": {
@@ -195,7 +204,7 @@ ONLY_IN = {
         "bot/doctor/mac_checks.py",
     },
     "queue": {"audio/pipeline.py", "bot/doctor/sound_checks.py", "bot/doctor/mac_checks.py"},
-    "concurrent": {"audio/orders.py", "audio/pipeline.py", "bot/app.py"},
+    "concurrent": {"audio/orders.py", "audio/pipeline.py", "audio/synthesis.py", "bot/app.py"},
 }
 
 

@@ -187,7 +187,7 @@ async def test_a_client_that_goes_ends_its_rendering(toned: Face) -> None:
             assert answer.status_code == 200
             await anext(answer.aiter_bytes())
     async with asyncio.timeout(5):
-        while toned.bot.pipeline._renderings._waiting:  # noqa: ASYNC110  # the audio thread's own
+        while toned.bot.pipeline._synthesis.renderings._waiting:  # noqa: ASYNC110  # the audio thread's own
             await asyncio.sleep(0.05)
 
 
@@ -197,7 +197,7 @@ async def test_one_who_takes_nothing_holds_little(toned: Face) -> None:
     body = {"model": "kokoro", "voice": "nova", "input": text, "response_format": "pcm"}
     async with toned.client.stream("POST", "/v1/audio/speech", json=body) as answer:
         assert answer.status_code == 200
-        (rendering,) = toned.bot.pipeline._renderings._waiting
+        (rendering,) = toned.bot.pipeline._synthesis.renderings._waiting
         made_s = -1.0
         while rendering.made_s > made_s:  # until it stands still
             made_s = rendering.made_s
