@@ -71,9 +71,12 @@ class Terminal:
 
 @asynccontextmanager
 async def terminal(
-    *arguments: str, environment: dict[str, str], cwd: Path, module: str = "bot"
+    *arguments: str,
+    environment: dict[str, str],
+    cwd: Path,
+    program: tuple[str, ...] = (sys.executable, "-P", "-m", "bot"),
 ) -> AsyncIterator[Terminal]:
-    """Run a *module* in a terminal; ends it by force if it is still there afterwards."""
+    """Run a *program* in a terminal; ends it by force if it is still there afterwards."""
     master, slave = os.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 120, 0, 0))
 
@@ -82,7 +85,7 @@ async def terminal(
         fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
 
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", module, *arguments),
+        *(*program, *arguments),
         env={**environment, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", "LANG": "C.UTF-8"},
         cwd=cwd,
         stdin=slave,

@@ -21,6 +21,9 @@ from tests.test_service import make_home
 
 Environment = dict[str, str]
 
+# `crier` with the voice that makes tones.
+_TONED = (sys.executable, "-P", "-m", "tests.toned")
+
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
@@ -58,7 +61,12 @@ def crier(environment: Environment, checkout: Path) -> Setup:
     """Return what runs a command in a terminal, with a voice of tones."""
 
     def run(*arguments: str) -> AbstractAsyncContextManager[Terminal]:
-        return terminal(*arguments, environment=environment, cwd=checkout, module="tests.toned")
+        return terminal(
+            *arguments,
+            environment=environment,
+            cwd=checkout,
+            program=_TONED,
+        )
 
     return run
 
@@ -273,7 +281,10 @@ async def test_it_starts_at_login_where_that_is_wished(
     )
     try:
         async with terminal(
-            "setup", environment=environment, cwd=home.checkout, module="tests.toned"
+            "setup",
+            environment=environment,
+            cwd=home.checkout,
+            program=_TONED,
         ) as screen:
             await screen.answer("keep it", "")
             await screen.answer("A number or a name", "")
