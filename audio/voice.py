@@ -69,6 +69,8 @@ class _Session:
         import onnxruntime  # noqa: PLC0415  # slow to import: only when speaking
 
         options = onnxruntime.RunOptions()
+        # What a run used is given back: otherwise what was once needed is kept for ever.
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         if self.interrupt is not None:
             self.interrupt.bind(lambda: setattr(options, "terminate", True))
         before, after = self.padded

@@ -31,7 +31,7 @@ from bot.app import WEDGED
 from bot.sandbox import Fault, Person, Sandbox
 from bot.settings import CHECKOUT, load
 from tests.loudspeaker import RATE_HZ, Daemon, Ear, Loudspeakers
-from tests.tones import CODES, Heard, tell
+from tests.tones import CODES, TONE_S, Heard, tell
 
 TOKEN = "4217:chaos-chaos-chaos-chaos-chaos"  # of the sandbox
 YOU = Person(1)
@@ -152,7 +152,8 @@ def complaints(spoken: list[int], heard: list[Heard], kills: list[float]) -> lis
         # A code comes again only long after, so the next ones of its kind are this sentence's.
         mine = [h for h in rest[:40] if h.code == code]
         if not any(h.whole for h in mine):
-            found.append(f"sentence {code} was not heard whole")
+            longest_s = max((h.end_s - h.start_s for h in mine), default=0.0)
+            found.append(f"sentence {code} was not heard whole: {longest_s:.2f} of {TONE_S} s")
         for first, again in itertools.pairwise(mine):
             killed_s = next((k for k in kills if first.start_s < k < again.start_s), None)
             if killed_s is None:

@@ -7,9 +7,8 @@ event loop; the rest runs on it.
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
-import av
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +17,9 @@ from audio.types import SAMPLE_RATE_HZ, AudioError, NothingToSpeakError, Samples
 from bot.http.door import Refused
 from bot.http.wire import Input, Language, VoiceName
 from bot.preferences import FASTEST, SLOWEST
+
+if TYPE_CHECKING:
+    import av
 
 MODELS = ("kokoro", "tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 """There is one voice model; it answers to OpenAI's names too."""
@@ -83,6 +85,8 @@ class Encoder:
 
     def __init__(self, how: Format) -> None:
         """Begin a file."""
+        import av  # noqa: PLC0415  # loads FFmpeg's libraries: 16 MB
+
         self._out = _Out()
         options = {**how.options, "flush_packets": "1"}  # none waits for a full buffer
         self._container = av.open(self._out, "w", format=how.container, options=options)
@@ -95,6 +99,8 @@ class Encoder:
     def encode(self, samples: Samples) -> bytes:
         """Return what can be written of the file by now; may be empty."""
         if len(samples):
+            import av  # noqa: PLC0415  # see above
+
             clipped = np.clip(samples, -1.0, 1.0)[np.newaxis]
             frame = av.AudioFrame.from_ndarray(clipped, format="flt", layout="mono")
             frame.sample_rate = SAMPLE_RATE_HZ
@@ -160,7 +166,7 @@ class Studio:
         self._streams += 1
         number = self._pipeline.stream(utterance, on_sound)
         try:
-            encoder = Encoder(how)
+            encoder = await asyncio.to_thread(Encoder, how)
             while (part := await made.get()) is not None:
                 if isinstance(part, AudioError):
                     raise part
