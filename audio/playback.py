@@ -29,9 +29,10 @@ _GAP_S = 0.4
 _BACK_S = 0.3
 _FADE_FRAMES = 240  # 10 ms
 _AT_ONCE_FRAMES = 8192
-# By how much a device that stalls may have told too much: PulseAudio's ALSA plug-in guesses on
-# between what its server tells it every 100 ms. Seen: 2 of 33 sentences before a stall were cut.
-_UNSURE_FRAMES = int(0.15 * SAMPLE_RATE_HZ)
+# By how much a device may tell too much: PulseAudio's ALSA plug-in guesses on between what its
+# server tells it every 100 ms. Seen: 2 of 33 sentences before a stall were cut, and 6 of 630 by
+# kills of the process, that had been told as heard.
+_UNSURE_FRAMES = int(0.12 * SAMPLE_RATE_HZ)
 # A device that holds less may be about to start, or to start again, and may take its time for that.
 _STEADY_FRAMES = 2048
 # Above this a sample is bent instead of cut off, so that a loud voice does not crackle.
@@ -143,8 +144,6 @@ class Playback:
         self._ready: deque[Piece] = deque()  # the first may be partly written
         self._sent: deque[Piece] = deque()  # written, not known to have been heard
         self._heard: deque[Piece] = deque()  # of the sentence that is being heard
-        self._past: deque[Piece] = deque()  # of the one before, where it was not the last
-        self._played = 0
         self._gain = self._last_gain = 1.0
         self.paused = False
         self.urgent_goes_on = False
@@ -214,7 +213,6 @@ class Playback:
             AudioError: it won't.
         """
         self._speaker.open()
-        self._past.clear()  # its frames were another stream's
         self.opened_s = time.monotonic()
         self._within = None
         self._clock = StreamClock()
@@ -226,22 +224,24 @@ class Playback:
             AudioError: the device failed, or the next one will not open.
         """
         self._write()
-        played = self._played = self._speaker.played_frames
+        played = self._speaker.played_frames
         self._tell_sounding(played)
         now_s = time.monotonic()
         heard = []
-        while self._sent and self._sent[0].end_frame <= played:
+        while self._sent:
+            end_frame = self._sent[0].end_frame
+            # Silence follows the last piece, so that there is something to be played after it.
+            if played < min(end_frame + _UNSURE_FRAMES, self._speaker.written_frames):
+                break
             # The end of a short message: told as played while it is only on its way.
-            if now_s < self._clock.not_before_s(self._sent[0].end_frame):
+            if now_s < self._clock.not_before_s(end_frame):
                 break
             piece = self._sent.popleft()
             piece.job.heard_frames += len(piece.samples)
             heard.append(piece)
             self._heard.append(piece)
             if piece.chunk.ends_sentence:
-                self._past, self._heard = self._heard, deque()
-                if piece.last:
-                    self._past.clear()
+                self._heard.clear()
         return heard
 
     def take_sounding(self) -> list[Sounding]:
@@ -364,7 +364,7 @@ class Playback:
         if self._speaker.is_open and (self._sent or self._ready):
             self._count_heard_in_part()
             self._speaker.abort()
-        for pieces in (self._ready, self._sent, self._heard, self._past, self._untold):
+        for pieces in (self._ready, self._sent, self._heard, self._untold):
             pieces.clear()
 
     def forget(self, job: Job) -> None:
@@ -372,7 +372,7 @@ class Playback:
         if self._within is job:
             self._speaker.end_utterance()
             self._within = None
-        for name in ("_ready", "_sent", "_heard", "_past", "_untold"):
+        for name in ("_ready", "_sent", "_heard", "_untold"):
             setattr(self, name, deque(p for p in getattr(self, name) if p.job is not job))
 
     def drop(self, job: Job) -> None:
@@ -406,17 +406,12 @@ class Playback:
         self._speaker.abort()
 
     def lose_device(self) -> None:
-        """Close, and say the rest, from the beginning of the current sentence, elsewhere.
-
-        From the one before where that had only just ended, as far as the device could tell.
-        """
+        """Close, and say the rest, from the beginning of the current sentence, elsewhere."""
         self._speaker.close()
-        if self._past and self._past[-1].end_frame > self._played - _UNSURE_FRAMES:
-            self._heard = self._past + self._heard
         for piece in self._heard:
             piece.job.heard_frames -= len(piece.samples)
         self._ready = self._heard + self._sent + self._ready
-        self._past, self._heard, self._sent = deque(), deque(), deque()
+        self._heard, self._sent = deque(), deque()
         self._untold.clear()
         self._sounding.clear()
         for piece in self._ready:

@@ -234,12 +234,13 @@ async def devices(times: int) -> list[str]:
     took_s: dict[str, list[float]] = {kind: [] for kind in FAULTS}
     restarts: Counter[str] = Counter()
     async with lab("tests.tones", apart=True) as (sandbox, bot, speakers):
-        ended: asyncio.Queue[int] = asyncio.Queue()
+        ended: asyncio.Queue[tuple[int, float]] = asyncio.Queue()
+        recovered_s: list[float] = []
         daemon = speakers.daemons["speaker_a"]
 
         async def supervise() -> None:
             async for code in bot.supervise():
-                ended.put_nowait(code)
+                ended.put_nowait((code, time.monotonic()))
                 daemon.signal(signal.SIGCONT)  # a new process would hang on it like the old one
 
         supervisor = asyncio.create_task(supervise())
@@ -259,12 +260,15 @@ async def devices(times: int) -> list[str]:
                 mend(daemon, kind)
                 await asyncio.sleep(0.3)  # what was heard last is on its way into the recording
                 tones = [*told(ear_a), *told(ear_b)]
+                spans = [*ear_a.spans(broken_s), *ear_b.spans(broken_s)]
             missing = codes - {tone.code for tone in tones if tone.whole}
             if missing or receipts(sandbox, message) != ["👍"]:
                 wrong.append(f"{kind}: {missing} not heard, receipts {receipts(sandbox, message)}")
             while not ended.empty():
                 restarts[kind] += 1
-                code = ended.get_nowait()
+                code, ended_s = ended.get_nowait()
+                again_s = min((s for s, _ in spans if s > ended_s), default=ended_s)
+                recovered_s.append(again_s - ended_s)
                 if code != WEDGED or kind != "frozen":
                     wrong.append(f"{kind}: the bot ended with {code}")
             await asyncio.sleep(0.7)  # the stream is closed, so the next message looks anew
@@ -273,6 +277,8 @@ async def devices(times: int) -> list[str]:
     for kind, all_s in took_s.items():
         if all_s:
             print(f"  {kind}: to the receipt {max(all_s):.1f} s at most, {restarts[kind]} restarts")
+    if recovered_s:
+        print(f"  from the exit to the next sound {max(recovered_s):.1f} s at most")
     return wrong
 
 
