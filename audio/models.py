@@ -5,9 +5,10 @@ language registries that hold the same bytes, for networks where only those can 
 Whatever the source, a file counts only when its SHA-256 is right.
 
 Runs on the main thread before anything else is started (`ensure`), and on the synthesis thread
-when the model is loaded (`verify`, `copy_verified`). Everything here blocks.
+when the model is loaded (`verify`, `verified_copy`). Everything here blocks.
 """
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -18,6 +19,8 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
+import uuid
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -40,6 +43,9 @@ _READ_TIMEOUT_S = 30.0
 _PACKAGE_TIMEOUT_S = 600
 _BLOCK_BYTES = 1 << 18
 _RESUMES = 5
+_COPY_PREFIX = "loading-"
+# Longer than a model takes to load.
+_LOADING_S = 120.0
 # These will not go away by trying again at once.
 _FINAL = (httpx.ConnectError, httpx.ConnectTimeout, httpx.HTTPStatusError)
 
@@ -118,23 +124,53 @@ def verify(path: Path, file: ModelFile) -> None:
     raise ModelFileError(_broken(path, "its checksum is wrong"))
 
 
-def copy_verified(path: Path, file: ModelFile, into: IO[bytes]) -> None:
-    """Copy *path*, and check what was copied; little of it is in memory at a time.
+@contextlib.contextmanager
+def verified_copy(path: Path, file: ModelFile, appended: bytes) -> Iterator[Path]:
+    """Copy *path* for the while of a `with`, check what was copied, and append to it.
+
+    Little of it is in memory at a time. The copy lies beside *path*, where there was room to fetch
+    it, or in the folder for temporary files where nothing can be written there.
 
     Raises:
         ModelFileError: it is missing, truncated or damaged, or there is no room for the copy.
     """
+    folder = path.parent
+    if not os.access(folder, os.W_OK):
+        folder = Path(tempfile.gettempdir())
+    _remove_old_copies(folder)
+    copy = folder / f"{_COPY_PREFIX}{uuid.uuid4().hex}.onnx"
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as source:
+        with _open(path) as source, copy.open("xb") as target:
             while part := source.read(1 << 20):
                 digest.update(part)
-                into.write(part)
-        into.flush()
+                target.write(part)
+            target.write(appended)
+        if digest.hexdigest() != file.sha256:
+            raise ModelFileError(_broken(path, "its checksum is wrong"))
+        yield copy
+    except OSError as exc:
+        raise ModelFileError(
+            f"{path} is loaded from a copy, which can't be made in {folder}: "
+            f"{exc.strerror or exc}. Make {file.size_bytes >> 20} MB of room there."
+        ) from exc
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def _open(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
     except OSError as exc:
         raise ModelFileError(_broken(path, exc.strerror or str(exc))) from exc
-    if digest.hexdigest() != file.sha256:
-        raise ModelFileError(_broken(path, "its checksum is wrong"))
+
+
+def _remove_old_copies(folder: Path) -> None:
+    """Remove what was left where a process was killed while it loaded."""
+    for copy in folder.glob(f"{_COPY_PREFIX}*.onnx"):
+        with contextlib.suppress(OSError):
+            if copy.stat().st_mtime < time.time() - _LOADING_S:
+                copy.unlink()
 
 
 def _broken(path: Path, why: str) -> str:

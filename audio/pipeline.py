@@ -257,6 +257,7 @@ class SpeechPipeline:
                     self._synthesis.make_way()
             case Abort(at_s):
                 sounding = self._status.speaking_id
+                self._tell_heard_by_now()
                 self._silence()
                 if sounding is not None and sounding in self._jobs:
                     self._facts.append(Silenced(sounding, time.monotonic() - at_s))
@@ -359,6 +360,10 @@ class SpeechPipeline:
             if piece.last:
                 self._end(piece.job, Outcome.HEARD)
 
+    def _tell_heard_by_now(self) -> None:
+        with contextlib.suppress(AudioError):  # of a lost device nobody can say
+            self._tell_heard(self._playback.heard_by_now())
+
     # -- the loudspeaker --
 
     def _open(self) -> bool:
@@ -366,10 +371,9 @@ class SpeechPipeline:
         try:
             self._playback.open()
         except AudioError as exc:
-            self._blocked = str(exc)
-            if str(exc) != self._last_error:
+            if str(exc) != self._blocked:
                 log.warning("%s", exc)
-            self._last_error = str(exc)
+            self._blocked = self._last_error = str(exc)
             self._retry_at_s = time.monotonic() + _RETRY_S
             for job in self._jobs.values():
                 if not job.held:
@@ -421,6 +425,7 @@ class SpeechPipeline:
             job = self._jobs.get(id_)
         else:  # what sounds, or else the first that waits
             job = self._playback.current or next(iter(self._jobs.values()), None)
+        self._tell_heard_by_now()
         if job is None or job.order.id not in self._jobs:
             return
         self._synthesis.drop([job])
@@ -496,6 +501,9 @@ class SpeechPipeline:
         try:
             with contextlib.suppress(AudioError):
                 if self._speaker.is_open and not self._playback.paused:
+                    self._tell_heard(self._playback.play())
+                    # The silence after a sentence: what was heard is not to be said again.
+                    time.sleep(self._playback.soon_sure_s())
                     self._tell_heard(self._playback.play())
             self._silence()
             self._synthesis.shut_down()

@@ -169,14 +169,18 @@ class Playback:
         return sum(p.left_s for p in self._ready if job is None or p.job is job)
 
     def queued_s(self) -> float:
-        """Return how long the sound lasts that the device holds."""
-        if not self._sent and not (self._ready and self._ready[0].written):
+        """Return how long the sound lasts that the device holds, padding excluded."""
+        if self._ready and self._ready[0].written:
+            end_frame = self._speaker.written_frames
+        elif self._sent:
+            end_frame = self._sent[-1].end_frame + len(self._sent[-1].pause)
+        else:
             return 0.0
         try:
-            frames = self._speaker.written_frames - self._speaker.played_frames
+            frames = end_frame - self._speaker.played_frames
         except SpeakerError:
             return 0.0  # the next write will find it out
-        return frames / SAMPLE_RATE_HZ
+        return max(0, frames) / SAMPLE_RATE_HZ
 
     def add(self, piece: Piece) -> None:
         """Take a piece; an urgent one goes before what can wait, after the sentence under way."""
@@ -226,16 +230,32 @@ class Playback:
         self._write()
         played = self._speaker.played_frames
         self._tell_sounding(played)
-        now_s = time.monotonic()
+        return self._take_heard(played, _UNSURE_FRAMES)
+
+    def heard_by_now(self) -> list[Piece]:
+        """Return what seems to have been heard to its end, before what follows is cut off.
+
+        `play` is surer: it waits until the device has gone on for a bit.
+
+        Raises:
+            AudioError: the device failed.
+        """
+        return self._take_heard(self._speaker.played_frames, 0) if self._speaker.is_open else []
+
+    def soon_sure_s(self) -> float:
+        """Return how long to wait until `play` knows of a sentence that seems to be over.
+
+        Raises:
+            AudioError: the device failed.
+        """
+        if not self._sent or not self._sent[0].chunk.ends_sentence:
+            return 0.0
+        over = self._is_over(self._sent[0], self._speaker.played_frames, 0)
+        return _UNSURE_FRAMES / SAMPLE_RATE_HZ if over else 0.0
+
+    def _take_heard(self, played: int, unsure_frames: int) -> list[Piece]:
         heard = []
-        while self._sent:
-            end_frame = self._sent[0].end_frame
-            # Silence follows the last piece, so that there is something to be played after it.
-            if played < min(end_frame + _UNSURE_FRAMES, self._speaker.written_frames):
-                break
-            # The end of a short message: told as played while it is only on its way.
-            if now_s < self._clock.not_before_s(end_frame):
-                break
+        while self._sent and self._is_over(self._sent[0], played, unsure_frames):
             piece = self._sent.popleft()
             piece.job.heard_frames += len(piece.samples)
             heard.append(piece)
@@ -243,6 +263,15 @@ class Playback:
             if piece.chunk.ends_sentence:
                 self._heard.clear()
         return heard
+
+    def _is_over(self, piece: Piece, played: int, unsure_frames: int) -> bool:
+        """Say whether *played* frames are so many more than a piece's last, or all there are."""
+        sure_frame = piece.end_frame + unsure_frames
+        # The end of a short message: told as played while it is only on its way.
+        if time.monotonic() < self._clock.not_before_s(sure_frame):
+            return False
+        # Silence follows the last piece, so that there is something to be played after it.
+        return played >= min(sure_frame, self._speaker.written_frames)
 
     def take_sounding(self) -> list[Sounding]:
         """Return what is on its way out and was not told of by an earlier call."""
@@ -395,7 +424,8 @@ class Playback:
             for piece in (*self._sent, *self._ready):
                 if piece.written:
                     heard = min(max(0, played - piece.begin_frame), len(piece.samples))
-                    from_ = heard if heard == len(piece.samples) else heard - _back(heard)
+                    whole = self._is_over(piece, played, _UNSURE_FRAMES)
+                    from_ = heard if whole else heard - _back(heard)
                     if from_:
                         piece.leave_out(from_)
                     piece.job.heard_frames += from_

@@ -108,6 +108,8 @@ class Synthesis:
             self._voice.load()
         except AudioError as exc:
             log.error("%s", exc)  # noqa: TRY400  # the message says it all; said to senders too
+        except Exception:
+            log.exception("Mistake in loading the voice")
 
     def shut_down(self) -> None:
         """End what is in flight, and the worker with it."""

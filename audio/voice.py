@@ -5,7 +5,6 @@ Everything here runs on the synthesis thread.
 
 import logging
 import os
-import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.models import MODELS, VOICES_FILE, copy_verified, verify
+from audio.models import MODELS, VOICES_FILE, verified_copy, verify
 from audio.phonemes import phonemize
 from audio.types import SAMPLE_RATE_HZ, Chunk, Interrupt, Samples, Sound, SynthesisError, Word
 from audio.voices import blend, gain_of
@@ -147,12 +146,9 @@ class KokoroVoice:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_mem_pattern = False
         # From a file, since from memory the bytes are held twice while it loads.
-        with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
-            copy_verified(model, MODELS[self._kind], file)
-            file.write(_DURATION_OUTPUT)
-            file.flush()
+        with verified_copy(model, MODELS[self._kind], _DURATION_OUTPUT) as copy:
             session = onnxruntime.InferenceSession(
-                file.name, options, providers=["CPUExecutionProvider"]
+                str(copy), options, providers=["CPUExecutionProvider"]
             )
         self._session = _Session(session, model)
         kokoro = Kokoro.from_session(self._session, str(voices))

@@ -260,15 +260,15 @@ async def devices(times: int) -> list[str]:
                 mend(daemon, kind)
                 await asyncio.sleep(0.3)  # what was heard last is on its way into the recording
                 tones = [*told(ear_a), *told(ear_b)]
-                spans = [*ear_a.spans(broken_s), *ear_b.spans(broken_s)]
+                spans = sorted([*ear_a.spans(broken_s), *ear_b.spans(broken_s)])
             missing = codes - {tone.code for tone in tones if tone.whole}
             if missing or receipts(sandbox, message) != ["👍"]:
                 wrong.append(f"{kind}: {missing} not heard, receipts {receipts(sandbox, message)}")
             while not ended.empty():
                 restarts[kind] += 1
                 code, ended_s = ended.get_nowait()
-                again_s = min((s for s, _ in spans if s > ended_s), default=ended_s)
-                recovered_s.append(again_s - ended_s)
+                # Nothing sounds again where it had been heard to its end.
+                recovered_s += [s - ended_s for s, _ in spans if s > ended_s][:1]
                 if code != WEDGED or kind != "frozen":
                     wrong.append(f"{kind}: the bot ended with {code}")
             await asyncio.sleep(0.7)  # the stream is closed, so the next message looks anew
@@ -278,7 +278,8 @@ async def devices(times: int) -> list[str]:
         if all_s:
             print(f"  {kind}: to the receipt {max(all_s):.1f} s at most, {restarts[kind]} restarts")
     if recovered_s:
-        print(f"  from the exit to the next sound {max(recovered_s):.1f} s at most")
+        most_s = max(recovered_s)
+        print(f"  from an exit to the next sound {most_s:.1f} s at most, of {len(recovered_s)}")
     return wrong
 
 

@@ -1,6 +1,9 @@
 """The model files: every source, and what a bad one answers."""
 
+import contextlib
 import hashlib
+import os
+import resource
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -11,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from audio import models
-from audio.models import VOICES_FILE, ModelFile, ensure, verify
+from audio.models import VOICES_FILE, ModelFile, ensure, verified_copy, verify
 from audio.types import ModelFileError
 
 CONTENT = bytes(range(256)) * 4096  # 1 MB
@@ -173,3 +176,45 @@ def test_the_voices_file_is_rebuilt_to_the_byte(model_dir: Path) -> None:
     rebuilt = models._voices_archive(floats)
 
     assert hashlib.sha256(rebuilt).hexdigest() == VOICES_FILE.sha256
+
+
+@contextlib.contextmanager
+def no_room_for(size_bytes: int) -> Iterator[None]:
+    """Let no file grow so large."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_where_a_model_can_not_be_copied_the_folder_is_named(tmp_path: Path) -> None:
+    """A model is loaded from a copy; a full disk is not called a damaged model."""
+    path = tmp_path / FILE.name
+    path.write_bytes(CONTENT)
+
+    with (
+        no_room_for(len(CONTENT) // 2),
+        pytest.raises(ModelFileError, match="which can't be made in"),
+        verified_copy(path, FILE, b""),
+    ):
+        pass
+
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_copy_that_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    """The copy of another process that loads now is not."""
+    path, left, other = (
+        tmp_path / name for name in (FILE.name, "loading-1.onnx", "loading-2.onnx")
+    )
+    for file in (path, left, other):
+        file.write_bytes(CONTENT)
+    long_ago_s = 1_000_000_000
+    os.utime(left, (long_ago_s, long_ago_s))
+
+    with verified_copy(path, FILE, b"more") as copy:
+        assert copy.read_bytes() == CONTENT + b"more"
+
+    assert sorted(tmp_path.iterdir()) == sorted([path, other])

@@ -22,6 +22,7 @@ class Stalling:
 
     def open(self) -> None: ...
     def close(self) -> None: ...
+    def abort(self) -> None: ...
     def pad(self) -> None: ...
     def begin_utterance(self) -> None:
         self.told.append("begin")
@@ -83,6 +84,30 @@ def test_what_ended_just_before_a_stall_is_said_again(
     playing.lose_device()
 
     assert playing.stored_s() == pytest.approx(3.0 if again else 2.0)
+
+
+def test_what_seems_over_is_heard_before_it_is_cut_off(clock: SimpleNamespace) -> None:
+    """A stop just after a message does not make it one that was stopped."""
+    speaker = Stalling()
+    playing = three_seconds(speaker)
+    clock.now_s += 1.05
+    speaker.played_frames = int(1.05 * SAMPLE_RATE_HZ)
+    assert playing.play() == []
+    assert 0 < playing.soon_sure_s() < 0.25
+
+    assert [piece.chunk.sentence for piece in playing.heard_by_now()] == [0]
+
+
+def test_a_pause_believes_a_device_no_more_than_it_can_tell(clock: SimpleNamespace) -> None:
+    """The end of a sentence that may not have been heard is said again after a pause."""
+    speaker = Stalling()
+    playing = three_seconds(speaker)
+    clock.now_s += 1.05
+    speaker.played_frames = int(1.05 * SAMPLE_RATE_HZ)
+
+    playing.pause()
+
+    assert playing.stored_s() == pytest.approx(2.3)
 
 
 def test_what_an_urgent_one_interrupts_is_begun_again() -> None:

@@ -115,7 +115,8 @@ def make_home(platform: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> H
     stand_in.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
     monkeypatch.setenv("HOME", str(folder))
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("os.getuid", lambda: 501)
     for system in (launchd, systemd):  # these programs begin and end more quickly than a bot
         monkeypatch.setattr(system, "_LOOK_S", 0.1)
