@@ -11,7 +11,6 @@ import itertools
 import json
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -23,7 +22,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from bench.run import GAP_S, SETTLE_S, crier
+from bench.run import GAP_S, SETTLE_S, console, crier
 from bench.texts import LONG, MEDIUM, SHORT
 from bot.settings import load
 from tests.loudspeaker import Ear, Loudspeakers
@@ -114,7 +113,7 @@ async def main() -> None:
             async with crier(env, data_dir) as system, face(data_dir) as client:
                 await system.say("Warming up before we begin.")
                 for number in range(options.rounds):
-                    print(number, idle, busy, sounds_s, bytes_s, file=sys.stderr)
+                    console.print(f"round {number + 1} of {options.rounds}")
                     for length, some in texts.items():
                         text = some[number % len(some)]
                         await asyncio.sleep(SETTLE_S)
