@@ -16,7 +16,7 @@ from enum import IntEnum
 
 from audio.pace import Pace, letters
 from audio.text import sentences
-from audio.types import Chunk
+from audio.types import AFTER_PHONEMES, Chunk
 
 MAX_CHUNK_S = 4.2
 """Kokoro takes 510 phonemes, about 30 s; long before that it costs more memory, 25 MB for each
@@ -293,12 +293,14 @@ class Planner:
 
     def _after_s(self, pace: Pace, words: list[_Word], end: int) -> float:
         """Return how long the context from word number *end* on lasts."""
-        return pace.audio_s(sum(w.letters for w in _context_after(words, end)), self._speed)
+        length = sum(word.letters for word in _context_after(words, end))
+        return pace.audio_s(min(AFTER_PHONEMES, length), self._speed)
 
     def _around_s(self, pace: Pace, before: str, after: str) -> float:
         """Return how much is made around a chunk and cut off."""
         before_s = pace.audio_s(letters(before), self._speed) if before else _LEAD_S
-        return before_s + (pace.audio_s(letters(after), self._speed) if after else _TAIL_S)
+        after_letters = min(AFTER_PHONEMES, letters(after))
+        return before_s + (pace.audio_s(after_letters, self._speed) if after else _TAIL_S)
 
     def _chunk(self, words: list[_Word], first: int, end: int, inside: bool) -> Chunk:
         cut = words[end - 1].cut

@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 
 from audio.models import MODELS, VOICES_FILE, verified_copy, verify
 from audio.phonemes import phonemize
-from audio.types import SAMPLE_RATE_HZ, Chunk, Interrupt, Samples, Sound, SynthesisError, Word
+from audio.types import (
+    AFTER_PHONEMES,
+    SAMPLE_RATE_HZ,
+    Chunk,
+    Interrupt,
+    Samples,
+    Sound,
+    SynthesisError,
+    Word,
+)
 from audio.voices import blend, gain_of
 from audio.words import words
 
@@ -209,6 +218,7 @@ class KokoroVoice:
             self._phonemize(part, lang) if part else ""
             for part in (chunk.before, chunk.text, chunk.after)
         )
+        after = after[:AFTER_PHONEMES].rstrip(" ˈˌ")  # it need not end with a word: nobody hears it
         if not text.strip():
             return _NOTHING, _NOTHING, ()
         if len(before) + len(text) + len(after) + 2 > MAX_PHONEMES:
