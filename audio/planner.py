@@ -18,7 +18,7 @@ from audio.pace import Pace, letters
 from audio.text import sentences
 from audio.types import AFTER_PHONEMES, Chunk
 
-MAX_CHUNK_S = 4.2
+MAX_CHUNK_S = 4.0
 """Kokoro takes 510 phonemes, about 30 s; long before that it costs more memory, 25 MB for each
 second, silence and context included, and no less time. Measured: 3.5 to 5.5 s on two x86 cores."""
 # One word for the plan; a longer one is sliced.
