@@ -282,7 +282,8 @@ def bare_s(chunks: list[Chunk]) -> list[float]:
 def told(log: Path, what: str) -> dict[int, list[dict[str, Any]]]:
     """Return what the bot's log tells of the chunks of each message."""
     found: dict[int, list[dict[str, Any]]] = {}
-    for line in log.read_text().splitlines():
+    parts = sorted(log.parent.glob(f"{log.name}*"), reverse=True)  # crier.log.1 is older
+    for line in "".join(part.read_text() for part in parts).splitlines():
         _, mark, rest = line.partition(f"{what} of message ")
         if mark:
             number, _, fields = rest.partition(": ")
