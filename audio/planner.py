@@ -196,7 +196,9 @@ class Planner:
         spent_s = wait_s = 0.0
         for _ in range(chunks):
             spoken_s = pace.audio_s(chunk.letters, self._speed)
-            spent_s += pace.cost_s(spoken_s + self._around_s(pace, chunk.before, chunk.after))
+            around_s = self._before_s(pace, letters(chunk.before))
+            around_s += self._after_s(pace, letters(chunk.after))
+            spent_s += pace.cost_s(spoken_s + around_s)
             ready_s = spent_s * (1 + pace.spread) + (_READY_S if stored_s else 0.0)
             wait_s = max(wait_s, ready_s - stored_s)
             stored_s += spoken_s + chunk.pause_s
@@ -240,7 +242,8 @@ class Planner:
         hurry: bool,
     ) -> int:
         """Return where the next chunk ends: the number of the word after it."""
-        before_s = self._before_s(pace, words, first) if inside else _LEAD_S
+        context = _context_before(words, first) if inside else []
+        before_s = self._before_s(pace, _length(context))
         b = min(0.9, pace.b * max(1.0, pace.late))
 
         fitting = starting = None
@@ -252,7 +255,8 @@ class Planner:
             if audio_s > MAX_CHUNK_S and starting is not None:
                 break
             whole = word.cut >= Cut.CLAUSE
-            around_s = before_s + (_TAIL_S if whole else self._after_s(pace, words, end))
+            context = [] if whole else _context_after(words, end)
+            around_s = before_s + self._after_s(pace, _length(context))
             cost_s = pace.cost_s(audio_s + around_s)
             # From a chunk of this length on, the next of its kind is ready before this one ends.
             grows_s = pace.cost_s(around_s) / (1 - b) + _MARGIN_S if hurry else _UNHURRIED_S
@@ -277,7 +281,8 @@ class Planner:
         if end == len(words):
             return 0.0  # the next sentence has its own first chunk
         inside = words[end - 1].cut < Cut.CLAUSE
-        around_s = self._before_s(pace, words, end) if inside else _LEAD_S
+        context = _context_before(words, end) if inside else []
+        around_s = self._before_s(pace, _length(context))
         last, length = end, words[end].letters
         while last < len(words) - 1 and words[last].cut < Cut.PHRASE:
             if words[last].cut == Cut.POOR and length > _POOR_AFTER_LETTERS:
@@ -285,26 +290,17 @@ class Planner:
             last += 1
             length += words[last].letters
         inside = words[last].cut < Cut.CLAUSE
-        around_s += self._after_s(pace, words, last + 1) if inside else _TAIL_S
+        context = _context_after(words, last + 1) if inside else []
+        around_s += self._after_s(pace, _length(context))
         return pace.cost_s(pace.audio_s(length, self._speed) + around_s)
 
-    def _before_s(self, pace: Pace, words: list[_Word], first: int) -> float:
-        """Return how long the context before word number *first* lasts."""
-        length = sum(word.letters for word in _context_before(words, first))
-        return _CONTEXT_LEAD_S + pace.audio_s(length, self._speed)
+    def _before_s(self, pace: Pace, length: float) -> float:
+        """Return how long what is made before a chunk lasts: context of *length* letters, or 0."""
+        return _CONTEXT_LEAD_S + pace.audio_s(length, self._speed) if length else _LEAD_S
 
-    def _after_s(self, pace: Pace, words: list[_Word], end: int) -> float:
-        """Return how long the context from word number *end* on lasts."""
-        length = sum(word.letters for word in _context_after(words, end))
-        return pace.audio_s(min(AFTER_PHONEMES, length), self._speed)
-
-    def _around_s(self, pace: Pace, before: str, after: str) -> float:
-        """Return how much is made around a chunk and cut off."""
-        before_s = _LEAD_S
-        if before:
-            before_s = _CONTEXT_LEAD_S + pace.audio_s(letters(before), self._speed)
-        after_letters = min(AFTER_PHONEMES, letters(after))
-        return before_s + (pace.audio_s(after_letters, self._speed) if after else _TAIL_S)
+    def _after_s(self, pace: Pace, length: float) -> float:
+        """Return the same for what is made after it."""
+        return pace.audio_s(min(AFTER_PHONEMES, length), self._speed) if length else _TAIL_S
 
     def _chunk(self, words: list[_Word], first: int, end: int, inside: bool) -> Chunk:
         cut = words[end - 1].cut
@@ -348,6 +344,10 @@ def _without_bare_marks(words: list[_Word]) -> list[_Word]:
         if not any(c.isalnum() for c in word.text):
             words[index] = _Word(word.text, word.letters, min(word.cut, Cut.POOR), word.glued)
     return words
+
+
+def _length(words: list[_Word]) -> float:
+    return sum(word.letters for word in words)
 
 
 def _context_before(words: list[_Word], first: int) -> list[_Word]:
