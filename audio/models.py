@@ -25,7 +25,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import httpx
 
@@ -139,30 +138,34 @@ def verified_copy(path: Path, file: ModelFile, appended: bytes) -> Iterator[Path
         folder = Path(tempfile.gettempdir())
     _remove_old_copies(folder)
     copy = folder / f"{_COPY_PREFIX}{uuid.uuid4().hex}.onnx"
-    digest = hashlib.sha256()
     try:
-        with _open(path) as source, copy.open("xb") as target:
-            while part := source.read(1 << 20):
-                digest.update(part)
-                target.write(part)
-            target.write(appended)
-        if digest.hexdigest() != file.sha256:
+        if _copied(path, copy, appended) != file.sha256:
             raise ModelFileError(_broken(path, "its checksum is wrong"))
         yield copy
-    except OSError as exc:
-        raise ModelFileError(
-            f"{path} is loaded from a copy, which can't be made in {folder}: "
-            f"{exc.strerror or exc}. Make {file.size_bytes >> 20} MB of room there."
-        ) from exc
     finally:
         copy.unlink(missing_ok=True)
 
 
-def _open(path: Path) -> IO[bytes]:
+def _copied(path: Path, copy: Path, appended: bytes) -> str:
+    """Copy a file with something appended; return the SHA-256 of what was there before."""
     try:
-        return path.open("rb")
+        source = path.open("rb")
     except OSError as exc:
         raise ModelFileError(_broken(path, exc.strerror or str(exc))) from exc
+    digest = hashlib.sha256()
+    try:
+        with source, copy.open("xb") as target:
+            while part := source.read(1 << 20):
+                digest.update(part)
+                target.write(part)
+            target.write(appended)
+    except OSError as exc:
+        size_bytes = path.stat().st_size
+        raise ModelFileError(
+            f"{path} is loaded from a copy, which can't be made in {copy.parent}: "
+            f"{exc.strerror or exc}. Make {size_bytes >> 20} MB of room there."
+        ) from exc
+    return digest.hexdigest()
 
 
 def _remove_old_copies(folder: Path) -> None:
