@@ -57,13 +57,13 @@ async def many(system: Crier, speakers: Loudspeakers, count: int) -> None:
     inside_s: list[float] = []
     between_s: list[float] = []
     memory_mb: dict[int, float] = {}
+    ends_s: list[float] = []
+
+    async def hear(message: int) -> None:
+        await system.heard(message)
+        ends_s.append(time.monotonic())
+
     for begin in range(0, count, BATCH):
-        ends_s: list[float] = []
-
-        async def hear(message: int, ends_s: list[float] = ends_s) -> None:
-            await system.heard(message)
-            ends_s.append(time.monotonic())
-
         with speakers.listen("speaker_a") as ear:
             began_s = time.monotonic()
             for number, text in enumerate(texts[begin : begin + BATCH], begin + 1):

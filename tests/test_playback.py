@@ -1,5 +1,8 @@
 """When a sentence has been heard, whatever its device tells."""
 
+import queue
+import threading
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import cast
 
@@ -7,8 +10,9 @@ import numpy as np
 import pytest
 
 from audio import playback
+from audio.pipeline import SpeechPipeline
 from audio.playback import Job, Piece, Playback, Speaker
-from audio.types import SAMPLE_RATE_HZ, Chunk, Utterance
+from audio.types import SAMPLE_RATE_HZ, Chunk, Ended, Fact, Interrupt, Outcome, Sound, Utterance
 
 
 class Stalling:
@@ -96,6 +100,54 @@ def test_what_seems_over_is_heard_before_it_is_cut_off(clock: SimpleNamespace) -
     assert 0 < playing.soon_sure_s() < 0.25
 
     assert [piece.chunk.sentence for piece in playing.heard_by_now()] == [0]
+
+
+class Beeping:
+    """A voice that says a second of something, whatever it is given."""
+
+    def load(self) -> None: ...
+
+    def synthesize(self, _c: Chunk, _v: str, _s: float, _l: str, _i: Interrupt) -> Sound:
+        return Sound(np.ones(SAMPLE_RATE_HZ, np.float32))
+
+
+@pytest.mark.parametrize("end", [SpeechPipeline.abort, SpeechPipeline.skip])
+def test_what_was_heard_is_told_as_heard_though_it_is_ended(
+    clock: SimpleNamespace, end: Callable[[SpeechPipeline], None]
+) -> None:
+    """A /stop or /skip just after the last word comes too late for that message."""
+    written, ended = threading.Event(), queue.SimpleQueue[Ended]()
+
+    class Padded(Stalling):
+        poll_s = 0.001
+
+        def pad(self) -> None:
+            self.written_frames = 2 * SAMPLE_RATE_HZ
+            written.set()
+
+        def shutdown(self) -> None: ...
+        def take_files(self) -> tuple[str, ...]:
+            return ()
+
+        def inaudible(self) -> str:
+            return ""
+
+    def on_fact(fact: Fact) -> None:
+        if isinstance(fact, Ended):
+            ended.put(fact)
+
+    speaker = Padded()
+    pipeline = SpeechPipeline(Beeping(), cast("Speaker", speaker), on_fact)
+    pipeline.start()
+    pipeline.say(Utterance(1, "Hello.", "af_heart", 1.0, "en-us"))
+    assert written.wait(5)
+    clock.now_s += 10
+    speaker.played_frames = int(1.05 * SAMPLE_RATE_HZ)
+
+    end(pipeline)
+
+    assert ended.get(timeout=5).outcome is Outcome.HEARD
+    pipeline.close().result(5)
 
 
 def test_a_pause_believes_a_device_no_more_than_it_can_tell(clock: SimpleNamespace) -> None:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from audio.models import VOICES_FILE
+from audio.pace import Pace, letters
+from audio.planner import Planner
 from audio.types import (
     SAMPLE_RATE_HZ,
     Chunk,
@@ -19,6 +21,7 @@ from audio.types import (
 )
 from audio.voice import FADE_FRAMES, KokoroVoice, _Phrases, fade_edges
 from audio.voices import LANGUAGES, VOICES, check_voice, language_of
+from bench.texts import LONG
 
 TEXT = "The kettle is on, and the cat has eaten the butter."
 
@@ -141,6 +144,36 @@ def test_context_is_spoken_along_and_cut_off(voice: KokoroVoice) -> None:
 
     assert inside.raw_s > len(inside.samples) / SAMPLE_RATE_HZ + 0.4
     assert len(inside.samples) == pytest.approx(len(plain.samples), rel=0.2)
+
+
+def test_of_what_follows_only_the_beginning_is_spoken_along(voice: KokoroVoice) -> None:
+    """How a long word goes on that nobody hears changes nothing, and costs nothing."""
+    text = "the cat has eaten the butter"
+    sentence = f"{text} notwithstanding everybody's objections."
+    long, longer = (
+        synthesize(voice, text, after=after, sentence=sentence)
+        for after in ("notwithstanding", "notwithstanding everybody's objections")
+    )
+
+    assert longer.raw_s == long.raw_s
+    assert np.array_equal(longer.samples, long.samples)
+
+
+def test_the_planner_knows_what_is_made_around_a_chunk(voice: KokoroVoice) -> None:
+    """What is spoken along takes about as long as was planned."""
+    text = LONG[0].partition(".")[0] + "."
+    planner, pace = Planner(text, "en-us", 1.0), Pace()
+    planner.next(pace, 0.0)
+    wrong_s = []
+    while not planner.done:
+        chunk = planner.next(pace, 1.0)
+        sound = voice.synthesize(chunk, "af_heart", 1.0, "en-us", Interrupt())
+        made_s = sound.raw_s - len(sound.samples) / SAMPLE_RATE_HZ
+        planned_s = planner._before_s(pace, letters(chunk.before))
+        planned_s += planner._after_s(pace, letters(chunk.after))
+        wrong_s.append(made_s - planned_s)
+
+    assert abs(np.mean(wrong_s)) < 0.15, wrong_s
 
 
 def test_chunks_joined_with_context_last_as_long_as_the_whole(voice: KokoroVoice) -> None:
