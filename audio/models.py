@@ -124,8 +124,8 @@ def verify(path: Path, file: ModelFile) -> None:
 
 
 @contextlib.contextmanager
-def verified_copy(path: Path, file: ModelFile, appended: bytes) -> Iterator[Path]:
-    """Copy *path* for the while of a `with`, check what was copied, and append to it.
+def verified_copy(path: Path, file: ModelFile, change: Callable[[Path], None]) -> Iterator[Path]:
+    """Copy *path* for the while of a `with`, check what was copied, and have it changed.
 
     Little of it is in memory at a time. The copy lies beside *path*, where there was room to fetch
     it, or in the folder for temporary files where nothing can be written there.
@@ -139,32 +139,38 @@ def verified_copy(path: Path, file: ModelFile, appended: bytes) -> Iterator[Path
     _remove_old_copies(folder)
     copy = folder / f"{_COPY_PREFIX}{uuid.uuid4().hex}.onnx"
     try:
-        if _copied(path, copy, appended) != file.sha256:
+        try:
+            digest = _copied(path, copy)
+            if digest == file.sha256:
+                change(copy)
+        except OSError as exc:
+            raise ModelFileError(
+                f"{path} is loaded from a copy, which can't be made in {folder}: "
+                f"{exc.strerror or exc}. Make {file.size_bytes >> 20} MB of room there."
+            ) from exc
+        if digest != file.sha256:
             raise ModelFileError(_broken(path, "its checksum is wrong"))
         yield copy
     finally:
         copy.unlink(missing_ok=True)
 
 
-def _copied(path: Path, copy: Path, appended: bytes) -> str:
-    """Copy a file with something appended; return the SHA-256 of what was there before."""
+def _copied(path: Path, copy: Path) -> str:
+    """Copy a file; return its SHA-256.
+
+    Raises:
+        ModelFileError: *path* can't be read.
+        OSError: *copy* can't be written.
+    """
     try:
         source = path.open("rb")
     except OSError as exc:
         raise ModelFileError(_broken(path, exc.strerror or str(exc))) from exc
     digest = hashlib.sha256()
-    try:
-        with source, copy.open("xb") as target:
-            while part := source.read(1 << 20):
-                digest.update(part)
-                target.write(part)
-            target.write(appended)
-    except OSError as exc:
-        size_bytes = path.stat().st_size
-        raise ModelFileError(
-            f"{path} is loaded from a copy, which can't be made in {copy.parent}: "
-            f"{exc.strerror or exc}. Make {size_bytes >> 20} MB of room there."
-        ) from exc
+    with source, copy.open("xb") as target:
+        while part := source.read(1 << 20):
+            digest.update(part)
+            target.write(part)
     return digest.hexdigest()
 
 

@@ -1,7 +1,8 @@
 """How fast this machine speaks: the running estimate that the planner plans with. Pure.
 
-Synthesis takes ``a + b x seconds of sound``; a text has a length in letters, and a letter lasts a
-while. All three are learned from every chunk and kept between runs.
+Synthesis takes ``a + b x seconds of speech``, where *a* is what is read and made around it. A text
+has a length in letters, and a letter lasts a while. All three are learned from every chunk and kept
+between runs.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -11,7 +12,7 @@ from typing import Any, Self
 # machine that becomes busy is noticed within a message.
 _MEMORY = 0.92
 # Before anything was learned: two x86 cores, int8. A faster machine learns better in one message.
-_A_S, _B, _S_PER_LETTER = 0.02, 0.4, 0.05
+_A_S, _B, _S_PER_LETTER = 0.2, 0.35, 0.05
 # What these beginnings weigh against real chunks.
 _WEIGHT = 3.0
 _LETTERS = 60.0
@@ -38,7 +39,7 @@ class Pace:
 
     @property
     def b(self) -> float:
-        """Seconds of synthesis for each second of sound."""
+        """Seconds of synthesis for each second of speech."""
         spread = self.n * self.xx - self.x * self.x
         slope = (self.n * self.xy - self.x * self.y) / spread if spread > 1e-9 else 0.0  # noqa: PLR2004
         # Chunks of one length say nothing about the slope; then all of it is put down to b.
@@ -49,27 +50,24 @@ class Pace:
         """Seconds of synthesis for each chunk, whatever its length."""
         return max(0.0, (self.y - self.b * self.x) / self.n)
 
-    def cost_s(self, raw_s: float) -> float:
-        """Return how long the synthesis of *raw_s* seconds of sound will take."""
-        return (self.a_s + self.b * raw_s) * max(1.0, self.late)
+    def cost_s(self, spoken_s: float) -> float:
+        """Return how long the synthesis of *spoken_s* seconds of speech will take."""
+        return (self.a_s + self.b * spoken_s) * max(1.0, self.late)
 
     def audio_s(self, letters: float, speed: float) -> float:
         """Return how long a text of that length lasts, silence around it excluded."""
         return letters * self.letters_s / self.letters / speed
 
-    def after(
-        self, *, letters: float, speed: float, spoken_s: float, raw_s: float, took_s: float
-    ) -> Self:
+    def after(self, *, letters: float, speed: float, spoken_s: float, took_s: float) -> Self:
         """Return what is known after one more chunk.
 
         Args:
             letters: the length of its text, as `letters` counts.
             speed: at which it was spoken.
             spoken_s: how long its words last.
-            raw_s: how much sound the model made, silence around them and context included.
             took_s: how long that took.
         """
-        expected_s = self.a_s + self.b * raw_s
+        expected_s = self.a_s + self.b * spoken_s
         late, spread = self.late, self.spread
         if expected_s > 0:
             spread = 0.8 * spread + 0.2 * abs(took_s / expected_s / late - 1)
@@ -80,10 +78,10 @@ class Pace:
         return replace(
             self,
             n=keep * self.n + 1,
-            x=keep * self.x + raw_s,
+            x=keep * self.x + spoken_s,
             y=keep * self.y + took_s,
-            xx=keep * self.xx + raw_s * raw_s,
-            xy=keep * self.xy + raw_s * took_s,
+            xx=keep * self.xx + spoken_s * spoken_s,
+            xy=keep * self.xy + spoken_s * took_s,
             letters=keep * self.letters + letters,
             letters_s=keep * self.letters_s + spoken_s * speed,
             late=min(4.0, max(1.0, late)),

@@ -280,7 +280,6 @@ class Synthesis:
                 letters=work.chunk.letters,
                 speed=speed,
                 spoken_s=len(sound.samples) / SAMPLE_RATE_HZ,
-                raw_s=sound.raw_s,
                 took_s=sound.took_s,
             )
 

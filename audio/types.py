@@ -114,12 +114,6 @@ class Utterance:
     """It comes next, after the sentence that sounds; what it interrupts goes on behind it."""
 
 
-AFTER_PHONEMES = 8
-"""Of what follows a cut. With two whole words the word before it is as long as in the sentence said
-whole (x 1.08) and its pitch falls by 1.0 semitone; with so many phonemes x 1.11 and 1.0, with one
-short word x 1.15 and 2.0, with none x 1.66. Measured: medians of 40 sentences."""
-
-
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """What the model is given at once."""
@@ -127,9 +121,9 @@ class Chunk:
     text: str
     """What shall be heard of it."""
     before: str
-    """A word or two that come before, to be spoken along and cut off; empty after punctuation."""
+    """Some words that come before, to be read along and not spoken; empty after punctuation."""
     after: str
-    """The same for what follows, of which `AFTER_PHONEMES` are spoken along."""
+    """The same for what follows."""
     sentence: int
     """The sentence that it belongs to, counted from 0."""
     ends_sentence: bool
@@ -157,8 +151,6 @@ class Sound:
 
     samples: Samples
     """What shall be heard: silence and context around it cut off."""
-    raw_s: float = 0.0
-    """How much sound the model made for it, in seconds."""
     took_s: float = 0.0
     """How long the model took; 0 where it was kept from an earlier time."""
     words: tuple[Word, ...] = ()

@@ -51,7 +51,7 @@ class ToneVoice:
         time.sleep(took_s)
         if ended[0]:
             raise SynthesisError("interrupted")
-        return Sound(samples, len(samples) / SAMPLE_RATE_HZ + 0.6, took_s, _words(chunk.text))
+        return Sound(samples, took_s, _words(chunk.text))
 
 
 def _words(text: str) -> tuple[Word, ...]:
