@@ -36,6 +36,8 @@ class Pace:
     """How many times longer than estimated the latest chunks took: above 1 on a busy machine."""
     spread: float = 0.05
     """By what share of it the latest chunks missed their estimate."""
+    cold: float = 1.2
+    """How many times longer the first chunk after a rest takes: caches are cold, cores are slow."""
 
     @property
     def b(self) -> float:
@@ -58,7 +60,15 @@ class Pace:
         """Return how long a text of that length lasts, silence around it excluded."""
         return letters * self.letters_s / self.letters / speed
 
-    def after(self, *, letters: float, speed: float, spoken_s: float, took_s: float) -> Self:
+    def after(
+        self,
+        *,
+        letters: float,
+        speed: float,
+        spoken_s: float,
+        took_s: float,
+        rested: bool = False,
+    ) -> Self:
         """Return what is known after one more chunk.
 
         Args:
@@ -66,8 +76,13 @@ class Pace:
             speed: at which it was spoken.
             spoken_s: how long its words last.
             took_s: how long that took.
+            rested: nothing was made for a while before it, so that the next will be faster.
         """
         expected_s = self.a_s + self.b * spoken_s
+        cold = self.cold
+        if rested and expected_s > 0:
+            cold = min(2.0, max(1.0, 0.8 * cold + 0.2 * took_s / expected_s))
+            took_s /= self.cold
         late, spread = self.late, self.spread
         if expected_s > 0:
             spread = 0.8 * spread + 0.2 * abs(took_s / expected_s / late - 1)
@@ -86,6 +101,7 @@ class Pace:
             letters_s=keep * self.letters_s + spoken_s * speed,
             late=min(4.0, max(1.0, late)),
             spread=min(0.5, spread),
+            cold=cold,
         )
 
     def to_dict(self) -> dict[str, float]:
@@ -98,6 +114,7 @@ class Pace:
         try:
             pace = cls(**{str(name): float(value) for name, value in values.items()})
             plausible = 0 < pace.b < 100 and 0 <= pace.a_s < 100 and pace.letters > 0  # noqa: PLR2004
+            plausible = plausible and 1 <= pace.cold <= 2  # noqa: PLR2004
         except (AttributeError, TypeError, ValueError, ZeroDivisionError):
             return cls()
         return replace(pace, late=1.0) if plausible else cls()

@@ -220,7 +220,23 @@ def test_pace_learns_and_can_be_kept() -> None:
     assert Pace.from_dict(pace.to_dict()).b == pytest.approx(pace.b)
 
 
-@pytest.mark.parametrize("kept", [None, [], {}, {"n": "x"}, {"n": 0}, {"b": 1}, {"x": -5.0}])
+def test_a_cold_start_says_little_of_the_next_chunk() -> None:
+    """What takes longer after each rest does not make the machine seem busy, and is learned."""
+    pace = Pace()
+    for _ in range(8):
+        pace = pace.after(letters=20, speed=1, spoken_s=1, took_s=0.4 * 1.5, rested=True)
+        for spoken_s in (2.0, 3.0, 4.0):
+            took_s = 0.1 + 0.3 * spoken_s
+            pace = pace.after(letters=20 * spoken_s, speed=1, spoken_s=spoken_s, took_s=took_s)
+    pace = pace.after(letters=20, speed=1, spoken_s=1, took_s=0.4 * 1.5, rested=True)
+
+    assert pace.late < 1.1
+    assert pace.cost_s(2.0) == pytest.approx(0.7, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "kept", [None, [], {}, {"n": "x"}, {"n": 0}, {"b": 1}, {"x": -5.0}, {"cold": 0}]
+)
 def test_a_damaged_pace_is_forgotten(kept: object) -> None:
     """What can't be an estimate is not used."""
     assert Pace.from_dict(kept) == Pace()
