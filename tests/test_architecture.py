@@ -21,8 +21,10 @@ MAY_IMPORT = {
     "audio/coreaudio.py": set(),
     "audio/audibility.py": {"audio.coreaudio"},
     "audio/models.py": {"audio.types", "httpx"},
+    "audio/graph.py": set(),
     "audio/phonemes.py": {"cn2an", "jieba", "misaki"},
     "audio/voice.py": {
+        "audio.graph",
         "audio.models",
         "audio.phonemes",
         "audio.types",
