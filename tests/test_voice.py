@@ -162,6 +162,27 @@ def test_context_costs_no_sound(voice: KokoroVoice, caplog: pytest.LogCaptureFix
     assert 0.1 < made_s(caplog) - len(sound.samples) / SAMPLE_RATE_HZ < 0.6
 
 
+def test_the_end_of_a_sentence_after_a_cut_is_heard_whole(voice: KokoroVoice) -> None:
+    """No crack at a cut is taken for the loudest sound, beside which the last words are silence."""
+    before, end = "The ferry leaves at seven", "in the morning, and it comes back late at night."
+    whole, part = (
+        voice.synthesize(
+            Chunk(
+                *(text, context, "", 0),
+                ends_sentence=True,
+                pause_s=0,
+                letters=len(text),
+                sentence_letters=len(f"{before} {end}"),
+            ),
+            *("af_alloy", 1.0, "en-us", Interrupt()),
+        )
+        for text, context in [(f"{before} {end}", ""), (end, before)]
+    )
+
+    said_s = whole.words[-1].end_s - whole.words[5].start_s
+    assert len(part.samples) / SAMPLE_RATE_HZ == pytest.approx(said_s, rel=0.1)
+
+
 @pytest.mark.parametrize("wrong", [b"/encoder/Other_output_0", b"/encoder/Range_output_0"])
 def test_a_graph_without_the_known_names_is_spoken_whole(
     wrong: bytes,
