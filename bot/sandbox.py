@@ -237,7 +237,7 @@ class Sandbox:
             app, log_config=None, lifespan="off", timeout_graceful_shutdown=1, access_log=False
         )
         server = _QuietServer(config)
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         listener.listen(128)
