@@ -41,17 +41,18 @@ def change_graph(path: Path, *, window: bool = True) -> None:
     """
     with path.open("r+b") as file:
         with mmap.mmap(file.fileno(), 0) as content:
-            outputs = (_ENCODED, _PITCH, _ENERGY)
-            places = [content.find(_output(name)) for name in outputs]
-            window = window and all(
-                place >= 0 and content.find(_output(name), place + 1) < 0
-                for name, place in zip(outputs, places, strict=True)
-            )
-            if window:
-                for name, place in zip(outputs, places, strict=True):
-                    content[place : place + len(_output(name))] = _output(_renamed(name))
+            places = {name: _only_place(content, name) for name in (_ENCODED, _PITCH, _ENERGY)}
+            window = window and min(places.values()) >= 0
+            for name, place in places.items() if window else ():
+                content[place : place + len(_output(name))] = _output(_renamed(name))
         file.seek(0, 2)
         file.write(_field(7, _durations() + (_window() if window else b"")))
+
+
+def _only_place(content: mmap.mmap, name: bytes) -> int:
+    """Return where the node that makes *name* says so; -1 if none does, or several."""
+    place = content.find(_output(name))
+    return place if content.find(_output(name), place + 1) < 0 else -1
 
 
 def _output(name: bytes) -> bytes:

@@ -140,26 +140,23 @@ def verified_copy(path: Path, file: ModelFile, change: Callable[[Path], None]) -
     copy = folder / f"{_COPY_PREFIX}{uuid.uuid4().hex}.onnx"
     try:
         try:
-            digest = _copied(path, copy)
-            if digest == file.sha256:
-                change(copy)
+            _copy(path, copy, file)
+            change(copy)
         except OSError as exc:
             raise ModelFileError(
                 f"{path} is loaded from a copy, which can't be made in {folder}: "
                 f"{exc.strerror or exc}. Make {file.size_bytes >> 20} MB of room there."
             ) from exc
-        if digest != file.sha256:
-            raise ModelFileError(_broken(path, "its checksum is wrong"))
         yield copy
     finally:
         copy.unlink(missing_ok=True)
 
 
-def _copied(path: Path, copy: Path) -> str:
-    """Copy a file; return its SHA-256.
+def _copy(path: Path, copy: Path, file: ModelFile) -> None:
+    """Copy *path* and check what was copied.
 
     Raises:
-        ModelFileError: *path* can't be read.
+        ModelFileError: *path* can't be read, or is not *file*.
         OSError: *copy* can't be written.
     """
     try:
@@ -171,7 +168,8 @@ def _copied(path: Path, copy: Path) -> str:
         while part := source.read(1 << 20):
             digest.update(part)
             target.write(part)
-    return digest.hexdigest()
+    if digest.hexdigest() != file.sha256:
+        raise ModelFileError(_broken(path, "its checksum is wrong"))
 
 
 def _remove_old_copies(folder: Path) -> None:

@@ -20,7 +20,7 @@ from audio.types import Chunk
 
 MAX_CHUNK_S = 4.0
 """Kokoro takes 510 phonemes, about 30 s; long before that it costs more memory, 25 MB for each
-second, silence and context included, and no less time. Measured: 3.5 to 5.5 s on two x86 cores."""
+second of it, and no less time. Measured: 3.5 to 5.5 s on two x86 cores."""
 # One word for the plan; a longer one is sliced.
 _MAX_WORD_LETTERS = 60.0
 

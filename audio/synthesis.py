@@ -7,6 +7,7 @@ own calls of the voice.
 
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -95,7 +96,7 @@ class Synthesis:
         self._on_answer = on_answer
         self._on_end = on_end
         self._work: Work | None = None
-        self._made_at_s = 0.0  # when the last synthesis ended
+        self._made_at_s = -math.inf  # when the last synthesis ended
         self._rested = True
         """Whether nothing had been made for a while when the one in flight began."""
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="synthesis")
@@ -147,6 +148,7 @@ class Synthesis:
         if self._work is not None:
             self._work.interrupt.set()
             self._work = None
+            self._made_at_s = time.monotonic()
 
     def _in_turn(self) -> list[Job]:
         """Return the utterances in the order in which they need the voice."""
@@ -251,7 +253,6 @@ class Synthesis:
         if work is not self._work:
             return  # it gave way, or was stopped
         self._work = None
-        self._made_at_s = time.monotonic()
         if isinstance(sound, Sound):
             self._learn(work, sound)
         elif not isinstance(sound, AudioError):
@@ -284,6 +285,7 @@ class Synthesis:
         job = work.job
         speed = (job.order.utterance if isinstance(job, Rendering) else job.order).speed
         if sound.took_s:
+            self._made_at_s = time.monotonic()
             self._pace = self._pace.after(
                 letters=work.chunk.letters,
                 speed=speed,

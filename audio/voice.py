@@ -1,4 +1,4 @@
-"""Chunk -> samples. The only file that knows Kokoro and onnxruntime.
+"""Chunk -> samples. The only file that knows onnxruntime, and with audio/graph.py Kokoro.
 
 Everything here runs on the synthesis thread.
 """
@@ -63,8 +63,8 @@ _TOKENS = ("tokens", "input_ids")
 # What is made around the phonemes that are heard. A first consonant begins up to 9 frames before
 # its phoneme, a last one ends up to 3 frames after it. Measured: 6 texts, 13 voices.
 _LEAD_WINDOW_FRAMES, _TAIL_WINDOW_FRAMES = 10, 6
-# At the edge of a window that begins within a word the decoder makes a crack of up to 100 times the
-# loudest sound, one frame long.
+# Where a window begins within a sentence the decoder makes a crack of up to 100 times the loudest
+# sound, one frame long; not where it ends. Measured: 7 voices, 5 windows.
 _CRACK_SAMPLES = 2 * FRAME_SAMPLES
 
 
@@ -107,8 +107,9 @@ class _Session:
         heard = _within(duration.ravel(), first, end)
         if audio.size != FRAME_SAMPLES * heard.sum():
             raise ValueError(f"{audio.size} samples for {heard.sum()} frames")
-        audio = audio.ravel().copy()
-        audio[:_CRACK_SAMPLES] = audio[-_CRACK_SAMPLES:] = 0
+        if before:
+            audio = audio.ravel().copy()  # onnxruntime's memory
+            audio[:_CRACK_SAMPLES] = 0
         return [audio, heard]
 
 
