@@ -35,24 +35,26 @@ _INT = 2  # AttributeProto.AttributeType
 
 
 def change_graph(path: Path, *, window: bool = True) -> None:
-    """Have the graph in a file report the durations, and take a `WINDOW` if that can be added.
+    """Have the graph in a file report the durations, and take a `WINDOW`.
 
-    It can't where an export has other names; then it makes all of the sound.
+    Raises:
+        LookupError: no window can be added, since the export has other names.
     """
     with path.open("r+b") as file:
         with mmap.mmap(file.fileno(), 0) as content:
-            places = {name: _only_place(content, name) for name in (_ENCODED, _PITCH, _ENERGY)}
-            window = window and min(places.values()) >= 0
-            for name, place in places.items() if window else ():
+            for name in (_ENCODED, _PITCH, _ENERGY) if window else ():
+                place = _only_place(content, name)
                 content[place : place + len(_output(name))] = _output(_renamed(name))
         file.seek(0, 2)
         file.write(_field(7, _durations() + (_window() if window else b"")))
 
 
 def _only_place(content: mmap.mmap, name: bytes) -> int:
-    """Return where the node that makes *name* says so; -1 if none does, or several."""
+    """Return where the node that makes *name* says so."""
     place = content.find(_output(name))
-    return place if content.find(_output(name), place + 1) < 0 else -1
+    if place < 0 or content.find(_output(name), place + 1) >= 0:
+        raise LookupError(name)
+    return place
 
 
 def _output(name: bytes) -> bytes:

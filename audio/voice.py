@@ -153,7 +153,7 @@ class KokoroVoice:
             self._start(window=True)
         except ModelFileError:
             raise
-        except Exception:  # noqa: BLE001  # onnxruntime has a dozen, where a graph is another one
+        except Exception:  # noqa: BLE001  # LookupError, and onnxruntime has a dozen of its own
             log.warning("The model makes all of the sound around a chunk, which takes longer.")
             self._start(window=False)
         log.info("Voice ready: %s", MODELS[self._kind].name)

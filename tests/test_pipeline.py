@@ -16,6 +16,7 @@ from audio.pipeline import SpeechPipeline
 from audio.planner import Planner
 from audio.speaker import PortAudioSpeaker
 from audio.types import (
+    SAMPLE_RATE_HZ,
     AudioError,
     Chunk,
     Ended,
@@ -257,6 +258,40 @@ def test_a_failing_chunk_fails_its_utterance_only(loudspeakers: Loudspeakers, fa
     assert bad.reason == "It will not be said."
     assert worse.id == 1
     assert end.outcome is Outcome.HEARD
+
+
+def test_only_what_follows_a_rest_counts_as_cold(tmp_path: Path, facts: Facts) -> None:
+    """Of two that come at once, the second is no cold start; nor is it one right after a stop."""
+
+    class Steady:
+        def load(self) -> None:
+            pass
+
+        def synthesize(
+            self, chunk: Chunk, voice: str, speed: float, lang: str, interrupt: Interrupt
+        ) -> Sound:
+            del voice, speed, lang, interrupt
+            if "never" in chunk.text:
+                making.set()
+                stopped.wait(5)
+            return Sound(np.full(SAMPLE_RATE_HZ, 0.1, np.float32), took_s=1.2)
+
+    making, stopped, kept = threading.Event(), threading.Event(), list[Pace]()
+    pipeline = SpeechPipeline(Steady(), WavSpeaker(tmp_path), facts, keep_pace=kept.append)
+    pipeline.start()
+    pipeline.say(order(1, "One."))
+    pipeline.say(order(2, "Two."))
+    facts.end_of(2)
+    pipeline.say(order(3, "This is never heard."))
+    assert making.wait(5)
+    pipeline.abort()
+    pipeline.say(order(4, "Four."))
+    stopped.set()
+    facts.end_of(4)
+    pipeline.close().result(5)
+
+    once = Pace().after(letters=5, speed=1, spoken_s=1, took_s=1.2, rested=True)
+    assert kept[-1].cold == once.cold
 
 
 def test_devices_are_told_by_the_audio_thread(pipeline: SpeechPipeline) -> None:

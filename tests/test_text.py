@@ -154,6 +154,19 @@ def test_cuts_fall_before_a_phrase_and_take_context_along() -> None:
         assert chunk.text.endswith(following.before.split()[-1])
 
 
+def test_enough_is_taken_along_on_each_side_of_a_cut() -> None:
+    """With 30 letters the words at a cut keep their length, with one word they don't."""
+    words = ("we walked along the river and over the bridge " * 6).split()
+    chunks = plan(" ".join(words))
+    first = 0
+
+    for chunk in chunks:
+        last = first + len(chunk.text.split())
+        for context, all_of_it in ((chunk.before, words[:first]), (chunk.after, words[last:])):
+            assert len(context) >= min(30, len(" ".join(all_of_it)))
+        first = last
+
+
 def test_joins_at_punctuation_need_no_context() -> None:
     """After a comma or a full stop the model may begin anew."""
     chunks = plan(
