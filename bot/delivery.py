@@ -97,6 +97,7 @@ class Delivery:
         self._settings = settings
         self._bot_id = bot_id
         self._under_way: dict[int, Message] = {}
+        self._stopped: dict[int, Message] = {}  # the pipeline has yet to say so
         self._facts: asyncio.Queue[Fact] = asyncio.Queue()
         self._told_held: set[int] = set()  # chats that know why nothing sounds
         self._offers: dict[int, asyncio.TimerHandle] = {}  # by chat
@@ -364,6 +365,9 @@ class Delivery:
     async def stop(self) -> None:
         """Fall silent and forget what waits, also where the audio thread is past listening."""
         self._pipeline.abort()
+        # At once, so that a second stop does not count them again.
+        self._stopped |= self._under_way
+        self._under_way.clear()
         self._keeping.clear()
         kept, self._kept = list(self._kept.values()), {}
         try:
@@ -449,7 +453,7 @@ class Delivery:
         """Turn facts into records and receipts until cancelled."""
         while True:
             fact = await self._facts.get()
-            message = self._under_way.get(fact.id)
+            message = self._under_way.get(fact.id) or self._stopped.get(fact.id)
             try:
                 if message is not None and isinstance(fact, Ended) and fact.id in self._keeping:
                     await self._keep_after_all(message, fact)
@@ -483,7 +487,8 @@ class Delivery:
 
     def _leave(self, message: Message, *, heard: bool) -> None:
         """Count a message as ended."""
-        del self._under_way[message.id]
+        self._under_way.pop(message.id, None)
+        self._stopped.pop(message.id, None)
         self._keeping.discard(message.id)
         burst = self._bursts.get(message.chat_id)
         if burst is None:
