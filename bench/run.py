@@ -413,8 +413,8 @@ async def main() -> None:
         "machine": machine,
         "results": [asdict(r) for r in results],
         "more": more,
-        "buffer": sounds[first_long + rounds["785"] - 1],
-        "buffer_ends_s": ours.spoken["785"][-1].end_s,
+        "buffer": sounds[first_long],
+        "buffer_ends_s": ours.spoken["785"][0].end_s,
     }
     (HERE / "results.json").write_text(json.dumps(everything, indent=1) + "\n")
     subprocess.run([python, HERE / "plot.py", HERE / "results.json"], check=True)  # noqa: ASYNC221

@@ -2,8 +2,6 @@
 
 # Words of one length, so that every round has a text of its own.
 _FIRST = ("Dinner", "Supper", "Coffee", "Brunch", "Shower")
-_SECOND = ("committee", "newspaper", "directors", "secretary", "residents")
-_PAPERS = ("letter", "report", "speech", "answer", "advert")
 
 # Unsaid before, and as long: what is sent right after /stop.
 AFTER_STOP = tuple(
@@ -13,37 +11,50 @@ AFTER_STOP = tuple(
 
 SHORT = tuple(f"{word} is ready." for word in _FIRST)
 
-MEDIUM = tuple(
-    f"The {word} has come early today. Please put the shopping into the kitchen, close the windows "
-    "before it rains, and give the cat her food; we shall be home at about seven, perhaps later."
-    for word in _SECOND
+# Every clause of these has a word of its own in each round, since Crier keeps what it has said.
+_MEDIUM = (
+    "The {0} has come early today. Please put the {1} into the kitchen, close the {2} before it "
+    "rains, and give the {3} her food; we shall be home at about {4}, and perhaps later."
 )
-
-# Every sentence of it has a word of its own in each round, since Crier keeps what it has said.
-LONG = tuple(
-    f"Although the {word} had promised in their first {paper} that nothing would be decided before "
-    "the summer holidays had come to an end and everybody had returned from the mountains the new "
-    "timetable of the ferry was printed on the continuous roll of paper. "
-    f"{nobody} had expected it. The {warm} master, who has finished his work at noon for thirty "
-    f"years, said so. Then he went home, ate his {soup} and slept until the evening; the ferry "
-    f"left without him, as it always does on {day}s. People waited on the {pier}, looked at the "
-    f"water, and began to talk about the {price}, about the price of fish, and about the letter. "
-    f"In the end a {boy} ran up the hill and brought the old timetable back, which everybody could "
-    f"read, and the {small} boats sailed again as they had always done before all of that."
-    for word, paper, nobody, warm, soup, day, pier, price, boy, small in zip(
-        _SECOND,
-        _PAPERS,
-        ("Nobody", "No man", "No one", "No boy", "Nobody"),
-        ("harbour", "station", "village", "concert", "weather"),
-        ("soup", "meat", "fish", "rice", "cake"),
-        ("Monday", "Friday", "Sunday", "Monday", "Friday"),
-        ("pier", "quay", "road", "hill", "dock"),
-        ("weather", "traffic", "cooking", "holiday", "harvest"),
-        ("boy", "man", "cat", "dog", "hen"),
-        ("small", "white", "green", "black", "great"),
-        strict=True,
+MEDIUM = tuple(
+    _MEDIUM.format(*words.split())
+    for words in (
+        "committee shopping windows cat seven",
+        "newspaper packages hatches dog eight",
+        "directors potatoes garages pig three",
+        "secretary tomatoes parasol hen noon",
+        "residents biscuits sunroof cow nine",
     )
 )
+
+_LONG = (
+    "Although the {0} had promised in their first {1} that nothing would be decided before the {2} "
+    "holidays had come to an end and everybody had returned from the {3} the new timetable of the "
+    "ferry was {4} on the continuous roll of paper. {5} had expected it. The {6} master, who has "
+    "finished his work at noon for {7} years, said so. Then he went home, ate his {8} and slept "
+    "until the {9}; the ferry left without him, as it always does on {10}. People waited on the "
+    "{11}, looked at the {12}, and began to talk about the {13}, about the price of {14}, and "
+    "about the {1}. In the end a {15} ran up the hill and brought the old {16} back, which "
+    "everybody could {17}, and the {18} boats sailed again as they had always done before all of "
+    "that."
+)
+_LONG_WORDS = """
+    committee letter summer mountains printed Nobody harbour thirty soup evening Mondays
+    pier water weather fish boy timetable read small
+
+    newspaper report winter vineyards written Everybody station twenty meat morning Fridays
+    quay waves traffic bread man newspaper see white
+
+    directors speech spring provinces stamped Somebody village eleven fish weekend Sundays
+    road clock cooking milk cat telescope use green
+
+    secretary answer autumn seashores painted Grandmother concert twelve rice sunrise Tuesdays
+    hill birds holiday beer dog signboard trust black
+
+    residents advert school countries drawn Grandfather weather forty cake concert Saturdays
+    dock sails harvest salt hen photograph praise great
+"""
+LONG = tuple(_LONG.format(*words.split()) for words in _LONG_WORDS.split("\n\n"))
 
 # Forty messages of the kinds that people send, to be understood by a recogniser: plain words, so
 # that what it writes can be compared, and long sentences, so that there are cuts.
