@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from bench.run import GAP_S, SETTLE_S, YOU, Crier, crier, told
+from bench.run import GAP_S, SETTLE_S, YOU, Crier, crier, text_of, told
 from bench.texts import AFTER_STOP, LONG, MEDIUM, MESSAGES
 from bot.settings import load
 from tests.loudspeaker import Ear, Loudspeakers
@@ -181,8 +182,11 @@ async def main() -> None:
                 else:
                     await many(system, speakers, options.messages)
                     await long_queue(system)
+        inside = sum(
+            int(n) for n in re.findall(r", (\d+) underruns", text_of(folder / "data" / "crier.log"))
+        )
         underruns = (folder / "data" / "libraries.log").read_text().count("underrun occurred")
-        print(f"ALSA underruns, those between messages included: {underruns}")
+        print(f"underruns inside messages: {inside}; with those between them: {underruns}")
         speakers.close()
 
 

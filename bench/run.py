@@ -283,11 +283,16 @@ def bare_s(chunks: list[Chunk], rest_s: float) -> list[float]:
     return medians
 
 
+def text_of(log: Path) -> str:
+    """Return a log that may have been rolled over."""
+    parts = sorted(log.parent.glob(f"{log.name}*"), reverse=True)  # crier.log.1 is older
+    return "".join(part.read_text() for part in parts)
+
+
 def told(log: Path, what: str) -> dict[int, list[dict[str, Any]]]:
     """Return what the bot's log tells of the chunks of each message."""
     found: dict[int, list[dict[str, Any]]] = {}
-    parts = sorted(log.parent.glob(f"{log.name}*"), reverse=True)  # crier.log.1 is older
-    for line in "".join(part.read_text() for part in parts).splitlines():
+    for line in text_of(log).splitlines():
         _, mark, rest = line.partition(f"{what} of message ")
         if mark:
             number, _, fields = rest.partition(": ")
