@@ -237,8 +237,8 @@ class Sandbox:
             app, log_config=None, lifespan="off", timeout_graceful_shutdown=1, access_log=False
         )
         server = _QuietServer(config)
-        # With the protocol named, asyncio switches Nagle's algorithm off; without, each answer waits
-        # 40 ms for the acknowledgement of the one before (asyncio/base_events.py, _set_nodelay).
+        # With the protocol named, asyncio switches Nagle's algorithm off; without, each answer
+        # waits 40 ms until the one before is acknowledged (asyncio/base_events.py, _set_nodelay).
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
