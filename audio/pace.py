@@ -8,9 +8,15 @@ between runs.
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-# How much an older chunk counts against the next one: about the last dozen matter, so that a
-# machine that becomes busy is noticed within a message.
-_MEMORY = 0.92
+# How much an older chunk counts against the next one, once there are some: about the last fifty
+# matter. A machine that becomes busy is noticed by `late`, within a message.
+_MEMORY = 0.98
+# With few, an older one counts less, so that what is assumed below is soon forgotten.
+_FEW = 4.0
+# By what share `late` follows each chunk. Up soon, down slowly: a stall is worse than a chunk that
+# is ready too soon. Of the pairs tried these, with the memory above, left the fewest stalls for the
+# time that is waited (bench/README.md).
+_LATE_UP, _LATE_DOWN = 0.5, 0.2
 # Before anything was learned: two x86 cores, int8. A faster machine learns better in one message.
 _A_S, _B, _S_PER_LETTER = 0.2, 0.35, 0.05
 # What these beginnings weigh against real chunks.
@@ -86,10 +92,9 @@ class Pace:
         late, spread = self.late, self.spread
         if expected_s > 0:
             spread = 0.8 * spread + 0.2 * abs(took_s / expected_s / late - 1)
-            # Up at once, down slowly: a stall is worse than a chunk that is ready too soon.
             ratio = took_s / expected_s
-            late = max(ratio, 0.7 * late + 0.3 * ratio)
-        keep = _MEMORY
+            late += (_LATE_UP if ratio > late else _LATE_DOWN) * (ratio - late)
+        keep = min(_MEMORY, 1 - 1 / (self.n + _FEW))
         return replace(
             self,
             n=keep * self.n + 1,
