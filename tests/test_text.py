@@ -247,6 +247,18 @@ def test_a_cold_start_says_little_of_the_next_chunk() -> None:
     assert pace.cost_s(2.0) == pytest.approx(0.7, rel=0.1)
 
 
+def test_a_slow_chunk_is_heeded_at_once_and_hardly_remembered() -> None:
+    """The machine may be busy from now on; when it was one chunk only, little is left of it."""
+    steady = Pace()
+    for spoken_s in (1.0, 2.0, 3.0, 4.0) * 25:
+        took_s = 0.2 + 0.3 * spoken_s
+        steady = steady.after(letters=20 * spoken_s, speed=1, spoken_s=spoken_s, took_s=took_s)
+    slow = steady.after(letters=50, speed=1, spoken_s=2.5, took_s=2 * steady.cost_s(2.5))
+
+    assert slow.cost_s(2.5) > 1.4 * steady.cost_s(2.5)
+    assert slow.a_s + slow.b * 2.5 < 1.04 * (steady.a_s + steady.b * 2.5)
+
+
 @pytest.mark.parametrize(
     "kept", [None, [], {}, {"n": "x"}, {"n": 0}, {"b": 1}, {"x": -5.0}, {"cold": 0}]
 )
