@@ -229,25 +229,31 @@ def test_without_a_device_an_utterance_is_held_until_one_appears(
     assert end.outcome is Outcome.HEARD
 
 
+class Made:
+    """A voice whose sound is made by a function of the text."""
+
+    def __init__(self, make: Callable[[str], Sound]) -> None:
+        self._make = make
+
+    def load(self) -> None:
+        pass
+
+    def synthesize(self, chunk: Chunk, _v: str, _s: float, _l: str, _i: Interrupt) -> Sound:
+        return self._make(chunk.text)
+
+
 def test_a_failing_chunk_fails_its_utterance_only(loudspeakers: Loudspeakers, facts: Facts) -> None:
     """An error of the voice reaches the fact, and the next utterance is spoken."""
     assert loudspeakers.alsa_config.exists()
 
-    class Fragile:
-        def load(self) -> None:
-            pass
+    def fragile(text: str) -> Sound:
+        if "bad" in text:
+            raise SynthesisError("It will not be said.")
+        if "worse" in text:
+            raise ZeroDivisionError
+        return Sound(np.full(4800, 0.1, np.float32))
 
-        def synthesize(
-            self, chunk: Chunk, voice: str, speed: float, lang: str, interrupt: Interrupt
-        ) -> Sound:
-            del voice, speed, lang, interrupt
-            if "bad" in chunk.text:
-                raise SynthesisError("It will not be said.")
-            if "worse" in chunk.text:
-                raise ZeroDivisionError
-            return Sound(np.full(4800, 0.1, np.float32))
-
-    pipeline = SpeechPipeline(Fragile(), PortAudioSpeaker("speaker_a"), facts)
+    pipeline = SpeechPipeline(Made(fragile), PortAudioSpeaker("speaker_a"), facts)
     pipeline.start()
     for id_, text in enumerate(("bad", "worse", "good")):
         pipeline.say(order(id_, text))
@@ -263,21 +269,14 @@ def test_a_failing_chunk_fails_its_utterance_only(loudspeakers: Loudspeakers, fa
 def test_only_what_follows_a_rest_counts_as_cold(tmp_path: Path, facts: Facts) -> None:
     """Of two that come at once, the second is no cold start; nor is it one right after a stop."""
 
-    class Steady:
-        def load(self) -> None:
-            pass
-
-        def synthesize(
-            self, chunk: Chunk, voice: str, speed: float, lang: str, interrupt: Interrupt
-        ) -> Sound:
-            del voice, speed, lang, interrupt
-            if "never" in chunk.text:
-                making.set()
-                stopped.wait(5)
-            return Sound(np.full(SAMPLE_RATE_HZ, 0.1, np.float32), took_s=1.2)
+    def steady(text: str) -> Sound:
+        if "never" in text:
+            making.set()
+            stopped.wait(5)
+        return Sound(np.full(SAMPLE_RATE_HZ, 0.1, np.float32), took_s=1.2)
 
     making, stopped, kept = threading.Event(), threading.Event(), list[Pace]()
-    pipeline = SpeechPipeline(Steady(), WavSpeaker(tmp_path), facts, keep_pace=kept.append)
+    pipeline = SpeechPipeline(Made(steady), WavSpeaker(tmp_path), facts, keep_pace=kept.append)
     pipeline.start()
     pipeline.say(order(1, "One."))
     pipeline.say(order(2, "Two."))
