@@ -28,7 +28,7 @@ from rich.table import Table
 from audio.models import MODELS, VOICES_FILE
 from audio.types import Chunk, Interrupt
 from audio.voice import KokoroVoice
-from bench.texts import AFTER_STOP, LONG, MEDIUM, SHORT
+from bench.texts import AFTER_STOP, BEFORE_STOP, LONG, MEDIUM, MESSAGES, SHORT
 from bot.sandbox import Event, Person, Sandbox
 from bot.settings import load
 from tests.loudspeaker import Ear, Loudspeakers
@@ -47,6 +47,7 @@ TOKEN = "1:bench-bench-bench-bench-bench"  # noqa: S105  # of the sandbox
 YOU = Person(1)
 GAP_S = 0.7  # a longer silence inside a message is a stumble
 SETTLE_S = 4.0  # longer than a stream stays open: the next message finds an idle machine
+RESTS_S = (SETTLE_S, 0.0)  # before a run of the bare model
 LENGTHS = {"16": SHORT, "191": MEDIUM, "785": LONG}
 
 console = Console(stderr=True)
@@ -237,24 +238,34 @@ async def measure_lengths(system: System, ear: Ear, rounds: dict[str, int]) -> R
 
 
 async def measure_stop(system: Crier, ear: Ear, times: int) -> dict[str, list[float]]:
-    """Return how long /stop takes to silence, and how soon the next message sounds."""
-    to_silence_ms, next_first_s = [], []
-    for number in range(times):
+    """Return how long /stop takes to silence, and how soon the next message sounds.
+
+    And, each time just before, how soon one like it sounds on an idle bot.
+    """
+    to_silence_ms, next_first_s, idle_first_s = [], [], []
+    each = len(MESSAGES) // times
+    for number, idle, following in zip(range(times), BEFORE_STOP, AFTER_STOP, strict=False):
+        idle_first_s.append((await measure(system, f"{idle} is ready.", ear)).first_s)
         await asyncio.sleep(SETTLE_S)
         ordered_s = time.monotonic()
-        system.sandbox.send(YOU, LONG[number % len(LONG)])
+        # Unsaid before, and long enough that its synthesis goes on when it is stopped.
+        long = " ".join(MESSAGES[number * each : (number + 1) * each])
+        system.sandbox.send(YOU, long)
         await asyncio.to_thread(ear.wait_for_sound, ordered_s)
-        await asyncio.sleep(1.0 + 0.13 * number)  # another moment of the sentence each time
+        await asyncio.sleep(1.0 + 0.07 * number)  # another moment of the sentence each time
         stopped_s = time.monotonic()
         system.sandbox.send(YOU, "/stop")
-        following = system.sandbox.send(YOU, f"{AFTER_STOP[number % len(AFTER_STOP)]} is ready.")
-        await system.heard(following)
+        await system.heard(system.sandbox.send(YOU, f"{following} is ready."))
         await asyncio.to_thread(ear.wait_for_silence)
         spans = ear.spans(ordered_s, gap_s=0.02)
         last_s = max(end for start, end in spans if start < stopped_s)
         to_silence_ms.append(1000 * (last_s - stopped_s))
         next_first_s.append(min(start for start, _ in spans if start > last_s) - stopped_s)
-    return {"to_silence_ms": to_silence_ms, "next_first_s": next_first_s}
+    return {
+        "to_silence_ms": to_silence_ms,
+        "next_first_s": next_first_s,
+        "idle_first_s": idle_first_s,
+    }
 
 
 async def measure_repeat(system: Crier, ear: Ear, times: int) -> list[float]:
@@ -358,13 +369,18 @@ async def main() -> None:
         speakers = Loudspeakers(folder)
         env = {**os.environ, "ALSA_CONFIG_PATH": str(speakers.alsa_config)}
         env["MODEL_DIR"] = str(load()[0].model_dir)
-        results, more = [], {}
+        results = []
         with speakers.listen("speaker_a") as ear:
             async with crier(env, folder / "data") as system:
-                results.append(await measure_lengths(system, ear, rounds))
+                ours = await measure_lengths(system, ear, rounds)
+                idle = [s for texts in ours.spoken.values() for s in texts]
+                chunks = told(folder / "data" / "crier.log", "Chunk")
+                # Message 1 was the warm-up.
+                firsts = [Chunk(**chunks[2 + number][0]) for number in range(len(idle))]
+                # At once, since the machine's speed changes within minutes.
+                bare = {rest: await asyncio.to_thread(bare_s, firsts, rest) for rest in RESTS_S}
                 stop = await measure_stop(system, ear, 5 if not options.full else 20)
                 repeat_ms = await measure_repeat(system, ear, 3)
-            chunks = told(folder / "data" / "crier.log", "Chunk")
             sounds = told(folder / "data" / "crier.log", "Sound")
             for kind in () if options.only_crier else PEERS:
                 async with peer(
@@ -373,16 +389,10 @@ async def main() -> None:
                     results.append(await measure_lengths(p, ear, peer_rounds))
         speakers.close()
 
-    ours = results[0]
-    idle = [s for texts in ours.spoken.values() for s in texts]
-    firsts = [Chunk(**chunks[2 + number][0]) for number in range(len(idle))]  # 1 was the warm-up
     over_ms = {
-        rest_s: [
-            1000 * (s.first_s - 1.15 * b) for s, b in zip(idle, bare_s(firsts, rest_s), strict=True)
-        ]
-        for rest_s in (SETTLE_S, 0.0)
+        rest_s: [1000 * (s.first_s - 1.15 * b) for s, b in zip(idle, took_s, strict=True)]
+        for rest_s, took_s in bare.items()
     }
-    short_s = median([s.first_s for s in ours.spoken["16"]])
     first_long = 2 + len(idle) - rounds["785"]
     lengths_s = [length_s(sounds[first_long + number]) for number in range(rounds["785"])]
     longer = [
@@ -398,15 +408,16 @@ async def main() -> None:
         ],
         "/stop to silence, ms": [round(ms) for ms in stop["to_silence_ms"]],
         "next message after /stop, first sound, x idle": round(
-            median(stop["next_first_s"]) / short_s, 2
+            median(stop["next_first_s"]) / median(stop["idle_first_s"]), 2
         ),
         "a repeated phrase, ms": [round(ms) for ms in repeat_ms],
     }
-    for result in results[1:]:
+    for result in results:
         ratio = median([s.first_s for s in result.spoken["785"]]) / median(
             [s.first_s for s in ours.spoken["785"]]
         )
         more[f"785 characters: sooner than {result.name}, x"] = round(ratio, 1)
+    results.insert(0, ours)
     show(results, more)
     machine = {
         "processor": _processor(),

@@ -3,7 +3,11 @@
 # Words of one length, so that every round has a text of its own.
 _FIRST = ("Dinner", "Supper", "Coffee", "Brunch", "Shower")
 
-# Unsaid before, and as long: what is sent right after /stop.
+# Unsaid before, and as long: what is sent to an idle bot, and right after /stop.
+BEFORE_STOP = tuple(
+    """Hammer Rocket Banana Button Cellar Dragon Forest Guitar Helmet Insect Jungle Kitten Locker
+    Magnet Needle Oyster Parrot Rabbit Salmon Turtle Walnut""".split()
+)
 AFTER_STOP = tuple(
     """Bottle Carpet Garden Letter Mirror Pencil Ribbon Saddle Ticket Wallet Basket Candle Engine
     Jacket Kettle Ladder Napkin Orange Pillow Window""".split()
