@@ -171,19 +171,20 @@ class Ear:
             loud = np.flatnonzero(np.abs(samples) > QUIET)
             if not len(loud) or end_s < since_s:
                 continue
-            first_s = end_s - (len(samples) - loud[0]) / RATE_HZ
-            last_s = end_s - (len(samples) - loud[-1]) / RATE_HZ
+            first, last = int(loud[0]), int(loud[-1])
+            first_s = end_s - (len(samples) - first) / RATE_HZ
+            last_s = end_s - (len(samples) - last) / RATE_HZ
             if last_s < since_s:
                 continue
             # Told by frames, since a busy machine delivers them late; by the clock where a
             # loudspeaker that was suspended delivered none.
-            silent_s = (begin_frame + loud[0] - last_frame) / RATE_HZ
+            silent_s = (begin_frame + first - last_frame) / RATE_HZ
             joins = found and silent_s <= gap_s and first_s - found[-1][1] <= gap_s + _LATE_S
             if joins:
                 found[-1] = (found[-1][0], last_s)
             else:
                 found.append((first_s, last_s))
-            last_frame = begin_frame + loud[-1]
+            last_frame = begin_frame + last
         return found
 
     def recording(self) -> tuple[NDArray[np.float32], Callable[[int], float]]:
