@@ -369,7 +369,7 @@ async def main() -> None:
         speakers = Loudspeakers(folder)
         env = {**os.environ, "ALSA_CONFIG_PATH": str(speakers.alsa_config)}
         env["MODEL_DIR"] = str(load()[0].model_dir)
-        results = []
+        others = []
         with speakers.listen("speaker_a") as ear:
             async with crier(env, folder / "data") as system:
                 ours = await measure_lengths(system, ear, rounds)
@@ -386,7 +386,7 @@ async def main() -> None:
                 async with peer(
                     kind, python if kind == "stackvox" else Path(sys.executable), env
                 ) as p:
-                    results.append(await measure_lengths(p, ear, peer_rounds))
+                    others.append(await measure_lengths(p, ear, peer_rounds))
         speakers.close()
 
     over_ms = {
@@ -412,12 +412,12 @@ async def main() -> None:
         ),
         "a repeated phrase, ms": [round(ms) for ms in repeat_ms],
     }
-    for result in results:
+    for result in others:
         ratio = median([s.first_s for s in result.spoken["785"]]) / median(
             [s.first_s for s in ours.spoken["785"]]
         )
         more[f"785 characters: sooner than {result.name}, x"] = round(ratio, 1)
-    results.insert(0, ours)
+    results = [ours, *others]
     show(results, more)
     machine = {
         "processor": _processor(),
