@@ -27,7 +27,7 @@ _KEEP_OFFERED_S = 7 * 24 * 3600.0
 
 _PRUNE_EVERY_S = 3600.0
 
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 _SCHEMA = """
 CREATE TABLE message (
     id INTEGER PRIMARY KEY,        -- in order of acceptance; update ids may jump
@@ -56,7 +56,22 @@ CREATE TABLE message (
     device TEXT NOT NULL DEFAULT '',       -- where it sounded last
     audio_s REAL NOT NULL DEFAULT 0,       -- how much of it was heard
     first_sound_ms INTEGER,                -- of one that came to an idle loudspeaker
+    fresh_at REAL NOT NULL DEFAULT 0,      -- lateness counts from here: when it was sent, or when
+                                           -- someone decided to have it said; since 1970
+    thread_id INTEGER,                     -- the forum topic that it was sent in; NULL: none
     UNIQUE (bot_id, update_id)
+);
+CREATE TABLE handled_update (              -- commands and buttons that were carried out
+    bot_id INTEGER NOT NULL,
+    update_id INTEGER NOT NULL,
+    at REAL NOT NULL,                      -- seconds since 1970
+    PRIMARY KEY (bot_id, update_id)
+);
+CREATE TABLE status_message (              -- of the burst under way in a chat
+    bot_id INTEGER NOT NULL,
+    chat_id INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    PRIMARY KEY (bot_id, chat_id)
 );
 CREATE TABLE preference (
     user_id INTEGER NOT NULL,
@@ -99,6 +114,15 @@ _MIGRATIONS = {
     ALTER TABLE message ADD COLUMN audio_s REAL NOT NULL DEFAULT 0;
     ALTER TABLE message ADD COLUMN first_sound_ms INTEGER;
     """,
+    3: """
+    ALTER TABLE message ADD COLUMN fresh_at REAL NOT NULL DEFAULT 0;
+    UPDATE message SET fresh_at = accepted_at;
+    ALTER TABLE message ADD COLUMN thread_id INTEGER;
+    CREATE TABLE handled_update (bot_id INTEGER NOT NULL, update_id INTEGER NOT NULL,
+        at REAL NOT NULL, PRIMARY KEY (bot_id, update_id));
+    CREATE TABLE status_message (bot_id INTEGER NOT NULL, chat_id INTEGER NOT NULL,
+        message_id INTEGER NOT NULL, PRIMARY KEY (bot_id, chat_id));
+    """,
 }
 
 
@@ -107,7 +131,7 @@ FETCHING, ASKED = "fetching", "asked"
 
 _COLUMNS = (
     "id, chat_id, message_id, text, sentence, user_id, voice, speed, lang, urgent, skipped, file,"
-    " client, chime"
+    " client, chime, fresh_at, thread_id"
 )
 ENDED = ("heard", "stopped", "skipped", "failed")
 
@@ -145,6 +169,11 @@ class Message:
     """Which program sent it over HTTP; empty for Telegram."""
     chime: bool | None = None
     """None: as the settings say."""
+    fresh_at: float = 0.0
+    """When it was sent, or decided upon, in seconds since 1970; lateness counts from here.
+    0 in a new message: when it is accepted."""
+    thread_id: int | None = None
+    """The forum topic that it was sent in."""
 
     @property
     def source(self) -> str:
@@ -231,14 +260,15 @@ class Inbox:
             cursor = await self._database.execute(
                 "INSERT OR IGNORE INTO message"
                 " (bot_id, update_id, chat_id, message_id, text, accepted_at, changed_at, state,"
-                " user_id, voice, speed, lang, urgent, skipped, file, client, chime)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " user_id, voice, speed, lang, urgent, skipped, file, client, chime, fresh_at,"
+                " thread_id)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(bot_id, update_id, message.chat_id, message.message_id, message.text),
                     *(now, now, state),
                     *(message.user_id, message.voice, message.speed, message.lang),
                     *(message.urgent, message.skipped, message.file),
-                    *(message.client, message.chime),
+                    *(message.client, message.chime, message.fresh_at or now, message.thread_id),
                 ),
             )
         except sqlite3.Error as exc:
@@ -249,7 +279,7 @@ class Inbox:
             ) from exc
         if not cursor.rowcount or cursor.lastrowid is None:
             return None
-        return replace(message, id=cursor.lastrowid)
+        return replace(message, id=cursor.lastrowid, fresh_at=message.fresh_at or now)
 
     async def last_heard(self, bot_id: int, chat_id: int) -> Message | None:
         """Return the message of a chat that was heard last, if it is still known."""

@@ -77,16 +77,30 @@ class Outbox:
         text: str,
         *,
         to: int | None = None,
+        thread_id: int | None = None,
         keyboard: InlineKeyboardMarkup | None = None,
         then: _Then | None = None,
     ) -> None:
-        """Send *text*, as an answer to message *to* if that is still there."""
+        """Send *text*, as an answer to message *to* if that is still there.
+
+        Args:
+            chat_id: where to.
+            text: what to say.
+            to: the message that is answered.
+            thread_id: the forum topic to stay in.
+            keyboard: buttons under it.
+            then: called once Telegram has answered; until then it is owed.
+        """
         answered = ReplyParameters(to, allow_sending_without_reply=True) if to else None
         self._post(
             ("chat", chat_id),
             chat_id,
             lambda: self._bot.send_message(
-                chat_id, text, reply_parameters=answered, reply_markup=keyboard
+                chat_id,
+                text,
+                reply_parameters=answered,
+                reply_markup=keyboard,
+                message_thread_id=thread_id,
             ),
             then,
         )

@@ -90,6 +90,7 @@ MAY_IMPORT = {
     "bot/logs.py": set(),
     "bot/terminal/progress.py": {"rich"},
     "bot/inbox.py": {"aiosqlite", "bot.upgrade"},
+    "bot/core/attempts.py": set(),
     "bot/upgrade.py": {"aiosqlite"},
     "bot/quiet.py": set(),
     "bot/preferences.py": {"audio.types", "audio.voices", "bot", "py3langid"},
@@ -199,6 +200,7 @@ ONLY_IN = {
     "asyncio": {"bot"},
     "sounddevice": {"audio/speaker.py"},
     "threading": {
+        "bot/core/attempts.py",
         "audio/pipeline.py",
         "bot/app.py",
         "bot/terminal/demo.py",

@@ -45,7 +45,7 @@ def version_of(path: Path) -> int:
         database.close()
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 async def test_what_an_older_version_left_is_read(tmp_path: Path, version: int) -> None:
     """Waiting messages with where they were cut, people and choices are there after an upgrade."""
     path = tmp_path / "crier.db"
@@ -87,7 +87,7 @@ async def test_what_the_second_version_knew_of_a_message_is_kept(tmp_path: Path)
 async def test_an_upgraded_database_has_the_form_of_a_new_one(tmp_path: Path) -> None:
     """Whatever version it began with, every table ends with the columns of today."""
     forms = []
-    for version in (0, 1, 2):
+    for version in (0, 1, 2, 3):
         path = tmp_path / f"{version}.db"
         if version:
             make(path, version)
@@ -188,7 +188,7 @@ async def test_a_newer_database_names_the_way_back(tmp_path: Path) -> None:
         await Inbox.open(path)
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 async def test_what_waited_for_an_upgrade_is_spoken(
     start_toned: StartBot, sandbox: Sandbox, tmp_path: Path, ear_b: Ear, version: int
 ) -> None:

@@ -1,0 +1,1 @@
+"""One message's life. Knows neither Telegram nor HTTP."""

@@ -1,0 +1,52 @@
+"""Attempts: what was under way when the process died is counted, and nothing else."""
+
+from pathlib import Path
+
+from bot.core.attempts import Attempts
+
+
+def test_attempts_count_only_lives_that_died_during_the_work(tmp_path: Path) -> None:
+    """Work that ended, or never began, is not to blame; work under way is."""
+    path = tmp_path / "attempts.json"
+    life = Attempts(path)
+    life.begin("message:1")
+    life.begin("message:2")
+    life.end("message:1")
+
+    later = Attempts(path)
+
+    assert (later.deaths("message:1"), later.deaths("message:2")) == (0, 1)
+
+
+def test_attempts_add_up_over_lives_until_there_is_progress(tmp_path: Path) -> None:
+    """Two deaths in a row count as two; a life that got further starts the count again."""
+    path = tmp_path / "attempts.json"
+    Attempts(path).begin("message:1")
+    Attempts(path).begin("message:1")
+    later = Attempts(path)
+
+    assert later.deaths("message:1") == 2
+
+    later.progress("message:1")
+
+    assert later.deaths("message:1") == 0
+
+
+def test_attempts_blame_nothing_when_the_process_ends_on_purpose(tmp_path: Path) -> None:
+    """A stop, an update, an ended session: what was being said is innocent."""
+    path = tmp_path / "attempts.json"
+    life = Attempts(path)
+    life.begin("message:1")
+    life.close()
+
+    assert Attempts(path).deaths("message:1") == 0
+
+
+def test_attempts_survive_a_damaged_file(tmp_path: Path) -> None:
+    """A file that is not what was written counts nothing, and work goes on."""
+    path = tmp_path / "attempts.json"
+    path.write_text("{")
+    life = Attempts(path)
+    life.begin("message:1")
+
+    assert Attempts(path).deaths("message:1") == 1
