@@ -16,6 +16,7 @@ The two sides meet at this mailbox, the `on_fact` callback and the published `St
 import contextlib
 import itertools
 import logging
+import math
 import queue
 import threading
 import time
@@ -42,6 +43,7 @@ from audio.pace import Pace
 from audio.playback import NO_PAUSE, Job, Piece, Playback, Speaker
 from audio.recording import Recording, chime
 from audio.rendering import mistake
+from audio.sleep import time_asleep_s
 from audio.synthesis import Synthesis, Voice
 from audio.types import (
     SAMPLE_RATE_HZ,
@@ -55,6 +57,7 @@ from audio.types import (
     Samples,
     SentenceHeard,
     Silenced,
+    Slept,
     Status,
     Utterance,
 )
@@ -87,6 +90,8 @@ class SpeechPipeline:
         stream_idle_s: float = 3.0,
         pace: Pace = Pace(),  # noqa: B008  # frozen
         keep_pace: Callable[[Pace], None] = lambda _: None,
+        hold_after_sleep_s: float = math.inf,
+        asleep_s: Callable[[], float] = time_asleep_s,
     ) -> None:
         """Start nothing yet.
 
@@ -98,6 +103,9 @@ class SpeechPipeline:
                 utterance has a stream of its own.
             pace: what earlier runs learned of this machine.
             keep_pace: called on the audio thread, now and then, with what is known now.
+            hold_after_sleep_s: after the computer slept for longer than this, what is under way
+                is paused and a `Slept` follows.
+            asleep_s: returns how long the computer has slept in all; called on the audio thread.
         """
         self._speaker = speaker
         self._on_fact = on_fact
@@ -122,6 +130,9 @@ class SpeechPipeline:
             on_end=self._end,
         )
         self._gain = 1.0
+        self._hold_after_sleep_s = hold_after_sleep_s
+        self._asleep_s = asleep_s
+        self._slept_s = asleep_s()
         self._idle_since_s = 0.0
         self._retry_at_s = 0.0
         self._last_error = self._blocked = ""
@@ -236,6 +247,7 @@ class SpeechPipeline:
                 if isinstance(order, Close):
                     self._shut_down()
                     return
+                self._notice_sleep()  # before anything sounds wherever the computer is now
                 if order is not None:
                     self._obey(order)
                 wait_s = self._turn() if self._mailbox.empty() else 0.0
@@ -245,6 +257,15 @@ class SpeechPipeline:
                 wait_s = 0.0
             self._publish()
             self._tell()
+
+    def _notice_sleep(self) -> None:
+        slept_s = self._asleep_s() - self._slept_s
+        self._slept_s += slept_s
+        if slept_s <= self._hold_after_sleep_s or not self._jobs:
+            return
+        if not self._playback.paused:
+            self._playback.pause()
+        self._facts.append(Slept(slept_s))
 
     def _obey(self, order: Order) -> None:  # noqa: C901, PLR0912  # one line for each
         match order:

@@ -231,7 +231,15 @@ class Silenced:
     """From the order to the silence."""
 
 
-Fact: TypeAlias = Sounding | SentenceHeard | Held | Silenced | Ended
+@dataclass(frozen=True, slots=True)
+class Slept:
+    """A fact: the computer slept while something was under way; it is paused now."""
+
+    slept_s: float
+    """For how long."""
+
+
+Fact: TypeAlias = Sounding | SentenceHeard | Held | Silenced | Ended | Slept
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import json
 import logging
+import math
 import os
 import signal
 import socket
@@ -26,6 +27,7 @@ from audio.models import resolve_kind
 from audio.pace import Pace
 from audio.pipeline import SpeechPipeline, Voice
 from audio.playback import Speaker
+from audio.sleep import time_asleep_s
 from audio.speaker import PortAudioSpeaker
 from audio.types import Devices, Fact
 from audio.voice import KokoroVoice
@@ -33,7 +35,9 @@ from audio.wavfile import PREFIX, WavSpeaker
 from bot import menu
 from bot.access import Access, Limits
 from bot.attachments import Attachments
+from bot.chat.updates import Updates
 from bot.controls import Controls
+from bot.core.attempts import Attempts
 from bot.delivery import Delivery
 from bot.events import Events
 from bot.handlers import Handlers
@@ -61,6 +65,9 @@ _REPLY_TIMEOUT_S = 20.0
 # Of the 3 s that a SIGTERM may take, these are for the device and for the last receipts.
 _RELEASE_TIMEOUT_S = 1.5
 _FLUSH_TIMEOUT_S = 0.7
+# What an earlier life left is said after Telegram was asked whether a /stop waits there, which
+# takes a second at most where there is a network.
+_FIRST_LOOK_S = 4.0
 
 
 WEDGED = 70
@@ -80,6 +87,7 @@ class Running:
     polling: asyncio.Task[None]
     """Ends only by an error that no retry can mend."""
     watch: Watch
+    attempts: Attempts
 
 
 @asynccontextmanager
@@ -106,8 +114,11 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         inbox = await Inbox.open(settings.data_dir / "crier.db")
         stack.push_async_callback(inbox.close)
 
-        updates = UpdatesRequest(connection_pool_size=1, **_http_options(settings))
-        bot = make_bot(settings, updates)
+        attempts = Attempts(settings.data_dir / "attempts.json")
+        stack.callback(attempts.close)
+
+        request = UpdatesRequest(**_http_options(settings))
+        bot = make_bot(settings, request)
         # Known without a network, unlike bot.id: a token begins with it.
         bot_id = int(settings.telegram_bot_token.get_secret_value().partition(":")[0])
         stack.push_async_callback(_quietly, bot.shutdown)
@@ -130,9 +141,17 @@ async def running(  # noqa: PLR0915  # the start order, on one page
             stream_idle_s=settings.stream_idle_s,
             pace=_known_pace(settings),
             keep_pace=lambda pace: _keep_pace(settings, pace),
+            hold_after_sleep_s=settings.late_after_s or math.inf,
+            asleep_s=time_asleep_s,
         )
         events = Events()
-        delivery = Delivery(pipeline, inbox, outbox, events, settings, bot_id)
+
+        def now() -> float:
+            return polling.now()
+
+        delivery = Delivery(
+            *(pipeline, inbox, outbox, events, settings, bot_id), attempts=attempts, now=now
+        )
         strip = Strip(pipeline, delivery, outbox)
         pipeline.start()
         pipeline.devices()  # starts PortAudio now, and not when the first sound is due
@@ -144,8 +163,16 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         application: Application[Any, Any, Any, Any, Any, Any] = (
             ApplicationBuilder().bot(bot).updater(None).build()
         )
+        updates = Updates(
+            *(application.process_update, inbox, outbox, delivery, access, attempts, bot_id),
+            bot_name=lambda: bot.username,
+        )
         polling = Polling(
-            *(bot, updates.renew, application.initialize, application.process_update),
+            bot,
+            request,
+            application.initialize,
+            updates.batch,
+            updates.handle,
             lambda: menu.offer(bot),
         )
 
@@ -154,6 +181,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
             *(settings, inbox, outbox, delivery, access),
             Limits(settings.limit_per_minute, settings.limit_waiting),
             *(preferences, bot_id),
+            now=now,
         )
         controls = Controls(pipeline, inbox, outbox, delivery, preferences, intake, bot_id)
         await controls.start()
@@ -168,13 +196,23 @@ async def running(  # noqa: PLR0915  # the start order, on one page
             *(preferences, intake, attachments, polling, bot_id),
             (controls, notes, Voices(outbox, preferences, notes), People(inbox, outbox, access)),
         ).register(application)
-        await delivery.resume()
-        await attachments.resume(bot_id)
-        for name, work in {"quiet": delivery.keep_quiet(), "strip": strip.run()}.items():
-            task = asyncio.create_task(work, name=name)
-            stack.push_async_callback(_cancel, task)
+        await delivery.take_stock()
         polling_task = asyncio.create_task(polling.run(), name="polling")
         stack.push_async_callback(_cancel, polling_task)
+
+        async def resume() -> None:
+            with contextlib.suppress(TimeoutError):  # offline: it goes on all the same
+                await asyncio.wait_for(polling.looked.wait(), _FIRST_LOOK_S)
+            delivery.resume()
+            await attachments.resume(bot_id)
+
+        for name, work in {
+            "resume": resume(),
+            "quiet": delivery.keep_quiet(),
+            "strip": strip.run(),
+        }.items():
+            task = asyncio.create_task(work, name=name)
+            stack.push_async_callback(_cancel, task)
         # Silence before anything else of the above (and again, for nothing).
         stack.push_async_callback(_release, pipeline)
         if http:
@@ -184,7 +222,8 @@ async def running(  # noqa: PLR0915  # the start order, on one page
             )
             # Pushed last, so it comes first: nobody else is let in.
             await stack.enter_async_context(_http(settings, api, sockets))
-        yield Running(pipeline, delivery, polling_task, Watch(pipeline, polling, delivery, bot))
+        watch = Watch(pipeline, polling, delivery, bot)
+        yield Running(pipeline, delivery, polling_task, watch, attempts)
 
 
 @asynccontextmanager
@@ -218,7 +257,10 @@ async def run(
         watching = asyncio.create_task(bot.watch.run())
         await asyncio.wait({stopped, watching, bot.polling}, return_when=asyncio.FIRST_COMPLETED)
         if watching.done():
-            log.critical("%s Ending, to be started again.", watching.result())
+            log.critical(
+                "%s Exiting with 70 so that the supervisor restarts us.", watching.result()
+            )
+            bot.attempts.close()  # no message is to blame for a device or a network
             exit_process(WEDGED)
         stopped.cancel()
         watching.cancel()

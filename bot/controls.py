@@ -85,13 +85,12 @@ class Controls:
 
     async def pause(self, update: Update, _: Context) -> None:
         """Fall silent, and keep everything."""
-        self.pipeline.pause()
+        await self.delivery.pause()
         self.outbox.respond(update, "Paused. /resume goes on, /stop forgets.")
 
     async def resume(self, update: Update, _: Context) -> None:
         """Go on after a pause."""
-        was_paused = self.pipeline.status().paused
-        self.pipeline.resume()
+        was_paused = await self.delivery.unpause()
         self.outbox.respond(update, "Going on." if was_paused else "I was not paused.")
 
     async def replay(self, update: Update, _: Context) -> None:
@@ -197,10 +196,10 @@ class Controls:
                 self.pipeline.skip()
                 said = "Skipped."
             case strip.PAUSE:
-                self.pipeline.pause()
+                await self.delivery.pause()
                 said = "Paused."
             case strip.RESUME:
-                self.pipeline.resume()
+                await self.delivery.unpause()
                 said = "Going on."
             case strip.LOUDER:
                 said = await self.set_volume(await self.volume_percent() + _VOLUME_STEP)

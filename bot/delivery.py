@@ -1,9 +1,11 @@
 """A stored message -> the pipeline -> its outcome -> its receipt. Runs on the event loop."""
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,21 @@ from telegram.constants import ReactionEmoji
 
 from audio.pace import Pace, letters
 from audio.pipeline import SpeechPipeline
-from audio.types import Ended, Fact, Held, Outcome, SentenceHeard, Silenced, Sounding, Utterance
+from audio.types import (
+    Ended,
+    Fact,
+    Held,
+    Outcome,
+    SentenceHeard,
+    Silenced,
+    Slept,
+    Sounding,
+    Utterance,
+)
 from audio.voices import language_of
 from bot import inbox as states
 from bot import receipts
+from bot.core.attempts import MAX_DEATHS, Attempts
 from bot.events import Events
 from bot.inbox import NO_CHAT, Inbox, Message, Record
 from bot.quiet import Quiet
@@ -40,6 +53,12 @@ LATE_ALL, LATE_LAST, LATE_NONE = "late:all", "late:last", "late:none"
 _LOOK_S = 5.0
 
 _TOO_OLD = "It was too old to be said unasked when its turn came (LATE_AFTER_S)."
+_DEADLY = (
+    f"Crier ended {MAX_DEATHS} times while it was saying this, so it is left out. "
+    "Send it in other words, or in parts."
+)
+_PAUSED = "Paused, so it waits. /resume goes on."
+PAUSED = "paused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +107,37 @@ class Delivery:
         events: Events,
         settings: Settings,
         bot_id: int,
+        attempts: Attempts,
+        now: Callable[[], float],
     ) -> None:
-        """Begin with nothing under way."""
+        """Start with nothing under way; nothing is said before `resume`.
+
+        Args:
+            pipeline: says it.
+            inbox: remembers it.
+            outbox: tells the senders.
+            events: tells programs.
+            settings: what is the case where nothing was chosen.
+            bot_id: whose messages these are.
+            attempts: what was under way when an earlier life of the process died.
+            now: returns the true time, in seconds since 1970.
+        """
         self._pipeline = pipeline
         self._inbox = inbox
         self._outbox = outbox
         self._events = events
         self._settings = settings
         self._bot_id = bot_id
+        self._attempts = attempts
+        self._now = now
+        self._resumed = False
+        self._hushed = False
+        self._paused = False
         self._under_way: dict[int, Message] = {}
+        self._handed_over: set[int] = set()  # those of them that the pipeline has
+        self._behind: list[int] = []  # the others, in order
         self._stopped: dict[int, Message] = {}  # the pipeline has yet to say so
+        self._cut_early = 0  # by a stop that was seen before its turn
         self._facts: asyncio.Queue[Fact] = asyncio.Queue()
         self._told_held: set[int] = set()  # chats that know why nothing sounds
         self._offers: dict[int, asyncio.TimerHandle] = {}  # by chat
@@ -105,8 +145,10 @@ class Delivery:
         self._bursts: dict[int, Burst] = {}  # by chat
         self._quiet = Quiet(settings.quiet_hours)
         self._kept: dict[int, Message] = {}  # until it need not be quiet any more
-        self._keeping: set[int] = set()  # stopped by the pipeline, only to be kept
+        # Stopped by the pipeline, only to be kept: the state that they go to.
+        self._keeping: dict[int, str] = {}
         self._told_quiet: set[int] = set()
+        self._told_paused: set[int] = set()
 
     @property
     def under_way(self) -> int:
@@ -117,18 +159,6 @@ class Delivery:
     def kept(self) -> int:
         """How many messages wait for the end of the quiet."""
         return len(self._kept)
-
-    def waiting(self, chat_id: int, client: str = "") -> tuple[int, float]:
-        """Return how many messages of a chat, or a program, have not ended.
-
-        Returns:
-            How many, and how long they last, in seconds.
-        """
-        texts = [
-            m.text for m in self._under_way.values() if (m.chat_id, m.client) == (chat_id, client)
-        ]
-        speed = self._settings.kokoro_speed
-        return len(texts), sum(Pace().audio_s(letters(text), speed) for text in texts)
 
     def left_s(self, chat_id: int) -> float:
         """Return how long what is to be heard of a chat's messages will last, roughly."""
@@ -187,6 +217,7 @@ class Delivery:
             order.insert(order.index(before), id_)
         self._under_way = {other: self._under_way[other] for other in order}
         self._pipeline.arrange(tuple(order))
+        self._behind.sort(key=order.index)
         self._events.queue()
         await self._inbox.arrange(order)
         return True
@@ -194,7 +225,7 @@ class Delivery:
     async def remove(self, id_: int) -> bool:
         """Leave a message unsaid; return whether it still could be."""
         if id_ in self._under_way:
-            self._pipeline.skip(id_)
+            self._cut(id_)
             return True
         message = self._kept.pop(id_, None)
         if message is None:
@@ -203,8 +234,20 @@ class Delivery:
         discard(message)
         return True
 
+    async def take_back(self, chat_id: int, message_id: int) -> bool:
+        """Leave a message of a chat unsaid, or cut it; return whether it still could be."""
+        ids = (chat_id, message_id)
+        for message in await self._inbox.late(self._bot_id, chat_id):
+            if message.message_id == message_id:
+                await self.close(message, Outcome.SKIPPED, receipts.CUT)
+                discard(message)
+                return True
+        waiting = (*self._under_way.values(), *self._kept.values())
+        found = [m.id for m in waiting if (m.chat_id, m.message_id) == ids]
+        return [await self.remove(id_) for id_ in found] != []
+
     async def submit(self, message: Message) -> None:
-        """Have a stored message spoken in its turn, or kept where it has to be quiet."""
+        """Speak a stored message in its turn, or keep it where it has to be quiet."""
         if self._quiet.reason(urgent=message.urgent):
             await self._keep(message)
             return
@@ -212,8 +255,51 @@ class Delivery:
         burst = self._bursts.setdefault(message.chat_id, Burst(message.chat_id))
         burst.ids.add(message.id)
         self._outbox.react(message.chat_id, message.message_id, receipts.STORED)
-        self._pipeline.say(self.utterance(message))
+        self._behind.insert(0 if message.urgent else len(self._behind), message.id)
+        self._hand_over()
         self._events.queued(message, self.position(message.id))
+        if self._paused and self._resumed and message.chat_id not in self._told_paused:
+            self._told_paused.add(message.chat_id)
+            self._reply(message, _PAUSED)
+
+    def _hand_over(self) -> None:
+        """Give the pipeline what it may have now.
+
+        A message during which the process died before is said alone, so that its neighbours are
+        not taken for what killed it.
+        """
+        while self._behind and self._resumed and not self._hushed:
+            if any(map(self._is_suspect, self._handed_over)):
+                return
+            if self._handed_over and self._is_suspect(self._behind[0]):
+                return
+            id_ = self._behind.pop(0)
+            self._handed_over.add(id_)
+            self._pipeline.say(self.utterance(self._under_way[id_]))
+
+    def _is_suspect(self, id_: int) -> bool:
+        return self._attempts.deaths(_key(id_)) > 0
+
+    def _cut(self, id_: int, outcome: Outcome = Outcome.SKIPPED) -> None:
+        """End one message, also where the pipeline does not know it yet."""
+        if id_ in self._behind:
+            self._behind.remove(id_)
+            self.note(Ended(id_, outcome))
+        else:
+            self._pipeline.skip(id_)
+
+    def _abort(self) -> None:
+        """End every message that is under way."""
+        self._pipeline.abort()
+        for id_ in tuple(self._behind):
+            self._cut(id_, Outcome.STOPPED)
+        if self._paused or self._hushed:  # the abort has ended that
+            self._pipeline.pause()
+
+    def _reply(self, message: Message, text: str) -> None:
+        self._outbox.reply(
+            message.chat_id, text, to=message.message_id, thread_id=message.thread_id
+        )
 
     def utterance(self, message: Message) -> Utterance:
         """Return the order that a message is."""
@@ -261,10 +347,55 @@ class Delivery:
                     return False  # it ended meanwhile
                 revised = replace(message, text=text, skipped=skipped)
                 waiting[message.id] = revised
-                self._pipeline.revise(self.utterance(revised))
+                self._pipeline.revise(self.utterance(revised))  # where it knows it already
                 self._events.queue()
                 return True
         return False
+
+    # ---- pause ----
+
+    @property
+    def paused(self) -> bool:
+        """Whether someone has paused speech."""
+        return self._paused
+
+    async def pause(self) -> None:
+        """Fall silent and keep everything, also over a restart."""
+        self._paused = True
+        self._pipeline.pause()
+        await self._remember_pause()
+
+    async def unpause(self) -> bool:
+        """Go on after a pause; return whether there was one."""
+        was_paused = self._paused or self._pipeline.status().paused
+        self._end_pause()
+        if not self._hushed:
+            self._pipeline.resume()
+        await self._remember_pause()
+        return was_paused
+
+    def _end_pause(self) -> None:
+        self._paused = False
+        self._told_paused.clear()
+
+    async def _remember_pause(self) -> None:
+        try:
+            await self._inbox.choose(PAUSED, "1" if self._paused else None, "")
+        except sqlite3.Error as exc:
+            log.error("A pause can't be stored: %s", exc)  # noqa: TRY400
+
+    @contextlib.contextmanager
+    def hushed(self) -> Iterator[None]:
+        """Say nothing as long as the context lasts; what is submitted waits for its end."""
+        self._hushed = True
+        self._pipeline.pause()
+        try:
+            yield
+        finally:
+            self._hushed = False
+            if not self._paused:
+                self._pipeline.resume()
+            self._hand_over()
 
     # ---- quiet ----
 
@@ -276,14 +407,18 @@ class Delivery:
         """Be silent until that time, in seconds since 1970, and keep what waits; 0 ends it."""
         self._quiet.mute(until)
         if until:
-            self._keeping |= set(self._under_way)
-            self._pipeline.abort()
+            self._keep_all(states.HELD)
         try:
             await self._inbox.choose("mute", str(until) if until else None, "")
         except sqlite3.Error as exc:
             log.error("A mute can't be stored: %s", exc)  # noqa: TRY400
         if not until:
             await self._release()
+
+    def _keep_all(self, state: str) -> None:
+        """Stop everything that is under way, only to keep it."""
+        self._keeping |= dict.fromkeys(self._under_way, state)
+        self._abort()
 
     async def _keep(self, message: Message) -> None:
         self._kept[message.id] = message
@@ -293,7 +428,7 @@ class Delivery:
         self._events.held(message, reason)
         if message.chat_id not in self._told_quiet:
             self._told_quiet.add(message.chat_id)
-            self._outbox.reply(message.chat_id, reason, to=message.message_id)
+            self._reply(message, reason)
 
     async def keep_quiet(self) -> None:
         """Say what was kept as soon as it need not be quiet any more; until cancelled."""
@@ -305,23 +440,22 @@ class Delivery:
                 elif self._under_way and self._quiet.reason():
                     self._keep_what_waits()
             except Exception:  # such as a full disk; it is tried again
-                log.exception("Mistake in keeping quiet")
+                log.exception("Unexpected error in keeping quiet")
 
     def _keep_what_waits(self) -> None:
         """Quiet hours begin: what sounds ends, what waits is kept."""
         speaking = self._pipeline.status().speaking_id
         for message in self.queue():
             if message.id != speaking and not message.urgent and message.id not in self._keeping:
-                self._keeping.add(message.id)
-                self._pipeline.skip(message.id)
+                self._keeping[message.id] = states.HELD
+                self._cut(message.id)
 
     async def _release(self) -> None:
         """Say what was kept; ask first about what has become old meanwhile."""
         self._told_quiet.clear()
-        late_after_s = self._settings.late_after_s
         held = (states.HELD,)
-        for id_ in list(self._kept):
-            old = late_after_s and await self._inbox.age_s(id_) > late_after_s
+        for id_, kept in list(self._kept.items()):
+            old = self.is_late(kept.fresh_at)
             moved = await self._inbox.move(id_, held, states.LATE if old else states.WAITING)
             message = self._kept.pop(id_, None)
             if message is None or not moved:
@@ -331,9 +465,20 @@ class Delivery:
             else:
                 await self.submit(message)
 
-    async def resume(self) -> None:
-        """Go on with what an earlier life of the process left: messages, receipts, questions."""
+    def is_late(self, fresh_at: float) -> bool:
+        """Return whether what was sent, or decided upon, at that time is not said unasked."""
+        return 0 < self._settings.late_after_s < self._now() - fresh_at
+
+    async def take_stock(self) -> None:
+        """Take up what an earlier life of the process left: messages, receipts, questions.
+
+        Comes before anything new is taken; nothing is said before `resume`.
+        """
         self._quiet.mute(float(await self._inbox.choice("mute", "") or 0))
+        if await self._inbox.choice(PAUSED, ""):
+            self._paused = True
+            self._pipeline.pause()
+        await self._give_up_or_ask()
         for message, reaction, reason in await self._inbox.owed(self._bot_id):
             try:
                 self._tell_end(message, reaction, reason)
@@ -341,18 +486,31 @@ class Delivery:
                 log.exception("A receipt can't be given")
         left = await self._inbox.unfinished(self._bot_id)
         if left:
-            late_after_s = self._settings.late_after_s
-            idle_s = await self._inbox.idle_s(self._bot_id)
-            if late_after_s and idle_s > late_after_s:
-                log.info("%d message(s) waited %.0f s for a start; asking first", len(left), idle_s)
-                for message in left:
-                    await self._inbox.mark(message.id, states.LATE)
-            else:
-                log.info("Going on with %d message(s) from before the restart", len(left))
-                for message in left:
-                    await self.submit(message)
+            log.info("Going on with %d message(s) from before the restart", len(left))
+        for message in left:
+            await self.submit(message)
         for chat_id in await self._inbox.not_offered(self._bot_id):
             self._ask_soon(chat_id)
+
+    async def _give_up_or_ask(self) -> None:
+        """End what killed the process, and ask about what has waited for too long."""
+        left = await self._inbox.unfinished(self._bot_id)
+        late_after_s = self._settings.late_after_s
+        idle_s = await self._inbox.idle_s(self._bot_id)
+        for message in left:
+            if self._attempts.deaths(_key(message.id)) >= MAX_DEATHS:
+                log.error("The process died again during message %d; giving it up", message.id)
+                await self._inbox.end(message.id, Outcome.FAILED, receipts.FAILED, _DEADLY)
+                self._attempts.end(_key(message.id))
+            elif 0 < late_after_s < idle_s:
+                await self._inbox.mark(message.id, states.LATE)
+        if left and 0 < late_after_s < idle_s:
+            log.info("%d message(s) waited %.0f s for a start; asking first", len(left), idle_s)
+
+    def resume(self) -> None:
+        """Begin to speak."""
+        self._resumed = True
+        self._hand_over()
 
     async def close(
         self, message: Message, outcome: Outcome, reaction: ReactionEmoji, why: str = ""
@@ -362,10 +520,18 @@ class Delivery:
         self._tell_end(message, reaction, why)
         self._events.ended(_as_record(message, Ended(message.id, outcome), why))
 
-    async def stop(self) -> None:
-        """Fall silent and forget what waits, also where the audio thread is past listening."""
-        self._pipeline.abort()
+    async def stop(self) -> int:
+        """Fall silent and forget what waits, also where the audio thread is past listening.
+
+        Returns:
+            How many messages that ends.
+        """
+        self._abort()
+        self._end_pause()
+        if not self._hushed:
+            self._pipeline.resume()
         # At once, so that a second stop does not count them again.
+        dropped = len(self._under_way)
         self._stopped |= self._under_way
         self._under_way.clear()
         self._keeping.clear()
@@ -376,10 +542,21 @@ class Delivery:
             await self._inbox.end_all(self._bot_id, Outcome.STOPPED, receipts.CUT)
         except sqlite3.Error as exc:
             log.error("A stop can't be stored: %s", exc)  # noqa: TRY400
+        await self._remember_pause()
         for message in kept:
             self._tell_end(message, receipts.CUT, "")
             self._events.ended(_as_record(message, Ended(message.id, Outcome.STOPPED)))
             discard(message)
+        return dropped + len(kept)
+
+    async def stop_early(self) -> None:
+        """Do what a `stop` does, since one comes soon; it counts what this ends, too."""
+        self._cut_early += await self.stop()
+
+    def take_cut_early(self) -> int:
+        """Return how many messages `stop_early` has ended, once."""
+        cut_early, self._cut_early = self._cut_early, 0
+        return cut_early
 
     # ---- messages that came late ----
 
@@ -423,7 +600,9 @@ class Delivery:
             [[InlineKeyboardButton(label, callback_data=data) for label, data in buttons]]
         )
         text = f"{came} while I was away. Shall I say {'it' if one else 'them'}?"
-        self._outbox.reply(chat_id, text, keyboard=keyboard, then=asked)
+        self._outbox.reply(
+            chat_id, text, thread_id=late[-1].thread_id, keyboard=keyboard, then=asked
+        )
 
     async def decide(self, chat_id: int, choice: str) -> str:
         """Do with the late messages of a chat as was chosen; return what to say about it."""
@@ -434,9 +613,9 @@ class Delivery:
         for message in late:
             if message in said:
                 # Pressed twice, or a question that came twice: it is said once.
-                open_ = (states.LATE, states.OFFERED)
-                if await self._inbox.move(message.id, open_, states.WAITING):
-                    await self.submit(message)
+                open_, now = (states.LATE, states.OFFERED), self._now()
+                if await self._inbox.move(message.id, open_, states.WAITING, fresh_at=now):
+                    await self.submit(replace(message, fresh_at=now))
             else:
                 await self.close(message, Outcome.SKIPPED, receipts.CUT)
         if not said:
@@ -453,16 +632,26 @@ class Delivery:
         """Turn facts into records and receipts until cancelled."""
         while True:
             fact = await self._facts.get()
-            message = self._under_way.get(fact.id) or self._stopped.get(fact.id)
             try:
+                if isinstance(fact, Slept):
+                    self._ask_after_sleep(fact.slept_s)
+                    continue
+                message = self._under_way.get(fact.id) or self._stopped.get(fact.id)
                 if message is not None and isinstance(fact, Ended) and fact.id in self._keeping:
                     await self._keep_after_all(message, fact)
                 elif message is not None:
                     await self._settle(message, fact)
             except Exception:  # the next receipt must not suffer from this one
-                log.exception("Mistake in a receipt")
+                log.exception("Unexpected error in a receipt")
             finally:
                 self._facts.task_done()
+
+    def _ask_after_sleep(self, slept_s: float) -> None:
+        """Turn what is under way into a question: who knows where the computer is now."""
+        log.info("The computer slept for %.0f s; asking about what was under way", slept_s)
+        self._keep_all(states.LATE)
+        if not (self._paused or self._hushed):
+            self._pipeline.resume()
 
     async def _settle(self, message: Message, fact: Fact) -> None:
         """Store a fact, then tell the sender."""
@@ -471,17 +660,23 @@ class Delivery:
         self._tell(message, fact, reason)
 
     async def _keep_after_all(self, message: Message, fact: Ended) -> None:
-        """Keep a message that was cut only because it has to be quiet."""
-        self._keeping.discard(fact.id)
+        """Keep a message that was cut only because it has to be quiet, or asked about."""
+        state = self._keeping.pop(fact.id)
         if fact.outcome is Outcome.HEARD:  # it was over first
             await self._settle(message, fact)
             return
         del self._under_way[message.id]
+        self._attempts.end(_key(message.id))
         self._forget_in_burst(message)
+        self._handed_over.discard(message.id)
+        self._hand_over()
         unfinished = {m.id: m for m in await self._inbox.unfinished(self._bot_id)}
         if message.id not in unfinished:
             self._tell_end(message, receipts.CUT, "")  # a stop came meanwhile
             self._events.ended(_as_record(message, replace(fact, outcome=Outcome.STOPPED)))
+        elif state == states.LATE:
+            await self._inbox.mark(message.id, states.LATE)
+            self.set_late(message)
         else:
             await self.submit(unfinished[message.id])  # which keeps it, if it is still quiet
 
@@ -489,7 +684,10 @@ class Delivery:
         """Count a message as ended."""
         self._under_way.pop(message.id, None)
         self._stopped.pop(message.id, None)
-        self._keeping.discard(message.id)
+        self._keeping.pop(message.id, None)
+        self._attempts.end(_key(message.id))
+        self._handed_over.discard(message.id)
+        self._hand_over()
         burst = self._bursts.get(message.chat_id)
         if burst is None:
             return
@@ -514,6 +712,7 @@ class Delivery:
         try:
             match fact:
                 case SentenceHeard(id_, sentence):
+                    self._attempts.progress(_key(id_))
                     await self._inbox.sentence_heard(id_, sentence)
                 case Held(id_, _):
                     await self._inbox.mark(id_, states.HELD)
@@ -541,7 +740,7 @@ class Delivery:
                 self._outbox.react(message.chat_id, message.message_id, receipts.HELD)
                 if message.chat_id not in self._told_held:
                     self._told_held.add(message.chat_id)
-                    self._outbox.reply(message.chat_id, why, to=message.message_id)
+                    self._reply(message, why)
             case Ended():
                 self._leave(message, heard=fact.outcome is Outcome.HEARD)
                 discard(message)
@@ -579,7 +778,18 @@ class Delivery:
             emoji = ReactionEmoji(reaction)
             self._outbox.react(message.chat_id, message.message_id, emoji, then=reacted)
         if reason:
-            self._outbox.reply(message.chat_id, reason, to=message.message_id, then=replied)
+            self._outbox.reply(
+                message.chat_id,
+                reason,
+                to=message.message_id,
+                thread_id=message.thread_id,
+                then=replied,
+            )
+
+
+def _key(id_: int) -> str:
+    """Return the name under which attempts at a message are counted."""
+    return f"message:{id_}"
 
 
 def discard(message: Message) -> None:

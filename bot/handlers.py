@@ -291,9 +291,10 @@ class Handlers:
 
     async def stop(self, update: Update, _: Context) -> None:
         """Fall silent and forget what waits; silence first, then the answer."""
-        dropped = self.delivery.under_way
-        waiting = dropped - self.pipeline.status().speaking
-        await self.delivery.stop()
+        early = self.delivery.take_cut_early()
+        speaking = self.delivery.under_way > 0 and self.pipeline.status().speaking
+        dropped = await self.delivery.stop() + early
+        waiting = dropped - speaking
         match dropped, waiting:
             case 0, _:
                 self._answer(update, "Silent. Nothing was waiting.")
@@ -310,7 +311,7 @@ class Handlers:
         manner = await self.preferences.manner(user_id, "")
         first, voice = status.first_sound_ms, manner.voice
         lines = [
-            f"{'Paused' if status.paused else 'Speaking' if status.speaking else 'Idle'}. "
+            f"{'Paused' if self.delivery.paused else 'Speaking' if status.speaking else 'Idle'}. "
             + (f"{_count(waiting, 'message')} waiting." if waiting > 0 else "Nothing waits."),
             f"Voice: {voice} ({describe(voice)}), speed {manner.speed:g}",
             f"Device: {status.device or 'not used yet'}",
@@ -319,7 +320,12 @@ class Handlers:
         if reason := self.delivery.quiet_reason():
             kept = _count(self.delivery.kept, "message")
             lines.insert(1, f"{reason} {kept} kept.")
-        warnings = (status.warning, status.unheard, self.inbox.notice, self.polling.warning)
+        if self.delivery.paused:
+            lines.insert(1, "/resume goes on.")
+        warnings = (
+            *(status.warning, status.unheard, self.inbox.notice),
+            *(self.polling.warning, self.polling.clock_warning),
+        )
         lines += [f"Warning: {warning}" for warning in warnings if warning]
         if status.last_error:
             lines.append(f"Last error: {status.last_error}")

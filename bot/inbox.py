@@ -281,12 +281,46 @@ class Inbox:
             return None
         return replace(message, id=cursor.lastrowid, fresh_at=message.fresh_at or now)
 
+    async def seen(self, bot_id: int, update_id: int) -> bool:
+        """Return whether an update was stored as a message or carried out before."""
+        key = (bot_id, update_id)
+        rows = await self._database.execute_fetchall(
+            "SELECT 1 FROM message WHERE bot_id = ? AND update_id = ?"
+            " UNION ALL SELECT 1 FROM handled_update WHERE bot_id = ? AND update_id = ?",
+            (*key, *key),
+        )
+        return bool(rows)
+
+    async def mark_handled(self, bot_id: int, update_id: int) -> None:
+        """Remember that an update was carried out, so that it is not when it comes again."""
+        await self._database.execute(
+            "INSERT OR IGNORE INTO handled_update VALUES (?, ?, ?)",
+            (bot_id, update_id, time.time()),
+        )
+
+    async def waiting(self, bot_id: int, user_id: int, client: str) -> tuple[int, int]:
+        """Return what a person, or a program, has sent that has not ended, wherever it is.
+
+        Returns:
+            How many messages, and their length in characters.
+        """
+        rows = await self._database.execute_fetchall(
+            "SELECT count(*), total(length(text)) FROM message"  # noqa: S608  # a constant
+            f" WHERE bot_id = ? AND user_id = ? AND client = ? AND state NOT IN {ENDED}",
+            (bot_id, user_id, client),
+        )
+        ((count, characters),) = rows
+        return int(count), int(characters)
+
     async def last_heard(self, bot_id: int, chat_id: int) -> Message | None:
-        """Return the message of a chat that was heard last, if it is still known."""
+        """Return the message of a chat that was heard last, if it is still known.
+
+        One that was cut counts where some of it was heard.
+        """
         rows = await self._database.execute_fetchall(
             f"SELECT {_COLUMNS} FROM message"  # noqa: S608  # a constant
             " WHERE bot_id = ? AND chat_id = ? AND file = ''"
-            " AND state IN ('heard', 'stopped', 'skipped')"
+            " AND (state = 'heard' OR (state IN ('stopped', 'skipped') AND audio_s > 0))"
             " ORDER BY changed_at DESC LIMIT 1",
             (bot_id, chat_id),
         )
@@ -361,13 +395,22 @@ class Inbox:
             "UPDATE message SET state = ?, changed_at = ? WHERE id = ?", (state, time.time(), id_)
         )
 
-    async def move(self, id_: int, from_: tuple[str, ...], to: str) -> bool:
-        """Change a state if it is one of *from_*; return whether it was."""
+    async def move(
+        self, id_: int, from_: tuple[str, ...], to: str, *, fresh_at: float | None = None
+    ) -> bool:
+        """Change a state if it is one of *from_*; return whether it was.
+
+        Args:
+            id_: the message.
+            from_: the states that it may be in.
+            to: its new state.
+            fresh_at: when someone decided so, in seconds since 1970: a decision is never late.
+        """
         marks = ", ".join("?" * len(from_))
         cursor = await self._database.execute(
-            "UPDATE message SET state = ?, changed_at = ? WHERE id = ?"  # noqa: S608  # marks only
-            f" AND state IN ({marks})",
-            (to, time.time(), id_, *from_),
+            "UPDATE message SET state = ?, changed_at = ?, fresh_at = coalesce(?, fresh_at)"  # noqa: S608  # marks only
+            f" WHERE id = ? AND state IN ({marks})",
+            (to, time.time(), fresh_at, id_, *from_),
         )
         return cursor.rowcount > 0
 

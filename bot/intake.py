@@ -6,18 +6,20 @@ Runs on the event loop.
 import logging
 import sqlite3
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from telegram import Message, User
 
+from audio.pace import Pace
 from audio.reading import pronounce
 from audio.text import speakable
 from bot import receipts
-from bot.access import Access, Limits
+from bot.access import Access, Limits, Refusal
 from bot.attachments import Attachment
 from bot.compose import Composed, compose_text
 from bot.delivery import Delivery
-from bot.inbox import FETCHING, LATE, NO_CHAT, WAITING, Inbox, InboxError
+from bot.inbox import FETCHING, LATE, WAITING, Inbox, InboxError
 from bot.inbox import Message as Stored
 from bot.preferences import Preferences
 from bot.receipts import Outbox
@@ -57,6 +59,8 @@ class Intake:
     limits: Limits
     preferences: Preferences
     bot_id: int
+    now: Callable[[], float]
+    """Returns the true time, in seconds since 1970."""
     _last: _Speaker = field(default_factory=_Speaker)
 
     async def take(
@@ -77,13 +81,14 @@ class Intake:
             why = f"There is nothing to say but {composed.skipped}." if composed.skipped else ""
             self.refuse(message, why or NOTHING_TO_SPEAK)
             return None
-        waiting, waiting_s = self.delivery.waiting(message.chat_id)
-        if refusal := self.limits.check(user.id, waiting, waiting_s):
-            self.refuse(message, refusal.reason if refusal.say else "")
-            return None
-        age_s = time.time() - message.date.timestamp()
-        late = 0 < self.settings.late_after_s < age_s
+        sent_at = message.date.timestamp()
+        late = self.delivery.is_late(sent_at)
         try:
+            if await self.inbox.seen(self.bot_id, update_id):
+                return None
+            if refusal := await self._refusal(user.id):
+                self.refuse(message, refusal.reason if refusal.say else "")
+                return None
             manner = await self.preferences.manner(user.id, composed.text)
             text = pronounce(composed.text, await self.inbox.pronunciations())
             stored = await self.inbox.accept(
@@ -101,6 +106,8 @@ class Intake:
                     urgent=urgent,
                     skipped=composed.skipped,
                     file=str(attachment or ""),
+                    fresh_at=sent_at,
+                    thread_id=message.message_thread_id if message.is_topic_message else None,
                 ),
                 FETCHING if attachment else LATE if late else WAITING,
             )
@@ -129,14 +136,20 @@ class Intake:
             RefusedError: it can't be taken.
         """
         composed = await self.compose(draft.text, draft.voice, draft.lang)
-        waiting, waiting_s = self.delivery.waiting(NO_CHAT, draft.client)
-        if refusal := self.limits.check(draft.client, waiting, waiting_s):
+        if refusal := await self._refusal(draft.client):
             raise RefusedError(refusal.reason, too_many=True)
-        message = replace(draft, text=composed.text, skipped=composed.skipped)
+        message = replace(draft, text=composed.text, skipped=composed.skipped, fresh_at=self.now())
         stored = await self.inbox.accept(self.bot_id, key, message)
         if stored is not None:
             await self.delivery.submit(stored)
         return stored
+
+    async def _refusal(self, who: int | str) -> Refusal | None:
+        """Return why no more is taken of a person, by their id, or of a program, by its name."""
+        user_id, client = (who, "") if isinstance(who, int) else (0, who)
+        waiting, characters = await self.inbox.waiting(self.bot_id, user_id, client)
+        waiting_s = Pace().audio_s(characters, self.settings.kokoro_speed)
+        return self.limits.check(who, waiting, waiting_s)
 
     async def revise(self, message: Message, user: User, composed: Composed) -> None:
         """Change what a person sent, where it still waits."""

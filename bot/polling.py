@@ -13,9 +13,12 @@ import functools
 import logging
 import time
 import warnings
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
+import httpx
 from telegram import Bot, Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError, TimedOut
 from telegram.request import HTTPXRequest
@@ -35,11 +38,31 @@ _CONFLICT = (
     "token with @BotFather."
 )
 _CLOSE_TIMEOUT_S = 1.0
+_CLOCK_ERROR_S = 60.0
+"""A smaller difference may come from the way to the server and back."""
 _BACK_OFF_S = (1.0, 1.5, 2.5, 4.0, 6.0, 10.0, 15.0, 30.0)
 
 
 class UpdatesRequest(HTTPXRequest):
     """The connection of getUpdates: one, so that a second request can't overtake the first."""
+
+    def __init__(
+        self, *, httpx_kwargs: dict[str, Any] | None = None, pool_timeout: float = 1.0
+    ) -> None:
+        """Connect as `HTTPXRequest` does."""
+        hooks = {"response": [self._note_date]}
+        super().__init__(
+            connection_pool_size=1,
+            pool_timeout=pool_timeout,
+            httpx_kwargs={**(httpx_kwargs or {}), "event_hooks": hooks},
+        )
+        self.ahead_s = 0.0
+        """By how much Telegram's clock is ahead of this computer's, in seconds."""
+
+    async def _note_date(self, response: httpx.Response) -> None:
+        with contextlib.suppress(TypeError, ValueError):  # a proxy may say anything
+            date = parsedate_to_datetime(response.headers.get("date"))
+            self.ahead_s = date.timestamp() - time.time()
 
     async def renew(self) -> None:
         """Begin anew with a fresh connection.
@@ -58,8 +81,9 @@ class Polling:
     def __init__(
         self,
         bot: Bot,
-        renew: Callable[[], Awaitable[None]],
+        request: UpdatesRequest,
         connect: Callable[[], Awaitable[None]],
+        batch: Callable[[Sequence[Update]], AbstractAsyncContextManager[None]],
         handle: Callable[[Update], Awaitable[None]],
         on_connected: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
@@ -67,15 +91,21 @@ class Polling:
 
         Args:
             bot: asks Telegram.
-            renew: gives *bot* a fresh connection for the next getUpdates.
+            request: the connection of *bot* for getUpdates.
             connect: called again and again until it works, before anything else.
+            batch: the context in which the updates of one getUpdates are handled.
             handle: gets each update; must not raise.
             on_connected: what may be done at leisure once Telegram has answered.
         """
         self._bot = bot
-        self._renew = renew
+        self._request = request
+        self._renew = request.renew
         self._connect = connect
+        self._batch = batch
         self._handle = handle
+        self.looked = asyncio.Event()
+        """Set once what waited at the server before the start has been handled."""
+        self._clock_logged = False
         self._on_connected = on_connected
         self._failures = 0
         self._scope: asyncio.Timeout | None = None  # of the present try
@@ -100,6 +130,27 @@ class Polling:
         finally:
             leisure.cancel()
 
+    def now(self) -> float:
+        """Return the true time, in seconds since 1970: this computer's, or Telegram's."""
+        return time.time() + self._clock_error_s
+
+    @property
+    def _clock_error_s(self) -> float:
+        ahead_s = self._request.ahead_s
+        return ahead_s if abs(ahead_s) > _CLOCK_ERROR_S else 0.0
+
+    @property
+    def clock_warning(self) -> str:
+        """What is wrong with this computer's clock; empty where nothing is."""
+        error_s = self._clock_error_s
+        if not error_s:
+            return ""
+        way = "slow" if error_s > 0 else "fast"
+        return (
+            f"This computer's clock is {_span(abs(error_s))} {way}, so I go by Telegram's. "
+            "Set it right: quiet hours and logs go by it."
+        )
+
     @property
     def age_s(self) -> float:
         """How long ago Telegram gave what was asked for; at first, since when it has not."""
@@ -118,19 +169,33 @@ class Polling:
     async def _fetch_for_ever(self) -> None:
         offset: int | None = None
         while True:
-            for update in await self._until_it_works(functools.partial(self._fetch, offset)):
-                if isinstance(update, Update):
-                    await self._handle(update)
-                    offset = update.update_id + 1
-                else:
-                    log.error("Update %d can't be understood and is skipped", update)
-                    offset = update + 1
+            updates = await self._until_it_works(functools.partial(self._fetch, offset))
+            self._check_clock()
+            known = [update for update in updates if isinstance(update, Update)]
+            async with self._batch(known):
+                for update in updates:
+                    if isinstance(update, Update):
+                        await self._handle(update)
+                        offset = update.update_id + 1
+                    else:
+                        log.error("Update %d can't be understood and is skipped", update)
+                        offset = update + 1
+            if not updates:
+                self.looked.set()
+
+    def _check_clock(self) -> None:
+        warning = self.clock_warning
+        if warning and not self._clock_logged:
+            log.warning("%s", warning)
+        self._clock_logged = bool(warning)
 
     async def _fetch(self, offset: int | None) -> tuple[Update | int, ...]:
         """Return updates; the number alone of one that is not as Telegram describes them."""
+        # The first look does not wait: what an earlier life left unsaid waits for it.
+        timeout_s = _LONG_POLL_S if self.looked.is_set() else 0
         try:
             return await self._bot.get_updates(
-                offset, timeout=_LONG_POLL_S, allowed_updates=ALLOWED_UPDATES
+                offset, timeout=timeout_s, allowed_updates=ALLOWED_UPDATES
             )
         except TelegramError:
             raise
@@ -202,3 +267,12 @@ class Polling:
                 what = str(error) if isinstance(error, TelegramError) else type(error).__name__
                 log.warning("Telegram can't be reached, trying on: %s", what)
         return pause_s
+
+
+def _span(seconds: float) -> str:
+    """Return a length of time as people say it."""
+    minutes = round(seconds / 60)
+    if minutes < 120:  # noqa: PLR2004  # two hours
+        return f"{minutes} minute{'' if minutes == 1 else 's'}"
+    hours = round(minutes / 60)
+    return f"{hours} hours" if hours < 48 else f"{round(hours / 24)} days"  # noqa: PLR2004

@@ -18,6 +18,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from typing import Any
 
 import uvicorn
@@ -113,6 +114,8 @@ class Sandbox:
         self.url = ""
         self.faults: dict[str, Fault] = {}
         """By lower-case method name."""
+        self.ahead_s = 0.0
+        """By how much the server's clock is ahead of this computer's."""
         self.events: list[Event] = []
         self.calls: list[tuple[float, str, Json]] = []
         """Every request: `time.monotonic`, lower-case method (or ``download``), parameters."""
@@ -144,7 +147,7 @@ class Sandbox:
         """Send a message of any kind, such as ``{"sticker": {...}}``."""
         message = {
             "message_id": next(self._message_ids),
-            "date": int(time.time()),
+            "date": int(time.time() + self.ahead_s),
             "from": person.as_user(),
             "chat": chat or person.as_chat(),
             **fields,
@@ -234,7 +237,12 @@ class Sandbox:
             ]
         )
         config = uvicorn.Config(
-            app, log_config=None, lifespan="off", timeout_graceful_shutdown=1, access_log=False
+            app,
+            log_config=None,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+            access_log=False,
+            date_header=False,
         )
         server = _QuietServer(config)
         # With the protocol named, asyncio switches Nagle's algorithm off; without, each answer
@@ -255,6 +263,11 @@ class Sandbox:
             listener.close()
 
     async def _call(self, request: Request) -> Response:
+        response = await self._answer(request)
+        response.headers["date"] = formatdate(time.time() + self.ahead_s, usegmt=True)
+        return response
+
+    async def _answer(self, request: Request) -> Response:
         try:
             self._check_token(request.path_params["token"])
             method = request.path_params["method"].lower()

@@ -7,13 +7,13 @@ supervises it (launchd, systemd) starts it again; the inbox knows what is to be 
 import asyncio
 import contextlib
 import logging
-import time
 
 import psutil
 from telegram import Bot
 from telegram.error import TelegramError
 
 from audio.pipeline import SpeechPipeline
+from audio.sleep import time_asleep_s
 from bot.delivery import Delivery
 from bot.polling import Polling
 
@@ -52,14 +52,14 @@ class Watch:
 
     async def run(self) -> str:
         """Watch until the process has to end; return why."""
-        ahead_s = time.time() - time.monotonic()
+        asleep_s = time_asleep_s()
         while True:
             await asyncio.sleep(_EVERY_S)
-            # Monotonic time stands still while a computer sleeps; connections die meanwhile.
-            slept_s = time.time() - time.monotonic() - ahead_s
-            ahead_s += slept_s
+            slept_s = time_asleep_s() - asleep_s
+            asleep_s += slept_s
             if slept_s > _SLEPT_S:
                 log.info("The computer slept for %.0f s", slept_s)
+                # Connections die meanwhile.
                 self._polling.poke()
             if self._is_wedged():
                 return (

@@ -112,8 +112,8 @@ def tell(
     return found
 
 
-def main() -> None:
-    """Run the bot with this voice."""
+def main(voice: ToneVoice | None = None) -> None:
+    """Run the bot with this voice, or a voice like it."""
     from bot import logs
     from bot.app import exit_process, run
     from bot.settings import load
@@ -124,7 +124,7 @@ def main() -> None:
     logs.start(settings.log_level, settings.data_dir, token, terminal=False, form="text")
 
     async def work() -> None:
-        exit_process(await run(settings, lambda _: None, voice=ToneVoice()))
+        exit_process(await run(settings, lambda _: None, voice=voice or ToneVoice()))
 
     asyncio.run(work())
 

@@ -235,9 +235,7 @@ class Api:
 
     async def stop(self) -> wire.Stopped:
         """Fall silent and forget everything that waits."""
-        dropped = self.delivery.under_way + self.delivery.kept
-        await self.delivery.stop()
-        return wire.Stopped(stopped=dropped)
+        return wire.Stopped(stopped=await self.delivery.stop())
 
     async def skip(self, what: wire.Skip | None = None) -> wire.Skipped:
         """End one message, or the one that sounds; the next one follows."""
@@ -250,12 +248,12 @@ class Api:
 
     async def pause(self) -> wire.Paused:
         """Fall silent and keep everything."""
-        self.pipeline.pause()
+        await self.delivery.pause()
         return wire.Paused(paused=True)
 
     async def resume(self) -> wire.Paused:
         """Go on with the word that was cut."""
-        self.pipeline.resume()
+        await self.delivery.unpause()
         return wire.Paused(paused=False)
 
     # ---- what there is ----
@@ -267,7 +265,7 @@ class Api:
         polling = self._polling_state()
         warnings = (
             *(status.warning, status.blocked, status.unheard),
-            *(self.inbox.notice, self.polling.warning),
+            *(self.inbox.notice, self.polling.warning, self.polling.clock_warning),
         )
         facts = asdict(status)
         del facts["beat_s"]  # means nothing outside this process

@@ -1,0 +1,1 @@
+"""Telegram: what comes from chats, and what is said in them."""

@@ -1,0 +1,167 @@
+"""Each update is carried out once, and an order to be silent first. Runs on the event loop.
+
+Telegram sends again what was not confirmed: after a crash, or where the network was lost between
+the work and the next getUpdates. A text is known by its row in the inbox; a command, a button or an
+edit is remembered here. A command is remembered before it is carried out, so that it is never
+carried out twice; /stop after, since nothing that came later can have been handled before it was.
+"""
+
+import contextlib
+import logging
+import sqlite3
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from telegram import MessageEntity, Update
+
+from bot import receipts, strip
+from bot.access import Access
+from bot.core.attempts import MAX_DEATHS, Attempts
+from bot.delivery import Delivery
+from bot.inbox import Inbox
+from bot.menu import COMMANDS
+from bot.receipts import Outbox
+
+log = logging.getLogger(__name__)
+
+_STOP = "stop"
+_SILENCING = frozenset({_STOP, "pause", "mute"})
+_COMMANDS = frozenset({command.command for command in COMMANDS} | {"start", "pair"})
+_REMEMBERED = 200
+"""Twice as many as one getUpdates returns."""
+_DEADLY = "Crier ended twice while it was reading this, so it is left out. Send it in other words."
+
+
+class Updates:
+    """Stands between fetching updates and handling them."""
+
+    def __init__(
+        self,
+        process: Callable[[Update], Awaitable[None]],
+        inbox: Inbox,
+        outbox: Outbox,
+        delivery: Delivery,
+        access: Access,
+        attempts: Attempts,
+        bot_id: int,
+        bot_name: Callable[[], str],
+    ) -> None:
+        """Pass each new update to *process*, which must not raise.
+
+        Args:
+            process: handles an update.
+            inbox: knows what was handled.
+            outbox: tells what is not.
+            delivery: falls silent.
+            access: whose order to be silent counts.
+            attempts: which updates the process died of.
+            bot_id: the bot that they were sent to.
+            bot_name: returns its user name.
+        """
+        self._process = process
+        self._inbox = inbox
+        self._outbox = outbox
+        self._delivery = delivery
+        self._access = access
+        self._attempts = attempts
+        self._bot_id = bot_id
+        self._bot_name = bot_name
+        self._recent: deque[int] = deque(maxlen=_REMEMBERED)  # where the disk is full
+
+    @asynccontextmanager
+    async def batch(self, updates: Sequence[Update]) -> AsyncIterator[None]:
+        """Fall silent at once where one of *updates* asks for it, and stay so until it is handled.
+
+        A batch may hold a hundred long texts, and what is said last counts.
+        """
+        orders = [await self._silencing(update) for update in updates[1:]]
+        if _STOP in orders:
+            await self._delivery.stop_early()
+        if any(orders):
+            with self._delivery.hushed():
+                yield
+        else:
+            yield
+
+    async def handle(self, update: Update) -> None:
+        """Handle an update, unless that was done before."""
+        if await self._is_seen(update):
+            log.info("Update %d was handled before", update.update_id)
+            return
+        key = f"update:{update.update_id}"
+        if self._attempts.deaths(key) >= MAX_DEATHS:
+            log.error("The process died again during update %d; giving it up", update.update_id)
+            self._refuse(update)
+            await self._mark(update)
+            self._attempts.end(key)
+            return
+        once = _is_once(update)
+        if once:
+            await self._mark(update)
+        self._attempts.begin(key)
+        try:
+            await self._process(update)
+        finally:
+            self._attempts.end(key)
+        if not once and not await self._is_seen(update):  # a stored text is
+            await self._mark(update)
+
+    async def _silencing(self, update: Update) -> str:
+        """Return the command by which an update asks to be silent; empty where it does not."""
+        user, message = update.effective_user, update.effective_message
+        if user is None or not self._access.allows(user.id):
+            return ""
+        if update.callback_query is not None:
+            found = {strip.STOP: _STOP, strip.PAUSE: "pause"}.get(update.callback_query.data or "")
+        elif message is None or message.sender_chat is not None or update.message is None:
+            return ""
+        else:
+            found, _, name = _command_of(update).partition("@")
+            if name and name != self._bot_name().casefold():
+                return ""
+        return found if found in _SILENCING and not await self._is_seen(update) else ""
+
+    async def _is_seen(self, update: Update) -> bool:
+        with contextlib.suppress(sqlite3.Error):
+            if await self._inbox.seen(self._bot_id, update.update_id):
+                return True
+        return update.update_id in self._recent
+
+    async def _mark(self, update: Update) -> None:
+        self._recent.append(update.update_id)
+        try:
+            await self._inbox.mark_handled(self._bot_id, update.update_id)
+        except sqlite3.Error as exc:  # such as a full disk, with which /stop has to work
+            log.error("A command can't be remembered: %s", exc)  # noqa: TRY400
+
+    def _refuse(self, update: Update) -> None:
+        message, user = update.message, update.effective_user
+        if message is None or user is None or not self._access.allows(user.id):
+            return
+        self._outbox.react(message.chat_id, message.message_id, receipts.FAILED)
+        self._outbox.reply(
+            message.chat_id,
+            _DEADLY,
+            to=message.message_id,
+            thread_id=message.message_thread_id if message.is_topic_message else None,
+        )
+
+
+def _is_once(update: Update) -> bool:
+    """Return whether an update is remembered before it is carried out."""
+    if update.callback_query is not None:
+        return update.callback_query.data != strip.STOP
+    command = _command_of(update).partition("@")[0]
+    return command in _COMMANDS and command != _STOP
+
+
+def _command_of(update: Update) -> str:
+    """Return the command that a message begins with, such as ``stop@a_bot``; empty without one."""
+    message = update.message
+    if message is None or not message.text:
+        return ""
+    for entity in message.entities:
+        if entity.type == MessageEntity.BOT_COMMAND and entity.offset == 0:
+            return message.text[1 : entity.length].casefold()
+    return ""
