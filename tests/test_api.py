@@ -173,6 +173,7 @@ async def test_an_order_that_was_changed_survives_a_restart(serve_quiet: ServeBo
         await face.client.post(f"/v1/queue/{ids[2]}/move", json={"before": ids[0]})
     async with serve_quiet() as face:
         async with face.listening() as heard:
+            await face.client.post("/v1/audio/resume")
             await heard.wait_for(lambda name, data: name == "ended" and data["id"] == ids[1])
         history = (await face.get("/v1/history"))["items"]
 

@@ -75,7 +75,11 @@ class Updates:
 
         A batch may hold a hundred long texts, and what is said last counts.
         """
-        orders = [await self._silencing(update) for update in updates[1:]]
+        try:
+            orders = [await self._silencing(update) for update in updates[1:]]
+        except Exception:  # polling must outlive any error of ours; each is handled in its turn
+            log.exception("Unexpected error in looking for an order to be silent")
+            orders = []
         if _STOP in orders:
             await self._delivery.stop_early()
         if any(orders):
