@@ -182,6 +182,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
             Limits(settings.limit_per_minute, settings.limit_waiting),
             *(preferences, bot_id),
             now=now,
+            clock_warning=lambda: polling.clock_warning,
         )
         controls = Controls(pipeline, inbox, outbox, delivery, preferences, intake, bot_id)
         await controls.start()

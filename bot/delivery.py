@@ -59,6 +59,7 @@ _DEADLY = (
 )
 _PAUSED = "Paused, so it waits. /resume goes on."
 PAUSED = "paused"
+_KEY = "message:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,6 +364,7 @@ class Delivery:
         """Fall silent and keep everything, also over a restart."""
         self._paused = True
         self._pipeline.pause()
+        self._attempts.suspend(_KEY)
         await self._remember_pause()
 
     async def unpause(self) -> bool:
@@ -377,6 +379,7 @@ class Delivery:
     def _end_pause(self) -> None:
         self._paused = False
         self._told_paused.clear()
+        self._attempts.resume()
 
     async def _remember_pause(self) -> None:
         try:
@@ -789,7 +792,7 @@ class Delivery:
 
 def _key(id_: int) -> str:
     """Return the name under which attempts at a message are counted."""
-    return f"message:{id_}"
+    return f"{_KEY}{id_}"
 
 
 def discard(message: Message) -> None:

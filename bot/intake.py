@@ -61,6 +61,9 @@ class Intake:
     bot_id: int
     now: Callable[[], float]
     """Returns the true time, in seconds since 1970."""
+    clock_warning: Callable[[], str]
+    """Returns what is wrong with this computer's clock; empty where nothing is."""
+    _told_clock: list[str] = field(default_factory=list)
     _last: _Speaker = field(default_factory=_Speaker)
 
     async def take(
@@ -114,6 +117,9 @@ class Intake:
         except (InboxError, sqlite3.Error) as exc:
             self.refuse(message, str(exc))
             return None
+        if (warning := self.clock_warning()) and not self._told_clock:
+            self._told_clock.append(warning)
+            self.outbox.reply(message.chat_id, warning)
         if stored is None or attachment is not None:
             return stored  # None: this update was stored before
         if late:

@@ -50,3 +50,18 @@ def test_attempts_survive_a_damaged_file(tmp_path: Path) -> None:
     life.begin("message:1")
 
     assert Attempts(path).deaths("message:1") == 1
+
+
+def test_attempts_blame_nothing_that_is_suspended(tmp_path: Path) -> None:
+    """What was paused when the process died is innocent; resumed, it is counted again."""
+    path = tmp_path / "attempts.json"
+    life = Attempts(path)
+    life.begin("message:1")
+    life.begin("update:2")
+    life.suspend("message:")
+    paused = Attempts(path)
+    life.resume()
+    resumed = Attempts(path)
+
+    assert (paused.deaths("message:1"), paused.deaths("update:2")) == (0, 1)
+    assert resumed.deaths("message:1") == 1

@@ -357,6 +357,7 @@ async def test_polling_goes_by_telegrams_clock_where_this_one_is_wrong(
     sandbox.ahead_s = ahead_s
     async with start_toned():
         message = sandbox.send(ALICE, "Number 1.")
+        await sandbox.wait_for(reply_with("so I go by Telegram's"))
         await sandbox.wait_for(reaction_to(message, "👍"))
         sandbox.send(ALICE, "/status")
         await sandbox.wait_for(reply_with(f"clock is 60 minutes {way}"))

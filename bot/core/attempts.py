@@ -32,6 +32,7 @@ class Attempts:
         self._lock = threading.Lock()
         self._deaths: dict[str, int] = {}
         self._under_way: set[str] = set()
+        self._suspended: set[str] = set()
         with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
             left = json.loads(path.read_text())
             self._deaths = {str(key): int(deaths) for key, deaths in left["deaths"].items()}
@@ -62,9 +63,24 @@ class Attempts:
         """Strike out a piece of work that is over, however it ended."""
         with self._lock:
             deaths = self._deaths.pop(key, None)
+            self._suspended.discard(key)
             if key in self._under_way or deaths is not None:
                 self._under_way.discard(key)
                 self._write()
+
+    def suspend(self, prefix: str) -> None:
+        """Count no death during the work whose keys begin with *prefix*: it stands still."""
+        with self._lock:
+            self._suspended |= {key for key in self._under_way if key.startswith(prefix)}
+            self._under_way -= self._suspended
+            self._write()
+
+    def resume(self) -> None:
+        """Count deaths again during the work that was suspended and has not ended."""
+        with self._lock:
+            self._under_way |= self._suspended
+            self._suspended.clear()
+            self._write()
 
     def close(self) -> None:
         """Say that the process ends on purpose: nothing that is under way is to blame."""
