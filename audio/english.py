@@ -4,7 +4,7 @@ A table of rules, applied in order; each leaves alone what a later one needs.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from audio.lexicon import (
     COMPARED,
@@ -135,20 +135,28 @@ def _slashed_date(day_first: bool) -> Callable[[_Match], str]:
 
 
 def _day_month(match: _Match) -> str:
-    name = MONTH_SHORT.get(match["month"].lower().rstrip("."), match["month"])
-    return f"{match['the'] or 'the '}{_ordinal(int(match['day']))} of {name}"
+    name = _known(MONTH_SHORT, match["month"])
+    return f"{'' if _THE.search(_before(match)) else 'the '}{_ordinal(int(match['day']))} of {name}"
 
 
 def _month_range(match: _Match) -> str:
-    return f"{MONTH_SHORT[match[1].lower()]} to {MONTH_SHORT[match[2].lower()]}"
+    return f"{_known(MONTH_SHORT, match[1])} to {_known(MONTH_SHORT, match[2])}"
 
 
 def _weekday_range(match: _Match) -> str:
-    return f"{WEEKDAYS[match[1].lower()]} to {WEEKDAYS[match[2].lower()]}"
+    return f"{_known(WEEKDAYS, match[1])} to {_known(WEEKDAYS, match[2])}"
+
+
+def _known(words: Mapping[str, str], word: str) -> str:
+    """Return what a table has for a word, in any case; the word itself where it has nothing.
+
+    A pattern that ignores case matches letters that no lower case leads back to, such as a long s.
+    """
+    return words.get(word.casefold(), word)
 
 
 def _named_date(match: _Match) -> str:
-    name = MONTH_SHORT.get(match["month"].lower().rstrip("."), match["month"])
+    name = _known(MONTH_SHORT, match["month"])
     return f"{name} {_ordinal(int(match['day']))}"
 
 
@@ -163,11 +171,21 @@ def _digits(match: _Match) -> str:
     ).replace("plus, ", "plus ")
 
 
+_ARTICLE = re.compile(r"\b[Aa]n? $")
+_THE = re.compile(r"\b[Tt]he $")
+
+
+def _before(match: _Match) -> str:
+    """Return some letters before a match: cheaper than looking for them everywhere."""
+    return match.string[max(0, match.start() - 5) : match.start()]
+
+
 def _unit(match: _Match) -> str:
     one, many = UNITS[match["unit"]]
-    of_a_thing = match["a"] and match.string[match.end() :][:1] == " "  # a 60 watt bulb
+    follows = match.string[match.end() : match.end() + 1]
+    of_a_thing = follows == " " and _ARTICLE.search(_before(match))  # a 60 watt bulb
     said = one if match["number"] == "1" or of_a_thing else many
-    return f"{match['a'] or ''}{match['number']} {said}"
+    return f"{match['number']} {said}"
 
 
 def _dotted(match: _Match) -> str:
@@ -200,11 +218,15 @@ def _numbered(match: _Match) -> str:
 
 
 def _short(match: _Match) -> str:
-    return SHORTHAND.get(match[0].casefold(), match[0])
+    return _known(SHORTHAND, match[0])
 
 
 def _either(words: Iterable[str]) -> str:
-    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    """Return a pattern of any of them, the longest first; by first letters, which is faster."""
+    by_first: dict[str, list[str]] = {}
+    for word in sorted(words, key=len, reverse=True):
+        by_first.setdefault(word[0], []).append(re.escape(word[1:]))
+    return "|".join(f"{re.escape(first)}(?:{'|'.join(ends)})" for first, ends in by_first.items())
 
 
 _Rule = tuple[re.Pattern[str], str | Callable[[_Match], str]]
@@ -307,11 +329,11 @@ _ENGLISH: tuple[_Rule, ...] = (
     ),
     (
         re.compile(rf"\b({_DAY})\b\.?(?=,? (?:\d|at \d|(?:{_MONTH})\b))"),
-        lambda match: WEEKDAYS[match[1].lower()],
+        lambda match: _known(WEEKDAYS, match[1]),
     ),
     (
         re.compile(
-            rf"(?P<the>\b[Tt]he )?(?<![\d:.,$€£-])\b(?P<day>[12]?\d|3[01])(?:st|nd|rd|th)?"
+            rf"(?<![\d:.,$€£-])\b(?P<day>[12]?\d|3[01])(?:st|nd|rd|th)?"
             rf" (?:of )?(?P<month>{_MONTH})\b\.?"
         ),
         _day_month,
@@ -406,7 +428,7 @@ _ENGLISH: tuple[_Rule, ...] = (
     (re.compile(r"(?<![\w.])(\d+)\^(\d+)(?!\w)"), r"\1 to the power of \2"),
     (
         re.compile(
-            rf"(?P<a>\b[Aa]n? )?(?<![\w.])(?P<number>{_NUMBER})\s?(?P<unit>{_either(UNITS)})"
+            rf"(?<![\w.])(?P<number>{_NUMBER})\s?(?P<unit>{_either(UNITS)})"
             r"(?![\w/²'])(?:\.(?= [a-z(]))?"
         ),
         _unit,
@@ -430,13 +452,13 @@ _ENGLISH: tuple[_Rule, ...] = (
     (re.compile(r"(?<![\w.-])(\d+)\s?[-–]\s?(\d+)(?![\w.-])"), r"\1 to \2"),
     (
         re.compile(r"\b([Pp]p?|[Cc]h|[Ff]ig|[Vv]ol|Nos?|[Ee]xt)\. ?(?=\d)"),
-        lambda match: f"{PLACES[match[1].lower()]} ",
+        lambda match: f"{_known(PLACES, match[1])} ",
     ),
     (re.compile(r"(?<!\w)#(?=\d)"), "number "),
     (re.compile(r"(?<=\d)x\b"), " times"),
     (re.compile(r"(?<=\d)k\b"), " thousand"),
     (re.compile(r"(?<!\w)[~≈] ?(?=\d)"), "about "),
-    (re.compile(r"\s*(?:->|=>|→|⇒)\s*"), ", then "),
+    (re.compile(r"\s{0,9}(?:->|=>|→|⇒)\s{0,9}"), ", then "),
     (re.compile(r"\b(Mr|Mrs|Dr|Prof)\. (?=\w)"), r"\1 "),
     (re.compile(r"\bMs\.? (?=[A-Z])"), "Miz "),
     # espeak takes a lone A for the article, quoted or not, and capitals after a digit for a word.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from audio.planner import Planner
 from audio.playback import Job
+from audio.recording import Recording
 from audio.types import AudioError, Chunk, Devices, Interrupt, Samples, Sound, Utterance
 
 
@@ -102,7 +103,7 @@ class Rendering:
     """A `Render` under way. Audio thread only."""
 
     order: Render
-    planner: Planner
+    planner: Planner | None = None  # None until it was planned
     again: Chunk | None = None
     begun_s: float = 0.0
     """`time.monotonic` when its first sound was there."""
@@ -127,6 +128,22 @@ class Work:
     interrupt: Interrupt
 
 
+@dataclass(eq=False, slots=True)
+class Plan:
+    """The one planning in flight: a text is cut up, a recording is opened. Audio thread only."""
+
+    job: Job | Rendering
+    order: Utterance
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """An utterance can be handed out bit by bit now, or can't be said."""
+
+    plan: Plan
+    result: Planner | Recording | BaseException
+
+
 @dataclass(frozen=True, slots=True)
 class Synthesized:
     """A chunk is sound now, or failed."""
@@ -149,5 +166,6 @@ Order = (
     | Choose
     | QueryDevices
     | Close
+    | Planned
     | Synthesized
 )

@@ -1,8 +1,10 @@
 """The threads and the queue: texts in, sound and facts out.
 
     event loop              audio thread                      synthesis worker
-    say, abort, ... -order-> plan; open the loudspeaker;
-                             submit chunk n+1 ----------------> Voice.synthesize
+    say, abort, ... -order-> open the loudspeaker;
+                             submit an utterance -------------> Planner
+                             submit chunk n+1 <---------------- Planned
+                                              ----------------> Voice.synthesize
                              Speaker.write(chunk n) <---------- Synthesized
     on_fact <---- fact ----- Sounding, SentenceHeard, Held, Ended
 
@@ -32,6 +34,7 @@ from audio.orders import (
     Loudness,
     Order,
     Pause,
+    Planned,
     QueryDevices,
     Render,
     Revise,
@@ -92,6 +95,7 @@ class SpeechPipeline:
         keep_pace: Callable[[Pace], None] = lambda _: None,
         hold_after_sleep_s: float = math.inf,
         asleep_s: Callable[[], float] = time_asleep_s,
+        on_begin: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Start nothing yet.
 
@@ -106,6 +110,8 @@ class SpeechPipeline:
             hold_after_sleep_s: after the computer slept for longer than this, what is under way
                 is paused and a `Slept` follows.
             asleep_s: returns how long the computer has slept in all; called on the audio thread.
+            on_begin: called on the audio thread with an utterance's id before anything is done
+                with its text or recording, which may be more than once; must not block.
         """
         self._speaker = speaker
         self._on_fact = on_fact
@@ -127,6 +133,7 @@ class SpeechPipeline:
             self._jobs,
             pace,
             on_answer=self._mailbox.put,
+            on_begin=on_begin,
             on_end=self._end,
         )
         self._gain = 1.0
@@ -310,6 +317,8 @@ class SpeechPipeline:
                 self._retry_at_s = 0.0
             case QueryDevices(answer):
                 self._answer_devices(answer)
+            case Planned():
+                self._synthesis.receive_plan(order)
             case Synthesized():
                 self._synthesis.receive(order)
 

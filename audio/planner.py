@@ -10,9 +10,10 @@ import copy
 import itertools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Self
 
 from audio.pace import Pace, letters
 from audio.text import sentences
@@ -23,6 +24,8 @@ MAX_CHUNK_S = 4.0
 second of it, and no less time. Measured: 3.5 to 5.5 s on two x86 cores."""
 # One word for the plan; a longer one is sliced.
 _MAX_WORD_LETTERS = 60.0
+# So many marks in a row are left where they are.
+_MOST_MARKS = 5
 
 SENTENCE_PAUSE_S = 0.35
 CLAUSE_PAUSE_S = 0.15
@@ -91,6 +94,27 @@ _SHORT_WORD = 3
 
 
 @dataclass(frozen=True, slots=True)
+class _Rates:
+    """What a pace says, worked out once for a plan, which asks it some thousand times."""
+
+    a_s: float
+    b: float
+    late: float
+    spread: float
+    s_per_letter: float
+
+    @classmethod
+    def of(cls, pace: Pace) -> Self:
+        return cls(pace.a_s, pace.b, pace.late, pace.spread, pace.audio_s(1.0, 1.0))
+
+    def cost_s(self, spoken_s: float) -> float:
+        return (self.a_s + self.b * spoken_s) * max(1.0, self.late)
+
+    def audio_s(self, letters: float, speed: float) -> float:
+        return letters * self.s_per_letter / speed
+
+
+@dataclass(frozen=True, slots=True)
 class _Word:
     text: str
     letters: float
@@ -98,6 +122,13 @@ class _Word:
     """How well a chunk can end after it."""
     glued: bool
     """It is a slice of a long word, and the next slice follows without a space."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    words: list[_Word]
+    letters_from: list[float]
+    """How much there is from a word on, to the end; one more than there are words."""
 
 
 class Planner:
@@ -111,17 +142,20 @@ class Planner:
         """
         self._speed = speed
         self._sentence = first_sentence
-        self._sentences = [_words(sentence, lang) for sentence in sentences(text, lang)]
+        self._lang = lang
+        self._sentences = sentences(text, lang)
         self._next = 0  # the word that the next chunk begins with
-        lengths = [sum(word.letters for word in words) for words in self._sentences]
-        self._letters_after = [*itertools.accumulate(reversed(lengths), initial=0.0)][-2::-1]
+        lengths = (letters(sentence) + 1 for sentence in reversed(self._sentences))
+        self._letters_after = [*itertools.accumulate(lengths, initial=0.0)][-2::-1]
+        # What has been cut into words: shared with copies, and never more than a few sentences.
+        self._cut_up: dict[int, _Sentence] = {}
 
     @property
     def letters_left(self) -> float:
         """How much has not been handed out, as `audio.pace.letters` counts."""
         if self.done:
             return 0.0
-        here = sum(word.letters for word in self._sentences[self._sentence][self._next :])
+        here = self._words.letters_from[self._next]
         return here + self._letters_after[self._sentence]
 
     @property
@@ -137,7 +171,10 @@ class Planner:
             buffered_s: how long the sound that is ready will last.
             hurry: False where the first word is held back, so that there is time for whole clauses.
         """
-        words = self._sentences[self._sentence]
+        return self._take(_Rates.of(pace), buffered_s, hurry=hurry)
+
+    def _take(self, pace: _Rates, buffered_s: float, *, hurry: bool) -> Chunk:
+        words = self._words.words
         first = self._next
         inside = first > 0 and words[first - 1].cut < Cut.CLAUSE
         if hurry and first == 0 and buffered_s == 0.0:
@@ -151,8 +188,18 @@ class Planner:
     def _move_to(self, end: int) -> None:
         """Go on with word number *end* of the present sentence."""
         self._next = end
-        if end == len(self._sentences[self._sentence]):
+        if end == len(self._words.words):
             self._sentence, self._next = self._sentence + 1, 0
+
+    @property
+    def _words(self) -> _Sentence:
+        """The present sentence."""
+        number = self._sentence
+        if number not in self._cut_up:
+            if len(self._cut_up) > 2 * _LOOK_AHEAD_CHUNKS:
+                self._cut_up.clear()
+            self._cut_up[number] = _cut_up(self._sentences[number], self._lang)
+        return self._cut_up[number]
 
     def next_held(self, pace: Pace, stored_s: float) -> tuple[Chunk, float]:
         """Return the next chunk of a text whose first word has not been let out yet.
@@ -165,19 +212,20 @@ class Planner:
             The chunk, and for how many seconds from now to hold the first word back, so that sound
             need not stop for lack of more later on; 0 on a machine with speed to spare.
         """
+        rates = _Rates.of(pace)
         here = self._sentence, self._next
         plans = []
         for hurry in (True, False):
             self._sentence, self._next = here
-            chunk = self.next(pace, stored_s, hurry=hurry)
-            wait_s = self._wait_s(pace, stored_s, chunk, hurry=hurry)
+            chunk = self._take(rates, stored_s, hurry=hurry)
+            wait_s = self._wait_s(rates, stored_s, chunk, hurry=hurry)
             plans.append((wait_s, chunk, (self._sentence, self._next)))
         wait_s, chunk, (self._sentence, self._next) = min(plans, key=lambda plan: plan[0])
         return chunk, wait_s
 
     def _wait_s(
         self,
-        pace: Pace,
+        pace: _Rates,
         stored_s: float,
         chunk: Chunk,
         *,
@@ -199,10 +247,10 @@ class Planner:
             stored_s += spoken_s + chunk.pause_s
             if ahead.done:
                 break
-            chunk = ahead.next(pace, wait_s + stored_s - spent_s, hurry=hurry)
+            chunk = ahead._take(pace, wait_s + stored_s - spent_s, hurry=hurry)  # noqa: SLF001
         return wait_s
 
-    def _soonest_end(self, words: list[_Word], pace: Pace) -> int:
+    def _soonest_end(self, words: list[_Word], pace: _Rates) -> int:
         """Return where the first chunk ends, so that the first word can be let out soonest.
 
         A longer one takes longer; a shorter one does not bridge the next, and has to be held back.
@@ -228,7 +276,7 @@ class Planner:
         return best
 
     def _best_end(
-        self, words: list[_Word], first: int, pace: Pace, buffered_s: float, hurry: bool
+        self, words: list[_Word], first: int, pace: _Rates, buffered_s: float, hurry: bool
     ) -> int:
         """Return where the next chunk ends: the number of the word after it."""
         b = min(0.9, pace.b * max(1.0, pace.late))
@@ -261,12 +309,12 @@ class Planner:
                 starting, starting_score = end, score
         return fitting or starting or len(words)
 
-    def _next_cost_s(self, words: list[_Word], end: int, pace: Pace) -> float:
+    def _next_cost_s(self, words: list[_Word], end: int, pace: _Rates) -> float:
         """Return how long the shortest chunk from word number *end* on would take."""
         if end == len(words):
             return 0.0  # the next sentence has its own first chunk
         last, length = end, words[end].letters
-        while last < len(words) - 1 and words[last].cut < Cut.PHRASE:
+        while last < len(words) - 1 and words[last].cut < Cut.PHRASE and length < _MAX_WORD_LETTERS:
             if words[last].cut == Cut.POOR and length > _POOR_AFTER_LETTERS:
                 break
             last += 1
@@ -276,7 +324,7 @@ class Planner:
     def _chunk(self, words: list[_Word], first: int, end: int, inside: bool) -> Chunk:
         cut = words[end - 1].cut
         context = _join(_context_before(words, first)) if inside else ""
-        ahead = _join(_context(words[end:])) if cut < Cut.CLAUSE else ""
+        ahead = _join(_context(itertools.islice(words, end, None))) if cut < Cut.CLAUSE else ""
         pause_s = {Cut.SENTENCE: SENTENCE_PAUSE_S, Cut.CLAUSE: CLAUSE_PAUSE_S}.get(cut, 0.0)
         glued = words[end - 1].glued or (first > 0 and words[first - 1].glued)
         return Chunk(
@@ -287,11 +335,11 @@ class Planner:
             ends_sentence=end == len(words),
             pause_s=pause_s,
             letters=sum(word.letters for word in words[first:end]),
-            sentence_letters=sum(word.letters for word in words),
+            sentence_letters=self._words.letters_from[0],
         )
 
 
-def _words(sentence: str, lang: str) -> list[_Word]:
+def _cut_up(sentence: str, lang: str) -> _Sentence:
     """Return the words of a sentence with the quality of a cut after each."""
     texts = sentence.split(" ")
     words: list[_Word] = []
@@ -301,30 +349,49 @@ def _words(sentence: str, lang: str) -> list[_Word]:
         words += [_Word(part, letters(part), _cut_after(part), glued=True) for part in slices[:-1]]
         cut = _cut_between(text, following, lang) if following else Cut.SENTENCE
         words.append(_Word(slices[-1], letters(slices[-1]) + 1, cut, glued=False))
-    return _without_bare_marks(words)
+    words = _without_bare_marks(words)
+    lengths = (word.letters for word in reversed(words))
+    return _Sentence(words, [*itertools.accumulate(lengths, initial=0.0)][::-1])
 
 
 def _without_bare_marks(words: list[_Word]) -> list[_Word]:
     """Let no chunk consist of marks alone: a dash on its own can't be spoken."""
+    bare = [not any(char.isalnum() for char in word.text) for word in words]
+    last = max(index for index, is_bare in enumerate(bare) if not is_bare)
+    found: list[_Word] = []
+    marks, uncut_letters = 0, 0.0
     for index, word in enumerate(words):
-        rest = words[index + 1 :]
-        if not any(c.isalnum() for w in rest for c in w.text):
-            # What follows has no letter, so the sentence can only end at its end.
-            fixed = [_Word(w.text, w.letters, Cut.NEVER, w.glued) for w in words[index:-1]]
-            return [*words[:index], *fixed, words[-1]]
-        if not any(c.isalnum() for c in word.text):
-            words[index] = _Word(word.text, word.letters, min(word.cut, Cut.POOR), word.glued)
-    return words
+        cut = word.cut
+        marks = marks + 1 if bare[index] else 0
+        if index < len(words) - 1 and marks > _MOST_MARKS:
+            continue  # nobody hears them
+        if index == len(words) - 1:
+            pass
+        elif index >= last:
+            cut = Cut.NEVER  # what follows has no letter
+        elif bare[index]:
+            cut = min(cut, Cut.POOR)
+        elif cut == Cut.NEVER and uncut_letters > _MAX_WORD_LETTERS:
+            cut = Cut.POOR
+        uncut_letters = uncut_letters + word.letters if cut == Cut.NEVER else 0.0
+        found.append(_Word(word.text, word.letters, cut, word.glued))
+    return found
 
 
-def _context(words: list[_Word]) -> list[_Word]:
+def _context(words: Iterable[_Word]) -> list[_Word]:
     """Return the first of *words*, as many as are taken along."""
-    lengths = itertools.accumulate((word.letters for word in words), initial=0.0)
-    return [w for w, before in zip(words, lengths, strict=False) if before < _CONTEXT_LETTERS]
+    taken: list[_Word] = []
+    length = 0.0
+    for word in words:
+        if length >= _CONTEXT_LETTERS:
+            break
+        taken.append(word)
+        length += word.letters
+    return taken
 
 
 def _context_before(words: list[_Word], first: int) -> list[_Word]:
-    return _context(words[:first][::-1])[::-1]
+    return _context(words[i] for i in range(first - 1, -1, -1))[::-1]
 
 
 def _slices(word: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ audio/english.py; other languages keep what espeak makes of them.
 """
 
 import re
+import unicodedata
 
 from audio.english import rules
 
@@ -16,8 +17,33 @@ _MIXED = re.compile(r"[!?]{2,}")
 _STRETCHED = re.compile(r"([^\W\d_])\1{3,}")
 
 
+# Letters that espeak spells by their numbers, and those that it reads: bold and wide ones,
+# ligatures, those of Vietnamese. Found by asking espeak for each letter of Latin.
+_PLAIN = (
+    {
+        code: unicodedata.normalize("NFKC", chr(code))
+        for first, last in (
+            (0x2100, 0x213F),
+            (0xFB00, 0xFB06),
+            (0xFF10, 0xFFDC),
+            (0x1D400, 0x1D7FF),
+        )
+        for code in range(first, last + 1)
+        if chr(code).isalnum()
+    }
+    | {
+        code: "".join(c for c in unicodedata.normalize("NFKD", chr(code)) if c.isalpha())
+        for code in range(0x1E00, 0x1F00)
+    }
+    | {code: chr(code).lower() for code in range(0x180, 0x250)}
+    | {code: chr(code).casefold() for code in (0x17F, 0x212A)}  # a long s, the sign of kelvins
+)
+
+
 def read(text: str, lang: str) -> str:
     """Return *text* as it should be read, in the language of espeak's code *lang*."""
+    if not text.isascii():
+        text = _in_plain_letters(text)
     text = _calm(text)
     if lang.startswith("en"):
         for pattern, say in rules(lang):
@@ -25,18 +51,49 @@ def read(text: str, lang: str) -> str:
     return text
 
 
+def _in_plain_letters(text: str) -> str:
+    text = text.translate(_PLAIN)
+    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
+
+
 def pronounce(text: str, words: dict[str, str]) -> str:
     """Return *text* with words said as someone taught.
 
     Args:
         text: what shall be spoken.
-        words: how a word, in lower case, is said.
+        words: how a word, in lower case, is said; several words are one, too.
     """
-    if not words:
+    known: dict[str, list[list[str]]] = {}
+    for word in sorted(words, key=len, reverse=True):
+        if parts := _PART.findall(word):
+            known.setdefault(parts[0], []).append(parts)
+    if not known:
         return text
-    known = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
-    pattern = re.compile(rf"(?<!\w)(?:{known})(?!\w)", re.IGNORECASE)
-    return pattern.sub(lambda match: words.get(match[0].casefold(), match[0]), text)
+    found = list(_PART.finditer(text))
+    said: list[str] = []
+    done = place = 0
+    while place < len(found):
+        first = found[place]
+        before = text[first.start() - 1 : first.start()]
+        for parts in known.get(first[0].casefold(), ()):
+            last = found[min(place + len(parts), len(found)) - 1]
+            here = text[first.start() : last.end()]
+            follows = text[last.end() : last.end() + 1]
+            whole = not _is_of_a_word(before) and not _is_of_a_word(follows)
+            if whole and here.casefold() == "".join(parts):
+                said += [text[done : first.start()], words["".join(parts)]]
+                done = last.end()
+                place += len(parts) - 1
+                break
+        place += 1
+    return "".join([*said, text[done:]])
+
+
+_PART = re.compile(r"\w+|\s|[^\w\s]")
+
+
+def _is_of_a_word(char: str) -> bool:
+    return char.isalnum() or char == "_"
 
 
 def _calm(text: str) -> str:

@@ -11,7 +11,6 @@ import numpy as np
 
 from audio.orders import Render, Rendering
 from audio.pace import Pace
-from audio.planner import Planner
 from audio.types import SAMPLE_RATE_HZ, AudioError, Chunk, Sound
 
 log = logging.getLogger(__name__)
@@ -31,25 +30,26 @@ class Renderings:
 
     def begin(self, order: Render) -> None:
         """Take one more."""
-        utterance = order.utterance
-        try:
-            planner = Planner(utterance.text, utterance.lang, utterance.speed)
-        except AudioError as exc:
-            order.on_sound(exc)
-        except Exception as exc:  # what is made for one must not end what is said to all
-            log.exception("Mistake in planning a text")
-            order.on_sound(AudioError(mistake(exc)))
-        else:
-            self._waiting.append(Rendering(order, planner))
+        self._waiting.append(Rendering(order))
 
-    def next(self, pace: Pace) -> tuple[Rendering, Chunk] | None:
-        """Return whose turn it is, and with what; None where nobody has room for more."""
+    def next(self, pace: Pace) -> tuple[Rendering, Chunk | None] | None:
+        """Return whose turn it is, and with what: nothing where it has to be planned first.
+
+        None where nobody has room for more.
+        """
         for rendering in self._waiting:
             if rendering.order.number is not None and rendering.stored_s >= _AHEAD_S:
                 continue
             self._waiting.remove(rendering)
             self._waiting.append(rendering)
-            chunk = rendering.again or rendering.planner.next(pace, _buffered_s(rendering))
+            if rendering.planner is None:
+                return rendering, None
+            try:
+                chunk = rendering.again or rendering.planner.next(pace, _buffered_s(rendering))
+            except Exception as exc:  # what is made for one must not end what is said to all
+                log.exception("Unexpected error in planning a text")
+                self.fail(rendering, AudioError(mistake(exc)))
+                return self.next(pace)
             rendering.again = None
             return rendering, chunk
         return None
@@ -59,8 +59,7 @@ class Renderings:
     ) -> None:
         """Pass on what has become of a chunk."""
         if isinstance(sound, AudioError):
-            self._waiting.remove(rendering)
-            rendering.order.on_sound(sound)
+            self.fail(rendering, sound)
             return
         samples = sound.samples
         if not last:
@@ -72,6 +71,11 @@ class Renderings:
         if last:
             self._waiting.remove(rendering)
             rendering.order.on_sound(None)
+
+    def fail(self, rendering: Rendering, error: AudioError) -> None:
+        """Give one up, and tell why."""
+        self._waiting.remove(rendering)
+        rendering.order.on_sound(error)
 
     def note_taken(self, number: int, taken_s: float) -> None:
         """Count what the one who asked for a stream has taken of it."""

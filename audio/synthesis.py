@@ -1,8 +1,9 @@
 """What the synthesis worker makes next, and what becomes of it.
 
-One chunk at a time: of what is to be heard, the most urgent first, and no more than some seconds
-ahead; else of what somebody wants as a file or a stream. Audio thread only, but for the worker's
-own calls of the voice.
+A text is planned on the worker, just before its first chunk, so that no text keeps the audio
+thread busy. Then one chunk at a time: of what is to be heard, the most urgent first, and no more
+than some seconds ahead; else of what somebody wants as a file or a stream. Audio thread only, but
+for the worker's own calls of the voice.
 """
 
 import json
@@ -17,18 +18,17 @@ from typing import Protocol
 
 import numpy as np
 
-from audio.orders import Rendering, Synthesized, Work
+from audio.orders import Plan, Planned, Rendering, Synthesized, Work
 from audio.pace import Pace
 from audio.planner import Planner
 from audio.playback import NO_PAUSE, Job, Piece, Playback
-from audio.recording import Recording, RecordingError
+from audio.recording import Recording
 from audio.rendering import Renderings, mistake
 from audio.types import (
     SAMPLE_RATE_HZ,
     AudioError,
     Chunk,
     Interrupt,
-    NothingToSpeakError,
     Outcome,
     Sound,
     Utterance,
@@ -75,7 +75,8 @@ class Synthesis:
         jobs: dict[int, Job],
         pace: Pace,
         *,
-        on_answer: Callable[[Synthesized], None],
+        on_answer: Callable[[Planned | Synthesized], None],
+        on_begin: Callable[[int], None],
         on_end: Callable[[Job, Outcome, str], None],
     ) -> None:
         """Start nothing yet.
@@ -85,7 +86,9 @@ class Synthesis:
             playback: where sound goes, and how much of it is in store.
             jobs: all that have not ended, in the order in which they are to be heard.
             pace: what is known of this machine.
-            on_answer: called on the worker, for `receive`.
+            on_answer: called on the worker, for `receive_plan` and `receive`.
+            on_begin: called with an utterance's id before the worker gets it to plan, which may
+                be more than once.
             on_end: called where one of *jobs* ends here, with the reason if it failed.
         """
         self.renderings = Renderings()
@@ -94,8 +97,9 @@ class Synthesis:
         self._jobs = jobs
         self._pace = pace
         self._on_answer = on_answer
+        self._on_begin = on_begin
         self._on_end = on_end
-        self._work: Work | None = None
+        self._work: Work | Plan | None = None
         self._made_at_s = -math.inf  # when the last synthesis ended
         self._rested = True
         """Whether nothing had been made for a while when the one in flight began."""
@@ -146,9 +150,10 @@ class Synthesis:
 
     def _drop_work(self) -> None:
         if self._work is not None:
-            self._work.interrupt.set()
+            if isinstance(self._work, Work):  # a plan can't be ended, and takes no time
+                self._work.interrupt.set()
+                self._made_at_s = time.monotonic()
             self._work = None
-            self._made_at_s = time.monotonic()
 
     def _in_turn(self) -> list[Job]:
         """Return the utterances in the order in which they need the voice."""
@@ -162,7 +167,8 @@ class Synthesis:
         work = self._work
         if work is None or (isinstance(work.job, Job) and self._playback.within_sentence(work.job)):
             return
-        work.job.again = work.chunk
+        if isinstance(work, Work):
+            work.job.again = work.chunk
         self._drop_work()
 
     def go_on(self) -> None:
@@ -171,22 +177,37 @@ class Synthesis:
             if isinstance(self._work.job, Job) or not self._needs_voice():
                 return
             self.make_way()
-        for job in self._in_turn():
-            if job.planner is None and not self._plan(job):
-                continue
-            assert job.planner is not None  # noqa: S101  # _plan has made it
-            if job.again is None and job.planner.done:
-                continue
-            stored_s, now_s = self._playback.stored_s(), time.monotonic()
-            if stored_s > _AHEAD_S and now_s >= job.begin_at_s and not job.order.urgent:
-                break
-            chunk = self._next_chunk(job, job.planner, stored_s)
-            self._submit(Work(job, chunk, job.planner.done, Interrupt()), job.order)
+        if not self._playback.paused and self._go_on_for_the_loudspeaker():
             return
         if turn := self.renderings.next(self._pace):
             rendering, chunk = turn
+            if rendering.planner is None or chunk is None:
+                self._plan(Plan(rendering, rendering.order.utterance))
+                return
             work = Work(rendering, chunk, rendering.planner.done, Interrupt())
             self._submit(work, rendering.order.utterance)
+
+    def _go_on_for_the_loudspeaker(self) -> bool:
+        """Give the worker what is to be heard next; return whether there was something."""
+        for job in self._in_turn():
+            if job.again is None and job.planner is not None and job.planner.done:
+                continue
+            stored_s, now_s = self._playback.stored_s(), time.monotonic()
+            if stored_s > _AHEAD_S and now_s >= job.begin_at_s and not job.order.urgent:
+                return False
+            if job.planner is None:
+                self._on_begin(job.order.id)
+                self._plan(Plan(job, job.order))
+                return True
+            try:
+                chunk = self._next_chunk(job, job.planner, stored_s)
+            except Exception as exc:  # one text must not take the others with it
+                log.exception("Unexpected error in planning a text")
+                self._on_end(job, Outcome.FAILED, mistake(exc))
+                continue
+            self._submit(Work(job, chunk, job.planner.done, Interrupt()), job.order)
+            return True
+        return False
 
     def _next_chunk(self, job: Job, planner: Planner | Recording, stored_s: float) -> Chunk:
         if job.again is not None:
@@ -203,30 +224,42 @@ class Synthesis:
         return planner.next(self._pace, stored_s + self._playback.queued_s())
 
     def _needs_voice(self) -> bool:
-        """Say whether something for the loudspeaker waits for the voice."""
-        if self._playback.stored_s() > _AHEAD_S:
+        """Whether something for the loudspeaker waits for the voice."""
+        if self._playback.paused or self._playback.stored_s() > _AHEAD_S:
             return False
         return any(j.planner is None or j.again or not j.planner.done for j in self._jobs.values())
 
-    def _plan(self, job: Job) -> bool:
-        """Plan an utterance whose turn has come; False where that was its end."""
-        order = job.order
-        try:
-            if order.recording:
-                job.planner = Recording(Path(order.recording), order.first_sentence)
+    def _plan(self, plan: Plan) -> None:
+        """Let the worker plan an utterance whose turn has come."""
+
+        def report(future: Future[Planner | Recording]) -> None:  # on the worker
+            if not future.cancelled():
+                self._on_answer(Planned(plan, future.exception() or future.result()))
+
+        self._work = plan
+        self._worker.submit(_planned, plan.order).add_done_callback(report)
+
+    def receive_plan(self, answer: Planned) -> None:
+        """Take the plan of an utterance, or end it where it can't be said."""
+        plan, planner = answer.plan, answer.result
+        if plan is not self._work:
+            return  # it gave way, or was stopped
+        self._work = None
+        job = plan.job
+        if isinstance(planner, BaseException):
+            if not isinstance(planner, AudioError):
+                log.error("Unexpected error in planning a text", exc_info=planner)
+                planner = AudioError(mistake(planner))
+            if isinstance(job, Rendering):
+                self.renderings.fail(job, planner)
             else:
-                job.planner = Planner(order.text, order.lang, order.speed, order.first_sentence)
-        except (NothingToSpeakError, RecordingError) as exc:
-            self._on_end(job, Outcome.FAILED, str(exc))
-            return False
-        except Exception as exc:  # one text must not take the others with it
-            log.exception("Mistake in planning a text")
-            self._on_end(job, Outcome.FAILED, mistake(exc))
-            return False
-        if job.planner.done:  # all of its sentences were heard in an earlier life
-            self._on_end(job, Outcome.HEARD, "")
-            return False
-        return True
+                self._on_end(job, Outcome.FAILED, str(planner))
+        elif isinstance(job, Job):
+            job.planner = planner
+            if planner.done:  # all of its sentences were heard in an earlier life
+                self._on_end(job, Outcome.HEARD, "")
+        elif isinstance(planner, Planner):
+            job.planner = planner
 
     def _submit(self, work: Work, order: Utterance) -> None:
         if log.isEnabledFor(logging.DEBUG):  # the bench reads it
@@ -305,3 +338,10 @@ class Synthesis:
                 "late": self._pace.late,
             }
             log.debug("Sound of message %d: %s", id_, json.dumps(facts))
+
+
+def _planned(order: Utterance) -> Planner | Recording:
+    """Return what hands an utterance out bit by bit. Runs on: synthesis worker."""
+    if order.recording:
+        return Recording(Path(order.recording), order.first_sentence)
+    return Planner(order.text, order.lang, order.speed, order.first_sentence)

@@ -1,7 +1,9 @@
 """Text -> sentences that sound right. Pure: no files, no threads, no clock."""
 
+import functools
 import re
 import unicodedata
+from collections.abc import Iterator
 
 from sentencex import segment
 
@@ -18,24 +20,72 @@ _KEPT = "\u200c\u200d°"
 """Of these, all the same: two joiners that Persian and Hindi are spelled with, and degrees."""
 
 
+_PIECE_CHARS = 1000
+"""Regular expressions get no more at once: what is quadratic stays small, whoever wrote it."""
+
+LONGEST_SENTENCE_CHARS = 1000
+"""A longer one is cut; people stop reading long before."""
+
+_SENTENCE_END = re.compile(r"[.!?…‼⁉。！？][\"'”’»)\]]{0,3}\s")
+_WORD_START = re.compile(r"\s(?=\w)")
+_JOINERS = "\u200d\ufe0e\ufe0f"
+_MOST_MARKS = 32  # on one letter; a cut between more of them does no harm
+
+
+def pieces(text: str, most_chars: int = _PIECE_CHARS) -> Iterator[str]:
+    """Cut *text* so that no piece is longer, where a cut does least: lines, sentences, words."""
+    start = 0
+    while len(text) - start > most_chars:
+        end = _cut(text, start, start + most_chars)
+        yield text[start:end]
+        start = end
+    yield text[start:]
+
+
+def _cut(text: str, start: int, end: int) -> int:
+    """Return where to cut before *end*, in the second half of what lies between."""
+    middle = (start + end) // 2
+    if line := text.rfind("\n", middle, end) + 1:
+        return line
+    for pattern in (_SENTENCE_END, _WORD_START, _SPACE):
+        if found := [match.end() for match in pattern.finditer(text, middle, end)]:
+            return found[-1]
+    for place in range(end, max(middle, end - _MOST_MARKS), -1):
+        if text[place - 1] not in _JOINERS and not _belongs_to_the_one_before(text[place]):
+            return place
+    return end
+
+
+def _belongs_to_the_one_before(char: str) -> bool:
+    return (
+        char in _JOINERS or unicodedata.combining(char) > 0 or "\U0001f3fb" <= char <= "\U0001f3ff"
+    )
+
+
 def clean(text: str) -> str:
     """Return *text* without what can't be heard: pictures, control and invisible characters."""
-    kept = []
-    for char in unicodedata.normalize("NFC", text):
-        if char.isspace():
-            kept.append("\n" if _LINE.match(char) else " ")
-        elif "\ufe00" <= char <= "\ufe0f" or char == "\u20e3":
-            continue  # how a picture or a keycap looks
-        elif char in _KEPT or unicodedata.category(char) not in _SILENT_CATEGORIES:
-            kept.append(char)
-        else:
-            kept.append(" " if unicodedata.category(char) == "So" else "")
-    return "".join(kept)
+    if text.isascii():  # which normalizing leaves as it is
+        return "".join(map(_heard, text))
+    # By pieces, since many marks on one letter are put in order in quadratic time.
+    normal = (unicodedata.normalize("NFC", piece) for piece in pieces(text))
+    return "".join("".join(map(_heard, piece)) for piece in normal)
+
+
+@functools.lru_cache(maxsize=4096)
+def _heard(char: str) -> str:
+    """Return what is kept of a character: itself, a space, a line's end, or nothing."""
+    if char.isspace():
+        return "\n" if _LINE.match(char) else " "
+    if "\ufe00" <= char <= "\ufe0f" or char == "\u20e3":
+        return ""  # how a picture or a keycap looks
+    if char in _KEPT or unicodedata.category(char) not in _SILENT_CATEGORIES:
+        return char
+    return " " if unicodedata.category(char) == "So" else ""
 
 
 def speakable(text: str) -> bool:
-    """Say whether *text* has a letter or a digit; without one Kokoro makes noise."""
-    return any(char.isalnum() for char in clean(text))
+    """Whether *text* has a letter or a digit; without one Kokoro makes noise."""
+    return any(_heard(char).isalnum() for char in text)
 
 
 def sentences(text: str, lang: str) -> list[str]:
@@ -52,16 +102,33 @@ def sentences(text: str, lang: str) -> list[str]:
     Raises:
         NothingToSpeakError: nothing in *text* can be spoken.
     """
-    found = []
+    found: list[str] = []
+    rules = {"cmn": "zh"}.get(lang, lang.split("-", maxsplit=1)[0])
     for line in _LINE.split(clean(text)):
-        for part in segment({"cmn": "zh"}.get(lang, lang.split("-", maxsplit=1)[0]), line):
+        for part in _parts(line, rules):
             sentence = _SPACE.sub(" ", part).strip()
             if any(char.isalnum() for char in sentence):
                 found.append(sentence)
-            elif sentence and found:
+            elif sentence and found and len(found[-1]) < LONGEST_SENTENCE_CHARS:
                 found[-1] += sentence  # a quote or a bracket that closes the one before
     if not found:
         raise NothingToSpeakError(
             "There is no letter or digit in it, so there is nothing to say. Send some words."
         )
     return found
+
+
+def _parts(line: str, rules: str) -> Iterator[str]:
+    """Split a line into sentences, looking at so much of it at once as the longest may have."""
+    start = 0
+    while len(line) - start > LONGEST_SENTENCE_CHARS:
+        window = line[start : start + LONGEST_SENTENCE_CHARS]
+        found = segment(rules, window)
+        if len(found) > 1 and len(found[-1]) < len(window):
+            yield from found[:-1]
+            start += len(window) - len(found[-1])  # the last one may go on after the window
+        else:
+            end = _cut(line, start, start + LONGEST_SENTENCE_CHARS)
+            yield line[start:end]
+            start = end
+    yield from segment(rules, line[start:])

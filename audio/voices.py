@@ -166,6 +166,12 @@ def families() -> list[tuple[str, str]]:
     ]
 
 
+def spoken_languages() -> list[str]:
+    """Return the names of the languages that are spoken, English once."""
+    names = (name for _, name in _LANGUAGES.values())
+    return list(dict.fromkeys("English" if "English" in name else name for name in names))
+
+
 def voices_of(family: str) -> list[str]:
     """Return the voices of a family, such as ``bf``."""
     return [voice for voice in VOICES if voice[:2] == family]

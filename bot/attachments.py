@@ -20,7 +20,8 @@ from audio.text import speakable
 from audio.types import Outcome, Utterance
 from bot import inbox as states
 from bot import receipts
-from bot.compose import compose_text
+from bot.compose import compose_text, nothing_to_say
+from bot.composing import ComposeError, composing
 from bot.delivery import Delivery, discard
 from bot.files import (
     MAX_SOUND_S,
@@ -161,12 +162,13 @@ class Attachments:
                 await self._queue(replace(message, file=str(path)))
                 return
             lang = message.lang or "en-us"
-            composed = await asyncio.to_thread(
-                lambda: compose_text(text_of(content, attachment.kind), lang)
-            )
+            text = await asyncio.to_thread(text_of, content, attachment.kind)
+            composed = await composing(len(text), compose_text, text, lang)
+            if composed.unread and not speakable(composed.text):
+                raise AttachmentError(nothing_to_say(composed))
             left_out = ", ".join(part for part in (message.skipped, composed.skipped) if part)
             await self._offer(replace(message, skipped=left_out), composed.text)
-        except AttachmentError as exc:
+        except (AttachmentError, ComposeError) as exc:
             await self._fail(message, str(exc))
         except (OSError, sqlite3.Error) as exc:
             why = f"It could not be kept on the computer ({exc}). Make room and send it again."

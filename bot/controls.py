@@ -18,6 +18,7 @@ from audio.pipeline import SpeechPipeline
 from audio.text import speakable
 from bot import strip
 from bot.compose import compose_text
+from bot.composing import composing
 from bot.delivery import Delivery
 from bot.inbox import Inbox
 from bot.intake import Intake
@@ -127,8 +128,8 @@ class Controls:
             return
         text = " ".join(context.args or ())
         manner = await self.preferences.manner(user.id, text)
-        composed = compose_text(text, manner.lang)
-        if speakable(composed.text):
+        composed = await composing(len(text), compose_text, text, manner.lang)
+        if composed.unread or speakable(composed.text):
             await self.intake.take(update.update_id, message, user, composed, urgent=True)
         else:
             example = "Send the words along, such as: /urgent The bath is full"

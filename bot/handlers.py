@@ -36,6 +36,7 @@ from audio.voices import describe
 from bot.access import Access, Pairing
 from bot.attachments import Attachments, attachment_of
 from bot.compose import Composed, compose
+from bot.composing import ComposeError, composing
 from bot.delivery import Delivery
 from bot.files import AttachmentError
 from bot.inbox import Inbox
@@ -263,7 +264,9 @@ class Handlers:
         raw = message.text or message.caption or ""
         manner = await self.preferences.manner(user_id, raw)
         names = self.settings.speak_emoji
-        return compose(message, manner.lang, context.bot.username, name_emoji=names)
+        return await composing(
+            len(raw), compose, message, manner.lang, context.bot.username, name_emoji=names
+        )
 
     async def cant_speak(self, update: Update, _: Context) -> None:
         """Say that a sticker, a poll and the like are not spoken."""
@@ -440,6 +443,12 @@ class Handlers:
 
     async def mistake(self, update: object, context: Context) -> None:
         """Log what a handler did wrong, and say that something is wrong."""
+        if isinstance(context.error, ComposeError) and isinstance(update, Update):
+            if update.message is not None:
+                self.intake.refuse(update.message, str(context.error))
+            else:  # what was there before an edit is still said
+                self._answer(update, str(context.error))
+            return
         log.error("Mistake in a handler", exc_info=context.error)
         if isinstance(update, Update) and update.effective_chat:
             self.outbox.reply(

@@ -13,11 +13,13 @@ from telegram import Message, User
 
 from audio.pace import Pace
 from audio.reading import pronounce
+from audio.scripts import without_unread
 from audio.text import speakable
 from bot import receipts
 from bot.access import Access, Limits, Refusal
 from bot.attachments import Attachment
-from bot.compose import Composed, compose_text
+from bot.compose import Composed, compose_text, nothing_to_say
+from bot.composing import ComposeError, composing
 from bot.delivery import Delivery
 from bot.inbox import FETCHING, LATE, WAITING, Inbox, InboxError
 from bot.inbox import Message as Stored
@@ -27,7 +29,6 @@ from bot.settings import Settings
 
 log = logging.getLogger(__name__)
 
-NOTHING_TO_SPEAK = "There is no word or number in it, so there is nothing to say. Send some words."
 
 # After so long a break it is said again who speaks.
 _REMEMBERED_S = 600.0
@@ -81,8 +82,7 @@ class Intake:
         Where it can't be taken its sender is told why.
         """
         if attachment is None and not speakable(composed.text):
-            why = f"There is nothing to say but {composed.skipped}." if composed.skipped else ""
-            self.refuse(message, why or NOTHING_TO_SPEAK)
+            self.refuse(message, nothing_to_say(composed))
             return None
         sent_at = message.date.timestamp()
         late = self.delivery.is_late(sent_at)
@@ -93,7 +93,7 @@ class Intake:
                 self.refuse(message, refusal.reason if refusal.say else "")
                 return None
             manner = await self.preferences.manner(user.id, composed.text)
-            text = pronounce(composed.text, await self.inbox.pronunciations())
+            text = await self._pronounced(composed.text)
             stored = await self.inbox.accept(
                 self.bot_id,
                 update_id,
@@ -101,7 +101,7 @@ class Intake:
                     0,
                     message.chat_id,
                     message.message_id,
-                    self._announced(user, text) if attachment is None else "",
+                    self._announced(user, text, manner.lang) if attachment is None else "",
                     user_id=user.id,
                     voice=manner.voice,
                     speed=manner.speed,
@@ -161,7 +161,7 @@ class Intake:
         """Change what a person sent, where it still waits."""
         if not speakable(composed.text):
             return
-        text = pronounce(composed.text, await self.inbox.pronunciations())
+        text = await self._pronounced(composed.text)
         ids = message.chat_id, message.message_id
         earlier = await self.inbox.text_of(self.bot_id, *ids)
         name = f"{user.first_name}: "
@@ -175,12 +175,17 @@ class Intake:
             RefusedError: nothing.
         """
         lang = lang or self.delivery.lang_of(voice or self.settings.kokoro_voice)
-        composed = compose_text(text, lang, name_emoji=self.settings.speak_emoji)
-        if not speakable(composed.text):
-            why = f"There is nothing to say but {composed.skipped}." if composed.skipped else ""
-            raise RefusedError(why or NOTHING_TO_SPEAK, too_many=False)
-        known = await self.inbox.pronunciations()
-        return replace(composed, text=pronounce(composed.text, known))
+        names = self.settings.speak_emoji
+        try:
+            composed = await composing(len(text), compose_text, text, lang, name_emoji=names)
+            if not speakable(composed.text):
+                raise RefusedError(nothing_to_say(composed), too_many=False)
+            return replace(composed, text=await self._pronounced(composed.text))
+        except ComposeError as exc:
+            raise RefusedError(str(exc), too_many=False) from exc
+
+    async def _pronounced(self, text: str) -> str:
+        return await composing(len(text), pronounce, text, await self.inbox.pronunciations())
 
     def refuse(self, message: Message, why: str) -> None:
         """Break a heart, and say why unless that was said already."""
@@ -188,10 +193,12 @@ class Intake:
         if why:
             self.outbox.reply(message.chat_id, why, to=message.message_id)
 
-    def _announced(self, user: User, text: str) -> str:
+    def _announced(self, user: User, text: str, lang: str) -> str:
         """Begin with the sender's name where the speaker changes, if several people speak."""
         now_s = time.monotonic()
         changed = user.id != self._last.user_id or now_s - self._last.at_s > _REMEMBERED_S
         self._last.user_id, self._last.at_s = user.id, now_s
-        several = self.access.people > 1
-        return f"{user.first_name}: {text}" if several and changed and user.first_name else text
+        if self.access.people < 2 or not changed or not user.first_name:  # noqa: PLR2004
+            return text
+        spelled = without_unread(user.first_name, lang)[1]
+        return text if spelled else f"{user.first_name}: {text}"

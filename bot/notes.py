@@ -15,7 +15,8 @@ from audio.pipeline import SpeechPipeline
 from audio.reading import pronounce
 from audio.text import speakable
 from audio.types import SAMPLE_RATE_HZ, AudioError, Samples, Utterance
-from bot.compose import compose, compose_text
+from bot.compose import compose, compose_text, nothing_to_say
+from bot.composing import composing
 from bot.inbox import Inbox
 from bot.preferences import Preferences
 from bot.receipts import Outbox
@@ -49,17 +50,18 @@ class Notes:
         text = " ".join(context.args or ())
         if text or answered is None:
             manner = await self.preferences.manner(user.id, text)
-            composed = compose_text(text, manner.lang)
+            composed = await composing(len(text), compose_text, text, manner.lang)
         else:
             text = answered.text or answered.caption or ""
             manner = await self.preferences.manner(user.id, text)
-            composed = compose(answered, manner.lang, context.bot.username)
+            name = context.bot.username
+            composed = await composing(len(text), compose, answered, manner.lang, name)
         if not speakable(composed.text):
-            self.outbox.respond(
-                update, "Send the words along, such as: /note Good night. Or answer one."
-            )
+            example = "Send the words along, such as: /note Good night. Or answer one."
+            self.outbox.respond(update, nothing_to_say(composed) if composed.unread else example)
             return
-        said = pronounce(composed.text, await self.inbox.pronunciations())
+        known = await self.inbox.pronunciations()
+        said = await composing(len(composed.text), pronounce, composed.text, known)
         utterance = Utterance(0, said, manner.voice, manner.speed, manner.lang)
         self.send(message.chat_id, utterance)
 

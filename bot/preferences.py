@@ -7,6 +7,7 @@ from typing import Any
 
 from audio.types import UnknownVoiceError
 from audio.voices import LANGUAGES, VOICES, check_voice, language_of
+from bot.composing import off_the_loop
 from bot.inbox import Inbox
 from bot.settings import Settings
 
@@ -29,6 +30,7 @@ _DETECTED = {
 }
 _SHORTEST_CHARS = 12
 """In fewer letters no language can be told."""
+_ENOUGH_CHARS = 2000
 _SURE = 0.65
 """A less likely one is a guess. Measured: greetings in these languages are above, German below."""
 
@@ -62,7 +64,8 @@ class Preferences:
         own = voice == self._settings.kokoro_voice
         lang = (self._settings.lang if own else "") or language_of(voice)
         if chosen.get(FOLLOW):
-            spoken = detect(text)
+            # Its first use loads the model, which takes a second.
+            spoken = await off_the_loop(detect, text)
             if spoken and spoken.partition("-")[0] != lang.partition("-")[0]:
                 voice = next(v for v in VOICES if language_of(v) == spoken)
                 lang = spoken
@@ -80,6 +83,7 @@ class Preferences:
 
 def detect(text: str) -> str:
     """Return espeak-ng's code of the language of *text*; empty where it can't be told."""
+    text = text[:_ENOUGH_CHARS]
     if sum(char.isalpha() for char in text) < _SHORTEST_CHARS and text.isascii():
         return ""
     name, probability = _detector().classify(text)

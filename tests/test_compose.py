@@ -19,7 +19,7 @@ SPOKEN = json.loads((Path(__file__).parent / "data" / "spoken.json").read_text()
 @pytest.mark.parametrize("case", SPOKEN, ids=[case["sent"][:40] for case in SPOKEN])
 def test_a_message_is_read_as_a_person_would(case: dict[str, str]) -> None:
     """Each message of the table is spoken as the table says, and what is left out is named."""
-    composed = compose_text(case["sent"], "en-us")
+    composed = compose_text(case["sent"], case.get("lang", "en-us"))
 
     assert composed.text.strip() == case["spoken"]
     assert composed.skipped == case["skipped"]
