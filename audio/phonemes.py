@@ -49,6 +49,7 @@ _V1_SOUNDS: tuple[tuple[str, str], ...] = (
     (r"ɴ(?=[ntdɾzʣ])", "n"),
 )
 
+_SWITCH = re.compile(r"\([a-z]{2,4}\)")
 _HAN = re.compile(r"([\u3400-\u4dbf\u4e00-\u9fff]+)")
 _LATIN = re.compile(r"([^\W\d_]+(?:['’ -][^\W\d_]+)*)")
 
@@ -74,6 +75,14 @@ def phonemize(text: str, lang: str, espeak: Callable[[str, str], str]) -> str:
     except Exception:  # both assert that they know every sign; espeak makes something of any
         log.exception("Not read by misaki")
         return espeak(text, lang)
+
+
+def without_switches(phonemes: str) -> str:
+    """Leave out the languages that espeak names where it changes its voice, as in (en)…(hi).
+
+    A word in brackets that someone wrote has a stress mark, or a vowel that is no letter of ASCII.
+    """
+    return _SWITCH.sub("", phonemes)
 
 
 def _japanese(text: str) -> str:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from audio.graph import FRAME_SAMPLES, WINDOW, change_graph
 from audio.models import MODELS, VOICES_FILE, verified_copy, verify
-from audio.phonemes import phonemize
+from audio.phonemes import phonemize, without_switches
 from audio.types import (
     SAMPLE_RATE_HZ,
     Chunk,
@@ -291,7 +291,11 @@ class KokoroVoice:
     def _phonemize(self, text: str, lang: str) -> str:
         """Return *text* in phonemes that the model knows, with single spaces."""
         tokenizer = self._kokoro.tokenizer
-        return " ".join(tokenizer.known(phonemize(text, lang, tokenizer.phonemize)).split())
+
+        def espeak(part: str, lang: str) -> str:
+            return without_switches(tokenizer.phonemize(part, lang))
+
+        return " ".join(tokenizer.known(phonemize(text, lang, espeak)).split())
 
     def _style(self, voice: str) -> NDArray[np.float32]:
         """Return a voice's style, or the weighted mean of those of a blend."""

@@ -7,7 +7,8 @@ from types import ModuleType
 import pytest
 
 from audio import phonemes
-from audio.phonemes import as_v1, phonemize, reads_well
+from audio.phonemes import as_v1, phonemize, reads_well, without_switches
+from audio.voice import pronounced
 
 # jieba was written for older Pythons.
 pytestmark = [
@@ -95,3 +96,9 @@ def test_chinese_characters_are_read() -> None:
     """Tones, numbers and neutral syllables are there; a foreign name is espeak's."""
     assert phonemize("我们七点回家。", "cmn", espeak) == "wo↓mən ʨʰi→tjɛ↓n xwei↗ʨja→."
     assert "<en-us: OK>" in phonemize("OK吗？", "cmn", espeak)
+
+
+def test_phonemes_have_no_names_of_languages() -> None:
+    """Where espeak changes its voice within a text, the names of the two are not spoken."""
+    assert without_switches(pronounced("hello", "hi")) == "həlˈəʊ"
+    assert without_switches(pronounced("(en) π", "fr-fr")) == "(ˈɑ̃) pˈi"
