@@ -38,7 +38,7 @@ from bot.attachments import Attachments
 from bot.chat.updates import Updates
 from bot.controls import Controls
 from bot.core.attempts import Attempts
-from bot.delivery import Delivery
+from bot.delivery import Delivery, attempt_key
 from bot.events import Events
 from bot.handlers import Handlers
 from bot.http.api import Api
@@ -143,6 +143,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
             keep_pace=lambda pace: _keep_pace(settings, pace),
             hold_after_sleep_s=settings.late_after_s or math.inf,
             asleep_s=time_asleep_s,
+            on_begin=lambda id_: attempts.begin(attempt_key(id_)),
         )
         events = Events()
 

@@ -279,7 +279,7 @@ class Delivery:
             self._pipeline.say(self.utterance(self._under_way[id_]))
 
     def _is_suspect(self, id_: int) -> bool:
-        return self._attempts.deaths(_key(id_)) > 0
+        return self._attempts.deaths(attempt_key(id_)) > 0
 
     def _cut(self, id_: int, outcome: Outcome = Outcome.SKIPPED) -> None:
         """End one message, also where the pipeline does not know it yet."""
@@ -501,10 +501,10 @@ class Delivery:
         late_after_s = self._settings.late_after_s
         idle_s = await self._inbox.idle_s(self._bot_id)
         for message in left:
-            if self._attempts.deaths(_key(message.id)) >= MAX_DEATHS:
+            if self._attempts.deaths(attempt_key(message.id)) >= MAX_DEATHS:
                 log.error("The process died again during message %d; giving it up", message.id)
                 await self._inbox.end(message.id, Outcome.FAILED, receipts.FAILED, _DEADLY)
-                self._attempts.end(_key(message.id))
+                self._attempts.end(attempt_key(message.id))
             elif 0 < late_after_s < idle_s:
                 await self._inbox.mark(message.id, states.LATE)
         if left and 0 < late_after_s < idle_s:
@@ -669,7 +669,7 @@ class Delivery:
             await self._settle(message, fact)
             return
         del self._under_way[message.id]
-        self._attempts.end(_key(message.id))
+        self._attempts.end(attempt_key(message.id))
         self._forget_in_burst(message)
         self._handed_over.discard(message.id)
         self._hand_over()
@@ -688,7 +688,7 @@ class Delivery:
         self._under_way.pop(message.id, None)
         self._stopped.pop(message.id, None)
         self._keeping.pop(message.id, None)
-        self._attempts.end(_key(message.id))
+        self._attempts.end(attempt_key(message.id))
         self._handed_over.discard(message.id)
         self._hand_over()
         burst = self._bursts.get(message.chat_id)
@@ -715,7 +715,7 @@ class Delivery:
         try:
             match fact:
                 case SentenceHeard(id_, sentence):
-                    self._attempts.progress(_key(id_))
+                    self._attempts.progress(attempt_key(id_))
                     await self._inbox.sentence_heard(id_, sentence)
                 case Held(id_, _):
                     await self._inbox.mark(id_, states.HELD)
@@ -790,7 +790,7 @@ class Delivery:
             )
 
 
-def _key(id_: int) -> str:
+def attempt_key(id_: int) -> str:
     """Return the name under which attempts at a message are counted."""
     return f"{_KEY}{id_}"
 
