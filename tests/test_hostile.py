@@ -214,6 +214,18 @@ async def test_chat_refuses_what_would_be_spelled(start_toned: StartBot, sandbox
         await sandbox.wait_for(reaction_to(again, "👍"))
 
 
+async def test_chat_survives_hostile_texts(start_toned: StartBot, sandbox: Sandbox) -> None:
+    """Texts that are hard to plan or to read get a receipt, and what comes behind them is heard."""
+    async with start_toned():
+        hard = sandbox.send(ALICE, SHAPES["dashes, then a letter"](4096))
+        empty = sandbox.send(ALICE, SHAPES["joined emoji"](2000))
+        odd = sandbox.send(ALICE, "Open \u017fat-sun")
+        last = sandbox.send(ALICE, "Number 7.")
+        await sandbox.wait_for(reaction_to(empty, "💔"))
+        for sent in (hard, odd, last):
+            await sandbox.wait_for(reaction_to(sent, "👍"))
+
+
 # ---- planning on the worker ----
 
 
