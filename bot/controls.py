@@ -17,7 +17,8 @@ from telegram.ext import Application, CallbackQueryHandler, CommandHandler
 from audio.pipeline import SpeechPipeline
 from audio.text import speakable
 from bot import strip
-from bot.compose import compose_text
+from bot.chat.kinds import words_of
+from bot.compose import compose
 from bot.composing import composing
 from bot.delivery import Delivery
 from bot.inbox import Inbox
@@ -126,10 +127,13 @@ class Controls:
         message, user = update.effective_message, update.effective_user
         if message is None or user is None:
             return
-        text = " ".join(context.args or ())
+        text = words_of(message).after_command().text
         manner = await self.preferences.manner(user.id, text)
-        composed = await composing(len(text), compose_text, text, manner.lang)
-        if composed.unread or speakable(composed.text):
+        name = context.bot.username
+        composed = await composing(
+            len(text), compose, message, manner.lang, name, after_command=True
+        )
+        if composed.skipped or speakable(composed.text):
             await self.intake.take(update.update_id, message, user, composed, urgent=True)
         else:
             example = "Send the words along, such as: /urgent The bath is full"
@@ -160,14 +164,25 @@ class Controls:
     async def speed(self, update: Update, context: Context) -> None:
         """Show or change how fast a person's messages are said."""
         user_id = update.effective_user.id if update.effective_user else 0
-        given = (context.args or [""])[0].rstrip("x×").replace(",", ".")
+        word = (context.args or [""])[0]
+        if word.casefold() == "reset":
+            await self.preferences.choose(user_id, SPEED, "")
+            now = (await self.preferences.manner(user_id, "")).speed
+            said = f"Speed {now:g}, as in the settings, from your next message on."
+            self.outbox.respond(update, said)
+            return
+        given = word.rstrip("x×").replace(",", ".")
         now = (await self.preferences.manner(user_id, "")).speed
         try:
             wanted = float(given) if given else None
         except ValueError:
             wanted = math.nan
         if wanted is None:
-            self.outbox.respond(update, f"The speed is {now:g}. Change it like this: /speed 1.2")
+            self.outbox.respond(
+                update,
+                f"The speed is {now:g}. Change it like this: /speed 1.2, or /speed reset to follow "
+                "the settings.",
+            )
         elif not SLOWEST <= wanted <= FASTEST:
             self.outbox.respond(
                 update, f"The speed is {SLOWEST:g} to {FASTEST:g}, such as: /speed 1.2"

@@ -236,7 +236,10 @@ class Delivery:
         return True
 
     async def take_back(self, chat_id: int, message_id: int) -> bool:
-        """Leave a message of a chat unsaid, or cut it; return whether it still could be."""
+        """Leave a message of a chat unsaid, or cut it; return whether it still could be.
+
+        Its words are forgotten, so that neither /replay nor a restart says them.
+        """
         ids = (chat_id, message_id)
         for message in await self._inbox.late(self._bot_id, chat_id):
             if message.message_id == message_id:
@@ -245,7 +248,12 @@ class Delivery:
                 return True
         waiting = (*self._under_way.values(), *self._kept.values())
         found = [m.id for m in waiting if (m.chat_id, m.message_id) == ids]
-        return [await self.remove(id_) for id_ in found] != []
+        for id_ in found:
+            if id_ in self._under_way:
+                await self._inbox.end(id_, Outcome.SKIPPED, receipts.CUT)
+            await self.remove(id_)
+            await self._inbox.revise(id_, "", "")
+        return found != []
 
     async def submit(self, message: Message) -> None:
         """Speak a stored message in its turn, or keep it where it has to be quiet."""

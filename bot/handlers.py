@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import logging
 import sqlite3
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from telegram import (
@@ -35,6 +35,15 @@ from audio.types import AudioError, Devices
 from audio.voices import describe
 from bot.access import Access, Pairing
 from bot.attachments import Attachments, attachment_of
+from bot.chat.albums import Albums
+from bot.chat.kinds import (
+    cant_speak,
+    command_of,
+    is_picture,
+    is_service,
+    speaks_by_file,
+    words_of,
+)
 from bot.compose import Composed, compose
 from bot.composing import ComposeError, composing
 from bot.delivery import Delivery
@@ -49,7 +58,8 @@ from bot.settings import Settings
 log = logging.getLogger(__name__)
 
 HELP = """Send me a text and I say it aloud here; with ! in front it comes next. Voice and video \
-notes and sound are played, .txt, .md and .pdf files read.
+notes and sound are played, .txt, .md and .pdf files read; polls, checklists, places and captions \
+are said. Edit a message to a dot to take it back.
 
 /stop silence, forget what waits
 /skip the next one, /pause, /resume
@@ -64,8 +74,6 @@ notes and sound are played, .txt, .md and .pdf files read.
 On your messages: 👀 stored and in the queue, 👍 heard to the end, 🙊 cut off, 😴 held (I say \
 why), 💔 not spoken (I say why)."""
 
-CANT_SPEAK_YET = "I can say texts, read .txt, .md and .pdf files, and play sound and video notes."
-
 # How long the audio thread may take to list devices before the chat is told that it is busy.
 _DEVICES_TIMEOUT_S = 0.8
 _DEVICE = "device:"
@@ -73,6 +81,26 @@ _FOLLOW = "device="  # follow the system
 _FOLLOW_SETTING = "device-"
 
 Context = Any  # python-telegram-bot's CallbackContext, which these handlers have no use for
+
+
+class _Service(filters.MessageFilter):
+    def filter(self, message: Message) -> bool:
+        return is_service(message)
+
+
+class _File(filters.MessageFilter):
+    def filter(self, message: Message) -> bool:
+        return speaks_by_file(message)
+
+
+class _Command(filters.MessageFilter):
+    def filter(self, message: Message) -> bool:
+        return command_of(message) is not None
+
+
+class _Words(filters.MessageFilter):
+    def filter(self, message: Message) -> bool:
+        return bool(words_of(message).text)
 
 
 class Room(Protocol):
@@ -99,10 +127,14 @@ class Handlers:
     bot_id: int
     rooms: tuple[Room, ...]
     """Whose commands and buttons are handled besides these."""
+    albums: Albums = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse an album without words as a single picture is refused."""
+        object.__setattr__(self, "albums", Albums(self._refuse))
 
     def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
         """Tell python-telegram-bot what is handled where."""
-        text = filters.TEXT & ~filters.COMMAND
         application.add_handler(TypeHandler(Update, self.guard), group=-1)
         application.add_handler(MessageHandler(filters.UpdateType.EDITED_MESSAGE, self.edited))
         for name, handler in {
@@ -116,12 +148,14 @@ class Handlers:
             application.add_handler(CommandHandler(name, handler))
         for room in self.rooms:
             room.register(application)
-        sounds = filters.VOICE | filters.AUDIO | filters.VIDEO_NOTE | filters.VIDEO
-        files = sounds | (filters.Document.ALL & ~filters.ANIMATION)
-        application.add_handler(MessageHandler(files, self.attached))
-        application.add_handler(MessageHandler(text | filters.CAPTION, self.speak))
-        application.add_handler(MessageHandler(filters.COMMAND, self.unknown_command))
-        application.add_handler(MessageHandler(filters.ALL, self.cant_speak))
+        for kind, handle in (  # the first that fits
+            (filters.StatusUpdate.ALL | _Service(), self.ignore),
+            (_File(), self.attached),
+            (_Command(), self.unknown_command),
+            (_Words(), self.speak),
+            (filters.ALL, self.cant_speak),
+        ):
+            application.add_handler(MessageHandler(kind, handle))
         application.add_handler(CallbackQueryHandler(self.choose_device, pattern=r"^device"))
         application.add_handler(CallbackQueryHandler(self.decide_late, pattern=r"^late:"))
         application.add_handler(CallbackQueryHandler(self.decide_file, pattern=r"^file:"))
@@ -151,24 +185,22 @@ class Handlers:
 
     def _is_addressed(self, update: Update, context: Context) -> bool:
         """Say whether something in a group is meant for the bot."""
-        if update.callback_query is not None:
-            return True
+        if update.callback_query is not None or update.edited_message is not None:
+            return True  # an edit matters only where what it changes was meant for the bot
         message = update.effective_message
         if message is None or message.chat.type not in (ChatType.GROUP, ChatType.SUPERGROUP):
             return False
+        name = f"@{context.bot.username}".casefold()
+        command = command_of(message)
+        if command is not None:  # another bot's is none of ours, whatever it answers
+            return command.bot_name.casefold() in ("", name[1:])
         answered = message.reply_to_message
         if answered and answered.from_user and answered.from_user.id == self.bot_id:
             return True
-        name = f"@{context.bot.username}".casefold()
-        entities = {**message.parse_entities(), **message.parse_caption_entities()}
+        words = words_of(message)
         return any(
-            (entity.type == MessageEntity.MENTION and text.casefold() == name)
-            or (
-                entity.type == MessageEntity.BOT_COMMAND
-                and entity.offset == 0
-                and text.casefold().partition("@")[2] in ("", name[1:])
-            )
-            for entity, text in entities.items()
+            entity.type == MessageEntity.MENTION and words.part(entity).casefold() == name
+            for entity in words.entities
         )
 
     async def _greet_unpaired(self, message: Message) -> None:
@@ -206,21 +238,20 @@ class Handlers:
     # ---- what is spoken ----
 
     async def speak(self, update: Update, context: Context) -> None:
-        """Queue a text, or the text under a picture; a leading ! makes it urgent."""
+        """Queue the words of a message; a leading ! makes them urgent."""
         message, user = update.message, update.effective_user
         if message is None or user is None:
             return
+        self.albums.note(message, has_words=True)
         composed = await self._compose(message, context)
-        urgent = composed.text.lstrip().startswith("!")  # in a group, a mention comes first
-        if urgent:
-            composed = replace(composed, text=composed.text.lstrip("! "))
-        await self.intake.take(update.update_id, message, user, composed, urgent=urgent)
+        await self.intake.take(update.update_id, message, user, composed, urgent=composed.urgent)
 
     async def attached(self, update: Update, context: Context) -> None:
         """Fetch a voice note, a sound, a video or a text file, and queue it."""
         message, user = update.message, update.effective_user
         if message is None or user is None:
             return
+        self.albums.note(message, has_words=True)
         try:
             attachment = attachment_of(message)
         except AttachmentError as exc:
@@ -249,29 +280,39 @@ class Handlers:
         self.outbox.edit(chat_id, query.message.message_id, said, None)
 
     async def edited(self, update: Update, context: Context) -> None:
-        """Change what still waits; what has been said stays said."""
-        message = update.edited_message
-        if message is None or (
-            message.effective_attachment and not (message.photo or message.animation)
-        ):
+        """Change what still waits, or take it back; what has been said stays said."""
+        message, user = update.edited_message, update.effective_user
+        if message is None or user is None or speaks_by_file(message):
             return  # the caption of a file is not what is said
-        user = update.effective_user
-        if user is not None:
-            await self.intake.revise(message, user, await self._compose(message, context))
+        # A command is no text any more, and it is too late to carry it out.
+        is_text = command_of(message) is None
+        composed = await self._compose(message, context) if is_text else Composed("")
+        await self.intake.revise(message, user, composed)
 
     async def _compose(self, message: Message, context: Context) -> Composed:
         user_id = message.from_user.id if message.from_user else 0
-        raw = message.text or message.caption or ""
-        manner = await self.preferences.manner(user_id, raw)
+        text = words_of(message).text
+        manner = await self.preferences.manner(user_id, text)
         names = self.settings.speak_emoji
         return await composing(
-            len(raw), compose, message, manner.lang, context.bot.username, name_emoji=names
+            len(text), compose, message, manner.lang, context.bot.username, name_emoji=names
         )
 
     async def cant_speak(self, update: Update, _: Context) -> None:
-        """Say that a sticker, a poll and the like are not spoken."""
-        if update.message and (update.message.chat.type == ChatType.PRIVATE):
-            self.intake.refuse(update.message, CANT_SPEAK_YET)
+        """Say that a sticker, a dice and the like are not spoken."""
+        message = update.message
+        if message is None or message.chat.type != ChatType.PRIVATE:
+            return
+        if message.media_group_id and is_picture(message):
+            self.albums.note(message, has_words=False)
+        else:
+            self._refuse(message)
+
+    def _refuse(self, message: Message) -> None:
+        self.intake.refuse(message, cant_speak(message))
+
+    async def ignore(self, update: Update, _: Context) -> None:
+        """Say nothing about what merely happened in the chat, such as a pinned message."""
 
     # ---- commands ----
 
@@ -288,9 +329,13 @@ class Handlers:
         self._answer(update, "You are paired already. Send me a text and I say it.")
 
     async def unknown_command(self, update: Update, _: Context) -> None:
-        """Name the help page."""
-        command = ((update.message and update.message.text) or "").split(" ")[0]
-        self._answer(update, f"I don't know {command}. /help lists what I can do.")
+        """Name the help page; in a group only where the bot is named, for others have commands."""
+        command = command_of(update.message) if update.message else None
+        chat = update.effective_chat
+        if command is None or chat is None:
+            return
+        if chat.type == ChatType.PRIVATE or command.bot_name:
+            self._answer(update, f"I don't know {command}. /help lists what I can do.")
 
     async def stop(self, update: Update, _: Context) -> None:
         """Fall silent and forget what waits; silence first, then the answer."""

@@ -319,7 +319,7 @@ class Inbox:
         """
         rows = await self._database.execute_fetchall(
             f"SELECT {_COLUMNS} FROM message"  # noqa: S608  # a constant
-            " WHERE bot_id = ? AND chat_id = ? AND file = ''"
+            " WHERE bot_id = ? AND chat_id = ? AND file = '' AND text != ''"
             " AND (state = 'heard' OR (state IN ('stopped', 'skipped') AND audio_s > 0))"
             " ORDER BY changed_at DESC LIMIT 1",
             (bot_id, chat_id),

@@ -158,11 +158,12 @@ class Intake:
         return self.limits.check(who, waiting, waiting_s)
 
     async def revise(self, message: Message, user: User, composed: Composed) -> None:
-        """Change what a person sent, where it still waits."""
+        """Change what a person sent, where it still waits; without words it is taken back."""
+        ids = message.chat_id, message.message_id
         if not speakable(composed.text):
+            await self.delivery.take_back(*ids)
             return
         text = await self._pronounced(composed.text)
-        ids = message.chat_id, message.message_id
         earlier = await self.inbox.text_of(self.bot_id, *ids)
         name = f"{user.first_name}: "
         text = name + text if earlier.startswith(name) else text

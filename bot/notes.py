@@ -15,7 +15,8 @@ from audio.pipeline import SpeechPipeline
 from audio.reading import pronounce
 from audio.text import speakable
 from audio.types import SAMPLE_RATE_HZ, AudioError, Samples, Utterance
-from bot.compose import compose, compose_text, nothing_to_say
+from bot.chat.kinds import words_of
+from bot.compose import compose, nothing_to_say
 from bot.composing import composing
 from bot.inbox import Inbox
 from bot.preferences import Preferences
@@ -46,19 +47,18 @@ class Notes:
         message, user = update.effective_message, update.effective_user
         if message is None or user is None:
             return
-        answered = message.reply_to_message
-        text = " ".join(context.args or ())
-        if text or answered is None:
-            manner = await self.preferences.manner(user.id, text)
-            composed = await composing(len(text), compose_text, text, manner.lang)
-        else:
-            text = answered.text or answered.caption or ""
-            manner = await self.preferences.manner(user.id, text)
-            name = context.bot.username
-            composed = await composing(len(text), compose, answered, manner.lang, name)
+        own = words_of(message).after_command().text
+        answered = None if own else message.reply_to_message
+        source = answered or message
+        text = own or words_of(source).text
+        manner = await self.preferences.manner(user.id, text)
+        name, is_own = context.bot.username, answered is None
+        composed = await composing(
+            len(text), compose, source, manner.lang, name, after_command=is_own
+        )
         if not speakable(composed.text):
             example = "Send the words along, such as: /note Good night. Or answer one."
-            self.outbox.respond(update, nothing_to_say(composed) if composed.unread else example)
+            self.outbox.respond(update, nothing_to_say(composed) if composed.skipped else example)
             return
         known = await self.inbox.pronunciations()
         said = await composing(len(composed.text), pronounce, composed.text, known)

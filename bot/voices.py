@@ -38,6 +38,9 @@ class Voices:
         if not given:
             self.outbox.respond(update, await self._voice_text(user_id), _language_keyboard())
             return
+        if given.casefold() == "reset":
+            self.outbox.respond(update, await self._reset(user_id))
+            return
         try:
             check_voice(given)
         except UnknownVoiceError as exc:
@@ -46,6 +49,12 @@ class Voices:
         await self.preferences.choose(user_id, VOICE, given)
         said = f"{given} speaks for you from your next message on."
         self.outbox.respond(update, f"{said} {_caution(given)}".strip())
+
+    async def _reset(self, user_id: int) -> str:
+        """Go back to the voice of the settings; return what to say about it."""
+        await self.preferences.choose(user_id, VOICE, "")
+        voice = (await self.preferences.manner(user_id, "")).voice
+        return f"{voice} speaks for you now, as in the settings."
 
     async def _voice_text(self, user_id: int) -> str:
         manner = await self.preferences.manner(user_id, "")
@@ -79,6 +88,8 @@ class Voices:
                 said = f"{argument} speaks for you now."
                 if caution := _caution(argument):  # too long for what pops up over a chat
                     self.outbox.reply(chat_id, caution)
+            case "reset":
+                said = await self._reset(user_id)
             case "follow":
                 follows = (await self.preferences.chosen(user_id)).get(FOLLOW)
                 await self.preferences.choose(user_id, FOLLOW, "" if follows else "yes")
@@ -86,7 +97,7 @@ class Voices:
             case _:
                 said = "That button is out of date."
         self.outbox.answer(chat_id, query.id, said)
-        if keyboard is not None or action in ("set", "follow"):
+        if keyboard is not None or action in ("set", "reset", "follow"):
             text = await self._voice_text(user_id)
             shown = keyboard or _language_keyboard()
             self.outbox.edit(chat_id, query.message.message_id, text, shown)
@@ -126,6 +137,7 @@ def _language_keyboard() -> InlineKeyboardMarkup:
     ]
     label = "Follow the language of the text (on or off)"
     rows.append([InlineKeyboardButton(label, callback_data="voice:follow")])
+    rows.append([InlineKeyboardButton("As in the settings", callback_data="voice:reset")])
     return InlineKeyboardMarkup(rows)
 
 

@@ -117,10 +117,14 @@ MAY_IMPORT = {
         "audio.scripts",
         "audio.text",
         "audio.voices",
+        "bot.chat",
         "emoji",
         "telegram",
     },
     "bot/composing.py": set(),
+    "bot/chat/marked_text.py": {"telegram"},
+    "bot/chat/rich_message.py": {"bot.chat.marked_text", "telegram"},
+    "bot/chat/kinds.py": {"bot.chat", "telegram"},
     "bot/delivery.py": {
         "audio.pace",
         "audio.pipeline",
@@ -209,7 +213,7 @@ MAY_IMPORT = {
         "bot.service.systemd",
     },
     "bot/service/unattended.py": {"bot.cli", "bot.logs", "bot.service.notify", "bot.settings"},
-    "bot/service/pairing.py": {"bot.cli", "bot.settings"},
+    "bot/service/pairing.py": {"bot.cli", "bot.settings", "segno"},
     "bot/service/tail.py": {"bot.cli", "bot.settings"},
     "bot/start.py": {"audio.models", "audio.types", "audio.voices", "bot"},
 }

@@ -66,7 +66,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "/pause": ("Paused",),
     "/skip": ("Skipped",),
     "/stop": ("Silent", "Nothing was waiting"),
-    "/nonsense": ("I don't know /nonsense",),
+    "/nonsense@crier_bot": ("I don't know /nonsense",),
 }
 # ... and what otherwise, where nothing sounds.
 IDLE = {

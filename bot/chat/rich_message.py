@@ -1,0 +1,125 @@
+"""A rich message (Bot API 10.1), which is a tree of blocks -> one text with its marks. Pure.
+
+python-telegram-bot does not know these messages yet and hands their JSON on. What this module does
+not know either (later versions add blocks) is read by the fields that blocks have in common.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from telegram import MessageEntity
+
+from bot.chat.marked_text import FORMULA, TABLE, MarkedText, Writer
+
+# Telegram itself allows 16 levels and 32,768 characters.
+_MAX_DEPTH = 40
+_MAX_UNITS = 60_000
+
+_LEFT_OUT = {
+    "pre": MessageEntity.PRE,
+    "spoiler": MessageEntity.SPOILER,
+    "strikethrough": MessageEntity.STRIKETHROUGH,
+    "mathematical_expression": FORMULA,
+    "table": TABLE,
+}
+# What is not part of the text: buttons, targets of links, a bot's thinking aloud.
+_NOT_SAID = frozenset({"anchor", "button", "buttons", "divider", "thinking"})
+# How the text of these begins where it is what it looks like, and not a label.
+_MARKED = {
+    "email_address": ("", MessageEntity.EMAIL),
+    "mention": ("@", MessageEntity.MENTION),
+    "hashtag": ("#", MessageEntity.HASHTAG),
+    "cashtag": ("$", MessageEntity.CASHTAG),
+}
+_TEXTS, _BELOW = ("summary", "text", "alternative_text"), ("caption", "credit")
+
+
+def flatten(rich: object) -> MarkedText:
+    """Return the text of a message's ``rich_message``, whatever that holds.
+
+    Blocks stand on lines of their own. A table, code, a formula, a spoiler and what is struck out
+    are not in the text; an entity tells that they were.
+    """
+    writer = Writer()
+    if isinstance(rich, Mapping):
+        _blocks(writer, rich.get("blocks"), 0)
+    return writer.written()
+
+
+def _blocks(writer: Writer, blocks: object, depth: int) -> None:
+    for block in blocks if isinstance(blocks, list | tuple) else ():
+        writer.end_line()
+        _node(writer, block, depth)
+    writer.end_line()
+
+
+def _node(writer: Writer, node: object, depth: int) -> None:
+    """Write a block, or a part of a text: both are strings, lists and objects with a type."""
+    if depth > _MAX_DEPTH or writer.units > _MAX_UNITS:
+        return
+    if isinstance(node, str):
+        writer.write(node)
+    elif isinstance(node, list | tuple):
+        for one in node:
+            _node(writer, one, depth + 1)
+    elif isinstance(node, Mapping):
+        _object(writer, node, depth + 1)
+
+
+def _object(writer: Writer, node: Mapping[str, Any], depth: int) -> None:
+    kind = str(node.get("type"))
+    if kind in _NOT_SAID:
+        return
+    if kind in _LEFT_OUT:
+        writer.leave_out(_LEFT_OUT[kind])
+    elif kind == "url" or kind in _MARKED:
+        _marked(writer, node, kind, depth)
+    else:
+        label = str(node.get("label", ""))
+        if any(char.isalnum() for char in label):  # a number, and not a bullet
+            writer.write(f"{label} ")
+        for name in _TEXTS:
+            _node(writer, node.get(name), depth)
+        _blocks_within(writer, node, depth)
+    for name in _BELOW:
+        if node.get(name):
+            writer.end_line()
+            _node(writer, node[name], depth)
+
+
+def _blocks_within(writer: Writer, node: Mapping[str, Any], depth: int) -> None:
+    for name in ("blocks", "items"):
+        inner = node.get(name)
+        if isinstance(inner, list | tuple) and inner:
+            if "label" not in node:
+                writer.end_line()  # what belongs to a label stays beside it
+            _node(writer, inner[0], depth)
+            _blocks(writer, inner[1:], depth)
+
+
+def _marked(writer: Writer, node: Mapping[str, Any], kind: str, depth: int) -> None:
+    """Write a link, a mention and the like, marked as Telegram marks them in other texts."""
+    inner = Writer()
+    _node(inner, node.get("text"), depth)
+    written = inner.written()
+    if kind == "url":
+        shown = written.text.strip().casefold()
+        url = str(node.get("url") or "")
+        is_address = "." in shown and shown in url.casefold() and _host(url)
+        mark = MessageEntity.URL if is_address else MessageEntity.TEXT_LINK
+    else:
+        url = ""
+        begin, mark = _MARKED[kind]
+        if not written.text.startswith(begin):
+            writer.write(written.text, written.entities)
+            return
+    with writer.marking(mark, url or None):
+        writer.write(written.text, written.entities)
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
