@@ -31,7 +31,11 @@ class Access:
     """Knows whose messages are spoken."""
 
     def __init__(
-        self, allowed: frozenset[int], inbox: Inbox, show_code: Callable[[str], None]
+        self,
+        allowed: frozenset[int],
+        inbox: Inbox,
+        show_code: Callable[[str], None],
+        show_link: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Allow *allowed*; `start` adds the people who were paired.
 
@@ -40,17 +44,20 @@ class Access:
             inbox: where paired people are remembered.
             show_code: shows a new pairing code on the computer itself; gets an empty one where
                 there is none any more.
+            show_link: shows the link that pairs with this code, once the bot's name is known.
         """
         self._fixed = allowed
         self._allowed = set(allowed)
         self._invited = False
         self._inbox = inbox
         self._show_code = show_code
+        self._show_link = show_link
+        self._bot_name = ""
         self._code = ""
         self._code_until_s = 0.0
         self._tries: dict[int, int] = {}
         self._strangers = 0
-        self._logged_s = float("-inf")
+        self._logged_s = self._logged_nobody_s = float("-inf")
 
     async def start(self) -> None:
         """Let in who was paired before; where nobody may speak yet, open pairing."""
@@ -68,6 +75,21 @@ class Access:
     def pairing(self) -> bool:
         """Whether `/pair` is open: as long as nobody may speak, or someone was invited."""
         return not self._allowed or (self._invited and time.monotonic() < self._code_until_s)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether nobody may speak yet, so that whoever has the computer's code is the owner."""
+        return not self._allowed
+
+    def know_bot(self, name: str) -> None:
+        """Learn the bot's user name, with which a code becomes a link."""
+        self._bot_name = name
+        if self._code and self.is_first:
+            self._show_link(self.link(self._code))
+
+    def link(self, code: str) -> str:
+        """Return the link that pairs whoever opens it; empty while the bot's name is unknown."""
+        return f"https://t.me/{self._bot_name}?start={code}" if self._bot_name else ""
 
     @property
     def people(self) -> int:
@@ -139,10 +161,34 @@ class Access:
             )
             self._strangers, self._logged_s = 0, now_s
 
+    def note_nobody(self, chat_id: int) -> None:
+        """Log that something came without a person behind it, at most once a minute."""
+        now_s = time.monotonic()
+        if now_s - self._logged_nobody_s >= _LOG_EVERY_S:
+            log.warning(
+                "Ignored what an anonymous admin or a channel wrote in chat %d. They can't be "
+                "allowed, since nobody knows who wrote it: switch “Remain anonymous” off there, "
+                "and write as yourself.",
+                chat_id,
+            )
+            self._logged_nobody_s = now_s
+
     def _show_new_code(self) -> None:
         self._code = _new_code()
         self._code_until_s = time.monotonic() + CODE_LIFE_S
         self._show_code(self._code)
+        if self._bot_name:
+            self._show_link(self.link(self._code))
+
+
+def code_in(text: str) -> str | None:
+    """Return the code of a `/pair CODE`, or of the `/start CODE` that a link sends.
+
+    Returns:
+        Empty for the command alone, None for anything else.
+    """
+    command, _, code = text.partition(" ")
+    return code.strip() if command in ("/pair", "/start") else None
 
 
 def _new_code() -> str:

@@ -95,6 +95,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
     settings: Settings,
     *,
     show_code: Callable[[str], None],
+    show_link: Callable[[str], None] = lambda _: None,
     voice: Voice | None = None,
     speaker: Speaker | None = None,
     http: bool = False,
@@ -125,7 +126,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         outbox = Outbox(bot)
         stack.push_async_callback(outbox.close, _FLUSH_TIMEOUT_S)
 
-        access = Access(settings.telegram_allowed_users, inbox, show_code)
+        access = Access(settings.telegram_allowed_users, inbox, show_code, show_link)
         await access.start()
 
         chosen = await inbox.choice("device", settings.audio_device)
@@ -168,13 +169,18 @@ async def running(  # noqa: PLR0915  # the start order, on one page
             *(application.process_update, inbox, outbox, delivery, access, attempts, bot_id),
             bot_name=lambda: bot.username,
         )
+
+        async def on_connected() -> None:
+            access.know_bot(bot.username)
+            await menu.offer(bot)
+
         polling = Polling(
             bot,
             request,
             application.initialize,
             updates.batch,
             updates.handle,
-            lambda: menu.offer(bot),
+            on_connected,
         )
 
         preferences = Preferences(inbox, settings)
@@ -244,7 +250,11 @@ async def _http(settings: Settings, api: Api, sockets: list[socket.socket]) -> A
 
 
 async def run(
-    settings: Settings, show_code: Callable[[str], None], *, voice: Voice | None = None
+    settings: Settings,
+    show_code: Callable[[str], None],
+    *,
+    show_link: Callable[[str], None] = lambda _: None,
+    voice: Voice | None = None,
 ) -> int:
     """Run the bot until a signal or an error that no retry can mend; return the exit code.
 
@@ -254,7 +264,9 @@ async def run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(settings, show_code=show_code, voice=voice, http=True) as bot:
+    async with running(
+        settings, show_code=show_code, show_link=show_link, voice=voice, http=True
+    ) as bot:
         stopped = asyncio.create_task(stop.wait())
         watching = asyncio.create_task(bot.watch.run())
         await asyncio.wait({stopped, watching, bot.polling}, return_when=asyncio.FIRST_COMPLETED)

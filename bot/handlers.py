@@ -33,7 +33,7 @@ from telegram.ext import (
 from audio.pipeline import SpeechPipeline
 from audio.types import AudioError, Devices
 from audio.voices import describe
-from bot.access import Access, Pairing
+from bot.access import Access, Pairing, code_in
 from bot.attachments import Attachments, attachment_of
 from bot.chat.albums import Albums
 from bot.chat.kinds import (
@@ -53,7 +53,7 @@ from bot.intake import Intake
 from bot.polling import Polling
 from bot.preferences import Preferences
 from bot.receipts import Outbox
-from bot.settings import Settings
+from bot.settings import NOT_PEOPLE, Settings
 
 log = logging.getLogger(__name__)
 
@@ -168,6 +168,10 @@ class Handlers:
         """Let nothing pass but what people who may speak say to the bot."""
         try:
             user, chat = update.effective_user, update.effective_chat
+            message = update.message or update.edited_message
+            if message and (message.sender_chat or (user and user.id in NOT_PEOPLE)):
+                self.access.note_nobody(message.chat_id)
+                raise ApplicationHandlerStop
             if user and chat and self.access.allows(user.id):
                 if chat.type == ChatType.PRIVATE or self._is_addressed(update, context):
                     return
@@ -204,17 +208,17 @@ class Handlers:
         )
 
     async def _greet_unpaired(self, message: Message) -> None:
-        command, _, code = (message.text or "").partition(" ")
-        user = message.from_user
-        if command != "/pair" or user is None:
-            if command == "/start":
-                self.outbox.reply(
-                    message.chat_id,
-                    "Nobody may speak here yet. Send /pair and the code that is shown on the "
-                    "computer, for example: /pair ABCD2345",
-                )
-            else:
-                self.access.note_stranger(user.id if user else None)
+        user, code = message.from_user, code_in(message.text or "")
+        if user is None or code is None or not (code or self.access.is_first):
+            # Also a bare /start during an invitation: it may be anybody's.
+            self.access.note_stranger(user.id if user else None)
+            return
+        if not code:
+            self.outbox.reply(
+                message.chat_id,
+                "Nobody may speak here yet. Send /pair and the code that is shown on the "
+                "computer, for example: /pair ABCD2345",
+            )
             return
         try:
             paired = await self.access.pair(user.id, user.full_name, code)
@@ -226,13 +230,13 @@ class Handlers:
         match paired:
             case Pairing.PAIRED:
                 self.outbox.reply(message.chat_id, f"Paired. Welcome!\n\n{HELP}")
-            case Pairing.WRONG_CODE:
+            case Pairing.WRONG_CODE if self.access.is_first:
                 self.outbox.reply(
                     message.chat_id,
                     "That is not the code that the computer shows now. Send it like this: "
                     "/pair ABCD2345",
                 )
-            case Pairing.LOCKED | Pairing.CLOSED:
+            case _:
                 self.access.note_stranger(user.id)
 
     # ---- what is spoken ----

@@ -40,8 +40,9 @@ class People:
         code = self.access.invite()
         self.outbox.respond(
             update,
-            f"For one person, within an hour: they send me\n/pair {code}\n"
-            "/people lists who may speak.",
+            "For one person, within an hour. Pass this on: they open\n"
+            f"{self.access.link(code)}\nand press Start, or send me\n/pair {code}\n"
+            "As long as it is not exactly that, I don't answer them. /people lists who may speak.",
         )
 
     async def _is_owner(self, update: Update) -> bool:

@@ -27,6 +27,14 @@ _TOKEN = "TELEGRAM_BOT_TOKEN"  # noqa: S105  # its name
 _MIN_TOKEN_CHARS = 16
 
 
+NOT_PEOPLE = {
+    1087968824: "what Telegram shows for an anonymous admin",
+    136817688: "what Telegram shows for a channel",
+    777000: "Telegram itself",
+}
+"""User ids that stand for whoever hides behind them. Source: telegram.constants.ChatID."""
+
+
 class SettingsError(UsageError):
     """A setting is wrong; the message names its variable and what to do."""
 
@@ -127,7 +135,13 @@ class Settings(BaseSettings):
                 f"{wrong[0]!r} is not a numeric user id. @userinfobot tells you yours; "
                 "separate several by commas"
             )
-        return frozenset(int(part) for part in ids)
+        users = frozenset(int(part) for part in ids)
+        if nobody := sorted(users & NOT_PEOPLE.keys()):
+            raise ValueError(
+                f"{nobody[0]} is {NOT_PEOPLE[nobody[0]]} and no person, so it can't be allowed. "
+                "Let people write as themselves, and take their own numbers"
+            )
+        return users
 
     @field_validator("telegram_bot_token")
     @classmethod

@@ -105,7 +105,16 @@ def _run(service: Unattended | None) -> int:
         else:
             service.show(message)
 
-    return _finish(app.run(settings, show_code), service.ended if service else None)
+    def show_link(link: str) -> None:
+        with contextlib.suppress(OSError):
+            pairing.add_link(settings.data_dir, link)
+        if service is None:
+            is_seen = sys.stderr.isatty()
+            text = pairing.invitation(link) if is_seen else f"Or open {link}"
+            print(f"{text}\n", file=sys.stderr, flush=True)
+
+    work = app.run(settings, show_code, show_link=show_link)
+    return _finish(work, service.ended if service else None)
 
 
 def demo(_: argparse.Namespace) -> int:

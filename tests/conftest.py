@@ -141,10 +141,12 @@ def start_bot(settings: Settings, voice: KokoroVoice, loudspeakers: Loudspeakers
 
     @asynccontextmanager
     async def start(
-        show_code: Callable[[str], None] = lambda _: None, **changes: Any
+        show_code: Callable[[str], None] = lambda _: None,
+        show_link: Callable[[str], None] = lambda _: None,
+        **changes: Any,
     ) -> AsyncIterator[Running]:
         changed = settings.replaced(**changes)
-        async with running(changed, show_code=show_code, voice=voice) as bot:
+        async with running(changed, show_code=show_code, show_link=show_link, voice=voice) as bot:
             yield bot
 
     return start

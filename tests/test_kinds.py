@@ -3,14 +3,18 @@
 import time
 
 import pytest
+import segno
 from hypothesis import given
 from hypothesis import strategies as st
 from telegram import Message
+from telegram.constants import ChatID
 
 from bot.chat.rich_message import flatten
 from bot.compose import compose
 from bot.inbox import Message as Stored
-from bot.sandbox import Json, Sandbox
+from bot.sandbox import Json, Person, Sandbox
+from bot.service.pairing import qr_code
+from bot.settings import NOT_PEOPLE
 from tests.conftest import ALICE, STRANGER, StartBot, reaction_to, reply_with
 
 PHOTO = [{"file_id": "x", "file_unique_id": "x", "width": 9, "height": 9}]
@@ -423,6 +427,88 @@ async def test_speed_and_voice_go_back_to_the_settings(
         (place,) = bot.delivery.places()
 
     assert (place.message.voice, place.message.speed) == ("af_heart", 1.3)
+
+
+# ---- who may speak ----
+
+
+@pytest.mark.parametrize("who", [ChatID.ANONYMOUS_ADMIN, ChatID.FAKE_CHANNEL, ChatID.SERVICE_CHAT])
+async def test_the_guard_refuses_what_no_person_wrote(
+    sandbox: Sandbox, start_toned: StartBot, caplog: pytest.LogCaptureFixture, who: int
+) -> None:
+    """An anonymous admin or a channel is refused, also if its number was let in; the log says so.
+
+    That number is the same for all of them.
+    """
+    hidden = Person(int(who), "Group")
+    mention = marked("mention", "@crier_bot This is number 1.", "@crier_bot")
+    async with start_toned(telegram_allowed_users=frozenset({ALICE.id, hidden.id})):
+        refused = sandbox.send_fields(hidden, {**mention, "sender_chat": GROUP}, GROUP)
+        as_alice = sandbox.send_fields(ALICE, {**mention, "sender_chat": GROUP}, GROUP)
+        without = sandbox.send_fields(hidden, mention, GROUP)
+        message = sandbox.send(ALICE, "This is number 2.")
+        await sandbox.wait_for(reaction_to(message, "👍"))
+
+    reacted = {e.message_id for e in sandbox.events if e.kind == "reaction"}
+    assert reacted.isdisjoint({refused, as_alice, without})
+    assert "Remain anonymous" in caplog.text
+    assert "TELEGRAM_ALLOWED_USERS" not in caplog.text
+
+
+def test_the_settings_know_who_is_no_person() -> None:
+    """The numbers are Telegram's."""
+    assert set(NOT_PEOPLE) == {int(member) for member in ChatID}
+
+
+async def test_a_link_pairs_without_typing(sandbox: Sandbox, start_bot: StartBot) -> None:
+    """At the first start the link to the bot has the code, and opening it lets one person in."""
+    links: list[str] = []
+    async with start_bot(
+        show_link=links.append, telegram_allowed_users=frozenset(), show_code=lambda _: None
+    ):
+        await sandbox.wait_for(lambda e: e.kind == "menu")
+        address, _, code = links[0].partition("?start=")
+        sandbox.send(ALICE, f"/start {code}")
+        await sandbox.wait_for(reply_with("Paired"))
+        message = sandbox.send(ALICE, "Now I may.")
+        await sandbox.wait_for(reaction_to(message, "👍"))
+
+    assert address == "https://t.me/crier_bot"
+    assert len(links) == 1
+
+
+async def test_an_invitation_is_a_link_and_a_stranger_learns_nothing_of_it(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
+    """While one is open, a bare /start and a wrong code get no answer; the link pairs."""
+    bob = Person(8, "Bob")
+    async with start_toned():
+        sandbox.send(ALICE, "/invite")
+        invitation = await sandbox.wait_for(reply_with("within an hour"))
+        link = next(line for line in invitation.text.splitlines() if line.startswith("https"))
+        for text in ("/start", "/pair", "/start ABCD2345", "/pair ABCD2345", "Boo!"):
+            sandbox.send(STRANGER, text)
+        sandbox.send(bob, f"/start {link.partition('?start=')[2]}")
+        await sandbox.wait_for(reply_with("Paired"))
+
+    assert link.startswith("https://t.me/crier_bot?start=")
+    assert not any(e.chat_id == STRANGER.id for e in sandbox.events)
+
+
+def test_qr_code_is_the_link() -> None:
+    """Its half blocks are the modules of the code, with a quiet border around it."""
+    link = "https://t.me/crier_bot?start=ABCD2345"
+    lines = qr_code(link).splitlines()
+    modules = [
+        [char in half for char in line] for line in lines for half in ("█▀", "█▄")
+    ]  # bright ones
+    size = len(modules[0])
+    drawn = segno.make_qr(link, error="l").matrix
+
+    for y, row in enumerate(drawn):
+        assert [not bright for bright in modules[y + 2][2 : size - 2]] == [bool(m) for m in row]
+    assert all(modules[0])
+    assert all(modules[1])
 
 
 # ---- rich messages ----

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox import Fault, Sandbox
-from bot.service import notify
+from bot.service import notify, pairing
 from bot.service.notify import Notices
 from bot.service.unattended import Unattended
 from bot.settings import CHECKOUT
@@ -205,8 +205,8 @@ async def test_the_pairing_code_reaches_the_owner_of_the_computer(
     desk.set(**good)
     file = desk.data_dir / "pairing-code"
     async with desk.service():
-        await until(file.exists)
-        code = file.read_text().strip()
+        await until(lambda: file.exists() and "start=" in file.read_text())
+        code, link = file.read_text().split()
         mode = stat.S_IMODE(file.stat().st_mode)
         shown = await run("pair", environment=desk.environment)
         sandbox.send(ALICE, f"/pair {code}")
@@ -215,11 +215,25 @@ async def test_the_pairing_code_reaches_the_owner_of_the_computer(
 
     assert mode == 0o600
     assert f"/pair {code}" in desk.shown()
-    assert shown == (0, f"Send this to your bot:  /pair {code}\n", "")
+    assert link == f"https://t.me/crier_bot?start={code}"
+    assert shown == (0, f"Send this to your bot:  /pair {code}\nOr open {link}\n", "")
     assert not file.exists()
     assert afterwards[0] == 1
     assert "somebody may speak already" in afterwards[2]
     assert code not in desk.log()
+
+
+def test_pairing_code_gets_no_younger_by_its_link(tmp_path: Path) -> None:
+    """The link is known when Telegram has answered, which may be long after the code was made."""
+    pairing.keep(tmp_path, "ABCD2345")
+    file = tmp_path / "pairing-code"
+    half_an_hour_ago_s = time.time() - 1800
+    os.utime(file, (half_an_hour_ago_s, half_an_hour_ago_s))
+    pairing.add_link(tmp_path, "https://t.me/crier_bot?start=ABCD2345")
+
+    assert file.stat().st_mtime == pytest.approx(half_an_hour_ago_s, abs=1)
+    assert file.read_text().split() == ["ABCD2345", "https://t.me/crier_bot?start=ABCD2345"]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 async def test_an_old_pairing_code_is_not_shown(desk: Desk) -> None:

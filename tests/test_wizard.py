@@ -109,7 +109,9 @@ async def test_a_new_user_is_led_to_a_bot_that_speaks(
         code = (await screen.see(r"/pair (\w+)")).group(1)
         sandbox.send(STRANGER, "/pair AAAAAAAA")
         await sandbox.wait_for(reply_with("not the code"))
-        sandbox.send(ALICE, f"/pair {code}")
+        await screen.see(rf"t\.me/crier_bot\?start={code}")
+        assert "▄▄▄▄▄" in screen.text  # the corner of a QR code
+        sandbox.send(ALICE, f"/start {code}")
         await sandbox.wait_for(reply_with("Paired"))
         await screen.see("Alice may speak now")
         await screen.answer("whenever you log in", "n")

@@ -5,7 +5,9 @@ log, and goes as soon as it has been used.
 """
 
 import argparse
+import io
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -16,8 +18,8 @@ CODE_LIFE_S = 3600.0
 _FILE = "pairing-code"
 
 
-def keep(folder: Path, code: str) -> None:
-    """Write the code into *folder*; an empty one removes it.
+def keep(folder: Path, code: str, link: str = "") -> None:
+    """Write the code into *folder*, and the link that has it; an empty code removes both.
 
     Raises:
         OSError: it can't be written.
@@ -29,8 +31,34 @@ def keep(folder: Path, code: str) -> None:
     new = path.with_name(f"{_FILE}.new")
     new.unlink(missing_ok=True)  # whatever its mode was
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(f"{code}\n")
+        file.write(f"{code}\n{link}\n" if link else f"{code}\n")
     new.replace(path)
+
+
+def add_link(folder: Path, link: str) -> None:
+    """Write the link below the code in *folder*, which is as old as before.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    path = folder / _FILE
+    made = path.stat()
+    keep(folder, path.read_text().split()[0], link)
+    os.utime(path, ns=(made.st_atime_ns, made.st_mtime_ns))
+
+
+def invitation(link: str) -> str:
+    """Return what to say about a link, with the QR code of it."""
+    return f"Or open this on your phone, by its QR code:\n\n{qr_code(link)}\n  {link}"
+
+
+def qr_code(text: str) -> str:
+    """Return a QR code of half blocks, bright on dark, for a terminal."""
+    import segno  # noqa: PLC0415  # so that a thin command starts at once
+
+    out = io.StringIO()
+    segno.make_qr(text, error="l").terminal(out, border=2, compact=True)
+    return out.getvalue()
 
 
 def pair(_: argparse.Namespace) -> int:
@@ -41,7 +69,7 @@ def pair(_: argparse.Namespace) -> int:
     """
     path = data_dir() / _FILE
     try:
-        code = path.read_text().strip()
+        code, *links = path.read_text().split()
         age_s = time.time() - path.stat().st_mtime
     except FileNotFoundError:
         raise CommandError(
@@ -56,4 +84,6 @@ def pair(_: argparse.Namespace) -> int:
             "this again."
         )
     print(f"Send this to your bot:  /pair {code}")
+    for link in links:
+        print(invitation(link) if sys.stdout.isatty() else f"Or open {link}")
     return OK

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from telegram import Message, Update
 from telegram.error import InvalidToken, TelegramError
 
-from bot.access import Access, Pairing
+from bot.access import Access, Pairing, code_in
 from bot.app import make_bot, only_one
 from bot.handlers import HELP
 from bot.inbox import Inbox
@@ -51,7 +51,10 @@ async def who_may_speak(settings: Settings) -> list[str]:
 
 
 async def first_phone(
-    settings: Settings, show_code: Callable[[str], None], note: Callable[[str], None]
+    settings: Settings,
+    show_code: Callable[[str], None],
+    show_link: Callable[[str], None],
+    note: Callable[[str], None],
 ) -> str:
     """Wait for the first person who sends the code, and let them in; return their name.
 
@@ -60,6 +63,7 @@ async def first_phone(
     Args:
         settings: with the token.
         show_code: shows a code on this computer.
+        show_link: shows the link that sends it.
         note: told when Telegram can't be reached.
 
     Raises:
@@ -70,8 +74,10 @@ async def first_phone(
     with only_one(settings.data_dir):
         inbox = await Inbox.open(settings.data_dir / "crier.db")
         try:
-            access = Access(settings.telegram_allowed_users, inbox, show_code)
+            access = Access(settings.telegram_allowed_users, inbox, show_code, show_link)
             await access.start()
+            with contextlib.suppress(TelegramError):  # it works without the link, too
+                access.know_bot(str((await bot.get_me()).username))
             offset: int | None = None
             while True:
                 try:
@@ -98,9 +104,8 @@ async def first_phone(
 
 async def _paired(access: Access, message: Message) -> bool:
     """Say whether a message lets its sender in, and answer it if it is a try."""
-    command, _, code = (message.text or "").partition(" ")
-    user = message.from_user
-    if command != "/pair" or user is None or message.chat.type != message.chat.PRIVATE:
+    code, user = code_in(message.text or ""), message.from_user
+    if not code or user is None or message.chat.type != message.chat.PRIVATE:
         return False
     match await access.pair(user.id, user.full_name, code):
         case Pairing.PAIRED:

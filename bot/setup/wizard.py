@@ -25,6 +25,7 @@ from audio.wavfile import PREFIX
 from bot.app import InUseError
 from bot.cli import COMMANDS, FAILED, OK, UsageError, parser_for
 from bot.inbox import InboxError
+from bot.service import pairing
 from bot.settings import CHECKOUT, Settings, check_token, data_dir, read_env
 from bot.setup import keychain
 from bot.setup.audition import Audition
@@ -300,6 +301,9 @@ class Wizard:
             if code:
                 print(f"Send this to your bot:  /pair {code}\n")
 
+        def show_link(link: str) -> None:
+            print(f"{pairing.invitation(link)}\n")
+
         noted: set[str] = set()
 
         def note(text: str) -> None:
@@ -312,7 +316,7 @@ class Wizard:
                 await ask("Waiting for it; Enter goes on without. ")
 
         with patch_stdout():
-            phone = asyncio.create_task(first_phone(self.settings, show_code, note))
+            phone = asyncio.create_task(first_phone(self.settings, show_code, show_link, note))
             without = asyncio.create_task(enter())
             try:
                 await asyncio.wait({phone, without}, return_when=asyncio.FIRST_COMPLETED)
