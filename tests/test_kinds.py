@@ -180,10 +180,16 @@ def test_compose_says_the_words_of_a_message(fields: Json, text: str, skipped: s
     assert composed.skipped == skipped
 
 
+async def mute(sandbox: Sandbox) -> None:
+    """Let what comes be kept, so that a test can look at it at leisure."""
+    sandbox.send(ALICE, "/mute 1h")
+    await sandbox.wait_for(reply_with("Muted until"))
+
+
 async def kept(sandbox: Sandbox, start: StartBot, *fields: Json) -> list[Stored]:
     """Send messages to a bot that keeps them, and return what it would say."""
     async with start() as bot:
-        await bot.delivery.mute(time.time() + 3600)
+        await mute(sandbox)
         for one in fields:
             message = sandbox.send_fields(ALICE, one)
             await sandbox.wait_for(reaction_to(message, "😴"))
@@ -336,7 +342,7 @@ async def test_an_edit_without_words_takes_a_message_back(
         for message in (waiting, sounding):
             await sandbox.wait_for(reaction_to(message, "🙊"))
         await sandbox.wait_for(reaction_to(other, "👍"))
-        await bot.delivery.mute(time.time() + 3600)
+        await mute(sandbox)
         held = sandbox.send(ALICE, "This is number 43.")
         await sandbox.wait_for(reaction_to(held, "😴"))
         edit(sandbox, held, fields)
@@ -373,7 +379,7 @@ async def test_edits_revise_captions_and_reach_groups(
     """A picture's caption is said as edited; in a group also where the mention has gone."""
     mention = marked("mention", "@crier_bot He dies", "@crier_bot")
     async with start_toned() as bot:
-        await bot.delivery.mute(time.time() + 3600)
+        await mute(sandbox)
         picture = sandbox.send_fields(ALICE, {"document": PICTURE_FILE, "caption": "A dog"})
         in_group = sandbox.send_fields(ALICE, mention, GROUP)
         for message in (picture, in_group):
@@ -421,7 +427,7 @@ async def test_speed_and_voice_go_back_to_the_settings(
         menu = await sandbox.wait_for(reply_with("Your voice: bf_emma"))
         sandbox.press(ALICE, menu.message_id, dict(menu.buttons)["As in the settings"])
         await sandbox.wait_for(lambda e: e.kind == "edit" and "Your voice: af_heart" in e.text)
-        await bot.delivery.mute(time.time() + 3600)
+        await mute(sandbox)
         message = sandbox.send(ALICE, "One")
         await sandbox.wait_for(reaction_to(message, "😴"))
         (place,) = bot.delivery.places()
