@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 
 _STOP = "stop"
 _SILENCING = frozenset({_STOP, "pause", "mute"})
-_COMMANDS = frozenset({command.command for command in COMMANDS} | {"start", "pair"})
+# Not those whose text is stored as a message, and known by that.
+_COMMANDS = frozenset({command.command for command in COMMANDS} | {"start", "pair"}) - {"urgent"}
 _REMEMBERED = 200
 """Twice as many as one getUpdates returns."""
 _DEADLY = "Crier ended twice while it was reading this, so it is left out. Send it in other words."
