@@ -140,3 +140,13 @@ def test_the_language_follows_the_voice(checkout: Path) -> None:
 
     assert british.lang == "en-gb"
     assert told.lang == "en-us"
+
+
+def test_settings_refuse_the_numbers_that_no_person_has(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An anonymous admin's or a channel's number is everybody's; the message says what to do."""
+    monkeypatch.setenv("TELEGRAM_ALLOWED_USERS", "7,1087968824")
+
+    with pytest.raises(SettingsError, match=r"1087968824 is what .* anonymous admin .* themselves"):
+        load(checkout)
