@@ -11,7 +11,7 @@ import numpy as np
 
 from audio.orders import Render, Rendering
 from audio.pace import Pace
-from audio.types import SAMPLE_RATE_HZ, AudioError, Chunk, Sound
+from audio.types import SAMPLE_RATE_HZ, AudioError, Chunk, RenderingEndedError, Sound
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ class Renderings:
         ended = [r for r in self._waiting if streams or r.order.number is None]
         for rendering in ended:
             self._waiting.remove(rendering)
-            rendering.order.on_sound(AudioError(reason))
+            rendering.order.on_sound(RenderingEndedError(reason))
 
     def __contains__(self, rendering: object) -> bool:
         """Say whether it is still wanted."""

@@ -9,6 +9,7 @@ The errors::
     ├── UnknownVoiceError      no voice of that name
     ├── ModelFileError         a model file is missing, damaged or can't be fetched
     ├── SynthesisError         the model failed on this text
+    ├── RenderingEndedError    a sound for somebody else was given up; it can be asked for again
     ├── AudioLibraryError      PortAudio itself is missing or will not start
     └── SpeakerError           sound can't go out
         ├── NoOutputDeviceError   there is no output device at all
@@ -46,6 +47,10 @@ class UnknownVoiceError(AudioError):
 
 class ModelFileError(AudioError):
     """A model file is missing, damaged, or can't be fetched."""
+
+
+class RenderingEndedError(AudioError):
+    """A sound for somebody else was given up, by a stop; it can be asked for again."""
 
 
 class SynthesisError(AudioError):

@@ -114,7 +114,6 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         sockets = stack.enter_context(listening(settings)) if http else []
         inbox = await Inbox.open(settings.data_dir / "crier.db")
         stack.push_async_callback(inbox.close)
-
         attempts = Attempts(settings.data_dir / "attempts.json")
         stack.callback(attempts.close)
 
@@ -195,8 +194,8 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         await controls.start()
         notes = Notes(pipeline, inbox, outbox, preferences)
         attachments = Attachments(
-            *(bot, inbox, outbox, delivery, notes.send),
-            *(settings.data_dir / "sounds", settings.late_after_s),
+            *(bot, inbox, outbox, delivery, preferences, notes, attempts),
+            *(settings.data_dir / "sounds", now),
         )
         stack.push_async_callback(attachments.close)
         Handlers(
@@ -205,6 +204,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
             (controls, notes, Voices(outbox, preferences, notes), People(inbox, outbox, access)),
         ).register(application)
         await delivery.take_stock()
+        await attachments.take_stock(bot_id)
         polling_task = asyncio.create_task(polling.run(), name="polling")
         stack.push_async_callback(_cancel, polling_task)
 

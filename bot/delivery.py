@@ -150,6 +150,8 @@ class Delivery:
         self._keeping: dict[int, str] = {}
         self._told_quiet: set[int] = set()
         self._told_paused: set[int] = set()
+        self.on_stop: list[Callable[[], None]] = []
+        """Called first when everything is stopped."""
 
     @property
     def under_way(self) -> int:
@@ -538,6 +540,8 @@ class Delivery:
             How many messages that ends.
         """
         self._abort()
+        for stopped in self.on_stop:
+            stopped()
         self._end_pause()
         if not self._hushed:
             self._pipeline.resume()
@@ -549,6 +553,7 @@ class Delivery:
         kept, self._kept = list(self._kept.values()), {}
         try:
             kept += await self._inbox.fetching(self._bot_id)
+            kept += await self._inbox.noting(self._bot_id)
             # On the disk at once, so that a restart does not speak what was stopped.
             await self._inbox.end_all(self._bot_id, Outcome.STOPPED, receipts.CUT)
         except sqlite3.Error as exc:

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import logging
 import sqlite3
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from telegram import (
@@ -241,13 +241,16 @@ class Handlers:
 
     # ---- what is spoken ----
 
-    async def speak(self, update: Update, context: Context) -> None:
+    async def speak(self, update: Update, context: Context, left_out: str = "") -> None:
         """Queue the words of a message; a leading ! makes them urgent."""
         message, user = update.message, update.effective_user
         if message is None or user is None:
             return
         self.albums.note(message, has_words=True)
         composed = await self._compose(message, context)
+        if left_out:
+            skipped = f"{composed.skipped}, {left_out}" if composed.skipped else left_out
+            composed = replace(composed, skipped=skipped)
         await self.intake.take(update.update_id, message, user, composed, urgent=composed.urgent)
 
     async def attached(self, update: Update, context: Context) -> None:
@@ -259,16 +262,20 @@ class Handlers:
         try:
             attachment = attachment_of(message)
         except AttachmentError as exc:
-            self.intake.refuse(message, str(exc))
+            if message.caption:
+                await self.speak(update, context, exc.left_out)
+            else:
+                self.intake.refuse(message, str(exc))
             return
         if attachment is None:
-            await self.cant_speak(update, context)
+            await (self.speak if message.caption else self.cant_speak)(update, context)
             return
+        try:
+            caption = await self._compose(message, context)
+        except ComposeError:  # the file can be said all the same
+            caption = Composed("", "1 caption")
         stored = await self.intake.take(
-            *(update.update_id, message, user),
-            # What is under a picture is said; a file speaks for itself.
-            Composed("", "1 caption" if message.caption else ""),
-            attachment=attachment,
+            update.update_id, message, user, caption, attachment=attachment
         )
         if stored is not None:
             self.attachments.fetch(stored)

@@ -127,7 +127,11 @@ _MIGRATIONS = {
 
 
 WAITING, HELD, LATE, OFFERED = "waiting", "held", "late", "offered"
-FETCHING, ASKED = "fetching", "asked"
+FETCHING = "fetching"
+ASKING, ASKED = "asking", "asked"
+"""What to do with a long file: the question is owed; Telegram has taken it."""
+NOTING = "noting"
+"""A voice note is being made of it, or sent."""
 
 _COLUMNS = (
     "id, chat_id, message_id, text, sentence, user_id, voice, speed, lang, urgent, skipped, file,"
@@ -332,24 +336,44 @@ class Inbox:
         """Return the messages whose files were not fetched yet."""
         return await self._messages("bot_id = ? AND state = 'fetching'", bot_id)
 
+    async def asking(self, bot_id: int) -> list[Message]:
+        """Return the long texts about which Telegram has not taken the question yet."""
+        return await self._messages("bot_id = ? AND state = 'asking'", bot_id)
+
+    async def noting(self, bot_id: int) -> list[Message]:
+        """Return the messages of which voice notes are being made or sent."""
+        return await self._messages("bot_id = ? AND state = 'noting'", bot_id)
+
     async def with_files(self, bot_id: int) -> list[Message]:
         """Return the messages whose recordings are still needed."""
         return await self._messages(
             "bot_id = ? AND file != '' AND state IN ('waiting', 'held', 'late', 'offered')", bot_id
         )
 
-    async def fetched(self, message: Message, state: str) -> bool:
-        """Remember what a file turned out to be; False where it was stopped meanwhile."""
+    async def fetched(
+        self, message: Message, state: str, from_: tuple[str, ...] = (FETCHING,)
+    ) -> bool:
+        """Remember what a file turned out to be, or what shall be said of it.
+
+        Returns:
+            Whether it was in one of the states *from_*; stopped or decided meanwhile, it was not.
+        """
+        marks = ", ".join("?" * len(from_))
         cursor = await self._database.execute(
-            "UPDATE message SET text = ?, file = ?, skipped = ?, state = ?, changed_at = ?"
-            " WHERE id = ? AND state IN ('fetching', 'asked')",
-            (message.text, message.file, message.skipped, state, time.time(), message.id),
+            "UPDATE message SET text = ?, file = ?, skipped = ?, voice = ?, speed = ?, lang = ?,"  # noqa: S608  # marks only
+            f" fresh_at = ?, state = ?, changed_at = ? WHERE id = ? AND state IN ({marks})",
+            (
+                *(message.text, message.file, message.skipped),
+                *(message.voice, message.speed, message.lang, message.fresh_at),
+                *(state, time.time(), message.id, *from_),
+            ),
         )
         return cursor.rowcount > 0
 
     async def asked(self, id_: int, chat_id: int) -> Message | None:
         """Return a long text about which a chat was asked, if that is not decided."""
-        found = await self._messages("id = ? AND chat_id = ? AND state = 'asked'", id_, chat_id)
+        key = "id = ? AND chat_id = ? AND state IN ('asking', 'asked')"
+        found = await self._messages(key, id_, chat_id)
         return found[0] if found else None
 
     async def text_of(self, bot_id: int, chat_id: int, message_id: int) -> str:
@@ -441,7 +465,8 @@ class Inbox:
         """Remember that everything that waited to be spoken ended in the same way."""
         await self._database.execute(
             "UPDATE message SET state = ?, owed = CASE chat_id WHEN 0 THEN '' ELSE ? END,"
-            " changed_at = ? WHERE bot_id = ? AND state IN ('waiting', 'held', 'fetching')",
+            " changed_at = ?"
+            " WHERE bot_id = ? AND state IN ('waiting', 'held', 'fetching', 'noting')",
             (state, owed, time.time(), bot_id),
         )
 
@@ -525,11 +550,12 @@ class Inbox:
         now = time.time()
         await self._database.execute(
             "DELETE FROM message WHERE accepted_at < ? AND owed = '' AND reply = ''"
-            " AND state NOT IN ('waiting', 'held', 'late', 'offered', 'fetching', 'asked')",
+            " AND state NOT IN ('waiting', 'held', 'late', 'offered', 'fetching', 'asking',"
+            " 'asked', 'noting')",
             (now - _KEEP_S,),
         )
         await self._database.execute(
-            "DELETE FROM message WHERE state IN ('offered', 'asked') AND changed_at < ?",
+            "DELETE FROM message WHERE state IN ('offered', 'asking', 'asked') AND changed_at < ?",
             (now - _KEEP_OFFERED_S,),
         )
 

@@ -101,7 +101,8 @@ class Intake:
                     0,
                     message.chat_id,
                     message.message_id,
-                    self._announced(user, text, manner.lang) if attachment is None else "",
+                    # Beside a file it is what is said where the file can't be.
+                    self._announced(user, text, manner.lang) if attachment is None else text,
                     user_id=user.id,
                     voice=manner.voice,
                     speed=manner.speed,

@@ -3,8 +3,7 @@
 import asyncio
 import io
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,11 @@ log = logging.getLogger(__name__)
 
 Context = Any  # python-telegram-bot's CallbackContext
 
+NOT_TAKEN = (
+    "Telegram did not take the voice note: this chat allows none from me. You can change that in "
+    "Telegram's settings, under Privacy and Security, Voice Messages; in a group, an admin can."
+)
+
 _NOTE_CHARS = 8000  # about ten minutes
 
 
@@ -37,6 +41,7 @@ class Notes:
     inbox: Inbox
     outbox: Outbox
     preferences: Preferences
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
         """Tell python-telegram-bot what is handled where."""
@@ -65,53 +70,53 @@ class Notes:
         utterance = Utterance(0, said, manner.voice, manner.speed, manner.lang)
         self.send(message.chat_id, utterance)
 
-    def send(
-        self,
-        chat_id: int,
-        utterance: Utterance,
-        then: Callable[[str], Awaitable[None]] | None = None,
-    ) -> None:
-        """Send a text as a voice note, the first ten minutes of it.
+    def send(self, chat_id: int, utterance: Utterance) -> None:
+        """Send a text as a voice note, the first ten minutes of it, or the reason why not."""
+        task = asyncio.get_running_loop().create_task(self._send(chat_id, utterance))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-        Args:
-            chat_id: where to.
-            utterance: what to say.
-            then: called when it was sent, with an empty text, or with what went wrong.
+    async def _send(self, chat_id: int, utterance: Utterance) -> None:
+        async def taken(answer: Any) -> None:
+            if answer is None:
+                self.outbox.reply(chat_id, NOT_TAKEN)
+
+        try:
+            self.outbox.voice(chat_id, await self.render(utterance), taken)
+        except AudioError as exc:
+            self.outbox.reply(chat_id, str(exc))
+        except Exception:
+            log.exception("Unexpected error in a voice note")
+            self.outbox.reply(chat_id, "I could not make a voice note of that; my log says why.")
+
+    async def render(self, utterance: Utterance) -> bytes:
+        """Return a text as a voice note, the first ten minutes of it: OGG/Opus.
+
+        Raises:
+            RenderingEndedError: it was stopped.
+            AudioError: it can't be said.
         """
         loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
         parts: list[Samples] = []
-        utterance = replace(utterance, text=utterance.text[:_NOTE_CHARS])
+
+        def finish(error: AudioError | None) -> None:
+            if done.done():
+                return  # nobody waits for it any more
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(error)
 
         def on_sound(part: Samples | AudioError | None) -> None:  # on the audio thread
             if isinstance(part, np.ndarray):
                 parts.append(part)
             else:
-                work = self._send(chat_id, parts, str(part or ""), then)
-                asyncio.run_coroutine_threadsafe(work, loop)
+                loop.call_soon_threadsafe(finish, part)
 
-        self.pipeline.render(utterance, on_sound)
-
-    async def _send(
-        self,
-        chat_id: int,
-        parts: list[Samples],
-        wrong: str,
-        then: Callable[[str], Awaitable[None]] | None,
-    ) -> None:
-        async def sent(_: Any) -> None:
-            if then is not None:
-                await then("")
-
-        try:
-            if not wrong:
-                note = await asyncio.to_thread(_encode, parts)
-                self.outbox.voice(chat_id, note, sent)
-            elif then is not None:
-                await then(wrong)
-            else:
-                self.outbox.reply(chat_id, wrong)
-        except Exception:
-            log.exception("Mistake in a voice note")
+        self.pipeline.render(replace(utterance, text=utterance.text[:_NOTE_CHARS]), on_sound)
+        await done
+        return await asyncio.to_thread(_encode, parts)
 
 
 def _encode(parts: list[Samples]) -> bytes:

@@ -112,9 +112,23 @@ class Outbox:
         if update.effective_chat:
             self.reply(update.effective_chat.id, text, keyboard=keyboard)
 
-    def voice(self, chat_id: int, note: bytes, then: _Then | None = None) -> None:
-        """Send a voice note: OGG/Opus."""
-        self._post(("chat", chat_id), chat_id, lambda: self._bot.send_voice(chat_id, note), then)
+    def voice(
+        self,
+        chat_id: int,
+        note: bytes,
+        then: _Then | None = None,
+        *,
+        thread_id: int | None = None,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Send a voice note: OGG/Opus; not where it is no longer *wanted* when its turn comes."""
+
+        async def send() -> object:
+            if not wanted():
+                return None
+            return await self._bot.send_voice(chat_id, note, message_thread_id=thread_id)
+
+        self._post(("chat", chat_id), chat_id, send, then)
 
     def edit(
         self, chat_id: int, message_id: int, text: str, keyboard: InlineKeyboardMarkup | None

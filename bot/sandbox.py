@@ -113,7 +113,7 @@ class Sandbox:
         self.bot_id = int(token.partition(":")[0])
         self.url = ""
         self.faults: dict[str, Fault] = {}
-        """By lower-case method name."""
+        """By lower-case method name; ``download``, or ``download:`` and a file_id."""
         self.ahead_s = 0.0
         """By how much the server's clock is ahead of this computer's."""
         self.events: list[Event] = []
@@ -327,12 +327,17 @@ class Sandbox:
         self._tokens[chat_id] = (left - 1, now_s)
 
     async def _download(self, request: Request) -> Response:
+        file_id = request.path_params["path"].removeprefix("files/")
         try:
             self._check_token(request.path_params["token"])
+            async with self._happened:
+                self.calls.append((time.monotonic(), "download", {"file_id": file_id}))
+                self._happened.notify_all()
+            for name in ("download", f"download:{file_id}"):
+                await self._suffer(name)
         except BotApiError as exc:
             return JSONResponse({"ok": False, "error_code": exc.status}, exc.status)
-        content = self._files.get(request.path_params["path"].removeprefix("files/"))
-        self.calls.append((time.monotonic(), "download", {}))
+        content = self._files.get(file_id)
         return Response(content) if content is not None else Response(status_code=404)
 
     # ---- methods ----

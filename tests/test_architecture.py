@@ -99,7 +99,9 @@ MAY_IMPORT = {
     "bot/quiet.py": set(),
     "bot/preferences.py": {"audio.types", "audio.voices", "bot", "py3langid"},
     "bot/attachments.py": {"audio", "bot", "telegram"},
-    "bot/files.py": {"audio.types", "av", "pypdf"},
+    "bot/downloads.py": {"bot", "httpx", "telegram"},
+    "bot/extraction.py": {"audio.types", "bot.files", "psutil"},
+    "bot/files.py": {"av", "pypdf"},  # which reads in a process of its own: a small one
     "bot/intake.py": {
         "audio.pace",
         "audio.reading",
