@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ async def _ask(kind: str, source: Path, part: Path) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
         # Isolated, and without the environment: the bot's token may be in it.
         *(sys.executable, "-I", "-m", "bot.files"),
-        *(kind, str(source), str(part), str(SAMPLE_RATE_HZ)),
+        *(str(os.getpid()), kind, str(source), str(part), str(SAMPLE_RATE_HZ)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

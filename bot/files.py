@@ -152,10 +152,10 @@ def _text_of_pdf(content: bytes) -> str:
 
 
 def main() -> None:
-    """Read a file: ``python -m bot.files KIND SOURCE TARGET RATE_HZ``."""
-    kind, source, target, rate_hz = sys.argv[1:]
+    """Read a file: ``python -m bot.files PARENT KIND SOURCE TARGET RATE_HZ``."""
+    parent, kind, source, target, rate_hz = sys.argv[1:]
     _limit_this_process()
-    _end_with_parent()
+    _end_with(int(parent))
     answer: dict[str, str | bool] = {}
     try:
         content = Path(source).read_bytes()
@@ -194,9 +194,8 @@ def _limit_this_process() -> None:
             resource.setrlimit(limit, (most, most))
 
 
-def _end_with_parent() -> None:
-    """End this process soon after whoever started it, however that ended."""
-    parent = os.getppid()
+def _end_with(parent: int) -> None:
+    """End this process soon after the one that started it, however that ended."""
 
     def look(*_: object) -> None:
         if os.getppid() != parent:
