@@ -171,11 +171,12 @@ class Attachments:
         under_way = (self._inbox.asking, self._inbox.noting, self._inbox.fetching)
         self._left = {message.id for find in under_way for message in await find(bot_id)}
         known = {Path(m.file).name for m in await self._inbox.with_files(bot_id)}
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._folder.chmod(0o700)  # an older version may have made it
-        for path in self._folder.iterdir():
-            if path.name not in known:
-                path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # no room; each file will say so
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder.chmod(0o700)  # an older version may have made it
+            for path in self._folder.iterdir():
+                if path.name not in known:
+                    path.unlink(missing_ok=True)
 
     async def resume(self, bot_id: int) -> None:
         """Go on with what was found, as far as nobody has stopped it or decided upon it since."""
