@@ -192,7 +192,8 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         )
         controls = Controls(pipeline, inbox, outbox, delivery, preferences, intake, bot_id)
         await controls.start()
-        notes = Notes(pipeline, inbox, outbox, preferences)
+        notes = Notes(pipeline, inbox, outbox, delivery, preferences, attempts, bot_id)
+        stack.push_async_callback(notes.close)
         attachments = Attachments(
             *(bot, inbox, outbox, delivery, preferences, notes, attempts),
             *(settings.data_dir / "sounds", now),
@@ -205,6 +206,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         ).register(application)
         await delivery.take_stock()
         await attachments.take_stock(bot_id)
+        await notes.take_stock()
         polling_task = asyncio.create_task(polling.run(), name="polling")
         stack.push_async_callback(_cancel, polling_task)
 
@@ -213,6 +215,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
                 await asyncio.wait_for(polling.looked.wait(), _FIRST_LOOK_S)
             delivery.resume()
             await attachments.resume(bot_id)
+            await notes.resume()
 
         for name, work in {
             "resume": resume(),

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import re
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, Message
 from audio.pace import Pace, letters
 from audio.reading import pronounce
 from audio.text import speakable
-from audio.types import AudioError, Outcome, RenderingEndedError
+from audio.types import Outcome
 from bot import inbox as states
 from bot import receipts
 from bot.compose import compose_text, nothing_to_say
@@ -43,7 +43,7 @@ from bot.files import (
 )
 from bot.inbox import Inbox
 from bot.inbox import Message as Stored
-from bot.notes import NOT_TAKEN, Notes
+from bot.notes import NO_REPLAY, Notes
 from bot.preferences import Preferences
 from bot.receipts import Outbox
 
@@ -55,7 +55,6 @@ _READ_AT_ONCE = 2
 _DETECTED_CHARS = 2000  # enough to tell a language
 
 _ENDED_WHILE_READING = "Crier ended twice while reading this file, so I leave it out."
-_ENDED_WHILE_NOTING = "Crier ended twice while making this voice note, so I leave it out."
 
 _OPEN = (states.ASKING, states.ASKED)
 _DECIDED = "That was decided already."
@@ -123,7 +122,7 @@ def _kind_of(name: str, mime: str) -> str:
 
 @dataclass(eq=False, slots=True)
 class _Job:
-    """A file that is fetched, or a voice note that is made."""
+    """A file that is fetched, read and handed on."""
 
     message: Stored
     task: asyncio.Task[None] | None = None
@@ -134,7 +133,7 @@ class _Job:
 
 
 class Attachments:
-    """Sees each file through to the queue, and each voice note of one to its chat."""
+    """Sees each file through to the queue."""
 
     def __init__(
         self,
@@ -160,7 +159,6 @@ class Attachments:
         self._downloads = Downloads(bot)
         self._readers = asyncio.Semaphore(_READ_AT_ONCE)
         self._jobs: dict[int, _Job] = {}  # by the message's id, in the order in which they came
-        self._noting: set[int] = set()  # messages whose voice notes are still wanted
         self._left: set[int] = set()  # messages of an earlier life that are to be resumed
         self._stops = 0
         self._deciding = asyncio.Lock()
@@ -168,7 +166,7 @@ class Attachments:
 
     async def take_stock(self, bot_id: int) -> None:
         """Find what an earlier life did not finish, and remove what is left over of it."""
-        under_way = (self._inbox.asking, self._inbox.noting, self._inbox.fetching)
+        under_way = (self._inbox.asking, self._inbox.fetching)
         self._left = {message.id for find in under_way for message in await find(bot_id)}
         known = {Path(m.file).name for m in await self._inbox.with_files(bot_id)}
         with contextlib.suppress(OSError):  # no room; each file will say so
@@ -182,7 +180,6 @@ class Attachments:
         """Go on with what was found, as far as nobody has stopped it or decided upon it since."""
         for find, go_on in (
             (self._inbox.asking, self._ask),
-            (self._inbox.noting, self._begin_note),
             (self._inbox.fetching, self.fetch),
         ):
             for message in await find(bot_id):
@@ -193,7 +190,8 @@ class Attachments:
     def fetch(self, message: Stored) -> None:
         """Fetch the file of a stored message, and queue what it says."""
         self._outbox.react(message.chat_id, message.message_id, receipts.STORED)
-        self._begin(message, self._see_through)
+        job = self._jobs[message.id] = _Job(message)
+        job.task = asyncio.get_running_loop().create_task(self._run(job))
 
     async def close(self) -> None:
         """Give up what is under way; it is taken up after the next start."""
@@ -202,27 +200,20 @@ class Attachments:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _begin(self, message: Stored, work: Callable[[_Job], Awaitable[None]]) -> None:
-        job = self._jobs[message.id] = _Job(message)
-
-        async def see_through() -> None:
-            try:
-                await work(job)
-            except sqlite3.Error as exc:
-                log.error("What became of a file can't be stored: %s", exc)  # noqa: TRY400
-            except Exception:
-                log.exception("Unexpected error in a file")
-            finally:
-                job.settled.set()
-                if self._jobs.get(message.id) is job:
-                    del self._jobs[message.id]
-
-        job.task = asyncio.get_running_loop().create_task(see_through())
+    async def _run(self, job: _Job) -> None:
+        try:
+            await self._see_through(job)
+        except sqlite3.Error as exc:
+            log.error("What became of a file can't be stored: %s", exc)  # noqa: TRY400
+        except Exception:
+            log.exception("Unexpected error in a file")
+        finally:
+            job.settled.set()
+            del self._jobs[job.message.id]
 
     def _stop(self) -> None:
         """Give up what is under way, for good: its sender is told by whoever stops everything."""
         self._stops += 1
-        self._noting.clear()
         for job in self._jobs.values():
             if not job.ready and job.task is not None:
                 job.task.cancel()
@@ -388,56 +379,13 @@ class Attachments:
             queued = await self._queue(replace(message, text=first), _OPEN)
             return "Saying the first paragraph." if queued else _DECIDED
         if choice == NOTE:
-            self._left.discard(message.id)
+            message = replace(message, file=NO_REPLAY)
             if not await self._inbox.fetched(message, states.NOTING, _OPEN):
                 return _DECIDED
-            self._begin_note(message)
+            self._notes.begin(message)
             return "Making a voice note of it, ten minutes at most."
         await self._delivery.close(message, Outcome.SKIPPED, receipts.CUT)
         return "Left unsaid."
-
-    # ---- voice notes ----
-
-    def _begin_note(self, message: Stored) -> None:
-        self._noting.add(message.id)
-        self._begin(message, self._make_note)
-
-    async def _make_note(self, job: _Job) -> None:
-        message, key = job.message, f"note:{job.message.id}"
-        if self._attempts.deaths(key) >= MAX_DEATHS:
-            self._attempts.end(key)
-            await self._fail(message, _ENDED_WHILE_NOTING)
-            return
-        self._attempts.begin(key)
-        try:
-            note = await self._render(message)
-        except AudioError as exc:
-            await self._fail(message, str(exc))
-            return
-        finally:
-            self._attempts.end(key)
-
-        async def taken(answer: Any) -> None:
-            if message.id not in self._noting:
-                return  # stopped meanwhile
-            self._noting.discard(message.id)
-            if answer is None:
-                await self._fail(message, NOT_TAKEN)
-            else:
-                await self._delivery.close(message, Outcome.HEARD, receipts.HEARD)
-
-        self._outbox.voice(
-            message.chat_id,
-            note,
-            taken,
-            thread_id=message.thread_id,
-            wanted=lambda: message.id in self._noting,
-        )
-
-    async def _render(self, message: Stored) -> bytes:
-        while True:
-            with contextlib.suppress(RenderingEndedError):  # by a mute, which means no note
-                return await self._notes.render(self._delivery.utterance(message))
 
 
 def _caption(message: Stored) -> str:

@@ -1,9 +1,16 @@
-"""Texts as voice notes, sent to the chat; nothing sounds here. Runs on the event loop."""
+"""Texts as voice notes, sent to the chat; nothing sounds here.
+
+A note that someone asked for is on the disk before it is made, and owed until Telegram has taken
+it: after a restart it is made again. Runs on the event loop.
+"""
 
 import asyncio
+import functools
 import io
 import logging
-from dataclasses import dataclass, field, replace
+import sqlite3
+from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +20,22 @@ from telegram.ext import Application, CommandHandler
 from audio.pipeline import SpeechPipeline
 from audio.reading import pronounce
 from audio.text import speakable
-from audio.types import SAMPLE_RATE_HZ, AudioError, Samples, Utterance
+from audio.types import (
+    SAMPLE_RATE_HZ,
+    AudioError,
+    Outcome,
+    RenderingEndedError,
+    Samples,
+    Utterance,
+)
+from bot import receipts
 from bot.chat.kinds import words_of
 from bot.compose import compose, nothing_to_say
 from bot.composing import composing
-from bot.inbox import Inbox
+from bot.core.attempts import MAX_DEATHS, Attempts
+from bot.delivery import Delivery
+from bot.inbox import NOTING, Inbox, InboxError
+from bot.inbox import Message as Stored
 from bot.preferences import Preferences
 from bot.receipts import Outbox
 
@@ -30,18 +48,39 @@ NOT_TAKEN = (
     "Telegram's settings, under Privacy and Security, Voice Messages; in a group, an admin can."
 )
 
+NO_REPLAY = "note"
+"""The file of a message that became a voice note: /replay is for what sounded."""
+
 _NOTE_CHARS = 8000  # about ten minutes
+_MISTAKE = "I could not make a voice note of that; my log says why."
+_ENDED_WHILE_NOTING = "Crier ended twice while making this voice note, so I leave it out."
 
 
-@dataclass(frozen=True, slots=True)
 class Notes:
     """Makes voice notes and sends them."""
 
-    pipeline: SpeechPipeline
-    inbox: Inbox
-    outbox: Outbox
-    preferences: Preferences
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    def __init__(
+        self,
+        pipeline: SpeechPipeline,
+        inbox: Inbox,
+        outbox: Outbox,
+        delivery: Delivery,
+        preferences: Preferences,
+        attempts: Attempts,
+        bot_id: int,
+    ) -> None:
+        """Start with none under way."""
+        self.pipeline = pipeline
+        self.inbox = inbox
+        self.outbox = outbox
+        self.delivery = delivery
+        self.preferences = preferences
+        self.attempts = attempts
+        self.bot_id = bot_id
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wanted: set[int] = set()  # messages whose notes are to be made or sent
+        self._left: set[int] = set()  # those of an earlier life that are to be resumed
+        delivery.on_stop.append(self._wanted.clear)
 
     def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
         """Tell python-telegram-bot what is handled where."""
@@ -67,14 +106,114 @@ class Notes:
             return
         known = await self.inbox.pronunciations()
         said = await composing(len(composed.text), pronounce, composed.text, known)
-        utterance = Utterance(0, said, manner.voice, manner.speed, manner.lang)
-        self.send(message.chat_id, utterance)
+        try:
+            stored = await self.inbox.accept(
+                self.bot_id,
+                update.update_id,
+                Stored(
+                    *(0, message.chat_id, message.message_id, said),
+                    user_id=user.id,
+                    voice=manner.voice,
+                    speed=manner.speed,
+                    lang=manner.lang,
+                    file=NO_REPLAY,
+                    thread_id=message.message_thread_id if message.is_topic_message else None,
+                ),
+                NOTING,
+            )
+        except InboxError as exc:
+            self.outbox.respond(update, str(exc))
+            return
+        if stored is not None:  # None: this update came before
+            self.begin(stored)
+
+    # ---- notes that are owed ----
+
+    async def take_stock(self) -> None:
+        """Find the notes that an earlier life owed."""
+        self._left = {message.id for message in await self.inbox.noting(self.bot_id)}
+
+    async def resume(self) -> None:
+        """Make what was found, as far as nobody has stopped it since."""
+        for message in await self.inbox.noting(self.bot_id):
+            if message.id in self._left:
+                self.begin(message)
+        self._left.clear()
+
+    async def close(self) -> None:
+        """Give up what is under way; what is owed is made after the next start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def begin(self, message: Stored) -> None:
+        """Make a voice note of a stored message, and end the message when Telegram took it."""
+        self._wanted.add(message.id)
+        self._start(self._see_through(message))
+
+    async def _see_through(self, message: Stored) -> None:
+        key = f"note:{message.id}"
+        try:
+            if self.attempts.deaths(key) >= MAX_DEATHS:
+                self.attempts.end(key)
+                await self._fail(message, _ENDED_WHILE_NOTING)
+                return
+            self.attempts.begin(key)
+            try:
+                note = await self._render_anew(message)
+            finally:
+                self.attempts.end(key)
+        except AudioError as exc:
+            await self._fail(message, str(exc))
+        except Exception:
+            log.exception("Unexpected error in a voice note")
+            await self._fail(message, _MISTAKE)
+        else:
+            self.outbox.voice(
+                message.chat_id,
+                note,
+                functools.partial(self._taken, message),
+                thread_id=message.thread_id,
+                wanted=lambda: message.id in self._wanted,
+            )
+
+    async def _render_anew(self, message: Stored) -> bytes:
+        utterance = replace(self.delivery.utterance(message), recording="")
+        while True:
+            try:
+                return await self.render(utterance)
+            except RenderingEndedError:  # also by a mute, which means no note
+                if message.id not in self._wanted:
+                    raise
+
+    async def _taken(self, message: Stored, answer: Any) -> None:
+        if message.id not in self._wanted:
+            return  # stopped meanwhile
+        if answer is None:
+            await self._fail(message, NOT_TAKEN)
+            return
+        self._wanted.discard(message.id)
+        await self.delivery.close(message, Outcome.HEARD, receipts.HEARD)
+
+    async def _fail(self, message: Stored, why: str) -> None:
+        if message.id not in self._wanted:
+            return  # stopped meanwhile
+        self._wanted.discard(message.id)
+        try:
+            await self.delivery.close(message, Outcome.FAILED, receipts.FAILED, why)
+        except sqlite3.Error as exc:
+            log.error("What became of a voice note can't be stored: %s", exc)  # noqa: TRY400
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # ---- notes of the moment ----
 
     def send(self, chat_id: int, utterance: Utterance) -> None:
         """Send a text as a voice note, the first ten minutes of it, or the reason why not."""
-        task = asyncio.get_running_loop().create_task(self._send(chat_id, utterance))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._start(self._send(chat_id, utterance))
 
     async def _send(self, chat_id: int, utterance: Utterance) -> None:
         async def taken(answer: Any) -> None:
@@ -87,7 +226,7 @@ class Notes:
             self.outbox.reply(chat_id, str(exc))
         except Exception:
             log.exception("Unexpected error in a voice note")
-            self.outbox.reply(chat_id, "I could not make a voice note of that; my log says why.")
+            self.outbox.reply(chat_id, _MISTAKE)
 
     async def render(self, utterance: Utterance) -> bytes:
         """Return a text as a voice note, the first ten minutes of it: OGG/Opus.

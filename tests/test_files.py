@@ -473,7 +473,7 @@ async def test_decisions_about_files_are_made_once(sandbox: Sandbox, start_toned
     async with start_toned() as bot:
         message, question = await ask_about_long_file(sandbox)
         id_ = dict(question.buttons)["No"].removeprefix(NO)
-        (attachments,) = (stop.__self__ for stop in bot.delivery.on_stop)  # type: ignore[attr-defined]
+        attachments = bot.delivery.on_stop[-1].__self__  # type: ignore[attr-defined]
         said = await asyncio.gather(
             *(attachments.decide(ALICE.id, f"{choice}{id_}") for choice in (NO, ALL, NOTE))
         )
@@ -512,6 +512,52 @@ async def test_notes_of_files_survive_a_kill(
     async with process_of(bot_environment):
         await sandbox.wait_for(lambda event: event.kind == "voice")
         await sandbox.wait_for(reaction_to(message, "👍"))
+
+
+async def test_notes_survive_a_kill(sandbox: Sandbox, bot_environment: Environment) -> None:
+    """What /note asked for, and was not sent before a kill -9, is sent after it, once."""
+    sandbox.faults["sendvoice"] = Fault(status=502, description="Bad Gateway")
+    async with process_of(bot_environment) as process:
+        message = sandbox.send(ALICE, "/note Number 9.")
+        await sandbox.wait_for_call("sendvoice")
+        process.kill()
+        await process.wait()
+    sandbox.faults.clear()
+    async with process_of(bot_environment):
+        await sandbox.wait_for(lambda event: event.kind == "voice")
+        await sandbox.wait_for(reaction_to(message, "👍"))
+
+    assert len([event for event in sandbox.events if event.kind == "voice"]) == 1
+
+
+async def test_notes_that_end_the_bot_twice_are_left_out(
+    sandbox: Sandbox, bot_environment: Environment
+) -> None:
+    """A note that was being made in two lives that died is told, and not made again."""
+    sandbox.faults["sendvoice"] = Fault(status=502, description="Bad Gateway")
+    async with process_of(bot_environment) as process:
+        message = sandbox.send(ALICE, "/note Number 9.")
+        await sandbox.wait_for_call("sendvoice")
+        process.kill()
+        await process.wait()
+    attempts = Path(bot_environment["DATA_DIR"]) / "attempts.json"
+    attempts.write_text('{"deaths": {"note:1": 1}, "under_way": ["note:1"]}')
+    async with process_of(bot_environment):
+        await sandbox.wait_for(reply_with("ended twice while making", to=message))
+        await sandbox.wait_for(reaction_to(message, "💔"))
+
+
+async def test_notes_are_not_said_by_replay(
+    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
+) -> None:
+    """What only became a voice note did not sound, and /replay is for what did."""
+    async with start_toned():
+        note = sandbox.send(ALICE, "/note Number 9.")
+        await sandbox.wait_for(reaction_to(note, "👍"))
+        sandbox.send(ALICE, "/replay")
+        await sandbox.wait_for(reply_with("to say again"))
+
+    assert ear_a.spans() == []
 
 
 async def test_notes_of_files_that_telegram_refuses_are_told(

@@ -25,6 +25,7 @@ from bot.receipts import Outbox
 
 log = logging.getLogger(__name__)
 
+_NOTE = "note"
 _STOP = "stop"
 _SILENCING = frozenset({_STOP, "pause", "mute"})
 # Not those whose text is stored as a message, and known by that.
@@ -154,11 +155,14 @@ class Updates:
 
 
 def _is_once(update: Update) -> bool:
-    """Return whether an update is remembered before it is carried out."""
+    """Return whether an update is remembered before it is carried out.
+
+    A /note is stored as a text is.
+    """
     if update.callback_query is not None:
         return update.callback_query.data != strip.STOP
     command = _command_of(update).partition("@")[0]
-    return command in _COMMANDS and command != _STOP
+    return command in _COMMANDS and command not in (_STOP, _NOTE)
 
 
 def _command_of(update: Update) -> str:
