@@ -122,7 +122,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         # Known without a network, unlike bot.id: a token begins with it.
         bot_id = int(settings.telegram_bot_token.get_secret_value().partition(":")[0])
         stack.push_async_callback(_quietly, bot.shutdown)
-        outbox = Outbox(bot)
+        outbox = Outbox(bot, inbox, bot_id)
         stack.push_async_callback(outbox.close, _FLUSH_TIMEOUT_S)
 
         access = Access(settings.telegram_allowed_users, inbox, show_code, show_link)

@@ -67,11 +67,12 @@ CREATE TABLE handled_update (              -- commands and buttons that were car
     at REAL NOT NULL,                      -- seconds since 1970
     PRIMARY KEY (bot_id, update_id)
 );
-CREATE TABLE status_message (              -- of the burst under way in a chat
+CREATE TABLE status_message (              -- those that don't tell the end of their burst yet
     bot_id INTEGER NOT NULL,
     chat_id INTEGER NOT NULL,
     message_id INTEGER NOT NULL,
-    PRIMARY KEY (bot_id, chat_id)
+    thread_id INTEGER,                     -- the forum topic that it is in; NULL: none
+    PRIMARY KEY (bot_id, chat_id, message_id)
 );
 CREATE TABLE preference (
     user_id INTEGER NOT NULL,
@@ -121,7 +122,8 @@ _MIGRATIONS = {
     CREATE TABLE handled_update (bot_id INTEGER NOT NULL, update_id INTEGER NOT NULL,
         at REAL NOT NULL, PRIMARY KEY (bot_id, update_id));
     CREATE TABLE status_message (bot_id INTEGER NOT NULL, chat_id INTEGER NOT NULL,
-        message_id INTEGER NOT NULL, PRIMARY KEY (bot_id, chat_id));
+        message_id INTEGER NOT NULL, thread_id INTEGER,
+        PRIMARY KEY (bot_id, chat_id, message_id));
     """,
 }
 
@@ -183,6 +185,16 @@ class Message:
     def source(self) -> str:
         """Where it came from, in a word."""
         return self.client or "telegram"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusMessage:
+    """A message of the bot's own that tells what is being said."""
+
+    chat_id: int
+    message_id: int
+    thread_id: int | None
+    """The forum topic that it is in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -515,6 +527,61 @@ class Inbox:
     async def replied(self, id_: int) -> None:
         """Remember that the sender was told the reason."""
         await self._database.execute("UPDATE message SET reply = '' WHERE id = ?", (id_,))
+
+    async def refused(self, id_: int, reaction: str) -> None:
+        """Remember that Telegram refused a last reaction, which is owed no more."""
+        await self._database.execute(
+            "UPDATE message SET owed = '', reason = trim(reason || ' ' || ?)"
+            " WHERE id = ? AND owed = ?",
+            (f"Telegram refused {reaction}.", id_, reaction),
+        )
+
+    async def forget_owed(self, bot_id: int, chat_id: int) -> None:
+        """Forget what a chat was not told yet, since nothing can be sent there any more."""
+        await self._database.execute(
+            "UPDATE message SET owed = '', reply = ''"
+            " WHERE bot_id = ? AND chat_id = ? AND (owed != '' OR reply != '')",
+            (bot_id, chat_id),
+        )
+
+    async def migrate_chat(self, bot_id: int, old_chat_id: int, new_chat_id: int) -> None:
+        """Move what belongs to a group to the supergroup that it has become.
+
+        A message's number there is another one, and not known, so that reactions are owed no more.
+        """
+        ids = bot_id, old_chat_id
+        await self._database.execute(
+            "UPDATE message SET chat_id = ?, message_id = 0, thread_id = NULL, owed = ''"
+            " WHERE bot_id = ? AND chat_id = ?",
+            (new_chat_id, *ids),
+        )
+        await self._database.execute(
+            "DELETE FROM status_message WHERE bot_id = ? AND chat_id = ?", ids
+        )
+
+    async def status_messages(self, bot_id: int) -> list[StatusMessage]:
+        """Return the status messages that don't tell the end of their burst yet, oldest first."""
+        rows = await self._database.execute_fetchall(
+            "SELECT chat_id, message_id, thread_id FROM status_message WHERE bot_id = ?"
+            " ORDER BY message_id",
+            (bot_id,),
+        )
+        return [StatusMessage(*row) for row in rows]
+
+    async def status_sent(self, bot_id: int, message: StatusMessage) -> None:
+        """Remember a status message, so that a later life can go on with it."""
+        await self._database.execute(
+            "INSERT OR REPLACE INTO status_message (bot_id, chat_id, message_id, thread_id)"
+            " VALUES (?, ?, ?, ?)",
+            (bot_id, message.chat_id, message.message_id, message.thread_id),
+        )
+
+    async def status_ended(self, bot_id: int, chat_id: int, message_id: int) -> None:
+        """Forget a status message that tells the end, or is gone."""
+        await self._database.execute(
+            "DELETE FROM status_message WHERE bot_id = ? AND chat_id = ? AND message_id = ?",
+            (bot_id, chat_id, message_id),
+        )
 
     async def owed(self, bot_id: int) -> list[tuple[Message, str, str]]:
         """Return the ended messages whose senders don't know: (message, reaction, reason)."""
