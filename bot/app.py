@@ -153,7 +153,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         delivery = Delivery(
             *(pipeline, inbox, outbox, events, settings, bot_id), attempts=attempts, now=now
         )
-        strip = Strip(pipeline, delivery, outbox)
+        strip = Strip(pipeline, delivery, outbox, inbox, bot_id)
         pipeline.start()
         pipeline.devices()  # starts PortAudio now, and not when the first sound is due
         receipts = asyncio.create_task(delivery.run(), name="delivery")
@@ -202,11 +202,16 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         Handlers(
             *(settings, pipeline, inbox, outbox, delivery, access),
             *(preferences, intake, attachments, polling, bot_id),
-            (controls, notes, Voices(outbox, preferences, notes), People(inbox, outbox, access)),
+            (
+                *(controls, notes, Voices(outbox, preferences, notes)),
+                *(People(inbox, outbox, access), strip),
+            ),
         ).register(application)
         await delivery.take_stock()
         await attachments.take_stock(bot_id)
         await notes.take_stock()
+        await strip.resume()
+        stack.callback(strip.close)
         polling_task = asyncio.create_task(polling.run(), name="polling")
         stack.push_async_callback(_cancel, polling_task)
 

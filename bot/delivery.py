@@ -31,7 +31,7 @@ from bot import inbox as states
 from bot import receipts
 from bot.core.attempts import MAX_DEATHS, Attempts
 from bot.events import Events
-from bot.inbox import NO_CHAT, Inbox, Message, Record
+from bot.inbox import NO_CHAT, Conversation, Inbox, Message, Record
 from bot.quiet import Quiet
 from bot.receipts import Outbox
 from bot.settings import Settings
@@ -77,9 +77,9 @@ class Place:
 
 @dataclass(eq=False, slots=True)
 class Burst:
-    """A chat's messages that follow each other without a break."""
+    """A conversation's messages that follow each other without a break."""
 
-    chat_id: int
+    conversation: Conversation
     ids: set[int] = field(default_factory=set)
     ended: int = 0
     heard: int = 0
@@ -143,7 +143,7 @@ class Delivery:
         self._told_held: set[int] = set()  # chats that know why nothing sounds
         self._offers: dict[int, asyncio.TimerHandle] = {}  # by chat
         self._tasks: set[asyncio.Task[None]] = set()
-        self._bursts: dict[int, Burst] = {}  # by chat
+        self._bursts: dict[Conversation, Burst] = {}
         self._quiet = Quiet(settings.quiet_hours)
         self._kept: dict[int, Message] = {}  # until it need not be quiet any more
         # Stopped by the pipeline, only to be kept: the state that they go to.
@@ -163,9 +163,9 @@ class Delivery:
         """How many messages wait for the end of the quiet."""
         return len(self._kept)
 
-    def left_s(self, chat_id: int) -> float:
-        """Return how long what is to be heard of a chat's messages will last, roughly."""
-        return sum(self._message_s(m) for m in self._under_way.values() if m.chat_id == chat_id)
+    def left_s(self, burst: Burst) -> float:
+        """Return how long what is to be heard of a burst will last, roughly."""
+        return sum(self._message_s(m) for id_, m in self._under_way.items() if id_ in burst.ids)
 
     def _message_s(self, message: Message) -> float:
         """Return how long what is to be heard of a message will last, roughly."""
@@ -174,8 +174,8 @@ class Delivery:
             return status.left_s
         return Pace().audio_s(letters(message.text), self._speed(message))
 
-    def bursts(self) -> dict[int, "Burst"]:
-        """Return each chat's messages that follow each other without a break."""
+    def bursts(self) -> dict[Conversation, Burst]:
+        """Return each conversation's messages that follow each other without a break."""
         return self._bursts
 
     def queue(self) -> list[Message]:
@@ -263,7 +263,8 @@ class Delivery:
             await self._keep(message)
             return
         self._under_way[message.id] = message
-        burst = self._bursts.setdefault(message.chat_id, Burst(message.chat_id))
+        where = message.conversation
+        burst = self._bursts.setdefault(where, Burst(where))
         burst.ids.add(message.id)
         self._outbox.react(message.chat_id, message.message_id, receipts.STORED)
         self._behind.insert(0 if message.urgent else len(self._behind), message.id)
@@ -704,21 +705,21 @@ class Delivery:
         self._attempts.end(attempt_key(message.id))
         self._handed_over.discard(message.id)
         self._hand_over()
-        burst = self._bursts.get(message.chat_id)
+        burst = self._bursts.get(message.conversation)
         if burst is None:
             return
         burst.ended += 1
         burst.heard += heard
         if burst.ended == burst.total:
-            del self._bursts[message.chat_id]
+            del self._bursts[message.conversation]
 
     def _forget_in_burst(self, message: Message) -> None:
         """Leave out a message that is kept for later."""
-        burst = self._bursts.get(message.chat_id)
+        burst = self._bursts.get(message.conversation)
         if burst is not None:
             burst.ids.discard(message.id)
             if burst.ended >= burst.total:
-                del self._bursts[message.chat_id]
+                del self._bursts[message.conversation]
 
     async def drain(self) -> None:
         """Return when every fact that is there has become a record and a receipt."""
@@ -772,7 +773,7 @@ class Delivery:
         said = [f"Skipped: {message.skipped}."] if message.skipped else []
         if fact.warning:
             unheard = f"Spoken, but the sound output {fact.device} is {fact.warning}."
-            burst = self._bursts.get(message.chat_id)
+            burst = self._bursts.get(message.conversation)
             if message.chat_id == NO_CHAT:  # each program is told about its own
                 said.append(unheard)
             elif burst is None or not burst.told_inaudible:
@@ -784,8 +785,11 @@ class Delivery:
     def _tell_end(self, message: Message, reaction: str, reason: str) -> None:
         """Give the last receipt, which is owed until Telegram has answered."""
 
-        async def reacted(_: Any) -> None:
-            await self._inbox.reacted(message.id, reaction)
+        async def reacted(answer: Any) -> None:
+            if answer is None:
+                await self._inbox.refused(message.id, reaction)
+            else:
+                await self._inbox.reacted(message.id, reaction)
 
         async def replied(_: Any) -> None:
             await self._inbox.replied(message.id)

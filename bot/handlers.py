@@ -52,7 +52,7 @@ from bot.inbox import Inbox
 from bot.intake import Intake
 from bot.polling import Polling
 from bot.preferences import Preferences
-from bot.receipts import Outbox
+from bot.receipts import Outbox, thread_of
 from bot.settings import NOT_PEOPLE, Settings
 
 log = logging.getLogger(__name__)
@@ -398,8 +398,7 @@ class Handlers:
     def _answer(
         self, update: Update, text: str, keyboard: InlineKeyboardMarkup | None = None
     ) -> None:
-        if update.effective_chat:
-            self.outbox.reply(update.effective_chat.id, text, keyboard=keyboard)
+        self.outbox.respond(update, text, keyboard)
 
     # ---- buttons ----
 
@@ -437,7 +436,11 @@ class Handlers:
         except Exception:  # the choice holds until the next start; saying so is enough
             log.exception("The choice of a device can't be stored")
             chat_id = query.message.chat.id if query.message else query.from_user.id
-            self.outbox.reply(chat_id, "I could not store that; it holds until I am restarted.")
+            self.outbox.reply(
+                chat_id,
+                "I could not store that; it holds until I am restarted.",
+                thread_id=thread_of(query.message),
+            )
 
     async def decide_late(self, update: Update, _: Context) -> None:
         """Speak the messages that came late, or some of them, or none."""
@@ -506,10 +509,8 @@ class Handlers:
                 self._answer(update, str(context.error))
             return
         log.error("Mistake in a handler", exc_info=context.error)
-        if isinstance(update, Update) and update.effective_chat:
-            self.outbox.reply(
-                update.effective_chat.id, "I made a mistake on that one; my log says more."
-            )
+        if isinstance(update, Update):
+            self.outbox.respond(update, "I made a mistake on that one; my log says more.")
 
 
 def _device_button(name: str) -> str:

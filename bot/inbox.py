@@ -145,6 +145,10 @@ NO_CHAT = 0
 """The chat of a message that came over HTTP: it gets no reactions and no replies."""
 
 
+Conversation = tuple[int, int | None]
+"""A chat, and the forum topic in it."""
+
+
 class InboxError(Exception):
     """The database can't be used; the message says why and what to do."""
 
@@ -185,6 +189,11 @@ class Message:
     def source(self) -> str:
         """Where it came from, in a word."""
         return self.client or "telegram"
+
+    @property
+    def conversation(self) -> Conversation:
+        """Where it is talked about."""
+        return self.chat_id, self.thread_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from bot.delivery import Delivery
 from bot.inbox import FETCHING, LATE, WAITING, Inbox, InboxError
 from bot.inbox import Message as Stored
 from bot.preferences import Preferences
-from bot.receipts import Outbox
+from bot.receipts import Outbox, thread_of
 from bot.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class Intake:
                     skipped=composed.skipped,
                     file=str(attachment or ""),
                     fresh_at=sent_at,
-                    thread_id=message.message_thread_id if message.is_topic_message else None,
+                    thread_id=thread_of(message),
                 ),
                 FETCHING if attachment else LATE if late else WAITING,
             )
@@ -193,7 +193,9 @@ class Intake:
         """Break a heart, and say why unless that was said already."""
         self.outbox.react(message.chat_id, message.message_id, receipts.FAILED)
         if why:
-            self.outbox.reply(message.chat_id, why, to=message.message_id)
+            self.outbox.reply(
+                message.chat_id, why, to=message.message_id, thread_id=thread_of(message)
+            )
 
     def _announced(self, user: User, text: str, lang: str) -> str:
         """Begin with the sender's name where the speaker changes, if several people speak."""

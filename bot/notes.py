@@ -37,7 +37,7 @@ from bot.delivery import Delivery
 from bot.inbox import NOTING, Inbox, InboxError
 from bot.inbox import Message as Stored
 from bot.preferences import Preferences
-from bot.receipts import Outbox
+from bot.receipts import Outbox, thread_of
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ class Notes:
                     speed=manner.speed,
                     lang=manner.lang,
                     file=NO_REPLAY,
-                    thread_id=message.message_thread_id if message.is_topic_message else None,
+                    thread_id=thread_of(message),
                 ),
                 NOTING,
             )
@@ -211,22 +211,23 @@ class Notes:
 
     # ---- notes of the moment ----
 
-    def send(self, chat_id: int, utterance: Utterance) -> None:
+    def send(self, chat_id: int, utterance: Utterance, thread_id: int | None = None) -> None:
         """Send a text as a voice note, the first ten minutes of it, or the reason why not."""
-        self._start(self._send(chat_id, utterance))
+        self._start(self._send(chat_id, utterance, thread_id))
 
-    async def _send(self, chat_id: int, utterance: Utterance) -> None:
+    async def _send(self, chat_id: int, utterance: Utterance, thread_id: int | None) -> None:
         async def taken(answer: Any) -> None:
             if answer is None:
-                self.outbox.reply(chat_id, NOT_TAKEN)
+                self.outbox.reply(chat_id, NOT_TAKEN, thread_id=thread_id)
 
         try:
-            self.outbox.voice(chat_id, await self.render(utterance), taken)
+            note = await self.render(utterance)
+            self.outbox.voice(chat_id, note, taken, thread_id=thread_id)
         except AudioError as exc:
-            self.outbox.reply(chat_id, str(exc))
+            self.outbox.reply(chat_id, str(exc), thread_id=thread_id)
         except Exception:
             log.exception("Unexpected error in a voice note")
-            self.outbox.reply(chat_id, _MISTAKE)
+            self.outbox.reply(chat_id, _MISTAKE, thread_id=thread_id)
 
     async def render(self, utterance: Utterance) -> bytes:
         """Return a text as a voice note, the first ten minutes of it: OGG/Opus.

@@ -225,17 +225,16 @@ class Outbox:
             chat_id: where to.
             note: the sound.
             then: called with Telegram's answer, or None where Telegram refused, such as where the
-                person takes no voice notes; until then it is owed.
+                person takes no voice notes, or where it was not wanted; until then it is owed.
             thread_id: the forum topic to stay in.
-            wanted: asked when its turn comes; where it is False, nothing is sent.
+            wanted: asked when its turn comes.
         """
 
         async def send(chat: int) -> object:
             if not wanted():
                 return None
             return await self._in_topic(
-                thread_id,
-                lambda topic: self._bot.send_voice(chat, note, message_thread_id=topic),
+                thread_id, lambda topic: self._bot.send_voice(chat, note, message_thread_id=topic)
             )
 
         self._post(_Kind.MESSAGE, chat_id, next(self._numbers), send, then, _OWED)
@@ -542,16 +541,16 @@ def split(text: str, limit_units: int) -> list[str]:
     Telegram counts in UTF-16 code units.
     """
     parts: list[str] = []
+    text = text.strip()  # as Telegram does
     while _units(text) > limit_units:
         end = _fitting(text, limit_units)
         for mark in ("\n", " "):
-            at = text.rfind(mark, 0, end + 1)
-            if text[:at].strip() and at > 0:
+            if (at := text.rfind(mark, 0, end + 1)) > 0:
                 end = at
                 break
         parts.append(text[:end])
         text = text[end:].lstrip()
-    return [*parts, text] if text or not parts else parts
+    return [*parts, text]
 
 
 def _cut(text: str, limit_units: int) -> str:

@@ -77,6 +77,8 @@ class Event:
     reply_to: int = 0
     content: bytes = b""
     """Of a voice note."""
+    thread_id: int = 0
+    """The forum topic that it was sent to."""
 
 
 @dataclass(slots=True)
@@ -97,11 +99,17 @@ class Fault:
 class BotApiError(Exception):
     """What the server answers when it refuses."""
 
-    def __init__(self, status: int, description: str, retry_after_s: int = 0) -> None:
+    def __init__(
+        self, status: int, description: str, retry_after_s: int = 0, migrate_to: int = 0
+    ) -> None:
         super().__init__(description)
         self.status = status
         self.description = description
-        self.retry_after_s = retry_after_s
+        self.parameters: Json = {}
+        if retry_after_s:
+            self.parameters["retry_after"] = retry_after_s
+        if migrate_to:
+            self.parameters["migrate_to_chat_id"] = migrate_to
 
 
 class Sandbox:
@@ -119,6 +127,11 @@ class Sandbox:
         self.events: list[Event] = []
         self.calls: list[tuple[float, str, Json]] = []
         """Every request: `time.monotonic`, lower-case method (or ``download``), parameters."""
+        self.without_reactions: set[int] = set()
+        """The chats in which no reactions are allowed."""
+        self.blocked: set[int] = set()
+        """The people who have blocked the bot."""
+        self._migrated: dict[int, int] = {}
         self._happened = asyncio.Condition()
         self._updates: deque[Json] = deque()
         self._update_ids = itertools.count(secrets.randbelow(10**8) + 1)
@@ -169,6 +182,19 @@ class Sandbox:
         self._queries.add(query_id)
         query = {"id": query_id, "from": person.as_user(), "message": message, "data": data}
         self.push({"callback_query": {**query, "chat_instance": "1"}})
+
+    def migrate(self, group: Json) -> Json:
+        """Make a supergroup of a group, and return it; its messages have other numbers there."""
+        supergroup = {**group, "id": group["id"] - 10**12, "type": "supergroup"}
+        self._migrated[group["id"]] = supergroup["id"]
+        # Known from its first service message on.
+        number = next(self._message_ids)
+        self._messages[supergroup["id"], number] = {
+            "message_id": number,
+            "chat": supergroup,
+            "migrate_from_chat_id": group["id"],
+        }
+        return supergroup
 
     def push(self, update: Json) -> int:
         """Offer an update, whatever it is, and return its number."""
@@ -280,6 +306,7 @@ class Sandbox:
             answer = getattr(self, f"_do_{method}", None)
             if answer is None:
                 raise BotApiError(404, "Not Found: method not found")
+            self._check_chat(int(parameters.get("chat_id") or 0))
             result = await answer(parameters)
         except ClientDisconnect:
             return Response(status_code=400)  # the bot has gone; nobody reads this
@@ -289,8 +316,8 @@ class Sandbox:
                 "error_code": exc.status,
                 "description": exc.description,
             }
-            if exc.retry_after_s:
-                body["parameters"] = {"retry_after": exc.retry_after_s}
+            if exc.parameters:
+                body["parameters"] = exc.parameters
             return JSONResponse(body, exc.status)
         return JSONResponse({"ok": True, "result": result})
 
@@ -299,6 +326,13 @@ class Sandbox:
             raise BotApiError(404, "Not Found")
         if not secrets.compare_digest(token.encode(), self.token.encode()):
             raise BotApiError(401, "Unauthorized")
+
+    def _check_chat(self, chat_id: int) -> None:
+        if new_chat_id := self._migrated.get(chat_id):
+            description = "Bad Request: group chat was upgraded to a supergroup chat"
+            raise BotApiError(400, description, migrate_to=new_chat_id)
+        if chat_id in self.blocked:
+            raise BotApiError(403, "Forbidden: bot was blocked by the user")
 
     async def _suffer(self, method: str) -> bytes:
         """Do what is wrong with a method; return what to answer instead, if anything."""
@@ -421,7 +455,9 @@ class Sandbox:
         self._messages[chat_id, message["message_id"]] = message
         number = message["message_id"]
         now_s = time.monotonic()
-        await self._note(Event("message", now_s, chat_id, number, text, buttons, reply_to))
+        thread_id = _put_in_topic(message, parameters)
+        event = Event("message", now_s, chat_id, number, text, buttons, reply_to, b"", thread_id)
+        await self._note(event)
         return message
 
     async def _do_sendvoice(self, parameters: Json) -> Json:
@@ -441,7 +477,9 @@ class Sandbox:
         }
         self._messages[chat_id, message["message_id"]] = message
         number = message["message_id"]
-        await self._note(Event("voice", time.monotonic(), chat_id, number, content=content))
+        now_s, thread_id = time.monotonic(), _put_in_topic(message, parameters)
+        event = Event("voice", now_s, chat_id, number, content=content, thread_id=thread_id)
+        await self._note(event)
         return message
 
     async def _do_editmessagetext(self, parameters: Json) -> Json:
@@ -473,7 +511,7 @@ class Sandbox:
         if len(reactions) > 1:
             raise BotApiError(400, "Bad Request: REACTIONS_TOO_MANY")
         emoji = reactions[0].get("emoji", "") if reactions else ""
-        if reactions and emoji not in _REACTIONS:
+        if reactions and (emoji not in _REACTIONS or chat_id in self.without_reactions):
             raise BotApiError(400, "Bad Request: REACTION_INVALID")
         await self._note(Event("reaction", time.monotonic(), chat_id, number, emoji))
         return True
@@ -551,9 +589,17 @@ def _checked_text(parameters: Json) -> str:
     text = str(parameters.get("text") or "").strip()
     if not text:
         raise BotApiError(400, "Bad Request: message text is empty")
-    if len(text) > _MAX_TEXT_CHARS:
+    if len(text.encode("utf-16-le", "surrogatepass")) // 2 > _MAX_TEXT_CHARS:
         raise BotApiError(400, "Bad Request: message is too long")
     return text
+
+
+def _put_in_topic(message: Json, parameters: Json) -> int:
+    """Put a new message into the topic that was asked for, and return its number."""
+    thread_id = int(parameters.get("message_thread_id") or 0)
+    if thread_id:
+        message.update(message_thread_id=thread_id, is_topic_message=True)
+    return thread_id
 
 
 def _buttons(parameters: Json) -> tuple[tuple[str, str], ...]:

@@ -11,7 +11,7 @@ from audio.types import UnknownVoiceError, Utterance
 from audio.voices import check_voice, describe, families, introduction, language_of, voices_of
 from bot.notes import Notes
 from bot.preferences import FOLLOW, VOICE, Preferences
-from bot.receipts import Outbox
+from bot.receipts import Outbox, thread_of
 
 Context = Any  # python-telegram-bot's CallbackContext
 
@@ -81,13 +81,13 @@ class Voices:
                 keyboard = page
             case "one" if _is_voice(argument):
                 keyboard = _voice_keyboard(argument)
-                self._preview(chat_id, argument)
+                self._preview(query.message, argument)
                 said = f"{argument}: listen to the voice note."
             case "set" if _is_voice(argument):
                 await self.preferences.choose(user_id, VOICE, argument)
                 said = f"{argument} speaks for you now."
                 if caution := _caution(argument):  # too long for what pops up over a chat
-                    self.outbox.reply(chat_id, caution)
+                    self.outbox.reply(chat_id, caution, thread_id=thread_of(query.message))
             case "reset":
                 said = await self._reset(user_id)
             case "follow":
@@ -102,10 +102,11 @@ class Voices:
             shown = keyboard or _language_keyboard()
             self.outbox.edit(chat_id, query.message.message_id, text, shown)
 
-    def _preview(self, chat_id: int, voice: str) -> None:
+    def _preview(self, message: Message, voice: str) -> None:
         """Send a voice as a voice note; nothing sounds on the computer."""
         lang = language_of(voice)
-        self.notes.send(chat_id, Utterance(0, introduction(voice), voice, 1.0, lang))
+        said = Utterance(0, introduction(voice), voice, 1.0, lang)
+        self.notes.send(message.chat_id, said, thread_id=thread_of(message))
 
 
 _NEEDED = {"ja": "japanese", "cmn": "chinese"}

@@ -10,14 +10,14 @@ Environment = dict[str, str]
 
 @asynccontextmanager
 async def crier(
-    *arguments: str, environment: Environment, stdin: bytes = b""
+    *arguments: str, environment: Environment, stdin: bytes = b"", module: str = "bot"
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run the command line; ends it by force if it is still there afterwards."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",
         "-m",
-        "bot",
+        module,
         *arguments,
         env=environment,
         stdin=asyncio.subprocess.PIPE,

@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from bot import start
+from bot import app, start
 from bot.cli import main
 from bot.setup import audition, wizard
 from tests.tones import ToneVoice
@@ -19,6 +19,7 @@ def _fetch_nothing(_: Any) -> None:
 
 if __name__ == "__main__":
     for module, name, stand_in in (
+        (app, "KokoroVoice", _voice),
         (audition, "KokoroVoice", _voice),
         (wizard, "fetch_models", _fetch_nothing),
         (start, "fetch_models", _fetch_nothing),
