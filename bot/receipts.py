@@ -109,6 +109,8 @@ class _Channel:
     calls: dict[Hashable, _Call] = field(default_factory=dict)
     not_before_s: float = 0.0
     """Closed until then, in the loop's time."""
+    rested_s: float = 0.0
+    """Nothing unasked before then, in the loop's time."""
     gap_s: float = 0.0
     """The pause after each request."""
     added: asyncio.Event = field(default_factory=asyncio.Event)
@@ -249,7 +251,7 @@ class Outbox:
         *,
         asked_for: bool = True,
     ) -> None:
-        """Change a message of Crier's own; in a chat at most one a second.
+        """Change a message of Crier's own; what nobody waits for, once a second in a chat at most.
 
         Args:
             chat_id: where it is.
@@ -397,7 +399,9 @@ class Outbox:
                 key, call = min(
                     channel.calls.items(), key=lambda one: (max(now_s, one[1].ready_s), one[1].rank)
                 )
-                opens_s = max(channel.not_before_s, self._offline_until_s, call.ready_s)
+                rested_s = channel.rested_s if call.rank != _ASKED_FOR else 0.0
+                closed_s = max(channel.not_before_s, self._offline_until_s)
+                opens_s = max(closed_s, rested_s, call.ready_s)
                 if opens_s > now_s:
                     channel.added.clear()
                     with contextlib.suppress(TimeoutError):
@@ -405,13 +409,13 @@ class Outbox:
                             await channel.added.wait()
                     continue  # another channel's try, or a newer call, may have changed everything
                 outdated = not call.thens and now_s - call.born_s > _OUTDATED_S
-                over = outdated or await self._try(channel, call)
+                over = outdated or await self._try(channel, key, call)
                 if over and channel.calls.get(key) is call:
                     del channel.calls[key]
         finally:
             channel.task = None
 
-    async def _try(self, channel: _Channel, call: _Call) -> bool:
+    async def _try(self, channel: _Channel, key: Hashable, call: _Call) -> bool:
         """Send once; return whether that was the end of it."""
         loop = asyncio.get_running_loop()
         answer = None
@@ -433,7 +437,7 @@ class Outbox:
                 return False
             except (BadRequest, Forbidden) as exc:
                 self._answers += 1
-                await self._note_refusal(channel, exc)
+                await self._note_refusal(channel, key, exc)
             except TelegramError as exc:  # no network, or an answer that is not Telegram's
                 if not self._gives_up(call, exc):
                     return False
@@ -441,12 +445,13 @@ class Outbox:
                 log.exception("Unexpected error in sending a receipt or reply")
         self._failures = 0
         channel.gap_s = channel.gap_s * _GAP_SHRINKS if channel.gap_s > _GAP_OVER_S else 0.0
-        floor_s = _EDIT_EVERY_S if channel.kind is _Kind.EDIT else 0.0
-        channel.not_before_s = loop.time() + max(channel.gap_s, floor_s)
+        channel.not_before_s = loop.time() + channel.gap_s
+        if channel.kind is _Kind.EDIT:
+            channel.rested_s = loop.time() + _EDIT_EVERY_S
         await _run_thens(call.thens, answer)
         return True
 
-    async def _note_refusal(self, channel: _Channel, error: TelegramError) -> None:
+    async def _note_refusal(self, channel: _Channel, key: Hashable, error: TelegramError) -> None:
         """Log why Telegram refused, once for each chat, and do what follows from it."""
         why = str(error)
         level = logging.DEBUG if (channel.chat_id, why) in self._refused else logging.WARNING
@@ -456,7 +461,7 @@ class Outbox:
         if isinstance(error, Forbidden) or why.casefold() == "chat not found":
             await self._give_up_chat(channel.chat_id)
         elif channel.kind is _Kind.REACTION and "not found" not in why and "MESSAGE_ID" not in why:
-            await self._tell_of_no_reactions(channel.chat_id)
+            await self._tell_of_no_reactions(channel.chat_id, key)
 
     async def _give_up_chat(self, chat_id: int) -> None:
         """Forget what is owed to a chat in which the bot may not speak any more."""
@@ -469,7 +474,7 @@ class Outbox:
             for call in calls.values():
                 self._end_unsent(call.thens)
 
-    async def _tell_of_no_reactions(self, chat_id: int) -> None:
+    async def _tell_of_no_reactions(self, chat_id: int, message_id: Hashable) -> None:
         """Say once in a chat that it does not allow reactions."""
         name = f"no_reactions:{chat_id}"
         try:
@@ -478,7 +483,8 @@ class Outbox:
             await self._inbox.choose(name, "told", "")
         except sqlite3.Error as exc:
             log.error("What a chat was told can't be stored: %s", exc)  # noqa: TRY400
-        self.reply(chat_id, NO_REACTIONS)
+        # As an answer, so that it comes in the message's topic.
+        self.reply(chat_id, NO_REACTIONS, to=message_id if isinstance(message_id, int) else None)
 
     def _gives_up(self, call: _Call, error: TelegramError) -> bool:
         """Wait after a failure that is no refusal; return whether trying again is in vain."""

@@ -1,9 +1,9 @@
 """One message a burst that tells what is being said, with buttons under it.
 
-It comes when a burst lasts long enough to be worth steering; it is edited at once
-where something changed that a person cares about, now and then where only time went by, and it ends
-as a sentence. Telegram has refused bots for minutes that edited every second or two. The message is
-remembered, so that the next life of the process goes on with it or ends it. Runs on the event loop.
+It comes when a burst lasts long enough to be worth steering; it is edited at once where something
+changed that a person cares about, now and then where only time went by, and it ends as a sentence.
+Telegram has refused bots for minutes that edited every second or two. The message is remembered, so
+that the next life of the process goes on with it or ends it. Runs on the event loop.
 """
 
 import asyncio
