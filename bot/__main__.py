@@ -2,6 +2,15 @@
 
 import sys
 
+from bot.clean import clean_output
 from bot.cli import main
 
-sys.exit(main())
+
+def crier() -> None:
+    """Run the command line; nothing from outside reaches the terminal uncleaned."""
+    clean_output()
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    crier()

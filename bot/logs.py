@@ -1,6 +1,7 @@
-"""The log: a rotating file, and the terminal where there is one; never the token.
+"""The log: a rotating file, and the terminal where there is one; never the token, never a text.
 
-Each line is text, or JSON for programs: then what a line is about is in fields of its own.
+Each line is text, or JSON for programs: then what a line is about is in fields of its own. What
+comes from outside can neither begin a line of its own nor steer the terminal that shows it.
 """
 
 import datetime as dt
@@ -9,14 +10,23 @@ import logging
 import logging.handlers
 import os
 import re
+import sqlite3
 import sys
+import traceback
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from bot.clean import clean, clean_line, cleaned
 
 # The form of a bot's token. Source: core.telegram.org/bots/api#authorizing-your-bot.
 _TOKEN = re.compile(r"\d{3,}(?::|%3A)[A-Za-z0-9_-]{20,}")
 _HIDDEN = "<token>"
 _FORMAT = "%(asctime)s %(levelname)-7s %(threadName)-11s %(name)s: %(message)s"
+
+# Errors whose messages hold no text of a person: the system's, and those of these packages.
+# Whatever else is raised may quote what it stumbled over, as a KeyError does.
+_TELLING = (OSError, sqlite3.Error)
+_TELLING_PACKAGES = ("bot.", "audio.", "telegram.", "httpx.", "httpcore.")
 
 _FILE_BYTES = 1_000_000
 _FILES = 5
@@ -29,19 +39,37 @@ class _Redacting(logging.Formatter):
     httpx logs whole URLs, and a Bot API URL holds the token; errors quote them too.
     """
 
-    def __init__(self, secret: str) -> None:
+    def __init__(self, secret: str, *, texts: bool = False) -> None:
+        """Hide *secret* and, but for *texts*, what an error says that may quote a message."""
         super().__init__(_FORMAT)
         self._secret = secret
+        self._texts = texts
 
     def format(self, record: logging.LogRecord) -> str:
         line = self.line(record)
         if self._secret:
             line = line.replace(self._secret, _HIDDEN)
-        return hide_tokens(line)
+        return clean(hide_tokens(line))
 
     def line(self, record: logging.LogRecord) -> str:
-        """Return a record as it would be without anything secret in the world."""
-        return super().format(record)
+        """Return a record as it is before secrets are hidden."""
+        # Not kept in the record, where the formatter of another handler would take it from.
+        record.exc_text = None
+        line = super().format(record)
+        record.exc_text = None
+        return line
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
+        """Return the line; a newline in it begins no other line."""
+        record.message = record.message.rstrip()
+        if record.name == "asyncio" and not self._texts:  # what follows quotes the error
+            record.message = record.message.partition("\n")[0]
+        return clean_line(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  # likewise
+        """Return a traceback, each of its lines indented, so that none looks like a record."""
+        text = super().formatException(ei) if self._texts else _without_texts(ei[1])
+        return "\n".join(f"  {line}" for line in text.splitlines())
 
 
 class _Json(_Redacting):
@@ -60,6 +88,22 @@ class _Json(_Redacting):
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
         return json.dumps(fields, ensure_ascii=False)
+
+
+def _without_texts(error: BaseException | None) -> str:
+    """Return a traceback in which an error's message only stands where it quotes nobody's text."""
+    parts: list[str] = []
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        kind = type(error)
+        name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+        tells = isinstance(error, _TELLING) or name.startswith(_TELLING_PACKAGES)
+        said = f": {error}" if tells else " (LOG_LEVEL=DEBUG shows what it says)"
+        parts.append("".join(traceback.format_tb(error.__traceback__)) + f"{name}{said}")
+        # As the interpreter has it: the cause, or else what was being handled meanwhile.
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\nwhich led to\n".join(reversed(parts))
 
 
 def hide_tokens(text: str) -> str:
@@ -83,11 +127,12 @@ def start(
     file = logging.handlers.RotatingFileHandler(
         path, maxBytes=_FILE_BYTES, backupCount=_FILES, encoding="utf-8"
     )
-    file.setFormatter(_Json(token) if form == "json" else _Redacting(token))
+    texts = level == "DEBUG"
+    file.setFormatter((_Json if form == "json" else _Redacting)(token, texts=texts))
     handlers: list[logging.Handler] = [file]
     if terminal:
         shown = logging.StreamHandler(sys.stderr)
-        shown.setFormatter(_Redacting(token))
+        shown.setFormatter(_Redacting(token, texts=texts))
         handlers.append(shown)
     logging.basicConfig(level=level, handlers=handlers, force=True)
     for chatty in ("httpx", "httpcore", "aiosqlite", "asyncio", "uvicorn", "telegram"):
@@ -114,4 +159,4 @@ def keep_terminal_clean(data_dir: Path) -> None:
     noise = os.open(data_dir / "libraries.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(noise, 2)
     os.close(noise)
-    sys.stderr = os.fdopen(terminal, "w", buffering=1, closefd=False)
+    sys.stderr = cleaned(os.fdopen(terminal, "w", buffering=1, closefd=False))

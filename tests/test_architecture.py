@@ -89,8 +89,9 @@ MAY_IMPORT = {
         "pydantic",
         "pydantic_settings",
     },
-    "bot/logs.py": set(),
-    "bot/terminal/progress.py": {"rich"},
+    "bot/clean.py": set(),
+    "bot/logs.py": {"bot.clean"},
+    "bot/terminal/progress.py": {"bot.clean", "rich"},
     "bot/inbox.py": {"aiosqlite", "bot.upgrade"},
     "bot/chat/updates.py": {"bot", "telegram"},
     "bot/polling.py": {"bot.receipts", "httpx", "telegram"},
@@ -181,6 +182,7 @@ MAY_IMPORT = {
     "bot/doctor/command.py": {"bot", "rich"},
     "bot/terminal/client.py": {"bot.cli", "dotenv", "platformdirs"},  # likewise
     "bot/terminal/say.py": {
+        "bot.clean",
         "bot.cli",
         "bot.terminal.client",
         "bot.terminal.standalone",
@@ -188,6 +190,7 @@ MAY_IMPORT = {
     "bot/terminal/thin.py": {
         "audio.types",
         "audio.voices",
+        "bot.clean",
         "bot.cli",
         "bot.terminal.client",
         "bot.terminal.say",
@@ -205,7 +208,7 @@ MAY_IMPORT = {
         "pydantic",
     },
     "bot/service/tools.py": {"bot.cli"},
-    "bot/service/notify.py": set(),
+    "bot/service/notify.py": {"bot.clean"},
     "bot/service/launchd.py": {"bot.cli", "bot.service.tools"},
     "bot/service/systemd.py": {"bot.cli", "bot.service.tools"},
     "bot/service/command.py": {

@@ -10,6 +10,7 @@ import pytest
 
 from bot import logs
 from bot.sandbox import Sandbox
+from bot.service.tail import as_json
 from tests.conftest import ALICE, TOKEN, StartBot, reaction_to
 
 Form = Literal["text", "json"]
@@ -83,3 +84,37 @@ def test_each_line_is_json_and_none_holds_the_token(log_file: Path, form: Form) 
         fields = json.loads(line)
         assert fields["level"] == "ERROR"
         assert "ValueError" in fields["traceback"]
+
+
+@pytest.mark.usefixtures("form")
+def test_lines_can_not_be_forged_from_outside(log_file: Path) -> None:
+    """A newline in a value or an error begins no line of the log, and no code is left in it."""
+    forged = "x\n2026-01-01 00:00:00,000 ERROR   MainThread  bot.app: forged\x1b[2J\x9b\u202e"
+    try:
+        raise OSError(forged)
+    except OSError:
+        logging.getLogger("bot.test").exception("Device %s", forged)
+    content = log_file.read_text()
+    lines = [json.loads(as_json(line)) for line in content.splitlines()]
+
+    assert [line["logger"] for line in lines if "logger" in line] == ["bot.test"]
+    assert not [c for c in content if (ord(c) < 32 and c != "\n") or c in "\x9b\u202e"]
+
+
+@pytest.mark.usefixtures("form")
+def test_tracebacks_quote_no_text(log_file: Path) -> None:
+    """What an error of another library stumbled over may be a message's text, and is left out."""
+    text = WORDS[4:10]
+    known: dict[str, str] = {}
+    try:
+        try:
+            known[text]
+        except KeyError as exc:
+            raise ValueError(text) from exc
+    except ValueError:
+        logging.getLogger("bot.test").exception("Unexpected error in composing")
+    content = log_file.read_text()
+
+    assert text not in content
+    assert "ValueError (LOG_LEVEL=DEBUG shows what it says)" in content
+    assert "KeyError (LOG_LEVEL=DEBUG shows what it says)" in content

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from bot import __version__
+from bot.clean import clean, clean_line, raw
 from bot.cli import FAILED, OK, UsageError
 from bot.doctor import checks, outside_checks, sound_checks
 from bot.doctor.examination import (
@@ -138,7 +139,8 @@ def _for_a_mac(someone: Patient) -> tuple[Check, ...]:
 
     def ask(what: str) -> bool:
         return (
-            input(f"\n{what}\nPress Return when that is done, or s and Return to skip it. ") == ""
+            input(f"\n{clean(what)}\nPress Return when that is done, or s and Return to skip it. ")
+            == ""
         )
 
     someone.ask, someone.tell = ask, lambda what: print(f"\n{what}\n", flush=True)
@@ -375,14 +377,15 @@ def _shown(*, plain: bool, still: bool) -> Iterator[_Show]:
     except ImportError:
         yield lambda name, what: None if plain else _print_plainly(name, what)
         return
-    console = Console(stderr=plain, highlight=False)
+    console = Console(file=raw(sys.stderr if plain else sys.stdout), highlight=False)
     with console.status("") as status:
         if still or not console.is_terminal:
             status.stop()
 
         def show(name: str, what: Finding | str) -> None:
             if isinstance(what, str):
-                status.update(f"Looking at {name}" + (f": {what}" if what else ""))
+                doing = f"Looking at {name}" + (f": {what}" if what else "")
+                status.update(Text(clean_line(doing)))
             elif not plain:
                 if title := _TITLES.get(name):
                     console.print(Text(f"\n{title}", style="bold"))
@@ -390,9 +393,9 @@ def _shown(*, plain: bool, still: bool) -> Iterator[_Show]:
                 for width in (6, 9, None):
                     row.add_column(width=width)
                 colour = _COLOURS[what.state]
-                found = Text(what.found)
+                found = Text(clean(what.found))
                 if what.mend and what.state is not State.PASS:
-                    found.append(f"\n→ {what.mend}", style="italic")
+                    found.append(f"\n→ {clean(what.mend)}", style="italic")
                 mark = Text(f"{_SYMBOLS[what.state]} {what.state}", style=colour)
                 row.add_row(mark, Text(name), found)
                 console.print(row)

@@ -1,12 +1,15 @@
 """A word on the screen of the computer, for what no sender sees."""
 
 import contextlib
+import html
 import json
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from bot.clean import clean_line
 
 _TIMEOUT_S = 5.0
 # The text is an argument and never part of the script. Source: osascript(1), "argument".
@@ -23,6 +26,13 @@ _FORGOTTEN_AFTER_S = 86_400.0
 def notify(text: str) -> None:
     """Show *text*, where there is something to show it with. Blocks for 5 s at most."""
     command = _MACOS if sys.platform == "darwin" else _LINUX
+    text = clean_line(text)
+    if (
+        command[0] == "notify-send"
+    ):  # where a text may have markup. Source: Desktop Notifications, "Markup"
+        text = html.escape(text, quote=False)
+    if text.startswith("-"):  # no option of the command's
+        text = f" {text}"
     if shutil.which(command[0]):
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             subprocess.run(

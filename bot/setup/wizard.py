@@ -23,6 +23,7 @@ from audio.types import AudioError, UnknownVoiceError
 from audio.voices import VOICES, check_voice, describe
 from audio.wavfile import PREFIX
 from bot.app import InUseError
+from bot.clean import clean, clean_line
 from bot.cli import COMMANDS, FAILED, OK, UsageError, parser_for
 from bot.inbox import InboxError
 from bot.service import pairing
@@ -215,7 +216,8 @@ class Wizard:
         rows += [(str(n), o.name, "default" * o.is_default) for n, o in enumerate(outputs, 1)]
         print_table(("", "device", ""), rows)
         while True:
-            typed = await ask(f"A number, to hear it; or Enter [{device or 'the default'}]: ")
+            shown = clean_line(device) or "the default"
+            typed = await ask(f"A number, to hear it; or Enter [{shown}]: ")
             if not typed:
                 break
             wanted = "" if typed == "0" else numbered(typed, names)
@@ -308,7 +310,7 @@ class Wizard:
 
         def note(text: str) -> None:
             if text not in noted:
-                print(text)
+                print(clean(text))  # to prompt_toolkit, not to the cleaned stdout
             noted.add(text)
 
         async def enter() -> None:

@@ -24,6 +24,7 @@ from pydantic import SecretStr
 from audio.types import AudioError
 from audio.wavfile import PREFIX
 from bot.app import list_devices, running
+from bot.clean import clean
 from bot.cli import FAILED, OK
 from bot.menu import COMMANDS
 from bot.sandbox import Event, Person, Sandbox
@@ -265,7 +266,7 @@ _STYLES = {"bot": "ansigreen", "reaction": "ansibrightblack", "button": "ansiblu
 
 def _print_colours(style: str, text: str) -> None:
     colour = {"warning": "ansiyellow"}.get(style) or _STYLES.get(style, "")
-    print_formatted_text(FormattedText([(colour, text)]))
+    print_formatted_text(FormattedText([(colour, clean(text))]))
 
 
 def _print_plain(_: str, text: str) -> None:

@@ -1,5 +1,6 @@
 """What the command line shows: progress bars and tables."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -16,6 +17,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from bot.clean import clean_line, raw
+
 
 @contextmanager
 def file_progress() -> Iterator[Callable[[str, int, int], None]]:
@@ -30,7 +33,7 @@ def file_progress() -> Iterator[Callable[[str, int, int], None]]:
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=Console(file=raw(sys.stderr)),
     )
     tasks: dict[str, TaskID] = {}
 
@@ -51,5 +54,6 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a plain table on stdout."""
     table = Table(*header, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*map(Text, row))  # a device's name may look like rich's markup
-    Console().print(table)
+        # A device's name may look like rich's markup, or hold what steers a terminal.
+        table.add_row(*(Text(clean_line(cell)) for cell in row))
+    Console(file=raw(sys.stdout)).print(table)

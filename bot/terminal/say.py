@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from bot.clean import clean_line, raw
 from bot.cli import FAILED, OK, UsageError
 from bot.terminal.client import Client, ClientError
 
@@ -203,14 +204,14 @@ def _show(text: str) -> None:
     """Show what happens now, in one line that is written over and over."""
     if sys.stderr.isatty():
         width = shutil.get_terminal_size().columns - 1
-        line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+        line = clean_line(" ".join(text.split()))
         _clear_line()
         print(line[:width], end="", file=sys.stderr, flush=True)
 
 
 def _clear_line() -> None:
     if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        print("\r\x1b[K", end="", file=raw(sys.stderr), flush=True)
 
 
 # ---- a file ----

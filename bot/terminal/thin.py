@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any
 
+from bot.clean import clean_line
 from bot.cli import FAILED, OK, UsageError, parser_for
 from bot.terminal.client import Client, NotRunningError
 from bot.terminal.say import wait_for
@@ -170,7 +171,7 @@ def _ask(names: list[str]) -> str:
         raise UsageError("--choose asks in a terminal. Elsewhere: crier devices NAME")
     from prompt_toolkit.shortcuts import choice  # noqa: PLC0415  # slow to import
 
-    options = [(name, name) for name in names] + [("", "Follow the system's default")]
+    options = [(name, clean_line(name)) for name in names] + [("", "Follow the system's default")]
     return choice("Where shall sound go?", options=options)
 
 
@@ -243,7 +244,7 @@ def completion(options: argparse.Namespace) -> int:
 
 def _print_columns(rows: Iterable[tuple[str, str]]) -> None:
     """Print rows of two columns; what is too long goes on below itself."""
-    rows = list(rows)
+    rows = [(clean_line(name), clean_line(words)) for name, words in rows]
     left = max(len(name) for name, _ in rows) + 2
     width = max(shutil.get_terminal_size().columns - 1, left + 30)
     for name, words in rows:

@@ -1,0 +1,219 @@
+"""The terminal, the log and notifications: what others choose can't steer them."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.clean import clean, clean_line
+from bot.cli import COMMANDS
+from bot.service import notify
+from tests.answerer import Answerer, answering, events
+from tests.commandline import Environment, run
+from tests.terminal import terminal
+
+EVIL = "evil\x1b]0;PWNED\x07\x1b[2J\x9b31m\x85\u202enrut\u2066[bold]\ud800"
+EVIL_ARGUMENT = "evil\x1b]0;PWNED\x07\x1b[2J\u009b31m\u202enrut"
+"""Without what no argument of a process can hold."""
+
+STATUS: dict[str, Any] = {
+    "speaking": True,
+    "speaking_id": 7,
+    "left_s": 3.0,
+    "paused": False,
+    "waiting": 2,
+    "device": EVIL,
+    "first_sound_ms": 90,
+    "last_error": EVIL,
+    "blocked": EVIL,
+    "voice": EVIL,
+    "volume": 100,
+    "quiet": EVIL,
+    "version": EVIL,
+    "polling": {"ok": True, "age_s": 1.0, "warning": EVIL},
+    "warnings": [EVIL, f"x\n{EVIL}"],
+}
+DEVICES = {
+    "outputs": [{"name": name, "is_default": True, "in_use": True} for name in (EVIL, "Desk")],
+    "wanted": EVIL,
+    "warning": EVIL,
+}
+REFUSED = (429, {"error": {"message": EVIL}})
+
+# Each command, with what gives it something hostile to show.
+USES: dict[str, tuple[list[str], ...]] = {
+    "setup": (["setup"], ["setup", EVIL_ARGUMENT]),
+    "run": (["run"], ["run", EVIL_ARGUMENT]),
+    "demo": (["demo"],),
+    "say": (
+        ["say", "x"],
+        ["say", "--wait", "x"],
+        ["say", "--file", EVIL_ARGUMENT],
+        ["say", "--speed", EVIL_ARGUMENT, "x"],
+        ["say", "--client", EVIL_ARGUMENT, "x"],
+        ["say", "--out", f"{EVIL_ARGUMENT}.doc", "x"],
+        ["say", "--standalone", "--voice", EVIL_ARGUMENT, "x"],
+    ),
+    "stop": (["stop"],),
+    "skip": (["skip"], ["skip", EVIL_ARGUMENT]),
+    "pause": (["pause"],),
+    "resume": (["resume"],),
+    "status": (["status"], ["status", "--json"]),
+    "devices": (["devices"], ["devices", "evil"], ["devices", EVIL_ARGUMENT]),
+    "voices": (
+        ["voices"],
+        ["voices", "--preview", EVIL_ARGUMENT],
+        ["voices", "--preview", "bf_emma"],
+    ),
+    "page": (["page"],),
+    "doctor": (["doctor", "--no-sound"], ["doctor", "--json"], ["doctor", "--report"]),
+    "models": (["models", EVIL_ARGUMENT],),
+    "mcp": (["mcp", EVIL_ARGUMENT],),
+    "completion": (["completion", EVIL_ARGUMENT], ["completion", "bash"], ["completion", "zsh"]),
+    "pair": (["pair"],),
+    "install": (["install"], ["install", "--process-type", EVIL_ARGUMENT]),
+    "uninstall": (["uninstall"],),
+    "restart": (["restart"],),
+    "logs": (["logs"], ["logs", "--json"], ["logs", "-n", EVIL_ARGUMENT]),
+    "": ([EVIL_ARGUMENT], ["--version"]),
+}
+
+
+@pytest.fixture
+def answerer(tmp_path: Path) -> Iterator[Answerer]:
+    """Answer where the bot would, with what is as hostile as can be."""
+    with (
+        tempfile.TemporaryDirectory(prefix="crier") as folder,
+        answering(tmp_path / "data", Path(folder) / "api.sock") as answerer,
+    ):
+        answerer.answer("GET /v1/status", STATUS)
+        item = {"id": 7, "text": EVIL, "source": EVIL, "state": "sounding"}
+        answerer.answer("GET /v1/queue", {"items": [item]})
+        answerer.answer("GET /v1/devices", DEVICES)
+        answerer.answer("PUT /v1/device", DEVICES)
+        for what in ("stop", "skip", "pause", "resume"):
+            answerer.answer(f"POST /v1/audio/{what}", REFUSED[1], REFUSED[0])
+        answerer.answer("POST /v1/audio/speak", {"id": 7, "position": 1}, 202)
+        facts = [
+            ("status", {}),
+            ("sounding", {"id": 7, "text": EVIL}),
+            ("ended", {"id": 7, "outcome": "failed", "reason": EVIL}),
+        ]
+        answerer.answer("GET /v1/events", events(*facts))
+        (answerer.data_dir / "pairing-code").write_text("\x1b[2JABCD\x07")
+        line = (
+            "2026-01-01 12:00:00,000 ERROR   MainThread  bot.x: evil\x1b]0;PWNED\x07\x1b[2J\u202e\n"
+        )
+        (answerer.data_dir / "crier.log").write_text(line * 3)
+        yield answerer
+
+
+@pytest.fixture
+def hostile(environment: Environment, answerer: Answerer, tmp_path: Path) -> Environment:
+    """Return the variables of a process all of whose surroundings are hostile."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("systemctl", "launchctl", "www-browser", "notify-send", "pactl"):
+        tool = tools / name
+        tool.write_text("#!/bin/sh\nprintf 'evil\\033]0;PWNED\\007\\n' >&2\nexit 1\n")
+        tool.chmod(0o755)
+    (answerer.data_dir / ".env").write_text(
+        f"NOTHING_{EVIL_ARGUMENT}=1\nAUDIO_DEVICE='file:/dev/null/\x1b[2J'\n"
+    )
+    return {
+        **environment,
+        "PATH": f"{tools}:{environment['PATH']}",
+        "HOME": str(tmp_path),
+        "MODEL_DIR": str(tmp_path / "no models \x1b[2J"),
+    }
+
+
+def unfit(shown: str) -> list[str]:
+    """Return the characters of an output that could steer a terminal."""
+    return [c for c in shown if (ord(c) < 32 and c not in "\t\n") or clean(c) != c]
+
+
+@pytest.mark.parametrize("command", USES)
+async def test_commands_show_nothing_that_steers_the_terminal(
+    command: str, hostile: Environment
+) -> None:
+    """Whatever others call things, and whatever was typed, no control character is printed."""
+    if command == "demo":  # it has a voice to load, but not for a command
+        del hostile["MODEL_DIR"]
+    for arguments in USES[command]:
+        text = (
+            "" if command != "demo" else f"/nonsense{EVIL_ARGUMENT}\n/pronounce {EVIL_ARGUMENT}\n"
+        )
+        code, out, err = await run(*arguments, environment=hostile, stdin=text.encode())
+
+        assert unfit(out + err) == [], (arguments, out, err)
+        assert "Traceback" not in err, err
+        assert code in (0, 1, 2), arguments
+
+
+def test_commands_are_all_tried() -> None:
+    """The table above has every command."""
+    assert set(COMMANDS) | {""} == set(USES)
+
+
+async def test_json_output_says_the_same_as_the_answer(hostile: Environment) -> None:
+    """What is spelled out in JSON is still the very same text for a program."""
+    _, out, _ = await run("status", "--json", environment=hostile)
+
+    assert json.loads(out) == json.loads(json.dumps(STATUS))
+
+
+async def test_waiting_in_a_terminal_writes_no_codes_but_its_own(
+    hostile: Environment, tmp_path: Path
+) -> None:
+    """In a terminal the line that is written over and over has Crier's own codes alone."""
+    async with terminal("say", "--wait", "x", environment=hostile, cwd=tmp_path) as screen:
+        await screen.see("Not heard to the end")
+        await screen.ended()
+
+    shown = screen.raw.decode().replace("\r\x1b[K", "").replace("\r\n", "\n")
+    assert unfit(shown) == []
+    assert "evil" in shown
+
+
+@given(st.text())
+def test_cleaning_leaves_nothing_that_steers(text: str) -> None:
+    """Of any text nothing is left that a terminal obeys; JSON stays JSON of the same meaning."""
+    line = clean_line(text)
+
+    assert unfit(clean(text)) == []
+    assert len(line.splitlines()) <= 1
+    assert json.loads(clean(json.dumps(text, ensure_ascii=False))) == text
+
+
+def test_notifications_are_given_a_line_without_markup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Codes, markup, a NUL and what looks like an option reach the desktop as plain words."""
+    tool, shown = tmp_path / "notify-send", tmp_path / "shown"
+    tool.write_text(f"#!/bin/sh\nprintf '%s|' \"$@\" > '{shown}'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(notify, "_MACOS", notify._LINUX)
+    monkeypatch.setattr("sys.platform", "linux")
+    notify.notify("--icon=x <b>a & b</b>\n\x00\x1b[2J")
+
+    *_, body, _ = shown.read_text().split("|")
+    assert body == r" --icon=x &lt;b&gt;a &amp; b&lt;/b&gt;\u000a\u0000\u001b[2J"
+
+
+def test_tracebacks_are_printed_cleaned(environment: Environment) -> None:
+    """An error that nobody foresaw is printed without the codes in it."""
+    program = "from bot.clean import clean_output; clean_output(); raise ValueError('\\x1b[2J')"
+    done = subprocess.run(
+        ["python3", "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert unfit(done.stderr) == []
+    assert "ValueError" in done.stderr
