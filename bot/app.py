@@ -235,6 +235,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
             api = Api(
                 *(settings, pipeline, inbox, delivery, intake, controls, polling, events),
                 *(Studio(pipeline), Metrics(pipeline, delivery, events), bot_id),
+                token_of(settings),
             )
             # Pushed last, so it comes first: nobody else is let in.
             await stack.enter_async_context(_http(settings, api, sockets))
@@ -245,8 +246,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
 @asynccontextmanager
 async def _http(settings: Settings, api: Api, sockets: list[socket.socket]) -> AsyncIterator[None]:
     """Answer other programs as long as the context lasts."""
-    token = token_of(settings)
-    door = Door(api.application(), token, settings.api_host, api.open_paths())
+    door = Door(api.application(), api.token, settings.api_host, api.open_paths(), api.open_posts())
     async with serving(door, sockets):
         reporting = asyncio.create_task(api.report(), name="report")
         try:

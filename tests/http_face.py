@@ -11,6 +11,7 @@ import httpx
 from audio.pipeline import Voice
 from bot.app import Running, running
 from bot.settings import Settings
+from bot.terminal.client import Client
 
 SECRET = "tests-tests-tests-tests"
 
@@ -37,6 +38,10 @@ class Face:
         return httpx.AsyncClient(
             base_url=self.url, headers=headers, timeout=600, trust_env=False, **options
         )
+
+    def page_url(self) -> str:
+        """Return an address that opens the page once, as `crier page` gets it. Blocks."""
+        return Client("page", folder=self.data_dir).page_url()
 
     async def get(self, path: str) -> Any:
         """Return what is there."""

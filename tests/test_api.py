@@ -6,6 +6,7 @@ import json
 import sys
 import time
 import wave
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -362,6 +363,40 @@ async def test_open_streams_do_not_keep_the_process(serve_quiet: ServeBot) -> No
     assert took_s < 3
     assert told.status_code == 503
     assert "will be said after its start" in told.json()["error"]["message"]
+
+
+async def test_listeners_are_counted_as_they_come(serve_quiet: ServeBot) -> None:
+    """Of 80 who ask for the events at the same time 32 get them, and their places come free."""
+    async with serve_quiet() as face, contextlib.AsyncExitStack() as stack:
+
+        async def ask() -> httpx.Response:
+            return await stack.enter_async_context(face.client.stream("GET", "/v1/events"))
+
+        answers = await asyncio.gather(*(ask() for _ in range(80)))
+        statuses = Counter(answer.status_code for answer in answers)
+        await stack.aclose()
+        async with asyncio.timeout(30):
+            while (await ask()).status_code != 200:  # noqa: ASYNC110  # as a program would
+                await asyncio.sleep(0.1)
+
+    assert statuses == {200: 32, 429: 48}
+
+
+async def test_the_same_key_at_the_same_time_is_in_the_queue_for_all(
+    serve_quiet: ServeBot,
+) -> None:
+    """Of several who send the same at once each is told its place, and it is counted once."""
+    async with serve_quiet(limit_per_minute=1) as face:
+        await face.client.post("/v1/audio/pause")
+        body, once = {"input": "Number 1."}, {"Idempotency-Key": "one"}
+        answers = await asyncio.gather(
+            *(face.client.post("/v1/audio/speak", json=body, headers=once) for _ in range(8))
+        )
+        items = (await face.get("/v1/queue"))["items"]
+
+    assert [answer.status_code for answer in answers] == [202] * 8
+    assert {answer.json()["position"] for answer in answers} == {1}
+    assert len(items) == 1
 
 
 async def test_the_description_is_kept(serve_quiet: ServeBot, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import shutil
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ import pytest
 from starlette.responses import Response
 
 from bot.http import door
+from bot.http.codes import Codes
 from bot.http.server import listening
 from bot.sandbox import Sandbox
 from bot.settings import Settings, SettingsError
@@ -232,6 +234,152 @@ async def test_a_flood_of_requests_is_slowed(face: Face) -> None:
 
     assert set(answers) == {401, 429}
     assert (await face.get("/v1/status"))["speaking"] is False
+
+
+async def test_budgets_are_not_spent_by_others(face: Face) -> None:
+    """However much is asked of what is open to all, who has the token is answered."""
+
+    async def ask_much() -> set[int]:
+        async with httpx.AsyncClient(base_url=face.url, trust_env=False) as page:
+            return {(await page.get("/healthz")).status_code for _ in range(150)}
+
+    flood = await asyncio.gather(*(ask_much() for _ in range(4)))
+    answers = [(await face.client.get("/v1/status")).status_code for _ in range(20)]
+    transport = httpx.AsyncHTTPTransport(uds=str(face.facts["socket"]))
+    async with face.named("tests", transport=transport) as near:
+        answers += [(await near.get("/v1/status")).status_code for _ in range(20)]
+
+    assert 429 in set().union(*flood)
+    assert set(answers) == {200}
+
+
+async def test_open_paths_await_no_body(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body that is told and never comes holds no answer up, and its connection gives way."""
+    monkeypatch.setattr(door, "MAX_CONNECTIONS", 10)
+    asked = request(face, "GET /healthz", b"", Authorization=None, Content_Length="100")
+    held = [await asyncio.open_connection("127.0.0.1", face.facts["port"]) for _ in range(30)]
+    with contextlib.suppress(ConnectionError):
+        for _, writer in held:
+            writer.write(asked)
+            await writer.drain()
+    friends = [await send(face, request(face, "GET /v1/status", b"")) for _ in range(5)]
+    answered, _ = await send(face, asked)
+    for _, writer in held:
+        writer.close()
+
+    assert [status for status, _ in friends] == [200] * 5
+    assert answered == 200
+
+
+async def test_the_unix_socket_has_connections_of_its_own(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the port can take nobody more, the socket of this user still answers."""
+    monkeypatch.setattr(door, "MAX_CONNECTIONS", 3)
+    await face.client.post("/v1/audio/pause")
+    await face.client.aclose()
+    body = json.dumps({"input": "Number 1.", "wait": True}).encode()
+    waiting = [asyncio.create_task(send(face, request(face, body=body), wait_s=60)) for _ in "123"]
+    transport = httpx.AsyncHTTPTransport(uds=str(face.facts["socket"]))
+    async with face.named("tests", transport=transport) as near:
+        async with asyncio.timeout(30):
+            while len((await near.get("/v1/queue")).json()["items"]) < 3:  # noqa: ASYNC110  # as a program would
+                await asyncio.sleep(0.05)
+        full, _ = await send(face, request(face, "GET /v1/status", b""))
+        status = (await near.get("/v1/status")).status_code
+        await near.post("/v1/audio/resume")
+    answers = await asyncio.gather(*waiting)
+
+    assert (full, status) == (503, 200)
+    assert {answer["outcome"] for _, answer in answers} == {"heard"}
+
+
+async def test_a_refusal_reaches_who_still_sends(face: Face, tmp_path: Path) -> None:
+    """Real clients read the 413 for a body that they go on to send, and so for a wrong token."""
+    big = b" " * (20 << 20)
+
+    async def in_chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(big), 1 << 16):
+            yield big[start : start + (1 << 16)]
+
+    kind = {"Content-Type": "application/json"}
+    answers = [
+        await face.client.post("/v1/audio/speak", content=in_chunks(), headers=kind),
+        await face.client.post("/v1/audio/speak", content=big, headers=kind),
+        await face.client.request("GET", "/v1/status", content=b" " * 100_000),
+    ]
+    wrong = {"Authorization": "Bearer wrong", **kind}
+    answers.append(await face.client.post("/v1/audio/speak", content=b" " * 500_000, headers=wrong))
+
+    assert [answer.status_code for answer in answers] == [413, 413, 200, 401]
+    if curl := shutil.which("curl"):
+        (tmp_path / "big").write_bytes(big)
+        with (tmp_path / "big").open("rb") as source:
+            process = await asyncio.create_subprocess_exec(
+                *(curl, "-s", "-T", "-", "-X", "POST", "-w", "%{http_code}", "-o", "/dev/null"),
+                *(
+                    "-H",
+                    f"Authorization: Bearer {face.token}",
+                    "-H",
+                    "Content-Type: application/json",
+                ),
+                f"{face.url}/v1/audio/speak",
+                stdin=source,
+                stdout=asyncio.subprocess.PIPE,
+            )
+        out, _ = await process.communicate()
+        assert (process.returncode, out) == (0, b"413")
+
+
+@pytest.mark.parametrize("path", ["stop", "skip", "pause", "resume"])
+async def test_an_empty_body_is_of_no_kind(face: Face, path: str) -> None:
+    """`curl -X POST -d ''` says that its nothing is a form; that is fine where none is needed."""
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    empty = await face.client.post(f"/v1/audio/{path}", headers=form)
+    full = await face.client.post(f"/v1/audio/{path}", headers=form, content=b"id=1")
+
+    assert (empty.status_code, full.status_code) == (200, 415)
+
+
+# ---- the page's code ----
+
+
+async def test_a_code_gives_the_token_once(face: Face) -> None:
+    """Only who has the token gets a code; it is exchanged once, and by the page alone."""
+    async with httpx.AsyncClient(base_url=face.url, trust_env=False) as page:
+        refused = await page.post("/v1/page/code")
+        code = (await face.client.post("/v1/page/code")).json()["code"]
+        evil = {"Origin": "https://evil.example"}
+        others = await page.post("/v1/page/token", json={"code": code}, headers=evil)
+        answers = [await page.post("/v1/page/token", json={"code": code}) for _ in range(2)]
+
+    assert (refused.status_code, others.status_code) == (401, 403)
+    assert [answer.status_code for answer in answers] == [200, 403]
+    assert answers[0].json() == {"token": face.token}
+    assert face.token not in code
+
+
+async def test_guesses_of_a_code_are_slowed(face: Face) -> None:
+    """Wrong codes are told apart in nothing, and soon get 429; a friend is still answered."""
+    async with httpx.AsyncClient(base_url=face.url, trust_env=False) as guesser:
+        answers = [
+            (await guesser.post("/v1/page/token", json={"code": code})).status_code
+            for code in ["", "x", "\u00e9", "ä" * 100] * 30
+        ]
+
+    assert set(answers) == {403, 429}
+    assert (await face.get("/v1/status"))["speaking"] is False
+
+
+def test_codes_die_of_age_and_of_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A code of more than a minute ago, or with many younger ones, opens nothing."""
+    given = Codes()
+    first, *others = [given.make() for _ in range(17)]
+    assert not given.use(first)
+    assert given.use(others[-1])
+    later_s = time.monotonic() + 61
+    monkeypatch.setattr("time.monotonic", lambda: later_s)
+    assert not given.use(others[0])
 
 
 @pytest.mark.parametrize(

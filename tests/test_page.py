@@ -99,7 +99,7 @@ class Page:
         self.browser = browser
         self.url = face.url
         browser.get("about:blank")
-        browser.get(f"{face.url}/#token={face.token}")
+        browser.get(face.page_url())
         self.until(lambda: "Connecting" not in self["state"].text and self["state"].text != "")
 
     def __getitem__(self, id_: str) -> WebElement:
@@ -334,6 +334,32 @@ async def test_a_wrong_token_is_asked_for_again(
     assert "crier page" in told
     assert closed
     assert url == f"{face.url}/"
+
+
+async def test_a_used_code_opens_nothing(
+    settings: Settings, tmp_path: Path, browser: Chrome
+) -> None:
+    """The address that `crier page` made opens the page once, and says so the second time."""
+    quiet = settings.replaced(api_port=0, audio_device=f"file:{tmp_path / 'spoken'}")
+    async with serve(quiet, ToneVoice()) as face:
+
+        def enter() -> tuple[str, str, str]:
+            wait = WebDriverWait(browser, 20)
+            address = face.page_url()
+            browser.get("about:blank")
+            browser.get(address)
+            wait.until(lambda b: b.find_element(By.ID, "room").is_displayed())
+            opened = browser.current_url
+            browser.execute_script("sessionStorage.clear(); localStorage.clear()")
+            browser.get("about:blank")
+            browser.get(address)
+            told = wait.until(lambda b: b.find_element(By.ID, "token-wrong").text)
+            return opened, str(told), browser.current_url
+
+        opened, told, url = await asyncio.to_thread(enter)
+
+    assert (opened, url) == (f"{face.url}/", f"{face.url}/")
+    assert "has been used" in told
 
 
 async def test_a_lost_connection_is_said_and_found_again(

@@ -11,6 +11,7 @@ import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from audio.types import SAMPLE_RATE_HZ
@@ -365,15 +366,24 @@ async def test_voices_are_listed_and_heard(environment: Environment, face: Face)
 
 
 async def test_page_opens_in_the_browser(environment: Environment, face: Face) -> None:
-    """`page` hands the address with the token to the browser; without one, to the terminal."""
-    address = f"{face.url}/#token={face.token}"
+    """`page` hands an address that opens the page once to the browser, or to the terminal.
 
+    The token is in neither, since all who use this computer can read a browser's arguments.
+    """
     code, opened, _ = await run("page", environment={**environment, "BROWSER": "/bin/echo"})
     without = await run("page", environment={**environment, "BROWSER": "/bin/false"})
 
-    assert (code, opened) == (0, f"{address}\n")
-    assert without[0] == 0
-    assert without[1].endswith(f"speak:\n{address}\n")
+    assert (code, without[0]) == (0, 0)
+    assert face.token not in opened + without[1] + without[2]
+    for told in (opened, without[1].splitlines(keepends=True)[-1]):
+        address, _, one_time = told.strip().partition("#code=")
+        assert address == f"{face.url}/"
+        async with httpx.AsyncClient(base_url=face.url, trust_env=False) as browser:
+            answers = [
+                await browser.post("/v1/page/token", json={"code": one_time}) for _ in range(2)
+            ]
+        assert [answer.status_code for answer in answers] == [200, 403]
+        assert answers[0].json() == {"token": face.token}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])

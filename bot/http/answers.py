@@ -7,13 +7,14 @@ import asyncio
 import json
 import logging
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from audio.types import AudioError
 from bot.events import Event
@@ -69,6 +70,20 @@ class EventStream(Patient):
     """Server-sent events."""
 
     media_type = "text/event-stream"
+
+    def __init__(
+        self, frames: AsyncIterator[bytes], leave: Callable[[], None], status_code: int = 200
+    ) -> None:
+        """Send *frames*; call *leave* when that is over, also where it never began."""
+        super().__init__(frames, status_code)  # which FastAPI looks for in the signature
+        self._leave = leave
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send them."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._leave()
 
 
 def frame(event: Event) -> bytes:

@@ -4,6 +4,7 @@ OpenAI's shapes where OpenAI has one. Runs on the event loop.
 """
 
 import asyncio
+import contextlib
 import functools
 import hashlib
 import logging
@@ -11,9 +12,10 @@ import math
 import secrets
 import time
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
+from weakref import WeakValueDictionary
 
 from fastapi import Depends, FastAPI, Header, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
@@ -24,9 +26,10 @@ from audio.voices import VOICES, describe, language_of
 from bot import __version__
 from bot.controls import Controls
 from bot.delivery import Delivery
-from bot.events import Ending, Event, Events, until_idle
+from bot.events import Ending, Event, Events, Listener, until_idle
 from bot.http import manual, wire
 from bot.http.answers import GONE, WRONG, EventStream, Patient, answer_errors, frame
+from bot.http.codes import LIFE_S, Codes
 from bot.http.door import Refused
 from bot.http.metrics import Metrics
 from bot.http.speech import FORMATS, MODELS, Speech, Studio
@@ -39,6 +42,7 @@ from bot.watch import STALLED_S, WEDGED_S
 log = logging.getLogger(__name__)
 
 PAGE = Path(__file__).parent / "page"
+PAGE_TOKEN = "/v1/page/token"  # noqa: S105  # a path
 
 _HISTORY = 50
 _DEVICES_TIMEOUT_S = 2.0
@@ -104,6 +108,11 @@ class Api:
     studio: Studio
     metrics: Metrics
     bot_id: int
+    token: str
+    """What clients have to show; given to the page for a code."""
+    codes: Codes = field(default_factory=Codes)
+    under_way: WeakValueDictionary[int, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    """By the number of a message: one at a time is looked for and stored."""
 
     def application(self) -> FastAPI:
         """Return the routes, as uvicorn takes them."""
@@ -134,6 +143,8 @@ class Api:
             ("PUT", "/v1/volume", self.volume, {}),
             ("GET", "/v1/events", self.listen, {"response_class": EventStream}),
             ("GET", "/v1/models", self.models, {}),
+            ("POST", "/v1/page/code", self.page_code, {}),
+            ("POST", PAGE_TOKEN, self.page_token, {}),
             ("GET", "/metrics", self.measures, {"response_class": PlainTextResponse}),
             ("GET", "/healthz", self.health, {}),
         ):
@@ -157,6 +168,26 @@ class Api:
         """Return what may be read without the token."""
         return frozenset({"/healthz", "/docs", "/openapi.json"} | _page().keys())
 
+    @staticmethod
+    def open_posts() -> frozenset[str]:
+        """Return where something may be tried without the token."""
+        return frozenset({PAGE_TOKEN})
+
+    # ---- the page ----
+
+    async def page_code(self) -> wire.PageCode:
+        """Make a code that opens the page in a browser, once and within a minute."""
+        return wire.PageCode(code=self.codes.make(), life_s=LIFE_S)
+
+    async def page_token(self, given: wire.GivenCode) -> wire.PageToken:
+        """Give the token for a code, once. Needs no token itself."""
+        if not self.codes.use(given.code):
+            why = (
+                "This address has been used, or is older than a minute. `crier page` makes another."
+            )
+            raise Refused(403, "wrong_code", why)
+        return wire.PageToken(token=self.token)
+
     # ---- what is spoken ----
 
     async def speak(
@@ -167,9 +198,10 @@ class Api:
         Answers 202 as soon as it is stored; with `wait`, 200 when it has ended or is held.
         """
         number = _number(client, key) if key else -1 - secrets.randbits(62)
-        # Sent again it is what it was, whatever waits now.
-        earlier = await self.inbox.record(self.bot_id, number) if key else None
-        id_ = earlier.id if earlier else await self._take(order, client, number)
+        async with self.under_way.setdefault(number, asyncio.Lock()):
+            # Sent again it is what it was, whatever waits now.
+            earlier = await self.inbox.record(self.bot_id, number) if key else None
+            id_ = earlier.id if earlier else await self._take(order, client, number)
         if not order.wait:
             return wire.Queued(id=id_, position=self.delivery.position(id_))
         ending = await self._ending(number, id_)
@@ -375,13 +407,15 @@ class Api:
         """Tell what happens as it happens: server-sent events."""
         if self.events.listeners >= _MAX_LISTENERS:
             raise Refused(429, "too_many", f"{_MAX_LISTENERS} listen already.")
-        return EventStream(self._frames())
+        listening = contextlib.ExitStack()
+        # At once: of many who ask at the same time none may pass uncounted.
+        listener = listening.enter_context(self.events.listen())
+        return EventStream(self._frames(listener), listening.close)
 
-    async def _frames(self) -> AsyncIterator[bytes]:
-        with self.events.listen() as listener:
-            yield frame(Event(0, "status", self.now()))
-            async for event in until_idle(listener, _ALIVE_EVERY_S):
-                yield b": alive\n\n" if event is None else frame(event)
+    async def _frames(self, listener: Listener) -> AsyncIterator[bytes]:
+        yield frame(Event(0, "status", self.now()))
+        async for event in until_idle(listener, _ALIVE_EVERY_S):
+            yield b": alive\n\n" if event is None else frame(event)
 
     async def report(self) -> None:
         """Tell those who listen when the status changes; until cancelled."""

@@ -1,12 +1,16 @@
 """Who may come in by HTTP, and with how much: before any route sees a request.
 
-The order is that of the cost: name of the host, origin, token, rate, kind and size of the body.
+The order is that of the cost: name of the host, origin, token, rate, size and kind of the body.
+Who has the token, who reads what is open to all, and who does neither have a budget each, and the
+Unix socket, which only this user can open, has its own: none of them can use up another's.
+
 A web page that is open in a browser can neither read an answer nor make the computer speak: it has
 no token, its Origin is another, and by a name of its own (DNS rebinding) it is not let in.
 Runs on the event loop.
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import secrets
 import socket
@@ -23,12 +27,20 @@ from bot.settings import is_loopback
 
 MAX_BODY_BYTES = 1 << 20
 MAX_CONNECTIONS = 256
-"""Of the files that a process may open; Telegram, the database and the loudspeaker need theirs."""
+"""Of the files that a process may open; Telegram, the database and the loudspeaker need theirs.
+The Unix socket may have as many again."""
 
 _BODY_TIMEOUT_S = 10.0
 _HEAD_TIMEOUT_S = 10.0
 _BURST, _PER_S = 400.0, 100.0
+_OPEN_BURST, _OPEN_PER_S = 100.0, 50.0
 _STRANGERS_BURST, _STRANGERS_PER_S = 50.0, 20.0
+# A body that is refused, or that nobody asked for, is read on for a while and thrown away: where a
+# connection is closed with bytes unread, the client gets a reset and no answer (RFC 9112, 9.6).
+_LINGER_S, _LINGER_IDLE_S = 10.0, 1.0
+_LINGER_BYTES, _STRANGERS_LINGER_BYTES = 64 << 20, MAX_BODY_BYTES
+
+_TRUSTED = "crier.trusted"  # in a request's scope: it showed the token
 
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
@@ -84,7 +96,14 @@ class Bucket:
 class Door:
     """Wraps the application."""
 
-    def __init__(self, app: ASGIApp, token: str, host: str, open_paths: frozenset[str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        token: str,
+        host: str,
+        open_paths: frozenset[str],
+        open_posts: frozenset[str] = frozenset(),
+    ) -> None:
         """Stand before *app*.
 
         Args:
@@ -92,21 +111,25 @@ class Door:
             token: what they have to show.
             host: what the server is bound to.
             open_paths: what may be read without a token.
+            open_posts: where something may be tried without a token; as rare as wrong tokens.
         """
         self._app = app
         self._open = open_paths
+        self._open_posts = open_posts
         self._token = token.encode()
         self._hosts = _names(host)
         self._any_address = host in ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
         self._friends = Bucket(_BURST, _PER_S)
+        self._readers = Bucket(_OPEN_BURST, _OPEN_PER_S)
         self._strangers = Bucket(_STRANGERS_BURST, _STRANGERS_PER_S)
+        self._on_socket = Bucket(_BURST, _PER_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or have it answered."""
         if scope["type"] != "http":
             return
 
-        complete = False
+        complete = not _has_body(scope)
 
         async def send_dressed(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -115,28 +138,41 @@ class Door:
                 headers += [(name, value) for name, value in _HEADERS if name not in given]
                 if b"cache-control" not in given:
                     headers.append((b"cache-control", b"no-store"))
-                if not complete and _has_body(scope):  # it is not worth reading
+                if not complete:  # it is not worth reading
                     headers.append((b"connection", b"close"))
                 message = {**message, "headers": headers}
+            elif not complete and not message.get("more_body", False):
+                await send({**message, "more_body": True})
+                await _linger(receive, trusted=_TRUSTED in scope)
+                message = {"type": "http.response.body"}
             await send(message)
 
         try:
             self._check(scope)
-            body = await _body(scope, receive)
+            body = b""
+            if scope["method"] not in ("GET", "HEAD"):  # theirs means nothing: RFC 9110, 9.3.1
+                body = await _body(scope, receive)
+                complete = True
         except Refused as exc:
             await refusal(exc.status, exc.code, str(exc))(scope, receive, send_dressed)
             return
-        complete = True
         await self._app(scope, _replayed(body, receive), send_dressed)
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
         self._check_host(scope, headers)
-        reads = scope["method"] in ("GET", "HEAD")
-        friend = (reads and scope["path"] in self._open) or self._has_token(headers)
-        if not (self._friends if friend else self._strangers).take():
+        open_ = scope["path"] in self._open and scope["method"] in ("GET", "HEAD")
+        tries = scope["path"] in self._open_posts and scope["method"] == "POST"
+        if self._has_token(headers):
+            scope[_TRUSTED] = True
+            budget = self._on_socket if _is_local(scope) else self._friends
+        elif _is_local(scope):
+            budget = self._on_socket
+        else:
+            budget = self._readers if open_ else self._strangers
+        if not budget.take():
             raise Refused(429, "too_many_requests", "Too many requests at once. Try again soon.")
-        if not friend:
+        if not (_TRUSTED in scope or open_ or tries):
             raise Refused(
                 401,
                 "invalid_api_key",
@@ -145,8 +181,8 @@ class Door:
             )
 
     def _check_host(self, scope: Scope, headers: Headers) -> None:
-        if scope["server"] and scope["server"][1] is None:
-            return  # the Unix socket: no browser gets there
+        if _is_local(scope):
+            return  # no browser gets there
         host = _host_of(headers.get("host", ""))
         if not (host in self._hosts or (self._any_address and _is_address(host))):
             raise Refused(
@@ -171,14 +207,10 @@ async def _body(scope: Scope, receive: Receive) -> bytes:
     """Return the body of a request.
 
     Raises:
-        Refused: it is of another kind, too large, or too slow.
+        Refused: it is too large, too slow, or of another kind.
     """
     headers = Headers(scope=scope)
     length = headers.get("content-length", "")
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    changes = scope["method"] in ("POST", "PUT")
-    if changes and (kind or _has_body(scope)) and kind != "application/json":
-        raise Refused(415, "not_json", "The body has to be JSON: Content-Type: application/json.")
     if length.isdigit() and int(length) > MAX_BODY_BYTES:
         raise Refused(413, "too_large", f"A body has at most {MAX_BODY_BYTES >> 20} MB.")
     body = bytearray()
@@ -199,7 +231,28 @@ async def _body(scope: Scope, receive: Receive) -> bytes:
         raise Refused(
             408, "too_slow", f"The body did not arrive within {_BODY_TIMEOUT_S:.0f} s."
         ) from None
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if body and kind != "application/json":  # an empty one is of no kind, whatever curl says
+        raise Refused(415, "not_json", "The body has to be JSON: Content-Type: application/json.")
     return bytes(body)
+
+
+async def _linger(receive: Receive, *, trusted: bool) -> None:
+    """Read on after an answer, so that its client gets it, but not for ever."""
+    left_bytes = _LINGER_BYTES if trusted else _STRANGERS_LINGER_BYTES
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_S):
+            while left_bytes > 0:
+                async with asyncio.timeout(_LINGER_IDLE_S):
+                    message = await receive()
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    return
+                left_bytes -= len(message.get("body", b""))
+
+
+def _is_local(scope: Scope) -> bool:
+    """Whether a request came by the Unix socket."""
+    return bool(scope["server"]) and scope["server"][1] is None
 
 
 def _has_body(scope: Scope) -> bool:
@@ -249,12 +302,21 @@ def _is_address(host: str) -> bool:
 class Connection(H11Protocol):
     """uvicorn's connection, of which there are only so many, and none for ever without a request.
 
-    Where there are too many the oldest that waits for a request makes room, so that those who only
-    hold connections open keep nobody out.
+    Where there are too many, the oldest that has not shown the token makes room, whether it waits
+    for a request or for the rest of an answer, so that those who only hold connections open keep
+    nobody out. Those of the Unix socket are counted by themselves.
     """
 
     since_s = 0.0
     """When it began to wait for a request, in the loop's time."""
+
+    local = False
+    """Whether it is one of the Unix socket's."""
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether it makes room for others: nobody who has the token waits for an answer on it."""
+        return self.idle or _TRUSTED not in self.cycle.scope
 
     @property
     def idle(self) -> bool:
@@ -264,19 +326,33 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or close it at once."""
-        if len(self.connections) >= MAX_CONNECTIONS:
-            idle = [one for one in self.connections if isinstance(one, Connection) and one.idle]
-            if not idle:
+        self.local = transport.get_extra_info("socket").family == socket.AF_UNIX
+        others = [
+            one
+            for one in self.connections
+            if isinstance(one, Connection) and one.local == self.local
+        ]
+        if len(others) >= MAX_CONNECTIONS:
+            there = [one for one in others if one.gives_way]
+            if not there:
                 self.transport = transport
                 transport.write(_FULL)
                 transport.close()
                 return
-            oldest = min(idle, key=lambda one: one.since_s)
+            oldest = min(there, key=lambda one: one.since_s)
             oldest.transport.abort()
             self.connections.discard(oldest)
         super().connection_made(transport)
         self.since_s = self.loop.time()
         self.loop.call_later(_HEAD_TIMEOUT_S, self._expect_request)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP; where an answer is under way already, just close."""
+        cycle: Any = self.cycle
+        if cycle is not None and cycle.response_started and not cycle.response_complete:
+            self.transport.abort()
+        else:
+            super().send_400_response(msg)
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""

@@ -245,6 +245,27 @@ class Volume(BaseModel):
     percent: int = Field(ge=0, le=150)
 
 
+class PageCode(BaseModel):
+    """What opens the page, once."""
+
+    code: str
+    life_s: float
+
+
+class GivenCode(BaseModel):
+    """A code that was made for the page."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    code: str = Field(max_length=200)
+
+
+class PageToken(BaseModel):
+    """What the page has to show from now on."""
+
+    token: str
+
+
 class Model(BaseModel):
     """OpenAI's Model."""
 

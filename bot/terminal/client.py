@@ -201,10 +201,18 @@ class Client:
                 name, data = "", ""
 
     def page_url(self) -> str:
-        """Return the address of the page; holds the token, after the #, which is never sent."""
+        """Return an address that opens the page, once and within a minute.
+
+        It is seen by all who can list processes, and so holds no token but a code for it; after the
+        #, so that it is in no request line.
+
+        Raises:
+            ClientError: the bot does not run, does not answer, or says no.
+        """
+        code = self.call("POST", "/v1/page/code")["code"]
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104
         host = f"[{host}]" if ":" in host else host
-        return f"http://{host}:{self._port}/#token={self._token()}"
+        return f"http://{host}:{self._port}/#code={code}"
 
     def _token(self) -> str:
         if found := _setting("API_TOKEN", CHECKOUT, self._folder):

@@ -215,7 +215,7 @@ def page(_: argparse.Namespace) -> int:
 
     url = Client().page_url()
     if not webbrowser.open(url):
-        print(f"Open this in a browser; it lets whoever has it make Crier speak:\n{url}")
+        print(f"Open this in a browser within a minute; it works once:\n{url}")
     return OK
 
 

@@ -17,12 +17,19 @@ export const token = {
     sessionStorage.removeItem(KEY);
     localStorage.removeItem(KEY);
   },
-  // From the address, where nobody shall read it for longer than need be.
-  takeFromAddress() {
-    const given = new URLSearchParams(location.hash.slice(1)).get("token");
-    if (!given) return false;
-    token.set(given, token.kept());
+  /**
+   * Takes a token, or a code for it, from the address, where nobody shall read it for longer than
+   * need be. Returns whether there was one; throws an Error where the code is not taken.
+   */
+  async takeFromAddress() {
+    const given = new URLSearchParams(location.hash.slice(1));
+    const code = given.get("code");
+    if (!code && !given.get("token")) return false;
     history.replaceState(null, "", location.pathname + location.search);
+    const found = code
+      ? (await ask("POST", "/v1/page/token", { code })).token
+      : given.get("token");
+    token.set(found, token.kept());
     return true;
   },
 };

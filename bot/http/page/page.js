@@ -19,6 +19,7 @@ let status = {};
 let items = []; // of the queue, what sounds included
 let connected = false;
 let began = false; // whether there has been a connection
+let refused = ""; // why the code in the address was not taken
 let samples = []; // of the buffer
 
 function make(name, text = "", classes = "") {
@@ -75,13 +76,24 @@ $("forget").addEventListener("click", () => {
   token.forget();
   location.reload();
 });
-addEventListener("hashchange", () => {
-  if (token.takeFromAddress()) location.reload();
+addEventListener("hashchange", async () => {
+  if (await takeFromAddress()) location.reload();
 });
+
+/** Takes what the address holds; says in `refused` why it is not taken. */
+async function takeFromAddress() {
+  try {
+    return await token.takeFromAddress();
+  } catch (error) {
+    refused = error.message;
+    if (!began) askForToken(refused);
+    return false;
+  }
+}
 
 async function enter() {
   if (!token.get()) {
-    askForToken();
+    askForToken(refused);
     return;
   }
   try {
@@ -427,8 +439,7 @@ $("text").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) $("say").requestSubmit();
 });
 
-token.takeFromAddress();
 showVolume(100);
 showHistory([]);
 showBuffer();
-enter();
+takeFromAddress().then(enter);
