@@ -52,6 +52,7 @@ from bot.notes import Notes
 from bot.people import People
 from bot.polling import Polling, UpdatesRequest
 from bot.preferences import Preferences
+from bot.private import make_private
 from bot.receipts import Outbox
 from bot.settings import Settings
 from bot.strip import Strip
@@ -226,6 +227,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
             "resume": resume(),
             "quiet": delivery.keep_quiet(),
             "strip": strip.run(),
+            "prune": inbox.keep_pruned(),
         }.items():
             task = asyncio.create_task(work, name=name)
             stack.push_async_callback(_cancel, task)
@@ -324,7 +326,7 @@ def only_one(data_dir: Path) -> Iterator[None]:
     """
     path = data_dir / "crier.lock"
     try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(data_dir)
         lock = path.open("a")
     except OSError as exc:
         raise InboxError(

@@ -3,6 +3,7 @@
 Runs on the event loop; aiosqlite does the waiting in a thread of its own.
 """
 
+import asyncio
 import contextlib
 import logging
 import sqlite3
@@ -25,7 +26,13 @@ _KEEP_S = 48 * 3600.0
 _KEEP_OFFERED_S = 7 * 24 * 3600.0
 """How long late messages wait for someone to say what shall become of them."""
 
+_KEEP_COPIES_S = 30 * 24 * 3600.0
+"""How long damaged databases, and copies from before upgrades, are kept."""
+
 _PRUNE_EVERY_S = 3600.0
+_RECORDINGS = "sounds"
+_NEW_S = 3600.0
+"""A recording that no message has yet may be in the making for so long."""
 
 _SCHEMA_VERSION = 4
 _SCHEMA = """
@@ -225,10 +232,10 @@ class Record:
 class Inbox:
     """What must survive a crash. Every write is on the disk when its call returns."""
 
-    def __init__(self, database: aiosqlite.Connection) -> None:
+    def __init__(self, database: aiosqlite.Connection, path: Path) -> None:
         """Use `open`."""
         self._database = database
-        self._pruned_s = 0.0
+        self._path = path
         self.notice = ""
         """What its owner should know about it; empty where nothing."""
 
@@ -243,19 +250,19 @@ class Inbox:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
-                inbox = cls(await _connect(path))
+                inbox = cls(await _connect(path), path)
             except sqlite3.DatabaseError as exc:
                 if not _is_damage(exc):
                     raise
                 notice = _set_aside(path, exc)
-                inbox = cls(await _connect(path))
+                inbox = cls(await _connect(path), path)
                 inbox.notice = notice
         except (OSError, sqlite3.Error) as exc:
             raise InboxError(
                 f"{path} can't be used ({exc}). Make room on its disk, or set DATA_DIR elsewhere."
             ) from exc
-        with contextlib.suppress(sqlite3.Error):  # a full disk; each text will say so
-            await inbox._prune()
+        with contextlib.suppress(sqlite3.Error, OSError):  # a full disk; each text will say so
+            await inbox.prune()
         return inbox
 
     async def close(self) -> None:
@@ -280,8 +287,6 @@ class Inbox:
         """
         now = time.time()
         try:
-            if time.monotonic() - self._pruned_s > _PRUNE_EVERY_S:
-                await self._prune()
             cursor = await self._database.execute(
                 "INSERT OR IGNORE INTO message"
                 " (bot_id, update_id, chat_id, message_id, text, accepted_at, changed_at, state,"
@@ -621,19 +626,43 @@ class Inbox:
         )
         return [_message(row) for row in rows]
 
-    async def _prune(self) -> None:
-        self._pruned_s = time.monotonic()
+    async def keep_pruned(self) -> None:
+        """Prune every hour, whether messages come or not; until cancelled."""
+        while True:
+            await asyncio.sleep(_PRUNE_EVERY_S)
+            try:
+                await self.prune()
+            except (sqlite3.Error, OSError) as exc:  # a full disk; it is tried again
+                log.error("What is old can't be removed: %s", exc)  # noqa: TRY400
+
+    async def prune(self) -> None:
+        """Forget what has been kept long enough, so that nothing of it is left in any file.
+
+        Raises:
+            sqlite3.Error: the database can't be written.
+            OSError: a file can't be removed.
+        """
         now = time.time()
-        await self._database.execute(
+        over = await self._database.execute(
             "DELETE FROM message WHERE accepted_at < ? AND owed = '' AND reply = ''"
             " AND state NOT IN ('waiting', 'held', 'late', 'offered', 'fetching', 'asking',"
             " 'asked', 'noting')",
             (now - _KEEP_S,),
         )
-        await self._database.execute(
+        undecided = await self._database.execute(
             "DELETE FROM message WHERE state IN ('offered', 'asking', 'asked') AND changed_at < ?",
             (now - _KEEP_OFFERED_S,),
         )
+        await self._database.execute("DELETE FROM handled_update WHERE at < ?", (now - _KEEP_S,))
+        if over.rowcount or undecided.rowcount:
+            # secure_delete overwrites rows, but not the copies of them that moving rows between
+            # pages leaves behind.
+            await self._database.execute("VACUUM")
+        # The log beside the database has copies of the pages that were written, and keeps them when
+        # it is used again: only an emptied one holds nothing.
+        await self._database.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+        rows = await self._database.execute_fetchall("SELECT file FROM message WHERE file != ''")
+        _remove_old(self._path, {Path(file).name for (file,) in rows}, now)
 
     # ---- people ----
 
@@ -758,6 +787,23 @@ async def _connect(path: Path) -> aiosqlite.Connection:
     return database
 
 
+def _remove_old(path: Path, recordings: set[str], now: float) -> None:
+    """Remove copies of the database that are old, and recordings that no message has."""
+    old = [
+        copy
+        for kind in ("damaged-", "before-v")
+        for copy in path.parent.glob(f"{path.name}.{kind}*")
+        if now - copy.stat().st_mtime > _KEEP_COPIES_S
+    ]
+    old += [
+        file
+        for file in path.parent.glob(f"{_RECORDINGS}/*")
+        if file.name not in recordings and now - file.stat().st_mtime > _NEW_S
+    ]
+    for file in old:
+        file.unlink(missing_ok=True)
+
+
 def _newer(path: Path) -> str:
     backup = backup_before(path, _SCHEMA_VERSION + 1)
     back = f", or go back to what it was before: put {backup} in its place" * backup.exists()
@@ -775,9 +821,11 @@ def _set_aside(path: Path, error: Exception) -> str:
     for suffix in ("", "-wal", "-shm"):
         with contextlib.suppress(FileNotFoundError):
             path.with_name(path.name + suffix).rename(kept.with_name(kept.name + suffix))
+            kept.with_name(kept.name + suffix).touch()  # from now on it is kept for a while
     notice = (
-        f"The database was damaged ({error}) and was set aside as {kept}. A new one was begun: "
-        "what waited and who was paired is only in the old one."
+        f"The database was damaged ({error}) and was set aside as {kept}, for "
+        f"{_KEEP_COPIES_S / 86400:.0f} days. A new one was begun: what waited and who was paired "
+        "is only in the old one."
     )
     log.error("%s", notice)
     return notice

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from bot.cli import FAILED, OK, CommandError
+from bot.private import make_private
 from bot.service import pairing
 from bot.service.unattended import Unattended
 from bot.settings import Settings, SettingsError, data_dir, load
@@ -159,6 +160,7 @@ def _prepare(settings: Settings, *, terminal: bool) -> None:
     fetch_models(settings)
     token = settings.telegram_bot_token.get_secret_value() if settings.telegram_bot_token else ""
     try:
+        make_private(settings.data_dir)
         logs.keep_terminal_clean(settings.data_dir)
         level, form = settings.log_level, settings.log_format
         logs.start(level, settings.data_dir, token, terminal=terminal, form=form)

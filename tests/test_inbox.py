@@ -1,6 +1,10 @@
 """The durable queue: what is on the disk stays, and what can't get there is told."""
 
+import asyncio
+import os
+import random
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -75,10 +79,84 @@ async def test_ended_messages_are_pruned_when_their_receipts_are_settled(inbox: 
     await inbox.end(1, "heard", "")
     await inbox.end(2, "heard", "👍")
     await inbox._database.execute("UPDATE message SET accepted_at = 1e9")
-    await inbox._prune()
+    await inbox.prune()
     rows = list(await inbox._database.execute_fetchall("SELECT id FROM message"))
 
     assert [row[0] for row in rows] == [2, 3]
+
+
+async def test_pruned_texts_are_in_no_file(inbox: Inbox, tmp_path: Path) -> None:
+    """Of texts that are over no byte is left in the data folder, nor of their recordings."""
+    canary = "canary"
+    recordings = tmp_path / "sounds"
+    recordings.mkdir()
+    chance = random.Random(1)  # noqa: S311  # no secret
+    for number in range(600):
+        over = number % 3 > 0  # among them are others, which move when these are removed
+        text = (f"{canary}{canary} {number} " if over else f"It waits {number} ") * chance.choice(
+            [1, 2, 5, 30, 100, 900]
+        )
+        stored = await inbox.accept(BOT, number, Message(0, CHAT, number, text))
+        assert stored is not None
+        if over and chance.random() < 0.3:
+            await inbox.revise(
+                stored.id, f"{canary}{canary} r{number} " * chance.choice([1, 3, 50]), ""
+            )
+        for sentence in range(chance.randrange(3)):
+            await inbox.sentence_heard(stored.id, sentence)
+        if over:
+            await inbox.end(stored.id, "heard", "")
+    for name in ("of-nobody.wav", "half.part", "waits.wav"):
+        (recordings / name).write_text(canary if name != "waits.wav" else "")
+        os.utime(recordings / name, (1e9, 1e9))
+    waits = Message(0, CHAT, 1000, "", file=str(recordings / "waits.wav"))
+    await inbox.accept(BOT, 1000, waits)
+    kept = {path for path in tmp_path.rglob("*") if canary.encode() in _content(path)}
+    await inbox._database.execute("UPDATE message SET accepted_at = 1e9")
+    await inbox.prune()
+
+    assert tmp_path / "crier.db-wal" in kept
+    assert [path for path in tmp_path.rglob("*") if canary.encode() in _content(path)] == []
+    assert [path.name for path in recordings.iterdir()] == ["waits.wav"]
+
+
+def _content(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
+
+
+async def test_copies_are_kept_for_a_month(inbox: Inbox, tmp_path: Path) -> None:
+    """Damaged databases and copies from before upgrades go, with their logs, after 30 days."""
+    day_s = 86_400
+    for name, age_days in {
+        "crier.db.damaged-20260101-000000": 31,
+        "crier.db.damaged-20260101-000000-wal": 31,
+        "crier.db.before-v3": 31,
+        "crier.db.damaged-20260301-000000": 29,
+        "crier.db.before-v4": 29,
+        "another": 99,
+    }.items():
+        (tmp_path / name).touch()
+        at_s = time.time() - age_days * day_s
+        os.utime(tmp_path / name, (at_s, at_s))
+    await inbox.prune()
+
+    left = {path.name for path in tmp_path.iterdir()} - {"crier.db", "crier.db-wal", "crier.db-shm"}
+    assert left == {"crier.db.damaged-20260301-000000", "crier.db.before-v4", "another"}
+
+
+async def test_pruning_goes_by_the_clock(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is over is forgotten also where nothing comes any more and nobody starts anew."""
+    monkeypatch.setattr("bot.inbox._PRUNE_EVERY_S", 0.01)
+    await inbox.accept(BOT, 1, Message(0, CHAT, 1, "Long ago."))
+    await inbox.end(1, "heard", "")
+    await inbox._database.execute("INSERT INTO handled_update VALUES (1, 1, 1e9)")
+    await inbox._database.execute("UPDATE message SET accepted_at = 1e9")
+    pruning = asyncio.create_task(inbox.keep_pruned())
+    async with asyncio.timeout(30):
+        query = "SELECT id FROM message UNION SELECT update_id FROM handled_update"
+        while list(await inbox._database.execute_fetchall(query)):  # noqa: ASYNC110  # on the disk
+            await asyncio.sleep(0.01)
+    pruning.cancel()
 
 
 async def test_what_was_rearranged_comes_in_its_new_order(inbox: Inbox) -> None:

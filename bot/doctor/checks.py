@@ -24,6 +24,7 @@ from bot.doctor.examination import (
     warn,
     well,
 )
+from bot.private import files_of
 
 _OLDEST_PYTHON, _NEWEST_PYTHON = (3, 11), (3, 13)
 _OLDEST_MACOS = 14
@@ -158,11 +159,12 @@ def settings(patient: Patient) -> Finding:
 def secrets(patient: Patient) -> Finding:
     """Whether others on this computer can read what is secret."""
     folder = patient.settings.data_dir
-    there = [path for path in (folder / "api-token", folder / "crier.db") if path.is_file()]
+    there = list(files_of(folder)) if folder.is_dir() else []
+    there = [path for path in there if not path.name.startswith(".env")]
     there += [path for path in (patient.checkout / ".env", folder / ".env") if _has_token(path)]
     open_ = [path for path in there if _mode(path) & 0o077]
     if folder.is_dir() and not _mode(folder) & 0o077:  # what is in a shut folder is shut, too
-        open_ = [path for path in open_ if path.name != "crier.db"]
+        open_ = [path for path in open_ if path.parent != folder]
     if open_:
         names = " ".join(f"'{path}'" for path in open_)
         return warn(

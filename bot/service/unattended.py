@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from bot import logs
 from bot.cli import FAILED, OK, WRONG_USAGE, CommandError
+from bot.private import make_private
 from bot.service.notify import Notices, notify
 from bot.settings import CHECKOUT
 
@@ -39,6 +40,7 @@ class Unattended(logging.Handler):
         self._notices = Notices(data_dir / "notices.json")
         self._last_error = ""
         try:
+            make_private(data_dir)
             logs.start("INFO", data_dir, "", form="text", terminal=False)
         except OSError:  # the start of the bot will say so
             logging.basicConfig(stream=sys.stderr)

@@ -1,0 +1,75 @@
+"""The data folder: for its owner's eyes, in every file that a running bot leaves there."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from bot.private import make_private
+from bot.sandbox import Sandbox
+from tests.commandline import Environment, crier
+from tests.conftest import ALICE, TOKEN, reaction_to
+
+
+@pytest.fixture(autouse=True)
+def usual_umask() -> None:
+    """Let files be readable for others, as they usually are."""
+    os.umask(0o022)
+
+
+def open_to_others(folder: Path) -> list[str]:
+    """Return what others of this computer can read or look into."""
+    return [
+        str(path.relative_to(folder.parent))
+        for path in (folder, *folder.rglob("*"))
+        if not path.is_symlink() and stat.S_IMODE(path.stat().st_mode) & 0o077
+    ]
+
+
+async def test_a_running_bot_leaves_nothing_open(
+    environment: Environment, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Database, its log, logs, recordings and all else are shut, also those from before."""
+    folder, spoken = tmp_path / "data", tmp_path / "spoken"
+    (folder / "sounds").mkdir(parents=True)
+    for path in (folder, folder / "sounds"):
+        path.chmod(0o755)
+    for name in ("crier.log", "crier.log.1", "crier.db.before-v3", "launchd.log", "pace.json"):
+        (folder / name).touch(mode=0o644)
+    (folder / "sounds" / "old.wav").touch(mode=0o644)
+    variables = {
+        **environment,
+        "TELEGRAM_BOT_TOKEN": TOKEN,
+        "TELEGRAM_ALLOWED_USERS": str(ALICE.id),
+        "TELEGRAM_API_URL": sandbox.url,
+        "AUDIO_DEVICE": f"file:{spoken}",
+    }
+    async with crier("run", environment=variables) as process:
+        message = sandbox.send(ALICE, "Number 1.")
+        await sandbox.wait_for(reaction_to(message, "👍"), 120)
+        there = {path.name for path in folder.iterdir()}
+        found = open_to_others(folder) + open_to_others(spoken)
+        process.terminate()
+        await process.wait()
+
+    assert {"crier.db", "crier.db-wal", "crier.log", "api.json", "api.sock"} <= there
+    assert list(spoken.glob("*.wav"))
+    assert found + open_to_others(folder) == []
+
+
+def test_a_shared_folder_stays_shared(tmp_path: Path) -> None:
+    """Where others keep files too, the folder and theirs are left; Crier's own are shut."""
+    folder = tmp_path / "shared"
+    folder.mkdir(mode=0o755)
+    for name in ("letter.txt", "crier.db"):
+        (folder / name).touch(mode=0o644)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.touch(mode=0o644)
+    (folder / ".env").symlink_to(elsewhere)
+    make_private(folder)
+    (folder / "new").touch()
+
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert modes == {"letter.txt": 0o644, "crier.db": 0o600, ".env": 0o644, "new": 0o600}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
