@@ -111,15 +111,26 @@ class Controls:
         return "Saying it again."
 
     async def queue(self, update: Update, _: Context) -> None:
-        """List what has not been heard."""
+        """List what its sender has in the queue from this chat, and count the rest.
+
+        A text is shown to nobody but who sent it, and nowhere but where it was sent: in a group
+        everybody reads the answer.
+        """
+        chat, user = update.effective_chat, update.effective_user
+        if chat is None or user is None:
+            return
         places = self.delivery.places()
+        own = [p for p in places if (p.message.chat_id, p.message.user_id) == (chat.id, user.id)]
         marks = {"sounding": " (now)", "held": " (held)"}
         lines = [
             f"{place.position}. {_short(place.message.text)}{marks.get(place.state, '')}"
-            for place in places[:_LISTED]
+            for place in own[:_LISTED]
         ]
-        if len(places) > len(lines):
-            lines.append(f"… and {len(places) - len(lines)} more")
+        if len(own) > len(lines):
+            lines.append(f"… and {len(own) - len(lines)} more of yours")
+        if others := len(places) - len(own):
+            count = "1 message" if others == 1 else f"{others} messages"
+            lines.append(f"{count} from other people, chats or programs.")
         self.outbox.respond(update, "\n".join(lines) or "Nothing waits.")
 
     async def urgent(self, update: Update, context: Context) -> None:

@@ -387,16 +387,22 @@ async def test_a_name_is_said_only_when_the_speaker_changes(
         sandbox.send(ALICE, "six")
         await sandbox.wait_for(reply_with("I keep it until then", to=edited))
         sandbox.edit(BOB, edited, "four")
+        sandbox.send(BOB, "/queue")
+        of_bob = await sandbox.wait_for(reply_with("four"))
         sandbox.send(ALICE, "/queue")
-        queue = await sandbox.wait_for(reply_with("four"))
+        of_alice = await sandbox.wait_for(reply_with("two"))
 
-    assert queue.text.splitlines() == [
+    assert of_alice.text.splitlines() == [
         "1. one (held)",
         "2. Alice: two (held)",
         "3. three (held)",
+        "6. Alice: six (held)",
+        "2 messages from other people, chats or programs.",
+    ]
+    assert of_bob.text.splitlines() == [
         "4. Bob: four (held)",
         "5. five (held)",
-        "6. Alice: six (held)",
+        "4 messages from other people, chats or programs.",
     ]
 
 
@@ -450,6 +456,49 @@ async def test_a_group_is_heard_when_it_speaks_to_the_bot(
 
     assert heard(ear_a) == [3, 4, 5]
     assert not any(map(reaction_to(stranger), sandbox.events))
+
+
+async def test_queue_shows_a_text_to_its_sender_where_it_was_sent(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
+    """What was sent elsewhere, or by others, is a number; no command tells it in another chat."""
+    mention = [{"type": "mention", "offset": 0, "length": 10}]
+
+    async def ask(who: Person, command: str, chat: Json | None) -> str:
+        seen = len(sandbox.events)
+        sandbox.send(who, command, chat)
+        where = chat["id"] if chat else who.id
+        answer = await sandbox.wait_for(
+            lambda e: e.kind == "message" and e.chat_id == where, since=seen
+        )
+        return answer.text
+
+    async with start_toned(telegram_allowed_users=PEOPLE):
+        private = sandbox.send(ALICE, "canary number 1")
+        await sandbox.wait_for(reaction_to(private, "👍"))
+        await answer_to(sandbox, "/mute")
+        for who, text, chat in (
+            (ALICE, "canary number 2", None),
+            (BOB, "finch number 3", None),
+            (ALICE, "@crier_bot sparrow number 4", GROUP),
+            (BOB, "@crier_bot robin number 5", GROUP),
+        ):
+            fields: Json = {"text": text, "entities": mention if chat else []}
+            held = sandbox.send_fields(who, fields, chat)
+            await sandbox.wait_for(reaction_to(held, "😴"))
+        seen = len(sandbox.events)
+        in_group = await ask(BOB, "/queue", GROUP)
+        alone = await ask(BOB, "/queue", None)
+        for command in ("/status", "/replay", "/people", "/devices", "/pronounce"):
+            await ask(BOB, command, GROUP)
+            await ask(BOB, command, None)
+        told = " ".join(e.text for e in sandbox.events[seen:])
+
+    assert in_group.splitlines()[1:] == ["3 messages from other people, chats or programs."]
+    assert "robin" in in_group
+    assert alone.splitlines()[1:] == ["3 messages from other people, chats or programs."]
+    assert "finch" in alone
+    assert not [bird for bird in ("canary", "sparrow") if bird in told]
 
 
 # ---- the menu ----

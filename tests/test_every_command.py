@@ -34,7 +34,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "/help": ("Send me a text",),
     "/pair ABCD2345": ("You are paired already",),
     "/status": ("Voice:",),
-    "/queue": ("This is number 1",),
+    "/queue": (*["This is number 1"] * 3, "6 messages from other people, chats or programs."),
     "/devices": ("speaker_a",),
     "/volume": ("The volume is",),
     "/volume 100": ("Volume 100 %",),

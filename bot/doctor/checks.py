@@ -164,7 +164,7 @@ def secrets(patient: Patient) -> Finding:
     there += [path for path in (patient.checkout / ".env", folder / ".env") if _has_token(path)]
     open_ = [path for path in there if _mode(path) & 0o077]
     if folder.is_dir() and not _mode(folder) & 0o077:  # what is in a shut folder is shut, too
-        open_ = [path for path in open_ if path.parent != folder]
+        open_ = [path for path in open_ if path.parent != folder or path.name == "api-token"]
     if open_:
         names = " ".join(f"'{path}'" for path in open_)
         return warn(
