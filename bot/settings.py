@@ -24,7 +24,15 @@ from bot.setup import keychain
 CHECKOUT = Path(__file__).resolve().parent.parent
 _TOKEN = "TELEGRAM_BOT_TOKEN"  # noqa: S105  # its name
 
-_MIN_TOKEN_CHARS = 16
+_MIN_TOKEN_CHARS, _MIN_TOKEN_KINDS = 16, 6
+"""Of an API_TOKEN: how long it has to be, and of how many different characters."""
+_MAKE_ONE = "`openssl rand -hex 32` makes a good one"
+# What stands in examples, and what people write until they think of something.
+_PLACEHOLDER = re.compile(
+    r"token|secret|passw|example|placeholder|openssl|change[-_ ]?me|replace|make[-_ ]?one|your[-_ ]"
+    r"|0123456|abcdef|qwerty",
+    re.IGNORECASE,
+)
 
 
 NOT_PEOPLE = {
@@ -157,11 +165,18 @@ class Settings(BaseSettings):
         if not token.isascii() or not token.isprintable() or " " in token:
             raise ValueError("it may hold ASCII letters, digits and marks, no spaces")
         host = info.data.get("api_host", "")
-        if not is_loopback(host) and len(token) < _MIN_TOKEN_CHARS:
+        if value is None and not is_loopback(host):
             raise ValueError(
                 f"API_HOST={host} can be reached from other computers, so it needs a token of your "
-                f"own of at least {_MIN_TOKEN_CHARS} characters; `openssl rand -hex 32` makes one"
+                f"own. {_MAKE_ONE}"
             )
+        if token and len(token) < _MIN_TOKEN_CHARS:
+            raise ValueError(
+                f"it is too short: others could guess it; it needs {_MIN_TOKEN_CHARS} characters. "
+                f"{_MAKE_ONE}"
+            )
+        if token and (_PLACEHOLDER.search(token) or len(set(token)) < _MIN_TOKEN_KINDS):
+            raise ValueError(f"it looks like an example, which others could guess. {_MAKE_ONE}")
         return value
 
     @field_validator("telegram_api_url")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 import shutil
 import socket
 import time
@@ -18,7 +19,7 @@ from bot.http import door
 from bot.http.codes import Codes
 from bot.http.server import listening
 from bot.sandbox import Sandbox
-from bot.settings import Settings, SettingsError
+from bot.settings import CHECKOUT, Settings, SettingsError
 from tests.conftest import ALICE, reaction_to
 from tests.http_face import Face, serve
 from tests.tones import ToneVoice
@@ -433,22 +434,36 @@ def test_a_foreign_address_is_named(settings: Settings, host: str) -> None:
         pass
 
 
+GOOD = "8f14e45fceea167a5a36dedd4bea2543"
+
+
 @pytest.mark.parametrize(
     ("host", "token", "fine"),
     [
         ("127.0.0.1", "", True),
-        ("localhost", "short", True),
         ("::1", "", True),
+        ("localhost", GOOD, True),
+        ("localhost", "b81a4f22-9c1e-7d", True),
+        ("127.0.0.1", "x", False),
+        ("localhost", "brief", False),
+        ("127.0.0.1", "a" * 40, False),
+        ("127.0.0.1", "abcabcabcabcabcabcabc", False),
+        ("127.0.0.1", "YOUR_TOKEN_GOES_HERE", False),
+        ("127.0.0.1", "make-one-with-openssl-rand-hex-32", False),
+        ("127.0.0.1", "correct-horse-change-me", False),
         ("0.0.0.0", "", False),  # noqa: S104  # refused
-        ("192.168.1.7", "short", False),
+        ("192.168.1.7", "brief", False),
         ("0.0.0.0", "long enough?", False),  # noqa: S104  # no: a space
-        ("0.0.0.0", "long-enough-and-own", True),  # noqa: S104
+        ("0.0.0.0", GOOD, True),  # noqa: S104
     ],
 )
 def test_only_with_a_token_of_its_own_is_it_open_to_others(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str, token: str, fine: bool
 ) -> None:
-    """An address that others can reach needs an API_TOKEN; the error names it, not its value."""
+    """An API_TOKEN that could be guessed is refused everywhere; where others reach, none is too.
+
+    The error names the variable, not its value, and how to make a good one.
+    """
     from bot.settings import load
 
     monkeypatch.setenv("API_HOST", host)
@@ -458,4 +473,19 @@ def test_only_with_a_token_of_its_own_is_it_open_to_others(
         return
     with pytest.raises(SettingsError, match="API_TOKEN: ") as caught:
         load(tmp_path)
-    assert not token or token not in str(caught.value)
+    assert len(token) < 2 or token not in str(caught.value)
+    assert " " in token or "openssl rand -hex 32" in str(caught.value)
+
+
+def test_no_token_of_the_docs_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What an example prints where a token belongs is refused by the one who copies it."""
+    from bot.settings import load
+
+    texts = [path.read_text() for path in (CHECKOUT / "docs").glob("*.md")]
+    texts.append((CHECKOUT / "README.md").read_text())
+    printed = [found for text in texts for found in re.findall(r"API_TOKEN=(\S+)", text)]
+    assert printed
+    for token in printed:
+        monkeypatch.setenv("API_TOKEN", token)
+        with pytest.raises(SettingsError, match="API_TOKEN: "):
+            load(tmp_path)
