@@ -17,7 +17,6 @@ from pathlib import Path
 from prompt_toolkit import PromptSession, print_formatted_text
 from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.formatted_text import FormattedText
-from prompt_toolkit.history import FileHistory
 from prompt_toolkit.patch_stdout import patch_stdout
 from pydantic import SecretStr
 
@@ -70,6 +69,8 @@ async def demo(settings: Settings) -> int:
         loop.add_signal_handler(signal.SIGINT, stop.set)
     say: _Say = _print_colours if sys.stdout.isatty() else _print_plain
 
+    # Where an older demo kept every line that was typed, for ever.
+    (settings.data_dir / "history").unlink(missing_ok=True)
     settings = await _with_some_output(settings, say)
     assert settings.telegram_bot_token is not None  # noqa: S101  # demo_settings made one
     sandbox = Sandbox(settings.telegram_bot_token.get_secret_value())
@@ -80,9 +81,7 @@ async def demo(settings: Settings) -> int:
             await bot.delivery.mute(0)  # a /mute of the last demo would keep a pipe for ever
             chat = _Chat(sandbox, say)
             watching = asyncio.create_task(chat.watch())
-            talking = asyncio.create_task(
-                _talk(chat, settings.data_dir) if terminal else _pipe(chat)
-            )
+            talking = asyncio.create_task(_talk(chat) if terminal else _pipe(chat))
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait({talking, stopping}, return_when=asyncio.FIRST_COMPLETED)
             for task in (stopping, watching):
@@ -200,7 +199,7 @@ def _wrapped(text: str) -> str:
     return "\n".join(lines)
 
 
-async def _talk(chat: _Chat, data_dir: Path) -> int:
+async def _talk(chat: _Chat) -> int:
     """Chat in a terminal until Ctrl-D."""
     chat._say(  # noqa: SLF001  # the same window
         "bot",
@@ -210,7 +209,6 @@ async def _talk(chat: _Chat, data_dir: Path) -> int:
     )
     words = [f"/{command.command}" for command in COMMANDS]
     session: PromptSession[str] = PromptSession(
-        history=FileHistory(str(data_dir / "history")),
         completer=WordCompleter(words, sentence=True),
         complete_while_typing=False,
     )
