@@ -507,6 +507,7 @@ async def test_what_programs_sent_survives_a_kill(
         sandbox.calls.clear()
         process = await start()
         async with await client() as second:
+            await second.post("/v1/audio/resume")  # a pause is kept, too
             async with asyncio.timeout(30):
                 while len((await second.get("/v1/history")).json()["items"]) < 3:  # noqa: ASYNC110  # another process
                     await asyncio.sleep(0.2)
