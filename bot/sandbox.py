@@ -175,13 +175,14 @@ class Sandbox:
         message.update(text=text, edit_date=int(time.time()))
         self.push({"edited_message": message})
 
-    def press(self, person: Person, message_id: int, data: str, chat: Json | None = None) -> None:
-        """Press the button with *data* under one of the bot's messages."""
+    def press(self, person: Person, message_id: int, data: str, chat: Json | None = None) -> str:
+        """Press the button with *data* under one of the bot's messages; return the query's id."""
         message = self._messages[(chat or person.as_chat())["id"], message_id]
         query_id = str(secrets.randbelow(10**15))
         self._queries.add(query_id)
         query = {"id": query_id, "from": person.as_user(), "message": message, "data": data}
         self.push({"callback_query": {**query, "chat_instance": "1"}})
+        return query_id
 
     def migrate(self, group: Json) -> Json:
         """Make a supergroup of a group, and return it; its messages have other numbers there."""
@@ -336,14 +337,21 @@ class Sandbox:
 
     async def _suffer(self, method: str) -> bytes:
         """Do what is wrong with a method; return what to answer instead, if anything."""
-        fault = self.faults.get(method)
-        if fault is None or fault.times == 0:
+        fault = self._fault(method)
+        if fault is None:
             return b""
-        fault.times -= 1
         await asyncio.sleep(fault.delay_s)
         if fault.status != 200:  # noqa: PLR2004
             raise BotApiError(fault.status, fault.description, fault.retry_after_s)
         return fault.raw
+
+    def _fault(self, method: str) -> Fault | None:
+        """Return what is wrong with this call, if anything."""
+        fault = self.faults.get(method)
+        if fault is None or fault.times == 0:
+            return None
+        fault.times -= 1
+        return fault
 
     def _chat(self, chat_id: int) -> Json:
         """Return a chat in which someone wrote."""
@@ -368,7 +376,8 @@ class Sandbox:
                 self.calls.append((time.monotonic(), "download", {"file_id": file_id}))
                 self._happened.notify_all()
             for name in ("download", f"download:{file_id}"):
-                await self._suffer(name)
+                if raw := await self._suffer(name):
+                    return Response(raw)
         except BotApiError as exc:
             return JSONResponse({"ok": False, "error_code": exc.status}, exc.status)
         content = self._files.get(file_id)

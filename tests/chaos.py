@@ -3,6 +3,8 @@
 Kills: the bot is killed with SIGKILL at random moments while messages come in. What was heard is
 told by its tones: nothing may be missing, nothing may be heard again but the sentence that was cut.
 
+Mixed: the same with everything else that can be sent; see tests/mixed.py.
+
 Devices: the loudspeaker in use is stalled, killed and frozen in turn, in mid-message.
 
 Network: Telegram fails in every way that is known, for ten seconds each.
@@ -11,16 +13,11 @@ Network: Telegram fails in every way that is known, for ten seconds each.
 import argparse
 import asyncio
 import itertools
-import os
 import random
 import signal
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import psutil
 from rich.console import Console
@@ -28,113 +25,14 @@ from rich.progress import track
 from rich.table import Column, Table
 
 from bot.app import WEDGED
-from bot.sandbox import Fault, Person, Sandbox
-from bot.settings import CHECKOUT, load
-from tests.loudspeaker import RATE_HZ, Daemon, Ear, Loudspeakers
+from bot.sandbox import Fault, Sandbox
+from tests.lab import GRACE_S, YOU, Bot, all_ended, lab, receipts
+from tests.loudspeaker import RATE_HZ, Daemon, Ear
+from tests.mixed import mixed
 from tests.tones import CODES, TONE_S, Heard, tell
-
-TOKEN = "4217:chaos-chaos-chaos-chaos-chaos"  # of the sandbox
-YOU = Person(1)
-GRACE_S = 0.25
-"""What sounded this shortly before a kill may not be known to have."""
 
 # httpx keeps an idle connection for 5 s; what is open after that stays open.
 _KEPT_ALIVE_S = 7.0
-
-FINAL = "👍🙊💔"
-
-
-class Bot:
-    """The bot as a process that is started again and again."""
-
-    def __init__(self, module: str, env: dict[str, str]) -> None:
-        """Run ``python -m`` *module*."""
-        self.data_dir = Path(env["DATA_DIR"])
-        self._command = [sys.executable, "-m", *module.split()]
-        self._env = env
-        self.process: asyncio.subprocess.Process | None = None
-
-    def set(self, name: str, value: str) -> None:
-        """Change a variable for the next start."""
-        self._env[name] = value
-
-    async def start(self) -> None:
-        """Start it."""
-        self.process = await asyncio.create_subprocess_exec(
-            *self._command,
-            cwd=CHECKOUT,
-            env=self._env,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-
-    async def kill(self) -> float:
-        """Kill it; return when."""
-        assert self.process is not None
-        self.process.kill()
-        killed_s = time.monotonic()
-        await self.process.wait()
-        return killed_s
-
-    async def supervise(self) -> AsyncIterator[int]:
-        """Start it anew whenever it ends; yields the exit codes."""
-        while True:
-            await self.start()
-            assert self.process is not None
-            yield await self.process.wait()
-
-
-@asynccontextmanager
-async def lab(module: str, *, apart: bool) -> AsyncIterator[tuple[Sandbox, Bot, Loudspeakers]]:
-    """Serve the sandbox and the loudspeakers, with a bot that has not been started."""
-    sandbox = Sandbox(TOKEN)
-    with tempfile.TemporaryDirectory(prefix="crier") as temporary:
-        folder = Path(temporary)
-        speakers = Loudspeakers(folder, apart=apart)
-        async with sandbox.serve():
-            bot = Bot(
-                module,
-                {
-                    **os.environ,
-                    "ALSA_CONFIG_PATH": str(speakers.alsa_config),
-                    "TELEGRAM_BOT_TOKEN": TOKEN,
-                    "TELEGRAM_ALLOWED_USERS": str(YOU.id),
-                    "TELEGRAM_API_URL": sandbox.url,
-                    "AUDIO_DEVICE": "speaker_a",
-                    "STREAM_IDLE_S": "0.5",
-                    "DATA_DIR": str(folder / "data"),
-                    "API_PORT": "0",
-                    "MODEL_DIR": str(load()[0].model_dir),
-                    "LIMIT_PER_MINUTE": "0",
-                    "LIMIT_WAITING": "0",
-                },
-            )
-            try:
-                yield sandbox, bot, speakers
-            finally:
-                if bot.process is not None and bot.process.returncode is None:
-                    bot.process.kill()
-                    await bot.process.wait()
-        speakers.close()
-
-
-def receipts(sandbox: Sandbox, message: int) -> list[str]:
-    """Return the last receipts that a message has."""
-    return [
-        e.text
-        for e in sandbox.events
-        if e.kind == "reaction" and e.message_id == message and e.text in FINAL
-    ]
-
-
-async def all_ended(sandbox: Sandbox, messages: list[int], timeout_s: float) -> None:
-    """Return when each message has a last receipt."""
-    deadline_s = time.monotonic() + timeout_s
-    while not all(receipts(sandbox, message) for message in messages):
-        if time.monotonic() > deadline_s:
-            missing = [m for m in messages if not receipts(sandbox, m)]
-            raise TimeoutError(f"{len(missing)} messages have no last receipt: {missing[:5]}")
-        await asyncio.sleep(0.1)
 
 
 def complaints(spoken: list[int], heard: list[Heard], kills: list[float]) -> list[str]:
@@ -392,14 +290,17 @@ def heard_anywhere(since_s: float, *ears: Ear) -> None:
 def main() -> int:
     """Run one of them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["kills", "devices", "network", "many"])
+    parser.add_argument("what", choices=["kills", "mixed", "devices", "network", "many"])
     parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--chapter", type=int, help="of mixed, that one alone")
     parser.add_argument("--real", action="store_true", help="with the real voice")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     print(f"seed {options.seed}")
     if options.what == "kills":
         wrong = asyncio.run(kills(options.times, real=options.real, seed=options.seed))
+    elif options.what == "mixed":
+        wrong = asyncio.run(mixed(options.times, seed=options.seed, only=options.chapter))
     elif options.what == "devices":
         wrong = asyncio.run(devices(options.times))
     elif options.what == "many":
