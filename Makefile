@@ -13,12 +13,14 @@ test-page: browser ## the tests of the page, in Debian's chromium
 browser: setup-dev ## install chromium, where there is apt; with it `make test` tests the page too
 	@python3 scripts/setup.py --browser
 
-chaos: setup-dev ## kill the bot 200 times, break its loudspeaker 100 times and so on (90 minutes)
+chaos: setup-dev ## kill the bot 400 times, break its loudspeaker 100 times and so on (150 minutes)
 	@.venv/bin/python -m tests.chaos kills --times 200
 	@.venv/bin/python -m tests.chaos kills --times 20 --real
+	@.venv/bin/python -m tests.chaos mixed --times 200
 	@.venv/bin/python -m tests.chaos devices --times 100
 	@.venv/bin/python -m tests.chaos network
 	@.venv/bin/python -m tests.chaos many --times 2000
+	@.venv/bin/python -m tests.soak --minutes 30
 
 bench: setup-dev ## measure, side by side with others
 	@.venv/bin/python -m bench.run

@@ -26,8 +26,8 @@ from rich.table import Column, Table
 
 from bot.app import WEDGED
 from bot.sandbox import Fault, Sandbox
-from tests.lab import GRACE_S, YOU, Bot, all_ended, lab, receipts
-from tests.loudspeaker import RATE_HZ, Daemon, Ear
+from tests.lab import GRACE_S, YOU, Bot, all_ended, break_, lab, mend, receipts
+from tests.loudspeaker import RATE_HZ, Ear
 from tests.mixed import mixed
 from tests.tones import CODES, TONE_S, Heard, tell
 
@@ -102,28 +102,6 @@ async def kills(times: int, *, real: bool, seed: int) -> list[str]:
 
 
 FAULTS = ("stalled", "killed", "frozen")
-
-
-def break_(daemon: Daemon, kind: str) -> None:
-    """Let the loudspeaker of *daemon* fail in this way."""
-    match kind:
-        case "stalled":
-            daemon.ask("suspend-sink", "speaker_a", "1")
-        case "killed":
-            daemon.signal(signal.SIGKILL)
-        case "frozen":
-            daemon.signal(signal.SIGSTOP)
-
-
-def mend(daemon: Daemon, kind: str) -> None:
-    """Undo `break_`."""
-    match kind:
-        case "stalled":
-            daemon.ask("suspend-sink", "speaker_a", "0")
-        case "killed":
-            daemon.start()
-        case "frozen":
-            daemon.signal(signal.SIGCONT)
 
 
 async def devices(times: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from bot.sandbox import Person, Sandbox
 from bot.settings import CHECKOUT, load
-from tests.loudspeaker import Loudspeakers
+from tests.loudspeaker import Daemon, Loudspeakers
 
 TOKEN = "4217:chaos-chaos-chaos-chaos-chaos"  # of the sandbox
 YOU = Person(1)
@@ -122,3 +123,25 @@ async def all_ended(sandbox: Sandbox, messages: list[int], timeout_s: float) -> 
             missing = [m for m in messages if not receipts(sandbox, m)]
             raise TimeoutError(f"{len(missing)} messages have no last receipt: {missing[:5]}")
         await asyncio.sleep(0.1)
+
+
+def break_(daemon: Daemon, kind: str) -> None:
+    """Let the loudspeaker of *daemon* fail in this way."""
+    match kind:
+        case "stalled":
+            daemon.ask("suspend-sink", "speaker_a", "1")
+        case "killed":
+            daemon.signal(signal.SIGKILL)
+        case "frozen":
+            daemon.signal(signal.SIGSTOP)
+
+
+def mend(daemon: Daemon, kind: str) -> None:
+    """Undo `break_`."""
+    match kind:
+        case "stalled":
+            daemon.ask("suspend-sink", "speaker_a", "0")
+        case "killed":
+            daemon.start()
+        case "frozen":
+            daemon.signal(signal.SIGCONT)

@@ -308,12 +308,12 @@ class Chapter:
                 item.retracted = act.what == "retract"
                 for unit, code in zip(item.units, act.codes, strict=False):
                     unit.slots[0].add(code)
-                text = " ".join(_sentence(code) for code in act.codes) or "."
+                text = " ".join(sentence(code) for code in act.codes) or "."
                 self._sandbox.edit(YOU, item.message_id, text)
                 self._figures.sent[act.what] += 1
             case "/note":
                 self._noted += act.codes
-                self._command("/note", _sentence(act.codes[0]))
+                self._command("/note", sentence(act.codes[0]))
             case "/mute":
                 self._command("/mute", "0.05m")
             case "step":
@@ -328,7 +328,7 @@ class Chapter:
                 self._send(act)
 
     def _send(self, act: Act) -> None:
-        sentences = [_sentence(code) for code in act.codes]
+        sentences = [sentence(code) for code in act.codes]
         units = [Unit([{code}]) for code in act.codes]
         fields: dict[str, Any] = {"text": " ".join(sentences)}
         file_id, first = "", 0
@@ -338,23 +338,18 @@ class Chapter:
             case "late":
                 fields["date"] = int(time.time()) - _LATE_S
             case "txt" | "long":
-                text = fields.pop("text")
+                text = fields["text"]
                 if act.what == "long":
                     first = len(sentences) - 1
                     parts = [" ".join(sentences[:first]), _FILLER * 10, sentences[first]]
                     text = "\n\n".join(parts)
                 file_id = self._sandbox.add_file(text.encode())
-                fields["document"] = _file(file_id, "list.txt", "text/plain", len(text))
+                fields = file_fields("txt", file_id, len(text))
             case "sound" | "voice":
-                del fields["text"]
                 units = [Unit([{code} for code in act.codes])]
-                voice = act.what == "voice"
-                content = sound_file(act.codes, opus=voice)
+                content = sound_file(act.codes, opus=act.what == "voice")
                 file_id = self._sandbox.add_file(content)
-                kind = ("voice", "audio/ogg") if voice else ("audio", "audio/wav")
-                fields[kind[0]] = _file(file_id, "tones.wav", kind[1], len(content)) | {
-                    "duration": 1
-                }
+                fields = file_fields(act.what, file_id, len(content))
         message_id = self._sandbox.send_fields(YOU, fields)
         self._items[act.number] = Item(
             act, message_id, next(self._order), units, first, file_id=file_id
@@ -747,13 +742,20 @@ def sound_file(codes: Codes, *, opus: bool) -> bytes:
     return content.getvalue()
 
 
-def _sentence(code: int) -> str:
+def sentence(code: int) -> str:
+    """Return the sentence that sounds as the tone of *code*."""
     return f"This is number {code}."
 
 
-def _file(file_id: str, name: str, mime: str, size: int) -> dict[str, Any]:
-    ids = {"file_id": file_id, "file_unique_id": file_id[:8]}
-    return {**ids, "file_name": name, "mime_type": mime, "file_size": size}
+def file_fields(what: str, file_id: str, size: int) -> dict[str, Any]:
+    """Return what a message with a file has: a ``txt``, a ``sound`` or a ``voice``."""
+    file = {"file_id": file_id, "file_unique_id": file_id[:8], "file_size": size}
+    match what:
+        case "voice":
+            return {"voice": {**file, "duration": 1, "mime_type": "audio/ogg"}}
+        case "sound":
+            return {"audio": {**file, "duration": 1, "mime_type": "audio/wav"}}
+    return {"document": {**file, "file_name": "list.txt", "mime_type": "text/plain"}}
 
 
 def _is_volume(event: Event) -> bool:

@@ -1,7 +1,9 @@
-"""A few kills and faults of each kind; `make chaos` does hundreds."""
+"""A few kills and faults of each kind; `make chaos` does hundreds, and soaks for long."""
 
 from tests.chaos import devices, kills
 from tests.loudspeaker import Loudspeakers
+from tests.mixed import mixed
+from tests.soak import soak
 
 
 async def test_kills_lose_nothing_and_repeat_only_what_they_cut(loudspeakers: Loudspeakers) -> None:
@@ -14,3 +16,15 @@ async def test_a_failing_loudspeaker_hands_the_message_on(loudspeakers: Loudspea
     """Stalled, killed, frozen in mid-message: each is heard to the end all the same."""
     assert loudspeakers.alsa_config.exists()
     assert await devices(3) == []
+
+
+async def test_kills_of_everything_lose_nothing(loudspeakers: Loudspeakers) -> None:
+    """Two SIGKILLs amid texts, files and commands: each ends once, and truly."""
+    assert loudspeakers.alsa_config.exists()
+    assert await mixed(2, seed=11) == []
+
+
+async def test_a_short_soak_ends_every_message_truly(loudspeakers: Loudspeakers) -> None:
+    """A quarter of a minute of everything at once: each message ends with a true receipt."""
+    assert loudspeakers.alsa_config.exists()
+    assert await soak(0.25, seed=1) == []

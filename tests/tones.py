@@ -5,6 +5,7 @@
 
 import asyncio
 import re
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -123,7 +124,11 @@ def main(voice: ToneVoice | None = None) -> None:
     token = settings.telegram_bot_token.get_secret_value()
     logs.start(settings.log_level, settings.data_dir, token, terminal=False, form="text")
 
+    def count_tasks() -> None:  # for tests/soak.py
+        (settings.data_dir / "tasks").write_text(str(len(asyncio.all_tasks())))
+
     async def work() -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, count_tasks)
         exit_process(await run(settings, lambda _: None, voice=voice or ToneVoice()))
 
     asyncio.run(work())
