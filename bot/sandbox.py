@@ -171,8 +171,10 @@ class Sandbox:
 
     def edit(self, person: Person, message_id: int, text: str) -> None:
         """Edit a message that was sent before."""
-        message = self._messages[person.id, message_id]
-        message.update(text=text, edit_date=int(time.time()))
+        # A copy: an update that waits to be fetched keeps the text that it was sent with.
+        changed = {"text": text, "edit_date": int(time.time())}
+        message = {**self._messages[person.id, message_id], **changed}
+        self._messages[person.id, message_id] = message
         self.push({"edited_message": message})
 
     def press(self, person: Person, message_id: int, data: str, chat: Json | None = None) -> str:
@@ -506,9 +508,12 @@ class Sandbox:
             )
         buttons = _buttons(parameters)
         self._spend(chat_id)
-        message["text"], message["reply_markup"] = text, markup
+        message = {**message, "text": text, "reply_markup": markup}
         if markup is None:
             del message["reply_markup"]
+        self._messages[chat_id, number] = (
+            message  # a pressed button keeps the one that it was under
+        )
         await self._note(Event("edit", time.monotonic(), chat_id, number, text, buttons))
         return message
 

@@ -134,6 +134,7 @@ class Soak:
         self._bot = bot
         self._speakers = speakers
         self._length_s = minutes * 60
+        self._hurry = min(1.0, max(0.25, self._length_s / 300))
         self._began_s = time.monotonic()
         self._seed = seed
         self._free: asyncio.Queue[int] = asyncio.Queue()
@@ -188,7 +189,7 @@ class Soak:
         self, chance: random.Random, least_s: float, most_s: float
     ) -> AsyncIterator[None]:
         """Yield at random intervals until the time is over; a short soak hurries."""
-        hurry = min(1.0, self._length_s / 300)
+        hurry = self._hurry
         end_s = self._began_s + self._length_s
         while True:
             pause_s = chance.uniform(least_s, most_s) * hurry
@@ -381,8 +382,7 @@ class Soak:
 
     async def _take_samples(self, chance: random.Random) -> None:
         every_s = min(60.0, self._length_s / 6)
-        hurry = min(1.0, self._length_s / 300)
-        async for _ in self._every(chance, every_s / hurry, every_s / hurry):
+        async for _ in self._every(chance, every_s / self._hurry, every_s / self._hurry):
             async with self._ears:
                 for tones in self._tones.values():
                     await asyncio.to_thread(tones.roll)

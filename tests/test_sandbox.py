@@ -35,6 +35,15 @@ async def test_updates_come_until_they_are_confirmed(sandbox: Sandbox) -> None:
     assert sandbox.pending == 1
 
 
+async def test_sandbox_offers_an_edited_message_as_it_was_and_as_it_is(sandbox: Sandbox) -> None:
+    """An update that waits keeps the text that it was sent with; the edit is one of its own."""
+    sandbox.edit(ALICE, sandbox.send(ALICE, "before"), "after")
+    message, edited = (await call(sandbox, "getUpdates"))["result"]
+
+    assert message["message"]["text"] == "before"
+    assert edited["edited_message"]["text"] == "after"
+
+
 async def test_a_long_poll_waits_for_the_next_update(sandbox: Sandbox) -> None:
     """GetUpdates with a timeout answers as soon as something comes, or empty at its end."""
     began_s = time.monotonic()
