@@ -147,7 +147,8 @@ class Soak:
         self._sent: Counter[str] = Counter()
         self._exits: list[tuple[float, int]] = []
         self._frozen: list[tuple[float, float]] = []
-        self._blind: list[tuple[float, float]] = []
+        self._faults: list[tuple[str, float, float]] = []  # of a loudspeaker, from when till when
+        self._blind: list[tuple[float, float]] = []  # when an ear may have missed something
         self._life = 0
         self._life_began_s = 0.0
         self._tones = {name: Tones(speakers, name) for name in speakers.daemons}
@@ -358,9 +359,11 @@ class Soak:
                     await asyncio.sleep(chance.uniform(1.0, _LATE_FAULT_S))
                 mended_s = time.monotonic()
                 await asyncio.to_thread(mend, daemon, kind)
-                if kind == "killed":
+                self._faults.append((kind, broken_s, mended_s))
+                if kind == "killed":  # what sounded last never came to the ear, which died, too
+                    self._blind.append((broken_s - _BUSY_S, broken_s + _BUSY_S))
                     await asyncio.to_thread(self._tones["speaker_a"].roll, 0.0)
-                self._blind.append((mended_s - _BUSY_S, time.monotonic() + _BUSY_S))
+                    self._blind.append((mended_s - _BUSY_S, time.monotonic() + _BUSY_S))
 
     # ---- how it ends ----
 
@@ -455,9 +458,17 @@ class Soak:
         missing = [slot for slot in said.slots if not slot & sounded]
         unsure = any(b < said.ended_s and e > said.sent_s for b, e in self._blind)
         self._sent["not sure to have been heard"] += bool(missing) and unsure
-        return [f"a {said.what} has 👍, but {missing} was not heard"] * (
-            bool(missing) and not unsure
-        )
+        if not missing or unsure:
+            return []
+        minute = (said.sent_s - self._began_s) / 60
+        faults = [
+            f"; loudspeaker {kind} {broken_s - said.sent_s:+.1f} to {mended_s - said.sent_s:+.1f} s"
+            for kind, broken_s, mended_s in self._faults
+            if broken_s < said.ended_s and mended_s > said.sent_s
+        ]
+        lasted_s = said.ended_s - said.sent_s
+        what = f"a {said.what} of minute {minute:.1f} has 👍 after {lasted_s:.1f} s"
+        return [f"{what}, but {missing} was not heard{''.join(faults)}"]
 
     def _bad_exits(self) -> list[str]:
         return [
