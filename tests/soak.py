@@ -150,7 +150,6 @@ class Soak:
         self._faults: list[tuple[str, float, float]] = []  # of a loudspeaker, from when till when
         self._blind: list[tuple[float, float]] = []  # when an ear may have missed something
         self._life = 0
-        self._life_began_s = 0.0
         self._tones = {name: Tones(speakers, name) for name in speakers.daemons}
         self._ears = asyncio.Lock()
         self.samples: list[Sample] = []
@@ -209,7 +208,6 @@ class Soak:
     async def _started_again(self) -> AsyncIterator[int]:
         while True:
             self._life += 1
-            self._life_began_s = time.monotonic()
             await self._bot.start()
             assert self._bot.process is not None
             yield await self._bot.process.wait()
@@ -390,11 +388,16 @@ class Soak:
                 for tones in self._tones.values():
                     await asyncio.to_thread(tones.roll)
             process = self._bot.process
-            warm = time.monotonic() - self._life_began_s > min(20.0, every_s)
-            if process is None or process.returncode is not None or not warm:
-                continue
-            with contextlib.suppress(psutil.NoSuchProcess):
-                self._sample(psutil.Process(process.pid))
+            if process is not None and process.returncode is None and self._serves(process.pid):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    self._sample(psutil.Process(process.pid))
+
+    def _serves(self, pid: int) -> bool:
+        """Whether this life has come so far that it answers programs, and signals."""
+        with contextlib.suppress(OSError, ValueError):
+            facts: dict[str, Any] = json.loads((self._bot.data_dir / "api.json").read_text())
+            return bool(facts["pid"] == pid)
+        return False
 
     def _sample(self, process: psutil.Process) -> None:
         folder = self._bot.data_dir
