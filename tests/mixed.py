@@ -702,6 +702,7 @@ async def mixed(times: int, *, seed: int, only: int | None = None) -> list[str]:
         found = await _chapter(planned, random.Random(f"{seed}/{number}/faults"), figures)
         if found:
             print(f"chapter {number}, again by --seed {seed} --chapter {number}:\n{planned}")
+            print("\n".join(f"  WRONG: {what}" for what in found), flush=True)
             wrong += [f"chapter {number}: {what}" for what in found]
     _print(figures, wrong)
     return wrong
