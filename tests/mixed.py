@@ -82,6 +82,9 @@ _ANSWERS = {
 }
 """How the answers to commands begin; those of others can't be told from other messages."""
 
+GAVE_UP = re.compile(r"Crier ended (twice|\d+ times) while")
+"""What is said of a message during which the process died, and died again."""
+
 Codes = tuple[int, ...]
 
 
@@ -520,7 +523,7 @@ class Chapter:
         """Whether a message may end as 💔."""
         if item.file_id in self._sandbox.gone:
             return True
-        if any("ended twice" in reason for reason in self._reasons(item)):
+        if any(GAVE_UP.search(reason) for reason in self._reasons(item)):
             self._figures.gave_up += 1
             return True
         return False
@@ -622,9 +625,15 @@ class Chapter:
             sent = [s for s in self._sent if s.what == command]
             if not sent:
                 continue
-            answers = len(self._answers(sent[0]))
+            answered_s = self._answers(sent[0])
+            answers, allowed = len(answered_s), len(sent)
             self._figures.answered[command] += answers
-            if answers > len(sent):
+            if command == "/stop":  # it is remembered after it was carried out, and not before
+                allowed += sum(
+                    any(at_s < killed_s < at_s + GRACE_S for killed_s in self._kills)
+                    for at_s in answered_s
+                )
+            if answers > allowed:
                 found.append(f"{command} was sent {len(sent)} times and answered {answers} times")
         for press in (s for s in self._sent if s.query_id):
             said = {
