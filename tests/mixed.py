@@ -49,7 +49,6 @@ _WEIGHTS = {
     "text": 40,
     "urgent": 4,
     "late": 5,
-    "talk": 7,
     "edit": 7,
     "retract": 3,
     "txt": 8,
@@ -65,8 +64,8 @@ _WEIGHTS = {
     "/queue": 2,
     "/volume": 1,
     "/mute": 2,
-    "step": 5,  # Louder or Softer
-    "press": 3,
+    "step": 3,  # Louder or Softer
+    "press": 2,
     "decide": 6,
 }
 _ANSWERS = {
@@ -159,14 +158,36 @@ class _Planner:
     def life(self) -> Life:
         """Make up what happens between a start and a kill."""
         chance = self._chance
-        unconfirmed = chance.random() < 0.2
-        lasts_s = chance.uniform(0.3, 2.0 if unconfirmed else 6.0)
+        match chance.random():
+            case roll if roll < 0.2:
+                return self._unconfirmed()
+            case roll if roll < 0.45:
+                return self._talkative()
+        lasts_s = chance.uniform(0.3, 6.0)
         kinds = chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()), k=chance.randint(1, 3))
-        if unconfirmed:  # its [text, command, text] are handled at once, and come twice
-            kinds = ["text", *kinds, chance.choice(["/stop", "/skip", "/replay", "step"]), "text"]
-        last_s = 0.0 if unconfirmed else lasts_s
-        acts = [one for kind in kinds for one in self._acts(kind, last_s)]
-        return Life(lasts_s, tuple(sorted(acts, key=lambda act: act.at_s)), unconfirmed)
+        acts = [one for kind in kinds for one in self._acts(kind, lasts_s)]
+        return Life(lasts_s, tuple(sorted(acts, key=lambda act: act.at_s)), unconfirmed=False)
+
+    def _unconfirmed(self) -> Life:
+        """Make up a batch, with a command in it, that is handled at once and comes twice."""
+        chance = self._chance
+        kinds = chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()), k=chance.randint(1, 3))
+        kinds = ["text", *kinds, chance.choice(["/stop", "/skip", "/replay", "step"]), "text"]
+        acts = [one for kind in kinds for one in self._acts(kind, 0.0)]
+        return Life(chance.uniform(0.3, 2.0), tuple(acts), unconfirmed=True)
+
+    def _talkative(self) -> Life:
+        """Make up a burst so long that there is a status message, and presses of its buttons."""
+        chance = self._chance
+        lasts_s = chance.uniform(5.0, 9.0)
+        kinds = chance.choices(["step", "press"], [3, 1], k=2)
+        acts = [Act(0.1, "text", self._some(12), next(self._numbers))]
+        for kind in kinds:
+            acts += [
+                Act(min(lasts_s, act.at_s + lasts_s / 2), act.what, choice=act.choice)
+                for act in self._acts(kind, lasts_s / 2)
+            ]
+        return Life(lasts_s, tuple(sorted(acts, key=lambda act: act.at_s)), unconfirmed=False)
 
     def _acts(self, what: str, last_s: float) -> list[Act]:
         """Make up one thing to do, and what belongs to it."""
@@ -176,8 +197,6 @@ class _Planner:
         match what:
             case "text" | "urgent" | "late" | "txt" | "sound" | "voice":
                 return [Act(at_s, what, self._some(chance.randint(1, 3)), next(self._numbers))]
-            case "talk":
-                return [Act(at_s, "text", self._some(12), next(self._numbers))]
             case "long":
                 codes = self._some(chance.randint(2, 4))
                 return [Act(at_s, what, codes, next(self._numbers), chance.choice(_FILE))]

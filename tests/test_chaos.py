@@ -19,9 +19,9 @@ async def test_a_failing_loudspeaker_hands_the_message_on(loudspeakers: Loudspea
 
 
 async def test_kills_of_everything_lose_nothing(loudspeakers: Loudspeakers) -> None:
-    """Two SIGKILLs amid texts, files and commands: each ends once, and truly."""
+    """Two batches of texts, files and commands come twice: each ends once, and truly."""
     assert loudspeakers.alsa_config.exists()
-    assert await mixed(2, seed=23) == []
+    assert await mixed(2, seed=46) == []
 
 
 async def test_a_short_soak_ends_every_message_truly(loudspeakers: Loudspeakers) -> None:
