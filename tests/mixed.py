@@ -10,6 +10,7 @@ chapter each tone belongs to one sentence.
 """
 
 import asyncio
+import contextlib
 import io
 import itertools
 import random
@@ -115,11 +116,14 @@ class Life:
     acts: tuple[Act, ...]
     unconfirmed: bool
     """Whether all is there at the start, and comes again after the kill."""
+    talkative: bool = False
+    """Whether its time counts from when there is a status message about the first act."""
 
     def __str__(self) -> str:
-        unconfirmed = ", its confirmations lost" if self.unconfirmed else ""
+        how = ", its confirmations lost" if self.unconfirmed else ""
+        how += ", once there is a status message" if self.talkative else ""
         acts = "".join(f"\n    {act}" for act in self.acts)
-        return f"  a life of {self.lasts_s:.2f} s{unconfirmed}:{acts}"
+        return f"  a life of {self.lasts_s:.2f} s{how}:{acts}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,15 +183,12 @@ class _Planner:
     def _talkative(self) -> Life:
         """Make up a burst so long that there is a status message, and presses of its buttons."""
         chance = self._chance
-        lasts_s = chance.uniform(5.0, 9.0)
+        lasts_s = chance.uniform(0.3, 3.5)
+        text = Act(0.0, "text", self._some(12), next(self._numbers))
         kinds = chance.choices(["step", "press"], [3, 1], k=2)
-        acts = [Act(0.1, "text", self._some(12), next(self._numbers))]
-        for kind in kinds:
-            acts += [
-                Act(min(lasts_s, act.at_s + lasts_s / 2), act.what, choice=act.choice)
-                for act in self._acts(kind, lasts_s / 2)
-            ]
-        return Life(lasts_s, tuple(sorted(acts, key=lambda act: act.at_s)), unconfirmed=False)
+        acts = [one for kind in kinds for one in self._acts(kind, lasts_s)]
+        acts = [text, *sorted(acts, key=lambda act: act.at_s)]
+        return Life(lasts_s, tuple(acts), unconfirmed=False, talkative=True)
 
     def _acts(self, what: str, last_s: float) -> list[Act]:
         """Make up one thing to do, and what belongs to it."""
@@ -308,13 +309,20 @@ class Chapter:
                 self._do(act)
             sandbox.confirmations_lost = True
         await self._bot.start()
+        acts = life.acts
+        if life.talkative:
+            seen = len(sandbox.events)
+            self._do(acts[0])
+            acts = acts[1:]
+            with contextlib.suppress(TimeoutError):  # such as where what waited before is long
+                await sandbox.wait_for(lambda e: "Stop" in dict(e.buttons), 20.0, since=seen)
         began_s = time.monotonic()
         if life.unconfirmed:
             async with asyncio.timeout(60):
                 await sandbox.lost.wait()
             began_s = time.monotonic()
         else:
-            for act in life.acts:
+            for act in acts:
                 await asyncio.sleep(began_s + act.at_s - time.monotonic())
                 self._do(act)
         # The moment of the kill is what is made up here.
