@@ -131,6 +131,8 @@ class Controls:
         if others := len(places) - len(own):
             count = "1 message" if others == 1 else f"{others} messages"
             lines.append(f"{count} from other people, chats or programs.")
+        if self.delivery.paused:
+            lines.insert(0, "Paused. /resume goes on.")
         self.outbox.respond(update, "\n".join(lines) or "Nothing waits.")
 
     async def urgent(self, update: Update, context: Context) -> None:

@@ -237,6 +237,8 @@ async def test_pause_survives_a_restart_and_is_said(
     async with start_toned() as bot:
         sandbox.send(ALICE, "/status")
         await sandbox.wait_for(reply_with("Paused. 2 messages waiting."))
+        sandbox.send(ALICE, "/queue")
+        await sandbox.wait_for(reply_with("Paused. /resume goes on.\n1. Number 0."))
         assert bot.delivery.paused
         assert ear_a.spans() == []
         sandbox.send(ALICE, "/resume")
