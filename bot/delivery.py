@@ -495,7 +495,7 @@ class Delivery:
         await self._give_up_or_ask()
         for message, reaction, reason in await self._inbox.owed(self._bot_id):
             try:
-                self._tell_end(message, reaction, reason)
+                self.tell_end(message, reaction, reason)
             except ValueError:  # a reaction of another version
                 log.exception("A receipt can't be given")
         left = await self._inbox.unfinished(self._bot_id)
@@ -531,7 +531,7 @@ class Delivery:
     ) -> None:
         """End a message that never came to the pipeline."""
         await self._inbox.end(message.id, outcome, reaction, why)
-        self._tell_end(message, reaction, why)
+        self.tell_end(message, reaction, why)
         self._events.ended(_as_record(message, Ended(message.id, outcome), why))
 
     async def stop(self) -> int:
@@ -561,7 +561,7 @@ class Delivery:
             log.error("A stop can't be stored: %s", exc)  # noqa: TRY400
         await self._remember_pause()
         for message in kept:
-            self._tell_end(message, receipts.CUT, "")
+            self.tell_end(message, receipts.CUT, "")
             self._events.ended(_as_record(message, Ended(message.id, Outcome.STOPPED)))
             discard(message)
         return dropped + len(kept)
@@ -689,7 +689,7 @@ class Delivery:
         self._hand_over()
         unfinished = {m.id: m for m in await self._inbox.unfinished(self._bot_id)}
         if message.id not in unfinished:
-            self._tell_end(message, receipts.CUT, "")  # a stop came meanwhile
+            self.tell_end(message, receipts.CUT, "")  # a stop came meanwhile
             self._events.ended(_as_record(message, replace(fact, outcome=Outcome.STOPPED)))
         elif state == states.LATE:
             await self._inbox.mark(message.id, states.LATE)
@@ -762,7 +762,7 @@ class Delivery:
                 self._leave(message, heard=fact.outcome is Outcome.HEARD)
                 discard(message)
                 self._told_held.clear()
-                self._tell_end(message, _REACTIONS[fact.outcome], reason)
+                self.tell_end(message, _REACTIONS[fact.outcome], reason)
                 self._events.ended(_as_record(message, fact, reason))
                 _log_end(message, fact)
 
@@ -782,7 +782,7 @@ class Delivery:
                     burst.told_inaudible = True
         return " ".join(said)
 
-    def _tell_end(self, message: Message, reaction: str, reason: str) -> None:
+    def tell_end(self, message: Message, reaction: str, reason: str) -> None:
         """Give the last receipt, which is owed until Telegram has answered."""
 
         async def reacted(answer: Any) -> None:

@@ -265,7 +265,7 @@ class Handlers:
             if message.caption:
                 await self.speak(update, context, exc.left_out)
             else:
-                self.intake.refuse(message, str(exc))
+                await self.intake.refuse(update.update_id, message, str(exc))
             return
         if attachment is None:
             await (self.speak if message.caption else self.cant_speak)(update, context)
@@ -317,10 +317,10 @@ class Handlers:
         if message.media_group_id and is_picture(message):
             self.albums.note(message, has_words=False)
         else:
-            self._refuse(message)
+            await self.intake.refuse(update.update_id, message, cant_speak(message))
 
     def _refuse(self, message: Message) -> None:
-        self.intake.refuse(message, cant_speak(message))
+        self.intake.refuse_unstored(message, cant_speak(message))
 
     async def ignore(self, update: Update, _: Context) -> None:
         """Say nothing about what merely happened in the chat, such as a pinned message."""
@@ -502,15 +502,18 @@ class Handlers:
 
     async def mistake(self, update: object, context: Context) -> None:
         """Log what a handler did wrong, and say that something is wrong."""
-        if isinstance(context.error, ComposeError) and isinstance(update, Update):
-            if update.message is not None:
-                self.intake.refuse(update.message, str(context.error))
-            else:  # what was there before an edit is still said
-                self._answer(update, str(context.error))
+        why = "I made a mistake on that one; my log says more."
+        if isinstance(context.error, ComposeError):
+            why = str(context.error)
+        else:
+            log.error("Unexpected error in a handler", exc_info=context.error)
+        if not isinstance(update, Update):
             return
-        log.error("Mistake in a handler", exc_info=context.error)
-        if isinstance(update, Update):
-            self.outbox.respond(update, "I made a mistake on that one; my log says more.")
+        message = update.message
+        if message is not None and command_of(message) is None:
+            await self.intake.refuse(update.update_id, message, why)
+        else:  # what was there before an edit is still said
+            self.outbox.respond(update, why)
 
 
 def _device_button(name: str) -> str:

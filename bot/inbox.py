@@ -342,6 +342,34 @@ class Inbox:
         ((count, characters),) = rows
         return int(count), int(characters)
 
+    async def refuse(
+        self, bot_id: int, update_id: int, message: Message, owed: str, reply: str
+    ) -> Message | None:
+        """Store that a message was not taken, and what its sender is owed for it.
+
+        Returns:
+            The message, without its words; None if this update was stored before.
+
+        Raises:
+            InboxError: it can't be stored.
+        """
+        now = time.time()
+        try:
+            cursor = await self._database.execute(
+                "INSERT OR IGNORE INTO message (bot_id, update_id, chat_id, message_id, text,"
+                " accepted_at, changed_at, state, owed, reply, reason, thread_id)"
+                " VALUES (?, ?, ?, ?, '', ?, ?, 'failed', ?, ?, ?, ?)",
+                (
+                    *(bot_id, update_id, message.chat_id, message.message_id),
+                    *(now, now, owed, reply, reply, message.thread_id),
+                ),
+            )
+        except sqlite3.Error as exc:
+            raise InboxError(f"A refusal can't be stored ({exc}).") from exc
+        if not cursor.rowcount or cursor.lastrowid is None:
+            return None
+        return replace(message, id=cursor.lastrowid)
+
     async def last_heard(self, bot_id: int, chat_id: int) -> Message | None:
         """Return the message of a chat that was heard last, if it is still known.
 
@@ -515,7 +543,9 @@ class Inbox:
     async def history(self, bot_id: int, limit: int) -> list[Record]:
         """Return what became of the last messages, the latest first."""
         return await self._records(
-            f"bot_id = ? AND state IN {ENDED} ORDER BY changed_at DESC, id DESC LIMIT ?",
+            # What was refused has no words.
+            f"bot_id = ? AND state IN {ENDED} AND (text != '' OR file != '')"
+            " ORDER BY changed_at DESC, id DESC LIMIT ?",
             (bot_id, limit),
         )
 

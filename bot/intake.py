@@ -82,7 +82,7 @@ class Intake:
         Where it can't be taken its sender is told why.
         """
         if attachment is None and not speakable(composed.text):
-            self.refuse(message, nothing_to_say(composed))
+            await self.refuse(update_id, message, nothing_to_say(composed))
             return None
         sent_at = message.date.timestamp()
         late = self.delivery.is_late(sent_at)
@@ -90,7 +90,7 @@ class Intake:
             if await self.inbox.seen(self.bot_id, update_id):
                 return None
             if refusal := await self._refusal(user.id):
-                self.refuse(message, refusal.reason if refusal.say else "")
+                await self.refuse(update_id, message, refusal.reason if refusal.say else "")
                 return None
             manner = await self.preferences.manner(user.id, composed.text)
             text = await self._pronounced(composed.text)
@@ -116,7 +116,7 @@ class Intake:
                 FETCHING if attachment else LATE if late else WAITING,
             )
         except (InboxError, sqlite3.Error) as exc:
-            self.refuse(message, str(exc))
+            self.refuse_unstored(message, str(exc))
             return None
         if (warning := self.clock_warning()) and not self._told_clock:
             self._told_clock.append(warning)
@@ -189,8 +189,20 @@ class Intake:
     async def _pronounced(self, text: str) -> str:
         return await composing(len(text), pronounce, text, await self.inbox.pronunciations())
 
-    def refuse(self, message: Message, why: str) -> None:
-        """Break a heart, and say why unless that was said already."""
+    async def refuse(self, update_id: int, message: Message, why: str) -> None:
+        """React with 💔 and, if given, reply with the reason; both are owed, also over a crash."""
+        ids = (0, message.chat_id, message.message_id)
+        draft = Stored(*ids, "", thread_id=thread_of(message))
+        try:
+            refused = await self.inbox.refuse(self.bot_id, update_id, draft, receipts.FAILED, why)
+        except InboxError:
+            self.refuse_unstored(message, why)
+            return
+        if refused is not None:  # None: this update came before
+            self.delivery.tell_end(refused, receipts.FAILED, why)
+
+    def refuse_unstored(self, message: Message, why: str) -> None:
+        """React with 💔 and, if given, reply with the reason, where it can't be stored."""
         self.outbox.react(message.chat_id, message.message_id, receipts.FAILED)
         if why:
             self.outbox.reply(

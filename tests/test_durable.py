@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.inbox import Inbox, Message
-from bot.sandbox import Json, Sandbox
+from bot.sandbox import Fault, Json, Sandbox
 from bot.settings import CHECKOUT, Settings
 from tests.commandline import Environment
 from tests.conftest import ALICE, StartBot, reaction_to, reply_with
@@ -390,3 +390,45 @@ async def test_delivery_never_takes_a_decision_for_late(
         await sandbox.wait_for(reaction_to(number, "👍"))
 
     assert count(sandbox, "came while I was away") == 1
+
+
+async def test_refusal_is_owed_until_telegram_took_it(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
+    """A message that was not taken gets its 💔 and the reason after a restart, too, and once."""
+    confirmations = Confirmations(sandbox)
+    message = sandbox.send(ALICE, "…")
+    confirmations.note()
+    sandbox.faults = {
+        "setmessagereaction": Fault(status=502, description="Bad Gateway"),
+        "sendmessage": Fault(status=502, description="Bad Gateway"),
+    }
+    async with start_toned():
+        await sandbox.wait_for_call("setmessagereaction")
+    sandbox.faults = {}
+    confirmations.lose()
+    async with start_toned():
+        await sandbox.wait_for(reaction_to(message, "💔"))
+        await sandbox.wait_for(reply_with("nothing to say", to=message))
+        later = sandbox.send(ALICE, "Number 1.")
+        await sandbox.wait_for(reaction_to(later, "👍"))
+
+    assert count(sandbox, "nothing to say") == 1
+
+
+async def test_handlers_refuse_a_text_at_which_they_fail(
+    sandbox: Sandbox, start_toned: StartBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unexpected error while a text is taken is 💔 and a reply; the next one is said."""
+
+    async def broken(*_: object, **__: object) -> None:
+        raise KeyError("sat")
+
+    async with start_toned():
+        with monkeypatch.context() as patch:
+            patch.setattr("bot.intake.Intake.take", broken)
+            message = sandbox.send(ALICE, "Number 1.")
+            await sandbox.wait_for(reply_with("I made a mistake on that one", to=message))
+            await sandbox.wait_for(reaction_to(message, "💔"))
+        later = sandbox.send(ALICE, "Number 2.")
+        await sandbox.wait_for(reaction_to(later, "👍"))
