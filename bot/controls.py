@@ -8,7 +8,7 @@ import logging
 import math
 import sqlite3
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from telegram import Message, Update
@@ -105,7 +105,8 @@ class Controls:
         if last is None:
             return "There is nothing to say again."
         # No update of Telegram's has a negative number.
-        again = await self.inbox.accept(self.bot_id, -time.time_ns(), last)
+        wanted = replace(last, fresh_at=self.intake.now())
+        again = await self.inbox.accept(self.bot_id, -time.time_ns(), wanted)
         if again is not None:
             await self.delivery.submit(again)
         return "Saying it again."

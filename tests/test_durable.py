@@ -432,3 +432,22 @@ async def test_handlers_refuse_a_text_at_which_they_fail(
             await sandbox.wait_for(reaction_to(message, "💔"))
         later = sandbox.send(ALICE, "Number 2.")
         await sandbox.wait_for(reaction_to(later, "👍"))
+
+
+async def test_replay_counts_from_when_it_was_asked_for(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
+    """What was sent long ago and is asked for again while muted is said after it, unasked."""
+    async with start_toned() as bot:
+        message = sandbox.send(ALICE, "Number 1.")
+        await sandbox.wait_for(reaction_to(message, "👍"))
+        await bot.delivery._inbox._database.execute("UPDATE message SET fresh_at = 1")
+        sandbox.send(ALICE, "/mute")
+        await sandbox.wait_for(reply_with("Muted"))
+        sandbox.send(ALICE, "/replay")
+        await sandbox.wait_for(reaction_to(message, "😴"))
+        since = len(sandbox.events)
+        sandbox.send(ALICE, "/unmute")
+        await sandbox.wait_for(reaction_to(message, "👍"), since=since)
+
+    assert count(sandbox, "came while I was away") == 0
