@@ -40,6 +40,7 @@ _LATE_S = 3600
 _BUSY_S = 1.0
 """How much later than it was a sound may be told of on a busy machine."""
 _UNANSWERED_S = 15.0
+_MOST_SOFTER = 3  # so that tones are loud enough to be told
 _REWIND_S = 0.3  # what is heard again after a pause
 _FILLER = (
     "After that there was a very long stretch of words in which nobody counted anything, since "
@@ -347,7 +348,10 @@ class Chapter:
             case "/mute":
                 self._command("/mute", "0.05m")
             case "step":
-                self._press("Louder" if self._plan.louder else "Softer")
+                if self._plan.louder:
+                    self._press("Louder")
+                elif sum(sent.what == "Softer" for sent in self._sent) < _MOST_SOFTER:
+                    self._press("Softer")
             case "press":
                 self._press(act.choice)
             case "decide":
@@ -679,7 +683,7 @@ class Chapter:
         steps = [s for s in self._sent if s.what in ("Louder", "Softer")]
         answered = sum(bool(self._answers(s)) for s in steps)
         taken = abs(self._volume - 100) // 15
-        limit = 3 if self._plan.louder else 6  # from 100 to 150, or to 0
+        limit = 3  # from 100 to 150, or as often as it is made softer
         if not min(answered, limit) <= taken <= len(steps):
             of_them = f"{len(steps)} steps, {answered} of them answered"
             return [f"the volume is {self._volume} % after {of_them}"]
