@@ -348,10 +348,7 @@ class Chapter:
             case "/mute":
                 self._command("/mute", "0.05m")
             case "step":
-                if self._plan.louder:
-                    self._press("Louder")
-                elif sum(sent.what == "Softer" for sent in self._sent) < _MOST_SOFTER:
-                    self._press("Softer")
+                self._step()
             case "press":
                 self._press(act.choice)
             case "decide":
@@ -360,6 +357,12 @@ class Chapter:
                 self._command(what)
             case _:
                 self._send(act)
+
+    def _step(self) -> None:
+        if self._plan.louder:
+            self._press("Louder")
+        elif sum(sent.what == "Softer" for sent in self._sent) < _MOST_SOFTER:
+            self._press("Softer")
 
     def _send(self, act: Act) -> None:
         sentences = [sentence(code) for code in act.codes]
