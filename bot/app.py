@@ -205,7 +205,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
             *(preferences, intake, attachments, polling, bot_id),
             (
                 *(controls, notes, Voices(outbox, preferences, notes)),
-                *(People(inbox, outbox, access), strip),
+                *(People(inbox, outbox, access), strip, outbox),
             ),
         ).register(application)
         await delivery.take_stock()

@@ -120,7 +120,7 @@ class Intake:
             return None
         if (warning := self.clock_warning()) and not self._told_clock:
             self._told_clock.append(warning)
-            self.outbox.reply(message.chat_id, warning)
+            self.outbox.reply(message.chat_id, warning, thread_id=thread_of(message))
         if stored is None or attachment is not None:
             return stored  # None: this update was stored before
         if late:

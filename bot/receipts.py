@@ -40,6 +40,7 @@ from telegram.error import (
     RetryAfter,
     TelegramError,
 )
+from telegram.ext import Application, MessageHandler, filters
 
 from bot.inbox import NO_CHAT, Inbox
 
@@ -134,6 +135,20 @@ class Outbox:
         self._answers = 0
         self._moved: dict[int, int] = {}  # groups that became supergroups, and which
         self._refused: set[tuple[int, str]] = set()  # chats, and why: logged once
+
+    def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
+        """Tell python-telegram-bot what is handled where."""
+        # Before it is asked who speaks: Telegram itself says so.
+        moved = MessageHandler(filters.StatusUpdate.MIGRATE, self.migrated)
+        application.add_handler(moved, group=-2)
+
+    async def migrated(self, update: Update, _: Any) -> None:
+        """Follow a group of which Telegram says, in either chat, that it has moved."""
+        message = update.effective_message
+        if message is not None and message.migrate_to_chat_id:
+            await self.migrate(message.chat_id, message.migrate_to_chat_id)
+        elif message is not None and message.migrate_from_chat_id:
+            await self.migrate(message.migrate_from_chat_id, message.chat_id)
 
     def react(
         self, chat_id: int, message_id: int, emoji: ReactionEmoji, then: _Then | None = None

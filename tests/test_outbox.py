@@ -283,6 +283,25 @@ async def test_outbox_follows_a_group_that_becomes_a_supergroup(
     assert all(e.reply_to == 0 for e in sandbox.events)
 
 
+async def test_bot_hears_from_telegram_that_a_group_has_moved(
+    sandbox: Sandbox, start_toned: StartBot, settings: Settings
+) -> None:
+    """The service message is enough: what is owed to the group is sent to the supergroup."""
+    inbox = await Inbox.open(settings.data_dir / "crier.db")
+    stored = await inbox.accept(sandbox.bot_id, 1, Message(0, GROUP["id"], 5, "Hello."), "asked")
+    await inbox.close()
+    assert stored is not None
+    supergroup = sandbox.migrate(GROUP)
+    async with start_toned() as bot:
+        sandbox.send_fields(ALICE, {"migrate_from_chat_id": GROUP["id"]}, supergroup)
+        sandbox.send(ALICE, "/help")
+        await sandbox.wait_for(reply_with("Send me a text"))
+        moved = await bot.delivery._inbox.asked(stored.id, supergroup["id"])
+
+    assert moved is not None
+    assert not any(e.chat_id == supergroup["id"] for e in sandbox.events)
+
+
 # ---- topics ----
 
 
