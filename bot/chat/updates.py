@@ -21,7 +21,7 @@ from bot.core.attempts import MAX_DEATHS, Attempts
 from bot.delivery import Delivery
 from bot.inbox import Inbox
 from bot.menu import COMMANDS
-from bot.receipts import Outbox
+from bot.receipts import Outbox, thread_of
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +150,7 @@ class Updates:
             message.chat_id,
             _DEADLY,
             to=message.message_id,
-            thread_id=message.message_thread_id if message.is_topic_message else None,
+            thread_id=thread_of(message),
         )
 
 
