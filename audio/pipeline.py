@@ -95,7 +95,7 @@ class SpeechPipeline:
         keep_pace: Callable[[Pace], None] = lambda _: None,
         hold_after_sleep_s: float = math.inf,
         asleep_s: Callable[[], float] = time_asleep_s,
-        on_begin: Callable[[int], None] = lambda _: None,
+        on_work: Callable[[int, bool], None] = lambda _, __: None,
     ) -> None:
         """Start nothing yet.
 
@@ -110,8 +110,8 @@ class SpeechPipeline:
             hold_after_sleep_s: after the computer slept for longer than this, what is under way
                 is paused and a `Slept` follows.
             asleep_s: returns how long the computer has slept in all; called on the audio thread.
-            on_begin: called on the audio thread with an utterance's id before anything is done
-                with its text or recording, which may be more than once; must not block.
+            on_work: called on the synthesis thread with an utterance's id and True before its
+                text or recording is planned, or a chunk of it made, and with False after it.
         """
         self._speaker = speaker
         self._on_fact = on_fact
@@ -133,7 +133,7 @@ class SpeechPipeline:
             self._jobs,
             pace,
             on_answer=self._mailbox.put,
-            on_begin=on_begin,
+            on_work=on_work,
             on_end=self._end,
         )
         self._gain = 1.0

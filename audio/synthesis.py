@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
@@ -35,6 +35,9 @@ from audio.types import (
 )
 
 log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # Enough that a slow chunk does not leave a gap, little enough that a stop wastes little work.
 _AHEAD_S = 10.0
@@ -76,7 +79,7 @@ class Synthesis:
         pace: Pace,
         *,
         on_answer: Callable[[Planned | Synthesized], None],
-        on_begin: Callable[[int], None],
+        on_work: Callable[[int, bool], None],
         on_end: Callable[[Job, Outcome, str], None],
     ) -> None:
         """Start nothing yet.
@@ -87,8 +90,8 @@ class Synthesis:
             jobs: all that have not ended, in the order in which they are to be heard.
             pace: what is known of this machine.
             on_answer: called on the worker, for `receive_plan` and `receive`.
-            on_begin: called with an utterance's id before the worker gets it to plan, which may
-                be more than once.
+            on_work: called on the worker with an utterance's id, and whether work on it begins
+                or is over.
             on_end: called where one of *jobs* ends here, with the reason if it failed.
         """
         self.renderings = Renderings()
@@ -97,7 +100,7 @@ class Synthesis:
         self._jobs = jobs
         self._pace = pace
         self._on_answer = on_answer
-        self._on_begin = on_begin
+        self._on_work = on_work
         self._on_end = on_end
         self._work: Work | Plan | None = None
         self._made_at_s = -math.inf  # when the last synthesis ended
@@ -196,7 +199,6 @@ class Synthesis:
             if stored_s > _AHEAD_S and now_s >= job.begin_at_s and not job.order.urgent:
                 return False
             if job.planner is None:
-                self._on_begin(job.order.id)
                 self._plan(Plan(job, job.order))
                 return True
             try:
@@ -237,7 +239,24 @@ class Synthesis:
                 self._on_answer(Planned(plan, future.exception() or future.result()))
 
         self._work = plan
-        self._worker.submit(_planned, plan.order).add_done_callback(report)
+        self._start(plan.job, _planned, plan.order).add_done_callback(report)
+
+    def _start(
+        self, job: Job | Rendering, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> Future[T]:
+        """Let the worker do something for an utterance or a rendering."""
+        if isinstance(job, Rendering):
+            return self._worker.submit(call, *args, **kwargs)
+        id_ = job.order.id
+
+        def work() -> T:  # on the worker
+            self._on_work(id_, True)
+            try:
+                return call(*args, **kwargs)
+            finally:
+                self._on_work(id_, False)
+
+        return self._worker.submit(work)
 
     def receive_plan(self, answer: Planned) -> None:
         """Take the plan of an utterance, or end it where it can't be said."""
@@ -272,9 +291,10 @@ class Synthesis:
         self._work = work
         self._rested = time.monotonic() - self._made_at_s > _REST_S
         if isinstance(work.job.planner, Recording):
-            making = self._worker.submit(work.job.planner.read, work.chunk)
+            making = self._start(work.job, work.job.planner.read, work.chunk)
         else:
-            making = self._worker.submit(
+            making = self._start(
+                work.job,
                 self._voice.synthesize,
                 *(work.chunk, order.voice, order.speed, order.lang, work.interrupt),
             )

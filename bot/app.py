@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import faulthandler
 import fcntl
 import json
 import logging
@@ -69,6 +70,7 @@ _FLUSH_TIMEOUT_S = 0.7
 # What an earlier life left is said after Telegram was asked whether a /stop waits there, which
 # takes a second at most where there is a network.
 _FIRST_LOOK_S = 4.0
+_MAX_TRACE_CHARS = 4000
 
 
 WEDGED = 70
@@ -100,8 +102,11 @@ async def running(  # noqa: PLR0915  # the start order, on one page
     voice: Voice | None = None,
     speaker: Speaker | None = None,
     http: bool = False,
+    trace_crashes: bool = False,
 ) -> AsyncIterator[Running]:
     """Run the bot as long as the context lasts; with *http* other programs can reach it.
+
+    With *trace_crashes* a native crash of the process is told by the next start.
 
     Raises:
         InboxError: the database can't be used.
@@ -115,7 +120,8 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         sockets = stack.enter_context(listening(settings)) if http else []
         inbox = await Inbox.open(settings.data_dir / "crier.db")
         stack.push_async_callback(inbox.close)
-        attempts = Attempts(settings.data_dir / "attempts.json")
+        crashed = trace_crashes and stack.enter_context(_crash_trace(settings.data_dir))
+        attempts = Attempts(settings.data_dir / "attempts.json", crashed=crashed)
         stack.callback(attempts.close)
 
         request = UpdatesRequest(**_http_options(settings))
@@ -132,6 +138,9 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         chosen = await inbox.choice("device", settings.audio_device)
         wanted = settings.audio_device if chosen is None else chosen
 
+        def on_work(id_: int, begins: bool) -> None:  # on the synthesis thread
+            (attempts.begin if begins else attempts.rest)(attempt_key(id_))
+
         def on_fact(fact: Fact) -> None:  # on the audio thread
             loop.call_soon_threadsafe(delivery.note, fact)
 
@@ -144,7 +153,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
             keep_pace=lambda pace: _keep_pace(settings, pace),
             hold_after_sleep_s=settings.late_after_s or math.inf,
             asleep_s=time_asleep_s,
-            on_begin=lambda id_: attempts.begin(attempt_key(id_)),
+            on_work=on_work,
         )
         events = Events()
 
@@ -275,7 +284,12 @@ async def run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with running(
-        settings, show_code=show_code, show_link=show_link, voice=voice, http=True
+        settings,
+        show_code=show_code,
+        show_link=show_link,
+        voice=voice,
+        http=True,
+        trace_crashes=True,
     ) as bot:
         stopped = asyncio.create_task(stop.wait())
         watching = asyncio.create_task(bot.watch.run())
@@ -300,6 +314,27 @@ async def run(
             )
             return 2
         return 1
+
+
+@contextlib.contextmanager
+def _crash_trace(data_dir: Path) -> Iterator[bool]:
+    """Let a native crash leave its trace; return whether the last life of the process left one."""
+    path = data_dir / "crash.txt"
+    try:
+        trace = path.read_text(errors="replace") if path.exists() else ""
+        file = path.open("w")
+    except OSError as exc:
+        log.warning("%s can't be written (%s); a crash will leave no trace", path, exc)
+        yield False
+        return
+    if trace:
+        log.error("The last run ended in a native crash:\n%s", trace[:_MAX_TRACE_CHARS])
+    with file:
+        faulthandler.enable(file)
+        try:
+            yield bool(trace)
+        finally:
+            faulthandler.disable()
 
 
 def exit_process(code: int) -> NoReturn:

@@ -499,6 +499,7 @@ class Delivery:
             except ValueError:  # a reaction of another version
                 log.exception("A receipt can't be given")
         left = await self._inbox.unfinished(self._bot_id)
+        self._attempts.keep(_KEY, {attempt_key(message.id) for message in left})
         if left:
             log.info("Going on with %d message(s) from before the restart", len(left))
         for message in left:

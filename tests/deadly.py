@@ -1,5 +1,6 @@
-"""``python -m tests.deadly`` runs the bot with a voice of tones that dies of the number 13."""
+"""``python -m tests.deadly`` runs the bot with a voice of tones that dies of 13 and 14."""
 
+import ctypes
 import os
 import signal
 
@@ -13,9 +14,11 @@ class DeadlyVoice(tones.ToneVoice):
     def synthesize(
         self, chunk: Chunk, voice: str, speed: float, lang: str, interrupt: Interrupt
     ) -> Sound:
-        """Return the tones of the numbers in a chunk, none of which is 13."""
+        """Return the tones of the numbers in a chunk, none of which is 13 or 14."""
         if "13" in chunk.text:
             os.kill(os.getpid(), signal.SIGKILL)
+        if "14" in chunk.text:
+            ctypes.string_at(0)
         return super().synthesize(chunk, voice, speed, lang, interrupt)
 
 

@@ -65,3 +65,29 @@ def test_attempts_blame_nothing_that_is_suspended(tmp_path: Path) -> None:
 
     assert (paused.deaths("message:1"), paused.deaths("update:2")) == (0, 1)
     assert resumed.deaths("message:1") == 1
+
+
+def test_attempts_count_little_while_the_result_is_played(tmp_path: Path) -> None:
+    """A death after the work counts a fifth, unless it left the trace of a native crash."""
+    path = tmp_path / "attempts.json"
+    life = Attempts(path)
+    life.begin("message:1")
+    life.rest("message:1")
+    left = path.read_text()
+    killed = Attempts(path).deaths("message:1")
+    path.write_text(left)
+    crashed = Attempts(path, crashed=True).deaths("message:1")
+
+    assert (killed, crashed) == (0.2, 1.0)
+
+
+def test_attempts_forget_what_is_over(tmp_path: Path) -> None:
+    """Deaths of messages that are not there any more are not kept for ever."""
+    path = tmp_path / "attempts.json"
+    life = Attempts(path)
+    life.begin("message:1")
+    life.begin("message:2")
+    later = Attempts(path)
+    later.keep("message:", {"message:2"})
+
+    assert (later.deaths("message:1"), later.deaths("message:2")) == (0, 1)

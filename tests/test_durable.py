@@ -4,7 +4,9 @@ import asyncio
 import itertools
 import json
 import sys
+import time
 from collections import deque
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,12 +58,13 @@ async def run_until_it_ends(environment: Environment) -> int:
     return await asyncio.wait_for(process.wait(), 60)
 
 
+@pytest.mark.parametrize(("number", "code"), [(13, -9), (14, -11)])
 async def test_delivery_gives_up_a_message_during_which_the_process_died_twice(
-    bot_environment: Environment, sandbox: Sandbox
+    bot_environment: Environment, sandbox: Sandbox, number: int, code: int
 ) -> None:
     """It ends with a reason in the third life; those before and behind it are said."""
     first = sandbox.send(ALICE, "Number 4.")
-    deadly = sandbox.send(ALICE, "Number 13.")
+    deadly = sandbox.send(ALICE, f"Number {number}.")
     behind = sandbox.send(ALICE, "Number 5.")
     codes = [await run_until_it_ends(bot_environment) for _ in range(2)]
     process = await asyncio.create_subprocess_exec(
@@ -76,7 +79,29 @@ async def test_delivery_gives_up_a_message_during_which_the_process_died_twice(
         process.terminate()
         await process.wait()
 
-    assert codes == [-9, -9]
+    log = (Path(bot_environment["DATA_DIR"]) / "crier.log").read_text()
+    assert codes == [code, code]
+    assert ("ended in a native crash" in log) == (code == -11)
+
+
+async def test_delivery_says_what_others_killed_again_and_again(
+    bot_environment: Environment, sandbox: Sandbox, ear_a: Ear
+) -> None:
+    """A process that is killed from outside while it sounds loses no message by it."""
+    message = sandbox.send(ALICE, "Number 2 3 4 5 6 7 8 9.")
+    command = (sys.executable, "-m", "tests.tones")
+    for _ in range(3):
+        since_s = time.monotonic()
+        process = await asyncio.create_subprocess_exec(*command, cwd=CHECKOUT, env=bot_environment)
+        await asyncio.to_thread(ear_a.wait_for_sound, since_s)
+        process.kill()
+        await process.wait()
+    process = await asyncio.create_subprocess_exec(*command, cwd=CHECKOUT, env=bot_environment)
+    try:
+        await sandbox.wait_for(reaction_to(message, "👍"))
+    finally:
+        process.terminate()
+        await process.wait()
 
 
 async def test_polling_looks_once_before_anything_resumes(
@@ -107,7 +132,7 @@ async def test_updates_give_up_one_that_the_process_died_of_twice(
     number = sandbox._updates[-1]["update_id"]
     later = sandbox.send(ALICE, "Number 2.")
     settings.data_dir.mkdir()
-    left = {"deaths": {f"update:{number}": 1}, "under_way": [f"update:{number}"]}
+    left = {"deaths": {f"update:{number}": 1}, "under_way": {f"update:{number}": True}}
     (settings.data_dir / "attempts.json").write_text(json.dumps(left))
     async with start_toned():
         await sandbox.wait_for(reply_with("Crier ended twice while it was reading", to=message))
