@@ -706,20 +706,27 @@ class Chapter:
         found = []
         notes = self._voice_notes()
         for code in self._noted:
-            times = sum(code in codes for _, codes in notes)
-            self._figures.answered["/note"] += times
-            if times > 1:
-                found.append(f"the /note of {code} came {times} times")
+            came_s = [event.at_s for event, codes in notes if code in codes]
+            self._figures.answered["/note"] += len(came_s)
+            found += self._repeated(f"the /note of {code}", came_s)
         wanted = {i.units[0].slots[0].copy().pop(): i for i in items if i.act.what == "long"}
         for code, item in wanted.items():
             came_s = [event.at_s for event, codes in notes if code in codes]
             if came_s and item.act.choice != "A voice note":
                 found.append(f"{item} came as a voice note after {item.act.choice}")
-            for first_s, again_s in itertools.pairwise(came_s):
-                # Owed until Telegram's answer is stored, so a kill in that moment may repeat it.
-                if not any(first_s - GRACE_S < kill < again_s for kill in self._kills):
-                    found.append(f"{item} came twice as a voice note")
+            found += self._repeated(f"the voice note of {item}", came_s)
         return found
+
+    def _repeated(self, what: str, came_s: list[float]) -> list[str]:
+        """Return what came again without a kill in the moment in which it came.
+
+        A voice note is owed until Telegram's answer is stored, so such a kill may repeat it.
+        """
+        return [
+            f"{what} came twice"
+            for first_s in came_s[:-1]
+            if not any(abs(kill - first_s) < GRACE_S for kill in self._kills)
+        ]
 
     def _questions(self, items: list[Item]) -> list[str]:
         """Return the long files about which nobody was asked."""
