@@ -3,8 +3,11 @@
 A table of rules, applied in order; each leaves alone what a later one needs.
 """
 
+import functools
 import re
+import string
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from audio.lexicon import (
     COMPARED,
@@ -229,7 +232,16 @@ def _either(words: Iterable[str]) -> str:
     return "|".join(f"{re.escape(first)}(?:{'|'.join(ends)})" for first, ends in by_first.items())
 
 
-_Rule = tuple[re.Pattern[str], str | Callable[[_Match], str]]
+_Say = str | Callable[[_Match], str]
+_Rule = tuple[str, re.Pattern[str], _Say]
+"""What a text must have for the pattern to find something: of each group one character, where 0 is
+any digit. Most texts lack it, so that most patterns need not be tried."""
+_CAPITALS, _SMALL = string.ascii_uppercase, string.ascii_lowercase
+
+
+def _firsts(words: Iterable[str]) -> str:
+    return "".join(sorted({word[0] for word in words}))
+
 
 _KINGS = (
     "King|Queen|Pope|Emperor|Henry|Elizabeth|George|Edward|Charles|William|James|Louis|Philip|"
@@ -249,20 +261,44 @@ _DAY = "Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun"
 _SIGN = "[$€£¥₹]"
 
 
-def rules(lang: str) -> Iterable[_Rule]:
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What is found in a text, and how it is read."""
+
+    needs: tuple[frozenset[str], ...]
+    """Of each of them, the text must have a character."""
+    pattern: re.Pattern[str]
+    say: _Say
+
+    def may_find(self, chars: frozenset[str]) -> bool:
+        """Whether it can find something in a text of these characters."""
+        return not any(chars.isdisjoint(some) for some in self.needs)
+
+
+@functools.cache
+def rules(lang: str) -> tuple[Rule, ...]:
     """Return the rules of American English or, for ``en-gb``, of British, in order."""
-    return (*_DATES["en-gb" if lang == "en-gb" else "en-us"], *_ENGLISH)
+    return tuple(
+        Rule(
+            tuple(frozenset(some.replace("0", string.digits)) for some in needs.split()),
+            pattern,
+            say,
+        )
+        for needs, pattern, say in (*_DATES["en-gb" if lang == "en-gb" else "en-us"], *_ENGLISH)
+    )
 
 
 _DATES: dict[str, tuple[_Rule, ...]] = {
     country: (
         (
+            "0 /",
             re.compile(
                 r"(?<![\d/.-])(?P<first>\d{1,2})/(?P<second>\d{1,2})/(?P<year>\d{4}|\d{2})(?![\d/])"
             ),
             _slashed_date(country == "en-gb"),
         ),
         (
+            "0 .",
             re.compile(
                 r"(?<![\d/.-])(?P<first>\d{1,2})\.(?P<second>\d{1,2})\.(?P<year>\d{4})(?![\d.]*\d)"
             ),
@@ -274,10 +310,12 @@ _DATES: dict[str, tuple[_Rule, ...]] = {
 
 _ENGLISH: tuple[_Rule, ...] = (
     (
+        "0 $€£¥₹ -–",
         re.compile(rf"(?P<sign>{_SIGN})(?P<low>\d+)\s?[-–]\s?{_SIGN}?(?P<high>\d+)(?![\w.,])"),
         _money_range,
     ),
     (
+        "0 $€£¥₹ bnc",
         re.compile(
             rf"(?P<lead>)(?P<sign>{_SIGN})\s?(?P<number>{_NUMBER})"
             r"(?=[ -](?:bills?|notes?|coins?)\b)"
@@ -285,6 +323,7 @@ _ENGLISH: tuple[_Rule, ...] = (
         _gift_card,
     ),
     (
+        "0 $€£¥₹ Aa",
         re.compile(
             rf"(?P<lead>\b[Aa]n? )(?P<sign>{_SIGN})"
             r"(?P<number>\d{1,3}(?:,\d{3})+|\d+)(?=[ -][a-z])"
@@ -292,6 +331,7 @@ _ENGLISH: tuple[_Rule, ...] = (
         _gift_card,
     ),
     (
+        "0 s",
         re.compile(
             r"(?:(?<=\b[Tt]he )|(?<=\b[Hh]er )|(?<=\b[Hh]is )|(?<=\b[Mm]y )|(?<=[Mm]id-))"
             r"['’]?([2-9]0)s\b|['’]([2-9]0)s\b"
@@ -299,11 +339,17 @@ _ENGLISH: tuple[_Rule, ...] = (
         lambda match: _decade(match[1] or match[2]),
     ),
     (
+        "0 -–/",
         re.compile(r"\b((?:19|20)\d\d)[-–/](\d\d)\b(?![-–/])"),
         _season,
     ),
-    (re.compile(r"\b(1[1-9]|20)([1-9]0)s\b"), lambda match: f"{match[1]} {_decade(match[2])}"),
     (
+        "0 s",
+        re.compile(r"\b(1[1-9]|20)([1-9]0)s\b"),
+        lambda match: f"{match[1]} {_decade(match[2])}",
+    ),
+    (
+        "0 $€£¥₹",
         re.compile(
             rf"(?<![\w.])(?:(?P<before>[$€£¥₹])\s?)(?P<number>{_NUMBER})"
             r"(?:\s?(?P<scale>k|mn|m|bn|b|K|M|B))?(?P<after>)(?![\w])"
@@ -311,6 +357,7 @@ _ENGLISH: tuple[_Rule, ...] = (
         _money,
     ),
     (
+        "0 $€£¥₹¢DRPF",
         re.compile(
             rf"(?<![\w.])(?P<before>)(?P<number>{_NUMBER})(?P<scale>)\s?"
             r"(?P<after>[$€£¥₹¢]|USD|EUR|GBP|CHF)(?!\w)"
@@ -318,20 +365,28 @@ _ENGLISH: tuple[_Rule, ...] = (
         _money,
     ),
     (
+        "0 T :",
         re.compile(r"(?<=\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"),
         r" at \1",
     ),
-    (re.compile(r"(?<![\d.-])(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)(?![\d-])"), _iso_date),
-    (re.compile(rf"\b({_DAY})\s?[-–]\s?({_DAY})\b", re.IGNORECASE), _weekday_range),
     (
+        "0 -",
+        re.compile(r"(?<![\d.-])(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)(?![\d-])"),
+        _iso_date,
+    ),
+    ("-–", re.compile(rf"\b({_DAY})\s?[-–]\s?({_DAY})\b", re.IGNORECASE), _weekday_range),
+    (
+        "-–",
         re.compile(rf"\b({_MONTH_SHORT_NAMES})\s?[-–]\s?({_MONTH_SHORT_NAMES})\b"),
         _month_range,
     ),
     (
+        "MTWFS",
         re.compile(rf"\b({_DAY})\b\.?(?=,? (?:\d|at \d|(?:{_MONTH})\b))"),
         lambda match: _known(WEEKDAYS, match[1]),
     ),
     (
+        "0 JFMASOND",
         re.compile(
             rf"(?<![\d:.,$€£-])\b(?P<day>[12]?\d|3[01])(?:st|nd|rd|th)?"
             rf" (?:of )?(?P<month>{_MONTH})\b\.?"
@@ -339,14 +394,16 @@ _ENGLISH: tuple[_Rule, ...] = (
         _day_month,
     ),
     (
+        "0 JFMASOND",
         re.compile(
             rf"\b(?P<month>{_MONTH})\.? "
             r"(?P<day>[12]?\d|3[01])(?:st|nd|rd|th)?\b(?![:.]\d)"
         ),
         _named_date,
     ),
-    (re.compile(r"(?<![\w:.])(\d{1,2})\.([0-5]\d)(?=\s?[ap]\.?m\b)"), r"\1:\2"),
+    ("0 . ap m", re.compile(r"(?<![\w:.])(\d{1,2})\.([0-5]\d)(?=\s?[ap]\.?m\b)"), r"\1:\2"),
     (
+        "0 -– :ap",
         re.compile(
             r"(?<![\w:.-])(\d{1,2}(?::\d\d)?)\s?([aApP]\.?[mM]\b\.?)?\s?[-–]\s?"
             r"(?=\d{1,2}(?::\d\d(?![\d:])|\s?[ap]\.?m\b))"
@@ -354,18 +411,22 @@ _ENGLISH: tuple[_Rule, ...] = (
         lambda match: f"{match[1]}{' ' + match[2] if match[2] else ''} to ",
     ),
     (
+        "0 h m",
         re.compile(r"(?<![\w:.])(\d+)\s?h(?:rs?)?\s?(\d{1,2})\s?(?:m|min|mins)\b"),
         lambda match: _long(match[1], match[2]),
     ),
     (
+        "0 h",
         re.compile(r"(?<![\w:.])(\d+)h([0-5]\d)\b"),
         lambda match: _long(match[1], match[2]),
     ),
     (
+        "0 :",
         re.compile(r"(?<![\w:.])(\d{1,2}):([0-5]\d):([0-5]\d)(?![\d:])"),
         lambda match: f"{int(match[1])} {match[2]} and {int(match[3])} seconds",
     ),
     (
+        "0 :",
         re.compile(
             r"(?<![\w:.])(?P<hour>[01]?\d|2[0-4]):(?P<minute>[0-5]\d)"
             r"(?: ?(?P<half>[aApP]\.?[mM]\.?(?!\w)))?(?![\d:])"
@@ -373,60 +434,74 @@ _ENGLISH: tuple[_Rule, ...] = (
         _clock,
     ),
     (
+        "0 aApP mM",
         re.compile(r"(?<=\d) ?([aApP])\.?[mM]\b(?:\.(?=\s*[a-z,;:!?)]|$))?"),
         lambda match: f" {match[1].upper()}M",
     ),
-    (re.compile(r"\+\d{1,3}(?:[\s.-]?\(?\d{2,5}\)?){2,5}|\(\d{3}\) ?\d{3}-\d{4}"), _digits),
-    (re.compile(r"(?<![\w-])1-\d{3}-\d{3}-\d{4}(?![\w-])"), _digits),
-    (re.compile(r"(?<![\w.-])\d{3}\.\d{3}\.\d{4}(?![\w.-])"), _digits),
-    (re.compile(r"(?<![\w.,:-])0\d{2,4}(?:[\s/-]\d{3,4}){1,3}(?![\w.,:-]\d)"), _digits),
+    ("0 +(", re.compile(r"\+\d{1,3}(?:[\s.-]?\(?\d{2,5}\)?){2,5}|\(\d{3}\) ?\d{3}-\d{4}"), _digits),
+    ("0 -", re.compile(r"(?<![\w-])1-\d{3}-\d{3}-\d{4}(?![\w-])"), _digits),
+    ("0 .", re.compile(r"(?<![\w.-])\d{3}\.\d{3}\.\d{4}(?![\w.-])"), _digits),
+    ("0", re.compile(r"(?<![\w.,:-])0\d{2,4}(?:[\s/-]\d{3,4}){1,3}(?![\w.,:-]\d)"), _digits),
     (
+        f"0 {_CAPITALS}",
         re.compile(r"\b(?P<lead>[A-Z]{2} )(?P<code>\d{5})\b(?![,.]\d)"),
         lambda match: match["lead"] + " ".join(DIGITS[int(c)] for c in match["code"]),
     ),
-    (re.compile(r"(?<![\w-])\d{3}-\d{3}-\d{4}(?![\w-])|(?<![\w-])\d{3}-\d{4}(?![\w-])"), _digits),
-    (re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])"), _dotted),
-    (re.compile(r"\bv(\d+(?:\.\d+)+)\b"), _version),
     (
+        "0 -",
+        re.compile(r"(?<![\w-])\d{3}-\d{3}-\d{4}(?![\w-])|(?<![\w-])\d{3}-\d{4}(?![\w-])"),
+        _digits,
+    ),
+    ("0 .", re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])"), _dotted),
+    ("0 v .", re.compile(r"\bv(\d+(?:\.\d+)+)\b"), _version),
+    (
+        "0 ½⅓⅔¼¾/",
         re.compile(r"(?<=\d)\s?([½⅓⅔¼¾])|(?<=\d) (1/2|[12]/3|[13]/4)(?![\d/])"),
         lambda match: f" and {FRACTIONS[match[1] or match[2]]}",
     ),
-    (re.compile(r"(?<![\d/.])([1-4](?:\.5)?)/5(?= stars?\b)"), r"\1 out of 5"),
+    ("0 / t", re.compile(r"(?<![\d/.])([1-4](?:\.5)?)/5(?= stars?\b)"), r"\1 out of 5"),
     (
+        "½⅓⅔¼¾/",
         re.compile(r"(?<![\d/.])(?:[½⅓⅔¼¾]|(?:1/2|[12]/3|[13]/4|1/5|1/8)(?![\d/]))"),
         lambda match: FRACTIONS[match[0]],
     ),
-    (re.compile(r"\b24/7\b"), "twenty-four seven"),
-    (re.compile(r"\b50/50\b"), "fifty-fifty"),
-    (re.compile(r"(?<![\d/.])(\d{1,2}(?:\.5)?)/10(?![\d/])"), r"\1 out of 10"),
-    (re.compile(r"(?<![\d:.])(\d{1,2}):(\d)(?![\d:])"), r"\1 to \2"),
+    ("0 /", re.compile(r"\b24/7\b"), "twenty-four seven"),
+    ("0 /", re.compile(r"\b50/50\b"), "fifty-fifty"),
+    ("0 /", re.compile(r"(?<![\d/.])(\d{1,2}(?:\.5)?)/10(?![\d/])"), r"\1 out of 10"),
+    ("0 :", re.compile(r"(?<![\d:.])(\d{1,2}):(\d)(?![\d:])"), r"\1 to \2"),
     (
+        "0 oOpP",
         re.compile(r"(?P<lead>\b(?:code|OTP|PIN|pin|passcode)(?: is|:)? )(?P<code>\d{3,9})\b"),
         lambda match: match["lead"] + " ".join(DIGITS[int(c)] for c in match["code"]),
     ),
     (
+        "0",
         re.compile(
             r"(?<![\d.])\d{1,3}(?:[\u00a0\u202f]\d{3})+(?!\d)|(?<![\d.])\d{1,3}(?: 000)+(?!\d)"
         ),
         lambda match: re.sub(r"\s", "", match[0]),
     ),
-    (re.compile(r"(?<![\w.,])(?:0\d{2,}|\d{10,})(?![\w.,]\d)"), _digits),
-    (re.compile(r"(?<=\d) %"), "%"),
+    ("0", re.compile(r"(?<![\w.,])(?:0\d{2,}|\d{10,})(?![\w.,]\d)"), _digits),
+    ("0 %", re.compile(r"(?<=\d) %"), "%"),
     (
+        "0 '’′",
         re.compile(r"(?<![\w.])([3-8])['’′](1[01]|\d)(?:[\"”″]|''|’’)?(?![\w])"),
         r"\1 foot \2",
     ),
     (
+        "0 x×",
         re.compile(r"(?<![\w.,])(\d+)\s?[x×]\s?(\d+)(?=\s?(?:cm|mm|m|px|ft|in)?\b)(?!\w)"),
         _by,
     ),
     (
+        "/",
         re.compile(rf"(?<=[a-z€$£\d%])\s?/\s?({_either(EACH)})\b(?<!24/7)(?=[\s,.;:!?)]|$)"),
         lambda match: f" per {EACH[match[1]]}",
     ),
-    (re.compile(r"(?<![\w)\].])[-−](?=\d)"), "minus "),
-    (re.compile(r"(?<![\w.])(\d+)\^(\d+)(?!\w)"), r"\1 to the power of \2"),
+    ("0 -−", re.compile(r"(?<![\w)\].])[-−](?=\d)"), "minus "),
+    ("0 ^", re.compile(r"(?<![\w.])(\d+)\^(\d+)(?!\w)"), r"\1 to the power of \2"),
     (
+        f"0 {_firsts(UNITS)}",
         re.compile(
             rf"(?<![\w.])(?P<number>{_NUMBER})\s?(?P<unit>{_either(UNITS)})"
             r"(?![\w/²'])(?:\.(?= [a-z(]))?"
@@ -434,53 +509,70 @@ _ENGLISH: tuple[_Rule, ...] = (
         _unit,
     ),
     (
+        "IVX y",
         re.compile(r"\b(?P<numeral>[IVX]{1,5})(?:th|st)? (?P<century>[Cc]entury)\b"),
         _century,
     ),
     (
+        "IVX",
         re.compile(rf"\b(?P<name>(?:{_KINGS})(?: [A-Z][a-z]+)?) (?P<numeral>[IVX]{{1,6}})\b"),
         _regnal,
     ),
-    (re.compile(rf"\b(?P<name>{_PARTS}) (?P<numeral>[IVXL]{{1,6}})\b"), _numbered),
+    ("IVXL", re.compile(rf"\b(?P<name>{_PARTS}) (?P<numeral>[IVXL]{{1,6}})\b"), _numbered),
     (
+        f"0 {_SMALL}",
         re.compile(
             r"(?P<lead>\b(?:in|In|since|Since|until|before|after|year|[A-Z][a-z]+ \d+"
             rf"(?:th|st|nd|rd),|{'|'.join(MONTHS)}) )(?P<year>1[1-9]\d\d|20\d\d)\b(?![,.]\d)"
         ),
         lambda match: match["lead"] + _year(int(match["year"])),
     ),
-    (re.compile(r"(?<![\w.-])(\d+)\s?[-–]\s?(\d+)(?![\w.-])"), r"\1 to \2"),
+    ("0 -–", re.compile(r"(?<![\w.-])(\d+)\s?[-–]\s?(\d+)(?![\w.-])"), r"\1 to \2"),
     (
+        "0 .",
         re.compile(r"\b([Pp]p?|[Cc]h|[Ff]ig|[Vv]ol|Nos?|[Ee]xt)\. ?(?=\d)"),
         lambda match: f"{_known(PLACES, match[1])} ",
     ),
-    (re.compile(r"(?<!\w)#(?=\d)"), "number "),
-    (re.compile(r"(?<=\d)x\b"), " times"),
-    (re.compile(r"(?<=\d)k\b"), " thousand"),
-    (re.compile(r"(?<!\w)[~≈] ?(?=\d)"), "about "),
-    (re.compile(r"\s{0,9}(?:->|=>|→|⇒)\s{0,9}"), ", then "),
-    (re.compile(r"\b(Mr|Mrs|Dr|Prof)\. (?=\w)"), r"\1 "),
-    (re.compile(r"\bMs\.? (?=[A-Z])"), "Miz "),
+    ("0 #", re.compile(r"(?<!\w)#(?=\d)"), "number "),
+    ("0 x", re.compile(r"(?<=\d)x\b"), " times"),
+    ("0 k", re.compile(r"(?<=\d)k\b"), " thousand"),
+    ("0 ~≈", re.compile(r"(?<!\w)[~≈] ?(?=\d)"), "about "),
+    (">→⇒", re.compile(r"\s{0,9}(?:->|=>|→|⇒)\s{0,9}"), ", then "),
+    (". r", re.compile(r"\b(Mr|Mrs|Dr|Prof)\. (?=\w)"), r"\1 "),
+    ("M s", re.compile(r"\bMs\.? (?=[A-Z])"), "Miz "),
     # espeak takes a lone A for the article, quoted or not, and capitals after a digit for a word.
-    (re.compile(rf"\b({LETTERED}) A\b(?=\s+[a-z])"), r"\1 eh"),
-    (re.compile(r"\bA(?= (?:or|and|to|vs\.?) [B-Z]\b)|\bA(?=/[B-Z]\b)"), "eh"),
-    (re.compile(r"\bA\+(?!\+)"), "A-plus"),
-    (re.compile(r"(?<=\d)([A-Z]{2,3})\b(?<!AM)(?<!PM)"), lambda match: " " + " ".join(match[1])),
-    (re.compile(r"(?<=[\d)]) ?([<>≤≥≠]) ?(?=-?[\d(])"), lambda match: f" {COMPARED[match[1]]} "),
+    ("A", re.compile(rf"\b({LETTERED}) A\b(?=\s+[a-z])"), r"\1 eh"),
+    ("A", re.compile(r"\bA(?= (?:or|and|to|vs\.?) [B-Z]\b)|\bA(?=/[B-Z]\b)"), "eh"),
+    ("A +", re.compile(r"\bA\+(?!\+)"), "A-plus"),
     (
+        f"0 {_CAPITALS}",
+        re.compile(r"(?<=\d)([A-Z]{2,3})\b(?<!AM)(?<!PM)"),
+        lambda match: " " + " ".join(match[1]),
+    ),
+    (
+        "<>≤≥≠",
+        re.compile(r"(?<=[\d)]) ?([<>≤≥≠]) ?(?=-?[\d(])"),
+        lambda match: f" {COMPARED[match[1]]} ",
+    ),
+    (
+        "S t",
         re.compile(
             r"(?<=[a-z\d] )St\b(?:\.(?=,|\s[a-z]))?(?!\.? [A-Z][a-z]*['’]s)(?=[\s.,;!?)]|$)"
         ),
         "Street",
     ),
-    (re.compile(r"\bSt\.? (?=[A-Z])"), "Saint "),
-    (re.compile(r"(?<=[a-z\d] )Ave\b(?:\.(?=,|\s[a-z]))?"), "Avenue"),
-    (re.compile(r"(?<=[a-z] )Rd\b(?:\.(?=,|\s[a-z]))?"), "Road"),
-    (re.compile(r"(?<=\s)@(?:\s+|(?=\d))"), "at "),
-    (re.compile(r"\bC#"), "C sharp"),
-    (re.compile(r"(?<![\w'’.-])(u r|ur|r u|u)(?![\w'’.-])"), lambda match: QUICK[match[1]]),
-    (re.compile(rf"(?<![\w/.])(?:{_either(SHORTHAND)})(?![\w/])", re.IGNORECASE), _short),
-    (re.compile(r"(?<=\w) ?& ?(?=\w)"), " and "),
-    (re.compile(r"\band/or\b", re.IGNORECASE), "and or"),
-    (re.compile(r"(?<![\w/.~])([A-Za-z]+)/([A-Za-z]+)(?![\w/.]*[/.]\w)"), r"\1 or \2"),
+    ("S t", re.compile(r"\bSt\.? (?=[A-Z])"), "Saint "),
+    ("A v", re.compile(r"(?<=[a-z\d] )Ave\b(?:\.(?=,|\s[a-z]))?"), "Avenue"),
+    ("R d", re.compile(r"(?<=[a-z] )Rd\b(?:\.(?=,|\s[a-z]))?"), "Road"),
+    ("@", re.compile(r"(?<=\s)@(?:\s+|(?=\d))"), "at "),
+    ("C #", re.compile(r"\bC#"), "C sharp"),
+    ("u", re.compile(r"(?<![\w'’.-])(u r|ur|r u|u)(?![\w'’.-])"), lambda match: QUICK[match[1]]),
+    (
+        f"{_CAPITALS}{_SMALL}ıİ",
+        re.compile(rf"(?<![\w/.])(?:{_either(SHORTHAND)})(?![\w/])", re.IGNORECASE),
+        _short,
+    ),
+    ("&", re.compile(r"(?<=\w) ?& ?(?=\w)"), " and "),
+    ("/", re.compile(r"\band/or\b", re.IGNORECASE), "and or"),
+    ("/", re.compile(r"(?<![\w/.~])([A-Za-z]+)/([A-Za-z]+)(?![\w/.]*[/.]\w)"), r"\1 or \2"),
 )

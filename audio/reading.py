@@ -46,8 +46,11 @@ def read(text: str, lang: str) -> str:
         text = _in_plain_letters(text)
     text = _calm(text)
     if lang.startswith("en"):
-        for pattern, say in rules(lang):
-            text = pattern.sub(say, text)
+        chars = frozenset(text)
+        for rule in rules(lang):
+            if rule.may_find(chars):
+                text, times = rule.pattern.subn(rule.say, text)
+                chars = frozenset(text) if times else chars
     return text
 
 
@@ -102,6 +105,7 @@ def _calm(text: str) -> str:
     def one(match: _Match) -> str:
         return "…" if match[0].startswith("..") else match[1]
 
-    text = _MIXED.sub(lambda match: "?" if "?" in match[0] else "!", text)
+    if "!" in text or "?" in text:
+        text = _MIXED.sub(lambda match: "?" if "?" in match[0] else "!", text)
     text = _REPEATED.sub(one, text)
     return _STRETCHED.sub(r"\1\1\1", text)

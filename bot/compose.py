@@ -67,7 +67,9 @@ _MARKDOWN_LINK = re.compile(r"!?\[([^\[\]\n]+)\]\((?:https?://)[^)\s\[]+\)")
 _EMAIL = re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}\b")
 _HEADING = re.compile(r"^#{1,6}[ \t]+", re.MULTILINE)
 _BULLET = re.compile(r"^[ \t]*(?:[-*•+▪◦]|\[[ xX]\])[ \t]+(?:\[[ xX]\][ \t]+)?", re.MULTILINE)
-_EMPHASIS = re.compile(r"(?<!\w)(```|\*\*|__|\*|_|~~|`)(?=\S)([^\n]*?\S)\1(?!\w)")
+_EMPHASIZED = ("```", "**", "__", "*", "_", "~~", "`")
+_EMPHASIS_BEGINS = re.compile(r"(?<!\w)[*_~`](?=\S)")
+_EMPHASIS_ENDS = {mark: re.compile(rf"(?<=\S)(?={re.escape(mark)}(?!\w))") for mark in _EMPHASIZED}
 _EMOTICON = re.compile(
     r"(?<![\w:;<])(?:[:;][-o*']?[)(\]\[dDpP/\\|3oO]|=[)(]|<3|¯\\_?\(ツ\)_?/¯|[xX]D)(?![\w/])"
 )
@@ -153,13 +155,45 @@ def _in_a_row(names: list[str]) -> str:
 
 def _without_marks(text: str) -> str:
     """Take out of a piece of text what is for the eye, and put the rest into words."""
-    text = _EMAIL.sub(lambda match: _spoken_address(match[0]), text)
+    if "@" in text:
+        text = _EMAIL.sub(lambda match: _spoken_address(match[0]), text)
     text = _LOVED.sub("love", text)
     for pattern in (_EMOTICON, _HEADING, _QUOTED_LINE, _BULLET, _RULE):
         text = pattern.sub("", text)
-    text = _EMPHASIS.sub(r"\2", text)
+    text = without_emphasis(text)
     text = _HASHTAG.sub(lambda match: f"hashtag {_words_of(match[1])}", text)
     return _INNER_UNDERSCORE.sub(" ", text)
+
+
+def without_emphasis(text: str) -> str:
+    """Take out the marks around words that are emphasized.
+
+    One pattern would do, but would look for the end of what has none again and again.
+    """
+    return "\n".join(map(_line_without_emphasis, text.split("\n")))
+
+
+def _line_without_emphasis(line: str) -> str:
+    last_end = {
+        mark: ends[-1].start()
+        for mark, pattern in _EMPHASIS_ENDS.items()
+        if mark in line and (ends := list(pattern.finditer(line)))
+    }
+    parts: list[str] = []
+    done = place = 0
+    while last_end and (begins := _EMPHASIS_BEGINS.search(line, place)):
+        start = begins.start()
+        place = start + 1
+        for mark in _EMPHASIZED:
+            inner = start + len(mark)
+            may_end = last_end.get(mark, 0) > inner
+            if may_end and line.startswith(mark, start) and not line[inner].isspace():
+                last = _EMPHASIS_ENDS[mark].search(line, inner + 1)
+                end = last.start() if last else inner
+                parts += [line[done:start], line[inner:end]]
+                done = place = end + len(mark)
+                break
+    return "".join([*parts, line[done:]])
 
 
 # The library's own `replace_emoji` is quadratic. By first character, how long emoji are; longest

@@ -1,7 +1,9 @@
 """Texts that nobody means well: none stops anything, none is lost, none takes long."""
 
 import asyncio
+import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -12,10 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audio.english import Rule, rules
 from audio.pace import Pace
 from audio.pipeline import SpeechPipeline
 from audio.planner import Planner
-from audio.reading import pronounce
+from audio.reading import _in_plain_letters, pronounce
 from audio.scripts import read_in, without_unread
 from audio.text import LONGEST_SENTENCE_CHARS, pieces, sentences, speakable
 from audio.types import Outcome
@@ -23,7 +26,7 @@ from audio.voice import pronounced
 from audio.voices import LANGUAGES
 from audio.wavfile import WavSpeaker
 from bench.shapes import SHAPES
-from bot.compose import compose_text, nothing_to_say
+from bot.compose import compose_text, nothing_to_say, without_emphasis
 from bot.composing import ComposeError, composing
 from bot.sandbox import Sandbox
 from tests.conftest import ALICE, StartBot, reaction_to, reply_with
@@ -32,6 +35,8 @@ from tests.tones import ToneVoice
 
 # Of the processor's time; quadratic work takes many times as long.
 _BOUND_S = 5.0
+
+SPOKEN = Path(__file__).parent / "data" / "spoken.json"
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -72,6 +77,40 @@ def test_any_bits_are_composed_and_planned(bits: list[str], lang: str) -> None:
         planner = Planner(composed.text, lang, 1.0)
         while not planner.done:
             planner.next(Pace(), 1.0)
+
+
+@settings(max_examples=300)
+@given(st.lists(BITS, max_size=60))
+def test_reading_passes_over_a_rule_only_where_it_finds_nothing(bits: list[str]) -> None:
+    """Where a pattern finds something, the text has what its rule says that it needs."""
+    read_by_all(_in_plain_letters("".join(bits)))
+
+
+def test_reading_passes_over_no_rule_of_the_table() -> None:
+    """The same for everything of the table of what people write, which every rule is made for."""
+    found = [read_by_all(case["sent"]) for case in json.loads(SPOKEN.read_text())]
+
+    assert len(set().union(*found)) > 0.8 * len(rules("en-us"))
+
+
+def read_by_all(text: str) -> set[Rule]:
+    """Apply every rule, and return those that found something."""
+    found = set()
+    for rule in rules("en-us"):
+        chars = frozenset(text)
+        text, times = rule.pattern.subn(rule.say, text)
+        if times:
+            assert rule.may_find(chars), rule.pattern.pattern
+            found.add(rule)
+    return found
+
+
+@given(st.text("*_~`ab \n.", max_size=40))
+def test_emphasis_is_found_as_one_pattern_finds_it(text: str) -> None:
+    """Marks of emphasis are taken out as the pattern that defines them would, in less time."""
+    pattern = r"(?<!\w)(```|\*\*|__|\*|_|~~|`)(?=\S)([^\n]*?\S)\1(?!\w)"
+
+    assert without_emphasis(text) == re.sub(pattern, r"\2", text)
 
 
 def test_reading_knows_letters_that_ignoring_case_matches() -> None:
