@@ -11,7 +11,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Self
 
@@ -43,6 +43,8 @@ _MARGIN_S = 0.18
 _READY_S = 0.05
 # How far ahead a plan is thought through: some minutes of speech, and a few milliseconds' work.
 _LOOK_AHEAD_CHUNKS = 30
+# The same in words, which counts only where they are tiny.
+_LOOK_AHEAD_WORDS = 300
 # The same for each way in which a text might begin: what decides is over soon.
 _FIRST_LOOK_AHEAD_CHUNKS = 5
 # On a machine that is slower than speech, chunks while one waits for the first word.
@@ -58,6 +60,8 @@ class Cut(IntEnum):
     CLAUSE = 2
     SENTENCE = 3
 
+
+_PAUSE_S = {Cut.SENTENCE: SENTENCE_PAUSE_S, Cut.CLAUSE: CLAUSE_PAUSE_S}
 
 # How much later the first word may come for a better end of the first chunk.
 _WORTH_WAITING_S = {Cut.POOR: -0.15, Cut.PHRASE: 0.0, Cut.CLAUSE: 0.25, Cut.SENTENCE: 0.3}
@@ -129,6 +133,8 @@ class _Sentence:
     words: list[_Word]
     letters_from: list[float]
     """How much there is from a word on, to the end; one more than there are words."""
+    shortest: dict[int, float] = field(default_factory=dict)
+    """How much the shortest chunk from a word on has, as far as was asked for."""
 
 
 class Planner:
@@ -145,6 +151,7 @@ class Planner:
         self._lang = lang
         self._sentences = sentences(text, lang)
         self._next = 0  # the word that the next chunk begins with
+        self._passed = 0  # how many words were handed out
         lengths = (letters(sentence) + 1 for sentence in reversed(self._sentences))
         self._letters_after = [*itertools.accumulate(lengths, initial=0.0)][-2::-1]
         # What has been cut into words: shared with copies, and never more than a few sentences.
@@ -174,19 +181,28 @@ class Planner:
         return self._take(_Rates.of(pace), buffered_s, hurry=hurry)
 
     def _take(self, pace: _Rates, buffered_s: float, *, hurry: bool) -> Chunk:
-        words = self._words.words
-        first = self._next
-        inside = first > 0 and words[first - 1].cut < Cut.CLAUSE
-        if hurry and first == 0 and buffered_s == 0.0:
-            best = self._soonest_end(words, pace)
-        else:
-            best = self._best_end(words, first, pace, buffered_s, hurry)
-        chunk = self._chunk(words, first, best, inside)
+        first, best = self._next, self._end(pace, buffered_s, hurry=hurry)
+        chunk = self._chunk(self._words.words, first, best)
         self._move_to(best)
         return chunk
 
+    def _pass(self, pace: _Rates, buffered_s: float, *, hurry: bool) -> tuple[float, float]:
+        """Go past the next chunk, and return its letters and its pause."""
+        words, first = self._words.words, self._next
+        best = self._end(pace, buffered_s, hurry=hurry)
+        self._move_to(best)
+        return _length(words, first, best)
+
+    def _end(self, pace: _Rates, buffered_s: float, *, hurry: bool) -> int:
+        """Return where the next chunk ends: the number of the word after it."""
+        words, first = self._words.words, self._next
+        if hurry and first == 0 and buffered_s == 0.0:
+            return self._soonest_end(words, pace)
+        return self._best_end(words, first, pace, buffered_s, hurry)
+
     def _move_to(self, end: int) -> None:
         """Go on with word number *end* of the present sentence."""
+        self._passed += end - self._next
         self._next = end
         if end == len(self._words.words):
             self._sentence, self._next = self._sentence + 1, 0
@@ -218,7 +234,8 @@ class Planner:
         for hurry in (True, False):
             self._sentence, self._next = here
             chunk = self._take(rates, stored_s, hurry=hurry)
-            wait_s = self._wait_s(rates, stored_s, chunk, hurry=hurry)
+            length = chunk.letters, chunk.pause_s
+            wait_s = self._wait_s(rates, stored_s, length, hurry=hurry)
             plans.append((wait_s, chunk, (self._sentence, self._next)))
         wait_s, chunk, (self._sentence, self._next) = min(plans, key=lambda plan: plan[0])
         return chunk, wait_s
@@ -227,12 +244,19 @@ class Planner:
         self,
         pace: _Rates,
         stored_s: float,
-        chunk: Chunk,
+        length: tuple[float, float],
         *,
         hurry: bool,
         chunks: int = _LOOK_AHEAD_CHUNKS,
     ) -> float:
-        """Play through what follows *chunk*, which is about to be synthesized.
+        """Play through what follows a chunk, which is about to be synthesized.
+
+        Args:
+            pace: what is known of the machine.
+            stored_s: how much sound is ready.
+            length: the chunk's letters, and its pause.
+            hurry: as for the chunks that follow.
+            chunks: how many are looked at.
 
         Returns:
             How long to hold back what is stored, so that each of so many chunks is there in time.
@@ -240,14 +264,15 @@ class Planner:
         ahead = copy.copy(self)
         spent_s = wait_s = 0.0
         for _ in range(chunks):
-            spoken_s = pace.audio_s(chunk.letters, self._speed)
+            letters_, pause_s = length
+            spoken_s = pace.audio_s(letters_, self._speed)
             spent_s += pace.cost_s(spoken_s)
             ready_s = spent_s * (1 + pace.spread) + (_READY_S if stored_s else 0.0)
             wait_s = max(wait_s, ready_s - stored_s)
-            stored_s += spoken_s + chunk.pause_s
-            if ahead.done:
+            stored_s += spoken_s + pause_s
+            if ahead.done or ahead._passed - self._passed > _LOOK_AHEAD_WORDS:  # noqa: SLF001
                 break
-            chunk = ahead._take(pace, wait_s + stored_s - spent_s, hurry=hurry)  # noqa: SLF001
+            length = ahead._pass(pace, wait_s + stored_s - spent_s, hurry=hurry)  # noqa: SLF001
         return wait_s
 
     def _soonest_end(self, words: list[_Word], pace: _Rates) -> int:
@@ -267,9 +292,9 @@ class Planner:
                 continue
             ahead = copy.copy(self)
             ahead._move_to(end)  # noqa: SLF001  # a copy of this one
-            chunk = self._chunk(words, 0, end, inside=False)
+            length = _length(words, 0, end)
             after = _FIRST_LOOK_AHEAD_CHUNKS
-            wait_s = ahead._wait_s(pace, 0.0, chunk, hurry=True, chunks=after)  # noqa: SLF001
+            wait_s = ahead._wait_s(pace, 0.0, length, hurry=True, chunks=after)  # noqa: SLF001
             score = wait_s - _WORTH_WAITING_S[cut]
             if score < best_score:
                 best, best_score = end, score
@@ -307,25 +332,26 @@ class Planner:
             score = short_s * 4 + wait_s - _WORTH_S[word.cut]
             if score < starting_score:
                 starting, starting_score = end, score
+            too_long = cost_s + _MARGIN_S > buffered_s
+            if too_long and (fitting or wait_s - _WORTH_S[Cut.SENTENCE] >= starting_score):
+                break  # no longer one can be better
         return fitting or starting or len(words)
 
     def _next_cost_s(self, words: list[_Word], end: int, pace: _Rates) -> float:
         """Return how long the shortest chunk from word number *end* on would take."""
         if end == len(words):
             return 0.0  # the next sentence has its own first chunk
-        last, length = end, words[end].letters
-        while last < len(words) - 1 and words[last].cut < Cut.PHRASE and length < _MAX_WORD_LETTERS:
-            if words[last].cut == Cut.POOR and length > _POOR_AFTER_LETTERS:
-                break
-            last += 1
-            length += words[last].letters
-        return pace.cost_s(pace.audio_s(length, self._speed))
+        shortest = self._words.shortest
+        if end not in shortest:
+            shortest[end] = _shortest(words, end)
+        return pace.cost_s(pace.audio_s(shortest[end], self._speed))
 
-    def _chunk(self, words: list[_Word], first: int, end: int, inside: bool) -> Chunk:
+    def _chunk(self, words: list[_Word], first: int, end: int) -> Chunk:
         cut = words[end - 1].cut
+        inside = first > 0 and words[first - 1].cut < Cut.CLAUSE
         context = _join(_context_before(words, first)) if inside else ""
         ahead = _join(_context(itertools.islice(words, end, None))) if cut < Cut.CLAUSE else ""
-        pause_s = {Cut.SENTENCE: SENTENCE_PAUSE_S, Cut.CLAUSE: CLAUSE_PAUSE_S}.get(cut, 0.0)
+        length, pause_s = _length(words, first, end)
         glued = words[end - 1].glued or (first > 0 and words[first - 1].glued)
         return Chunk(
             text=_join(words[first:end]),
@@ -334,9 +360,26 @@ class Planner:
             sentence=self._sentence,
             ends_sentence=end == len(words),
             pause_s=pause_s,
-            letters=sum(word.letters for word in words[first:end]),
+            letters=length,
             sentence_letters=self._words.letters_from[0],
         )
+
+
+def _length(words: list[_Word], first: int, end: int) -> tuple[float, float]:
+    """Return the letters of the chunk between two words, and the pause after it."""
+    pause_s = _PAUSE_S.get(words[end - 1].cut, 0.0)
+    return sum(word.letters for word in words[first:end]), pause_s
+
+
+def _shortest(words: list[_Word], first: int) -> float:
+    """Return the letters of the shortest chunk from a word on."""
+    last, length = first, words[first].letters
+    while last < len(words) - 1 and words[last].cut < Cut.PHRASE and length < _MAX_WORD_LETTERS:
+        if words[last].cut == Cut.POOR and length > _POOR_AFTER_LETTERS:
+            break
+        last += 1
+        length += words[last].letters
+    return length
 
 
 def _cut_up(sentence: str, lang: str) -> _Sentence:
@@ -396,6 +439,9 @@ def _context_before(words: list[_Word], first: int) -> list[_Word]:
 
 def _slices(word: str) -> Iterator[str]:
     """Cut a word that is too long to be one, or is several."""
+    if word.isascii() and letters(word) <= _MAX_WORD_LETTERS:
+        yield word
+        return
     for phrase in _PHRASE_START.split(word):
         start, length = 0, 0.0
         for index, char in enumerate(phrase):
