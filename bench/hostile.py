@@ -30,7 +30,8 @@ from tests.tones import ToneVoice
 
 LENGTHS_CHARS = (4_096, 30_000, 100_000)
 LANG = "en-us"
-_PLAYED_S = 0.5
+_TURN_S = 0.001
+_PLAYED_S = 0.2
 _WATCHED_S = 15.0
 _SHOWN = 40
 
@@ -52,7 +53,7 @@ class Cost:
         return self.composing_s + self.planning_s
 
 
-def composed(text: str) -> tuple[str, float, float]:
+def work_on(text: str) -> tuple[str, float, float]:
     """Return what is said of a text, and how long composing and planning it take."""
     begun_s = time.thread_time()
     said = compose_text(text, LANG, name_emoji=True).text
@@ -62,16 +63,15 @@ def composed(text: str) -> tuple[str, float, float]:
     return said, composed_s - begun_s, time.thread_time() - composed_s
 
 
-async def loop_pause_s(text: str) -> float:
-    """Return how long an event loop is away at most while it has a text composed."""
-    work = asyncio.create_task(composing(len(text), compose_text, text, LANG, name_emoji=True))
+async def watched(text: str) -> tuple[tuple[str, float, float], float]:
+    """Return the same, and how long an event loop is away at most while it waits for it."""
+    work = asyncio.create_task(composing(len(text), work_on, text))
     longest_s, last_s = 0.0, time.monotonic()
     while not work.done():
-        await asyncio.sleep(0)
+        await asyncio.sleep(_TURN_S)
         now_s = time.monotonic()
-        longest_s, last_s = max(longest_s, now_s - last_s), now_s
-    await work
-    return longest_s
+        longest_s, last_s = max(longest_s, now_s - last_s - _TURN_S), now_s
+    return await work, longest_s
 
 
 class Room:
@@ -122,11 +122,11 @@ def main() -> None:
     costs = []
     with tempfile.TemporaryDirectory(prefix="crier") as folder:
         room = Room(Path(folder))
+        asyncio.run(watched(SHAPES["words"](LENGTHS_CHARS[0])))  # what is loaded at first use
         for name, shape in track(SHAPES.items(), "Measuring", console=console):
             for chars in options.chars:
                 text = shape(chars)
-                said, composing_s, planning_s = composed(text)
-                loop_s = asyncio.run(loop_pause_s(text))
+                (said, composing_s, planning_s), loop_s = asyncio.run(watched(text))
                 audio_s = room.pause_s(said)
                 costs.append(
                     Cost(name, chars, composing_s, planning_s, 1000 * loop_s, 1000 * audio_s)

@@ -237,6 +237,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
             "quiet": delivery.keep_quiet(),
             "strip": strip.run(),
             "prune": inbox.keep_pruned(),
+            "languages": preferences.get_ready(),
         }.items():
             task = asyncio.create_task(work, name=name)
             stack.push_async_callback(_cancel, task)

@@ -726,6 +726,13 @@ class Inbox:
         )
         return {row[0]: row[1] for row in rows}
 
+    async def is_preferred(self, name: str) -> bool:
+        """Whether anybody has made that choice."""
+        rows = await self._database.execute_fetchall(
+            "SELECT 1 FROM preference WHERE name = ? LIMIT 1", (name,)
+        )
+        return bool(list(rows))
+
     async def prefer(self, user_id: int, name: str, value: str) -> None:
         """Remember a person's choice; an empty one is forgotten."""
         if value:

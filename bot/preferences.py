@@ -53,6 +53,14 @@ class Preferences:
         self._inbox = inbox
         self._settings = settings
 
+    async def get_ready(self) -> None:
+        """Load what tells languages apart where somebody needs it, before a message waits for it.
+
+        It takes a fraction of a second, and the interpreter's lock for some of it.
+        """
+        if await self._inbox.is_preferred(FOLLOW):
+            await off_the_loop(_detector)
+
     async def manner(self, user_id: int, text: str) -> Manner:
         """Return how a text of a person's is said."""
         chosen = await self._inbox.preferences(user_id)
@@ -64,7 +72,6 @@ class Preferences:
         own = voice == self._settings.kokoro_voice
         lang = (self._settings.lang if own else "") or language_of(voice)
         if chosen.get(FOLLOW):
-            # Its first use loads the model, which takes a second.
             spoken = await off_the_loop(detect, text)
             if spoken and spoken.partition("-")[0] != lang.partition("-")[0]:
                 voice = next(v for v in VOICES if language_of(v) == spoken)
@@ -75,6 +82,8 @@ class Preferences:
     async def choose(self, user_id: int, name: str, value: str) -> None:
         """Remember a choice; an empty one goes back to the settings."""
         await self._inbox.prefer(user_id, name, value)
+        if name == FOLLOW and value:
+            await self.get_ready()
 
     async def chosen(self, user_id: int) -> dict[str, str]:
         """Return what a person chose."""
