@@ -65,7 +65,7 @@ def _belongs_to_the_one_before(char: str) -> bool:
 def clean(text: str) -> str:
     """Return *text* without what can't be heard: pictures, control and invisible characters."""
     if text.isascii():  # which normalizing leaves as it is
-        return "".join(map(_heard, text))
+        return text.translate(_ASCII)
     # By pieces, since many marks on one letter are put in order in quadratic time.
     normal = (unicodedata.normalize("NFC", piece) for piece in pieces(text))
     return "".join("".join(map(_heard, piece)) for piece in normal)
@@ -81,6 +81,9 @@ def _heard(char: str) -> str:
     if char in _KEPT or unicodedata.category(char) not in _SILENT_CATEGORIES:
         return char
     return " " if unicodedata.category(char) == "So" else ""
+
+
+_ASCII = {code: _heard(chr(code)) or None for code in range(128)}
 
 
 def speakable(text: str) -> bool:

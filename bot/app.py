@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import faulthandler
 import fcntl
+import gc
 import json
 import logging
 import math
@@ -292,6 +293,10 @@ async def run(
         http=True,
         trace_crashes=True,
     ) as bot:
+        # What was made so far stays: to go over it for garbage would keep all threads waiting for
+        # some 40 ms again and again.
+        gc.collect()
+        gc.freeze()
         stopped = asyncio.create_task(stop.wait())
         watching = asyncio.create_task(bot.watch.run())
         await asyncio.wait({stopped, watching, bot.polling}, return_when=asyncio.FIRST_COMPLETED)

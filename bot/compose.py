@@ -6,7 +6,7 @@ trace, code between bare fences) is told by its shape.
 
 import itertools
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
@@ -175,9 +175,9 @@ def without_emphasis(text: str) -> str:
 
 def _line_without_emphasis(line: str) -> str:
     last_end = {
-        mark: ends[-1].start()
+        mark: ends[0].start()
         for mark, pattern in _EMPHASIS_ENDS.items()
-        if mark in line and (ends := list(pattern.finditer(line)))
+        if mark in line and (ends := deque(pattern.finditer(line), maxlen=1))
     }
     parts: list[str] = []
     done = place = 0
