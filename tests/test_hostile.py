@@ -3,13 +3,15 @@
 import asyncio
 import json
 import logging
+import queue
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,23 +20,29 @@ from audio.english import Rule, rules
 from audio.pace import Pace
 from audio.pipeline import SpeechPipeline
 from audio.planner import Planner
-from audio.reading import _in_plain_letters, pronounce
+from audio.reading import _in_plain_letters, pronounce, read
 from audio.scripts import read_in, without_unread
 from audio.text import LONGEST_SENTENCE_CHARS, pieces, sentences, speakable
-from audio.types import Outcome
+from audio.types import AudioError, Ended, Outcome, Samples
 from audio.voice import pronounced
 from audio.voices import LANGUAGES
 from audio.wavfile import WavSpeaker
 from bench.shapes import SHAPES
 from bot.compose import compose_text, nothing_to_say, without_emphasis
 from bot.composing import ComposeError, composing
+from bot.http.wire import MAX_INPUT_CHARS
 from bot.sandbox import Sandbox
+from bot.settings import Settings
 from tests.conftest import ALICE, StartBot, reaction_to, reply_with
+from tests.http_face import Face, serve
+from tests.test_attachments import send_file
 from tests.test_pipeline import Facts, order
 from tests.tones import ToneVoice
 
 # Of the processor's time; quadratic work takes many times as long.
 _BOUND_S = 5.0
+# Of a busy machine, for an answer; it took as long as the composing, tens of seconds.
+_PATIENCE_S = 5.0
 
 SPOKEN = Path(__file__).parent / "data" / "spoken.json"
 
@@ -374,3 +382,124 @@ def test_pipeline_begins_nothing_while_paused(
 
     assert facts.end_of(1).outcome is Outcome.HEARD
     assert set(begun) == {1}
+
+
+def test_pipeline_arranges_what_is_being_planned(
+    pipeline: SpeechPipeline, slow: Slow, facts: Facts
+) -> None:
+    """Where the order changes while a plan is under way, each is heard once, in the new one."""
+    for number in (1, 2, 3):
+        pipeline.say(order(number, f"Number {number}."))
+    pipeline.arrange((3, 2, 1))
+    pipeline.devices().result(10)  # the orders before it were carried out
+    slow.may.set()
+    ends = [facts.until(lambda fact: isinstance(fact, Ended)) for _ in range(3)]
+
+    assert [(end.id, end.outcome) for end in ends if isinstance(end, Ended)] == [
+        (3, Outcome.HEARD),
+        (2, Outcome.HEARD),
+        (1, Outcome.HEARD),
+    ]
+
+
+def test_pipeline_renders_while_a_plan_is_under_way(
+    pipeline: SpeechPipeline, slow: Slow, facts: Facts
+) -> None:
+    """What is made for somebody else is planned as well: it ends, or fails with a reason."""
+    good: queue.SimpleQueue[Samples | AudioError | None] = queue.SimpleQueue()
+    bad: queue.SimpleQueue[Samples | AudioError | None] = queue.SimpleQueue()
+    pipeline.say(order(1, "Number 1."))
+    pipeline.render(order(0, "..."), bad.put)
+    pipeline.render(order(0, "Number 2."), good.put)
+    slow.may.set()
+
+    assert facts.end_of(1).outcome is Outcome.HEARD
+    assert isinstance(bad.get(timeout=30), AudioError)
+    assert isinstance(good.get(timeout=30), np.ndarray)
+
+
+def test_pipeline_closes_while_a_plan_is_under_way(
+    slow: Slow, facts: Facts, tmp_path: Path
+) -> None:
+    """Closing waits for no plan; what was to be planned has no end, so that it is said later."""
+    pipeline = SpeechPipeline(slow, WavSpeaker(tmp_path), facts)
+    pipeline.start()
+    pipeline.say(order(1, "Number 1."))
+    pipeline.devices().result(10)
+    closed = pipeline.close()
+
+    closed.result(10)
+    slow.may.set()
+    assert not [fact for fact in facts.all if isinstance(fact, Ended)]
+
+
+# ---- while a text is composed ----
+
+
+@pytest.fixture
+async def face(settings: Settings, tmp_path: Path) -> AsyncIterator[Face]:
+    """Return a running bot, which speaks tones into files, as programs see it."""
+    quiet = {"api_port": 0, "audio_device": f"file:{tmp_path / 'spoken'}"}
+    async with serve(settings.replaced(**quiet), ToneVoice()) as face:
+        yield face
+
+
+HARD = ("months", "emphasis", "one number", "dashes, then a letter", "joined emoji")
+
+
+async def test_bot_answers_while_a_hostile_program_speaks(face: Face, sandbox: Sandbox) -> None:
+    """While long hostile texts of a program are composed and planned, health and /stop answer."""
+    bodies = [{"input": SHAPES[name](MAX_INPUT_CHARS)} for name in HARD]
+    speaking = [
+        asyncio.create_task(face.client.post("/v1/audio/speak", json=body)) for body in bodies
+    ]
+    await asyncio.sleep(0)
+    for _ in range(5):
+        health = await face.client.get("/healthz", timeout=_PATIENCE_S)
+        assert health.status_code == 200
+    sandbox.send(ALICE, "/stop")
+    await sandbox.wait_for(reply_with("Silent."), _PATIENCE_S)
+    answers = await asyncio.gather(*speaking)
+
+    assert {answer.status_code for answer in answers} <= {200, 202, 422}
+
+
+async def test_bot_answers_while_a_hostile_paste_and_file_come(
+    face: Face, sandbox: Sandbox
+) -> None:
+    """The same for what Telegram cut into 20 messages, and for a file of 100,000 characters."""
+    text = SHAPES["months"](20 * 4096)
+    parts = [sandbox.send(ALICE, text[start : start + 4096]) for start in range(0, len(text), 4096)]
+    send_file(sandbox, "long.txt", SHAPES["emphasis"](100_000).encode())
+    for _ in range(5):
+        health = await face.client.get("/healthz", timeout=_PATIENCE_S)
+        assert health.status_code == 200
+    sandbox.send(ALICE, "/stop")
+    await sandbox.wait_for(reply_with("Silent."), _PATIENCE_S)
+
+    for part in parts:
+        await sandbox.wait_for(reaction_to(part))
+
+
+async def test_a_mistake_in_reading_is_one_text_s_own(
+    face: Face, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a reading rule fails, that text is 💔 with a reply, or 422; what follows is heard."""
+
+    def read_or_fail(text: str, lang: str) -> str:
+        if "canary" in text:
+            raise KeyError(text)
+        return read(text, lang)
+
+    monkeypatch.setattr("bot.compose.read", read_or_fail)
+    bad = sandbox.send(ALICE, "A canary sings.")
+    await sandbox.wait_for(reaction_to(bad, "💔"))
+    await sandbox.wait_for(reply_with("Send it in other words", to=bad))
+    for chars in (1, 20_000):
+        body = {"input": "A canary. " + "Word. " * (chars // 6)}
+        answer = await face.client.post("/v1/audio/speak", json=body)
+        assert answer.status_code == 422
+        assert "Send it in other words" in answer.json()["error"]["message"]
+        assert answer.json()["error"]["type"] == "invalid_request_error"
+    good = sandbox.send(ALICE, "Number 7.")
+    await sandbox.wait_for(reaction_to(good, "👍"))
