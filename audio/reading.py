@@ -14,6 +14,7 @@ _Match = re.Match[str]
 
 _REPEATED = re.compile(r"([!?.,;:…‼⁉])\1{1,}")
 _MIXED = re.compile(r"[!?]{2,}")
+_OTHER_DIGIT = re.compile(r"[^\D0-9]")
 _STRETCHED = re.compile(r"([^\W\d_])\1{3,}")
 
 
@@ -56,7 +57,7 @@ def read(text: str, lang: str) -> str:
 
 def _in_plain_letters(text: str) -> str:
     text = text.translate(_PLAIN)
-    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
+    return _OTHER_DIGIT.sub(lambda match: str(unicodedata.decimal(match[0])), text)
 
 
 def pronounce(text: str, words: dict[str, str]) -> str:

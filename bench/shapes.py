@@ -112,6 +112,11 @@ SHAPES: dict[str, Callable[[int], str]] = {
     "mathematical letters": _repeat("𝐁"),
     "digits of Arabic": _repeat("٣"),
     "long s": _repeat("ſat-sun "),
+    # The worst of what a search among short fragments found.
+    "letters and a phone": _repeat('yи"555-1234PM°'),
+    "joined hashtags": _repeat(".\u200d#a1", "`"),
+    "a phone and fractions": _repeat("555-1234\ufe0f1/2w/o…"),
+    "all that rules look for": _repeat("$1,0:2/3-4.5 A&B @ #6 ~7% May 8am u St. w/o 9' x 1^2 "),
     "nulls": _repeat("\0"),
     "lone surrogates": _repeat("\ud800"),
 }
