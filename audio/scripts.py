@@ -100,21 +100,29 @@ def without_unread(text: str, lang: str) -> tuple[str, Counter[str]]:
 
 
 def _runs(text: str) -> list[tuple[str, str]]:
-    """Cut a text where the script changes; what has none is a run of its own, its script ``""``."""
+    """Cut a text where the script changes; what has none is a run of its own, its script ``""``.
+
+    So is what is in ASCII, which every reader reads.
+    """
     runs: list[tuple[str, str]] = []
-    start, current = 0, script_of(text[:1])
-    for place, char in enumerate(text):
-        script = script_of(char)
+    start, current = 0, _step_script(text[:1])
+    for match in _STEP.finditer(text):
+        script = _step_script(match[0])
         if script == _MARK:
             script = current  # it belongs to the letter before
         if script != current:
-            runs.append((current, text[start:place]))
-            start, current = place, script
+            runs.append((current, text[start : match.start()]))
+            start, current = match.start(), script
     runs.append((current, text[start:]))
     return runs
 
 
 _MARK = "mark"
+_STEP = re.compile(r"[\x00-\x7f]+|[^\x00-\x7f]")
+
+
+def _step_script(step: str) -> str:
+    return "" if step.isascii() else script_of(step)
 
 
 @functools.lru_cache(maxsize=4096)

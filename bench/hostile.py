@@ -7,6 +7,7 @@ that plans it and begins to play it (with a voice of tones, into files), beyond 
 
 import argparse
 import asyncio
+import gc
 import json
 import queue
 import tempfile
@@ -123,6 +124,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="crier") as folder:
         room = Room(Path(folder))
         asyncio.run(watched(SHAPES["words"](LENGTHS_CHARS[0])))  # what is loaded at first use
+        gc.freeze()  # as the bot does
         for name, shape in track(SHAPES.items(), "Measuring", console=console):
             for chars in options.chars:
                 text = shape(chars)
