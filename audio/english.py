@@ -333,7 +333,8 @@ _ENGLISH: tuple[_Rule, ...] = (
     (
         "0 s",
         re.compile(
-            r"(?=['’2-9])(?:(?<=\b[Tt]he )|(?<=\b[Hh]er )|(?<=\b[Hh]is )|(?<=\b[Mm]y )|(?<=[Mm]id-))"
+            r"(?=['’2-9])"
+            r"(?:(?<=\b[Tt]he )|(?<=\b[Hh]er )|(?<=\b[Hh]is )|(?<=\b[Mm]y )|(?<=[Mm]id-))"
             r"['’]?([2-9]0)s\b|['’]([2-9]0)s\b"
         ),
         lambda match: _decade(match[1] or match[2]),
