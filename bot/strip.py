@@ -81,6 +81,7 @@ class Strip:
         self._bot_id = bot_id
         self._shown: dict[Conversation, _Shown] = {}
         self._pressed_s: dict[Conversation, float] = {}
+        self._closed = False
 
     def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
         """Tell python-telegram-bot what is handled where."""
@@ -137,10 +138,14 @@ class Strip:
 
     def close(self) -> None:
         """Take the buttons away that nobody obeys until the next start."""
+        self._closed = True
         for shown in self._shown.values():
-            if message := shown.message:
-                self._outbox.edit(message.chat_id, message.message_id, _INTERRUPTED, None)
+            if shown.message is not None:
+                self._interrupt(shown.message)
         self._shown.clear()
+
+    def _interrupt(self, message: StatusMessage) -> None:
+        self._outbox.edit(message.chat_id, message.message_id, _INTERRUPTED, None)
 
     def _is_due(self, where: Conversation, shown: _Shown, told: _Told) -> bool:
         """Whether it is time to show what has changed."""
@@ -166,7 +171,9 @@ class Strip:
                 await self._inbox.status_sent(self._bot_id, message)
             except sqlite3.Error as exc:
                 log.error("A status message can't be remembered: %s", exc)  # noqa: TRY400
-            if self._shown.get(where) is not shown:
+            if self._closed:
+                self._interrupt(message)
+            elif self._shown.get(where) is not shown:
                 self._edit_to_end(message, _summary(burst), _again())
 
         keyboard = self._buttons()

@@ -1,12 +1,13 @@
 """The status message: true, calm, and never left behind."""
 
+import asyncio
 import itertools
 from typing import Any
 
 import pytest
 
 from bot.inbox import Inbox
-from bot.sandbox import Event, Fault, Sandbox
+from bot.sandbox import Event, Fault, Json, Sandbox
 from bot.settings import Settings
 from bot.strip import roughly
 from tests.commandline import Environment, crier
@@ -167,10 +168,22 @@ async def test_strip_ends_after_a_kill_where_nothing_goes_on(
     assert left == []
 
 
+@pytest.mark.parametrize("answer_s", [0.0, 0.3])
 async def test_strip_loses_its_buttons_at_the_end_and_finds_them_at_the_start(
-    sandbox: Sandbox, start_toned: StartBot
+    sandbox: Sandbox, start_toned: StartBot, monkeypatch: pytest.MonkeyPatch, answer_s: float
 ) -> None:
-    """While the program is away no button promises anything; its next start goes on there."""
+    """While the program is away no button promises anything; its next start goes on there.
+
+    Also where the program ends before it has heard from Telegram that there is such a message.
+    """
+    send = sandbox._do_sendmessage
+
+    async def slowly(parameters: Json) -> Json:
+        message = await send(parameters)
+        await asyncio.sleep(answer_s)
+        return message
+
+    monkeypatch.setattr(sandbox, "_do_sendmessage", slowly)
     async with start_toned():
         message = sandbox.send(ALICE, LONG)
         strip = await sandbox.wait_for(reply_with("Speaking 1 of 1"))
