@@ -328,8 +328,10 @@ class Outbox:
 
     async def close(self, timeout_s: float) -> None:
         """Send what is left for at most *timeout_s*, then give up."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=timeout_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self._tasks:  # an answer may lead to another request
+                    await asyncio.wait(self._tasks)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
