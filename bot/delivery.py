@@ -605,7 +605,9 @@ class Delivery:
                 await self.close(message, Outcome.SKIPPED, receipts.CUT, _TOO_OLD)
             return
 
-        async def asked(_: Any) -> None:
+        async def asked(answer: Any) -> None:
+            if answer is None:
+                return  # refused: it is asked again after the next start
             for message in late:
                 await self._inbox.move(message.id, (states.LATE,), states.OFFERED)
 

@@ -680,7 +680,8 @@ class Inbox:
             (now - _KEEP_S,),
         )
         undecided = await self._database.execute(
-            "DELETE FROM message WHERE state IN ('offered', 'asking', 'asked') AND changed_at < ?",
+            "DELETE FROM message WHERE changed_at < ?"
+            " AND state IN ('late', 'offered', 'asking', 'asked')",
             (now - _KEEP_OFFERED_S,),
         )
         await self._database.execute("DELETE FROM handled_update WHERE at < ?", (now - _KEEP_S,))
