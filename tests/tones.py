@@ -20,6 +20,8 @@ CODES = 250
 _LOWEST_HZ, _STEP_HZ = 400.0, 25.0
 _SHORTEST_S = 0.1  # a shorter stretch is too short to be told
 _QUIET = 0.02
+_GAP_S = 0.5  # shorter than a start of the bot
+_PARTS = (0.75, 1.1)  # of a tone, in its parts; two tones are more
 
 
 class ToneVoice:
@@ -110,7 +112,28 @@ def tell(
         hz = float(np.argmax(spectrum)) * rate_hz / (1 << 16)
         code = round((hz - _LOWEST_HZ) / _STEP_HZ)
         found.append(Heard(code, clock(int(start)), clock(int(end))))
-    return found
+    return _without_gaps(found)
+
+
+def _without_gaps(found: list[Heard]) -> list[Heard]:
+    """Return the tones, the two parts of one as one where the device ran dry in it.
+
+    That happens on a busy machine, and all of the tone is heard; underruns are counted elsewhere.
+    """
+    joined: list[Heard] = []
+    for one in found:
+        last = joined[-1] if joined else one
+        parts_s = last.end_s - last.start_s + one.end_s - one.start_s
+        gap_s = one.start_s - last.end_s
+        if (
+            one.code == last.code
+            and 0 < gap_s < _GAP_S
+            and _PARTS[0] < parts_s / TONE_S < _PARTS[1]
+        ):
+            joined[-1] = Heard(one.code, last.start_s, one.end_s)
+        else:
+            joined.append(one)
+    return joined
 
 
 def main(voice: ToneVoice | None = None) -> None:
