@@ -8,19 +8,19 @@ test: setup-dev ## set everything up, then run every test
 	@.venv/bin/python -m pytest
 
 test-page: browser ## the tests of the page, in Debian's chromium
-	@.venv/bin/python -m pytest tests/test_page.py
+	@.venv/bin/python -m pytest tests/http/test_page.py
 
 browser: setup-dev ## install chromium, where there is apt; with it `make test` tests the page too
 	@python3 scripts/setup.py --browser
 
 chaos: setup-dev ## kill the bot 400 times, break its loudspeaker 100 times and so on (150 minutes)
-	@.venv/bin/python -m tests.chaos kills --times 200
-	@.venv/bin/python -m tests.chaos kills --times 20 --real
-	@.venv/bin/python -m tests.chaos mixed --times 200
-	@.venv/bin/python -m tests.chaos devices --times 100
-	@.venv/bin/python -m tests.chaos network
-	@.venv/bin/python -m tests.chaos many --times 2000
-	@.venv/bin/python -m tests.soak --minutes 30
+	@.venv/bin/python -m tests.stress.chaos kills --times 200
+	@.venv/bin/python -m tests.stress.chaos kills --times 20 --real
+	@.venv/bin/python -m tests.stress.chaos mixed --times 200
+	@.venv/bin/python -m tests.stress.chaos devices --times 100
+	@.venv/bin/python -m tests.stress.chaos network
+	@.venv/bin/python -m tests.stress.chaos many --times 2000
+	@.venv/bin/python -m tests.stress.soak --minutes 30
 
 bench: setup-dev ## measure, side by side with others
 	@.venv/bin/python -m bench.run
@@ -34,10 +34,11 @@ japanese chinese: setup ## read their characters as they should be (350 MB, 25 M
 setup-dev:
 	@python3 scripts/setup.py --dev
 
-check: setup-dev ## format, lint, types
+check: setup-dev ## format, lint, types, imports
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-logo --no-cache
 
 fix: setup-dev
 	@.venv/bin/ruff check --fix .

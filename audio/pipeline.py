@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from audio.cost import Pace
 from audio.orders import (
     Abort,
     Arrange,
@@ -42,7 +43,6 @@ from audio.orders import (
     Synthesized,
     Taken,
 )
-from audio.pace import Pace
 from audio.playback import NO_PAUSE, Job, Piece, Playback, Speaker
 from audio.recording import Recording, chime
 from audio.rendering import mistake

@@ -3,7 +3,7 @@
 A chunk is what the model is given at once. The first one is the shortest from which the buffer can
 grow; each later one is the longest whose synthesis ends before the buffered sound does. Where it
 has to end inside a clause, it takes some words of what surrounds it along, so that the model reads
-on instead of ending; they are read and not spoken (audio/graph.py), which costs little.
+on instead of ending; they are read and not spoken (audio/kokoro/graph.py), which costs little.
 """
 
 import copy
@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Self
 
-from audio.pace import Pace, letters
-from audio.text import sentences
+from audio.cost import Pace, letters
+from audio.text.sentences import sentences
 from audio.types import Chunk
 
 MAX_CHUNK_S = 4.0
@@ -159,7 +159,7 @@ class Planner:
 
     @property
     def letters_left(self) -> float:
-        """How much has not been handed out, as `audio.pace.letters` counts."""
+        """How much has not been handed out, as `audio.cost.letters` counts."""
         if self.done:
             return 0.0
         here = self._words.letters_from[self._next]

@@ -9,8 +9,8 @@ from collections import deque
 
 import numpy as np
 
+from audio.cost import Pace
 from audio.orders import Render, Rendering
-from audio.pace import Pace
 from audio.types import SAMPLE_RATE_HZ, AudioError, Chunk, RenderingEndedError, Sound
 
 log = logging.getLogger(__name__)

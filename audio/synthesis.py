@@ -18,8 +18,8 @@ from typing import ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
+from audio.cost import Pace
 from audio.orders import Plan, Planned, Rendering, Synthesized, Work
-from audio.pace import Pace
 from audio.planner import Planner
 from audio.playback import NO_PAUSE, Job, Piece, Playback
 from audio.recording import Recording

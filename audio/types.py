@@ -135,7 +135,7 @@ class Chunk:
     pause_s: float
     """Silence to leave after it."""
     letters: float
-    """Its length, as `audio.pace.letters` counts."""
+    """Its length, as `audio.cost.letters` counts."""
     sentence_letters: float = 0.0
     """The length of its whole sentence, whose pace it keeps."""
 

@@ -25,7 +25,7 @@ from rich.table import Table
 from bench.run import GAP_S, SETTLE_S, console, crier
 from bench.texts import LONG, MEDIUM, SHORT
 from bot.settings import load
-from tests.loudspeaker import Ear, Loudspeakers
+from tests.support.loudspeaker import Ear, Loudspeakers
 
 CHARS = 4000
 # A first word of its own for each text, so that none was said before; all are equally long.

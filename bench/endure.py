@@ -23,7 +23,7 @@ from pathlib import Path
 from bench.run import GAP_S, SETTLE_S, YOU, Crier, crier, text_of, told
 from bench.texts import AFTER_STOP, LONG, MEDIUM, MESSAGES
 from bot.settings import load
-from tests.loudspeaker import Ear, Loudspeakers
+from tests.support.loudspeaker import Ear, Loudspeakers
 
 AHEAD = 3  # messages that wait, so that silence between messages is Crier's own
 BATCH = 25

@@ -19,15 +19,15 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from audio.output.wavfile import WavSpeaker
 from audio.pipeline import SpeechPipeline
 from audio.planner import Planner
-from audio.text import speakable
+from audio.text.sentences import speakable
 from audio.types import Ended, Fact, Utterance
-from audio.wavfile import WavSpeaker
 from bench.shapes import SHAPES
-from bot.compose import compose_text
-from bot.composing import composing
-from tests.tones import ToneVoice
+from bot.chat.compose import compose_text
+from bot.core.composing import composing
+from tests.support.fake_voice import ToneVoice
 
 LENGTHS_CHARS = (4_096, 30_000, 100_000)
 LANG = "en-us"

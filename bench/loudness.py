@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
+from audio.kokoro.voice import KokoroVoice
 from audio.types import Chunk, Interrupt
-from audio.voice import KokoroVoice
 from audio.voices import VOICES, language_of
 from bench.run import HERE, environment
 from bot.settings import load

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from bench.run import YOU, crier
 from bot.settings import load
-from tests.loudspeaker import Loudspeakers
-from tests.test_attachments import likeness, note_of, sweep
+from tests.chat.test_attachments import likeness, note_of, sweep
+from tests.support.loudspeaker import Loudspeakers
 
 TIMES = 10
 RECORDED_S = 2.0

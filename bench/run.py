@@ -25,13 +25,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from audio.models import MODELS, VOICES_FILE
+from audio.kokoro.model_files import MODELS, VOICES_FILE
+from audio.kokoro.voice import KokoroVoice
 from audio.types import Chunk, Interrupt
-from audio.voice import KokoroVoice
 from bench.texts import AFTER_STOP, BEFORE_STOP, LONG, MEDIUM, MESSAGES, SHORT
-from bot.sandbox import Event, Person, Sandbox
+from bot.chat.sandbox import Event, Person, Sandbox
 from bot.settings import load
-from tests.loudspeaker import Ear, Loudspeakers
+from tests.support.loudspeaker import Ear, Loudspeakers
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent

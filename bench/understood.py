@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import resample_poly
 
-from audio.text import sentences
+from audio.text.sentences import sentences
 from bench.run import HERE, crier, environment
 from bench.texts import MESSAGES
 from bot.settings import load
-from tests.loudspeaker import RATE_HZ, Loudspeakers
+from tests.support.loudspeaker import RATE_HZ, Loudspeakers
 
 WHISPER_HZ = 16_000
 

@@ -3,7 +3,7 @@
 import sys
 
 from bot.clean import clean_output
-from bot.cli import main
+from bot.cli.main import main
 
 
 def crier() -> None:

@@ -25,41 +25,41 @@ from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Application, ApplicationBuilder, ExtBot
 from telegram.request import HTTPXRequest
 
-from audio.models import resolve_kind
-from audio.pace import Pace
+from audio.cost import Pace
+from audio.kokoro.model_files import resolve_kind
+from audio.kokoro.voice import KokoroVoice
+from audio.output.portaudio import PortAudioSpeaker
+from audio.output.wavfile import PREFIX, WavSpeaker
 from audio.pipeline import SpeechPipeline, Voice
 from audio.playback import Speaker
 from audio.sleep import time_asleep_s
-from audio.speaker import PortAudioSpeaker
 from audio.types import Devices, Fact
-from audio.voice import KokoroVoice
-from audio.wavfile import PREFIX, WavSpeaker
-from bot import menu
-from bot.access import Access, Limits
-from bot.attachments import Attachments
+from bot.chat import menu
+from bot.chat.attachments import Attachments
+from bot.chat.handlers import Handlers
+from bot.chat.outbox import Outbox
+from bot.chat.people_commands import People
+from bot.chat.playback_commands import Controls
+from bot.chat.polling import Polling, UpdatesRequest
+from bot.chat.status_message import Strip
 from bot.chat.updates import Updates
-from bot.controls import Controls
+from bot.chat.voice_commands import Voices
+from bot.chat.voice_notes import Notes
+from bot.core.access import Access, Limits
 from bot.core.attempts import Attempts
-from bot.delivery import Delivery, attempt_key
-from bot.events import Events
-from bot.handlers import Handlers
-from bot.http.api import Api
-from bot.http.door import Door
+from bot.core.delivery import Delivery, attempt_key
+from bot.core.events import Events
+from bot.core.inbox import Inbox, InboxError
+from bot.core.intake import Intake
+from bot.core.preferences import Preferences
+from bot.http.audio_stream import Studio
+from bot.http.guard import Door
 from bot.http.metrics import Metrics
+from bot.http.routes import Api
 from bot.http.server import listening, serving, token_of
-from bot.http.speech import Studio
-from bot.inbox import Inbox, InboxError
-from bot.intake import Intake
-from bot.notes import Notes
-from bot.people import People
-from bot.polling import Polling, UpdatesRequest
-from bot.preferences import Preferences
-from bot.private import make_private
-from bot.receipts import Outbox
+from bot.paths import make_private
 from bot.settings import Settings
-from bot.strip import Strip
-from bot.voices import Voices
-from bot.watch import Watch
+from bot.watchdog import Watch
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from audio.types import UnknownVoiceError
 from audio.voices import LANGUAGES, check_voice, language_of
-from bot.cli import UsageError
-from bot.setup import keychain
+from bot import keychain
+from bot.cli.main import UsageError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 _TOKEN = "TELEGRAM_BOT_TOKEN"  # noqa: S105  # its name

@@ -42,7 +42,7 @@ def commit_of(checkout: Path) -> str:
 
 
 def _model() -> str:
-    from audio.models import MODELS, VOICES_FILE, resolve_kind  # noqa: PLC0415  # slow to import
+    from audio.kokoro.model_files import MODELS, VOICES_FILE, resolve_kind  # noqa: PLC0415  # slow to import
     from bot.settings import SettingsError, load  # noqa: PLC0415  # slow to import
 
     try:

@@ -13,14 +13,14 @@ import hypothesis
 import pytest
 from pydantic import SecretStr
 
-from audio.models import resolve_kind
-from audio.voice import KokoroVoice
+from audio.kokoro.model_files import resolve_kind
+from audio.kokoro.voice import KokoroVoice
 from bot.app import Running, running
-from bot.sandbox import Event, Person, Sandbox
+from bot.chat.sandbox import Event, Person, Sandbox
 from bot.settings import CHECKOUT, Settings, load
-from tests.commandline import Environment
-from tests.loudspeaker import Ear, Loudspeakers
-from tests.tones import ToneVoice
+from tests.support.commandline import Environment
+from tests.support.fake_voice import ToneVoice
+from tests.support.loudspeaker import Ear, Loudspeakers
 
 TOKEN = "4217:canary-AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
 ALICE = Person(7, "Alice")

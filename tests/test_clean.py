@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.clean import clean, clean_line
-from bot.cli import COMMANDS
+from bot.cli.main import COMMANDS
 from bot.service import notify
-from tests.answerer import Answerer, answering, events
-from tests.commandline import Environment, run
-from tests.terminal import terminal
+from tests.support.commandline import Environment, run
+from tests.support.fake_api import Answerer, answering, events
+from tests.support.terminal import terminal
 
 EVIL = "evil\x1b]0;PWNED\x07\x1b[2J\x9b31m\x85\u202enrut\u2066[bold]\ud800"
 EVIL_ARGUMENT = "evil\x1b]0;PWNED\x07\x1b[2J\u009b31m\u202enrut"

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from bot import client
+from bot.cli import say
+from bot.client import Client, ClientError, NotRunningError
 from bot.settings import load
-from bot.terminal import client, say
-from bot.terminal.client import Client, ClientError, NotRunningError
-from tests.answerer import TOKEN, Answerer, answering, events
-from tests.commandline import Environment, run
+from tests.support.commandline import Environment, run
+from tests.support.fake_api import TOKEN, Answerer, answering, events
 
 QUEUED = {"id": 7, "position": 1}
 

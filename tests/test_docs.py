@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli import COMMANDS
-from bot.menu import COMMANDS as CHAT_COMMANDS
+from bot.chat.menu import COMMANDS as CHAT_COMMANDS
+from bot.cli.main import COMMANDS
 from bot.settings import CHECKOUT, Settings
 
 DOCUMENTS = sorted(

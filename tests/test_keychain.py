@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from bot import keychain
+from bot.keychain import KeychainError
 from bot.settings import load
-from bot.setup import envfile, keychain
-from bot.setup.keychain import KeychainError
+from bot.setup import env_file
 from bot.setup.wizard import Wizard
 from tests.conftest import TOKEN
 
@@ -83,7 +84,7 @@ def test_a_keychain_that_does_not_answer_is_named(
     """Locked, asking somebody who is not there, or without the token: no token, and it is said."""
     (keyring / state).touch()
     monkeypatch.setattr(keychain, "_TIMEOUT_S", 1.0)
-    envfile.change(checkout / ".env", {"TELEGRAM_BOT_TOKEN": "keychain"})
+    env_file.change(checkout / ".env", {"TELEGRAM_BOT_TOKEN": "keychain"})
     settings, warnings = load(checkout)
 
     assert settings.telegram_bot_token is None
@@ -96,7 +97,7 @@ def test_the_environment_needs_no_keychain(
 ) -> None:
     """A token in the environment wins, and nobody is asked."""
     (keyring / "locked").touch()
-    envfile.change(checkout / ".env", {"TELEGRAM_BOT_TOKEN": "keychain"})
+    env_file.change(checkout / ".env", {"TELEGRAM_BOT_TOKEN": "keychain"})
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
     settings, warnings = load(checkout)
 
@@ -109,7 +110,7 @@ def test_where_there_is_no_keychain_it_says_so(
 ) -> None:
     """A .env of a Mac on a Linux machine is no traceback."""
     monkeypatch.setattr(sys, "platform", "linux")
-    envfile.change(checkout / ".env", {"TELEGRAM_BOT_TOKEN": "keychain"})
+    env_file.change(checkout / ".env", {"TELEGRAM_BOT_TOKEN": "keychain"})
     settings, warnings = load(checkout)
 
     assert settings.telegram_bot_token is None

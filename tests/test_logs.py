@@ -9,8 +9,8 @@ from typing import Literal
 import pytest
 
 from bot import logs
-from bot.sandbox import Sandbox
-from bot.service.tail import as_json
+from bot.chat.sandbox import Sandbox
+from bot.service.log_tail import as_json
 from tests.conftest import ALICE, TOKEN, StartBot, reaction_to
 
 Form = Literal["text", "json"]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.private import make_private
-from bot.sandbox import Sandbox
-from tests.commandline import Environment, crier
+from bot.chat.sandbox import Sandbox
+from bot.paths import make_private
 from tests.conftest import ALICE, TOKEN, reaction_to
+from tests.support.commandline import Environment, crier
 
 
 @pytest.fixture(autouse=True)

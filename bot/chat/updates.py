@@ -15,13 +15,14 @@ from contextlib import asynccontextmanager
 
 from telegram import MessageEntity, Update
 
-from bot import receipts, strip
-from bot.access import Access
+from bot.chat import outbox as receipts
+from bot.chat import status_message
+from bot.chat.menu import COMMANDS
+from bot.chat.outbox import Outbox, thread_of
+from bot.core.access import Access
 from bot.core.attempts import MAX_DEATHS, Attempts
-from bot.delivery import Delivery
-from bot.inbox import Inbox
-from bot.menu import COMMANDS
-from bot.receipts import Outbox, thread_of
+from bot.core.delivery import Delivery
+from bot.core.inbox import Inbox
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,9 @@ class Updates:
         if user is None or not self._access.allows(user.id):
             return ""
         if update.callback_query is not None:
-            found = {strip.STOP: _STOP, strip.PAUSE: "pause"}.get(update.callback_query.data or "")
+            found = {status_message.STOP: _STOP, status_message.PAUSE: "pause"}.get(
+                update.callback_query.data or ""
+            )
         elif message is None or message.sender_chat is not None or update.message is None:
             return ""
         else:
@@ -160,7 +163,7 @@ def _is_once(update: Update) -> bool:
     A /note is stored as a text is.
     """
     if update.callback_query is not None:
-        return update.callback_query.data != strip.STOP
+        return update.callback_query.data != status_message.STOP
     command = _command_of(update).partition("@")[0]
     return command in _COMMANDS and command not in (_STOP, _NOTE)
 

@@ -17,9 +17,10 @@ from pathlib import Path
 
 from bot import __version__
 from bot.clean import clean, clean_line, raw
-from bot.cli import FAILED, OK, UsageError
-from bot.doctor import checks, outside_checks, sound_checks
-from bot.doctor.examination import (
+from bot.cli.main import FAILED, OK, UsageError
+from bot.doctor import local, system
+from bot.doctor import sound as sound_checks
+from bot.doctor.check import (
     CHECKOUT,
     CannotLookError,
     Check,
@@ -34,30 +35,30 @@ from bot.version import commit_of
 
 GROUPS = {
     "This computer": (
-        Check("python", checks.python),
-        Check("packages", checks.packages),
-        Check("disk", checks.disk),
-        Check("load", outside_checks.load),
+        Check("python", local.python),
+        Check("packages", local.packages),
+        Check("disk", local.disk),
+        Check("load", system.load),
     ),
     "Settings and data": (
-        Check("settings", checks.settings),
-        Check("secrets", checks.secrets),
-        Check("database", checks.database),
-        Check("people", checks.people),
-        Check("quiet", checks.quiet),
+        Check("settings", local.settings),
+        Check("secrets", local.secrets),
+        Check("database", local.database),
+        Check("people", local.people),
+        Check("quiet", local.quiet),
     ),
     "Telegram": (
-        Check("telegram", outside_checks.telegram),
-        Check("clock", outside_checks.clock),
+        Check("telegram", system.telegram),
+        Check("clock", system.clock),
     ),
     "The bot that runs": (
-        Check("bot", outside_checks.bot),
-        Check("polling", outside_checks.polling),
-        Check("warnings", outside_checks.running_warnings),
-        Check("port", outside_checks.port),
-        Check("service", outside_checks.service),
-        Check("priority", outside_checks.priority),
-        Check("log", checks.log),
+        Check("bot", system.bot),
+        Check("polling", system.polling),
+        Check("warnings", system.running_warnings),
+        Check("port", system.port),
+        Check("service", system.service),
+        Check("priority", system.priority),
+        Check("log", local.log),
     ),
     "The voice": (
         Check("models", sound_checks.models, limit_s=60.0),
@@ -135,7 +136,7 @@ def _for_a_mac(someone: Patient) -> tuple[Check, ...]:
         )
     if not sys.stdin.isatty():
         raise UsageError("`crier doctor --mac` needs somebody at a terminal, who switches outputs.")
-    from bot.doctor.mac_checks import mac_checks  # noqa: PLC0415  # needs numpy
+    from bot.doctor.mac import mac_checks  # noqa: PLC0415  # needs numpy
 
     def ask(what: str) -> bool:
         return (
@@ -298,7 +299,7 @@ class Secrets:
             names: set[str] = set()
             token = settings.telegram_bot_token
             self._hidden = [("<token>", token.get_secret_value())] if token else []
-            if api_token := outside_checks.api_token(someone):
+            if api_token := system.api_token(someone):
                 self._hidden.append(("<token>", api_token))
             with contextlib.suppress(CannotLookError):  # then nothing of it can be told either
                 for user, name in someone.query("SELECT user_id, name FROM person"):

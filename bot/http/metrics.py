@@ -9,8 +9,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from audio.pipeline import SpeechPipeline
-from bot.delivery import Delivery
-from bot.events import Events
+from bot.core.delivery import Delivery
+from bot.core.events import Events
 
 _FIRST_SOUND_S = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _STOP_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)

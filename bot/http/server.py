@@ -19,7 +19,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from bot.http.door import Connection
+from bot.http.guard import Connection
 from bot.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.cli import CommandError, UsageError
-from bot.service.tools import Done, run
+from bot.cli.main import CommandError, UsageError
+from bot.service.process import Done, run
 
 LABEL = "org.crier.bot"
 PROCESS_TYPES = ("interactive", "standard", "adaptive")

@@ -5,8 +5,8 @@ import shutil
 import time
 from pathlib import Path
 
-from bot.cli import CommandError
-from bot.service.tools import run
+from bot.cli.main import CommandError
+from bot.service.process import run
 
 UNIT = "crier.service"
 

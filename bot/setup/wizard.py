@@ -19,22 +19,22 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from pydantic import SecretStr
 from telegram.error import InvalidToken, TelegramError
 
+from audio.output.wavfile import PREFIX
 from audio.types import AudioError, UnknownVoiceError
 from audio.voices import VOICES, check_voice, describe
-from audio.wavfile import PREFIX
+from bot import keychain
 from bot.app import InUseError
 from bot.clean import clean, clean_line
-from bot.cli import COMMANDS, FAILED, OK, UsageError, parser_for
-from bot.inbox import InboxError
-from bot.service import pairing
+from bot.cli.main import COMMANDS, FAILED, OK, UsageError, parser_for
+from bot.cli.run import configured, fetch_models
+from bot.console import print_table
+from bot.core import pairing
+from bot.core.inbox import InboxError
 from bot.settings import CHECKOUT, Settings, check_token, data_dir, read_env
-from bot.setup import keychain
-from bot.setup.audition import Audition
-from bot.setup.envfile import change
-from bot.setup.greeting import first_phone, who, who_may_speak
-from bot.setup.questions import ask, confirm, numbered, quiet_libraries
-from bot.start import configured, fetch_models
-from bot.terminal.progress import print_table
+from bot.setup.env_file import change
+from bot.setup.phone import first_phone, who, who_may_speak
+from bot.setup.preview import Audition
+from bot.setup.prompts import ask, confirm, numbered, quiet_libraries
 
 _TOKEN, _VOICE, _DEVICE = "TELEGRAM_BOT_TOKEN", "KOKORO_VOICE", "AUDIO_DEVICE"
 

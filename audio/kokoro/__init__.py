@@ -1,0 +1,1 @@
+"""The voice: the only package that knows Kokoro and onnxruntime."""

@@ -1,0 +1,386 @@
+"""Chunk -> samples. The only file that knows onnxruntime, and with audio/kokoro/graph.py Kokoro.
+
+Everything here runs on the synthesis thread.
+"""
+
+import contextlib
+import ctypes
+import logging
+import os
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Hashable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio.kokoro.graph import FRAME_SAMPLES, WINDOW, change_graph
+from audio.kokoro.model_files import MODELS, VOICES_FILE, verified_copy, verify
+from audio.kokoro.phonemes import phonemize, without_switches
+from audio.kokoro.word_times import words
+from audio.types import (
+    SAMPLE_RATE_HZ,
+    Chunk,
+    Interrupt,
+    ModelFileError,
+    Samples,
+    Sound,
+    SynthesisError,
+    Word,
+)
+from audio.voices import blend, gain_of
+
+log = logging.getLogger(__name__)
+
+FADE_FRAMES = 48
+"""2 ms: too short to hear, long enough that two chunks join without a click."""
+
+MAX_PHONEMES = 510
+"""In one run of the model. Source: kokoro_onnx/config.py, MAX_PHONEME_LENGTH."""
+
+# Of the loudest sample: -48 dB. Relative, since some voices whisper.
+_QUIET = 0.004
+_LEAD_FRAMES = 120  # 5 ms
+_TAIL_FRAMES = 960  # 40 ms: a last consonant rings out
+_PHRASE_S = 6.0
+_PHRASES_BYTES = 8 << 20  # about 85 s of sound
+
+_M_MMAP_THRESHOLD = -3  # malloc.h
+_LARGE_BYTES = 4 << 20
+
+# More threads than this bring little on a model of this size, and on a Mac the rest are
+# efficiency cores. Source: onnxruntime.ai, thread management.
+_MAX_THREADS = 4
+
+
+# What exports call the input with the phonemes' numbers. Source: kokoro_onnx/__init__.py.
+_TOKENS = ("tokens", "input_ids")
+
+# What is made around the phonemes that are heard. A first consonant begins up to 9 frames before
+# its phoneme, a last one ends up to 3 frames after it. Measured: 6 texts, 13 voices.
+_LEAD_WINDOW_FRAMES, _TAIL_WINDOW_FRAMES = 10, 6
+# Where a window begins within a sentence the decoder makes a crack of up to 100 times the loudest
+# sound, one frame long; not where it ends. Measured: 7 voices, 5 windows.
+_CRACK_SAMPLES = 2 * FRAME_SAMPLES
+
+
+class _Session:
+    """An `onnxruntime.InferenceSession`: a run can be ended early, and makes what is heard.
+
+    kokoro-onnx calls ``run(None, inputs)`` and passes no options of its own. It puts a pad before
+    the first phoneme and after the last one, which the model makes a silence of.
+    """
+
+    def __init__(self, session: Any, model_path: Path) -> None:
+        self._session = session
+        self._model_path = str(model_path)  # Kokoro.from_session reads it
+        self._windowed = {item.name for item in session.get_inputs()}.issuperset(WINDOW)
+        self.interrupt: Interrupt | None = None
+        self.unheard = (0, 0)
+        """How many phonemes at the beginning and at the end are not heard."""
+        self.get_inputs = session.get_inputs
+        self.get_outputs = session.get_outputs
+        self.get_modelmeta = session.get_modelmeta
+
+    def run(self, names: list[str] | None, inputs: dict[str, NDArray[Any]]) -> list[Any]:
+        """Run the model, with the current interrupt's options."""
+        import onnxruntime  # noqa: PLC0415  # slow to import: only when speaking
+
+        options = onnxruntime.RunOptions()
+        # What a run used is given back: otherwise what was once needed is kept for ever.
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        if self.interrupt is not None:
+            self.interrupt.bind(lambda: setattr(options, "terminate", True))
+        if not self._windowed:
+            whole: list[Any] = self._session.run(names, inputs, options)
+            return whole
+        tokens = next(tokens for name, tokens in inputs.items() if name in _TOKENS)
+        before, after = self.unheard
+        first, end = 1 + before, tokens.shape[1] - 1 - after
+        values = (first, end, _LEAD_WINDOW_FRAMES, _TAIL_WINDOW_FRAMES)
+        window = {name: np.array([value]) for name, value in zip(WINDOW, values, strict=True)}
+        audio, duration = self._session.run(names, inputs | window, options)
+        heard = _within(duration.ravel(), first, end)
+        if audio.size != FRAME_SAMPLES * heard.sum():
+            raise ValueError(f"{audio.size} samples for {heard.sum()} frames")
+        if before:
+            audio = audio.ravel().copy()  # onnxruntime's memory
+            audio[:_CRACK_SAMPLES] = 0
+        return [audio, heard]
+
+
+def _within(duration: NDArray[np.float32], first: int, end: int) -> NDArray[np.float32]:
+    """Return how many frames of each token are in the sound."""
+    heard = np.zeros_like(duration)
+    heard[first:end] = duration[first:end]
+    heard[first - 1] = min(_LEAD_WINDOW_FRAMES, duration[:first].sum())
+    heard[end] = min(_TAIL_WINDOW_FRAMES, duration[end:].sum())
+    return heard
+
+
+class KokoroVoice:
+    """Kokoro-82M through kokoro-onnx."""
+
+    def __init__(self, model_dir: Path, kind: str, *, even: bool = True) -> None:
+        """Remember where the model is; `load` reads it.
+
+        Args:
+            model_dir: the folder of the model files.
+            kind: ``fp32`` or ``int8``.
+            even: make all voices equally loud.
+        """
+        self._even = even
+        self._model_dir = model_dir
+        self._kind = kind
+        self._session: _Session | None = None
+        self._kokoro: Any = None
+        self._phrases = _Phrases()
+
+    def load(self) -> None:
+        """Read and check the model files and warm the model up. Blocks for about a second.
+
+        Raises:
+            ModelFileError: a file is missing or damaged.
+        """
+        if self._kokoro is not None:
+            return
+        verify(self._model_dir / VOICES_FILE.name, VOICES_FILE)
+        try:
+            self._start(window=True)
+        except ModelFileError:
+            raise
+        except Exception:  # noqa: BLE001  # LookupError, and onnxruntime has a dozen of its own
+            log.warning("The model makes all of the sound around a chunk, which takes longer.")
+            self._start(window=False)
+        log.info("Voice ready: %s", MODELS[self._kind].name)
+
+    def _start(self, *, window: bool) -> None:
+        """Load the model and let it speak once.
+
+        Raises:
+            ModelFileError: see `load`.
+        """
+        import onnxruntime  # noqa: PLC0415  # slow to import
+        from kokoro_onnx import Kokoro  # noqa: PLC0415  # slow to import
+
+        # kokoro-onnx prints to stderr by a handler of its own (kokoro_onnx/log.py).
+        logging.getLogger("kokoro_onnx").handlers.clear()
+        logging.getLogger("phonemizer").setLevel(logging.ERROR)  # warns about every odd word
+
+        model = self._model_dir / MODELS[self._kind].name
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = min(_MAX_THREADS, os.cpu_count() or 1)
+        options.inter_op_num_threads = 1
+        # A spinning pool burns whole cores while nothing is spoken, and a memory
+        # pattern per text length grows without end (hexgrad/kokoro#358).
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.enable_mem_pattern = False
+        _give_memory_back()
+        # From a file, since from memory the bytes are held twice while it loads.
+        change = partial(change_graph, window=window)
+        with verified_copy(model, MODELS[self._kind], change) as copy:
+            session = onnxruntime.InferenceSession(
+                str(copy), options, providers=["CPUExecutionProvider"]
+            )
+        self._session = _Session(session, model)
+        kokoro = Kokoro.from_session(self._session, str(self._model_dir / VOICES_FILE.name))
+        kokoro.create("Ready.", "af_heart")  # the first run of a session is the slowest
+        self._kokoro = kokoro
+
+    def forget(self) -> None:
+        """Forget the phrases that were spoken before."""
+        self._phrases = _Phrases()
+
+    def synthesize(
+        self, chunk: Chunk, voice: str, speed: float, lang: str, interrupt: Interrupt
+    ) -> Sound:
+        """Return a chunk as sound: silence and context around it cut off, edges faded.
+
+        Blocks for about a third of the sound's length on two x86 cores; not at all for a phrase
+        that was spoken before.
+
+        Returns:
+            Without samples where the language's rules find nothing to pronounce.
+
+        Raises:
+            ModelFileError: see `load`.
+            SynthesisError: the model failed, or *interrupt* was set.
+        """
+        self.load()
+        assert self._session is not None  # noqa: S101  # load sets it
+        cut = bool(chunk.before or chunk.after)
+        sentence = chunk.sentence_letters if cut else 0.0
+        key = (chunk.before, chunk.text, chunk.after, sentence, voice, speed, lang)
+        if (kept := self._phrases.get(key)) is not None:
+            return kept
+        self._session.interrupt = interrupt
+        began_s = time.perf_counter()
+        try:
+            samples, spoken = self._speak(self._session, chunk, voice, speed, lang)
+        except Exception as exc:
+            # onnxruntime, phonemizer and kokoro-onnx raise a dozen classes between them.
+            raise SynthesisError(
+                f"The voice failed on a text of {len(chunk.text)} characters "
+                f"({type(exc).__name__}). Send it again; if it fails again, in other words."
+            ) from exc
+        finally:
+            self._session.interrupt, self._session.unheard = None, (0, 0)
+        if self._even:
+            samples = samples * np.float32(gain_of(voice))
+        samples = fade_edges(samples)
+        self._phrases.keep(key, Sound(samples, words=spoken))
+        took_s = time.perf_counter() - began_s
+        return Sound(samples, took_s, spoken)
+
+    def _speak(
+        self, session: _Session, chunk: Chunk, voice: str, speed: float, lang: str
+    ) -> tuple[Samples, tuple[Word, ...]]:
+        """Return the sound of a chunk without its context, and its words."""
+        before, text, after = (
+            self._phonemize(part, lang) if part else ""
+            for part in (chunk.before, chunk.text, chunk.after)
+        )
+        if not text.strip():
+            return _NOTHING, ()
+        if len(before) + len(text) + len(after) + 2 > MAX_PHONEMES:
+            before = after = ""  # the timings would not be ours
+        phonemes = " ".join(part for part in (before, text, after) if part)
+        style = self._style(voice)
+        if before or after:
+            # A style has a row for each length; a part of a sentence is said as fast as all of it.
+            whole = round(len(text) * chunk.sentence_letters / chunk.letters)
+            style = np.broadcast_to(
+                style[min(max(whole, len(phonemes)), len(style)) - 1], style.shape
+            )
+        if len(phonemes) + 2 <= MAX_PHONEMES:  # else kokoro-onnx splits it
+            session.unheard = (len(before), len(after))
+        audio, _, timings = self._kokoro.create_timed(
+            phonemes,
+            style,
+            speed,
+            is_phonemes=True,
+            trim=False,
+            sentence_pause=0.0,
+            clause_pause=0.0,
+        )
+        raw = np.asarray(audio, dtype=np.float32).ravel()
+        first, last = _loud_part(raw)
+        spoken = timings[len(before) + 1 if before else 0 :]
+        # The model tells how long each phoneme lasts; a cut goes through the middle of the space.
+        if before:
+            space = timings[len(before)]
+            first = int((space.start + space.end) / 2 * SAMPLE_RATE_HZ)
+        if after:
+            space = timings[len(phonemes) - len(after) - 1]
+            last = int((space.start + space.end) / 2 * SAMPLE_RATE_HZ)
+            spoken = spoken[: len(text)]
+        samples = raw[first:last]
+        said = words(
+            chunk.text,
+            spoken,
+            lambda word: self._phonemize(word, lang),
+            first / SAMPLE_RATE_HZ,
+            len(samples) / SAMPLE_RATE_HZ,
+        )
+        return samples, said
+
+    def _phonemize(self, text: str, lang: str) -> str:
+        """Return *text* in phonemes that the model knows, with single spaces."""
+        tokenizer = self._kokoro.tokenizer
+
+        def espeak(part: str, lang: str) -> str:
+            return without_switches(tokenizer.phonemize(part, lang))
+
+        return " ".join(tokenizer.known(phonemize(text, lang, espeak)).split())
+
+    def _style(self, voice: str) -> NDArray[np.float32]:
+        """Return a voice's style, or the weighted mean of those of a blend."""
+        styles = [(self._kokoro.get_voice_style(name), share) for name, share in blend(voice)]
+        mean: NDArray[np.float32] = sum(style * np.float32(share) for style, share in styles)
+        return mean
+
+
+def _give_memory_back() -> None:
+    """Have glibc give back all large blocks that are freed, here those of the model's runs.
+
+    It keeps those below a threshold that grows with each that is freed, up to 32 MB. Source:
+    mallopt(3), M_MMAP_THRESHOLD. Measured with 785 characters: 130 MB less.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(AttributeError):  # of another C library
+            ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+
+
+class _Phrases:
+    """The sound of short phrases that were spoken lately, so that a repeated one is there at once.
+
+    Bounded in bytes; the one unused for longest goes first.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Hashable, Sound] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: Hashable) -> Sound | None:
+        """Return the sound of a phrase, or None."""
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
+
+    def keep(self, key: Hashable, sound: Sound) -> None:
+        """Keep the sound of a phrase that is short enough."""
+        if not 0 < len(sound.samples) <= _PHRASE_S * SAMPLE_RATE_HZ:
+            return
+        self._kept[key] = sound
+        self._bytes += sound.samples.nbytes
+        while self._bytes > _PHRASES_BYTES:
+            self._bytes -= self._kept.popitem(last=False)[1].samples.nbytes
+
+
+_NOTHING: Samples = np.zeros(0, np.float32)
+
+
+def _loud_part(samples: Samples) -> tuple[int, int]:
+    """Return where the words begin and end, a breath included."""
+    level = np.abs(samples)
+    loud = np.flatnonzero(level > _QUIET * level.max(initial=0.0))
+    if not len(loud):
+        return 0, 0
+    return max(0, int(loud[0]) - _LEAD_FRAMES), min(len(samples), int(loud[-1]) + _TAIL_FRAMES)
+
+
+def fade_edges(samples: Samples) -> Samples:
+    """Return a copy that rises from and falls to zero within `FADE_FRAMES`."""
+    if len(samples) < 2 * FADE_FRAMES:
+        return samples
+    ramp = np.linspace(0, 1, FADE_FRAMES, dtype=np.float32)
+    faded = samples.copy()
+    faded[:FADE_FRAMES] *= ramp
+    faded[-FADE_FRAMES:] *= ramp[::-1]
+    return faded
+
+
+def pronounced(word: str, lang: str) -> str:
+    """Return a word in phonemes, as espeak-ng has it: what the voice begins with.
+
+    Raises:
+        SynthesisError: espeak-ng can't be loaded, or does not know the language.
+    """
+    from kokoro_onnx.tokenizer import Tokenizer  # noqa: PLC0415  # slow to import
+
+    logging.getLogger("kokoro_onnx").handlers.clear()
+    logging.getLogger("phonemizer").setLevel(logging.ERROR)
+    try:
+        phonemes: str = Tokenizer().phonemize(word, lang)
+    except Exception as exc:  # a dozen classes between three libraries
+        raise SynthesisError(
+            f"espeak-ng, which knows how words are pronounced, does not work "
+            f"({type(exc).__name__}: {str(exc).partition(chr(10))[0][:160]})."
+        ) from exc
+    if not phonemes:
+        raise SynthesisError(f"espeak-ng pronounces nothing in {lang}.")
+    return phonemes

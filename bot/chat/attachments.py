@@ -1,0 +1,397 @@
+"""Voice and video notes, sound and text files: fetched, made into sound or text, and queued.
+
+The message is on the disk before the file is fetched, so that a restart fetches it again; so is a
+question about a long file, which is owed until Telegram has taken it, and what was decided. Files
+are fetched beside each other. They are queued in the order in which they came, except that none
+waits more than `_PATIENCE_S` for those before it in its chat. Runs on the event loop; what reads
+files has a process of its own.
+"""
+
+import asyncio
+import contextlib
+import logging
+import re
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, Message
+
+from audio.cost import Pace, letters
+from audio.text.normalize import pronounce
+from audio.text.sentences import speakable
+from audio.types import Outcome
+from bot.chat import outbox as receipts
+from bot.chat.compose import compose_text, nothing_to_say
+from bot.chat.decode import (
+    MAX_SOUND_S,
+    MAX_TEXT_CHARS,
+    PDF,
+    SOUND,
+    SOUND_SUFFIXES,
+    TEXT,
+    TOO_LONG,
+    AttachmentError,
+)
+from bot.chat.downloads import MAX_BYTES, TOO_LARGE, Downloads
+from bot.chat.extraction import extract
+from bot.chat.outbox import Outbox
+from bot.chat.voice_notes import NO_REPLAY, Notes
+from bot.core import inbox as states
+from bot.core.attempts import MAX_DEATHS, Attempts
+from bot.core.composing import ComposeError, composing
+from bot.core.delivery import Delivery, discard
+from bot.core.inbox import Inbox
+from bot.core.inbox import Message as Stored
+from bot.core.preferences import Preferences
+
+log = logging.getLogger(__name__)
+
+_LONG_S = 90.0
+_PATIENCE_S = 5.0
+_READ_AT_ONCE = 2
+_DETECTED_CHARS = 2000  # enough to tell a language
+
+_ENDED_WHILE_READING = "Crier ended twice while reading this file, so I leave it out."
+
+_OPEN = (states.ASKING, states.ASKED)
+_DECIDED = "That was decided already."
+
+ALL, FIRST, NOTE, NO = "file:all:", "file:first:", "file:note:", "file:no:"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file in a message that can become speech."""
+
+    kind: str
+    file_id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.file_id}"
+
+    @classmethod
+    def parse(cls, stored: str) -> "Attachment":
+        """Return what `str` made."""
+        kind, _, file_id = stored.partition(":")
+        return cls(kind, file_id)
+
+
+def attachment_of(message: Message) -> Attachment | None:
+    """Return the file of a message that can be played or read; None where it has none.
+
+    A picture that was sent as a file is none either.
+
+    Raises:
+        AttachmentError: it is too large, too long, or of a kind that can't be spoken.
+    """
+    sound = message.voice or message.audio or message.video_note or message.video
+    document = message.document
+    if sound is not None:
+        length = sound.duration
+        seconds = length.total_seconds() if hasattr(length, "total_seconds") else float(length)
+        if seconds > MAX_SOUND_S:
+            raise AttachmentError(TOO_LONG)
+        kind, file_id, size = SOUND, sound.file_id, sound.file_size
+    elif document is not None:
+        kind = _kind_of(document.file_name or "", document.mime_type or "")
+        if not kind:
+            return None
+        file_id, size = document.file_id, document.file_size
+    else:
+        return None
+    if (size or 0) > MAX_BYTES:
+        raise AttachmentError(TOO_LARGE)
+    return Attachment(kind, file_id)
+
+
+def _kind_of(name: str, mime: str) -> str:
+    suffix = Path(name).suffix.lower()
+    if mime.startswith("image/"):
+        return ""
+    if mime.startswith(("audio/", "video/")) or suffix in SOUND_SUFFIXES:
+        return SOUND
+    if suffix == ".pdf" or mime == "application/pdf":
+        return PDF
+    if suffix in (".txt", ".md", ".markdown", ".text") or mime.startswith("text/"):
+        return TEXT
+    raise AttachmentError("I can read .txt, .md and .pdf files, and play sound. Send one of these.")
+
+
+@dataclass(eq=False, slots=True)
+class _Job:
+    """A file that is fetched, read and handed on."""
+
+    message: Stored
+    task: asyncio.Task[None] | None = None
+    ready: bool = False
+    """Whether it is only to be handed on, and can't be given up any more."""
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once nobody has to wait for it any more: it is handed on, or takes long."""
+
+
+class Attachments:
+    """Sees each file through to the queue."""
+
+    def __init__(
+        self,
+        bot: Bot,
+        inbox: Inbox,
+        outbox: Outbox,
+        delivery: Delivery,
+        preferences: Preferences,
+        notes: Notes,
+        attempts: Attempts,
+        folder: Path,
+        now: Callable[[], float],
+    ) -> None:
+        """Fetch with *bot*; keep sound in *folder* until it was heard; *now* is the true time."""
+        self._inbox = inbox
+        self._outbox = outbox
+        self._delivery = delivery
+        self._preferences = preferences
+        self._notes = notes
+        self._attempts = attempts
+        self._folder = folder
+        self._now = now
+        self._downloads = Downloads(bot)
+        self._readers = asyncio.Semaphore(_READ_AT_ONCE)
+        self._jobs: dict[int, _Job] = {}  # by the message's id, in the order in which they came
+        self._left: set[int] = set()  # messages of an earlier life that are to be resumed
+        self._stops = 0
+        self._deciding = asyncio.Lock()
+        delivery.on_stop.append(self._stop)
+
+    async def take_stock(self, bot_id: int) -> None:
+        """Find what an earlier life did not finish, and remove what is left over of it."""
+        under_way = (self._inbox.asking, self._inbox.fetching)
+        self._left = {message.id for find in under_way for message in await find(bot_id)}
+        known = {Path(m.file).name for m in await self._inbox.with_files(bot_id)}
+        with contextlib.suppress(OSError):  # no room; each file will say so
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder.chmod(0o700)  # an older version may have made it
+            for path in self._folder.iterdir():
+                if path.name not in known:
+                    path.unlink(missing_ok=True)
+
+    async def resume(self, bot_id: int) -> None:
+        """Go on with what was found, as far as nobody has stopped it or decided upon it since."""
+        for find, go_on in (
+            (self._inbox.asking, self._ask),
+            (self._inbox.fetching, self.fetch),
+        ):
+            for message in await find(bot_id):
+                if message.id in self._left:
+                    self._left.discard(message.id)
+                    go_on(message)
+
+    def fetch(self, message: Stored) -> None:
+        """Fetch the file of a stored message, and queue what it says."""
+        self._outbox.react(message.chat_id, message.message_id, receipts.STORED)
+        job = self._jobs[message.id] = _Job(message)
+        job.task = asyncio.get_running_loop().create_task(self._run(job))
+
+    async def close(self) -> None:
+        """Give up what is under way; it is taken up after the next start."""
+        tasks = [job.task for job in self._jobs.values() if job.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, job: _Job) -> None:
+        try:
+            await self._see_through(job)
+        except sqlite3.Error as exc:
+            log.error("What became of a file can't be stored: %s", exc)  # noqa: TRY400
+        except Exception:
+            log.exception("Unexpected error in a file")
+        finally:
+            job.settled.set()
+            del self._jobs[job.message.id]
+
+    def _stop(self) -> None:
+        """Give up what is under way, for good: its sender is told by whoever stops everything."""
+        self._stops += 1
+        for job in self._jobs.values():
+            if not job.ready and job.task is not None:
+                job.task.cancel()
+
+    # ---- files ----
+
+    async def _see_through(self, job: _Job) -> None:
+        message = job.message
+        try:
+            found = await self._obtain(job)
+        except AttachmentError as exc:
+            job.ready = True
+            await self._leave_out(message, exc)
+            return
+        except Exception as exc:  # a file can be wrong in any way
+            log.exception("Unexpected error in a file")
+            job.ready = True
+            why = f"The file can't be read ({type(exc).__name__}). Send it in another form."
+            await self._leave_out(message, AttachmentError(why))
+            return
+        job.ready = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                for other in list(self._jobs.values()):
+                    if other is job:
+                        break
+                    if other.message.chat_id == message.chat_id:
+                        await other.settled.wait()
+        if found.file or self._seconds(found) <= _LONG_S:
+            await self._queue(found)
+        elif await self._inbox.fetched(found, states.ASKING):
+            self._outbox.react(message.chat_id, message.message_id, receipts.HELD)
+            self._ask(found)
+
+    async def _obtain(self, job: _Job) -> Stored:
+        """Return a message with what its file turned out to be: a recording, or a text.
+
+        Raises:
+            AttachmentError: it can't be had, or can't be said.
+        """
+        message = job.message
+        attachment = Attachment.parse(message.file)
+        key = f"file:{message.id}"
+        if self._attempts.deaths(key) >= MAX_DEATHS:
+            self._attempts.end(key)
+            raise AttachmentError(_ENDED_WHILE_READING)
+        source, target = (self._folder / f"{message.id}{suffix}" for suffix in (".fetched", ".wav"))
+        try:
+            await self._downloads.fetch(attachment.file_id, source, job.settled.set)
+            async with self._readers:
+                self._attempts.begin(key)
+                try:
+                    text = await extract(attachment.kind, source, target)
+                    if attachment.kind != SOUND:
+                        return await self._read(message, text)
+                finally:
+                    self._attempts.end(key)
+        except OSError as exc:
+            why = exc.strerror or type(exc).__name__
+            raise AttachmentError(
+                f"It could not be kept on the computer ({why}). Make room and send it again."
+            ) from exc
+        finally:
+            source.unlink(missing_ok=True)
+        return replace(message, text="", file=str(target), skipped=_caption(message))
+
+    async def _read(self, message: Stored, text: str) -> Stored:
+        """Return a message that says the text of its file.
+
+        Raises:
+            AttachmentError: there is nothing to say.
+        """
+        manner = await self._preferences.manner(message.user_id, text[:_DETECTED_CHARS])
+        known = await self._inbox.pronunciations()
+        try:
+            composed = await composing(len(text), compose_text, text, manner.lang)
+            said = await composing(len(composed.text), pronounce, composed.text, known)
+        except ComposeError as exc:
+            raise AttachmentError(str(exc)) from exc
+        if not speakable(said):
+            if composed.unread:
+                raise AttachmentError(nothing_to_say(composed))
+            raise AttachmentError("There are no words in it. A scanned page has only pictures.")
+        return replace(
+            message,
+            text=said[:MAX_TEXT_CHARS],
+            file="",
+            skipped=_joined(_caption(message), composed.skipped),
+            voice=manner.voice,
+            speed=manner.speed,
+            lang=manner.lang,
+        )
+
+    async def _leave_out(self, message: Stored, why: AttachmentError) -> None:
+        """Say what was written beside a file that can't be said; without words, tell why."""
+        if speakable(message.text):
+            left_out = _joined(message.skipped, why.left_out)
+            await self._queue(replace(message, file="", skipped=left_out))
+        else:
+            await self._fail(message, str(why))
+
+    async def _queue(self, message: Stored, from_: tuple[str, ...] = (states.FETCHING,)) -> bool:
+        """Hand a message on, unless it was stopped or decided upon meanwhile; say whether."""
+        late = self._delivery.is_late(message.fresh_at)
+        stops = self._stops
+        if not await self._inbox.fetched(message, states.LATE if late else states.WAITING, from_):
+            discard(message)
+            return False
+        if stops != self._stops:  # which did not know of it yet
+            await self._delivery.close(message, Outcome.STOPPED, receipts.CUT)
+            discard(message)
+        elif late:
+            self._delivery.set_late(message)
+        else:
+            await self._delivery.submit(message)
+        return True
+
+    async def _fail(self, message: Stored, why: str) -> None:
+        await self._delivery.close(message, Outcome.FAILED, receipts.FAILED, why)
+
+    @staticmethod
+    def _seconds(message: Stored) -> float:
+        return Pace().audio_s(letters(message.text), message.speed or 1.0)
+
+    # ---- questions ----
+
+    def _ask(self, message: Stored) -> None:
+        """Ask what to do with a long text; that is owed until Telegram has taken it."""
+        buttons = (("All of it", ALL), ("The first paragraph", FIRST), ("A voice note", NOTE))
+        rows = [
+            [InlineKeyboardButton(label, callback_data=f"{data}{message.id}")]
+            for label, data in (*buttons, ("No", NO))
+        ]
+
+        async def asked(answer: Any) -> None:
+            if answer is not None:
+                await self._inbox.move(message.id, (states.ASKING,), states.ASKED)
+
+        minutes = round(self._seconds(message) / 60) or 1
+        self._outbox.reply(
+            message.chat_id,
+            f"That takes about {minutes} minutes to say. What shall I do?",
+            to=message.message_id,
+            thread_id=message.thread_id,
+            keyboard=InlineKeyboardMarkup(rows),
+            then=asked,
+        )
+
+    async def decide(self, chat_id: int, data: str) -> str:
+        """Do with a long file as was chosen; return what to say about it."""
+        choice, _, number = data.rpartition(":")
+        async with self._deciding:  # pressed twice, it is done once
+            message = await self._inbox.asked(int(number), chat_id) if number.isdecimal() else None
+            if message is None:
+                return _DECIDED
+            return await self._decide(replace(message, fresh_at=self._now()), f"{choice}:")
+
+    async def _decide(self, message: Stored, choice: str) -> str:
+        if choice == ALL:
+            return "Saying all of it." if await self._queue(message, _OPEN) else _DECIDED
+        if choice == FIRST:
+            first = re.split(r"\n\s*\n", message.text.strip(), maxsplit=1)[0]
+            queued = await self._queue(replace(message, text=first), _OPEN)
+            return "Saying the first paragraph." if queued else _DECIDED
+        if choice == NOTE:
+            message = replace(message, file=NO_REPLAY)
+            if not await self._inbox.fetched(message, states.NOTING, _OPEN):
+                return _DECIDED
+            self._notes.begin(message)
+            return "Making a voice note of it, ten minutes at most."
+        await self._delivery.close(message, Outcome.SKIPPED, receipts.CUT)
+        return "Left unsaid."
+
+
+def _caption(message: Stored) -> str:
+    """Return how to tell that the words beside a file are left out, if there are any."""
+    return "1 caption" if message.text or message.skipped else ""
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)

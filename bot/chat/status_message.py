@@ -1,0 +1,259 @@
+"""One message a burst that tells what is being said, with buttons under it.
+
+It comes when a burst lasts long enough to be worth steering; it is edited at once where something
+changed that a person cares about, now and then where only time went by, and it ends as a sentence.
+Telegram has refused bots for minutes that edited every second or two. The message is remembered, so
+that the next life of the process goes on with it or ends it. Runs on the event loop.
+"""
+
+import asyncio
+import logging
+import math
+import sqlite3
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
+from telegram.ext import Application, CallbackQueryHandler
+
+from audio.pipeline import SpeechPipeline
+from bot.chat.outbox import Outbox, thread_of
+from bot.core.delivery import Burst, Delivery
+from bot.core.inbox import Conversation, Inbox, StatusMessage
+
+log = logging.getLogger(__name__)
+
+Context = Any  # python-telegram-bot's CallbackContext
+
+EVERY_S = 1.0
+"""How often it is looked whether there is something to tell."""
+_PROGRESS_EVERY_S = 5.0
+_GROUP_PROGRESS_EVERY_S = 15.0  # a group takes 20 messages a minute, edits too
+_EAGER_S = 5.0  # after a button, what it did is shown as soon as it is known
+_AFTER_S = 3.0
+_WORTH_S = 4.0  # a burst that is nearly over needs no buttons
+
+_OVER = "Over. I was restarted; the reactions on your messages tell what was heard."
+_INTERRUPTED = "Interrupted. What is left is said when I am started again."
+
+STOP, SKIP, PAUSE, RESUME = "strip:stop", "strip:skip", "strip:pause", "strip:resume"
+LOUDER, SOFTER, SLOWER, FASTER = "strip:louder", "strip:softer", "strip:slower", "strip:faster"
+REPLAY = "strip:replay"
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What there is to tell of a burst."""
+
+    what: str
+    """Changes where something happened that a person cares about, and not where time went by."""
+    text: str
+
+
+@dataclass(slots=True)
+class _Shown:
+    """What a conversation sees of a burst."""
+
+    burst: Burst
+    message: StatusMessage | None = None
+    """None: on its way, or gone."""
+    told: _Told | None = None
+    edited_s: float = field(default_factory=time.monotonic)
+
+
+class Strip:
+    """Keeps each conversation's message true."""
+
+    def __init__(
+        self,
+        pipeline: SpeechPipeline,
+        delivery: Delivery,
+        outbox: Outbox,
+        inbox: Inbox,
+        bot_id: int,
+    ) -> None:
+        """Show nothing yet."""
+        self._pipeline = pipeline
+        self._delivery = delivery
+        self._outbox = outbox
+        self._inbox = inbox
+        self._bot_id = bot_id
+        self._shown: dict[Conversation, _Shown] = {}
+        self._pressed_s: dict[Conversation, float] = {}
+        self._closed = False
+
+    def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
+        """Tell python-telegram-bot what is handled where."""
+        # Behind the group of the others, which do what the button says.
+        application.add_handler(CallbackQueryHandler(self.pressed, pattern=r"^strip:"), group=1)
+
+    async def pressed(self, update: Update, _: Context) -> None:
+        """Show soon what a button did."""
+        query = update.callback_query
+        if query is not None and isinstance(query.message, Message):
+            where = query.message.chat_id, thread_of(query.message)
+            self._pressed_s[where] = time.monotonic()
+
+    async def resume(self) -> None:
+        """Go on with the messages of an earlier life, or end them.
+
+        Call it once what is left to be said has been queued.
+        """
+        bursts = dict(self._delivery.bursts())
+        for message in reversed(await self._inbox.status_messages(self._bot_id)):
+            burst = bursts.pop((message.chat_id, message.thread_id), None)
+            if burst is None:
+                self._edit_to_end(message, _OVER, None)
+            else:
+                shown = _Shown(burst, message, edited_s=-math.inf)
+                self._shown[burst.conversation] = shown
+
+    async def run(self) -> None:
+        """Keep it true until cancelled."""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                self.look()
+            except Exception:  # a wrong word there must not end the others
+                log.exception("Unexpected error in the status message")
+
+    def look(self) -> None:
+        """Send, edit or end what has to be."""
+        bursts = self._delivery.bursts()
+        for where, burst in bursts.items():
+            shown = self._shown.get(where)
+            if shown is not None and shown.burst is not burst:
+                self._end(where)
+                shown = None
+            told = self._describe(burst)
+            if shown is None:
+                left_s = self._delivery.left_s(burst)
+                if burst.age_s > _AFTER_S and left_s > _WORTH_S:
+                    self._send(burst, told)
+            elif shown.message is not None and self._is_due(where, shown, told):
+                self._edit(shown, shown.message, told)
+        for where in [one for one in self._shown if one not in bursts]:
+            self._end(where)
+
+    def close(self) -> None:
+        """Take the buttons away that nobody obeys until the next start."""
+        self._closed = True
+        for shown in self._shown.values():
+            if shown.message is not None:
+                self._interrupt(shown.message)
+        self._shown.clear()
+
+    def _interrupt(self, message: StatusMessage) -> None:
+        self._outbox.edit(message.chat_id, message.message_id, _INTERRUPTED, None)
+
+    def _is_due(self, where: Conversation, shown: _Shown, told: _Told) -> bool:
+        """Whether it is time to show what has changed."""
+        if shown.told is None or told.what != shown.told.what:
+            return True
+        now_s = time.monotonic()
+        eager = now_s - self._pressed_s.get(where, -math.inf) < _EAGER_S
+        chat_id, _ = where
+        every_s = _GROUP_PROGRESS_EVERY_S if chat_id < 0 else _PROGRESS_EVERY_S
+        return told != shown.told and (eager or now_s - shown.edited_s >= every_s)
+
+    def _send(self, burst: Burst, told: _Told) -> None:
+        where = chat_id, thread_id = burst.conversation
+        shown = self._shown[where] = _Shown(burst, told=told)
+
+        async def sent(answer: Any) -> None:
+            if not isinstance(answer, Message):
+                return  # refused: this burst has none
+            # Where the group has become a supergroup meanwhile, that is its chat.
+            message = StatusMessage(answer.chat_id, answer.message_id, thread_id)
+            shown.message = message
+            try:
+                await self._inbox.status_sent(self._bot_id, message)
+            except sqlite3.Error as exc:
+                log.error("A status message can't be remembered: %s", exc)  # noqa: TRY400
+            if self._closed:
+                self._interrupt(message)
+            elif self._shown.get(where) is not shown:
+                self._edit_to_end(message, _summary(burst), _again())
+
+        keyboard = self._buttons()
+        self._outbox.reply(chat_id, told.text, thread_id=thread_id, keyboard=keyboard, then=sent)
+
+    def _edit(self, shown: _Shown, message: StatusMessage, told: _Told) -> None:
+        ids = message.chat_id, message.message_id
+
+        async def edited(answer: Any) -> None:
+            if answer is None:  # such as where it was deleted
+                shown.message = None
+                await self._inbox.status_ended(self._bot_id, *ids)
+
+        shown.told, shown.edited_s = told, time.monotonic()
+        self._outbox.edit(*ids, told.text, self._buttons(), then=edited, asked_for=False)
+
+    def _end(self, where: Conversation) -> None:
+        shown = self._shown.pop(where)
+        self._pressed_s.pop(where, None)
+        if shown.message is not None:
+            self._edit_to_end(shown.message, _summary(shown.burst), _again())
+
+    def _edit_to_end(
+        self, message: StatusMessage, text: str, keyboard: InlineKeyboardMarkup | None
+    ) -> None:
+        """Let a status message tell the end, which is owed until Telegram has answered."""
+        ids = message.chat_id, message.message_id
+
+        async def ended(_: Any) -> None:
+            await self._inbox.status_ended(self._bot_id, *ids)
+
+        self._outbox.edit(*ids, text, keyboard, then=ended, asked_for=False)
+
+    def _describe(self, burst: Burst) -> _Told:
+        status = self._pipeline.status()
+        number = min(burst.ended + 1, burst.total)
+        left = burst.total - burst.ended
+        if self._delivery.paused:
+            return _Told("paused", f"Paused at {number} of {burst.total}.")
+        if reason := self._delivery.quiet_reason():
+            return _Told(reason, f"{left} held. {reason}")
+        if status.blocked and not status.speaking:
+            return _Told("blocked", f"{left} held: no loudspeaker plays just now.")
+        what = f"on {status.device}"  # whose turn it is changes too often to be told at once
+        if status.speaking_id is not None and status.speaking_id not in burst.ids:
+            return _Told(what, f"{left} waiting for their turn.")
+        time_left = roughly(self._delivery.left_s(burst))
+        device = f", {what}" if status.device else ""
+        return _Told(what, f"Speaking {number} of {burst.total}, {time_left} left{device}.")
+
+    def _buttons(self) -> InlineKeyboardMarkup:
+        paused = self._delivery.paused
+        rows = [
+            [("Resume", RESUME) if paused else ("Pause", PAUSE), ("Skip", SKIP), ("Stop", STOP)],
+            [("Softer", SOFTER), ("Louder", LOUDER), ("Slower", SLOWER), ("Faster", FASTER)],
+        ]
+        return _keyboard(rows)
+
+
+def _again() -> InlineKeyboardMarkup:
+    return _keyboard([[("Say it again", REPLAY)]])
+
+
+def _keyboard(rows: list[list[tuple[str, str]]]) -> InlineKeyboardMarkup:
+    return InlineKeyboardMarkup(
+        [[InlineKeyboardButton(label, callback_data=data) for label, data in row] for row in rows]
+    )
+
+
+def _summary(burst: Burst) -> str:
+    heard = burst.heard
+    cut = burst.ended - heard
+    said = f"Heard {heard} message{'' if heard == 1 else 's'}"
+    return f"{said}, {cut} not to the end." if cut else f"{said}."
+
+
+def roughly(seconds: float) -> str:
+    """Return a time so rounded that a countdown does not change each second."""
+    if seconds >= 90:  # noqa: PLR2004
+        return f"about {round(seconds / 60)} min"
+    if seconds > 10:  # noqa: PLR2004
+        return f"about {math.ceil(seconds / 10) * 10} s"
+    return "a few seconds"

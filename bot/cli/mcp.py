@@ -1,0 +1,90 @@
+"""`crier mcp`: speech for agents, over the Model Context Protocol. A thin client of the bot."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp_types import ToolAnnotations
+from pydantic import Field
+
+from bot import __version__
+from bot.cli.main import OK
+from bot.client import Client, ClientError
+
+_INSTRUCTIONS = (
+    "Crier says short texts aloud at the loudspeaker of the user's computer. Speak when the user "
+    "asked to be told, when long work is done, or when you need an answer; one or two sentences, "
+    "without Markdown, code or paths."
+)
+
+server = MCPServer(
+    "crier",
+    title="Crier",
+    version=__version__,
+    instructions=_INSTRUCTIONS,
+    log_level="WARNING",  # on stderr, where the agent's own log is
+)
+
+
+def mcp(_: argparse.Namespace) -> int:
+    """Serve until stdin ends."""
+    server.run("stdio")
+    return OK
+
+
+@server.tool(
+    description="Say a text aloud on the user's computer, after what is being said now.",
+    annotations=ToolAnnotations(read_only_hint=False, destructive_hint=False),
+)
+def speak(
+    text: Annotated[str, Field(description="What to say: plain sentences.")],
+    voice: Annotated[str, Field(description="A voice such as af_heart; empty: the usual.")] = "",
+    urgent: Annotated[bool, Field(description="Say it next, before all that waits.")] = False,
+    wait: Annotated[bool, Field(description="Answer only when it was heard to the end.")] = False,
+) -> str:
+    """Runs on: a worker thread of the server's."""
+    order: dict[str, Any] = {"input": text, "priority": "urgent" if urgent else "normal"}
+    if voice:
+        order["voice"] = voice
+    with _told():
+        client = Client("agent")
+        if not wait:
+            position = client.call("POST", "/v1/audio/speak", order)["position"]
+            return f"Queued; {position - 1} before it." if position > 1 else "Queued; it is next."
+        receipt = client.call("POST", "/v1/audio/speak", {**order, "wait": True}, timeout_s=None)
+    if receipt["outcome"] != "heard":
+        raise ToolError(receipt["reason"] or f"It was {receipt['outcome']}.")
+    return f"Heard to the end. {receipt['reason']}".strip()
+
+
+@server.tool(
+    description="Be silent now, and forget everything that waits to be said.",
+    annotations=ToolAnnotations(destructive_hint=True, idempotent_hint=True),
+)
+def stop() -> str:
+    """Runs on: a worker thread of the server's."""
+    with _told():
+        Client("agent").call("POST", "/v1/audio/stop")
+    return "Silent."
+
+
+@server.tool(
+    description="What is being said, how much waits, the device and the voice.",
+    annotations=ToolAnnotations(read_only_hint=True),
+)
+def status() -> dict[str, Any]:
+    """Runs on: a worker thread of the server's."""
+    with _told():
+        return Client("agent").get("/v1/status")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Have the agent read what is wrong, as a person would."""
+    try:
+        yield
+    except ClientError as exc:
+        raise ToolError(str(exc)) from exc

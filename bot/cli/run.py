@@ -1,0 +1,212 @@
+"""The commands that run the bot in this process, or work beside it without one."""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import sqlite3
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from bot.cli.main import FAILED, OK, CommandError
+from bot.core import pairing
+from bot.paths import make_private
+from bot.service.supervise import Unattended
+from bot.settings import Settings, SettingsError, data_dir, load
+
+_NOT_SET_UP = (
+    "TELEGRAM_BOT_TOKEN is not set. `crier setup` asks for it and says where it comes from "
+    "(@BotFather); `crier demo` needs none."
+)
+
+
+def configured(*, with_token: bool = False) -> Settings:
+    """Read the settings; say on the terminal what is odd about them.
+
+    Raises:
+        SettingsError: a value is wrong, or *with_token* and there is none.
+    """
+    settings, warnings = load()
+    if with_token and settings.telegram_bot_token is None:
+        # Where there should be one in the Keychain, a warning says why it is not had.
+        raise SettingsError("\n".join([*warnings, _NOT_SET_UP]))
+    for warning in warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
+    return settings
+
+
+def start(options: argparse.Namespace) -> int:
+    """Start the bot; where there is no token, offer to set it up, or start the demo."""
+    if configured().telegram_bot_token is not None:
+        return _run(None)
+    if not _wants_setup():
+        return demo(options)
+    from bot.setup.wizard import set_up  # noqa: PLC0415  # slow to import
+
+    code, wizard = set_up()
+    if code != OK:
+        return code
+    wizard.say_what_is_next("it starts now; send your bot a message")
+    if wizard.settings.telegram_bot_token is None:
+        return demo(options)
+    if wizard.install:
+        return OK
+    # A process of its own, which has neither the voice that was tried nor its threads in it.
+    return os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+
+
+def _wants_setup() -> bool:
+    """Ask, where there is somebody to ask."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    try:
+        answer = input("Set up Telegram now? [Y/n], where n is the demo in this terminal: ")
+    except EOFError:
+        print()
+        return False
+    return not answer.strip().lower().startswith("n")
+
+
+def run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `crier run` takes."""
+    # Told and not guessed: what launchd and systemd put into the environment (XPC_SERVICE_NAME,
+    # INVOCATION_ID) is inherited by terminals that they have started, too.
+    parser.add_argument(
+        "--service",
+        action="store_true",
+        help="as launchd or systemd start it: what is wrong is notified and waited out",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Start the bot."""
+    if not options.service:
+        return _run(None)
+    service = Unattended(data_dir())
+    return service.run(lambda: _run(service))
+
+
+def _run(service: Unattended | None) -> int:
+    settings = configured(with_token=True)
+    from bot import app  # noqa: PLC0415  # slow to import
+
+    _prepare(settings, terminal=service is None)
+    if service is not None:
+        service.listen()
+
+    def show_code(code: str) -> None:
+        with contextlib.suppress(OSError):  # a full disk; it is shown all the same
+            pairing.keep(settings.data_dir, code)
+        if not code:
+            return
+        message = f"Nobody may speak yet. Send this to your bot:  /pair {code}"
+        if service is None:
+            print(f"\n  {message}\n", file=sys.stderr, flush=True)
+        else:
+            service.show(message)
+
+    def show_link(link: str) -> None:
+        with contextlib.suppress(OSError):
+            pairing.add_link(settings.data_dir, link)
+        if service is None:
+            is_seen = sys.stderr.isatty()
+            text = pairing.invitation(link) if is_seen else f"Or open {link}"
+            print(f"{text}\n", file=sys.stderr, flush=True)
+
+    work = app.run(settings, show_code, show_link=show_link)
+    return _finish(work, service.ended if service else None)
+
+
+def demo(_: argparse.Namespace) -> int:
+    """Chat with the same bot in this terminal."""
+    from bot.cli import demo  # noqa: PLC0415  # slow to import
+
+    settings = demo.demo_settings(configured())
+    _prepare(settings, terminal=False)
+    return _finish(demo.demo(settings))
+
+
+def _finish(work: Coroutine[Any, Any, int], ended: Callable[[int], int] | None = None) -> int:
+    """Run *work* to its end and the process with it; returns only where it could not begin.
+
+    Args:
+        work: returns an exit code.
+        ended: gets it first, and returns the one to end with.
+
+    Raises:
+        CommandError: the database can't be used.
+    """
+    from bot.app import exit_process  # noqa: PLC0415  # slow to import
+    from bot.core.inbox import InboxError  # noqa: PLC0415  # slow to import
+
+    async def main() -> None:
+        code = await work
+        exit_process(ended(code) if ended else code)
+
+    try:
+        asyncio.run(main())
+    except InboxError as exc:
+        raise CommandError(str(exc)) from exc
+    except sqlite3.Error as exc:
+        raise CommandError(f"The database can't be used ({exc}). Make room on its disk.") from exc
+    return OK
+
+
+def _prepare(settings: Settings, *, terminal: bool) -> None:
+    """Start the log and have the model files in place."""
+    from bot import logs  # noqa: PLC0415  # slow to import
+
+    fetch_models(settings)
+    token = settings.telegram_bot_token.get_secret_value() if settings.telegram_bot_token else ""
+    try:
+        make_private(settings.data_dir)
+        logs.keep_terminal_clean(settings.data_dir)
+        level, form = settings.log_level, settings.log_format
+        logs.start(level, settings.data_dir, token, terminal=terminal, form=form)
+    except OSError as exc:
+        raise SettingsError(
+            f"DATA_DIR: {settings.data_dir} can't be written to ({exc.strerror}). "
+            "Make room or set it to another folder."
+        ) from exc
+
+
+def models(_: argparse.Namespace) -> int:
+    """Fetch what is missing or damaged of the model files."""
+    fetch_models(configured())
+    return OK
+
+
+def fetch_models(settings: Settings) -> None:
+    """Fetch what is missing or damaged of the model files."""
+    from audio.kokoro.model_files import ensure, resolve_kind  # noqa: PLC0415  # slow to import
+    from audio.types import ModelFileError  # noqa: PLC0415  # slow to import
+    from bot.console import file_progress  # noqa: PLC0415  # slow to import
+
+    try:
+        with file_progress() as progress:
+            fetched = ensure(resolve_kind(settings.kokoro_model), settings.model_dir, progress)
+    except ModelFileError as exc:
+        raise CommandError(str(exc)) from exc
+    for path in fetched:
+        print(f"Fetched and checked {path}", file=sys.stderr)
+
+
+def devices(_: argparse.Namespace) -> int:
+    """List where sound can go."""
+    from audio.types import AudioError  # noqa: PLC0415  # slow to import
+    from bot.app import list_devices  # noqa: PLC0415  # slow to import
+    from bot.console import print_table  # noqa: PLC0415  # slow to import
+
+    try:
+        found = list_devices(configured())
+    except AudioError as exc:
+        raise CommandError(str(exc)) from exc
+    if not found.outputs:
+        print("There is no output device.", file=sys.stderr)
+        return FAILED
+    rows = [(device.name, "default" if device.is_default else "") for device in found.outputs]
+    print_table(("device", ""), rows)
+    if found.warning:
+        print(f"AUDIO_DEVICE: {found.warning}", file=sys.stderr)
+    return OK

@@ -1,0 +1,60 @@
+"""`crier say --standalone`: the voice and the loudspeaker in this process, without the bot."""
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+
+from audio.types import Outcome, UnknownVoiceError, Utterance
+from audio.voices import LANGUAGES, check_voice, language_of
+from bot.app import exit_process
+from bot.chat.compose import compose_text
+from bot.cli.main import FAILED, OK, UsageError
+from bot.cli.run import configured, fetch_models
+from bot.client import Client, ClientError
+from bot.settings import Settings
+from bot.setup.preview import Audition
+
+
+def say(text: str, options: argparse.Namespace) -> int:
+    """Say a text, and return when it was heard.
+
+    Raises:
+        UsageError: the bot runs and would be talked over, or there is no such voice.
+    """
+    settings = configured()
+    with contextlib.suppress(ClientError):
+        Client().get("/v1/status")
+        raise UsageError("Crier is running and would be talked over. Leave --standalone out.")
+    utterance = _utterance(text, options, settings)
+    fetch_models(settings)
+    return asyncio.run(_speak(utterance, settings))
+
+
+def _utterance(text: str, options: argparse.Namespace, settings: Settings) -> Utterance:
+    voice = options.voice or settings.kokoro_voice
+    try:
+        check_voice(voice)
+    except UnknownVoiceError as exc:
+        raise UsageError(f"--voice: {exc}") from exc
+    if options.lang and options.lang not in LANGUAGES:
+        raise UsageError(f"--lang: choose {', '.join(LANGUAGES)}.")
+    own = settings.lang if voice == settings.kokoro_voice else language_of(voice)
+    lang = options.lang or own
+    composed = compose_text(text, lang, name_emoji=settings.speak_emoji)
+    speed = options.speed or settings.kokoro_speed
+    return Utterance(1, composed.text, voice, speed, lang, chime=options.chime)
+
+
+async def _speak(utterance: Utterance, settings: Settings) -> int:
+    async with Audition(settings) as audition:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, audition.stop)
+        end = await audition.say(utterance)
+    if end.outcome is not Outcome.HEARD:
+        print(f"Not heard to the end: {end.reason or f'it was {end.outcome}.'}", file=sys.stderr)
+    for path in end.files:
+        print(f"Written: {path}", file=sys.stderr)
+    exit_process(OK if end.outcome is Outcome.HEARD else FAILED)

@@ -1,0 +1,329 @@
+"""The doctor's checks of this computer, the settings, the data and the log."""
+
+import datetime as dt
+import fcntl
+import json
+import os
+import platform
+import re
+import shutil
+import stat
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bot.doctor.check import (
+    CannotLookError,
+    Finding,
+    Patient,
+    fail,
+    installed,
+    skip,
+    warn,
+    well,
+)
+from bot.paths import files_of
+
+_OLDEST_PYTHON, _NEWEST_PYTHON = (3, 11), (3, 13)
+_OLDEST_MACOS = 14
+_FULL_BYTES, _SHORT_BYTES = 50 << 20, 500 << 20
+_LOG_BYTES = 50 << 20  # its own rotation keeps it below 6 MB
+_RECENT_S = 24 * 3600.0
+# Name, version and marker. Source: pip's requirements file format.
+_PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?:\s*;\s*([^\\]*))?", re.MULTILINE)
+
+
+# A token that is in the file itself, not in the Keychain.
+_TOKEN_LINE = re.compile(r"(?im)^[^#\n]*token[ \t]*=[ \t]*(?!keychain\b)[^\s#]")
+
+
+# ---- the computer ----
+
+
+def python(patient: Patient) -> Finding:
+    """Whether this Python is one that Crier runs on, at full speed."""
+    version = sys.version_info[:2]
+    found = f"{platform.python_version()} on {platform.machine()}, {_system()}"
+    if not _OLDEST_PYTHON <= version <= _NEWEST_PYTHON:
+        return fail(
+            f"{found}. Crier needs 3.11 to 3.13.", "Remove the folder .venv, then `make setup`."
+        )
+    if patient.platform == "darwin":
+        if patient.output("sysctl", "-n", "sysctl.proc_translated") == "1":
+            return fail(
+                f"{found}, under Rosetta: an Intel Python on Apple silicon makes speech several "
+                "times slower.",
+                "Remove the folder .venv, then run `make setup` in a Terminal that is not opened "
+                "using Rosetta.",
+            )
+        major = platform.mac_ver()[0].partition(".")[0]
+        if major.isdigit() and int(major) < _OLDEST_MACOS:
+            return warn(
+                f"{found}. Crier is made for macOS {_OLDEST_MACOS} and newer.", "Update macOS."
+            )
+    return well(found)
+
+
+def _system() -> str:
+    if sys.platform == "darwin":
+        return f"macOS {platform.mac_ver()[0]}"
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", sys.platform)
+    except OSError:
+        return sys.platform
+
+
+def packages(patient: Patient) -> Finding:
+    """Whether what requirements.txt pins is installed."""
+    pinned = dict(_wanted(patient.checkout / "requirements.txt"))
+    versions = {name: installed(name) for name in pinned}
+    missing = [name for name, version in versions.items() if version is None]
+    other = [
+        f"{name} {version} instead of {pinned[name]}"
+        for name, version in versions.items()
+        if version not in (None, pinned[name])
+    ]
+    if missing:
+        return fail(f"Missing: {', '.join(missing)}.", "`make setup`")
+    if other:
+        return warn(f"Not what was tested: {', '.join(other)}.", "`make setup`")
+    return well(f"{len(pinned)} are there, each in the version that was tested")
+
+
+def _wanted(path: Path) -> Iterator[tuple[str, str]]:
+    for name, version, marker in _PINNED.findall(path.read_text(encoding="utf-8")):
+        if not marker.strip() or _holds(marker.strip()):
+            yield name, version
+
+
+def _holds(marker: str) -> bool:
+    try:
+        from packaging.markers import Marker  # noqa: PLC0415  # may be what is missing
+    except ImportError:
+        return False
+    return Marker(marker).evaluate()
+
+
+def disk(patient: Patient) -> Finding:
+    """Whether there is room, and the data folder can be written."""
+    settings = patient.settings
+    for name, folder in (("DATA_DIR", settings.data_dir), ("MODEL_DIR", settings.model_dir)):
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        if name == "DATA_DIR":
+            try:
+                with tempfile.NamedTemporaryFile(dir=there, prefix=".crier-doctor-") as file:
+                    file.write(b"\0" * 4096)
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError as exc:
+                return fail(
+                    f"{name}: {there} can't be written to ({exc.strerror}), so no message can be "
+                    "accepted.",
+                    f"Make room there, see that you may write there, or set {name} elsewhere.",
+                )
+        free_bytes = shutil.disk_usage(there).free
+        if free_bytes < _FULL_BYTES:
+            return fail(
+                f"{name}: {free_bytes >> 20} MB are left at {there}, so messages may soon be "
+                "refused.",
+                "Make room there.",
+            )
+        if free_bytes < _SHORT_BYTES:
+            return warn(f"{name}: {free_bytes >> 20} MB are left at {there}.", "Make room there.")
+    free_gb = shutil.disk_usage(there).free / (1 << 30)
+    return well(f"{free_gb:.0f} GB free; {settings.data_dir} can be written")
+
+
+# ---- settings ----
+
+
+def settings(patient: Patient) -> Finding:
+    """Whether the settings can be read, and are all known."""
+    if patient.settings_error:
+        return fail(
+            f"They can't be used: {patient.settings_error}",
+            f"Correct it in {patient.checkout / '.env'} or in the environment; .env.example "
+            "shows each line.",
+        )
+    if patient.warnings:
+        return warn(
+            " ".join(patient.warnings),
+            "Correct the name in .env (.env.example lists all) or remove it, or do as it says.",
+        )
+    given = sorted(name.upper() for name in patient.settings.model_fields_set)
+    return well(f"Set: {', '.join(given)}" if given else "Nothing is set; all as it comes")
+
+
+def secrets(patient: Patient) -> Finding:
+    """Whether others on this computer can read what is secret."""
+    folder = patient.settings.data_dir
+    there = list(files_of(folder)) if folder.is_dir() else []
+    there = [path for path in there if not path.name.startswith(".env")]
+    there += [path for path in (patient.checkout / ".env", folder / ".env") if _has_token(path)]
+    open_ = [path for path in there if _mode(path) & 0o077]
+    if folder.is_dir() and not _mode(folder) & 0o077:  # what is in a shut folder is shut, too
+        open_ = [path for path in open_ if path.parent != folder or path.name == "api-token"]
+    if open_:
+        names = " ".join(f"'{path}'" for path in open_)
+        return warn(
+            f"Others on this computer can read {', '.join(map(str, open_))}.",
+            f"`chmod 600 {names}`",
+        )
+    return well(f"{len(there)} files, for your eyes only" if there else "None on the disk")
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def _has_token(path: Path) -> bool:
+    try:
+        return _TOKEN_LINE.search(path.read_text(encoding="utf-8")) is not None
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+# ---- what is stored ----
+
+
+def database(patient: Patient) -> Finding:
+    """Whether what waits is safe."""
+    path = patient.settings.data_dir / "crier.db"
+    if not path.exists():
+        return skip("None yet; it is made at the first start")
+    try:
+        said, version = (
+            patient.query(f"PRAGMA {question}")[0][0]
+            for question in ("quick_check(1)", "user_version")
+        )
+        waiting = patient.query("SELECT count(*) FROM message WHERE state IN ('waiting', 'held')")[
+            0
+        ][0]
+    except CannotLookError as exc:
+        said, version, waiting = str(exc.__cause__), 0, 0
+    if said != "ok":
+        return fail(
+            f"{path} is damaged ({said}).",
+            "Start Crier anew: it sets the file aside, begins a new one and says so. Who was "
+            "paired has to be paired again.",
+        )
+    if (newest := _schema_version()) and version > newest:
+        return fail(
+            f"{path} was made by a newer Crier (version {version}, this one knows {newest}).",
+            "Update this one: `git pull`, then `make setup`.",
+        )
+    size_mb = path.stat().st_size / 1e6
+    if newest and version < newest:
+        version = f"{version} (the next start makes it {newest})"
+    aside = sorted(path.parent.glob(f"{path.name}.damaged-*"))
+    found = f"Sound, version {version}, {size_mb:.1f} MB, {waiting} waiting"
+    if aside:
+        return warn(
+            f"{found}. An earlier one was damaged and set aside: {aside[-1].name}.",
+            f"If nothing of it is missed, remove {aside[-1]}.",
+        )
+    return well(found)
+
+
+def _schema_version() -> int:
+    try:
+        from bot.core import inbox  # noqa: PLC0415  # its library may be missing
+    except ImportError:
+        return 0
+    return inbox._SCHEMA_VERSION  # noqa: SLF001
+
+
+def people(patient: Patient) -> Finding:
+    """Whether somebody may speak."""
+    paired = len(patient.query("SELECT user_id FROM person"))
+    allowed = len(patient.settings.telegram_allowed_users)
+    if not paired and not allowed and patient.settings.telegram_bot_token is not None:
+        return warn(
+            "Nobody may speak yet: nobody is allowed in the settings, nobody is paired.",
+            "`crier pair` shows a code; send it to your bot: /pair CODE.",
+        )
+    return well(f"{allowed} allowed in the settings, {paired} paired")
+
+
+def quiet(patient: Patient) -> Finding:
+    """Whether it speaks at all at this hour."""
+    from bot.core.quiet_hours import Quiet  # noqa: PLC0415
+
+    quiet = Quiet(patient.settings.quiet_hours)
+    for (until,) in patient.query("SELECT value FROM choice WHERE name = 'mute'"):
+        quiet.mute(float(until))
+    if reason := quiet.reason():
+        return warn(
+            f"{reason} What comes is kept until then.",
+            "/unmute in the chat ends a mute; QUIET_HOURS in .env sets the hours.",
+        )
+    return well("It speaks at this hour")
+
+
+# ---- the log ----
+
+
+def log(patient: Patient) -> Finding:
+    """How large the log is, and what went wrong lately."""
+    folder = patient.settings.data_dir
+    path = folder / "crier.log"
+    files = list(folder.glob("crier.log*"))
+    if not files:
+        return skip("None yet; it begins with the first start")
+    size_bytes = sum(file.stat().st_size for file in files)
+    if size_bytes > _LOG_BYTES:
+        return warn(
+            f"{size_bytes >> 20} MB; it should stay below 6 MB.",
+            f"Remove {path}.* and look what fills it: `crier logs`.",
+        )
+    errors = [line for line in _lines(path) if line[1] in ("ERROR", "CRITICAL")]
+    recent = [text for at_s, _, text in errors if time.time() - at_s < _RECENT_S]
+    found = f"{size_bytes / 1e6:.1f} MB"
+    if recent:
+        count = "1 error" if len(recent) == 1 else f"{len(recent)} errors"
+        return warn(
+            f"{found}, {count} within a day; the last: {recent[-1][:200]}",
+            "`crier logs` shows what came before it.",
+        )
+    return well(f"{found}, no error within a day")
+
+
+def _lines(path: Path) -> Iterator[tuple[float, str, str]]:
+    """Return (seconds since 1970, level, text) of each line of a log, in either form."""
+    from bot.service.log_tail import as_json  # noqa: PLC0415  # what it needs may be missing
+
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            try:
+                fields = json.loads(as_json(line.rstrip("\n")))
+                at_s = dt.datetime.fromisoformat(fields["at"]).timestamp()
+                yield at_s, fields["level"], f"{fields['logger']}: {fields['message']}"
+            except (ValueError, KeyError, TypeError):
+                continue  # the lines of a traceback, or one that was cut off
+
+
+# ---- who runs ----
+
+
+def lock_holder(patient: Patient) -> int | None:
+    """Return the process that holds the data folder; 0 where that can't be told, None if none."""
+    path = patient.settings.data_dir / "crier.lock"
+    try:
+        with path.open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return None
+    except FileNotFoundError:
+        return None
+    except BlockingIOError:
+        pass
+    number = f":{path.stat().st_ino} "
+    try:
+        for line in Path("/proc/locks").read_text().splitlines():
+            if "FLOCK" in line and number in line:
+                return int(line.split()[4])
+    except (OSError, ValueError):
+        pass
+    said = patient.output("lsof", "-t", str(path)).split()
+    return int(said[0]) if said and said[0].isdigit() else 0

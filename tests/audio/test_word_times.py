@@ -1,0 +1,128 @@
+"""Which word is heard when, with the real voice."""
+
+import numpy as np
+import pytest
+
+from audio.kokoro.voice import KokoroVoice
+from audio.kokoro.word_times import words
+from audio.types import SAMPLE_RATE_HZ, Chunk, Interrupt, Samples, Sound
+
+SENTENCES = {
+    "en-us": (
+        "af_heart",
+        "The kettle is on, and the cat has eaten the butter.",
+        "I like the look of the house, and of the garden.",
+        "It was 20 minutes past 1984, on the 3rd of May.",
+        "Apples \u2014 pears; and, of course, 12,345 plums: that's it.",
+        "Don't you want to go? It's 5 o'clock, isn't it?",
+        "Dr. Smith's e-mail says $3.50 & nothing else (for now).",
+        "\u2026 well, \u201cquoted\u201d \u2014 and then \u2014",
+        "NASA and the USA sent 12 well-known people to 127.0.0.1.",
+        "I'm going to be in a bit of a rush for a while.",
+        "to to to to to",
+        "a",
+        "5",
+        "50% of https://example.com/a?b=c is #1!",
+    ),
+    "en-gb": ("bf_emma", "At 07:45 the 2nd train to St. Albans was late."),
+    "de": ("af_heart", "Das ist der Anfang von 21 Tagen im Jahr 2024."),
+    "es": ("ef_dora", "El 15 de mayo, a las 8, llegamos a la casa de mi abuela."),
+    "fr-fr": ("ff_siwis", "C'est l'heure\u202f: il est 20 heures, n'est-ce pas\u202f?"),
+    "it": ("if_sara", "Un po' di pane e 3 bicchieri d'acqua."),
+    "hi": (
+        "hf_alpha",
+        "\u0928\u092e\u0938\u094d\u0924\u0947 \u0926\u0941\u0928\u093f\u092f\u093e 42",
+    ),
+    "ja": ("jf_alpha", "\u4eca\u65e5\u306f\u3044\u3044\u5929\u6c17\u3067\u3059\u306d\u3002"),
+    "cmn": (
+        "zf_xiaobei",
+        "\u4f60\u597d\u4e16\u754c\uff0c\u4eca\u5929 \u5929\u6c14 \u5f88\u597d\u3002",
+    ),
+}
+
+
+def speak(
+    voice: KokoroVoice, text: str, *, name: str = "af_heart", lang: str = "en-us", **around: str
+) -> Sound:
+    """Return *text* as sound."""
+    before, after = around.get("before", ""), around.get("after", "")
+    chunk = Chunk(text, before, after, 0, ends_sentence=True, pause_s=0, letters=len(text))
+    return voice.synthesize(chunk, name, 1.0, lang, Interrupt())
+
+
+def onsets_s(samples: Samples) -> list[float]:
+    """Return where sound begins after at least 120 ms of hush."""
+    block = SAMPLE_RATE_HZ // 200
+    whole = len(samples) // block * block
+    level = np.sqrt((samples[:whole].reshape(-1, block) ** 2).mean(axis=1))
+    loud = np.flatnonzero(level > 0.03 * level.max())
+    return [
+        float(at) * 0.005
+        for at, gap in zip(loud, np.diff(loud, prepend=-99), strict=True)
+        if gap > 24
+    ]
+
+
+def assert_in_order(sound: Sound, text: str) -> None:
+    """Check that the words are the text, one after the other and within the sound."""
+    times = [time for word in sound.words for time in (word.start_s, word.end_s)]
+
+    assert " ".join(word.text for word in sound.words) == " ".join(text.split())
+    assert times == sorted(times)
+    assert times[0] >= 0
+    assert times[-1] <= len(sound.samples) / SAMPLE_RATE_HZ
+
+
+@pytest.mark.parametrize(
+    ("lang", "name", "text"),
+    [(lang, name, text) for lang, (name, *texts) in SENTENCES.items() for text in texts],
+)
+def test_the_words_are_the_text(voice: KokoroVoice, lang: str, name: str, text: str) -> None:
+    """Numbers, joined words, marks and other scripts: every word has its time, in order."""
+    assert_in_order(speak(voice, text, name=name, lang=lang), text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ready? Good! Open the door. Mind the gap. Enjoy the day.",
+        "Yes. No. Maybe. Always. Never. Again.",
+        "Monday was good; Tuesday was better; Wednesday was grey; today it rains.",
+    ],
+)
+def test_a_word_begins_when_it_is_heard(voice: KokoroVoice, text: str) -> None:
+    """After every pause that can be heard, a word begins within 80 ms."""
+    sound = speak(voice, text)
+    starts = [word.start_s for word in sound.words]
+    onsets = [at for at in onsets_s(sound.samples) if at > 0]
+
+    assert len(onsets) >= 2
+    assert max(min(abs(start - at) for start in starts) for at in onsets) < 0.08
+
+
+def test_words_of_a_part_count_from_its_own_beginning(voice: KokoroVoice) -> None:
+    """Context that is spoken along and cut off has no words, and shifts none."""
+    sound = speak(voice, "a new timetable", before="has printed", after="on a")
+
+    assert_in_order(sound, "a new timetable")
+    assert sound.words[0].start_s < 0.05
+    assert sound.words[-1].end_s > 0.8 * len(sound.samples) / SAMPLE_RATE_HZ
+
+
+def test_a_text_of_more_than_one_run_of_the_model_has_its_words(voice: KokoroVoice) -> None:
+    """Where kokoro-onnx splits what is too long, the words keep their order."""
+    text = "supercalifragilistic " * 40
+    sound = speak(voice, text)
+
+    assert_in_order(sound, text)
+    assert len(sound.samples) / SAMPLE_RATE_HZ - sound.words[-1].end_s < 1
+
+
+def test_without_timings_words_last_as_long_as_the_sound() -> None:
+    """A model that tells no times costs the light, not the sound."""
+    found = words("two words", [], lambda word: word, 0.5, 2.0)
+
+    assert [(word.text, word.start_s, word.end_s) for word in found] == [
+        ("two", 0.0, 2.0),
+        ("words", 0.0, 2.0),
+    ]

@@ -1,0 +1,423 @@
+"""What the chat sees: within Telegram's limits, to its end, and in its place."""
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup
+from telegram.request import HTTPXRequest
+
+from bot.chat import outbox as receipts
+from bot.chat.outbox import NO_REACTIONS, Outbox, split
+from bot.chat.sandbox import Fault, Json, Sandbox
+from bot.core.inbox import Inbox, Message, StatusMessage
+from bot.settings import Settings
+from tests.conftest import ALICE, TOKEN, StartBot, reaction_to, reply_with
+
+GROUP: Json = {"id": -100, "type": "group", "title": "Family"}
+FORUM: Json = {"id": -(10**12) - 5, "type": "supergroup", "title": "House", "is_forum": True}
+TOO_MANY = "Too Many Requests: retry after 3"
+
+
+@pytest.fixture
+async def inbox(tmp_path: Path) -> AsyncIterator[Inbox]:
+    """Return an open inbox."""
+    inbox = await Inbox.open(tmp_path / "crier.db")
+    yield inbox
+    await inbox.close()
+
+
+@pytest.fixture
+async def outbox(sandbox: Sandbox, inbox: Inbox) -> AsyncIterator[Outbox]:
+    """Return an outbox in the sandbox, in which Alice and a group have written."""
+    sandbox.send(ALICE, "Hello.")
+    sandbox.send(ALICE, "Hello.", GROUP)
+    http = HTTPXRequest(httpx_kwargs={"trust_env": False})
+    async with Bot(TOKEN, f"{sandbox.url}/bot", request=http) as bot:
+        outbox = Outbox(bot, inbox, sandbox.bot_id)
+        yield outbox
+        await outbox.close(0.0)
+
+
+class Answers:
+    """Collects what *then* is called with."""
+
+    def __init__(self) -> None:
+        self.given: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def __call__(self, answer: Any) -> None:
+        """Take an answer."""
+        self.given.put_nowait(answer)
+
+    async def next(self) -> Any:
+        """Return the next one."""
+        async with asyncio.timeout(60):
+            return await self.given.get()
+
+
+def calls_of(sandbox: Sandbox, method: str) -> list[float]:
+    """Return when a method was called."""
+    return [at_s for at_s, called, _ in sandbox.calls if called == method]
+
+
+# ---- floods ----
+
+
+async def test_outbox_sends_one_probe_for_each_pause_and_gives_all_receipts(
+    sandbox: Sandbox, outbox: Outbox
+) -> None:
+    """While Telegram asks to wait, 120 receipts cost one request each time; then all are given."""
+    sandbox.faults["setmessagereaction"] = Fault(
+        status=429, description=TOO_MANY, retry_after_s=1, times=3
+    )
+    messages = [sandbox.send(ALICE, f"Number {n}.") for n in range(120)]
+    given = Answers()
+    for message in messages:
+        outbox.react(ALICE.id, message, receipts.HEARD, given)
+    for _ in messages:
+        assert await given.next() is True
+    times = calls_of(sandbox, "setmessagereaction")
+
+    assert len(times) == 120 + 3
+    assert all(later - earlier >= 1 for earlier, later in itertools.pairwise(times[:4]))
+    counts = Counter(e.message_id for e in sandbox.events if e.kind == "reaction")
+    assert counts == dict.fromkeys(messages, 1)
+
+
+async def test_outbox_keeps_each_kind_of_request_apart(sandbox: Sandbox, outbox: Outbox) -> None:
+    """A long pause asked for on edits holds no reaction, no reply and no button's answer."""
+    message = sandbox.send(ALICE, "Hello.")
+    sent = Answers()
+    outbox.reply(ALICE.id, "Status.", then=sent)
+    status = await sent.next()
+    sandbox.faults["editmessagetext"] = Fault(status=429, description=TOO_MANY, retry_after_s=600)
+    outbox.edit(ALICE.id, status.message_id, "New status.", None)
+    await sandbox.wait_for_call("editmessagetext")
+    sandbox.press(ALICE, status.message_id, "x")
+    query_id = next(iter(sandbox._queries))
+    outbox.react(ALICE.id, message, receipts.CUT)
+    outbox.reply(ALICE.id, "Silent.")
+    outbox.answer(ALICE.id, query_id, "Silent.")
+    await sandbox.wait_for(reaction_to(message, "🙊"))
+    await sandbox.wait_for(reply_with("Silent."))
+    await sandbox.wait_for(lambda e: e.kind == "answer")
+
+    assert len(calls_of(sandbox, "editmessagetext")) == 1
+
+
+async def test_outbox_sends_first_what_a_person_has_asked_for(
+    sandbox: Sandbox, outbox: Outbox
+) -> None:
+    """When a pause is over, the answer to a command goes before the reasons that wait."""
+    sandbox.faults["sendmessage"] = Fault(
+        status=429, description=TOO_MANY, retry_after_s=1, times=1
+    )
+    last = Answers()
+    for number in range(5):
+        outbox.reply(ALICE.id, f"Reason {number}.", then=last)
+    await sandbox.wait_for_call("sendmessage")
+    outbox.reply(ALICE.id, "Silent.", asked_for=True)
+    for _ in range(5):
+        await last.next()
+    texts = [e.text for e in sandbox.events if e.kind == "message"]
+
+    assert texts == ["Silent.", *(f"Reason {n}." for n in range(5))]
+
+
+async def test_outbox_keeps_one_chats_pause_from_another(sandbox: Sandbox, outbox: Outbox) -> None:
+    """Where one chat is closed for long, another one gets its replies."""
+    sandbox.faults["sendmessage"] = Fault(
+        status=429, description=TOO_MANY, retry_after_s=600, times=1
+    )
+    outbox.reply(ALICE.id, "One.")
+    await sandbox.wait_for_call("sendmessage")
+    outbox.reply(GROUP["id"], "Two.")
+
+    assert (await sandbox.wait_for(reply_with("Two."))).chat_id == GROUP["id"]
+
+
+# ---- what Telegram refuses ----
+
+
+async def test_outbox_tells_a_refusal_from_an_answer(sandbox: Sandbox, outbox: Outbox) -> None:
+    """What waits for an answer gets it, or None where Telegram has refused."""
+    given = Answers()
+    outbox.react(ALICE.id, 10**6, receipts.HEARD, given)  # there is no such message
+    assert await given.next() is None
+    outbox.reply(ALICE.id, "Hello.", then=given)
+    answer = await given.next()
+    assert answer.text == "Hello."
+    for _ in range(2):  # the second changes nothing, which is no refusal
+        outbox.edit(ALICE.id, answer.message_id, "Bye.", None, given)
+        assert await given.next()
+    sandbox.faults["sendvoice"] = Fault(
+        status=400, description="Bad Request: VOICE_MESSAGES_FORBIDDEN"
+    )
+    outbox.voice(ALICE.id, b"sound", given)
+    assert await given.next() is None
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(status=502, description="Bad Gateway", times=1),
+        Fault(raw=b"<html>Please sign in to this network</html>", times=1),
+        Fault(status=401, description="Unauthorized", times=1),
+    ],
+)
+async def test_outbox_tries_again_where_it_was_not_telegram_that_refused(
+    sandbox: Sandbox, outbox: Outbox, fault: Fault
+) -> None:
+    """A gateway, a hotel's sign-in page, a revoked token: what is owed stays owed."""
+    sandbox.faults["sendmessage"] = fault
+    given = Answers()
+    outbox.reply(ALICE.id, "Hello.", then=given)
+
+    assert (await given.next()).text == "Hello."
+
+
+async def test_outbox_lets_others_pass_a_request_that_fails_again_and_again(
+    sandbox: Sandbox, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reaction that the server always stumbles over holds up nothing, and is given up at last."""
+    monkeypatch.setattr(receipts, "_BACK_OFF_S", (0.0, 0.1))
+    monkeypatch.setattr(receipts, "_MAX_FAILURES", 2)
+    sandbox.faults["setmessagereaction"] = Fault(status=500, description="Internal Server Error")
+    given, replied = Answers(), Answers()
+    message = sandbox.send(ALICE, "Hello.")
+    outbox.react(ALICE.id, message, receipts.HEARD, given)
+    while given.given.empty():
+        outbox.reply(ALICE.id, "Hello.", then=replied)
+        assert (await replied.next()).text == "Hello."
+
+    assert await given.next() is None
+
+
+async def test_outbox_forgets_what_is_owed_to_a_chat_that_is_lost(
+    sandbox: Sandbox, outbox: Outbox, inbox: Inbox
+) -> None:
+    """Blocked by a person, it tries once, and no start tries again; others keep what is owed."""
+    for number, chat_id in enumerate((ALICE.id, ALICE.id, GROUP["id"]), 1):
+        stored = await inbox.accept(sandbox.bot_id, number, Message(0, chat_id, number, "Hello."))
+        assert stored is not None
+        await inbox.end(stored.id, "failed", "💔", "The reason.")
+    sandbox.blocked.add(ALICE.id)
+    given = Answers()
+    for number in range(10):
+        outbox.reply(ALICE.id, f"Reason {number}.", then=given)
+    for _ in range(10):
+        assert await given.next() is None
+
+    assert len(calls_of(sandbox, "sendmessage")) == 1
+    assert [message.chat_id for message, _, _ in await inbox.owed(sandbox.bot_id)] == [GROUP["id"]]
+
+
+async def test_outbox_says_once_in_a_chat_that_reactions_are_not_allowed(
+    sandbox: Sandbox, outbox: Outbox
+) -> None:
+    """The people of a restricted chat are told what they miss, and not at each message."""
+    sandbox.without_reactions.add(GROUP["id"])
+    given = Answers()
+    for _ in range(2):
+        message = sandbox.send(ALICE, "Hello.", GROUP)
+        outbox.react(GROUP["id"], message, receipts.CUT, given)
+        assert await given.next() is None
+    outbox.reply(GROUP["id"], "Last.", then=given)
+    await given.next()
+
+    assert [e.text for e in sandbox.events if e.kind == "message"] == [NO_REACTIONS, "Last."]
+
+
+async def test_delivery_records_a_refused_receipt(
+    sandbox: Sandbox, start_toned: StartBot, settings: Settings
+) -> None:
+    """Where a chat takes no thumb, the record says so instead of counting it as given."""
+    sandbox.without_reactions.add(ALICE.id)
+    async with start_toned():
+        message = sandbox.send(ALICE, "This is number 1.")
+        await sandbox.wait_for(reply_with("Reactions are not allowed here"))
+        await sandbox.wait_for_call("setmessagereaction", 2)
+    inbox = await Inbox.open(settings.data_dir / "crier.db")
+    (record,) = await inbox.history(sandbox.bot_id, 1)
+    owed = await inbox.owed(sandbox.bot_id)
+    await inbox.close()
+
+    assert (record.outcome, record.reason) == ("heard", "Telegram refused 👍.")
+    assert owed == []
+    assert not any(map(reaction_to(message), sandbox.events))
+
+
+# ---- a group that becomes a supergroup ----
+
+
+async def test_outbox_follows_a_group_that_becomes_a_supergroup(
+    sandbox: Sandbox, outbox: Outbox, inbox: Inbox
+) -> None:
+    """Replies arrive in the new chat, in order; reactions, whose messages are not there, end."""
+    message = sandbox.send(ALICE, "Hello.", GROUP)
+    stored = await inbox.accept(sandbox.bot_id, 1, Message(0, GROUP["id"], message, "Hello."))
+    assert stored is not None
+    await inbox.end(stored.id, "failed", "💔", "The reason.")
+    await inbox.status_sent(sandbox.bot_id, StatusMessage(GROUP["id"], 5, None))
+    supergroup = sandbox.migrate(GROUP)
+    given, reacted = Answers(), Answers()
+    for number in range(3):
+        outbox.reply(GROUP["id"], f"Reply {number}.", to=message, then=given)
+    outbox.react(GROUP["id"], message, receipts.HEARD, reacted)
+    for number in range(3):
+        answer = await given.next()
+        assert (answer.chat_id, answer.text) == (supergroup["id"], f"Reply {number}.")
+    assert await reacted.next() is None
+    outbox.react(GROUP["id"], message, receipts.HEARD, reacted)
+    assert await reacted.next() is None
+    ((owed, reaction, reason),) = await inbox.owed(sandbox.bot_id)
+
+    assert (owed.chat_id, owed.message_id, reaction) == (supergroup["id"], 0, "")
+    assert reason == "The reason."
+    assert await inbox.status_messages(sandbox.bot_id) == []
+    assert not any(e.kind == "reaction" for e in sandbox.events)
+    assert all(e.reply_to == 0 for e in sandbox.events)
+
+
+async def test_bot_hears_from_telegram_that_a_group_has_moved(
+    sandbox: Sandbox, start_toned: StartBot, settings: Settings
+) -> None:
+    """The service message is enough: what is owed to the group is sent to the supergroup."""
+    inbox = await Inbox.open(settings.data_dir / "crier.db")
+    stored = await inbox.accept(sandbox.bot_id, 1, Message(0, GROUP["id"], 5, "Hello."), "asked")
+    await inbox.close()
+    assert stored is not None
+    supergroup = sandbox.migrate(GROUP)
+    async with start_toned() as bot:
+        sandbox.send_fields(ALICE, {"migrate_from_chat_id": GROUP["id"]}, supergroup)
+        sandbox.send(ALICE, "/help")
+        await sandbox.wait_for(reply_with("Send me a text"))
+        moved = await bot.delivery._inbox.asked(stored.id, supergroup["id"])
+
+    assert moved is not None
+    assert not any(e.chat_id == supergroup["id"] for e in sandbox.events)
+
+
+# ---- topics ----
+
+
+async def test_bot_stays_in_the_topic_that_it_is_spoken_to_in(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
+    """Answers, reasons, questions, notes and status messages come in the message's own topic."""
+    topic: Json = {"message_thread_id": 77, "is_topic_message": True}
+
+    def send(text: str, **fields: Any) -> int:
+        length = len(text.split(maxsplit=1)[0]) if text.startswith("/") else 0
+        command = [{"type": "bot_command", "offset": 0, "length": length}] if length else []
+        return sandbox.send_fields(ALICE, {"text": text, "entities": command, **topic, **fields})
+
+    async with start_toned():
+        send("/status")
+        send("/note This is number 1.")
+        send("...")
+        send("Hello there.", date=1_700_000_000)
+        send(" ".join(f"This is number {n}." for n in range(1, 25)))
+        status = await sandbox.wait_for(reply_with("Voice:"))
+        note = await sandbox.wait_for(lambda e: e.kind == "voice")
+        reason = await sandbox.wait_for(reply_with("nothing to say"))
+        question = await sandbox.wait_for(reply_with("Shall I say it?"))
+        strip = await sandbox.wait_for(reply_with("Speaking 1 of 1"))
+        sandbox.send(ALICE, "/help")
+        outside = await sandbox.wait_for(reply_with("Send me a text"))
+
+    assert [e.thread_id for e in (status, note, reason, question, strip)] == [77] * 5
+    assert outside.thread_id == 0
+
+
+async def test_outbox_speaks_past_a_topic_that_is_gone(sandbox: Sandbox, outbox: Outbox) -> None:
+    """What would have gone to a deleted topic is said in the chat all the same."""
+    sandbox.faults["sendmessage"] = Fault(
+        status=400, description="Bad Request: message thread not found", times=1
+    )
+    outbox.reply(ALICE.id, "Hello.", thread_id=77)
+
+    assert (await sandbox.wait_for(reply_with("Hello."))).thread_id == 0
+
+
+# ---- lengths ----
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "short",
+        "a" * 9000,
+        "😀" * 5000,
+        "\n".join(f"word{n} = said{n}" for n in range(600)),
+        "word " * 2000,
+        "\n" * 5000 + "end",
+    ],
+)
+def test_split_keeps_every_word_within_the_limit(text: str) -> None:
+    """Each part has at most 4,096 UTF-16 code units and something in it; nothing is lost."""
+    parts = split(text, 4096)
+
+    assert all(len(part.encode("utf-16-le")) // 2 <= 4096 for part in parts)
+    assert all(part.strip() for part in parts)
+    assert "".join("".join(parts).split()) == "".join(text.split())
+
+
+async def test_outbox_splits_a_long_reply_at_its_lines(sandbox: Sandbox, outbox: Outbox) -> None:
+    """The parts come in order, the first as the answer, the last with the buttons."""
+    lines = [f"word{n} = said{n}" for n in range(600)]
+    message = sandbox.send(ALICE, "/pronounce")
+    keyboard = InlineKeyboardMarkup([[InlineKeyboardButton("One", callback_data="x")]])
+    given = Answers()
+    outbox.reply(ALICE.id, "\n".join(lines), to=message, keyboard=keyboard, then=given)
+    await given.next()
+    parts = [e for e in sandbox.events if e.kind == "message"]
+
+    assert "\n".join(part.text for part in parts).split("\n") == lines
+    assert [part.reply_to for part in parts] == [message] + [0] * (len(parts) - 1)
+    assert [bool(part.buttons) for part in parts] == [False] * (len(parts) - 1) + [True]
+
+
+async def test_outbox_sends_no_part_twice_where_a_later_one_is_delayed(
+    sandbox: Sandbox, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure in the middle of a long reply goes on with the part that is missing."""
+    sent = outbox._bot.send_message
+    tries = 0
+
+    async def once_broken(*args: Any, **kwargs: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries == 2:
+            sandbox.faults["sendmessage"] = Fault(
+                status=429, description=TOO_MANY, retry_after_s=1, times=1
+            )
+        return await sent(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(outbox._bot), "send_message", lambda _, *a, **k: once_broken(*a, **k))
+        given = Answers()
+        outbox.reply(ALICE.id, "a" * 4096 + "b" * 4096 + "c", then=given)
+        await given.next()
+
+    assert [e.text[0] for e in sandbox.events if e.kind == "message"] == ["a", "b", "c"]
+
+
+async def test_outbox_keeps_labels_and_answers_within_limits(
+    sandbox: Sandbox, outbox: Outbox
+) -> None:
+    """A device with an endless name, or none, still has a button, and its press an answer."""
+    buttons = [
+        [InlineKeyboardButton(label, callback_data="x")] for label in ("n" * 5000, " ", "Two")
+    ]
+    outbox.reply(ALICE.id, "Devices.", keyboard=InlineKeyboardMarkup(buttons))
+    listing = await sandbox.wait_for(reply_with("Devices."))
+    sandbox.press(ALICE, listing.message_id, "x")
+    outbox.answer(ALICE.id, next(iter(sandbox._queries)), "Using " + "😀" * 300)
+    await sandbox.wait_for(lambda e: e.kind == "answer")
+
+    assert [len(label) for label, _ in listing.buttons] == [64, 1, 3]

@@ -1,0 +1,186 @@
+"""The sandbox Bot API server keeps the real server's rules."""
+
+import asyncio
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from bot.chat.sandbox import Fault, Sandbox
+from tests.conftest import ALICE, TOKEN
+
+
+async def call(sandbox: Sandbox, method: str, token: str = TOKEN, **parameters: Any) -> Any:
+    """Call a method, and return the body of the answer."""
+    async with httpx.AsyncClient() as client:
+        response = await client.post(
+            f"{sandbox.url}/bot{token}/{method}", json=parameters, timeout=10
+        )
+    body = response.json()
+    assert body["ok"] == (response.status_code == 200)
+    return body
+
+
+async def test_updates_come_until_they_are_confirmed(sandbox: Sandbox) -> None:
+    """An update is offered again until a higher offset is asked for."""
+    sandbox.send(ALICE, "one")
+    sandbox.send(ALICE, "two")
+    first = (await call(sandbox, "getUpdates"))["result"]
+    again = (await call(sandbox, "getUpdates"))["result"]
+    rest = (await call(sandbox, "getUpdates", offset=first[0]["update_id"] + 1))["result"]
+
+    assert [u["message"]["text"] for u in again] == ["one", "two"]
+    assert [u["message"]["text"] for u in rest] == ["two"]
+    assert sandbox.pending == 1
+
+
+async def test_sandbox_offers_an_edited_message_as_it_was_and_as_it_is(sandbox: Sandbox) -> None:
+    """An update that waits keeps the text that it was sent with; the edit is one of its own."""
+    sandbox.edit(ALICE, sandbox.send(ALICE, "before"), "after")
+    message, edited = (await call(sandbox, "getUpdates"))["result"]
+
+    assert message["message"]["text"] == "before"
+    assert edited["edited_message"]["text"] == "after"
+
+
+async def test_a_long_poll_waits_for_the_next_update(sandbox: Sandbox) -> None:
+    """GetUpdates with a timeout answers as soon as something comes, or empty at its end."""
+    began_s = time.monotonic()
+    assert (await call(sandbox, "getUpdates", timeout=1))["result"] == []
+    assert time.monotonic() - began_s >= 1
+
+    poll = asyncio.create_task(call(sandbox, "getUpdates", timeout=9))
+    await sandbox.wait_for_call("getupdates", 2)
+    sandbox.send(ALICE, "now")
+
+    assert (await asyncio.wait_for(poll, 1))["result"][0]["message"]["text"] == "now"
+
+
+async def test_a_second_poller_ends_the_first(sandbox: Sandbox) -> None:
+    """The newer getUpdates wins; the older is told of the conflict."""
+    first = asyncio.create_task(call(sandbox, "getUpdates", timeout=9))
+    await sandbox.wait_for_call("getupdates")
+    second = asyncio.create_task(call(sandbox, "getUpdates", timeout=1))
+    conflict = await asyncio.wait_for(first, 2)
+
+    assert conflict["error_code"] == 409
+    assert "terminated by other getUpdates request" in conflict["description"]
+    assert (await second)["result"] == []
+
+
+async def test_updates_that_were_not_asked_for_are_dropped(sandbox: Sandbox) -> None:
+    """allowed_updates filters, as on the real server."""
+    sandbox.push({"poll": {}})
+    sandbox.send(ALICE, "text")
+    updates = (await call(sandbox, "getUpdates", allowed_updates=["message"]))["result"]
+
+    assert [list(update)[1] for update in updates] == ["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters", "status", "description"),
+    [
+        ("sendMessage", {"chat_id": 7, "text": " "}, 400, "message text is empty"),
+        ("sendMessage", {"chat_id": 7, "text": "x" * 4097}, 400, "message is too long"),
+        ("sendMessage", {"chat_id": 8, "text": "x"}, 400, "chat not found"),
+        (
+            "sendMessage",
+            {"chat_id": 7, "text": "x", "reply_parameters": {"message_id": 99}},
+            400,
+            "message to be replied not found",
+        ),
+        (
+            "sendMessage",
+            {
+                "chat_id": 7,
+                "text": "x",
+                "reply_markup": {"inline_keyboard": [[{"text": "b", "callback_data": "x" * 65}]]},
+            },
+            400,
+            "BUTTON_DATA_INVALID",
+        ),
+        (
+            "setMessageReaction",
+            {"chat_id": 7, "message_id": 1, "reaction": [{"type": "emoji", "emoji": "✅"}]},
+            400,
+            "REACTION_INVALID",
+        ),
+        ("editMessageText", {"chat_id": 7, "message_id": 9, "text": "x"}, 400, "to edit not found"),
+        ("answerCallbackQuery", {"callback_query_id": "1"}, 400, "query is too old"),
+        ("getFile", {"file_id": "none"}, 400, "invalid file_id"),
+        ("makeCoffee", {}, 404, "method not found"),
+    ],
+)
+async def test_what_the_real_server_refuses_is_refused(
+    sandbox: Sandbox, method: str, parameters: dict[str, Any], status: int, description: str
+) -> None:
+    """Each refusal has the real server's code and words."""
+    sandbox.send(ALICE, "hello")
+    body = await call(sandbox, method, **parameters)
+
+    assert body["error_code"] == status
+    assert description in body["description"]
+
+
+async def test_a_wrong_token_is_unauthorized(sandbox: Sandbox) -> None:
+    """A revoked token gets 401, something that is no token 404."""
+    assert (await call(sandbox, "getMe", token="4217:revoked"))["error_code"] == 401
+    assert (await call(sandbox, "getMe", token="nonsense"))["error_code"] == 404
+
+
+async def test_an_edit_that_changes_nothing_is_refused(sandbox: Sandbox) -> None:
+    """The same text and buttons again are "not modified", others are taken."""
+    sandbox.send(ALICE, "hello")
+    number = (await call(sandbox, "sendMessage", chat_id=7, text="a"))["result"]["message_id"]
+    edit = {"chat_id": 7, "message_id": number}
+
+    assert (await call(sandbox, "editMessageText", text="b", **edit))["ok"]
+    refused = await call(sandbox, "editMessageText", text="b", **edit)
+    assert refused["error_code"] == 400
+    assert "message is not modified" in refused["description"]
+
+
+async def test_a_flood_is_answered_with_retry_after(sandbox: Sandbox) -> None:
+    """After a burst to one chat the server asks to be left alone."""
+    sandbox.send(ALICE, "hello")
+    answers = [await call(sandbox, "sendMessage", chat_id=7, text=str(n)) for n in range(35)]
+    refused = [answer for answer in answers if not answer["ok"]]
+
+    assert refused
+    assert refused[0]["error_code"] == 429
+    assert refused[0]["parameters"]["retry_after"] >= 1
+
+
+async def test_faults_can_be_limited(sandbox: Sandbox) -> None:
+    """A fault with a number of times goes away after that many calls."""
+    sandbox.faults["getme"] = Fault(status=502, description="Bad Gateway", times=1)
+
+    assert (await call(sandbox, "getMe"))["error_code"] == 502
+    assert (await call(sandbox, "getMe"))["result"]["username"] == "crier_bot"
+
+
+async def test_files_can_be_fetched(sandbox: Sandbox) -> None:
+    """GetFile names a path under which the file is found, with the right token only."""
+    path = (await call(sandbox, "getFile", file_id=sandbox.add_file(b"sound")))["result"][
+        "file_path"
+    ]
+    async with httpx.AsyncClient() as client:
+        right = await client.get(f"{sandbox.url}/file/bot{TOKEN}/{path}")
+        wrong = await client.get(f"{sandbox.url}/file/bot4217:other/{path}")
+
+    assert right.content == b"sound"
+    assert wrong.status_code == 401
+
+
+async def test_waiting_updates_can_be_counted_and_dropped(sandbox: Sandbox) -> None:
+    """GetWebhookInfo counts, deleteWebhook drops only when asked to, in any spelling of false."""
+    sandbox.send(ALICE, "hello")
+    await call(sandbox, "deleteWebhook", drop_pending_updates=False)
+    async with httpx.AsyncClient() as client:
+        url = f"{sandbox.url}/bot{TOKEN}/deleteWebhook"
+        await client.post(url, data={"drop_pending_updates": "false"})
+    assert (await call(sandbox, "getWebhookInfo"))["result"]["pending_update_count"] == 1
+
+    await call(sandbox, "deleteWebhook", drop_pending_updates=True)
+    assert sandbox.pending == 0

@@ -1,0 +1,111 @@
+"""Speech for agents, asked for as an agent does: by the official client, over stdio."""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from mcp import Client, StdioServerParameters
+from mcp_types import CallToolResult, TextContent
+
+from bot.settings import Settings
+from tests.support.commandline import Environment
+from tests.support.fake_api import Answerer, answering
+from tests.support.fake_voice import ToneVoice
+from tests.support.http_face import serve
+from tests.support.loudspeaker import Ear
+
+
+@pytest.fixture
+def answerer(tmp_path: Path) -> Iterator[Answerer]:
+    """Answer where the bot would."""
+    with (
+        tempfile.TemporaryDirectory(prefix="crier") as folder,
+        answering(tmp_path / "data", Path(folder) / "api.sock") as answerer,
+    ):
+        yield answerer
+
+
+@asynccontextmanager
+async def agent(environment: Environment) -> AsyncIterator[Client]:
+    """Connect as an agent does."""
+    command = ["-P", "-m", "bot", "mcp"]
+    server = StdioServerParameters(command=sys.executable, args=command, env=environment)
+    async with Client(server) as client:
+        yield client
+
+
+def text_of(result: CallToolResult) -> str:
+    """Return what the agent reads."""
+    [content] = result.content
+    assert isinstance(content, TextContent)
+    return content.text
+
+
+async def test_an_agent_sees_the_tools_and_what_they_take(environment: Environment) -> None:
+    """The tools say what they do, and which of their arguments are needed."""
+    async with agent(environment) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+
+    assert set(tools) == {"speak", "stop", "status"}
+    assert tools["speak"].input_schema["required"] == ["text"]
+    assert all(tool.description for tool in tools.values())
+
+
+async def test_an_agent_reads_why_it_is_not_heard(environment: Environment) -> None:
+    """Without a running bot a tool's error says how to start it."""
+    async with agent(environment) as client:
+        result = await client.call_tool("speak", {"text": "Hello."})
+
+    assert result.is_error
+    assert "Crier is not running. Start it with `make run`" in text_of(result)
+
+
+async def test_an_agents_speech_is_queued(environment: Environment, answerer: Answerer) -> None:
+    """What an agent says goes to the bot, marked as the agent's."""
+    answerer.answer("POST /v1/audio/speak", {"id": 7, "position": 1}, 202)
+    async with agent(environment) as client:
+        result = await client.call_tool("speak", {"text": "Done.", "urgent": True})
+
+    assert not result.is_error
+    [(_, headers, body)] = answerer.asked
+    assert body == {"input": "Done.", "priority": "urgent"}
+    assert headers["X-Client"] == "agent"
+
+
+async def test_an_agent_speaks_and_stops(
+    settings: Settings, environment: Environment, ear_a: Ear
+) -> None:
+    """An agent that waits is told the truth: heard to the end, or stopped by its own hand."""
+    async with serve(settings.replaced(api_port=0), ToneVoice()), agent(environment) as client:
+        heard = await client.call_tool("speak", {"text": "Number 5.", "wait": True})
+        await asyncio.to_thread(ear_a.wait_for_silence)
+        long = " ".join(f"Number {number}." for number in range(10, 60))
+        speaking = asyncio.create_task(client.call_tool("speak", {"text": long, "wait": True}))
+        await asyncio.to_thread(ear_a.wait_for_sound, ear_a.spans()[-1][1] + 0.1)
+        status = await client.call_tool("status")
+        stopped = await client.call_tool("stop")
+        cut = await speaking
+
+    assert text_of(heard) == "Heard to the end."
+    assert status.structured_content["speaking"] is True
+    assert (stopped.is_error, text_of(stopped)) == (False, "Silent.")
+    assert cut.is_error
+    assert text_of(cut).endswith("It was stopped.")
+
+
+async def test_an_agent_reads_what_is_wrong_with_its_words(
+    settings: Settings, environment: Environment, ear_a: Ear
+) -> None:
+    """What the bot refuses is a tool's error in the bot's own words."""
+    assert ear_a is not None
+    async with serve(settings.replaced(api_port=0), ToneVoice()), agent(environment) as client:
+        voice = await client.call_tool("speak", {"text": "Number 5.", "voice": "af_hart"})
+        nothing = await client.call_tool("speak", {"text": "..."})
+
+    assert (voice.is_error, nothing.is_error) == (True, True)
+    assert "Did you mean af_heart" in text_of(voice)
+    assert "nothing to say" in text_of(nothing)

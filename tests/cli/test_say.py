@@ -1,0 +1,414 @@
+"""The command line and a running bot: what is said, and what is told about it."""
+
+import asyncio
+import json
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import wave
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from audio.types import SAMPLE_RATE_HZ
+from bot.settings import Settings
+from tests.http.test_audio_stream import decoded
+from tests.support.commandline import Environment, crier, run
+from tests.support.fake_voice import ToneVoice, tell
+from tests.support.http_face import Face, serve
+from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
+from tests.support.terminal import ENTER, terminal
+
+LONG = " ".join(f"Number {number}." for number in range(10, 60))
+"""Seconds of it; each sentence has a number that can be told."""
+TEN = " ".join(f"Number {number}." for number in range(10, 20))
+
+
+@pytest.fixture
+async def face(settings: Settings, loudspeakers: Loudspeakers) -> AsyncIterator[Face]:
+    """Run a bot with a voice of tones, in the data folder where the command line looks."""
+    assert loudspeakers.alsa_config.exists()
+    async with serve(settings.replaced(api_port=0), ToneVoice()) as face:
+        yield face
+
+
+def codes(ear: Ear) -> list[int]:
+    """Return the numbers that were heard."""
+    return [tone.code for tone in tell(*ear.recording()[:1], RATE_HZ)]
+
+
+async def test_say_returns_once_it_is_queued(
+    environment: Environment, face: Face, ear_a: Ear
+) -> None:
+    """A script gets an exit code of 0 and no output; the text is heard; the history names it."""
+    async with face.listening() as heard:
+        code, out, err = await run("say", "Number", "5.", environment=environment)
+        ended = await heard.wait_for(lambda name, _: name == "ended")
+    await asyncio.to_thread(ear_a.wait_for_silence)
+
+    assert (code, out, err) == (0, "", "")
+    assert (ended["outcome"], ended["source"]) == ("heard", "command line")
+    assert codes(ear_a) == [5]
+
+
+async def test_wait_returns_when_it_was_heard(
+    environment: Environment, face: Face, ear_a: Ear
+) -> None:
+    """--wait exits with 0 after the last sound; what is piped in is said."""
+    code, out, err = await run(
+        "say", "--wait", environment=environment, stdin=b"Number 1.\nNumber 2.\n"
+    )
+    heard = codes(ear_a)
+
+    assert (code, out, err) == (0, "", "")
+    assert heard == [1, 2]
+    assert [item["outcome"] for item in (await face.get("/v1/history"))["items"]] == ["heard"]
+
+
+async def test_through_the_unix_socket(
+    settings: Settings, environment: Environment, loudspeakers: Loudspeakers
+) -> None:
+    """Where the data folder's path is short enough, the socket is used and no port is needed."""
+    assert loudspeakers.alsa_config.exists()
+    with tempfile.TemporaryDirectory(prefix="crier") as folder:
+        data_dir = Path(folder) / "d"
+        async with serve(settings.replaced(api_port=0, data_dir=data_dir), ToneVoice()):
+            told = data_dir / "api.json"
+            facts = json.loads(told.read_text())
+            told.write_text(json.dumps({**facts, "port": 1}))
+
+            code, out, _ = await run(
+                "status", "--json", environment={**environment, "DATA_DIR": str(data_dir)}
+            )
+
+    assert facts["socket"] == str(data_dir / "api.sock")
+    assert code == 0
+    assert json.loads(out)["version"]
+
+
+@pytest.mark.parametrize(
+    ("command", "answer", "outcome"),
+    [
+        ("stop", "Silent. 1 message was cut or dropped.\n", "it was stopped."),
+        ("skip", "Skipped.\n", "it was skipped."),
+    ],
+)
+async def test_what_cuts_a_message_is_told_to_who_waits(
+    *, command: str, answer: str, outcome: str, environment: Environment, face: Face, ear_a: Ear
+) -> None:
+    """`stop` and `skip` answer in a line, and --wait exits with 1 and says which it was."""
+    async with crier("say", "--wait", LONG, environment=environment) as waiting:
+        await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
+        steered = await run(command, environment=environment)
+        _, err = await asyncio.wait_for(waiting.communicate(), 20)
+
+    assert steered == (0, answer, "")
+    assert (waiting.returncode, err.decode()) == (1, f"Not heard to the end: {outcome}\n")
+    assert (await face.get("/v1/queue"))["items"] == []
+
+
+async def test_pause_and_resume(environment: Environment, face: Face, ear_a: Ear) -> None:
+    """`pause` falls silent and keeps all, `status` says so, `resume` goes on to the end."""
+    await face.speak(LONG[:200])
+    await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
+    paused = await run("pause", environment=environment)
+    _, status, _ = await run("status", environment=environment)
+    async with face.listening() as heard:
+        resumed = await run("resume", environment=environment)
+        ended = await heard.wait_for(lambda name, _: name == "ended")
+
+    assert paused == (0, "Paused. `crier resume` goes on.\n", "")
+    assert "paused; `crier resume` goes on" in status
+    assert resumed == (0, "Going on.\n", "")
+    assert ended["outcome"] == "heard"
+
+
+async def test_with_nothing_to_stop_or_skip(environment: Environment, face: Face) -> None:
+    """In silence `stop` is content, and `skip` says that there is nothing."""
+    assert face.token
+
+    assert await run("stop", environment=environment) == (0, "Silent. Nothing was waiting.\n", "")
+    assert await run("skip", environment=environment) == (1, "There is nothing to skip.\n", "")
+
+
+async def test_a_held_message_says_why(environment: Environment, face: Face) -> None:
+    """While it has to be quiet --wait exits with 1 and the reason, and the message is kept."""
+    await face.bot.delivery.mute(time.time() + 3600)
+
+    code, _, err = await run("say", "--wait", "Number 1.", environment=environment)
+
+    assert code == 1
+    assert "Not heard yet: " in err
+    assert [item["state"] for item in (await face.get("/v1/queue"))["items"]] == ["held"]
+
+
+async def test_urgent_comes_before_what_waits(
+    environment: Environment, face: Face, ear_a: Ear
+) -> None:
+    """--urgent is heard next, and the sender's name is the one that was given."""
+    await face.speak(LONG[:100])
+    await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
+
+    code, _, _ = await run(
+        "say", "--wait", "--urgent", "--client", "oven", "Number 5.", environment=environment
+    )
+    async with face.listening() as heard:
+        await heard.wait_for(lambda name, data: name == "ended" and data["source"] == "tests")
+    await asyncio.to_thread(ear_a.wait_for_silence)
+
+    assert code == 0
+    assert 5 in codes(ear_a)[1:-1]
+    sources = [item["source"] for item in (await face.get("/v1/history"))["items"]]
+    assert sources == ["tests", "oven"]
+
+
+async def test_a_person_reads_why_nothing_is_heard(
+    environment: Environment, face: Face, tmp_path: Path
+) -> None:
+    """In a terminal `say` tells that it has to be quiet."""
+    await face.bot.delivery.mute(time.time() + 3600)
+
+    async with terminal("say", "Number 1.", environment=environment, cwd=tmp_path) as screen:
+        await screen.see(r"Queued\. Muted until \d\d:\d\d\.")
+
+        assert await screen.ended() == 0
+
+
+async def test_a_person_sees_what_happens(
+    environment: Environment, face: Face, ear_a: Ear, tmp_path: Path
+) -> None:
+    """In a terminal --wait shows what it waits for, and in the end that it was heard."""
+    await face.speak(TEN)
+    await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
+
+    async with terminal("say", "--wait", "5.", environment=environment, cwd=tmp_path) as screen:
+        await screen.see(r"Waiting; 1 before it")
+        await screen.see(r"Heard to the end\.")
+
+        assert await screen.ended() == 0
+
+
+async def test_a_device_is_chosen_from_a_list(
+    environment: Environment, face: Face, tmp_path: Path
+) -> None:
+    """`devices --choose` asks in the terminal, and what was chosen is where sound goes."""
+    names = [device["name"] for device in (await face.get("/v1/devices"))["outputs"]]
+
+    async with terminal("devices", "--choose", environment=environment, cwd=tmp_path) as screen:
+        await screen.see("Where shall sound go")
+        screen.type(str(1 + names.index("speaker_b")))
+        screen.type(ENTER)
+        await screen.see("Sound goes to speaker_b")
+
+        assert await screen.ended() == 0
+    assert (await face.get("/v1/devices"))["wanted"] == "speaker_b"
+
+
+async def test_ctrl_c_leaves_the_message(environment: Environment, face: Face, ear_a: Ear) -> None:
+    """Ctrl-C ends the waiting, not the message, and says so."""
+    async with crier("say", "--wait", LONG, environment=environment) as waiting:
+        await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
+        waiting.send_signal(signal.SIGINT)
+        _, err = await asyncio.wait_for(waiting.communicate(), 20)
+    (item,) = (await face.get("/v1/queue"))["items"]
+
+    assert waiting.returncode == 1
+    assert "The message stays in the queue; `crier skip` or `crier stop` ends it." in err.decode()
+    assert item["state"] == "sounding"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["say", "--voice", "af_hart", "x"], "Did you mean af_heart"),
+        (["say", "--lang", "xx", "x"], "there is no language 'xx'; choose en-us"),
+        (["say", "..."], "nothing to say"),
+        (["devices", "speaker"], "2 devices have 'speaker' in the name. There are: speaker_a"),
+        (["devices", "headphones"], "No device has 'headphones' in the name. There are:"),
+        (["devices", "--choose"], "--choose asks in a terminal. Elsewhere: crier devices NAME"),
+    ],
+)
+async def test_what_can_not_be_done_is_told(
+    arguments: list[str], said: str, environment: Environment, face: Face
+) -> None:
+    """What the bot refuses exits with 2 and the bot's own words."""
+    code, out, err = await run(*arguments, environment=environment)
+
+    assert (code, out) == (2, "")
+    assert said in err
+    assert face.token not in err
+
+
+async def test_a_wrong_token_is_told(
+    environment: Environment, face: Face, settings: Settings
+) -> None:
+    """A token that is not the bot's is told with the file that it is in."""
+    assert face.token
+    path = settings.data_dir / "api-token"
+    path.write_text("another")
+
+    code, _, err = await run("say", "Number 1.", environment=environment)
+
+    assert code == 2
+    assert f"Crier does not take the token in {path}." in err
+
+
+async def test_status_at_a_glance(environment: Environment, face: Face, ear_a: Ear) -> None:
+    """`status` says what is said and what waits; --json is what the bot answers."""
+    _, silent, _ = await run("status", environment=environment)
+    await face.speak(LONG)
+    await face.speak("Number 1.")
+    await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
+    code, speaking, _ = await run("status", environment=environment)
+    _, for_programs, _ = await run("status", "--json", environment=environment)
+
+    assert code == 0
+    lines = dict(line.split(maxsplit=1) for line in silent.splitlines())
+    assert (lines["Now"], lines["Waiting"]) == ("silent", "nothing")
+    assert lines["Voice"].startswith("af_heart, volume 100 %")
+    lines = dict(line.split(maxsplit=1) for line in speaking.splitlines())
+    assert lines["Now"].startswith("speaking, ")
+    assert ": Number 10. Number 11." in lines["Now"]
+    assert lines["Waiting"] == "1"
+    assert lines["Device"] == "speaker_a"
+    assert json.loads(for_programs)["speaking"] is True
+
+
+async def test_devices_are_listed_and_chosen(environment: Environment, face: Face) -> None:
+    """A device is chosen by its name or a part of it, until the system is followed again."""
+    _, listed, _ = await run("devices", environment=environment)
+    chosen = await run("devices", "KER_B", environment=environment)
+    wanted = (await face.get("/v1/devices"))["wanted"]
+    followed = await run("devices", "--follow", environment=environment)
+
+    assert {"speaker_a", "speaker_b"} <= {line.split()[0] for line in listed.splitlines()}
+    assert chosen == (0, "Sound goes to speaker_b.\n", "")
+    assert wanted == "speaker_b"
+    assert followed == (0, "Sound follows the system's default.\n", "")
+    assert (await face.get("/v1/devices"))["wanted"] == ""
+
+
+@pytest.mark.parametrize("kind", ["wav", "mp3", "flac", "opus"])
+async def test_out_writes_a_file_that_plays(
+    kind: str, environment: Environment, face: Face, tmp_path: Path
+) -> None:
+    """--out writes what would be heard, under the name that was given, and nothing sounds."""
+    path = tmp_path / f"said.{kind.upper()}"
+
+    told = await run("say", "--out", str(path), TEN, environment=environment)
+    samples, rate_hz = decoded(path.read_bytes(), kind)
+
+    assert told == (0, "", "")
+    assert [tone.code for tone in tell(samples, rate_hz)] == list(range(10, 20))
+    assert [file.name for file in tmp_path.glob("said*")] == [path.name]
+    assert (await face.get("/v1/history"))["items"] == []
+
+
+async def test_a_wav_file_knows_its_length(
+    environment: Environment, face: Face, tmp_path: Path
+) -> None:
+    """A .wav file's header is true, so that every player shows how long it lasts."""
+    assert face.token
+    path = tmp_path / "said.wav"
+    await run("say", "--out", str(path), "Number 1.", environment=environment)
+
+    with wave.open(str(path)) as file:
+        assert file.getframerate() == SAMPLE_RATE_HZ
+        assert len(file.readframes(file.getnframes())) == path.stat().st_size - 44
+
+
+async def test_standalone_needs_no_bot(environment: Environment, tmp_path: Path) -> None:
+    """--standalone speaks with the real voice in its own process, and says where to."""
+    alone = {**environment, "AUDIO_DEVICE": f"file:{tmp_path / 'spoken'}"}
+
+    code, out, err = await run("say", "--standalone", "The kettle is on.", environment=alone)
+    (path,) = (tmp_path / "spoken").glob("*.wav")
+
+    assert (code, out) == (0, "")
+    assert err.endswith(f"Written: {path}\n")
+    assert path.stat().st_size > SAMPLE_RATE_HZ  # half a second
+
+
+async def test_standalone_talks_over_nobody(environment: Environment, face: Face) -> None:
+    """Where the bot runs, --standalone is refused."""
+    assert face.token
+
+    code, _, err = await run("say", "--standalone", "Number 1.", environment=environment)
+
+    assert code == 2
+    assert err.endswith("Crier is running and would be talked over. Leave --standalone out.\n")
+
+
+async def test_devices_without_a_bot(environment: Environment, loudspeakers: Loudspeakers) -> None:
+    """Where no bot runs, the system is asked itself."""
+    alone = {**environment, "ALSA_CONFIG_PATH": str(loudspeakers.alsa_config)}
+
+    code, listed, _ = await run("devices", environment=alone)
+
+    assert code == 0
+    assert "speaker_a" in listed
+
+
+async def test_voices_are_listed_and_heard(environment: Environment, face: Face) -> None:
+    """Voices are listed by language, without a bot too; --preview says a sentence in one."""
+    code, listed, _ = await run("voices", environment={**environment, "DATA_DIR": "/nowhere"})
+    previewed, _, _ = await run("voices", "--preview", "ff_siwis", environment=environment)
+    (item,) = (await face.get("/v1/history"))["items"]
+
+    assert (code, previewed) == (0, 0)
+    assert "Hindi, female" in listed
+    assert "hf_alpha hf_beta" in listed
+    assert (item["text"], item["source"]) == ("Voici comment je parle.", "preview")
+
+
+async def test_page_opens_in_the_browser(environment: Environment, face: Face) -> None:
+    """`page` hands an address that opens the page once to the browser, or to the terminal.
+
+    The token is in neither, since all who use this computer can read a browser's arguments.
+    """
+    code, opened, _ = await run("page", environment={**environment, "BROWSER": "/bin/echo"})
+    without = await run("page", environment={**environment, "BROWSER": "/bin/false"})
+
+    assert (code, without[0]) == (0, 0)
+    assert face.token not in opened + without[1] + without[2]
+    for told in (opened, without[1].splitlines(keepends=True)[-1]):
+        address, _, one_time = told.strip().partition("#code=")
+        assert address == f"{face.url}/"
+        async with httpx.AsyncClient(base_url=face.url, trust_env=False) as browser:
+            answers = [
+                await browser.post("/v1/page/token", json={"code": one_time}) for _ in range(2)
+            ]
+        assert [answer.status_code for answer in answers] == [200, 403]
+        assert answers[0].json() == {"token": face.token}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+async def test_completion_is_a_script(shell: str, environment: Environment) -> None:
+    """What `completion` prints is one that the shell itself can read."""
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"{shell} is not installed")
+    code, script, _ = await run("completion", shell, environment=environment)
+    parsed = await asyncio.to_thread(subprocess.run, [program, "-n"], input=script.encode())
+
+    assert (code, parsed.returncode) == (0, 0)
+    assert "standalone" in script
+
+
+async def test_completion_completes(environment: Environment) -> None:
+    """In bash, Tab completes a command and an option."""
+    _, script, _ = await run("completion", "bash", environment=environment)
+    for words, completed in ((["crier", "sta"], "status"), (["crier", "say", "--stand"], "--stan")):
+        press_tab = (
+            f"{script}\nCOMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}\n"
+            "_shtab_crier; echo ${COMPREPLY[@]}"
+        )
+        found = await asyncio.to_thread(
+            subprocess.run, ["bash"], input=press_tab.encode(), capture_output=True
+        )
+
+        assert completed in found.stdout.decode()

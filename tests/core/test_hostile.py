@@ -1,0 +1,505 @@
+"""Texts that nobody means well: none stops anything, none is lost, none takes long."""
+
+import asyncio
+import json
+import logging
+import queue
+import re
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audio.cost import Pace
+from audio.kokoro.voice import pronounced
+from audio.output.wavfile import WavSpeaker
+from audio.pipeline import SpeechPipeline
+from audio.planner import Planner
+from audio.text.english import Rule, rules
+from audio.text.normalize import _in_plain_letters, pronounce, read
+from audio.text.scripts import read_in, without_unread
+from audio.text.sentences import LONGEST_SENTENCE_CHARS, pieces, sentences, speakable
+from audio.types import AudioError, Ended, Outcome, Samples
+from audio.voices import LANGUAGES
+from bench.shapes import SHAPES
+from bot.chat.compose import compose_text, nothing_to_say, without_emphasis
+from bot.chat.sandbox import Sandbox
+from bot.core.composing import ComposeError, composing
+from bot.http.schemas import MAX_INPUT_CHARS
+from bot.settings import Settings
+from tests.audio.test_pipeline import Facts, order
+from tests.chat.test_attachments import send_file
+from tests.conftest import ALICE, StartBot, reaction_to, reply_with
+from tests.support.fake_voice import ToneVoice
+from tests.support.http_face import Face, serve
+
+# Of the processor's time; quadratic work takes many times as long.
+_BOUND_S = 5.0
+# Of a busy machine, for an answer; it took as long as the composing, tens of seconds.
+_PATIENCE_S = 5.0
+
+SPOKEN = Path(__file__).parent.parent / "data" / "spoken.json"
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_hostile_shape_is_composed_and_planned_in_linear_time(name: str) -> None:
+    """Each shape of 30,000 characters is composed, planned and begun without much work."""
+    text = SHAPES[name](30_000)
+    begun_s = time.thread_time()
+    said = compose_text(text, "en-us", name_emoji=True).text
+    for one in (text, said):
+        if speakable(one):
+            planner = Planner(one, "en-us", 1.0)
+            planner.next(Pace(), 0.0)
+            if not planner.done:
+                planner.next_held(Pace(), 0.5)
+
+    assert time.thread_time() - begun_s < _BOUND_S
+
+
+BITS = st.sampled_from(
+    [
+        *"ſ K ı İ Å ß ﬁ 𝐁 ế ٣ ५ ² ½ ① Ⅻ ａ １ 汉 あ ア 한 и ש ש ก π µ 👍 👨 🏽".split(),
+        *"sat sun mon ſat-sun fri 1 2 30 12:30 24/7 1/2 2026-11-24 v1.2 km/h 5kg A a Dr.".split(),
+        *"St. Henry VIII I w/o k am p.m. 000 http:// www. a@b.c".split(),
+        *"- – / : . , ' ’ $ € £ % ° # @ ` ``` * ** _ ~ > | [ ] ( )".split(),
+        *("\u0301", "\u200d", "\ufe0f", "\u20e3", "\ud800", "\0"),
+        *(" ", "\n", "\t", "\u00a0", "\u2028"),
+    ]
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(BITS | st.characters(), max_size=60), st.sampled_from(LANGUAGES))
+def test_any_bits_are_composed_and_planned(bits: list[str], lang: str) -> None:
+    """Whatever is put together, composing and planning it raises nothing."""
+    composed = compose_text("".join(bits), lang, name_emoji=True)
+    pronounce(composed.text, {"sat": "sitting", "c++": "see", "new york": "ny"})
+    if speakable(composed.text):
+        planner = Planner(composed.text, lang, 1.0)
+        while not planner.done:
+            planner.next(Pace(), 1.0)
+
+
+@settings(max_examples=300)
+@given(st.lists(BITS, max_size=60))
+def test_reading_passes_over_a_rule_only_where_it_finds_nothing(bits: list[str]) -> None:
+    """Where a pattern finds something, the text has what its rule says that it needs."""
+    read_by_all(_in_plain_letters("".join(bits)))
+
+
+def test_reading_passes_over_no_rule_of_the_table() -> None:
+    """The same for everything of the table of what people write, which every rule is made for."""
+    found = [read_by_all(case["sent"]) for case in json.loads(SPOKEN.read_text())]
+
+    assert len(set().union(*found)) > 0.8 * len(rules("en-us"))
+
+
+def read_by_all(text: str) -> set[Rule]:
+    """Apply every rule, and return those that found something."""
+    found = set()
+    for rule in rules("en-us"):
+        chars = frozenset(text)
+        text, times = rule.pattern.subn(rule.say, text)
+        if times:
+            assert rule.may_find(chars), rule.pattern.pattern
+            found.add(rule)
+    return found
+
+
+@given(st.text("*_~`ab \n.", max_size=40))
+def test_emphasis_is_found_as_one_pattern_finds_it(text: str) -> None:
+    """Marks of emphasis are taken out as the pattern that defines them would, in less time."""
+    pattern = r"(?<!\w)(```|\*\*|__|\*|_|~~|`)(?=\S)([^\n]*?\S)\1(?!\w)"
+
+    assert without_emphasis(text) == re.sub(pattern, r"\2", text)
+
+
+def test_reading_knows_letters_that_ignoring_case_matches() -> None:
+    """A long s and the sign of kelvins are read as the letters that they stand for."""
+    assert compose_text("Open \u017fat-sun", "en-us").text == "Open Saturday to Sunday"
+    assert compose_text("Open fr\u0131-sun", "en-us").text.startswith("Open fr")
+
+
+def test_reading_reads_digits_of_every_script() -> None:
+    """Digits of another script are read as numbers, also where a rule looks them up."""
+    assert compose_text("at ٧:٣٠", "en-us").text == "at 7 30"
+    assert (
+        compose_text("call 555-1234", "en-us").text == compose_text("call ٥٥٥-١٢٣٤", "en-us").text
+    )
+
+
+@given(st.text(), st.integers(1, 50))
+def test_pieces_are_short_and_lose_nothing(text: str, most_chars: int) -> None:
+    """A text is the sum of its pieces, and none is longer than allowed."""
+    parts = list(pieces(text, most_chars))
+
+    assert "".join(parts) == text
+    assert all(len(part) <= most_chars for part in parts)
+
+
+def test_sentences_are_the_same_whether_a_line_is_long_or_short() -> None:
+    """A long line is cut at its sentences, and abbreviations at no cut are torn apart."""
+    line = "Dr. Smith paid 3.50 at 10 a.m. sharp to Mr. Jones. " * 200
+
+    assert set(sentences(line, "en-us")) == {line[:50]}
+    assert max(map(len, sentences("word " * 9000, "en-us"))) <= LONGEST_SENTENCE_CHARS
+
+
+def test_pronounce_takes_thousands_of_words() -> None:
+    """Many taught words and a long text are no worse together than one after the other."""
+    words = {f"word{number}": f"said{number}" for number in range(5000)} | {"new york": "the city"}
+    begun_s = time.thread_time()
+    said = pronounce("Word17 of New York. " * 5000, words)
+
+    assert said == "said17 of the city. " * 5000
+    assert time.thread_time() - begun_s < _BOUND_S
+
+
+async def test_composing_leaves_the_loop_free() -> None:
+    """While a long text is composed, the event loop goes on with other work."""
+    turns = 0
+    text = SHAPES["words"](60_000)
+    work = asyncio.create_task(composing(len(text), compose_text, text, "en-us"))
+    while not work.done():
+        turns += 1
+        await asyncio.sleep(0)
+
+    assert (await work).text
+    assert turns > 10
+
+
+async def test_composing_tells_of_an_error_without_the_text(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """An error in a reading rule is one class of ours; the log says where, not what was read."""
+
+    def rule(text: str) -> str:
+        return {"known": "word"}[text]
+
+    for chars in (10, 10_000):
+        with caplog.at_level(logging.ERROR), pytest.raises(ComposeError, match="other words"):
+            await composing(chars, rule, "canary")
+
+    assert "Unexpected error in composing a text: KeyError" in caplog.text
+    assert "in rule" in caplog.text
+    assert "canary" not in caplog.text
+
+
+# ---- letters that would be spelled out ----
+
+SAMPLES = {
+    "CYRILLIC": "привет",
+    "GREEK": "καλημέρα",
+    "ARABIC": "مرحبا",
+    "HEBREW": "שלום",
+    "THAI": "สวัสดี",
+    "HANGUL": "한국어",
+    "KANA": "ありがとう",
+    "CJK": "你好",
+    "DEVANAGARI": "नमस्ते",
+    "LATIN": "banana",
+}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("script", SAMPLES)
+def test_scripts_that_are_read_are_not_spelled(script: str, lang: str) -> None:
+    """What the table calls read is one word of its own language to espeak, and the rest is not."""
+    others = {("CJK", "ja"), ("LATIN", "ja"), ("LATIN", "hi"), ("LATIN", "cmn")}
+    if (script, lang.partition("-")[0]) in others:
+        pytest.skip("read by another package, or by espeak's English")
+    said = pronounced(SAMPLES[script], lang)
+    spelled = len(said) > 3 * len(SAMPLES[script]) or "(" in said
+
+    assert (script not in read_in(lang)) == spelled
+
+
+@pytest.mark.parametrize(
+    ("sent", "lang", "said", "skipped"),
+    [
+        ("안녕하세요 hello", "en-us", "hello", "1 word in Korean"),
+        ("Привет, как дела? Fine.", "fr-fr", ", ? Fine.", "3 words in Cyrillic letters"),
+        ("π is 3.14, 5 µm", "en-us", "π is 3.14, 5 µm", ""),
+        ("η γάτα", "en-us", "", "2 words in Greek"),
+        ("नमस्ते hello", "hi", "नमस्ते hello", ""),
+        ("café Łódź", "it", "café Łódź", ""),
+        ("𝐇𝐞𝐥𝐥𝐨 ﬁne Nguyễn", "en-us", "Hello fine Nguyen", ""),
+    ],
+)
+def test_compose_leaves_out_what_would_be_spelled(
+    sent: str, lang: str, said: str, skipped: str
+) -> None:
+    """Words in letters that the language's reader can't read are left out, and named."""
+    composed = compose_text(sent, lang)
+
+    assert composed.text.split() == said.split()
+    assert composed.skipped == skipped
+
+
+def test_nothing_to_say_names_the_languages() -> None:
+    """Where all of a text is left out, its sender is told what can be spoken."""
+    why = nothing_to_say(compose_text("안녕하세요", "en-us"))
+
+    assert why.startswith("There is nothing to say but 1 word in Korean. I speak English, Spanish")
+    assert without_unread("Ann", "ja") == ("Ann", {})
+
+
+async def test_chat_refuses_what_would_be_spelled(start_toned: StartBot, sandbox: Sandbox) -> None:
+    """A Russian text to the English reader is 💔 with one reply, and the next text is heard."""
+    async with start_toned():
+        sent = sandbox.send(ALICE, "Привет, как дела?")
+        await sandbox.wait_for(reaction_to(sent, "💔"))
+        await sandbox.wait_for(reply_with("I speak English", to=sent))
+        again = sandbox.send(ALICE, "Number 7.")
+        await sandbox.wait_for(reaction_to(again, "👍"))
+
+
+async def test_chat_survives_hostile_texts(start_toned: StartBot, sandbox: Sandbox) -> None:
+    """Texts that are hard to plan or to read get a receipt, and what comes behind them is heard."""
+    async with start_toned():
+        hard = sandbox.send(ALICE, SHAPES["dashes, then a letter"](4096))
+        empty = sandbox.send(ALICE, SHAPES["joined emoji"](2000))
+        odd = sandbox.send(ALICE, "Open \u017fat-sun")
+        last = sandbox.send(ALICE, "Number 7.")
+        await sandbox.wait_for(reaction_to(empty, "💔"))
+        for sent in (hard, odd, last):
+            await sandbox.wait_for(reaction_to(sent, "👍"))
+
+
+# ---- planning on the worker ----
+
+
+class Slow(ToneVoice):
+    """Is not ready before it may be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may = threading.Event()
+
+    def load(self) -> None:
+        """Wait until it may be ready."""
+        self.may.wait(60)
+
+
+@pytest.fixture
+def slow() -> Slow:
+    """Return a voice that keeps the worker busy until it may go on."""
+    return Slow()
+
+
+@pytest.fixture
+def facts() -> Facts:
+    """Return a collector of facts."""
+    return Facts()
+
+
+@pytest.fixture
+def begun() -> list[int]:
+    """Return what collects the utterances that were begun."""
+    return []
+
+
+@pytest.fixture
+def pipeline(
+    slow: Slow, facts: Facts, begun: list[int], tmp_path: Path
+) -> Iterator[SpeechPipeline]:
+    """Return a running pipeline into files."""
+    pipeline = SpeechPipeline(
+        slow, WavSpeaker(tmp_path), facts, on_work=lambda id_, _: begun.append(id_)
+    )
+    pipeline.start()
+    yield pipeline
+    slow.may.set()
+    pipeline.close().result(10)
+
+
+def test_pipeline_plans_on_the_worker(
+    pipeline: SpeechPipeline, slow: Slow, facts: Facts, begun: list[int]
+) -> None:
+    """While the worker is busy nothing is planned, orders are obeyed, and what follows is heard."""
+    pipeline.say(order(1, "..."))  # planning it would fail
+    pipeline.say(order(2, "Two."))
+    pipeline.skip(2)
+    assert facts.end_of(2).outcome is Outcome.SKIPPED
+    pipeline.abort()
+    assert facts.end_of(1).outcome is Outcome.STOPPED
+    pipeline.say(order(3, "Number 3."))
+    pipeline.say(order(4, "..."))
+    pipeline.revise(order(4, "Number 4."))
+    slow.may.set()
+
+    assert facts.end_of(3).outcome is Outcome.HEARD
+    assert facts.end_of(4).outcome is Outcome.HEARD
+    assert list(dict.fromkeys(begun)) == [1, 3, 4]
+
+
+def test_pipeline_plans_what_is_urgent_first(
+    pipeline: SpeechPipeline, slow: Slow, facts: Facts
+) -> None:
+    """An urgent utterance takes the place of one whose plan is under way."""
+    pipeline.say(order(1, "Number 1."))
+    pipeline.say(order(2, "Number 2.", urgent=True))
+    slow.may.set()
+
+    assert facts.end_of(2).outcome is Outcome.HEARD
+    assert facts.end_of(1).outcome is Outcome.HEARD
+
+
+def test_pipeline_fails_one_utterance_alone(
+    pipeline: SpeechPipeline, slow: Slow, facts: Facts, tmp_path: Path
+) -> None:
+    """An error in planning is the end of that utterance, and of no other."""
+    slow.may.set()
+    pipeline.say(order(1, "Number 1."))
+    pipeline.say(order(2, cast("Any", 2)))
+    pipeline.say(order(3, "", recording=str(tmp_path / "none.wav")))
+    pipeline.say(order(4, "Number 4."))
+    ends = [facts.end_of(id_) for id_ in (2, 3, 4)]
+
+    assert [end.outcome for end in ends] == [Outcome.FAILED, Outcome.FAILED, Outcome.HEARD]
+    assert "TypeError" in ends[0].reason or "AttributeError" in ends[0].reason
+    assert "recording" in ends[1].reason
+
+
+def test_pipeline_begins_nothing_while_paused(
+    pipeline: SpeechPipeline, slow: Slow, facts: Facts, begun: list[int]
+) -> None:
+    """While paused no text is planned; after resume it is heard."""
+    slow.may.set()
+    pipeline.pause()
+    pipeline.say(order(1, "Number 1."))
+    pipeline.devices().result(10)  # the orders before it were carried out
+    pipeline.devices().result(10)
+    assert begun == []
+    pipeline.resume()
+
+    assert facts.end_of(1).outcome is Outcome.HEARD
+    assert set(begun) == {1}
+
+
+def test_pipeline_arranges_what_is_being_planned(
+    pipeline: SpeechPipeline, slow: Slow, facts: Facts
+) -> None:
+    """Where the order changes while a plan is under way, each is heard once, in the new one."""
+    for number in (1, 2, 3):
+        pipeline.say(order(number, f"Number {number}."))
+    pipeline.arrange((3, 2, 1))
+    pipeline.devices().result(10)  # the orders before it were carried out
+    slow.may.set()
+    ends = [facts.until(lambda fact: isinstance(fact, Ended)) for _ in range(3)]
+
+    assert [(end.id, end.outcome) for end in ends if isinstance(end, Ended)] == [
+        (3, Outcome.HEARD),
+        (2, Outcome.HEARD),
+        (1, Outcome.HEARD),
+    ]
+
+
+def test_pipeline_renders_while_a_plan_is_under_way(
+    pipeline: SpeechPipeline, slow: Slow, facts: Facts
+) -> None:
+    """What is made for somebody else is planned as well: it ends, or fails with a reason."""
+    good: queue.SimpleQueue[Samples | AudioError | None] = queue.SimpleQueue()
+    bad: queue.SimpleQueue[Samples | AudioError | None] = queue.SimpleQueue()
+    pipeline.say(order(1, "Number 1."))
+    pipeline.render(order(0, "..."), bad.put)
+    pipeline.render(order(0, "Number 2."), good.put)
+    slow.may.set()
+
+    assert facts.end_of(1).outcome is Outcome.HEARD
+    assert isinstance(bad.get(timeout=30), AudioError)
+    assert isinstance(good.get(timeout=30), np.ndarray)
+
+
+def test_pipeline_closes_while_a_plan_is_under_way(
+    slow: Slow, facts: Facts, tmp_path: Path
+) -> None:
+    """Closing waits for no plan; what was to be planned has no end, so that it is said later."""
+    pipeline = SpeechPipeline(slow, WavSpeaker(tmp_path), facts)
+    pipeline.start()
+    pipeline.say(order(1, "Number 1."))
+    pipeline.devices().result(10)
+    closed = pipeline.close()
+
+    closed.result(10)
+    slow.may.set()
+    assert not [fact for fact in facts.all if isinstance(fact, Ended)]
+
+
+# ---- while a text is composed ----
+
+
+@pytest.fixture
+async def face(settings: Settings, tmp_path: Path) -> AsyncIterator[Face]:
+    """Return a running bot, which speaks tones into files, as programs see it."""
+    quiet = {"api_port": 0, "audio_device": f"file:{tmp_path / 'spoken'}"}
+    async with serve(settings.replaced(**quiet), ToneVoice()) as face:
+        yield face
+
+
+HARD = ("months", "emphasis", "one number", "dashes, then a letter", "joined emoji")
+
+
+async def test_bot_answers_while_a_hostile_program_speaks(face: Face, sandbox: Sandbox) -> None:
+    """While long hostile texts of a program are composed and planned, health and /stop answer."""
+    bodies = [{"input": SHAPES[name](MAX_INPUT_CHARS)} for name in HARD]
+    speaking = [
+        asyncio.create_task(face.client.post("/v1/audio/speak", json=body)) for body in bodies
+    ]
+    await asyncio.sleep(0)
+    for _ in range(5):
+        health = await face.client.get("/healthz", timeout=_PATIENCE_S)
+        assert health.status_code == 200
+    sandbox.send(ALICE, "/stop")
+    await sandbox.wait_for(reply_with("Silent."), _PATIENCE_S)
+    answers = await asyncio.gather(*speaking)
+
+    assert {answer.status_code for answer in answers} <= {200, 202, 422}
+
+
+async def test_bot_answers_while_a_hostile_paste_and_file_come(
+    face: Face, sandbox: Sandbox
+) -> None:
+    """The same for what Telegram cut into 20 messages, and for a file of 100,000 characters."""
+    text = SHAPES["months"](20 * 4096)
+    parts = [sandbox.send(ALICE, text[start : start + 4096]) for start in range(0, len(text), 4096)]
+    send_file(sandbox, "long.txt", SHAPES["emphasis"](100_000).encode())
+    for _ in range(5):
+        health = await face.client.get("/healthz", timeout=_PATIENCE_S)
+        assert health.status_code == 200
+    sandbox.send(ALICE, "/stop")
+    await sandbox.wait_for(reply_with("Silent."), _PATIENCE_S)
+
+    for part in parts:
+        await sandbox.wait_for(reaction_to(part))
+
+
+async def test_a_mistake_in_reading_is_one_text_s_own(
+    face: Face, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a reading rule fails, that text is 💔 with a reply, or 422; what follows is heard."""
+
+    def read_or_fail(text: str, lang: str) -> str:
+        if "canary" in text:
+            raise KeyError(text)
+        return read(text, lang)
+
+    monkeypatch.setattr("bot.chat.compose.read", read_or_fail)
+    bad = sandbox.send(ALICE, "A canary sings.")
+    await sandbox.wait_for(reaction_to(bad, "💔"))
+    await sandbox.wait_for(reply_with("Send it in other words", to=bad))
+    for chars in (1, 20_000):
+        body = {"input": "A canary. " + "Word. " * (chars // 6)}
+        answer = await face.client.post("/v1/audio/speak", json=body)
+        assert answer.status_code == 422
+        assert "Send it in other words" in answer.json()["error"]["message"]
+        assert answer.json()["error"]["type"] == "invalid_request_error"
+    good = sandbox.send(ALICE, "Number 7.")
+    await sandbox.wait_for(reaction_to(good, "👍"))

@@ -1,0 +1,401 @@
+"""Late messages, owed receipts, limits, odd updates: what is accepted ends well, or is told."""
+
+import asyncio
+import contextlib
+import itertools
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from telegram.error import NetworkError, TimedOut
+
+from audio.types import Status
+from bot import watchdog
+from bot.chat.polling import UpdatesRequest
+from bot.chat.sandbox import Event, Fault, Sandbox
+from bot.core.access import Limits
+from bot.core.delivery import LATE_ALL, LATE_LAST, LATE_NONE
+from bot.core.inbox import Inbox, InboxError, Message
+from bot.settings import Settings, SettingsError, load
+from tests.conftest import ALICE, TOKEN, StartBot, reaction_to, reply_with
+from tests.support.loudspeaker import Ear
+
+
+def send_late(sandbox: Sandbox, *texts: str) -> list[int]:
+    """Send messages as of an hour ago."""
+    date = int(time.time()) - 3600
+    return [sandbox.send_fields(ALICE, {"text": text, "date": date}) for text in texts]
+
+
+def last_reaction(sandbox: Sandbox, message: int) -> str:
+    """Return the reaction that a message has now."""
+    return [e.text for e in sandbox.events if reaction_to(message)(e)][-1]
+
+
+# ---- late ----
+
+
+@pytest.mark.parametrize(
+    ("choice", "ends"),
+    [(LATE_ALL, "👍👍👍"), (LATE_LAST, "🙊🙊👍"), (LATE_NONE, "🙊🙊🙊")],
+)
+async def test_late_messages_wait_for_a_decision(
+    sandbox: Sandbox, start_toned: StartBot, choice: str, ends: str
+) -> None:
+    """What comes an hour late is held, asked about once, and then said, or not, as chosen."""
+    messages = send_late(sandbox, "Number 1.", "Number 2.", "Number 3.")
+    async with start_toned():
+        question = await sandbox.wait_for(reply_with("3 messages came while I was away"))
+        assert [last_reaction(sandbox, m) for m in messages] == ["😴"] * 3
+        sandbox.press(ALICE, question.message_id, choice)
+        for message, end in zip(messages, ends, strict=True):
+            await sandbox.wait_for(reaction_to(message, end))
+        await sandbox.wait_for(lambda e: e.kind == "edit")
+    questions = [e for e in sandbox.events if reply_with("while I was away")(e)]
+
+    assert len(questions) == 1
+
+
+async def test_a_late_question_survives_a_restart_and_its_buttons_work_once(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
+    """The buttons of before the restart still decide; pressed again, they say that it is over."""
+    (message,) = send_late(sandbox, "Number 1.")
+    async with start_toned():
+        question = await sandbox.wait_for(reply_with("1 message came"))
+    async with start_toned():
+        for _ in range(2):
+            sandbox.press(ALICE, question.message_id, LATE_ALL)
+        await sandbox.wait_for(reaction_to(message, "👍"))
+        await sandbox.wait_for(lambda e: e.kind == "answer" and "any more" in e.text)
+
+
+async def test_what_waited_through_a_long_absence_counts_as_late(
+    sandbox: Sandbox, start_toned: StartBot, settings: Settings
+) -> None:
+    """Messages that were accepted hours before the restart are asked about, not spoken."""
+    inbox = await Inbox.open(settings.data_dir / "crier.db")
+    message = sandbox.send(ALICE, "Number 1.")
+    await inbox.accept(sandbox.bot_id, 1, Message(0, ALICE.id, message, "Number 1."))
+    await inbox._database.execute("UPDATE message SET changed_at = changed_at - 7200")
+    await inbox.close()
+    async with start_toned():
+        await sandbox.wait_for(reply_with("1 message came while I was away"))
+
+
+async def test_late_messages_are_spoken_where_the_setting_says_so(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
+    """With LATE_AFTER_S=0 nothing is late."""
+    (message,) = send_late(sandbox, "Number 1.")
+    async with start_toned(late_after_s=0.0):
+        await sandbox.wait_for(reaction_to(message, "👍"))
+
+
+# ---- receipts ----
+
+
+async def test_an_owed_receipt_survives_a_restart(sandbox: Sandbox, start_toned: StartBot) -> None:
+    """A thumb that Telegram would not take is given after the restart, without a second hearing."""
+    async with start_toned() as bot:
+        message = sandbox.send(ALICE, "Number 1.")
+        await sandbox.wait_for(reaction_to(message, "👀"))
+        sandbox.faults["setmessagereaction"] = Fault(status=502, description="Bad Gateway")
+        await sandbox.wait_for_call("setmessagereaction", 2)
+        assert bot.delivery.under_way == 0
+    sandbox.faults.clear()
+    async with start_toned() as bot:
+        await sandbox.wait_for(reaction_to(message, "👍"))
+        assert bot.pipeline.status().first_sound_ms is None
+
+
+async def test_an_owed_receipt_never_grows_too_old(
+    sandbox: Sandbox, start_toned: StartBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where other replies are given up after a long time without a network, a thumb is not."""
+    monkeypatch.setattr("bot.chat.outbox._OUTDATED_S", -1.0)
+    async with start_toned():
+        message = sandbox.send(ALICE, "Number 1.")
+        await sandbox.wait_for(reaction_to(message, "👍"))
+    reactions = [e.text for e in sandbox.events if reaction_to(message)(e)]
+
+    assert reactions == ["👍"]  # and no 👀, which would have been as old
+
+
+async def test_a_reason_alone_can_be_owed(
+    sandbox: Sandbox, start_toned: StartBot, settings: Settings
+) -> None:
+    """Where only the reply could not be sent before the restart, it is sent after it."""
+    inbox = await Inbox.open(settings.data_dir / "crier.db")
+    number = sandbox.send(ALICE, "Number 1.")
+    message = await inbox.accept(sandbox.bot_id, 1, Message(0, ALICE.id, number, "Number 1."))
+    assert message is not None
+    await inbox.end(message.id, "failed", "💔", "The reason.")
+    await inbox.reacted(message.id, "💔")
+    await inbox.close()
+    async with start_toned():
+        await sandbox.wait_for(reply_with("The reason.", to=number))
+
+
+async def test_what_was_stopped_stays_silent_after_a_restart(
+    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
+) -> None:
+    """A stop is on the disk at once: a crash right after it brings nothing back."""
+    async with start_toned() as bot:
+        messages = [sandbox.send(ALICE, "Number 1. " * 9) for _ in range(2)]
+        await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
+        await bot.delivery.stop()  # and no fact of the pipeline's is seen any more
+        left = await bot.delivery._inbox.unfinished(sandbox.bot_id)
+    async with start_toned() as bot:
+        for message in messages:
+            await sandbox.wait_for(reaction_to(message, "🙊"))
+
+    assert left == []
+
+
+async def test_a_full_disk_breaks_a_heart_and_nothing_else(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
+    """A text that can't be stored is refused with the reason; /stop and polling go on."""
+    async with start_toned() as bot:
+        database = bot.delivery._inbox._database
+        await database.execute("PRAGMA max_page_count = 1")
+        message = [sandbox.send(ALICE, "word " * 800) for _ in range(4)][-1]
+        await sandbox.wait_for(reaction_to(message, "💔"))
+        await sandbox.wait_for(reply_with("disk is full", to=message))
+        sandbox.send(ALICE, "/stop")
+        await sandbox.wait_for(reply_with("Silent"))
+        await database.execute("PRAGMA max_page_count = 100000")
+        message = sandbox.send(ALICE, "Number 1.")
+        await sandbox.wait_for(reaction_to(message, "👍"))
+
+
+async def test_a_second_bot_on_the_same_folder_is_told_so(
+    start_toned: StartBot,
+) -> None:
+    """Two bots would take each other's messages away; the second does not start."""
+    async with start_toned():
+        with pytest.raises(InboxError, match="Another Crier uses"):
+            async with start_toned():
+                pass
+
+
+# ---- limits ----
+
+
+async def test_a_flood_gets_one_reply_and_stop_gets_through(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
+    """Beyond the limit each message has its broken heart, and one reply says why."""
+    async with start_toned(limit_per_minute=3):
+        messages = [sandbox.send(ALICE, f"Number {n}.") for n in range(6)]
+        sandbox.send(ALICE, "/stop")
+        for message in messages[3:]:
+            await sandbox.wait_for(reaction_to(message, "💔"))
+        await sandbox.wait_for(reply_with("Silent"))
+    replies = [e for e in sandbox.events if reply_with("messages in a minute")(e)]
+
+    assert len(replies) == 1
+
+
+def test_limits_refill_and_know_the_queue() -> None:
+    """A minute brings the allowance back; a full queue and an hour of speech are limits too."""
+    now_s = [0.0]
+    limits = Limits(2, 5, clock=lambda: now_s[0])
+    assert [limits.check(1, 0, 0) is None for _ in range(3)] == [True, True, False]
+    assert limits.check(2, 0, 0) is None
+    now_s[0] = 30.0
+    assert limits.check(1, 0, 0) is None
+    assert limits.check(1, 0, 0) is not None
+    now_s[0] = 300.0
+    assert "5 messages of yours wait" in getattr(limits.check(1, 5, 10), "reason", "")
+    assert "An hour of speech" in getattr(limits.check(1, 4, 4000), "reason", "")
+
+
+# ---- what comes in ----
+
+_ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["from", "chat", "text", "id", "date", "message_id", "entities", "type"]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(updates=st.lists(st.fixed_dictionaries({"message": _ODD}), min_size=1, max_size=4))
+@hypothesis_settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+async def test_no_update_makes_the_next_message_fail(
+    sandbox: Sandbox, start_toned: StartBot, tmp_path: Path, updates: list[dict[str, Any]]
+) -> None:
+    """Whatever a server sends, the bot gets past it and speaks what comes then."""
+    data_dir = tmp_path / str(random.getrandbits(40))  # a new one for each example
+    async with start_toned(data_dir=data_dir):
+        for update in updates:
+            sandbox.push(update)
+        message = sandbox.send(ALICE, "Number 1.")
+        await sandbox.wait_for(reaction_to(message, "👍"))
+
+
+@given(data=st.lists(st.text(min_size=1, max_size=16), min_size=1, max_size=20))
+@hypothesis_settings(
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+async def test_every_button_is_answered(
+    sandbox: Sandbox, start_toned: StartBot, tmp_path: Path, data: list[str]
+) -> None:
+    """Whatever data a button carries, its press is answered and the next one works."""
+    data_dir = tmp_path / str(random.getrandbits(40))
+    seen = len(sandbox.events)
+    async with start_toned(data_dir=data_dir):
+        sandbox.send(ALICE, "/help")
+        page = await sandbox.wait_for(reply_with("Send me a text"), since=seen)
+        prefixes = itertools.cycle(["", "late:", "device:", "device="])
+        for one, prefix in zip(data, prefixes, strict=False):
+            sandbox.press(ALICE, page.message_id, prefix + one)
+        for _ in data:
+            answer = await sandbox.wait_for(_is_answer, since=seen)
+            seen = sandbox.events.index(answer) + 1
+
+
+def _is_answer(event: Event) -> bool:
+    return event.kind == "answer"
+
+
+@given(st.text(max_size=300) | st.binary(max_size=300))
+def test_any_env_file_is_read_or_refused_in_words(content: str | bytes) -> None:
+    """Whatever .env holds, there are settings or a SettingsError."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        raw = content.encode(errors="surrogatepass") if isinstance(content, str) else content
+        (Path(folder) / ".env").write_bytes(raw)
+        with contextlib.suppress(SettingsError):
+            load(Path(folder))
+
+
+# ---- the watch ----
+
+
+class _Watched:
+    """A bot as the watch sees it."""
+
+    def __init__(self) -> None:
+        self.answers = 0
+        self.pokes = 0
+        self.under_way = 1
+        self.beats = itertools.count()
+        self.beating = True
+
+    def status(self) -> Status:
+        return Status(beat_s=float(next(self.beats)) if self.beating else 1.0)
+
+    def poke(self) -> None:
+        self.pokes += 1
+
+    async def get_me(self) -> None:
+        pass
+
+
+async def _watch(watched: _Watched, monkeypatch: pytest.MonkeyPatch, timeout_s: float = 5.0) -> str:
+    monkeypatch.setattr(watchdog, "_EVERY_S", 0.01)
+    monkeypatch.setattr(watchdog, "WEDGED_S", 0.1)
+    monkeypatch.setattr(watchdog, "STALLED_S", 0.2)
+    any_: Any = watched
+    return await asyncio.wait_for(watchdog.Watch(any_, any_, any_, any_).run(), timeout_s)
+
+
+async def test_a_wedged_audio_thread_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the audio thread does not come round any more, only a new process helps."""
+    watched = _Watched()
+    watched.beating = False
+
+    assert "stuck" in await _watch(watched, monkeypatch)
+
+
+async def test_deaf_polling_is_poked_first_and_then_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Telegram answers getMe while getUpdates does not: first a new try, then a new process."""
+    watched = _Watched()
+
+    assert "does not work" in await _watch(watched, monkeypatch)
+    assert watched.pokes == 1
+
+
+async def test_being_offline_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing of Telegram's answers, the bot waits for the network."""
+    watched = _Watched()
+
+    async def get_me() -> None:
+        raise NetworkError("offline")
+
+    monkeypatch.setattr(watched, "get_me", get_me)
+    with pytest.raises(TimeoutError):
+        await _watch(watched, monkeypatch, 1.0)
+
+    assert watched.pokes == 0
+
+
+async def test_polling_can_be_poked_at_any_moment(sandbox: Sandbox, start_toned: StartBot) -> None:
+    """A poke while updates are handled, and while none is, does no harm."""
+    async with start_toned() as bot:
+        for number in range(5):
+            message = sandbox.send(ALICE, f"Number {number}.")
+            for _ in range(20):
+                bot.watch._polling.poke()
+                await asyncio.sleep(0.005)
+            await sandbox.wait_for(reaction_to(message, "👍"))
+        assert not bot.polling.done()
+
+
+async def test_a_connection_that_is_never_given_back_is_replaced(sandbox: Sandbox) -> None:
+    """With its one connection taken for ever, polling gets a new one instead of timing out."""
+    request = UpdatesRequest(pool_timeout=0.1)
+    await request.initialize()
+    url = f"{sandbox.url}/bot{TOKEN}/getMe"
+    sandbox.faults["getme"] = Fault(delay_s=60, times=1)
+    taken = asyncio.create_task(request.post(url))
+    await sandbox.wait_for_call("getme")
+    with pytest.raises(TimedOut):
+        await request.post(url)
+
+    await request.renew()
+
+    assert (await request.post(url))["username"] == "crier_bot"  # type: ignore[call-overload,index]
+    await asyncio.gather(taken, return_exceptions=True)
+    await request.shutdown()
+
+
+async def test_waking_up_asks_telegram_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a sleep, in which connections died, nobody waits for their time-out."""
+    watched = _Watched()
+    asleep_s = itertools.chain([0.0], itertools.repeat(500.0))
+    monkeypatch.setattr(watchdog, "time_asleep_s", lambda: next(asleep_s))
+    with pytest.raises(TimeoutError):
+        await _watch(watched, monkeypatch, 0.1)
+
+    assert watched.pokes == 1
+
+
+async def test_leaked_memory_ends_an_idle_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An idle process that holds too much is started again."""
+    watched = _Watched()
+    watched.under_way = 0
+    monkeypatch.setattr(watchdog, "_MEMORY_BYTES", 1)
+
+    assert "memory" in await _watch(watched, monkeypatch)

@@ -1,0 +1,228 @@
+"""OpenAI's speech endpoint: the official client gets files that play, and the loudspeaker first."""
+
+import asyncio
+import io
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, cast
+
+import av
+import numpy as np
+import openai
+import pytest
+
+from audio.kokoro.voice import KokoroVoice
+from audio.types import SAMPLE_RATE_HZ, Samples
+from bot.http import audio_stream
+from bot.http.audio_stream import FORMATS, MAX_STREAMS
+from bot.settings import Settings
+from tests.support.fake_voice import ToneVoice, tell
+from tests.support.http_face import Face, serve
+from tests.support.loudspeaker import Loudspeakers
+
+SENTENCE = "The ferry leaves the harbour at seven in the morning, and it comes back late at night."
+LONG = " ".join([SENTENCE] * 12)
+
+
+@pytest.fixture
+async def face(
+    settings: Settings, voice: KokoroVoice, loudspeakers: Loudspeakers
+) -> AsyncIterator[Face]:
+    """Run a bot with the real voice and an HTTP face."""
+    assert loudspeakers.alsa_config.exists()
+    async with serve(settings.replaced(api_port=0), voice) as face:
+        yield face
+
+
+@pytest.fixture
+async def toned(settings: Settings, tmp_path: Path) -> AsyncIterator[Face]:
+    """Run a bot that speaks tones into files, and has an HTTP face."""
+    quiet = settings.replaced(api_port=0, audio_device=f"file:{tmp_path / 'spoken'}")
+    async with serve(quiet, ToneVoice()) as face:
+        yield face
+
+
+def official(face: Face) -> openai.AsyncOpenAI:
+    """Return OpenAI's own client, pointed here."""
+    return openai.AsyncOpenAI(
+        api_key=face.token,
+        base_url=f"{face.url}/v1",
+        http_client=openai.DefaultAsyncHttpxClient(trust_env=False),
+        max_retries=0,
+    )
+
+
+def decoded(sound: bytes, how: str) -> Any:
+    """Return the samples of a file, at its own rate: (samples, rate in Hz)."""
+    if how == "pcm":
+        return np.frombuffer(sound, "<i2").astype(np.float32) / 32768, SAMPLE_RATE_HZ
+    with av.open(io.BytesIO(sound), "r") as file:
+        parts, rate_hz = [], 0
+        for frame in file.decode(audio=0):
+            rate_hz = frame.sample_rate
+            part = frame.to_ndarray().reshape(-1)
+            parts.append(part / 32768 if part.dtype.kind == "i" else part)
+    return np.concatenate(parts).astype(np.float32), rate_hz
+
+
+async def test_the_official_client_gets_each_format_at_its_right_length(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """mp3, opus, aac, flac, wav and pcm last as long as what was made, within 2 %."""
+    made: list[int] = []
+    encode = audio_stream.Encoder.encode
+
+    def counting(encoder: audio_stream.Encoder, samples: Samples) -> bytes:
+        made.append(len(samples))
+        return encode(encoder, samples)
+
+    monkeypatch.setattr(audio_stream.Encoder, "encode", counting)
+    async with official(face) as client:
+        for how, expected in FORMATS.items():
+            made.clear()
+            answer = await client.audio.speech.create(
+                model="tts-1", voice="alloy", input=SENTENCE, response_format=cast("Any", how)
+            )
+            samples, rate_hz = decoded(answer.content, how)
+            made_s = sum(made) / SAMPLE_RATE_HZ
+
+            assert answer.response.headers["content-type"] == expected.media_type
+            assert 4 < made_s < 9
+            assert len(samples) / rate_hz == pytest.approx(made_s, rel=0.02), how
+            assert np.abs(samples).max() > 0.1
+
+
+async def test_a_long_text_streams_before_it_is_made(face: Face) -> None:
+    """The first bytes come long before the last ones."""
+    async with official(face) as client:
+        began_s = time.monotonic()
+        async with client.audio.speech.with_streaming_response.create(
+            model="kokoro", voice="af_heart", input=LONG, response_format="pcm"
+        ) as answer:
+            times_s = [time.monotonic() - began_s async for _ in answer.iter_bytes(4096)]
+
+    assert times_s[0] < times_s[-1] / 4
+
+
+async def test_a_speed_beyond_the_voice_is_the_nearest_it_can_do(toned: Face) -> None:
+    """0.25 to 4 is taken, X-Speed says what was done; outside is 422 and names the field."""
+    body = {"model": "tts-1", "voice": "nova", "input": "Number 1.", "speed": 4}
+    fast = await toned.client.post("/v1/audio/speech", json=body)
+    wrong = await toned.client.post("/v1/audio/speech", json={**body, "speed": 5})
+
+    assert (fast.status_code, fast.headers["x-speed"]) == (200, "2")
+    assert wrong.status_code == 422
+    assert wrong.json()["error"]["message"].startswith("speed: ")
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"voice": "nobody"}, "voice: There is no voice 'nobody'"),
+        ({"input": ""}, "input: "),
+        ({"input": "🙂"}, "input: There is no word or number in it"),
+        ({"input": "a" * 60_001}, "input: "),
+        ({"response_format": "ogg"}, "response_format: "),
+        ({"voice": "af_heart:70,af_bella:300"}, "voice: '300' is no share"),
+    ],
+)
+async def test_what_is_wrong_is_named(toned: Face, fields: dict[str, Any], says: str) -> None:
+    """422 with a message that begins with the field, in OpenAI's form."""
+    body = {"model": "tts-1", "voice": "nova", "input": "Number 1.", **fields}
+    answer = await toned.client.post("/v1/audio/speech", json=body)
+
+    assert answer.status_code == 422
+    assert set(answer.json()["error"]) == {"message", "type", "code"}
+    assert answer.json()["error"]["message"].startswith(says)
+
+
+async def test_several_are_made_in_turn(toned: Face) -> None:
+    """Each of several long texts has begun before any is finished, and each is whole."""
+    texts = [" ".join(f"Number {n}." for n in range(i * 30, i * 30 + 30)) for i in range(4)]
+    begun: list[float] = []
+    ended: list[float] = []
+
+    async def get(text: str) -> list[int]:
+        body = {"model": "kokoro", "voice": "nova", "input": text, "response_format": "pcm"}
+        sound = b""
+        async with toned.client.stream("POST", "/v1/audio/speech", json=body) as answer:
+            async for part in answer.aiter_bytes():
+                if not sound:
+                    begun.append(time.monotonic())
+                sound += part
+        ended.append(time.monotonic())
+        return [one.code for one in tell(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)]
+
+    got = await asyncio.gather(*map(get, texts))
+
+    assert max(begun) < min(ended)
+    assert got == [list(range(i * 30, i * 30 + 30)) for i in range(4)]
+
+
+async def test_the_loudspeaker_comes_first(toned: Face, tmp_path: Path) -> None:
+    """While a long text is made into a file, a message is heard whole; the file is whole too."""
+    text = " ".join(f"Number {n}." for n in range(100, 200))
+    body = {"model": "kokoro", "voice": "nova", "input": text, "response_format": "pcm"}
+    making = asyncio.create_task(toned.client.post("/v1/audio/speech", json=body))
+    said = await toned.speak("Number 1. Number 2. Number 3.", wait=True)
+    left = not making.done()
+    sound = (await making).content
+    (spoken,) = (tmp_path / "spoken").glob("*.wav")
+
+    assert said["outcome"] == "heard"
+    assert left
+    assert [one.code for one in tell(*decoded(spoken.read_bytes(), "wav"))] == [1, 2, 3]
+    assert [one.code for one in tell(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)] == [
+        *range(100, 200)
+    ]
+
+
+async def test_a_client_that_goes_ends_its_rendering(toned: Face) -> None:
+    """Nothing more is made for one who hung up, and its place is free."""
+    text = " ".join(f"Number {n}." for n in range(200))
+    body = {"model": "kokoro", "voice": "nova", "input": text * 20, "response_format": "pcm"}
+    for _ in range(MAX_STREAMS + 2):
+        async with toned.client.stream("POST", "/v1/audio/speech", json=body) as answer:
+            assert answer.status_code == 200
+            await anext(answer.aiter_bytes())
+    async with asyncio.timeout(5):
+        while toned.bot.pipeline._synthesis.renderings._waiting:  # noqa: ASYNC110  # the audio thread's own
+            await asyncio.sleep(0.05)
+
+
+async def test_one_who_takes_nothing_holds_little(toned: Face) -> None:
+    """What is made for one who does not read is bounded, whatever the text is."""
+    text = " ".join(f"Number {n}." for n in range(250)) * 10
+    body = {"model": "kokoro", "voice": "nova", "input": text, "response_format": "pcm"}
+    async with toned.client.stream("POST", "/v1/audio/speech", json=body) as answer:
+        assert answer.status_code == 200
+        (rendering,) = toned.bot.pipeline._synthesis.renderings._waiting
+        made_s = -1.0
+        while rendering.made_s > made_s:  # until it stands still
+            made_s = rendering.made_s
+            await asyncio.sleep(1.0)
+        whole_s = 0.3 * 2500
+
+    assert made_s < whole_s / 3
+    assert rendering.stored_s < 30
+
+
+async def test_a_stop_of_the_loudspeaker_does_not_end_a_file(toned: Face) -> None:
+    """What is made for somebody else is no sound here, so a stop leaves it alone."""
+    text = " ".join(f"Number {n}." for n in range(100))
+    body = {"model": "kokoro", "voice": "nova", "input": text, "response_format": "pcm"}
+    making = asyncio.create_task(toned.client.post("/v1/audio/speech", json=body))
+    await asyncio.sleep(0.2)
+    await toned.client.post("/v1/audio/stop")
+    sound = (await making).content
+
+    assert len(tell(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)) == 100
+
+
+async def test_models_are_listed_as_openai_does(toned: Face) -> None:
+    """The official client finds the model under OpenAI's names and ours."""
+    async with official(toned) as client:
+        found = [model.id async for model in client.models.list()]
+
+    assert found == ["kokoro", "tts-1", "tts-1-hd", "gpt-4o-mini-tts"]

@@ -1,0 +1,491 @@
+"""The door: what attackers and web pages get, and that the rest goes on meanwhile."""
+
+import asyncio
+import contextlib
+import json
+import re
+import shutil
+import socket
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.responses import Response
+
+from bot.chat.sandbox import Sandbox
+from bot.http import guard
+from bot.http.codes import Codes
+from bot.http.server import listening
+from bot.settings import CHECKOUT, Settings, SettingsError
+from tests.conftest import ALICE, reaction_to
+from tests.support.fake_voice import ToneVoice
+from tests.support.http_face import Face, serve
+
+SPEAK = json.dumps({"input": "Number 1."}).encode()
+
+
+@pytest.fixture
+async def face(settings: Settings, tmp_path: Path) -> AsyncIterator[Face]:
+    """Run a bot that speaks tones into files, and has an HTTP face."""
+    quiet = settings.replaced(api_port=0, audio_device=f"file:{tmp_path / 'spoken'}")
+    async with serve(quiet, ToneVoice()) as face:
+        yield face
+
+
+async def send(face: Face, *parts: bytes, wait_s: float = 5.0) -> tuple[int, dict[str, Any]]:
+    """Send bytes as they are; return the status and the body of what comes back."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", face.facts["port"])
+    try:
+        with contextlib.suppress(ConnectionError):  # it may have heard enough
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+        async with asyncio.timeout(wait_s):
+            head = await reader.readuntil(b"\r\n\r\n")
+            status = int(head.split(b" ", 2)[1])
+            length = next(
+                int(line.split(b":")[1])
+                for line in head.lower().split(b"\r\n")
+                if line.startswith(b"content-length:")
+            )
+            body = await reader.readexactly(length)
+    finally:
+        writer.close()
+    return status, json.loads(body) if body.startswith(b"{") else {}
+
+
+def request(
+    face: Face, line: str = "POST /v1/audio/speak", body: bytes = SPEAK, **changes: str | None
+) -> bytes:
+    """Return a request that would be answered, but for its *changes* (None leaves a header out)."""
+    headers = {
+        "Host": f"127.0.0.1:{face.facts['port']}",
+        "Authorization": f"Bearer {face.token}",
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        **{name.replace("_", "-"): value for name, value in changes.items()},
+    }
+    lines = [f"{name}: {value}" for name, value in headers.items() if value is not None]
+    return "\r\n".join([f"{line} HTTP/1.1", *lines, "", ""]).encode() + body
+
+
+@pytest.mark.parametrize(
+    ("attack", "status", "code"),
+    [
+        ({"Authorization": None}, 401, "invalid_api_key"),
+        ({"Authorization": "Bearer wrong"}, 401, "invalid_api_key"),
+        ({"Authorization": "Bearer "}, 401, "invalid_api_key"),
+        ({"Authorization": "Basic Y3JpZXI6"}, 401, "invalid_api_key"),
+        ({"Host": "evil.example"}, 403, "wrong_host"),  # DNS rebinding
+        ({"Host": "127.0.0.1.evil.example:80"}, 403, "wrong_host"),
+        ({"Host": "[::1"}, 403, "wrong_host"),
+        ({"Host": ""}, 403, "wrong_host"),
+        ({"Origin": "https://evil.example"}, 403, "wrong_origin"),
+        ({"Origin": "null"}, 403, "wrong_origin"),
+        ({"Origin": "http://127.0.0.1:1"}, 403, "wrong_origin"),
+        ({"Content_Type": "application/x-www-form-urlencoded"}, 415, "not_json"),  # a form's post
+        ({"Content_Type": "text/plain"}, 415, "not_json"),
+        ({"Content_Type": None}, 415, "not_json"),
+        ({"body": b"{"}, 422, "invalid_value"),
+        ({"body": b"[" * 100_000}, 400, "http_error"),
+        ({"body": b'{"input": "\\ud800"}'}, 422, "invalid_value"),
+        ({"body": b'{"input": "a", "speed": NaN}'}, 422, "invalid_value"),
+        ({"body": b'{"input": "a", "spped": 2}'}, 422, "invalid_value"),
+        ({"body": b'{"input": "' + b"a" * 2_000_000 + b'"}'}, 413, "too_large"),
+        ({"line": "GET /../../etc/passwd"}, 401, "invalid_api_key"),
+        ({"line": "GET /%2e%2e/%2e%2e/etc/passwd"}, 401, "invalid_api_key"),
+        ({"line": "GET //v1/status"}, 401, "invalid_api_key"),
+        ({"line": "GET /v1/../v1/status"}, 401, "invalid_api_key"),
+        ({"line": "GET /api-token"}, 401, "invalid_api_key"),
+        ({"line": "TRACE /healthz"}, 401, "invalid_api_key"),
+        ({"line": "OPTIONS /v1/audio/speak"}, 401, "invalid_api_key"),  # a page's preflight
+    ],
+)
+async def test_an_attack_gets_its_answer_and_says_nothing(
+    face: Face, attack: dict[str, Any], status: int, code: str
+) -> None:
+    """The answer has the form of OpenAI's errors, and nothing is queued."""
+    if "line" in attack:
+        attack = {"body": b"", "Authorization": None, "Content_Type": None, **attack}
+    got, answer = await send(face, request(face, **attack))
+
+    assert (got, answer["error"]["code"]) == (status, code)
+    assert (await face.get("/v1/queue"))["items"] == []
+    assert (await face.get("/v1/history"))["items"] == []
+    assert face.token not in json.dumps(answer)
+
+
+@pytest.mark.parametrize(
+    "path", ["/../api-token", "/%2e%2e/settings.py", "/..%2fsettings.py", "/%00"]
+)
+async def test_no_path_leads_out_of_the_page(face: Face, path: str) -> None:
+    """With a token too, nothing but the page's own files is to be had."""
+    got, _ = await send(face, request(face, line=f"GET {path}", body=b"", Content_Type=None))
+
+    assert got in (400, 404)
+
+
+async def test_a_friend_comes_in_by_any_name_of_this_computer(face: Face) -> None:
+    """localhost, 127.0.0.1 and ::1 with its own origin are let in."""
+    port = face.facts["port"]
+    for name in ("localhost", "127.0.0.1", "[::1]", "LOCALHOST"):
+        host = f"{name}:{port}"
+        got, _ = await send(
+            face, request(face, "GET /v1/status", b"", Host=host, Origin=f"http://{host}")
+        )
+        assert got == 200, name
+
+
+async def test_answers_can_be_neither_framed_nor_sniffed_nor_kept(face: Face) -> None:
+    """Every answer, errors too, carries the headers that browsers obey; none has CORS ones."""
+    for path in ("/", "/healthz", "/v1/status", "/nowhere"):
+        headers = (await face.client.get(path)).headers
+
+        assert headers["content-security-policy"].startswith("default-src 'self'")
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["cache-control"] == "no-store"
+        assert "access-control-allow-origin" not in headers
+
+
+async def test_a_gigabyte_is_refused_before_it_is_sent(face: Face) -> None:
+    """A length that says a gigabyte gets 413 at once; a stream without one after a megabyte."""
+    told = await send(face, request(face, body=b"", Content_Length=str(1 << 30)))
+    chunk = b"100000\r\n" + b" " * (1 << 20) + b"\r\n"
+    head = request(face, body=b"", Content_Length=None, Transfer_Encoding="chunked")
+    began_s = time.monotonic()
+    sent = await send(face, head, *[chunk] * 3)
+
+    assert (told[0], sent[0]) == (413, 413)
+    assert time.monotonic() - began_s < 5
+
+
+async def test_a_slow_body_is_not_waited_for(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body that does not come gets 408, and its connection is closed."""
+    monkeypatch.setattr(guard, "_BODY_TIMEOUT_S", 0.3)
+    got, answer = await send(face, request(face, body=b"{", Content_Length="1000"))
+
+    assert (got, answer["error"]["code"]) == (408, "too_slow")
+
+
+async def test_a_request_that_never_comes_is_not_waited_for(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that sends half a head, bit by bit, is closed."""
+    monkeypatch.setattr(guard, "_HEAD_TIMEOUT_S", 0.5)
+    reader, writer = await asyncio.open_connection("127.0.0.1", face.facts["port"])
+    with contextlib.suppress(ConnectionError):
+        for part in b"GET /healthz HTTP/1.1\r\nHo":
+            writer.write(bytes([part]))
+            await asyncio.sleep(0.05)
+    async with asyncio.timeout(5):
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+    writer.close()
+
+
+async def test_two_thousand_connections_keep_nobody_out(face: Face, sandbox: Sandbox) -> None:
+    """Those who only hold connections open give way; Telegram, HTTP and sound go on."""
+    held = []
+    try:
+        for _ in range(2000):
+            one = socket.socket()
+            one.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                one.connect(("127.0.0.1", face.facts["port"]))
+            held.append(one)
+            if len(held) % 50 == 0:
+                await asyncio.sleep(0)
+        message = sandbox.send(ALICE, "Number 1.")
+        said = await face.speak("Number 2.", wait=True)
+        await sandbox.wait_for(reaction_to(message, "👍"))
+        health = await face.get("/healthz")
+    finally:
+        for one in held:
+            one.close()
+
+    assert said["outcome"] == "heard"
+    assert health["ok"] is True
+
+
+async def test_more_who_wait_than_there_is_room_for_are_told_so(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where every connection is in use, one more gets 503; those before it get their answers."""
+    monkeypatch.setattr(guard, "MAX_CONNECTIONS", 3)
+    body = json.dumps({"input": "Number 1.", "wait": True}).encode()
+    waiting = [asyncio.create_task(send(face, request(face, body=body))) for _ in range(3)]
+    await asyncio.sleep(0.2)
+    one_more, _ = await send(face, request(face, "GET /v1/status", b""))
+    answers = await asyncio.gather(*waiting)
+
+    assert one_more == 503
+    assert {answer["outcome"] for _, answer in answers} == {"heard"}
+
+
+async def test_a_flood_of_requests_is_slowed(face: Face) -> None:
+    """Strangers who ask without end get 429, and a friend is still answered."""
+    answers = []
+    for _ in range(120):
+        got, _ = await send(face, request(face, "GET /v1/status", b"", Authorization="Bearer x"))
+        answers.append(got)
+
+    assert set(answers) == {401, 429}
+    assert (await face.get("/v1/status"))["speaking"] is False
+
+
+async def test_budgets_are_not_spent_by_others(face: Face) -> None:
+    """However much is asked of what is open to all, who has the token is answered."""
+
+    async def ask_much() -> set[int]:
+        async with httpx.AsyncClient(base_url=face.url, trust_env=False) as page:
+            return {(await page.get("/healthz")).status_code for _ in range(150)}
+
+    flood = await asyncio.gather(*(ask_much() for _ in range(4)))
+    answers = [(await face.client.get("/v1/status")).status_code for _ in range(20)]
+    transport = httpx.AsyncHTTPTransport(uds=str(face.facts["socket"]))
+    async with face.named("tests", transport=transport) as near:
+        answers += [(await near.get("/v1/status")).status_code for _ in range(20)]
+
+    assert 429 in set().union(*flood)
+    assert set(answers) == {200}
+
+
+async def test_open_paths_await_no_body(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body that is told and never comes holds no answer up, and its connection gives way."""
+    monkeypatch.setattr(guard, "MAX_CONNECTIONS", 10)
+    asked = request(face, "GET /healthz", b"", Authorization=None, Content_Length="100")
+    held = [await asyncio.open_connection("127.0.0.1", face.facts["port"]) for _ in range(30)]
+    with contextlib.suppress(ConnectionError):
+        for _, writer in held:
+            writer.write(asked)
+            await writer.drain()
+    friends = [await send(face, request(face, "GET /v1/status", b"")) for _ in range(5)]
+    answered, _ = await send(face, asked)
+    for _, writer in held:
+        writer.close()
+
+    assert [status for status, _ in friends] == [200] * 5
+    assert answered == 200
+
+
+async def test_the_unix_socket_has_connections_of_its_own(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the port can take nobody more, the socket of this user still answers."""
+    monkeypatch.setattr(guard, "MAX_CONNECTIONS", 3)
+    await face.client.post("/v1/audio/pause")
+    await face.client.aclose()
+    body = json.dumps({"input": "Number 1.", "wait": True}).encode()
+    waiting = [asyncio.create_task(send(face, request(face, body=body), wait_s=60)) for _ in "123"]
+    transport = httpx.AsyncHTTPTransport(uds=str(face.facts["socket"]))
+    async with face.named("tests", transport=transport) as near:
+        async with asyncio.timeout(30):
+            while len((await near.get("/v1/queue")).json()["items"]) < 3:  # noqa: ASYNC110  # as a program would
+                await asyncio.sleep(0.05)
+        full, _ = await send(face, request(face, "GET /v1/status", b""))
+        status = (await near.get("/v1/status")).status_code
+        await near.post("/v1/audio/resume")
+    answers = await asyncio.gather(*waiting)
+
+    assert (full, status) == (503, 200)
+    assert {answer["outcome"] for _, answer in answers} == {"heard"}
+
+
+async def test_a_refusal_reaches_who_still_sends(face: Face, tmp_path: Path) -> None:
+    """Real clients read the 413 for a body that they go on to send, and so for a wrong token."""
+    big = b" " * (20 << 20)
+
+    async def in_chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(big), 1 << 16):
+            yield big[start : start + (1 << 16)]
+
+    kind = {"Content-Type": "application/json"}
+    answers = [
+        await face.client.post("/v1/audio/speak", content=in_chunks(), headers=kind),
+        await face.client.post("/v1/audio/speak", content=big, headers=kind),
+        await face.client.request("GET", "/v1/status", content=b" " * 100_000),
+    ]
+    wrong = {"Authorization": "Bearer wrong", **kind}
+    answers.append(await face.client.post("/v1/audio/speak", content=b" " * 500_000, headers=wrong))
+
+    assert [answer.status_code for answer in answers] == [413, 413, 200, 401]
+    if curl := shutil.which("curl"):
+        (tmp_path / "big").write_bytes(big)
+        with (tmp_path / "big").open("rb") as source:
+            process = await asyncio.create_subprocess_exec(
+                *(curl, "-s", "-T", "-", "-X", "POST", "-w", "%{http_code}", "-o", "/dev/null"),
+                *(
+                    "-H",
+                    f"Authorization: Bearer {face.token}",
+                    "-H",
+                    "Content-Type: application/json",
+                ),
+                f"{face.url}/v1/audio/speak",
+                stdin=source,
+                stdout=asyncio.subprocess.PIPE,
+            )
+        out, _ = await process.communicate()
+        assert (process.returncode, out) == (0, b"413")
+
+
+@pytest.mark.parametrize("path", ["stop", "skip", "pause", "resume"])
+async def test_an_empty_body_is_of_no_kind(face: Face, path: str) -> None:
+    """`curl -X POST -d ''` says that its nothing is a form; that is fine where none is needed."""
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    empty = await face.client.post(f"/v1/audio/{path}", headers=form)
+    full = await face.client.post(f"/v1/audio/{path}", headers=form, content=b"id=1")
+
+    assert (empty.status_code, full.status_code) == (200, 415)
+
+
+# ---- the page's code ----
+
+
+async def test_a_code_gives_the_token_once(face: Face) -> None:
+    """Only who has the token gets a code; it is exchanged once, and by the page alone."""
+    async with httpx.AsyncClient(base_url=face.url, trust_env=False) as page:
+        refused = await page.post("/v1/page/code")
+        code = (await face.client.post("/v1/page/code")).json()["code"]
+        evil = {"Origin": "https://evil.example"}
+        others = await page.post("/v1/page/token", json={"code": code}, headers=evil)
+        answers = [await page.post("/v1/page/token", json={"code": code}) for _ in range(2)]
+
+    assert (refused.status_code, others.status_code) == (401, 403)
+    assert [answer.status_code for answer in answers] == [200, 403]
+    assert answers[0].json() == {"token": face.token}
+    assert face.token not in code
+
+
+async def test_guesses_of_a_code_are_slowed(face: Face) -> None:
+    """Wrong codes are told apart in nothing, and soon get 429; a friend is still answered."""
+    async with httpx.AsyncClient(base_url=face.url, trust_env=False) as guesser:
+        answers = [
+            (await guesser.post("/v1/page/token", json={"code": code})).status_code
+            for code in ["", "x", "\u00e9", "ä" * 100] * 30
+        ]
+
+    assert set(answers) == {403, 429}
+    assert (await face.get("/v1/status"))["speaking"] is False
+
+
+def test_codes_die_of_age_and_of_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A code of more than a minute ago, or with many younger ones, opens nothing."""
+    given = Codes()
+    first, *others = [given.make() for _ in range(17)]
+    assert not given.use(first)
+    assert given.use(others[-1])
+    later_s = time.monotonic() + 61
+    monkeypatch.setattr("time.monotonic", lambda: later_s)
+    assert not given.use(others[0])
+
+
+@pytest.mark.parametrize(
+    ("bound", "name", "known"),
+    [
+        ("127.0.0.1", "192.168.1.20", False),
+        ("192.168.1.20", "192.168.1.20", True),
+        ("192.168.1.20", "192.168.1.21", False),
+        ("0.0.0.0", "192.168.1.20", True),  # noqa: S104  # any address: none can be rebound
+        ("0.0.0.0", "kitchen", True),  # noqa: S104  # its own name
+        ("0.0.0.0", "kitchen.local", True),  # noqa: S104
+        ("0.0.0.0", "evil.example", False),  # noqa: S104
+        ("::", "[fd00::7]", True),
+    ],
+)
+async def test_who_binds_to_more_is_known_by_more_names(
+    monkeypatch: pytest.MonkeyPatch, bound: str, name: str, known: bool
+) -> None:
+    """What others may call this computer follows from the address that its owner chose."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "Kitchen.local")
+    entrance = guard.Door(_fine, "secret", bound, frozenset({"/"}))
+    transport = httpx.ASGITransport(entrance)
+    async with httpx.AsyncClient(transport=transport) as client:
+        answer = await client.get(f"http://{name}:8779/")
+
+    assert answer.status_code == (200 if known else 403)
+
+
+async def _fine(scope: Any, receive: Any, send: Any) -> None:
+    await Response("fine")(scope, receive, send)
+
+
+# ---- the sockets ----
+
+
+def test_a_taken_port_is_named(settings: Settings) -> None:
+    """Where another program has the port, the error names API_PORT and what to do."""
+    settings.data_dir.mkdir(parents=True)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = settings.replaced(api_port=other.getsockname()[1])
+        with pytest.raises(SettingsError, match=r"API_PORT: \d+ can't be had"), listening(taken):
+            pass
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "203.0.113.7"])
+def test_a_foreign_address_is_named(settings: Settings, host: str) -> None:
+    """Where the address is none of this computer's, the error names API_HOST."""
+    settings.data_dir.mkdir(parents=True)
+    elsewhere = settings.replaced(api_port=0, api_host=host)
+    with pytest.raises(SettingsError, match="API_HOST: "), listening(elsewhere):
+        pass
+
+
+GOOD = "8f14e45fceea167a5a36dedd4bea2543"
+
+
+@pytest.mark.parametrize(
+    ("host", "token", "fine"),
+    [
+        ("127.0.0.1", "", True),
+        ("::1", "", True),
+        ("localhost", GOOD, True),
+        ("localhost", "b81a4f22-9c1e-7d", True),
+        ("127.0.0.1", "x", False),
+        ("localhost", "brief", False),
+        ("127.0.0.1", "a" * 40, False),
+        ("127.0.0.1", "abcabcabcabcabcabcabc", False),
+        ("127.0.0.1", "YOUR_TOKEN_GOES_HERE", False),
+        ("127.0.0.1", "make-one-with-openssl-rand-hex-32", False),
+        ("127.0.0.1", "correct-horse-change-me", False),
+        ("0.0.0.0", "", False),  # noqa: S104  # refused
+        ("192.168.1.7", "brief", False),
+        ("0.0.0.0", "long enough?", False),  # noqa: S104  # no: a space
+        ("0.0.0.0", GOOD, True),  # noqa: S104
+    ],
+)
+def test_only_with_a_token_of_its_own_is_it_open_to_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str, token: str, fine: bool
+) -> None:
+    """An API_TOKEN that could be guessed is refused everywhere; where others reach, none is too.
+
+    The error names the variable, not its value, and how to make a good one.
+    """
+    from bot.settings import load
+
+    monkeypatch.setenv("API_HOST", host)
+    monkeypatch.setenv("API_TOKEN", token)
+    if fine:
+        assert load(tmp_path)[0].api_host == host
+        return
+    with pytest.raises(SettingsError, match="API_TOKEN: ") as caught:
+        load(tmp_path)
+    assert len(token) < 2 or token not in str(caught.value)
+    assert " " in token or "openssl rand -hex 32" in str(caught.value)
+
+
+def test_no_token_of_the_docs_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What an example prints where a token belongs is refused by the one who copies it."""
+    from bot.settings import load
+
+    texts = [path.read_text() for path in (CHECKOUT / "docs").glob("*.md")]
+    texts.append((CHECKOUT / "README.md").read_text())
+    printed = [found for text in texts for found in re.findall(r"API_TOKEN=(\S+)", text)]
+    assert printed
+    for token in printed:
+        monkeypatch.setenv("API_TOKEN", token)
+        with pytest.raises(SettingsError, match="API_TOKEN: "):
+            load(tmp_path)

@@ -1,0 +1,410 @@
+"""The page, in a real browser, against a bot whose loudspeaker is listened to."""
+
+import asyncio
+import json
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
+from audio.kokoro.voice import KokoroVoice
+from bot.settings import Settings
+from tests.support.fake_voice import ToneVoice, tell
+from tests.support.http_face import Face, ServeBot, serve
+from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = [
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER),
+        reason="needs Debian's chromium and chromium-driver: make browser",
+    ),
+    pytest.mark.timeout(120),
+]
+
+SWITCHES = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
+    "--disable-background-networking --disable-component-update --disable-dev-shm-usage"
+)
+LIT_WITHIN_S = 0.15
+
+# Notes for each word when it is lit, in the browser's milliseconds since 1970.
+WATCH = """
+window.lit = [];
+new MutationObserver((changes) => {
+  const at = performance.timeOrigin + performance.now();
+  for (const { target } of changes) {
+    if (target.classList?.contains("lit")) window.lit.push([target.textContent, at]);
+  }
+}).observe(document.getElementById("now"), { subtree: true, attributes: true });
+"""
+
+# What a screen reader would call each control, by the rules that the page uses.
+NAMES = """
+return [...document.querySelectorAll("button, input, select, textarea, [tabindex]")]
+  .filter((control) => control.checkVisibility())
+  .map((control) => [
+    control.outerHTML.slice(0, 80),
+    control.getAttribute("aria-label")
+      ?? ([...(control.labels ?? [])].map((label) => label.textContent).join(" ").trim()
+      || control.textContent.trim()),
+  ]);
+"""
+
+# The contrast of every text that can be seen with what is behind it: WCAG 2, 1.4.3.
+CONTRASTS = """
+const channels = (css) => css.match(/[\\d.]+/g).map(Number);
+function behind(element) {
+  for (let at = element; at; at = at.parentElement) {
+    const color = channels(getComputedStyle(at).backgroundColor);
+    if (color.length === 3 || color[3] === 1) return color;
+  }
+  return [255, 255, 255];
+}
+function luminance(color) {
+  const [r, g, b] = color.slice(0, 3).map((part) => {
+    const value = part / 255;
+    return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+return [...document.querySelectorAll("body *")]
+  .filter((element) => element.checkVisibility() && !element.disabled)
+  .filter((element) => [...element.childNodes].some(
+    (node) => node.nodeType === Node.TEXT_NODE && node.textContent.trim()))
+  .map((element) => {
+    const style = getComputedStyle(element);
+    const color = element.namespaceURI.endsWith("svg") ? style.fill : style.color;
+    const both = [luminance(channels(color)), luminance(behind(element))];
+    const [dark, light] = both.sort((a, b) => a - b);
+    return [element.outerHTML.slice(0, 80), (light + 0.05) / (dark + 0.05)];
+  });
+"""
+
+
+class Page:
+    """The page in a browser. Every method blocks."""
+
+    def __init__(self, browser: Chrome, face: Face) -> None:
+        """Open it as `crier page` does."""
+        self.browser = browser
+        self.url = face.url
+        browser.get("about:blank")
+        browser.get(face.page_url())
+        self.until(lambda: "Connecting" not in self["state"].text and self["state"].text != "")
+
+    def __getitem__(self, id_: str) -> WebElement:
+        return self.browser.find_element(By.ID, id_)
+
+    def until(self, true: Callable[[], Any], timeout_s: float = 20) -> Any:
+        """Return what *true* returns once it is something."""
+        return WebDriverWait(self.browser, timeout_s, poll_frequency=0.05).until(lambda _: true())
+
+    def queue(self) -> list[str]:
+        """Return the texts that wait, as they are shown."""
+        found: list[str] = self.browser.execute_script(
+            'return [...document.querySelectorAll("#queue .text")].map((e) => e.textContent)'
+        )
+        return found
+
+    def lit(self) -> list[tuple[str, float]]:
+        """Return each word that was lit, and when, by `time.monotonic`."""
+        offset_s = time.monotonic() - time.time()
+        noted: list[tuple[str, float]] = self.browser.execute_script("return window.lit")
+        return [(word, at_ms / 1000 + offset_s) for word, at_ms in noted]
+
+    def focused(self) -> str:
+        """Return the accessible name of what has the focus."""
+        return str(self.browser.switch_to.active_element.accessible_name)
+
+    def complaints(self) -> list[str]:
+        """Return what stands in the browser's console."""
+        return [entry["message"] for entry in self.browser.get_log("browser")]  # type: ignore[no-untyped-call]
+
+    def requested(self) -> set[str]:
+        """Return the beginnings of the addresses that the page asked for."""
+        urls = set()
+        for entry in self.browser.get_log("performance"):  # type: ignore[no-untyped-call]
+            event = json.loads(entry["message"])["message"]
+            if event["method"] == "Network.requestWillBeSent":
+                urls.add("/".join(event["params"]["request"]["url"].split("/")[:3]))
+        return {url for url in urls if url.startswith("http")}  # the rest is the browser's own
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    """Start a browser with a profile of its own."""
+    options = ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for switch in [*SWITCHES.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]:
+        options.add_argument(switch)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = Chrome(options, ChromeService(str(DRIVER)))
+    browser.set_page_load_timeout(20)
+    browser.set_window_size(1100, 900)
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture
+def serve_toned(settings: Settings, loudspeakers: Loudspeakers) -> ServeBot:
+    """Return a function that runs a bot with a voice of tones and an HTTP face."""
+    assert loudspeakers.alsa_config.exists()
+
+    @asynccontextmanager
+    async def start(**changes: Any) -> AsyncIterator[Face]:
+        async with serve(settings.replaced(api_port=0, **changes), ToneVoice()) as face:
+            yield face
+
+    return start
+
+
+def numbers(first: int, last: int) -> str:
+    """Return a text of one sentence for each number."""
+    return " ".join(f"Number {number}." for number in range(first, last))
+
+
+async def test_words_light_up_as_they_are_heard(
+    serve_toned: ServeBot, browser: Chrome, ear_a: Ear
+) -> None:
+    """Each word is lit within 150 ms of its sound at the loudspeaker, and all that was said is."""
+    codes = list(range(3, 243, 20))
+    async with serve_toned() as face:
+        page = await asyncio.to_thread(Page, browser, face)
+        browser.execute_script(WATCH)
+        await face.speak(" ".join(f"Number {code}." for code in codes), wait=True)
+        lit = await asyncio.to_thread(page.lit)
+        stalls = (await face.get("/v1/status"))["underruns"]
+        complaints, requested = page.complaints(), page.requested()
+    await asyncio.to_thread(ear_a.wait_for_silence)
+    samples, heard_s = ear_a.recording()
+    heard = {tone.code: tone.start_s for tone in tell(samples, RATE_HZ, heard_s)}
+    seen = {int(word.strip(".")): at_s for word, at_s in lit if word != "Number"}
+
+    assert list(seen) == codes
+    off_s = {code: seen[code] - heard[code] for code in codes}
+    # Where the device ran dry just before a word, nobody could tell.
+    assert sorted(map(abs, off_s.values()))[-1 - stalls] < LIT_WITHIN_S, off_s
+    assert complaints == []
+    assert requested == {face.url}
+
+
+async def test_words_of_a_real_voice_light_up_as_they_are_heard(
+    settings: Settings, voice: KokoroVoice, browser: Chrome, ear_a: Ear
+) -> None:
+    """After each pause that can be heard, a word is lit within 150 ms."""
+    text = "Ready? Good! Open the door. Mind the gap. Enjoy the day."
+    async with serve(settings.replaced(api_port=0), voice) as face:
+        page = await asyncio.to_thread(Page, browser, face)
+        browser.execute_script(WATCH)
+        await face.speak(text, wait=True)
+        lit = await asyncio.to_thread(page.lit)
+    await asyncio.to_thread(ear_a.wait_for_silence)
+    onsets = [first_s for first_s, _ in ear_a.spans(gap_s=0.2)]
+
+    assert len(onsets) >= 3
+    assert lit[-1][0] == "day."
+    for onset_s in onsets:
+        assert min(abs(at_s - onset_s) for _, at_s in lit) < LIT_WITHIN_S
+
+
+async def test_the_stop_button_silences(serve_toned: ServeBot, browser: Chrome, ear_a: Ear) -> None:
+    """One click, and nothing is heard, nothing waits, and the history says that it was cut."""
+    async with serve_toned() as face:
+        page = await asyncio.to_thread(Page, browser, face)
+        began_s = time.monotonic()
+        await face.speak(numbers(1, 60))
+        await asyncio.to_thread(ear_a.wait_for_sound, began_s)
+        await asyncio.to_thread(page.until, page["stop"].is_enabled)
+        await asyncio.to_thread(page["stop"].click)
+        await asyncio.to_thread(ear_a.wait_for_silence)
+        shown = await asyncio.to_thread(
+            page.until, lambda: "Cut" in page["history"].text and page["history"].text
+        )
+
+    assert "tests" in shown
+
+
+async def test_pause_and_resume(serve_toned: ServeBot, browser: Chrome, ear_a: Ear) -> None:
+    """The button silences and goes on; the state says which."""
+    async with serve_toned() as face:
+        page = await asyncio.to_thread(Page, browser, face)
+        began_s = time.monotonic()
+        await face.speak(numbers(1, 9))
+        await asyncio.to_thread(ear_a.wait_for_sound, began_s)
+        await asyncio.to_thread(page["pause"].click)
+        await asyncio.to_thread(ear_a.wait_for_silence)
+        await asyncio.to_thread(page.until, lambda: page["state"].text == "Paused")
+        again_s = time.monotonic()
+        await asyncio.to_thread(page["pause"].click)
+        await asyncio.to_thread(ear_a.wait_for_sound, again_s)
+        await asyncio.to_thread(page.until, lambda: "Heard" in page["history"].text)
+
+
+async def test_what_waits_is_moved_and_removed_by_keyboard(
+    serve_toned: ServeBot, browser: Chrome
+) -> None:
+    """Alt and an arrow move a message, Delete removes it, and the focus stays in the list."""
+    async with serve_toned() as face:
+        page = await asyncio.to_thread(Page, browser, face)
+        await face.client.post("/v1/audio/pause")
+        for number in range(1, 5):
+            await face.speak(numbers(number, number + 1))
+
+        def steer() -> tuple[list[list[str]], list[str]]:
+            seen, focus = [], []
+            page.until(lambda: len(page.queue()) == 4)
+            seen.append(page.queue())
+            last = browser.find_elements(By.CSS_SELECTOR, "#queue li")[-1]
+            last.find_element(By.TAG_NAME, "button").send_keys(Keys.ALT, Keys.ARROW_UP)
+            page.until(lambda: page.queue() != seen[-1])
+            seen.append(page.queue())
+            focus.append(page.focused())
+            browser.switch_to.active_element.send_keys(Keys.DELETE)
+            page.until(lambda: len(page.queue()) == 3)
+            seen.append(page.queue())
+            focus.append(page.focused())
+            browser.switch_to.active_element.send_keys(Keys.ENTER)
+            page.until(lambda: len(page.queue()) == 2)
+            seen.append(page.queue())
+            return seen, focus
+
+        seen, focus = await asyncio.to_thread(steer)
+        items = (await face.get("/v1/queue"))["items"]
+
+    one, two, three, four = (f"Number {number}." for number in range(1, 5))
+    assert seen == [[one, two, three, four], [one, two, four, three], [one, two, three], [one, two]]
+    assert focus == [f"Earlier: {four}", f"Remove: {three}"]
+    assert [item["text"] for item in items] == [one, two]
+
+
+async def test_text_and_voice_are_said_from_the_page(
+    settings: Settings, tmp_path: Path, browser: Chrome
+) -> None:
+    """What is written on the page is queued, in its own words: markup stays text."""
+    text = "<img src=x onerror=alert(1)> Number 7."
+    quiet = settings.replaced(api_port=0, audio_device=f"file:{tmp_path / 'spoken'}")
+    async with serve(quiet, ToneVoice()) as face:
+        page = await asyncio.to_thread(Page, browser, face)
+
+        def say() -> tuple[str, str]:
+            page.until(lambda: page["voice"].find_elements(By.TAG_NAME, "option"))
+            first = page["voice"].find_element(By.TAG_NAME, "option").text
+            page["text"].send_keys(text, Keys.CONTROL, Keys.ENTER)
+            page.until(lambda: "Heard" in page["history"].text)
+            return first, page["history"].text
+
+        usual, history = await asyncio.to_thread(say)
+        images = browser.find_elements(By.TAG_NAME, "img")
+
+    assert "af_heart" in usual
+    assert "page" in history
+    assert images == []
+
+
+async def test_a_wrong_token_is_asked_for_again(
+    settings: Settings, tmp_path: Path, browser: Chrome
+) -> None:
+    """Without the right token there is only a form; the address never keeps a token."""
+    quiet = settings.replaced(api_port=0, audio_device=f"file:{tmp_path / 'spoken'}")
+    async with serve(quiet, ToneVoice()) as face:
+
+        def enter() -> tuple[str, bool, str]:
+            browser.get("about:blank")
+            browser.get(f"{face.url}/#token=wrong")
+            wait = WebDriverWait(browser, 10)
+            wait.until(lambda b: b.find_element(By.ID, "token-wrong").text)
+            told = browser.find_element(By.ID, "token-form").text
+            closed = not browser.find_element(By.ID, "room").is_displayed()
+            browser.find_element(By.ID, "token").send_keys(face.token, Keys.ENTER)
+            wait.until(lambda b: b.find_element(By.ID, "room").is_displayed())
+            return told, closed, browser.current_url
+
+        told, closed, url = await asyncio.to_thread(enter)
+
+    assert "crier page" in told
+    assert closed
+    assert url == f"{face.url}/"
+
+
+async def test_a_used_code_opens_nothing(
+    settings: Settings, tmp_path: Path, browser: Chrome
+) -> None:
+    """The address that `crier page` made opens the page once, and says so the second time."""
+    quiet = settings.replaced(api_port=0, audio_device=f"file:{tmp_path / 'spoken'}")
+    async with serve(quiet, ToneVoice()) as face:
+
+        def enter() -> tuple[str, str, str]:
+            wait = WebDriverWait(browser, 20)
+            address = face.page_url()
+            browser.get("about:blank")
+            browser.get(address)
+            wait.until(lambda b: b.find_element(By.ID, "room").is_displayed())
+            opened = browser.current_url
+            browser.execute_script("sessionStorage.clear(); localStorage.clear()")
+            browser.get("about:blank")
+            browser.get(address)
+            told = wait.until(lambda b: b.find_element(By.ID, "token-wrong").text)
+            return opened, str(told), browser.current_url
+
+        opened, told, url = await asyncio.to_thread(enter)
+
+    assert (opened, url) == (f"{face.url}/", f"{face.url}/")
+    assert "has been used" in told
+
+
+async def test_a_lost_connection_is_said_and_found_again(
+    settings: Settings, tmp_path: Path, browser: Chrome
+) -> None:
+    """When Crier ends the page says that it tries again; when it is back, it goes on."""
+    quiet = settings.replaced(api_port=0, audio_device=f"file:{tmp_path / 'spoken'}")
+    async with serve(quiet, ToneVoice()) as face:
+        page = await asyncio.to_thread(Page, browser, face)
+        port = face.facts["port"]
+    await asyncio.to_thread(page.until, lambda: "trying again" in page["state"].text)
+    async with serve(quiet.replaced(api_port=port), ToneVoice()):
+        await asyncio.to_thread(page.until, lambda: page["state"].text == "Silent")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_everybody_can_use_it(
+    settings: Settings, tmp_path: Path, browser: Chrome, scheme: str
+) -> None:
+    """Each control has a name, each text a contrast of 4.5, and 360 pixels are wide enough."""
+    quiet = settings.replaced(api_port=0, audio_device=f"file:{tmp_path / 'spoken'}")
+    async with serve(quiet, ToneVoice()) as face:
+        browser.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia",
+            {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
+        )
+        page = await asyncio.to_thread(Page, browser, face)
+        await face.speak(numbers(1, 2), wait=True)
+        await face.speak("Nothing " * 40 + "1. " + numbers(1, 30))
+        await face.speak("This one waits for its turn. " * 9)
+
+        def look() -> tuple[list[Any], list[Any], int]:
+            page.until(lambda: browser.find_elements(By.CSS_SELECTOR, "#now .lit"))
+            page.until(lambda: browser.find_elements(By.CSS_SELECTOR, "#queue li"))
+            names, contrasts = browser.execute_script(NAMES), browser.execute_script(CONTRASTS)
+            device = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
+            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
+            width = browser.execute_script("return document.documentElement.scrollWidth")
+            browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+            return names, contrasts, width
+
+        names, contrasts, width = await asyncio.to_thread(look)
+        await face.client.post("/v1/audio/stop")
+
+    assert len(names) > 10
+    assert [html for html, name in names if not name] == []
+    assert [found for found in contrasts if found[1] < 4.5] == []
+    assert width == 360

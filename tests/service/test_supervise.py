@@ -1,0 +1,303 @@
+"""`crier run --service`: what is wrong is notified once and waited out."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import stat
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bot.chat.sandbox import Fault, Sandbox
+from bot.core import pairing
+from bot.service import notify
+from bot.service.notify import Notices
+from bot.service.supervise import Unattended
+from bot.settings import CHECKOUT
+from tests.conftest import ALICE, TOKEN, reaction_to, reply_with
+from tests.support.commandline import crier, run
+
+
+class Desk:
+    """The computer that the service runs on: its settings and what it shows."""
+
+    def __init__(self, folder: Path, model_dir: Path) -> None:
+        """Put a `notify-send` and an `osascript` that write into *folder* on the path."""
+        self.data_dir = folder / "data"
+        self.data_dir.mkdir()
+        self._shown = folder / "shown"
+        tools = folder / "tools"
+        tools.mkdir()
+        for name in ("notify-send", "osascript"):
+            tool = tools / name
+            tool.write_text(f"#!/bin/sh\nfor last; do :; done\necho \"$last\" >> '{self._shown}'\n")
+            tool.chmod(0o755)
+        self.path = f"{tools}:{os.environ['PATH']}"
+        self.environment = {
+            "PATH": self.path,
+            "HOME": str(folder),
+            "PYTHONPATH": str(CHECKOUT),
+            "MODEL_DIR": str(model_dir),
+            "DATA_DIR": str(self.data_dir),
+        }
+
+    def set(self, **settings: str) -> None:
+        """Write the data folder's .env, at one stroke as an editor does."""
+        new = self.data_dir / "new"
+        new.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+        new.replace(self.data_dir / ".env")
+
+    def shown(self) -> str:
+        """Return everything that was notified."""
+        return self._shown.read_text() if self._shown.exists() else ""
+
+    def log(self) -> str:
+        """Return the log."""
+        path = self.data_dir / "crier.log"
+        return path.read_text() if path.exists() else ""
+
+    @asynccontextmanager
+    async def service(self) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Run the bot as a service."""
+        async with crier("run", "--service", environment=self.environment) as process:
+            yield process
+
+
+@pytest.fixture
+def desk(tmp_path: Path, model_dir: Path) -> Desk:
+    """Return a computer without settings."""
+    return Desk(tmp_path, model_dir)
+
+
+@pytest.fixture
+def good(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
+    """Return settings with which nothing is wrong."""
+    return {
+        "TELEGRAM_BOT_TOKEN": TOKEN,
+        "TELEGRAM_ALLOWED_USERS": str(ALICE.id),
+        "TELEGRAM_API_URL": sandbox.url,
+        "AUDIO_DEVICE": f"file:{tmp_path / 'spoken'}",
+        "API_PORT": "0",
+    }
+
+
+async def until(holds: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    """Return as soon as something holds, which another process brings about."""
+    deadline_s = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline_s
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"TELEGRAM_BOT_TOKEN": ""}, "TELEGRAM_BOT_TOKEN is not set"),
+        ({"KOKORO_SPEED": "9"}, "KOKORO_SPEED: Input should be less than or equal to 2"),
+        ({"TELEGRAM_BOT_TOKEN": TOKEN[:-1] + "x"}, "Telegram does not know this token"),
+    ],
+)
+async def test_a_wrong_setting_is_waited_out(
+    desk: Desk, good: dict[str, str], sandbox: Sandbox, wrong: dict[str, str], says: str
+) -> None:
+    """It is logged and notified once; when .env is mended the same process speaks."""
+    desk.set(**{**good, **wrong})
+    async with desk.service() as process:
+        await until(lambda: "Looking again when" in desk.log())
+        assert desk.shown().count(says) == 1
+        assert process.returncode is None
+        desk.set(**good)
+        message = sandbox.send(ALICE, "Now it is right.")
+        await sandbox.wait_for(reaction_to(message, "👍"))
+        assert process.returncode is None
+
+    assert desk.log().count(says) == 1
+    assert TOKEN.partition(":")[2] not in desk.log() + desk.shown()
+
+
+async def test_a_taken_port_is_waited_out(
+    desk: Desk, good: dict[str, str], sandbox: Sandbox
+) -> None:
+    """Another program's port is named; with another number in .env the bot speaks."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        desk.set(**{**good, "API_PORT": str(other.getsockname()[1])})
+        async with desk.service() as process:
+            await until(lambda: "another program uses it" in desk.shown())
+            assert process.returncode is None
+            desk.set(**good)
+            message = sandbox.send(ALICE, "Now there is room.")
+            await sandbox.wait_for(reaction_to(message, "👍"))
+
+
+async def test_a_token_that_is_revoked_later_is_waited_out(
+    desk: Desk, good: dict[str, str], sandbox: Sandbox
+) -> None:
+    """A service that has run for long says once that its token is no more, and stays."""
+    desk.set(**good)
+    async with desk.service() as process:
+        await sandbox.wait_for_call("getupdates")
+        sandbox.faults["getupdates"] = Fault(status=401, description="Unauthorized")
+        sandbox.end_poll()
+        await until(lambda: "Telegram does not know this token" in desk.shown())
+        del sandbox.faults["getupdates"]
+        desk.set(**good, KOKORO_SPEED="1.1")
+        message = sandbox.send(ALICE, "There is a new one.")
+        await sandbox.wait_for(reaction_to(message, "👍"))
+
+        assert process.returncode is None
+
+
+async def test_a_mend_that_does_not_mend_is_told_anew(desk: Desk) -> None:
+    """Who has just changed .env hears what is still wrong with it."""
+    desk.set(TELEGRAM_BOT_TOKEN=TOKEN, KOKORO_SPEED="9")
+    async with desk.service():
+        await until(lambda: "KOKORO_SPEED" in desk.shown())
+        desk.set(TELEGRAM_BOT_TOKEN=TOKEN, KOKORO_SPEED="8")
+        await until(lambda: "it is '8'" in desk.shown())
+        desk.set(TELEGRAM_BOT_TOKEN=TOKEN, KOKORO_SPEED="9.0")
+        await until(lambda: "it is '9.0'" in desk.shown())
+
+
+async def test_a_waiting_service_ends_when_asked_to(desk: Desk) -> None:
+    """SIGTERM ends it with 0, at once."""
+    async with desk.service() as process:
+        await until(lambda: "Looking again when" in desk.log())
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.wait(), 3)
+
+    assert process.returncode == 0
+
+
+async def test_missing_model_files_without_a_network_are_notified(
+    desk: Desk, good: dict[str, str], tmp_path: Path
+) -> None:
+    """Nobody can send a message that would fail, so the screen says what is missing."""
+    desk.set(**good)
+    nowhere = {"MODEL_DIR": str(tmp_path / "none"), "ALL_PROXY": "http://127.0.0.1:1"}
+    desk.environment |= {**nowhere, "UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "cache")}
+    async with desk.service() as process:
+        await until(lambda: "kokoro-v1.0" in desk.shown(), 90)
+
+        await until(lambda: "every 60 s" in desk.log(), 10)  # which comes after the notice
+        assert process.returncode is None
+
+
+async def test_a_data_folder_that_cannot_be_written_is_notified(
+    desk: Desk, good: dict[str, str]
+) -> None:
+    """Without a place for a log there is still the screen."""
+    desk.environment |= {**good, "DATA_DIR": "/dev/null/x"}
+    async with desk.service() as process:
+        await until(lambda: "DATA_DIR: /dev/null/x can't be written to" in desk.shown())
+
+        assert process.returncode is None
+
+
+async def test_the_pairing_code_reaches_the_owner_of_the_computer(
+    desk: Desk, good: dict[str, str], sandbox: Sandbox
+) -> None:
+    """It is notified and `crier pair` shows it until it is used; it is in no log."""
+    good["TELEGRAM_ALLOWED_USERS"] = ""
+    desk.set(**good)
+    file = desk.data_dir / "pairing-code"
+    async with desk.service():
+        await until(lambda: file.exists() and "start=" in file.read_text())
+        code, link = file.read_text().split()
+        mode = stat.S_IMODE(file.stat().st_mode)
+        shown = await run("pair", environment=desk.environment)
+        sandbox.send(ALICE, f"/pair {code}")
+        await sandbox.wait_for(reply_with("Paired"))
+        afterwards = await run("pair", environment=desk.environment)
+
+    assert mode == 0o600
+    assert f"/pair {code}" in desk.shown()
+    assert link == f"https://t.me/crier_bot?start={code}"
+    assert shown == (0, f"Send this to your bot:  /pair {code}\nOr open {link}\n", "")
+    assert not file.exists()
+    assert afterwards[0] == 1
+    assert "somebody may speak already" in afterwards[2]
+    assert code not in desk.log()
+
+
+def test_pairing_code_gets_no_younger_by_its_link(tmp_path: Path) -> None:
+    """The link is known when Telegram has answered, which may be long after the code was made."""
+    pairing.keep(tmp_path, "ABCD2345")
+    file = tmp_path / "pairing-code"
+    half_an_hour_ago_s = time.time() - 1800
+    os.utime(file, (half_an_hour_ago_s, half_an_hour_ago_s))
+    pairing.add_link(tmp_path, "https://t.me/crier_bot?start=ABCD2345")
+
+    assert file.stat().st_mtime == pytest.approx(half_an_hour_ago_s, abs=1)
+    assert file.read_text().split() == ["ABCD2345", "https://t.me/crier_bot?start=ABCD2345"]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+async def test_an_old_pairing_code_is_not_shown(desk: Desk) -> None:
+    """A code that has expired would only disappoint; the answer says how to get a new one."""
+    file = desk.data_dir / "pairing-code"
+    file.write_text("ABCD2345\n")
+    two_hours_ago_s = time.time() - 7200
+    os.utime(file, (two_hours_ago_s, two_hours_ago_s))
+    code, out, err = await run("pair", environment=desk.environment)
+
+    assert (code, out) == (1, "")
+    assert "too old" in err
+
+
+@pytest.mark.usefixtures("plain_logging")
+def test_what_keeps_coming_back_is_notified_the_third_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wedge that a new start mends is no news; one that comes again and again is, once."""
+    monkeypatch.setenv("PATH", desk.path)
+    for _ in range(5):  # lives of the process
+        service = Unattended(desk.data_dir, desk.data_dir)
+        service.listen()
+        logging.getLogger("bot.app").critical("The audio thread has been stuck for %d s.", 10)
+        logging.getLogger().removeHandler(service)
+
+    assert desk.shown() == "The audio thread has been stuck for 10 s.\n"
+
+
+def test_the_same_is_told_once_a_day(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by another process; and again a day later."""
+    monkeypatch.setenv("PATH", desk.path)
+    file = desk.data_dir / "notices.json"
+    told = [Notices(file).tell("Something is wrong."), Notices(file).tell("Something is wrong.")]
+    tomorrow_s = time.time() + 90_000
+    monkeypatch.setattr("time.time", lambda: tomorrow_s)
+    told.append(Notices(file).tell("Something is wrong."))
+
+    assert told == [True, False, True]
+
+
+def test_a_mac_shows_the_text_and_runs_none_of_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Quotes and script in a text are shown as they are: it is an argument."""
+    monkeypatch.setenv("PATH", desk.path)
+    monkeypatch.setattr(notify, "_LINUX", notify._MACOS)
+    notify.notify('KOKORO_VOICE: "x" & (do shell script "true")')
+
+    assert desk.shown() == 'KOKORO_VOICE: "x" & (do shell script "true")\n'
+
+
+@pytest.fixture
+def plain_logging() -> Iterator[None]:
+    """Put pytest's own handlers back afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    for handler in handlers:
+        root.removeHandler(handler)
+    yield
+    for handler in root.handlers[:]:
+        root.removeHandler(handler)
+        handler.close()
+    for handler in handlers:
+        root.addHandler(handler)
+    root.setLevel(level)

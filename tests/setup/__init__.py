@@ -1,0 +1,1 @@
+"""Tests of `bot/setup/` and of scripts/setup.py."""

@@ -1,0 +1,1 @@
+"""What tests share: stand-ins, a loudspeaker with an ear, a terminal."""

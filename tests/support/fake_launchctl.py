@@ -1,0 +1,176 @@
+"""A stand-in for launchctl, which only a Mac has.
+
+``python -m tests.support.fake_launchctl STATE ARGUMENT...``.
+
+It runs what the plist says, and behaves as launchctl(1), launchd.plist(5) and reports say:
+
+- bootout is asynchronous: it returns at once, the job gets SIGTERM and, after ExitTimeOut, SIGKILL;
+  launchd knows it for a while longer, and then refuses to take it for some seconds, with 37
+  (operation already in progress) and then 5 (input/output error)
+- bootstrap of what is registered fails with 5
+- kickstart of what is not registered fails with 113, -k kills what runs
+- KeepAlive with SuccessfulExit false starts it again after a failure, not more often than
+  ThrottleInterval says
+- the job has no environment to speak of
+
+STATE is a folder. Files in it change the behaviour: ``no-session``, nobody is logged in;
+``idle``, what is bootstrapped does not run until it is kicked; ``stuck``, a job ends but is never
+forgotten; ``disabled``, as after `launchctl disable`; ``scale``, a factor on all of launchd's own
+times; ``environment.json``, as `launchctl setenv`. ``calls`` lists the calls.
+"""
+
+import json
+import os
+import plistlib
+import re
+import signal
+import sys
+import time
+from pathlib import Path
+
+from tests.support import supervisor
+from tests.support.supervisor import Job
+
+OK, NO_SUCH_PROCESS, IO_ERROR, NOW_IN_PROGRESS, IN_PROGRESS = 0, 3, 5, 36, 37
+NOT_FOUND, DISABLED, NO_SUCH_DOMAIN = 113, 119, 125
+_SPAWN_TYPES = {"Interactive": "interactive (4)", "Adaptive": "adaptive (6)"}
+_LINGER_S, _REFUSES_S = 1.0, 5.0
+
+
+class Launchctl:
+    """One call of launchctl."""
+
+    def __init__(self, state: Path) -> None:
+        """Keep everything in the folder *state*."""
+        self.state = state
+        self.scale = float((state / "scale").read_text())
+
+    def main(self, verb: str, *arguments: str) -> int:
+        """Do one thing and return the exit code."""
+        with (self.state / "calls").open("a") as calls:
+            calls.write(" ".join((verb, *arguments)) + "\n")
+        match verb, *arguments:
+            case "print", target if "/" in target.removeprefix("gui/"):
+                return self.print_job(target)
+            case "print", domain:
+                return self.print_domain(domain)
+            case "enable", _:
+                (self.state / "disabled").unlink(missing_ok=True)
+                return OK
+            case "bootstrap", domain, file:
+                return self.bootstrap(domain, Path(file))
+            case "bootout", target:
+                return self.bootout(target)
+            case "kickstart", "-k", target:
+                return self.kickstart(target, signal.SIGUSR1)
+            case "kickstart", target:
+                return self.kickstart(target, signal.SIGUSR2)
+        return _fail(64, f"Unrecognized subcommand: {verb}")
+
+    def print_domain(self, domain: str) -> int:
+        """Print what there is of a domain."""
+        if (self.state / "no-session").exists():
+            return _fail(NOT_FOUND, f"Could not find domain for {domain}")
+        print(f"{domain} = {{\n\ttype = login\n}}")
+        return OK
+
+    def print_job(self, target: str) -> int:
+        """Print what there is of a job, the parts that are looked at in the order they come."""
+        job = Job.read(self._file(target))
+        label = target.rpartition("/")[2]
+        if job is None:
+            return _fail(NOT_FOUND, f'Could not find service "{label}" in domain for user gui: 501')
+        agent = plistlib.loads((self.state / f"{label}.plist").read_bytes())
+        ended = "(never exited)" if job.last_exit is None else str(job.last_exit)
+        lines = [
+            f"active count = {int(job.pid is not None)}",
+            f"path = {agent['Path']}",
+            "type = LaunchAgent",
+            f"state = {'running' if job.pid else 'not running'}",
+            "",
+            f"program = {job.command[0]}",
+            "arguments = {",
+            *(f"\t{argument}" for argument in job.command),
+            "}",
+            "",
+            f"runs = {job.starts}",
+            *([f"pid = {job.pid}"] if job.pid else []),
+            f"last exit code = {ended}",
+            "",
+            "endpoints = {",
+            "\tpid = 1",  # an inner one, which is not the job's
+            "}",
+            f"spawn type = {_SPAWN_TYPES.get(agent.get('ProcessType', ''), 'daemon (3)')}",
+        ]
+        print(f"{target} = {{\n" + "".join(f"\t{line}\n" for line in lines) + "}")
+        return OK
+
+    def bootstrap(self, domain: str, file: Path) -> int:
+        """Take a plist, and run its job."""
+        if (self.state / "no-session").exists():
+            return _fail(NO_SUCH_DOMAIN, f"Bootstrap failed: 125: Domain does not support {domain}")
+        agent = plistlib.loads(file.read_bytes())
+        label = agent["Label"]
+        if (self.state / "disabled").exists():
+            return _fail(DISABLED, "Bootstrap failed: 119: Service is disabled")
+        if Job.read(self._file(f"{domain}/{label}")):
+            return _fail(IO_ERROR, "Bootstrap failed: 5: Input/output error")
+        gone = self.state / f"{label}.gone"
+        gone_s = time.time() - gone.stat().st_mtime if gone.exists() else _REFUSES_S
+        if gone_s < _REFUSES_S / 2 * self.scale:
+            return _fail(IN_PROGRESS, "Bootstrap failed: 37: Operation already in progress")
+        if gone_s < _REFUSES_S * self.scale:
+            return _fail(IO_ERROR, "Bootstrap failed: 5: Input/output error")
+        assert agent["KeepAlive"] == {"SuccessfulExit": False}
+        (self.state / f"{label}.plist").write_bytes(plistlib.dumps({**agent, "Path": str(file)}))
+        extra = self.state / "environment.json"
+        added = json.loads(extra.read_text()) if extra.exists() else {}
+        job = Job(
+            command=agent["ProgramArguments"],
+            folder=agent["WorkingDirectory"],
+            environment=supervisor.plain(os.environ, {"XPC_SERVICE_NAME": label, **added}),
+            output=agent["StandardErrorPath"],
+            clean=[0],
+            pause_s=agent.get("ThrottleInterval", 10) * self.scale,
+            after_end=False,
+            stop_s=agent["ExitTimeOut"] * self.scale,
+            linger_s=1e6 if (self.state / "stuck").exists() else _LINGER_S * self.scale,
+            starts_itself=not (self.state / "idle").exists(),
+        )
+        supervisor.begin(job, self._file(f"{domain}/{label}"))
+        return OK
+
+    def bootout(self, target: str) -> int:
+        """Have a job ended and forgotten, some time later."""
+        file = self._file(target)
+        job = Job.read(file)
+        if job is None:
+            return _fail(NO_SUCH_PROCESS, "Boot-out failed: 3: No such process")
+        if job.leaving:
+            return _fail(NOW_IN_PROGRESS, "Boot-out failed: 36: Operation now in progress")
+        supervisor.order(file, signal.SIGTERM)
+        return OK
+
+    def kickstart(self, target: str, number: int) -> int:
+        """Start a job, or start it anew."""
+        file = self._file(target)
+        job = Job.read(file)
+        if job is None or job.leaving:
+            label = target.rpartition("/")[2]
+            return _fail(NOT_FOUND, f'Could not find service "{label}" in domain for user gui: 501')
+        supervisor.order(file, number)
+        return OK
+
+    def _file(self, target: str) -> Path:
+        domain, _, label = target.rpartition("/")
+        assert re.fullmatch(r"gui/\d+", domain), target
+        return self.state / f"{label}.json"
+
+
+def _fail(code: int, message: str) -> int:
+    print(message, file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(Launchctl(Path(sys.argv[1])).main(*sys.argv[2:]))

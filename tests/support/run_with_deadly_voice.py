@@ -1,0 +1,29 @@
+"""Runs the bot with a voice of tones that dies of 13 and 14.
+
+``python -m tests.support.run_with_deadly_voice``.
+"""
+
+import ctypes
+import os
+import signal
+
+from audio.types import Chunk, Interrupt, Sound
+from tests.support import fake_voice
+
+
+class DeadlyVoice(fake_voice.ToneVoice):
+    """Ends the process as a crash in native code would: at once, with nothing cleaned up."""
+
+    def synthesize(
+        self, chunk: Chunk, voice: str, speed: float, lang: str, interrupt: Interrupt
+    ) -> Sound:
+        """Return the tones of the numbers in a chunk, none of which is 13 or 14."""
+        if "13" in chunk.text:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if "14" in chunk.text:
+            ctypes.string_at(0)
+        return super().synthesize(chunk, voice, speed, lang, interrupt)
+
+
+if __name__ == "__main__":
+    fake_voice.main(DeadlyVoice())

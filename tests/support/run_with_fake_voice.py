@@ -1,0 +1,32 @@
+"""`crier COMMAND` with a voice of tones, without a model.
+
+`python -m tests.support.run_with_fake_voice COMMAND`.
+"""
+
+import sys
+from typing import Any
+
+from bot import app
+from bot.cli import run
+from bot.cli.main import main
+from bot.setup import preview, wizard
+from tests.support.fake_voice import ToneVoice
+
+
+def _voice(*_: Any) -> ToneVoice:
+    return ToneVoice()
+
+
+def _fetch_nothing(_: Any) -> None:
+    pass
+
+
+if __name__ == "__main__":
+    for module, name, stand_in in (
+        (app, "KokoroVoice", _voice),
+        (preview, "KokoroVoice", _voice),
+        (wizard, "fetch_models", _fetch_nothing),
+        (run, "fetch_models", _fetch_nothing),
+    ):
+        setattr(module, name, stand_in)
+    sys.exit(main())
