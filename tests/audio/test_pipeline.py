@@ -1,5 +1,6 @@
 """The pipeline: real voice, real PortAudio, facts in a queue."""
 
+import itertools
 import queue
 import shutil
 import threading
@@ -116,9 +117,11 @@ def test_the_next_utterance_follows_without_a_long_gap(
     pipeline.say(order(2, "The second."))
     facts.end_of(2)
     ear_a.wait_for_silence()
-    (_, first_end), (second, _) = ear_a.spans()
+    spans = ear_a.spans()
+    # A busy machine's device may run dry within one of them, for less.
+    pause_s = max(begin_s - end_s for (_, end_s), (begin_s, _) in itertools.pairwise(spans))
 
-    assert 0.3 < second - first_end < 0.8
+    assert 0.3 < pause_s < 0.8
 
 
 def test_an_abort_ends_everything_that_was_queued(

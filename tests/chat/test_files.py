@@ -541,7 +541,7 @@ async def test_notes_that_end_the_bot_twice_are_left_out(
         process.kill()
         await process.wait()
     attempts = Path(bot_environment["DATA_DIR"]) / "attempts.json"
-    attempts.write_text('{"deaths": {"note:1": 1}, "under_way": ["note:1"]}')
+    attempts.write_text('{"deaths": {"note:1": 1}, "under_way": {"note:1": true}}')
     async with process_of(bot_environment):
         await sandbox.wait_for(reply_with("ended twice while making", to=message))
         await sandbox.wait_for(reaction_to(message, "💔"))
