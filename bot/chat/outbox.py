@@ -31,7 +31,7 @@ from telegram import (
     ReplyParameters,
     Update,
 )
-from telegram.constants import CallbackQueryLimit, MessageLimit, ReactionEmoji
+from telegram.constants import CallbackQueryLimit, ChatType, MessageLimit, ReactionEmoji
 from telegram.error import (
     BadRequest,
     ChatMigrated,
@@ -145,9 +145,11 @@ class Outbox:
     async def migrated(self, update: Update, _: Any) -> None:
         """Follow a group of which Telegram says, in either chat, that it has moved."""
         message = update.effective_message
-        if message is not None and message.migrate_to_chat_id:
+        if message is None or message.chat.type == ChatType.PRIVATE:
+            return  # a private chat never moves
+        if message.migrate_to_chat_id:
             await self.migrate(message.chat_id, message.migrate_to_chat_id)
-        elif message is not None and message.migrate_from_chat_id:
+        elif message.migrate_from_chat_id:
             await self.migrate(message.migrate_from_chat_id, message.chat_id)
 
     def react(
