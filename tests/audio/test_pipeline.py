@@ -156,9 +156,9 @@ def test_a_new_device_is_used_from_the_next_sentence_on(
 
     assert end.device == "speaker_b"
     assert [f.sentence for f in facts.all if isinstance(f, SentenceHeard)] == [0, 1]
-    assert len(ear_a.spans()) == 1
-    assert len(ear_b.spans()) == 1
-    assert ear_a.spans()[0][1] < ear_b.spans()[0][0]
+    # A slow machine may leave a gap within a sentence, but none comes back to the first device.
+    assert ear_a.spans()
+    assert ear_a.spans()[-1][1] < ear_b.spans()[0][0]
 
 
 def test_the_stream_closes_when_a_burst_is_over(
