@@ -232,7 +232,7 @@ class Synthesis:
         return any(j.planner is None or j.again or not j.planner.done for j in self._jobs.values())
 
     def _plan(self, plan: Plan) -> None:
-        """Let the worker plan an utterance whose turn has come."""
+        """Submit an utterance whose turn has come to the worker, for planning."""
 
         def report(future: Future[Planner | Recording]) -> None:  # on the worker
             if not future.cancelled():
@@ -244,7 +244,7 @@ class Synthesis:
     def _start(
         self, job: Job | Rendering, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
-        """Let the worker do something for an utterance or a rendering."""
+        """Submit a call to the worker on behalf of an utterance or a rendering."""
         if isinstance(job, Rendering):
             return self._worker.submit(call, *args, **kwargs)
         id_ = job.order.id

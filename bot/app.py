@@ -324,7 +324,7 @@ async def run(
 
 @contextlib.contextmanager
 def _crash_trace(data_dir: Path) -> Iterator[bool]:
-    """Let a native crash leave its trace; return whether the last life of the process left one."""
+    """Record the trace of a native crash; yield whether the last run left one."""
     path = data_dir / "crash.txt"
     try:
         trace = path.read_text(errors="replace") if path.exists() else ""

@@ -308,7 +308,7 @@ class Attachments:
         )
 
     async def _leave_out(self, message: Stored, why: AttachmentError) -> None:
-        """Say what was written beside a file that can't be said; without words, tell why."""
+        """Speak the caption of a file that can't be spoken; without words, send the reason."""
         if speakable(message.text):
             left_out = _joined(message.skipped, why.left_out)
             await self._queue(replace(message, file="", skipped=left_out))

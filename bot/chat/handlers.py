@@ -310,7 +310,7 @@ class Handlers:
         )
 
     async def cant_speak(self, update: Update, _: Context) -> None:
-        """Say that a sticker, a dice and the like are not spoken."""
+        """Refuse what has no words, such as a sticker or a dice."""
         message = update.message
         if message is None or message.chat.type != ChatType.PRIVATE:
             return
@@ -323,7 +323,7 @@ class Handlers:
         self.intake.refuse_unstored(message, cant_speak(message))
 
     async def ignore(self, update: Update, _: Context) -> None:
-        """Say nothing about what merely happened in the chat, such as a pinned message."""
+        """Ignore service messages, such as a pinned message."""
 
     # ---- commands ----
 

@@ -159,6 +159,9 @@ def test_a_new_device_is_used_from_the_next_sentence_on(
     # A slow machine may leave a gap within a sentence, but none comes back to the first device.
     assert ear_a.spans()
     assert ear_a.spans()[-1][1] < ear_b.spans()[0][0]
+    # Nothing was said twice: both together sounded for no longer than the text lasts.
+    sounded_s = sum(end_s - begin_s for begin_s, end_s in (*ear_a.spans(), *ear_b.spans()))
+    assert sounded_s < end.audio_s + 0.2
 
 
 def test_the_stream_closes_when_a_burst_is_over(
