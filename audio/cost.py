@@ -26,7 +26,7 @@ _LETTERS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class SynthesisCost:
     """Sums of a linear regression that forgets, as one value.
 
     Use `after` to learn; the estimates are `cost_s` and `audio_s`.
@@ -126,7 +126,7 @@ class Pace:
         return replace(pace, late=1.0) if plausible else cls()
 
 
-def letters(text: str) -> float:
+def speech_length(text: str) -> float:
     """Return the length of *text* in letters' time: a digit is a word, a Han sign a syllable."""
     if text.isascii():
         return len(text) + (_DIGIT - 1) * sum(map(text.count, "0123456789"))

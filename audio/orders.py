@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from audio.planner import Planner
 from audio.playback import Job
 from audio.recording import Recording
-from audio.types import AudioError, Chunk, Devices, Interrupt, Samples, Sound, Utterance
+from audio.types import AudioError, CancelToken, Chunk, Devices, Samples, Sound, Utterance
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +34,21 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
-class Loudness:
+class SetGain:
     """Be louder or softer."""
 
     gain: float
 
 
 @dataclass(frozen=True, slots=True)
-class Revise:
+class Replace:
     """Say this in place of the one of the same id."""
 
     utterance: Utterance
 
 
 @dataclass(frozen=True, slots=True)
-class Arrange:
+class Reorder:
     """Say what has not begun in this order."""
 
     ids: tuple[int, ...]
@@ -65,7 +65,7 @@ class Render:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ReportTaken:
     """Some of a stream was taken."""
 
     number: int
@@ -80,7 +80,7 @@ class EndStream:
 
 
 @dataclass(frozen=True, slots=True)
-class Choose:
+class SelectDevice:
     """Sound elsewhere."""
 
     wanted: str
@@ -120,12 +120,12 @@ class Rendering:
 
 @dataclass(eq=False, slots=True)
 class Work:
-    """The one synthesis in flight. Audio thread only, but for its `interrupt`."""
+    """The one synthesis in flight. Audio thread only, but for its `cancel_token`."""
 
     job: Job | Rendering
     chunk: Chunk
     last: bool
-    interrupt: Interrupt
+    cancel_token: CancelToken
 
 
 @dataclass(eq=False, slots=True)
@@ -157,13 +157,13 @@ Order = (
     | Abort
     | Skip
     | Pause
-    | Loudness
-    | Revise
-    | Arrange
+    | SetGain
+    | Replace
+    | Reorder
     | Render
-    | Taken
+    | ReportTaken
     | EndStream
-    | Choose
+    | SelectDevice
     | QueryDevices
     | Close
     | Planned

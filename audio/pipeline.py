@@ -6,7 +6,7 @@
                              submit chunk n+1 <---------------- Planned
                                               ----------------> Voice.synthesize
                              Speaker.write(chunk n) <---------- Synthesized
-    on_fact <---- fact ----- Sounding, SentenceHeard, Held, Ended
+    on_fact <---- fact ----- PlaybackStarted, SentenceHeard, Held, Ended
 
 The audio thread reads one mailbox and never waits anywhere else: not for the device, which takes
 what it has room for, and not for the voice, which answers into the mailbox. So an order to be
@@ -25,27 +25,27 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from audio.cost import Pace
+from audio.cost import SynthesisCost
 from audio.orders import (
     Abort,
-    Arrange,
-    Choose,
     Close,
     EndStream,
-    Loudness,
     Order,
     Pause,
     Planned,
     QueryDevices,
     Render,
-    Revise,
+    Reorder,
+    Replace,
+    ReportTaken,
+    SelectDevice,
+    SetGain,
     Skip,
     Synthesized,
-    Taken,
 )
 from audio.playback import NO_PAUSE, Job, Piece, Playback, Speaker
 from audio.recording import Recording, chime
-from audio.rendering import mistake
+from audio.rendering import describe_error
 from audio.sleep import time_asleep_s
 from audio.synthesis import Synthesis, Voice
 from audio.types import (
@@ -91,8 +91,8 @@ class SpeechPipeline:
         on_fact: Callable[[Fact], None],
         *,
         stream_idle_s: float = 3.0,
-        pace: Pace = Pace(),  # noqa: B008  # frozen
-        keep_pace: Callable[[Pace], None] = lambda _: None,
+        pace: SynthesisCost = SynthesisCost(),  # noqa: B008  # frozen
+        keep_pace: Callable[[SynthesisCost], None] = lambda _: None,
         hold_after_sleep_s: float = math.inf,
         asleep_s: Callable[[], float] = time_asleep_s,
         on_work: Callable[[int, bool], None] = lambda _, __: None,
@@ -174,11 +174,11 @@ class SpeechPipeline:
 
     def set_gain(self, gain: float) -> None:
         """Change the loudness of what sounds and of all that follows; 1 is as synthesized."""
-        self._mailbox.put(Loudness(gain))
+        self._mailbox.put(SetGain(gain))
 
     def revise(self, utterance: Utterance) -> None:
         """Say another text in place of the one of the same id, if that has not begun."""
-        self._mailbox.put(Revise(utterance))
+        self._mailbox.put(Replace(utterance))
 
     def render(
         self, utterance: Utterance, on_sound: Callable[[Samples | AudioError | None], None]
@@ -208,7 +208,7 @@ class SpeechPipeline:
 
     def note_taken(self, number: int, taken_s: float) -> None:
         """Tell that so many more seconds of a stream were taken."""
-        self._mailbox.put(Taken(number, taken_s))
+        self._mailbox.put(ReportTaken(number, taken_s))
 
     def end_stream(self, number: int) -> None:
         """Make no more of a stream; what has ended already may be ended again."""
@@ -216,11 +216,11 @@ class SpeechPipeline:
 
     def arrange(self, ids: tuple[int, ...]) -> None:
         """Say what has not begun to sound in this order."""
-        self._mailbox.put(Arrange(ids))
+        self._mailbox.put(Reorder(ids))
 
     def choose(self, wanted: str) -> None:
         """Send sound to another device from the next sentence on; empty follows the system."""
-        self._mailbox.put(Choose(wanted))
+        self._mailbox.put(SelectDevice(wanted))
 
     def devices(self) -> Future[Devices]:
         """Ask the audio thread where sound can go; the future may raise AudioError."""
@@ -256,11 +256,11 @@ class SpeechPipeline:
                     return
                 self._notice_sleep()  # before anything sounds wherever the computer is now
                 if order is not None:
-                    self._obey(order)
-                wait_s = self._turn() if self._mailbox.empty() else 0.0
+                    self._handle(order)
+                wait_s = self._step() if self._mailbox.empty() else 0.0
             except Exception as exc:  # the thread must outlive any mistake of ours
                 log.exception("Mistake in the audio thread")
-                self._fail_all(mistake(exc))
+                self._fail_all(describe_error(exc))
                 wait_s = 0.0
             self._publish()
             self._tell()
@@ -274,7 +274,7 @@ class SpeechPipeline:
             self._playback.pause()
         self._facts.append(Slept(slept_s))
 
-    def _obey(self, order: Order) -> None:  # noqa: C901, PLR0912  # one line for each
+    def _handle(self, order: Order) -> None:  # noqa: C901, PLR0912  # one line for each
         match order:
             case Utterance():
                 idle = not self._jobs
@@ -299,20 +299,20 @@ class SpeechPipeline:
                 if paused and not self._playback.paused:
                     self._playback.pause()
                 self._playback.paused = paused
-            case Loudness(gain):
+            case SetGain(gain):
                 self._gain = gain
                 self._playback.set_gain(gain)
-            case Revise(utterance):
+            case Replace(utterance):
                 self._revise(utterance)
-            case Arrange(ids):
+            case Reorder(ids):
                 self._arrange(ids)
             case Render():
                 self._synthesis.renderings.begin(order)
-            case Taken(number, taken_s):
+            case ReportTaken(number, taken_s):
                 self._synthesis.renderings.note_taken(number, taken_s)
             case EndStream(number):
                 self._synthesis.end_stream(number)
-            case Choose(wanted):
+            case SelectDevice(wanted):
                 self._speaker.choose(wanted)
                 self._retry_at_s = 0.0
             case QueryDevices(answer):
@@ -358,11 +358,11 @@ class SpeechPipeline:
             job.chunks, job.complete = 0, False
             self._synthesis.drop([job])
 
-    def _turn(self) -> float:
+    def _step(self) -> float:
         """Do what can be done now, and return how long nothing else needs doing."""
         self._synthesis.go_on()
         if not self._jobs:
-            return self._linger()
+            return self._close_when_idle()
         if self._playback.paused:
             return _BEAT_S
         if not self._speaker.is_open:
@@ -379,7 +379,7 @@ class SpeechPipeline:
         except AudioError as exc:
             self._lose_device(exc)
             return 0.0
-        self._facts += self._playback.take_sounding()
+        self._facts += self._playback.take_started()
         self._tell_heard(heard)
         return self._speaker.poll_s
 
@@ -420,7 +420,7 @@ class SpeechPipeline:
         # At once where it had worked for a while; not in a tight loop where it never does.
         self._retry_at_s = self._playback.opened_s + _RETRY_S
 
-    def _linger(self) -> float:
+    def _close_when_idle(self) -> float:
         """Close the stream when a burst of utterances is over, so that it can move."""
         if not self._speaker.is_open:
             return _BEAT_S
@@ -480,7 +480,7 @@ class SpeechPipeline:
                 job.chunks,
                 job.first_sound_ms,
                 job.underruns,
-                self._speaker.inaudible() if outcome is Outcome.HEARD else "",
+                self._speaker.mute_reason() if outcome is Outcome.HEARD else "",
             )
         )
 
@@ -508,8 +508,8 @@ class SpeechPipeline:
             last_error=self._last_error,
             blocked=self._blocked,
             warning=self._speaker.warning,
-            inaudible=self._speaker.inaudible(),
-            beat_s=time.monotonic(),
+            inaudible=self._speaker.mute_reason(),
+            heartbeat_s=time.monotonic(),
         )
 
     def _left_s(self, job: Job) -> float:
@@ -533,7 +533,7 @@ class SpeechPipeline:
                 if self._speaker.is_open and not self._playback.paused:
                     self._tell_heard(self._playback.play())
                     # The silence after a sentence: what was heard is not to be said again.
-                    time.sleep(self._playback.soon_sure_s())
+                    time.sleep(self._playback.confirm_delay_s())
                     self._tell_heard(self._playback.play())
             self._silence()
             self._synthesis.shut_down()

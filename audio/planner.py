@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Self
 
-from audio.cost import Pace, letters
+from audio.cost import SynthesisCost, speech_length
 from audio.text.sentences import sentences
 from audio.types import Chunk
 
@@ -37,7 +37,7 @@ CLAUSE_PAUSE_S = 0.15
 _CONTEXT_LETTERS = 40.0
 # A chunk as long as this may end badly before one that is too late.
 _POOR_AFTER_LETTERS = 15.0
-# What a plan may be wrong by, besides what `Pace.late` says.
+# What a plan may be wrong by, besides what `SynthesisCost.late` says.
 _MARGIN_S = 0.18
 # How long before its turn a chunk shall be there, where the first word is held back for it.
 _READY_S = 0.05
@@ -108,7 +108,7 @@ class _Rates:
     s_per_letter: float
 
     @classmethod
-    def of(cls, pace: Pace) -> Self:
+    def of(cls, pace: SynthesisCost) -> Self:
         return cls(pace.a_s, pace.b, pace.late, pace.spread, pace.audio_s(1.0, 1.0))
 
     def cost_s(self, spoken_s: float) -> float:
@@ -152,7 +152,7 @@ class Planner:
         self._sentences = sentences(text, lang)
         self._next = 0  # the word that the next chunk begins with
         self._passed = 0  # how many words were handed out
-        lengths = (letters(sentence) + 1 for sentence in reversed(self._sentences))
+        lengths = (speech_length(sentence) + 1 for sentence in reversed(self._sentences))
         self._letters_after = [*itertools.accumulate(lengths, initial=0.0)][-2::-1]
         # What has been cut into words: shared with copies, and never more than a few sentences.
         self._cut_up: dict[int, _Sentence] = {}
@@ -170,7 +170,7 @@ class Planner:
         """Whether every chunk has been handed out."""
         return self._sentence >= len(self._sentences)
 
-    def next(self, pace: Pace, buffered_s: float, *, hurry: bool = True) -> Chunk:
+    def next(self, pace: SynthesisCost, buffered_s: float, *, hurry: bool = True) -> Chunk:
         """Return the next chunk.
 
         Args:
@@ -217,7 +217,7 @@ class Planner:
             self._cut_up[number] = _cut_up(self._sentences[number], self._lang)
         return self._cut_up[number]
 
-    def next_held(self, pace: Pace, stored_s: float) -> tuple[Chunk, float]:
+    def next_held(self, pace: SynthesisCost, stored_s: float) -> tuple[Chunk, float]:
         """Return the next chunk of a text whose first word has not been let out yet.
 
         Args:
@@ -389,9 +389,11 @@ def _cut_up(sentence: str, lang: str) -> _Sentence:
     for index, text in enumerate(texts):
         following = texts[index + 1] if index + 1 < len(texts) else ""
         slices = list(_slices(text))
-        words += [_Word(part, letters(part), _cut_after(part), glued=True) for part in slices[:-1]]
+        words += [
+            _Word(part, speech_length(part), _cut_after(part), glued=True) for part in slices[:-1]
+        ]
         cut = _cut_between(text, following, lang) if following else Cut.SENTENCE
-        words.append(_Word(slices[-1], letters(slices[-1]) + 1, cut, glued=False))
+        words.append(_Word(slices[-1], speech_length(slices[-1]) + 1, cut, glued=False))
     words = _without_bare_marks(words)
     lengths = (word.letters for word in reversed(words))
     return _Sentence(words, [*itertools.accumulate(lengths, initial=0.0)][::-1])
@@ -439,16 +441,16 @@ def _context_before(words: list[_Word], first: int) -> list[_Word]:
 
 def _slices(word: str) -> Iterator[str]:
     """Cut a word that is too long to be one, or is several."""
-    if word.isascii() and letters(word) <= _MAX_WORD_LETTERS:
+    if word.isascii() and speech_length(word) <= _MAX_WORD_LETTERS:
         yield word
         return
     for phrase in _PHRASE_START.split(word):
         start, length = 0, 0.0
         for index, char in enumerate(phrase):
-            length += letters(char)
+            length += speech_length(char)
             if length > _MAX_WORD_LETTERS and index > start:
                 yield phrase[start:index]
-                start, length = index, letters(char)
+                start, length = index, speech_length(char)
         if start < len(phrase) or not word:
             yield phrase[start:]
 

@@ -15,8 +15,8 @@ from audio.types import (
     SAMPLE_RATE_HZ,
     Chunk,
     Devices,
+    PlaybackStarted,
     Samples,
-    Sounding,
     SpeakerError,
     Utterance,
     Word,
@@ -32,7 +32,7 @@ _AT_ONCE_FRAMES = 8192
 # By how much a device may tell too much: PulseAudio's ALSA plug-in guesses on between what its
 # server tells it every 100 ms. Seen: 2 of 33 sentences before a stall were cut, and 6 of 630 by
 # kills of the process, that had been told as heard.
-_UNSURE_FRAMES = int(0.12 * SAMPLE_RATE_HZ)
+_POSITION_ERROR_FRAMES = int(0.12 * SAMPLE_RATE_HZ)
 # A device that holds less may be about to start, or to start again, and may take its time for that.
 _STEADY_FRAMES = 2048
 # Above this a sample is bent instead of cut off, so that a loud voice does not crackle.
@@ -64,8 +64,8 @@ class Speaker(Protocol):
     def shutdown(self) -> None: ...
     def devices(self) -> Devices: ...
     def choose(self, wanted: str) -> None: ...
-    def moved(self) -> bool: ...
-    def inaudible(self) -> str: ...
+    def target_changed(self) -> bool: ...
+    def mute_reason(self) -> str: ...
     def begin_utterance(self) -> None: ...
     def end_utterance(self) -> None: ...
     def take_files(self) -> tuple[str, ...]: ...
@@ -153,7 +153,7 @@ class Playback:
         self.first_sound_ms: int | None = None
         self._clock = StreamClock()
         self._untold: deque[Piece] = deque()  # begun to be written
-        self._sounding: list[Sounding] = []
+        self._sounding: list[PlaybackStarted] = []
 
     # ---- what is there ----
 
@@ -229,8 +229,8 @@ class Playback:
         """
         self._write()
         played = self._speaker.played_frames
-        self._tell_sounding(played)
-        return self._take_heard(played, _UNSURE_FRAMES)
+        self._tell_started(played)
+        return self._take_heard(played, _POSITION_ERROR_FRAMES)
 
     def heard_by_now(self) -> list[Piece]:
         """Return what seems to have been heard to its end, before what follows is cut off.
@@ -242,7 +242,7 @@ class Playback:
         """
         return self._take_heard(self._speaker.played_frames, 0) if self._speaker.is_open else []
 
-    def soon_sure_s(self) -> float:
+    def confirm_delay_s(self) -> float:
         """Return how long to wait until `play` knows of a sentence that seems to be over.
 
         Raises:
@@ -251,7 +251,7 @@ class Playback:
         if not self._sent or not self._sent[0].chunk.ends_sentence:
             return 0.0
         over = self._is_over(self._sent[0], self._speaker.played_frames, 0)
-        return _UNSURE_FRAMES / SAMPLE_RATE_HZ if over else 0.0
+        return _POSITION_ERROR_FRAMES / SAMPLE_RATE_HZ if over else 0.0
 
     def _take_heard(self, played: int, unsure_frames: int) -> list[Piece]:
         heard = []
@@ -273,7 +273,7 @@ class Playback:
         # Silence follows the last piece, so that there is something to be played after it.
         return played >= min(sure_frame, self._speaker.written_frames)
 
-    def take_sounding(self) -> list[Sounding]:
+    def take_started(self) -> list[PlaybackStarted]:
         """Return what is on its way out and was not told of by an earlier call."""
         sounding, self._sounding = self._sounding, []
         return sounding
@@ -302,7 +302,7 @@ class Playback:
             samples = piece.samples[piece.written : piece.written + _AT_ONCE_FRAMES]
             dry_before = self._speaker.underruns
             now_s = time.monotonic()
-            taken = self._speaker.write(self._louder(samples))
+            taken = self._speaker.write(self._apply_gain(samples))
             piece.job.underruns += self._speaker.underruns - dry_before
             if taken:
                 self._last_gain = self._gain
@@ -321,7 +321,7 @@ class Playback:
         piece.written += taken
         return taken == len(pause)
 
-    def _tell_sounding(self, played: int) -> None:
+    def _tell_started(self, played: int) -> None:
         """Tell of what is on its way out, as soon as it is sure when it will be heard."""
         if self._clock.observe(time.monotonic(), played):  # what was told was too early
             late = [p for p in (*self._sent, *self._ready) if p.written and p.end_frame > played]
@@ -333,10 +333,10 @@ class Playback:
             if job.idle_before and job.first_sound_ms is None:
                 self.first_sound_ms = job.first_sound_ms = round(1000 * (at_s - job.asked_s))
             if chunk.sentence >= 0:  # a chime says nothing
-                told = Sounding(job.order.id, chunk.sentence, chunk.text, piece.words, at_s)
+                told = PlaybackStarted(job.order.id, chunk.sentence, chunk.text, piece.words, at_s)
                 self._sounding.append(told)
 
-    def _louder(self, samples: Samples) -> Samples:
+    def _apply_gain(self, samples: Samples) -> Samples:
         """Return samples at the present loudness, without a step where it has just changed."""
         if self._gain == self._last_gain == 1.0:
             return samples
@@ -362,7 +362,9 @@ class Playback:
         new_sentence = not job.begun or before is None or before.chunk.ends_sentence
         if self.urgent_goes_on and not job.order.urgent and not self._is_within_sentence(piece):
             return False
-        if new_sentence and (self._speaker.moved() or (not job.begun and self._own_stream())):
+        if new_sentence and (
+            self._speaker.target_changed() or (not job.begun and self._own_stream())
+        ):
             if self._sent:
                 return False  # what was written is heard on the old device first
             self._speaker.close()
@@ -424,7 +426,7 @@ class Playback:
             for piece in (*self._sent, *self._ready):
                 if piece.written:
                     heard = min(max(0, played - piece.begin_frame), len(piece.samples))
-                    whole = self._is_over(piece, played, _UNSURE_FRAMES)
+                    whole = self._is_over(piece, played, _POSITION_ERROR_FRAMES)
                     from_ = heard if whole else heard - _back(heard)
                     if from_:
                         piece.leave_out(from_)

@@ -9,7 +9,7 @@ from collections import deque
 
 import numpy as np
 
-from audio.cost import Pace
+from audio.cost import SynthesisCost
 from audio.orders import Render, Rendering
 from audio.types import SAMPLE_RATE_HZ, AudioError, Chunk, RenderingEndedError, Sound
 
@@ -32,7 +32,7 @@ class Renderings:
         """Take one more."""
         self._waiting.append(Rendering(order))
 
-    def next(self, pace: Pace) -> tuple[Rendering, Chunk | None] | None:
+    def next(self, pace: SynthesisCost) -> tuple[Rendering, Chunk | None] | None:
         """Return whose turn it is, and with what: nothing where it has to be planned first.
 
         None where nobody has room for more.
@@ -48,7 +48,7 @@ class Renderings:
                 chunk = rendering.again or rendering.planner.next(pace, _buffered_s(rendering))
             except Exception as exc:  # what is made for one must not end what is said to all
                 log.exception("Unexpected error in planning a text")
-                self.fail(rendering, AudioError(mistake(exc)))
+                self.fail(rendering, AudioError(describe_error(exc)))
                 return self.next(pace)
             rendering.again = None
             return rendering, chunk
@@ -112,6 +112,6 @@ def _buffered_s(rendering: Rendering) -> float:
     return max(0.0, rendering.made_s - (time.monotonic() - rendering.begun_s))
 
 
-def mistake(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return what to tell about a mistake of ours."""
     return f"Crier made a mistake ({type(error).__name__}); its log says more."

@@ -18,17 +18,17 @@ from typing import ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
-from audio.cost import Pace
+from audio.cost import SynthesisCost
 from audio.orders import Plan, Planned, Rendering, Synthesized, Work
 from audio.planner import Planner
 from audio.playback import NO_PAUSE, Job, Piece, Playback
 from audio.recording import Recording
-from audio.rendering import Renderings, mistake
+from audio.rendering import Renderings, describe_error
 from audio.types import (
     SAMPLE_RATE_HZ,
     AudioError,
+    CancelToken,
     Chunk,
-    Interrupt,
     Outcome,
     Sound,
     Utterance,
@@ -58,12 +58,12 @@ class Voice(Protocol):
         ...
 
     def synthesize(
-        self, chunk: Chunk, voice: str, speed: float, lang: str, interrupt: Interrupt
+        self, chunk: Chunk, voice: str, speed: float, lang: str, cancel_token: CancelToken
     ) -> Sound:
         """Return a chunk as sound; blocks.
 
         Raises:
-            AudioError: it can't, or *interrupt* was set.
+            AudioError: it can't, or *cancel_token* was set.
         """
         ...
 
@@ -76,7 +76,7 @@ class Synthesis:
         voice: Voice,
         playback: Playback,
         jobs: dict[int, Job],
-        pace: Pace,
+        pace: SynthesisCost,
         *,
         on_answer: Callable[[Planned | Synthesized], None],
         on_work: Callable[[int, bool], None],
@@ -109,7 +109,7 @@ class Synthesis:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="synthesis")
 
     @property
-    def pace(self) -> Pace:
+    def pace(self) -> SynthesisCost:
         """What has been learned of this machine."""
         return self._pace
 
@@ -154,7 +154,7 @@ class Synthesis:
     def _drop_work(self) -> None:
         if self._work is not None:
             if isinstance(self._work, Work):  # a plan can't be ended, and takes no time
-                self._work.interrupt.set()
+                self._work.cancel_token.set()
                 self._made_at_s = time.monotonic()
             self._work = None
 
@@ -187,7 +187,7 @@ class Synthesis:
             if rendering.planner is None or chunk is None:
                 self._plan(Plan(rendering, rendering.order.utterance))
                 return
-            work = Work(rendering, chunk, rendering.planner.done, Interrupt())
+            work = Work(rendering, chunk, rendering.planner.done, CancelToken())
             self._submit(work, rendering.order.utterance)
 
     def _go_on_for_the_loudspeaker(self) -> bool:
@@ -205,9 +205,9 @@ class Synthesis:
                 chunk = self._next_chunk(job, job.planner, stored_s)
             except Exception as exc:  # one text must not take the others with it
                 log.exception("Unexpected error in planning a text")
-                self._on_end(job, Outcome.FAILED, mistake(exc))
+                self._on_end(job, Outcome.FAILED, describe_error(exc))
                 continue
-            self._submit(Work(job, chunk, job.planner.done, Interrupt()), job.order)
+            self._submit(Work(job, chunk, job.planner.done, CancelToken()), job.order)
             return True
         return False
 
@@ -268,7 +268,7 @@ class Synthesis:
         if isinstance(planner, BaseException):
             if not isinstance(planner, AudioError):
                 log.error("Unexpected error in planning a text", exc_info=planner)
-                planner = AudioError(mistake(planner))
+                planner = AudioError(describe_error(planner))
             if isinstance(job, Rendering):
                 self.renderings.fail(job, planner)
             else:
@@ -296,7 +296,7 @@ class Synthesis:
             making = self._start(
                 work.job,
                 self._voice.synthesize,
-                *(work.chunk, order.voice, order.speed, order.lang, work.interrupt),
+                *(work.chunk, order.voice, order.speed, order.lang, work.cancel_token),
             )
         making.add_done_callback(report)
 
@@ -310,7 +310,7 @@ class Synthesis:
             self._learn(work, sound)
         elif not isinstance(sound, AudioError):
             log.error("Mistake in the synthesis worker", exc_info=sound)
-            sound = AudioError(mistake(sound))
+            sound = AudioError(describe_error(sound))
         job = work.job
         if isinstance(job, Rendering):
             self.renderings.receive(job, work.chunk, sound, last=work.last)

@@ -73,7 +73,7 @@ class DeviceLostError(SpeakerError):
     """The device stopped taking sound while it was in use."""
 
 
-class Interrupt:
+class CancelToken:
     """Ends one synthesis early.
 
     The one object here that two threads share; all it does is pass a single bit on.
@@ -172,7 +172,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sounding:
+class PlaybackStarted:
     """A fact: a stretch of an utterance is on its way out of the device."""
 
     id: int
@@ -244,7 +244,7 @@ class Slept:
     """For how long."""
 
 
-Fact: TypeAlias = Sounding | SentenceHeard | Held | Silenced | Ended | Slept
+Fact: TypeAlias = PlaybackStarted | SentenceHeard | Held | Silenced | Ended | Slept
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +298,7 @@ class Status:
     """About the wanted device; see `Devices.warning`."""
     inaudible: str = ""
     """Why the last utterance can't have been heard, such as ``muted``; see `Ended.warning`."""
-    beat_s: float = 0.0
+    heartbeat_s: float = 0.0
     """`time.monotonic` when the audio thread last came round."""
 
     @property

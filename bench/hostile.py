@@ -98,8 +98,8 @@ class Room:
         longest_s = sounding_s = 0.0
         while self._ended.empty() and time.monotonic() - begun_s < _WATCHED_S:
             status = self._pipeline.status()
-            if status.beat_s > last_s:
-                longest_s, last_s = max(longest_s, status.beat_s - last_s), status.beat_s
+            if status.heartbeat_s > last_s:
+                longest_s, last_s = max(longest_s, status.heartbeat_s - last_s), status.heartbeat_s
             if status.speaking:
                 sounding_s = sounding_s or time.monotonic()
                 if time.monotonic() - sounding_s > _PLAYED_S:

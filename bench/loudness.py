@@ -15,7 +15,7 @@ import numpy as np
 from rich.progress import track
 
 from audio.kokoro.voice import KokoroVoice
-from audio.types import Chunk, Interrupt
+from audio.types import CancelToken, Chunk
 from audio.voices import VOICES, language_of
 from bench.run import HERE, environment
 from bot.settings import load
@@ -54,7 +54,7 @@ def main() -> None:
             lang = language_of(name)
             text = (OTHER if check else TEXTS).get(lang[:2]) or TEXTS[lang]
             chunk = Chunk(text, "", "", 0, ends_sentence=True, pause_s=0, letters=1)
-            sound = voice.synthesize(chunk, name, 1.0, lang, Interrupt())
+            sound = voice.synthesize(chunk, name, 1.0, lang, CancelToken())
             path = Path(temporary) / f"{name}.npy"
             np.save(path, sound.samples)
             paths[str(path)] = name

@@ -27,7 +27,7 @@ from rich.table import Table
 
 from audio.kokoro.model_files import MODELS, VOICES_FILE
 from audio.kokoro.voice import KokoroVoice
-from audio.types import Chunk, Interrupt
+from audio.types import CancelToken, Chunk
 from bench.texts import AFTER_STOP, BEFORE_STOP, LONG, MEDIUM, MESSAGES, SHORT
 from bot.chat.sandbox import Event, Person, Sandbox
 from bot.settings import load
@@ -288,7 +288,7 @@ def bare_s(chunks: list[Chunk], rest_s: float) -> list[float]:
         for _ in range(5):
             voice.forget()
             time.sleep(rest_s)
-            sound = voice.synthesize(chunk, "af_heart", 1.0, "en-us", Interrupt())
+            sound = voice.synthesize(chunk, "af_heart", 1.0, "en-us", CancelToken())
             took.append(sound.took_s)
         medians.append(statistics.median(took))
     return medians

@@ -25,7 +25,7 @@ from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Application, ApplicationBuilder, ExtBot
 from telegram.request import HTTPXRequest
 
-from audio.cost import Pace
+from audio.cost import SynthesisCost
 from audio.kokoro.model_files import resolve_kind
 from audio.kokoro.voice import KokoroVoice
 from audio.output.portaudio import PortAudioSpeaker
@@ -41,10 +41,10 @@ from bot.chat.outbox import Outbox
 from bot.chat.people_commands import People
 from bot.chat.playback_commands import Controls
 from bot.chat.polling import Polling, UpdatesRequest
-from bot.chat.status_message import Strip
+from bot.chat.status_message import StatusMessage
 from bot.chat.updates import Updates
 from bot.chat.voice_commands import Voices
-from bot.chat.voice_notes import Notes
+from bot.chat.voice_notes import VoiceNotes
 from bot.core.access import Access, Limits
 from bot.core.attempts import Attempts
 from bot.core.delivery import Delivery, attempt_key
@@ -53,13 +53,13 @@ from bot.core.inbox import Inbox, InboxError
 from bot.core.intake import Intake
 from bot.core.preferences import Preferences
 from bot.http.audio_stream import Studio
-from bot.http.guard import Door
+from bot.http.guard import AccessGuard
 from bot.http.metrics import Metrics
 from bot.http.routes import Api
 from bot.http.server import listening, serving, token_of
 from bot.paths import make_private
 from bot.settings import Settings
-from bot.watchdog import Watch
+from bot.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class Running:
     delivery: Delivery
     polling: asyncio.Task[None]
     """Ends only by an error that no retry can mend."""
-    watch: Watch
+    watch: Watchdog
     attempts: Attempts
 
 
@@ -164,7 +164,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         delivery = Delivery(
             *(pipeline, inbox, outbox, events, settings, bot_id), attempts=attempts, now=now
         )
-        strip = Strip(pipeline, delivery, outbox, inbox, bot_id)
+        status_message = StatusMessage(pipeline, delivery, outbox, inbox, bot_id)
         pipeline.start()
         pipeline.devices()  # starts PortAudio now, and not when the first sound is due
         receipts = asyncio.create_task(delivery.run(), name="delivery")
@@ -203,7 +203,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         )
         controls = Controls(pipeline, inbox, outbox, delivery, preferences, intake, bot_id)
         await controls.start()
-        notes = Notes(pipeline, inbox, outbox, delivery, preferences, attempts, bot_id)
+        notes = VoiceNotes(pipeline, inbox, outbox, delivery, preferences, attempts, bot_id)
         stack.push_async_callback(notes.close)
         attachments = Attachments(
             *(bot, inbox, outbox, delivery, preferences, notes, attempts),
@@ -215,14 +215,14 @@ async def running(  # noqa: PLR0915  # the start order, on one page
             *(preferences, intake, attachments, polling, bot_id),
             (
                 *(controls, notes, Voices(outbox, preferences, notes)),
-                *(People(inbox, outbox, access), strip, outbox),
+                *(People(inbox, outbox, access), status_message, outbox),
             ),
         ).register(application)
         await delivery.take_stock()
         await attachments.take_stock(bot_id)
         await notes.take_stock()
-        await strip.resume()
-        stack.callback(strip.close)
+        await status_message.resume()
+        stack.callback(status_message.close)
         polling_task = asyncio.create_task(polling.run(), name="polling")
         stack.push_async_callback(_cancel, polling_task)
 
@@ -236,7 +236,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         for name, work in {
             "resume": resume(),
             "quiet": delivery.keep_quiet(),
-            "strip": strip.run(),
+            "status message": status_message.run(),
             "prune": inbox.keep_pruned(),
             "languages": preferences.get_ready(),
         }.items():
@@ -252,14 +252,16 @@ async def running(  # noqa: PLR0915  # the start order, on one page
             )
             # Pushed last, so it comes first: nobody else is let in.
             await stack.enter_async_context(_http(settings, api, sockets))
-        watch = Watch(pipeline, polling, delivery, bot)
+        watch = Watchdog(pipeline, polling, delivery, bot)
         yield Running(pipeline, delivery, polling_task, watch, attempts)
 
 
 @asynccontextmanager
 async def _http(settings: Settings, api: Api, sockets: list[socket.socket]) -> AsyncIterator[None]:
     """Answer other programs as long as the context lasts."""
-    door = Door(api.application(), api.token, settings.api_host, api.open_paths(), api.open_posts())
+    door = AccessGuard(
+        api.application(), api.token, settings.api_host, api.open_paths(), api.open_posts()
+    )
     async with serving(door, sockets):
         reporting = asyncio.create_task(api.report(), name="report")
         try:
@@ -390,15 +392,15 @@ def make_speaker(settings: Settings, wanted: str) -> Speaker:
     return PortAudioSpeaker(wanted, settings.audio_latency)
 
 
-def _known_pace(settings: Settings) -> Pace:
+def _known_pace(settings: Settings) -> SynthesisCost:
     """Return what earlier runs learned of this machine's speed."""
     try:
-        return Pace.from_dict(json.loads((settings.data_dir / "pace.json").read_text()))
+        return SynthesisCost.from_dict(json.loads((settings.data_dir / "pace.json").read_text()))
     except (OSError, ValueError):
-        return Pace()
+        return SynthesisCost()
 
 
-def _keep_pace(settings: Settings, pace: Pace) -> None:  # on the audio thread
+def _keep_pace(settings: Settings, pace: SynthesisCost) -> None:  # on the audio thread
     with contextlib.suppress(OSError):  # it is learned again
         (settings.data_dir / "pace.json").write_text(json.dumps(pace.to_dict()))
 

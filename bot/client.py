@@ -16,7 +16,7 @@ from typing import Any
 
 import platformdirs
 
-from bot.cli.main import FAILED, WRONG_USAGE, CommandError, UsageError
+from bot.errors import FAILED, WRONG_USAGE, CommandError, UsageError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 

@@ -1,5 +1,6 @@
-"""What the command line shows: progress bars and tables."""
+"""What the command line shows: progress bars, tables, QR codes."""
 
+import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.clean import clean_line, raw
+from bot.errors import CommandError
+from bot.settings import Settings
 
 
 @contextmanager
@@ -57,3 +60,31 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         # A device's name may look like rich's markup, or hold what steers a terminal.
         table.add_row(*(Text(clean_line(cell)) for cell in row))
     Console(file=raw(sys.stdout)).print(table)
+
+
+def fetch_models(settings: Settings) -> None:
+    """Fetch what is missing or damaged of the model files."""
+    from audio.kokoro.model_files import ensure, resolve_kind  # noqa: PLC0415  # slow to import
+    from audio.types import ModelFileError  # noqa: PLC0415  # slow to import
+
+    try:
+        with file_progress() as progress:
+            fetched = ensure(resolve_kind(settings.kokoro_model), settings.model_dir, progress)
+    except ModelFileError as exc:
+        raise CommandError(str(exc)) from exc
+    for path in fetched:
+        sys.stderr.write(f"Fetched and checked {path}\n")
+
+
+def invitation(link: str) -> str:
+    """Return what to say about a link, with the QR code of it."""
+    return f"Or open this on your phone, by its QR code:\n\n{qr_code(link)}\n  {link}"
+
+
+def qr_code(text: str) -> str:
+    """Return a QR code of half blocks, bright on dark, for a terminal."""
+    import segno  # noqa: PLC0415  # only where a code is shown
+
+    out = io.StringIO()
+    segno.make_qr(text, error="l").terminal(out, border=2, compact=True)
+    return out.getvalue()

@@ -8,6 +8,7 @@ import io
 import ipaddress
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -19,7 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from audio.types import UnknownVoiceError
 from audio.voices import LANGUAGES, check_voice, language_of
 from bot import keychain
-from bot.cli.main import UsageError
+from bot.errors import UsageError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 _TOKEN = "TELEGRAM_BOT_TOKEN"  # noqa: S105  # its name
@@ -41,6 +42,12 @@ NOT_PEOPLE = {
     777000: "Telegram itself",
 }
 """User ids that stand for whoever hides behind them. Source: telegram.constants.ChatID."""
+
+
+_NOT_SET_UP = (
+    "TELEGRAM_BOT_TOKEN is not set. `crier setup` asks for it and says where it comes from "
+    "(@BotFather); `crier demo` needs none."
+)
 
 
 class SettingsError(UsageError):
@@ -293,6 +300,21 @@ def load(checkout: Path = CHECKOUT, *, ask_keychain: bool = True) -> tuple[Setti
         else:
             settings = _build({**far, **near, _TOKEN: token})
     return settings, warnings
+
+
+def configured(*, with_token: bool = False) -> Settings:
+    """Read the settings; say on the terminal what is odd about them.
+
+    Raises:
+        SettingsError: a value is wrong, or *with_token* and there is none.
+    """
+    settings, warnings = load()
+    if with_token and settings.telegram_bot_token is None:
+        # Where there should be one in the Keychain, a warning says why it is not had.
+        raise SettingsError("\n".join([*warnings, _NOT_SET_UP]))
+    for warning in warnings:
+        sys.stderr.write(f"Warning: {warning}\n")
+    return settings
 
 
 def data_dir(checkout: Path = CHECKOUT) -> Path:

@@ -32,7 +32,7 @@ _MEMORY_BYTES = 1536 << 20
 """fp32 weights, their packed copies and a long chunk take about 900 MB."""
 
 
-class Watch:
+class Watchdog:
     """Looks at everything once a second."""
 
     def __init__(
@@ -79,9 +79,9 @@ class Watch:
 
     def _is_wedged(self) -> bool:
         # Counted in looks, not in time: after a stop of the whole process none has been missed.
-        beat_s = self._pipeline.status().beat_s
-        self._wedged_s = self._wedged_s + _EVERY_S if beat_s == self._beat_s else 0.0
-        self._beat_s = beat_s
+        heartbeat_s = self._pipeline.status().heartbeat_s
+        self._wedged_s = self._wedged_s + _EVERY_S if heartbeat_s == self._beat_s else 0.0
+        self._beat_s = heartbeat_s
         return self._wedged_s >= WEDGED_S
 
     def _is_stalled(self) -> bool:

@@ -1,7 +1,7 @@
 """Text -> phonemes where espeak does not know the signs: Japanese and Chinese, by other packages.
 
 They are large, so they are installed on request (``make japanese``, ``make chinese``); without them
-espeak reads what it can. Runs on the synthesis thread, but for `reads_well`.
+espeak reads what it can. Runs on the synthesis thread, but for `is_supported`.
 """
 
 import functools
@@ -55,7 +55,7 @@ _LATIN = re.compile(r"([^\W\d_]+(?:['’ -][^\W\d_]+)*)")
 
 
 @functools.cache
-def reads_well(lang: str) -> bool:
+def is_supported(lang: str) -> bool:
     """Say whether the signs of a language are read as they should be."""
     return all(importlib.util.find_spec(name) for name in _NEEDED.get(lang, ()))
 
@@ -68,7 +68,7 @@ def phonemize(text: str, lang: str, espeak: Callable[[str, str], str]) -> str:
         lang: espeak-ng's code.
         espeak: does the same for every language, and for words of another within *text*.
     """
-    if lang not in _NEEDED or not reads_well(lang):
+    if lang not in _NEEDED or not is_supported(lang):
         return espeak(text, lang)
     try:
         return _japanese(text) if lang == "ja" else _chinese(text, espeak)

@@ -24,8 +24,8 @@ from audio.kokoro.phonemes import phonemize, without_switches
 from audio.kokoro.word_times import words
 from audio.types import (
     SAMPLE_RATE_HZ,
+    CancelToken,
     Chunk,
-    Interrupt,
     ModelFileError,
     Samples,
     Sound,
@@ -79,7 +79,7 @@ class _Session:
         self._session = session
         self._model_path = str(model_path)  # Kokoro.from_session reads it
         self._windowed = {item.name for item in session.get_inputs()}.issuperset(WINDOW)
-        self.interrupt: Interrupt | None = None
+        self.cancel_token: CancelToken | None = None
         self.unheard = (0, 0)
         """How many phonemes at the beginning and at the end are not heard."""
         self.get_inputs = session.get_inputs
@@ -87,14 +87,14 @@ class _Session:
         self.get_modelmeta = session.get_modelmeta
 
     def run(self, names: list[str] | None, inputs: dict[str, NDArray[Any]]) -> list[Any]:
-        """Run the model, with the current interrupt's options."""
+        """Run the model, with the current cancel token's options."""
         import onnxruntime  # noqa: PLC0415  # slow to import: only when speaking
 
         options = onnxruntime.RunOptions()
         # What a run used is given back: otherwise what was once needed is kept for ever.
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        if self.interrupt is not None:
-            self.interrupt.bind(lambda: setattr(options, "terminate", True))
+        if self.cancel_token is not None:
+            self.cancel_token.bind(lambda: setattr(options, "terminate", True))
         if not self._windowed:
             whole: list[Any] = self._session.run(names, inputs, options)
             return whole
@@ -138,7 +138,7 @@ class KokoroVoice:
         self._kind = kind
         self._session: _Session | None = None
         self._kokoro: Any = None
-        self._phrases = _Phrases()
+        self._phrases = _PhraseCache()
 
     def load(self) -> None:
         """Read and check the model files and warm the model up. Blocks for about a second.
@@ -193,10 +193,10 @@ class KokoroVoice:
 
     def forget(self) -> None:
         """Forget the phrases that were spoken before."""
-        self._phrases = _Phrases()
+        self._phrases = _PhraseCache()
 
     def synthesize(
-        self, chunk: Chunk, voice: str, speed: float, lang: str, interrupt: Interrupt
+        self, chunk: Chunk, voice: str, speed: float, lang: str, cancel_token: CancelToken
     ) -> Sound:
         """Return a chunk as sound: silence and context around it cut off, edges faded.
 
@@ -208,7 +208,7 @@ class KokoroVoice:
 
         Raises:
             ModelFileError: see `load`.
-            SynthesisError: the model failed, or *interrupt* was set.
+            SynthesisError: the model failed, or *cancel_token* was set.
         """
         self.load()
         assert self._session is not None  # noqa: S101  # load sets it
@@ -217,7 +217,7 @@ class KokoroVoice:
         key = (chunk.before, chunk.text, chunk.after, sentence, voice, speed, lang)
         if (kept := self._phrases.get(key)) is not None:
             return kept
-        self._session.interrupt = interrupt
+        self._session.cancel_token = cancel_token
         began_s = time.perf_counter()
         try:
             samples, spoken = self._speak(self._session, chunk, voice, speed, lang)
@@ -228,7 +228,7 @@ class KokoroVoice:
                 f"({type(exc).__name__}). Send it again; if it fails again, in other words."
             ) from exc
         finally:
-            self._session.interrupt, self._session.unheard = None, (0, 0)
+            self._session.cancel_token, self._session.unheard = None, (0, 0)
         if self._even:
             samples = samples * np.float32(gain_of(voice))
         samples = fade_edges(samples)
@@ -315,7 +315,7 @@ def _give_memory_back() -> None:
             ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
-class _Phrases:
+class _PhraseCache:
     """The sound of short phrases that were spoken lately, so that a repeated one is there at once.
 
     Bounded in bytes; the one unused for longest goes first.

@@ -95,7 +95,7 @@ def device_ids() -> tuple[int, ...] | None:
     return tuple(ids) if _read(_SYSTEM_OBJECT, _DEVICES, ids) else None
 
 
-def inaudible(name: str) -> str | None:
+def mute_reason(name: str) -> str | None:
     """Return why the output device of that name can't be heard: ``muted``, ``at volume 0``.
 
     Empty where it can, None where nobody knows.

@@ -26,7 +26,7 @@ _PATIENCE_S = 2.0
 class Audibility:
     """Looks at the beginning and at the end of an utterance."""
 
-    def __init__(self, ask_system: Callable[[str], str | None] = coreaudio.inaudible) -> None:
+    def __init__(self, ask_system: Callable[[str], str | None] = coreaudio.mute_reason) -> None:
         """Ask *ask_system*, and `pactl` where that does not know."""
         self._ask_system = ask_system
         self._found = ""

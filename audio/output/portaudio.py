@@ -47,14 +47,14 @@ class System(Protocol):
 
     def default_output_id(self) -> int | None: ...
     def device_ids(self) -> tuple[int, ...] | None: ...
-    def inaudible(self, name: str) -> str | None: ...
+    def mute_reason(self, name: str) -> str | None: ...
 
 
 class PortAudioSpeaker:
     """A write-based `sounddevice.OutputStream` that is opened and closed as needed.
 
-    The stream belongs to one device: whoever wants to follow a change asks `moved`, lets the
-    sound end, and calls `close` and `open`, which looks for devices anew.
+    The stream belongs to one device: to follow a change, ask `target_changed`, wait until the
+    sound has ended, and call `close` and `open`, which looks for devices again.
     """
 
     poll_s = 0.02
@@ -81,7 +81,7 @@ class PortAudioSpeaker:
         """
         self._load_library = load_library
         self._system = system
-        self._audibility = Audibility(system.inaudible)
+        self._audibility = Audibility(system.mute_reason)
         self._scanned: tuple[object, object] = (None, None)
         self._full_at_open = full_at_open
         self._wanted = wanted
@@ -119,7 +119,7 @@ class PortAudioSpeaker:
         """Want another device from the next `open` on; empty follows the system."""
         self._wanted = wanted
 
-    def moved(self) -> bool:
+    def target_changed(self) -> bool:
         """Say whether sound should go elsewhere than where the open stream takes it.
 
         Also now and then while another device stands in for the wanted one, which may be back.
@@ -158,7 +158,7 @@ class PortAudioSpeaker:
             return ("", "")
         return (str(self._sd.get_portaudio_version()[1]), str(self._sd._libname))  # noqa: SLF001
 
-    def inaudible(self) -> str:
+    def mute_reason(self) -> str:
         """Return why the utterance that sounds or sounded last can't be heard; mostly empty.
 
         What the system says about the device, as of the utterance's beginning or end.

@@ -73,11 +73,11 @@ class WavSpeaker:
     def choose(self, wanted: str) -> None:
         """Do nothing: a folder has been chosen in the settings."""
 
-    def moved(self) -> bool:
+    def target_changed(self) -> bool:
         """Return False: a folder stays where it is."""
         return False
 
-    def inaudible(self) -> str:
+    def mute_reason(self) -> str:
         """Return nothing: a file is as loud as it was made."""
         return ""
 

@@ -45,7 +45,7 @@ def read(text: str, lang: str) -> str:
     """Return *text* as it should be read, in the language of espeak's code *lang*."""
     if not text.isascii():
         text = _in_plain_letters(text)
-    text = _calm(text)
+    text = _collapse_repeats(text)
     if lang.startswith("en"):
         chars = frozenset(text)
         for rule in rules(lang):
@@ -100,7 +100,7 @@ def _is_of_a_word(char: str) -> bool:
     return char.isalnum() or char == "_"
 
 
-def _calm(text: str) -> str:
+def _collapse_repeats(text: str) -> str:
     """Take the shouting out: one mark instead of many, three letters instead of twenty."""
 
     def one(match: _Match) -> str:

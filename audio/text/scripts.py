@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections import Counter
 
-from audio.kokoro.phonemes import reads_well
+from audio.kokoro.phonemes import is_supported
 
 LATIN, GREEK, DEVANAGARI, KANA, HAN = "LATIN", "GREEK", "DEVANAGARI", "KANA", "CJK"
 
@@ -65,7 +65,7 @@ def read_in(lang: str) -> frozenset[str]:
         case "cmn":
             return frozenset({LATIN, HAN})
         case "ja":  # without its dictionary, espeak knows how kana are read, and nothing else
-            return frozenset({LATIN, KANA, HAN} if reads_well("ja") else {LATIN, KANA})
+            return frozenset({LATIN, KANA, HAN} if is_supported("ja") else {LATIN, KANA})
     return frozenset({LATIN})
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, Message
 
-from audio.cost import Pace, letters
+from audio.cost import SynthesisCost, speech_length
 from audio.text.normalize import pronounce
 from audio.text.sentences import speakable
 from audio.types import Outcome
@@ -38,13 +38,12 @@ from bot.chat.decode import (
 from bot.chat.downloads import MAX_BYTES, TOO_LARGE, Downloads
 from bot.chat.extraction import extract
 from bot.chat.outbox import Outbox
-from bot.chat.voice_notes import NO_REPLAY, Notes
-from bot.core import inbox as states
+from bot.chat.voice_notes import NO_REPLAY, VoiceNotes
 from bot.core.attempts import MAX_DEATHS, Attempts
 from bot.core.composing import ComposeError, composing
 from bot.core.delivery import Delivery, discard
 from bot.core.inbox import Inbox
-from bot.core.inbox import Message as Stored
+from bot.core.message import QueuedMessage, State
 from bot.core.preferences import Preferences
 
 log = logging.getLogger(__name__)
@@ -56,7 +55,7 @@ _DETECTED_CHARS = 2000  # enough to tell a language
 
 _ENDED_WHILE_READING = "Crier ended twice while reading this file, so I leave it out."
 
-_OPEN = (states.ASKING, states.ASKED)
+_OPEN = (State.ASKING, State.ASKED)
 _DECIDED = "That was decided already."
 
 ALL, FIRST, NOTE, NO = "file:all:", "file:first:", "file:note:", "file:no:"
@@ -124,7 +123,7 @@ def _kind_of(name: str, mime: str) -> str:
 class _Job:
     """A file that is fetched, read and handed on."""
 
-    message: Stored
+    message: QueuedMessage
     task: asyncio.Task[None] | None = None
     ready: bool = False
     """Whether it is only to be handed on, and can't be given up any more."""
@@ -142,7 +141,7 @@ class Attachments:
         outbox: Outbox,
         delivery: Delivery,
         preferences: Preferences,
-        notes: Notes,
+        notes: VoiceNotes,
         attempts: Attempts,
         folder: Path,
         now: Callable[[], float],
@@ -187,7 +186,7 @@ class Attachments:
                     self._left.discard(message.id)
                     go_on(message)
 
-    def fetch(self, message: Stored) -> None:
+    def fetch(self, message: QueuedMessage) -> None:
         """Fetch the file of a stored message, and queue what it says."""
         self._outbox.react(message.chat_id, message.message_id, receipts.STORED)
         job = self._jobs[message.id] = _Job(message)
@@ -244,11 +243,11 @@ class Attachments:
                         await other.settled.wait()
         if found.file or self._seconds(found) <= _LONG_S:
             await self._queue(found)
-        elif await self._inbox.fetched(found, states.ASKING):
+        elif await self._inbox.fetched(found, State.ASKING):
             self._outbox.react(message.chat_id, message.message_id, receipts.HELD)
             self._ask(found)
 
-    async def _obtain(self, job: _Job) -> Stored:
+    async def _obtain(self, job: _Job) -> QueuedMessage:
         """Return a message with what its file turned out to be: a recording, or a text.
 
         Raises:
@@ -280,16 +279,16 @@ class Attachments:
             source.unlink(missing_ok=True)
         return replace(message, text="", file=str(target), skipped=_caption(message))
 
-    async def _read(self, message: Stored, text: str) -> Stored:
+    async def _read(self, message: QueuedMessage, text: str) -> QueuedMessage:
         """Return a message that says the text of its file.
 
         Raises:
             AttachmentError: there is nothing to say.
         """
-        manner = await self._preferences.manner(message.user_id, text[:_DETECTED_CHARS])
+        style = await self._preferences.style(message.user_id, text[:_DETECTED_CHARS])
         known = await self._inbox.pronunciations()
         try:
-            composed = await composing(len(text), compose_text, text, manner.lang)
+            composed = await composing(len(text), compose_text, text, style.lang)
             said = await composing(len(composed.text), pronounce, composed.text, known)
         except ComposeError as exc:
             raise AttachmentError(str(exc)) from exc
@@ -302,12 +301,12 @@ class Attachments:
             text=said[:MAX_TEXT_CHARS],
             file="",
             skipped=_joined(_caption(message), composed.skipped),
-            voice=manner.voice,
-            speed=manner.speed,
-            lang=manner.lang,
+            voice=style.voice,
+            speed=style.speed,
+            lang=style.lang,
         )
 
-    async def _leave_out(self, message: Stored, why: AttachmentError) -> None:
+    async def _leave_out(self, message: QueuedMessage, why: AttachmentError) -> None:
         """Speak the caption of a file that can't be spoken; without words, send the reason."""
         if speakable(message.text):
             left_out = _joined(message.skipped, why.left_out)
@@ -315,11 +314,13 @@ class Attachments:
         else:
             await self._fail(message, str(why))
 
-    async def _queue(self, message: Stored, from_: tuple[str, ...] = (states.FETCHING,)) -> bool:
+    async def _queue(
+        self, message: QueuedMessage, from_: tuple[str, ...] = (State.FETCHING,)
+    ) -> bool:
         """Hand a message on, unless it was stopped or decided upon meanwhile; say whether."""
         late = self._delivery.is_late(message.fresh_at)
         stops = self._stops
-        if not await self._inbox.fetched(message, states.LATE if late else states.WAITING, from_):
+        if not await self._inbox.fetched(message, State.LATE if late else State.WAITING, from_):
             discard(message)
             return False
         if stops != self._stops:  # which did not know of it yet
@@ -331,16 +332,16 @@ class Attachments:
             await self._delivery.submit(message)
         return True
 
-    async def _fail(self, message: Stored, why: str) -> None:
+    async def _fail(self, message: QueuedMessage, why: str) -> None:
         await self._delivery.close(message, Outcome.FAILED, receipts.FAILED, why)
 
     @staticmethod
-    def _seconds(message: Stored) -> float:
-        return Pace().audio_s(letters(message.text), message.speed or 1.0)
+    def _seconds(message: QueuedMessage) -> float:
+        return SynthesisCost().audio_s(speech_length(message.text), message.speed or 1.0)
 
     # ---- questions ----
 
-    def _ask(self, message: Stored) -> None:
+    def _ask(self, message: QueuedMessage) -> None:
         """Ask what to do with a long text; that is owed until Telegram has taken it."""
         buttons = (("All of it", ALL), ("The first paragraph", FIRST), ("A voice note", NOTE))
         rows = [
@@ -350,7 +351,7 @@ class Attachments:
 
         async def asked(answer: Any) -> None:
             if answer is not None:
-                await self._inbox.move(message.id, (states.ASKING,), states.ASKED)
+                await self._inbox.move(message.id, (State.ASKING,), State.ASKED)
 
         minutes = round(self._seconds(message) / 60) or 1
         self._outbox.reply(
@@ -371,7 +372,7 @@ class Attachments:
                 return _DECIDED
             return await self._decide(replace(message, fresh_at=self._now()), f"{choice}:")
 
-    async def _decide(self, message: Stored, choice: str) -> str:
+    async def _decide(self, message: QueuedMessage, choice: str) -> str:
         if choice == ALL:
             return "Saying all of it." if await self._queue(message, _OPEN) else _DECIDED
         if choice == FIRST:
@@ -380,7 +381,7 @@ class Attachments:
             return "Saying the first paragraph." if queued else _DECIDED
         if choice == NOTE:
             message = replace(message, file=NO_REPLAY)
-            if not await self._inbox.fetched(message, states.NOTING, _OPEN):
+            if not await self._inbox.fetched(message, State.NOTING, _OPEN):
                 return _DECIDED
             self._notes.begin(message)
             return "Making a voice note of it, ten minutes at most."
@@ -388,7 +389,7 @@ class Attachments:
         return "Left unsaid."
 
 
-def _caption(message: Stored) -> str:
+def _caption(message: QueuedMessage) -> str:
     """Return how to tell that the words beside a file are left out, if there are any."""
     return "1 caption" if message.text or message.skipped else ""
 

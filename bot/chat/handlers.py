@@ -303,10 +303,10 @@ class Handlers:
     async def _compose(self, message: Message, context: Context) -> Composed:
         user_id = message.from_user.id if message.from_user else 0
         text = words_of(message).text
-        manner = await self.preferences.manner(user_id, text)
+        style = await self.preferences.style(user_id, text)
         names = self.settings.speak_emoji
         return await composing(
-            len(text), compose, message, manner.lang, context.bot.username, name_emoji=names
+            len(text), compose, message, style.lang, context.bot.username, name_emoji=names
         )
 
     async def cant_speak(self, update: Update, _: Context) -> None:
@@ -367,12 +367,12 @@ class Handlers:
         status = self.pipeline.status()
         waiting = self.delivery.under_way - status.speaking
         user_id = update.effective_user.id if update.effective_user else 0
-        manner = await self.preferences.manner(user_id, "")
-        first, voice = status.first_sound_ms, manner.voice
+        style = await self.preferences.style(user_id, "")
+        first, voice = status.first_sound_ms, style.voice
         lines = [
             f"{'Paused' if self.delivery.paused else 'Speaking' if status.speaking else 'Idle'}. "
             + (f"{_count(waiting, 'message')} waiting." if waiting > 0 else "Nothing waits."),
-            f"Voice: {voice} ({describe(voice)}), speed {manner.speed:g}",
+            f"Voice: {voice} ({describe(voice)}), speed {style.speed:g}",
             f"Device: {status.device or 'not used yet'}",
             "Last time to first sound: " + (f"{first / 1000:.1f} s" if first else "none yet"),
         ]

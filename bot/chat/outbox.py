@@ -42,7 +42,8 @@ from telegram.error import (
 )
 from telegram.ext import Application, MessageHandler, filters
 
-from bot.core.inbox import NO_CHAT, Inbox
+from bot.core.inbox import Inbox
+from bot.core.message import NO_CHAT
 
 log = logging.getLogger(__name__)
 

@@ -142,10 +142,10 @@ class Controls:
         if message is None or user is None:
             return
         text = words_of(message).after_command().text
-        manner = await self.preferences.manner(user.id, text)
+        style = await self.preferences.style(user.id, text)
         name = context.bot.username
         composed = await composing(
-            len(text), compose, message, manner.lang, name, after_command=True
+            len(text), compose, message, style.lang, name, after_command=True
         )
         if composed.skipped or speakable(composed.text):
             await self.intake.take(update.update_id, message, user, composed, urgent=True)
@@ -181,12 +181,12 @@ class Controls:
         word = (context.args or [""])[0]
         if word.casefold() == "reset":
             await self.preferences.choose(user_id, SPEED, "")
-            now = (await self.preferences.manner(user_id, "")).speed
+            now = (await self.preferences.style(user_id, "")).speed
             said = f"Speed {now:g}, as in the settings, from your next message on."
             self.outbox.respond(update, said)
             return
         given = word.rstrip("x×").replace(",", ".")
-        now = (await self.preferences.manner(user_id, "")).speed
+        now = (await self.preferences.style(user_id, "")).speed
         try:
             wanted = float(given) if given else None
         except ValueError:
@@ -237,7 +237,7 @@ class Controls:
                 said = await self.set_volume(await self.volume_percent() - _VOLUME_STEP)
             case status_message.SLOWER | status_message.FASTER:
                 step = _SPEED_STEP if query.data == status_message.FASTER else -_SPEED_STEP
-                now = (await self.preferences.manner(user_id, "")).speed
+                now = (await self.preferences.style(user_id, "")).speed
                 said = await self._set_speed(user_id, now + step)
             case status_message.REPLAY:
                 said = await self._replay(query.message.chat_id)

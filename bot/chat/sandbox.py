@@ -304,7 +304,7 @@ class Sandbox:
             async with self._happened:
                 self.calls.append((time.monotonic(), method, parameters))
                 self._happened.notify_all()
-            if raw := await self._suffer(method):
+            if raw := await self._inject_fault(method):
                 return Response(raw)
             answer = getattr(self, f"_do_{method}", None)
             if answer is None:
@@ -337,7 +337,7 @@ class Sandbox:
         if chat_id in self.blocked:
             raise BotApiError(403, "Forbidden: bot was blocked by the user")
 
-    async def _suffer(self, method: str) -> bytes:
+    async def _inject_fault(self, method: str) -> bytes:
         """Do what is wrong with a method; return what to answer instead, if anything."""
         fault = self._fault(method)
         if fault is None:
@@ -378,7 +378,7 @@ class Sandbox:
                 self.calls.append((time.monotonic(), "download", {"file_id": file_id}))
                 self._happened.notify_all()
             for name in ("download", f"download:{file_id}"):
-                if raw := await self._suffer(name):
+                if raw := await self._inject_fault(name):
                     return Response(raw)
         except BotApiError as exc:
             return JSONResponse({"ok": False, "error_code": exc.status}, exc.status)

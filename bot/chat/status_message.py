@@ -20,7 +20,8 @@ from telegram.ext import Application, CallbackQueryHandler
 from audio.pipeline import SpeechPipeline
 from bot.chat.outbox import Outbox, thread_of
 from bot.core.delivery import Burst, Delivery
-from bot.core.inbox import Conversation, Inbox, StatusMessage
+from bot.core.inbox import Inbox
+from bot.core.message import Conversation, StatusMessageId
 
 log = logging.getLogger(__name__)
 
@@ -56,13 +57,13 @@ class _Shown:
     """What a conversation sees of a burst."""
 
     burst: Burst
-    message: StatusMessage | None = None
+    message: StatusMessageId | None = None
     """None: on its way, or gone."""
     told: _Told | None = None
     edited_s: float = field(default_factory=time.monotonic)
 
 
-class Strip:
+class StatusMessage:
     """Keeps each conversation's message true."""
 
     def __init__(
@@ -144,7 +145,7 @@ class Strip:
                 self._interrupt(shown.message)
         self._shown.clear()
 
-    def _interrupt(self, message: StatusMessage) -> None:
+    def _interrupt(self, message: StatusMessageId) -> None:
         self._outbox.edit(message.chat_id, message.message_id, _INTERRUPTED, None)
 
     def _is_due(self, where: Conversation, shown: _Shown, told: _Told) -> bool:
@@ -165,7 +166,7 @@ class Strip:
             if not isinstance(answer, Message):
                 return  # refused: this burst has none
             # Where the group has become a supergroup meanwhile, that is its chat.
-            message = StatusMessage(answer.chat_id, answer.message_id, thread_id)
+            message = StatusMessageId(answer.chat_id, answer.message_id, thread_id)
             shown.message = message
             try:
                 await self._inbox.status_sent(self._bot_id, message)
@@ -179,7 +180,7 @@ class Strip:
         keyboard = self._buttons()
         self._outbox.reply(chat_id, told.text, thread_id=thread_id, keyboard=keyboard, then=sent)
 
-    def _edit(self, shown: _Shown, message: StatusMessage, told: _Told) -> None:
+    def _edit(self, shown: _Shown, message: StatusMessageId, told: _Told) -> None:
         ids = message.chat_id, message.message_id
 
         async def edited(answer: Any) -> None:
@@ -197,7 +198,7 @@ class Strip:
             self._edit_to_end(shown.message, _summary(shown.burst), _again())
 
     def _edit_to_end(
-        self, message: StatusMessage, text: str, keyboard: InlineKeyboardMarkup | None
+        self, message: StatusMessageId, text: str, keyboard: InlineKeyboardMarkup | None
     ) -> None:
         """Let a status message tell the end, which is owed until Telegram has answered."""
         ids = message.chat_id, message.message_id

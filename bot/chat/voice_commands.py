@@ -6,12 +6,12 @@ from typing import Any
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
 from telegram.ext import Application, CallbackQueryHandler, CommandHandler
 
-from audio.kokoro.phonemes import reads_well
+from audio.kokoro.phonemes import is_supported
 from audio.types import UnknownVoiceError, Utterance
 from audio.voices import check_voice, describe, families, introduction, language_of, voices_of
 from bot.chat.outbox import Outbox, thread_of
-from bot.chat.voice_notes import Notes
-from bot.core.preferences import FOLLOW, VOICE, Preferences
+from bot.chat.voice_notes import VoiceNotes
+from bot.core.preferences import MATCH_LANGUAGE, VOICE, Preferences
 
 Context = Any  # python-telegram-bot's CallbackContext
 
@@ -24,7 +24,7 @@ class Voices:
 
     outbox: Outbox
     preferences: Preferences
-    notes: Notes
+    notes: VoiceNotes
 
     def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
         """Tell python-telegram-bot what is handled where."""
@@ -53,14 +53,14 @@ class Voices:
     async def _reset(self, user_id: int) -> str:
         """Go back to the voice of the settings; return what to say about it."""
         await self.preferences.choose(user_id, VOICE, "")
-        voice = (await self.preferences.manner(user_id, "")).voice
+        voice = (await self.preferences.style(user_id, "")).voice
         return f"{voice} speaks for you now, as in the settings."
 
     async def _voice_text(self, user_id: int) -> str:
-        manner = await self.preferences.manner(user_id, "")
-        follows = bool((await self.preferences.chosen(user_id)).get(FOLLOW))
+        style = await self.preferences.style(user_id, "")
+        follows = bool((await self.preferences.chosen(user_id)).get(MATCH_LANGUAGE))
         return (
-            f"Your voice: {manner.voice} ({describe(manner.voice)}).\n"
+            f"Your voice: {style.voice} ({describe(style.voice)}).\n"
             + ("It changes with the language of the text.\n" if follows else "")
             + "Choose a language, or blend some: /voice af_heart:70,af_bella:30"
         )
@@ -91,8 +91,8 @@ class Voices:
             case "reset":
                 said = await self._reset(user_id)
             case "follow":
-                follows = (await self.preferences.chosen(user_id)).get(FOLLOW)
-                await self.preferences.choose(user_id, FOLLOW, "" if follows else "yes")
+                follows = (await self.preferences.chosen(user_id)).get(MATCH_LANGUAGE)
+                await self.preferences.choose(user_id, MATCH_LANGUAGE, "" if follows else "yes")
                 said = "Always the same voice." if follows else "The voice follows the language."
             case _:
                 said = "That button is out of date."
@@ -115,7 +115,7 @@ _NEEDED = {"ja": "japanese", "cmn": "chinese"}
 def _caution(voice: str) -> str:
     """Return what to do about a language whose signs are misread."""
     lang = language_of(voice)
-    if reads_well(lang):
+    if is_supported(lang):
         return ""
     return (
         "Most of its characters are misread, since what reads them is not installed. To install "

@@ -35,8 +35,8 @@ from bot.chat.outbox import Outbox, thread_of
 from bot.core.attempts import MAX_DEATHS, Attempts
 from bot.core.composing import composing
 from bot.core.delivery import Delivery
-from bot.core.inbox import NOTING, Inbox, InboxError
-from bot.core.inbox import Message as Stored
+from bot.core.inbox import Inbox, InboxError
+from bot.core.message import QueuedMessage, State
 from bot.core.preferences import Preferences
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ _MISTAKE = "I could not make a voice note of that; my log says why."
 _ENDED_WHILE_NOTING = "Crier ended twice while making this voice note, so I leave it out."
 
 
-class Notes:
+class VoiceNotes:
     """Makes voice notes and sends them."""
 
     def __init__(
@@ -95,10 +95,10 @@ class Notes:
         answered = None if own else message.reply_to_message
         source = answered or message
         text = own or words_of(source).text
-        manner = await self.preferences.manner(user.id, text)
+        style = await self.preferences.style(user.id, text)
         name, is_own = context.bot.username, answered is None
         composed = await composing(
-            len(text), compose, source, manner.lang, name, after_command=is_own
+            len(text), compose, source, style.lang, name, after_command=is_own
         )
         if not speakable(composed.text):
             example = "Send the words along, such as: /note Good night. Or answer one."
@@ -110,16 +110,16 @@ class Notes:
             stored = await self.inbox.accept(
                 self.bot_id,
                 update.update_id,
-                Stored(
+                QueuedMessage(
                     *(0, message.chat_id, message.message_id, said),
                     user_id=user.id,
-                    voice=manner.voice,
-                    speed=manner.speed,
-                    lang=manner.lang,
+                    voice=style.voice,
+                    speed=style.speed,
+                    lang=style.lang,
                     file=NO_REPLAY,
                     thread_id=thread_of(message),
                 ),
-                NOTING,
+                State.NOTING,
             )
         except InboxError as exc:
             self.outbox.respond(update, str(exc))
@@ -146,12 +146,12 @@ class Notes:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def begin(self, message: Stored) -> None:
+    def begin(self, message: QueuedMessage) -> None:
         """Make a voice note of a stored message, and end the message when Telegram took it."""
         self._wanted.add(message.id)
         self._start(self._see_through(message))
 
-    async def _see_through(self, message: Stored) -> None:
+    async def _see_through(self, message: QueuedMessage) -> None:
         key = f"note:{message.id}"
         try:
             if self.attempts.deaths(key) >= MAX_DEATHS:
@@ -177,7 +177,7 @@ class Notes:
                 wanted=lambda: message.id in self._wanted,
             )
 
-    async def _render_anew(self, message: Stored) -> bytes:
+    async def _render_anew(self, message: QueuedMessage) -> bytes:
         utterance = replace(self.delivery.utterance(message), recording="")
         while True:
             try:
@@ -186,7 +186,7 @@ class Notes:
                 if message.id not in self._wanted:
                     raise
 
-    async def _taken(self, message: Stored, answer: Any) -> None:
+    async def _taken(self, message: QueuedMessage, answer: Any) -> None:
         if message.id not in self._wanted:
             return  # stopped meanwhile
         if answer is None:
@@ -195,7 +195,7 @@ class Notes:
         self._wanted.discard(message.id)
         await self.delivery.close(message, Outcome.HEARD, receipts.HEARD)
 
-    async def _fail(self, message: Stored, why: str) -> None:
+    async def _fail(self, message: QueuedMessage, why: str) -> None:
         if message.id not in self._wanted:
             return  # stopped meanwhile
         self._wanted.discard(message.id)

@@ -26,7 +26,7 @@ from bot.app import list_devices, running
 from bot.chat.menu import COMMANDS
 from bot.chat.sandbox import Event, Person, Sandbox
 from bot.clean import clean
-from bot.cli.main import FAILED, OK
+from bot.errors import FAILED, OK
 from bot.settings import Settings
 
 _YOU = Person(1)

@@ -13,19 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-OK, FAILED, WRONG_USAGE = 0, 1, 2
-
-
-class CommandError(Exception):
-    """A command can't do what it should; the message says why, and what to do."""
-
-    exit_code = FAILED
-
-
-class UsageError(CommandError):
-    """A command or a setting is wrong; the message says what, and what to do."""
-
-    exit_code = WRONG_USAGE
+from bot.errors import OK, CommandError
 
 
 class Command(NamedTuple):
@@ -72,7 +60,7 @@ COMMANDS = {
     ),
     "mcp": Command("bot.cli.mcp", "mcp", "serve speech to agents (MCP, on stdio)"),
     "completion": Command("bot.cli.remote", "completion", "print what completes words in a shell"),
-    "pair": Command("bot.core.pairing", "pair", "show the code that lets the first phone in"),
+    "pair": Command("bot.cli.pair", "pair", "show the code that lets the first phone in"),
     "install": Command("bot.service.manage", "install", "start at login and after a failure"),
     "uninstall": Command("bot.service.manage", "uninstall", "end it and start at login no more"),
     "restart": Command("bot.service.manage", "restart", "start the installed one anew"),

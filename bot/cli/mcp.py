@@ -11,8 +11,8 @@ from mcp_types import ToolAnnotations
 from pydantic import Field
 
 from bot import __version__
-from bot.cli.main import OK
 from bot.client import Client, ClientError
+from bot.errors import OK
 
 _INSTRUCTIONS = (
     "Crier says short texts aloud at the loudspeaker of the user's computer. Speak when the user "

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from bot.clean import clean_line
-from bot.cli.main import FAILED, OK, UsageError, parser_for
+from bot.cli.main import parser_for
 from bot.cli.say import wait_for
 from bot.client import Client, NotRunningError
+from bot.errors import FAILED, OK, UsageError
 
 _SHORT_CHARS = 50
 

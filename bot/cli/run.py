@@ -9,31 +9,11 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from bot.cli.main import FAILED, OK, CommandError
 from bot.core import pairing
+from bot.errors import FAILED, OK, CommandError
 from bot.paths import make_private
 from bot.service.supervise import Unattended
-from bot.settings import Settings, SettingsError, data_dir, load
-
-_NOT_SET_UP = (
-    "TELEGRAM_BOT_TOKEN is not set. `crier setup` asks for it and says where it comes from "
-    "(@BotFather); `crier demo` needs none."
-)
-
-
-def configured(*, with_token: bool = False) -> Settings:
-    """Read the settings; say on the terminal what is odd about them.
-
-    Raises:
-        SettingsError: a value is wrong, or *with_token* and there is none.
-    """
-    settings, warnings = load()
-    if with_token and settings.telegram_bot_token is None:
-        # Where there should be one in the Keychain, a warning says why it is not had.
-        raise SettingsError("\n".join([*warnings, _NOT_SET_UP]))
-    for warning in warnings:
-        print(f"Warning: {warning}", file=sys.stderr)
-    return settings
+from bot.settings import Settings, SettingsError, configured, data_dir
 
 
 def start(options: argparse.Namespace) -> int:
@@ -110,8 +90,10 @@ def _run(service: Unattended | None) -> int:
         with contextlib.suppress(OSError):
             pairing.add_link(settings.data_dir, link)
         if service is None:
+            from bot.console import invitation  # noqa: PLC0415  # slow to import
+
             is_seen = sys.stderr.isatty()
-            text = pairing.invitation(link) if is_seen else f"Or open {link}"
+            text = invitation(link) if is_seen else f"Or open {link}"
             print(f"{text}\n", file=sys.stderr, flush=True)
 
     work = app.run(settings, show_code, show_link=show_link)
@@ -156,6 +138,7 @@ def _finish(work: Coroutine[Any, Any, int], ended: Callable[[int], int] | None =
 def _prepare(settings: Settings, *, terminal: bool) -> None:
     """Start the log and have the model files in place."""
     from bot import logs  # noqa: PLC0415  # slow to import
+    from bot.console import fetch_models  # noqa: PLC0415  # slow to import
 
     fetch_models(settings)
     token = settings.telegram_bot_token.get_secret_value() if settings.telegram_bot_token else ""
@@ -173,23 +156,10 @@ def _prepare(settings: Settings, *, terminal: bool) -> None:
 
 def models(_: argparse.Namespace) -> int:
     """Fetch what is missing or damaged of the model files."""
+    from bot.console import fetch_models  # noqa: PLC0415  # slow to import
+
     fetch_models(configured())
     return OK
-
-
-def fetch_models(settings: Settings) -> None:
-    """Fetch what is missing or damaged of the model files."""
-    from audio.kokoro.model_files import ensure, resolve_kind  # noqa: PLC0415  # slow to import
-    from audio.types import ModelFileError  # noqa: PLC0415  # slow to import
-    from bot.console import file_progress  # noqa: PLC0415  # slow to import
-
-    try:
-        with file_progress() as progress:
-            fetched = ensure(resolve_kind(settings.kokoro_model), settings.model_dir, progress)
-    except ModelFileError as exc:
-        raise CommandError(str(exc)) from exc
-    for path in fetched:
-        print(f"Fetched and checked {path}", file=sys.stderr)
 
 
 def devices(_: argparse.Namespace) -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bot.clean import clean_line, raw
-from bot.cli.main import FAILED, OK, UsageError
 from bot.client import Client, ClientError
+from bot.errors import FAILED, OK, UsageError
 
 MAX_TEXT_CHARS = 60_000
 """What the bot takes as one message; a test compares."""

@@ -13,26 +13,26 @@ from typing import Any
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 from telegram.constants import ReactionEmoji
 
-from audio.cost import Pace, letters
+from audio.cost import SynthesisCost, speech_length
 from audio.pipeline import SpeechPipeline
 from audio.types import (
     Ended,
     Fact,
     Held,
     Outcome,
+    PlaybackStarted,
     SentenceHeard,
     Silenced,
     Slept,
-    Sounding,
     Utterance,
 )
 from audio.voices import language_of
 from bot.chat import outbox as receipts
 from bot.chat.outbox import Outbox
-from bot.core import inbox as states
 from bot.core.attempts import MAX_DEATHS, Attempts
 from bot.core.events import Events
-from bot.core.inbox import NO_CHAT, Conversation, Inbox, Message, Record
+from bot.core.inbox import Inbox
+from bot.core.message import NO_CHAT, Conversation, QueuedMessage, Record, State
 from bot.core.quiet_hours import Quiet
 from bot.settings import Settings
 
@@ -66,7 +66,7 @@ _KEY = "message:"
 class Place:
     """A message in the queue."""
 
-    message: Message
+    message: QueuedMessage
     state: str
     """``sounding``, ``waiting`` or ``held``."""
     position: int
@@ -134,10 +134,10 @@ class Delivery:
         self._resumed = False
         self._hushed = False
         self._paused = False
-        self._under_way: dict[int, Message] = {}
+        self._under_way: dict[int, QueuedMessage] = {}
         self._handed_over: set[int] = set()  # those of them that the pipeline has
         self._behind: list[int] = []  # the others, in order
-        self._stopped: dict[int, Message] = {}  # the pipeline has yet to say so
+        self._stopped: dict[int, QueuedMessage] = {}  # the pipeline has yet to say so
         self._cut_early = 0  # by a stop that was seen before its turn
         self._facts: asyncio.Queue[Fact] = asyncio.Queue()
         self._told_held: set[int] = set()  # chats that know why nothing sounds
@@ -145,7 +145,7 @@ class Delivery:
         self._tasks: set[asyncio.Task[None]] = set()
         self._bursts: dict[Conversation, Burst] = {}
         self._quiet = Quiet(settings.quiet_hours)
-        self._kept: dict[int, Message] = {}  # until it need not be quiet any more
+        self._kept: dict[int, QueuedMessage] = {}  # until it need not be quiet any more
         # Stopped by the pipeline, only to be kept: the state that they go to.
         self._keeping: dict[int, str] = {}
         self._told_quiet: set[int] = set()
@@ -167,22 +167,22 @@ class Delivery:
         """Return how long what is to be heard of a burst will last, roughly."""
         return sum(self._message_s(m) for id_, m in self._under_way.items() if id_ in burst.ids)
 
-    def _message_s(self, message: Message) -> float:
+    def _message_s(self, message: QueuedMessage) -> float:
         """Return how long what is to be heard of a message will last, roughly."""
         status = self._pipeline.status()
         if message.id == status.speaking_id:
             return status.left_s
-        return Pace().audio_s(letters(message.text), self._speed(message))
+        return SynthesisCost().audio_s(speech_length(message.text), self._speed(message))
 
     def bursts(self) -> dict[Conversation, Burst]:
         """Return each conversation's messages that follow each other without a break."""
         return self._bursts
 
-    def queue(self) -> list[Message]:
+    def queue(self) -> list[QueuedMessage]:
         """Return what has not ended, in order."""
         return list(self._under_way.values())
 
-    def _ordered(self) -> list[Message]:
+    def _ordered(self) -> list[QueuedMessage]:
         """Return what is on its way, in the order in which it will be heard."""
         speaking = self._pipeline.status().speaking_id
         return sorted(  # stable
@@ -201,11 +201,11 @@ class Delivery:
         before_s = 0.0
         for message in self._ordered():
             sounding = message.id == status.speaking_id
-            state = "sounding" if sounding else states.HELD if status.blocked else states.WAITING
+            state = "sounding" if sounding else State.HELD if status.blocked else State.WAITING
             places.append(Place(message, state, len(places) + 1, round(before_s, 1)))
             before_s += self._message_s(message)
         for message in self._kept.values():
-            places.append(Place(message, states.HELD, len(places) + 1, None))
+            places.append(Place(message, State.HELD, len(places) + 1, None))
         return places
 
     async def move(self, id_: int, before: int | None) -> bool:
@@ -257,7 +257,7 @@ class Delivery:
             await self._inbox.revise(id_, "", "")
         return found != []
 
-    async def submit(self, message: Message) -> None:
+    async def submit(self, message: QueuedMessage) -> None:
         """Speak a stored message in its turn, or keep it where it has to be quiet."""
         if self._quiet.reason(urgent=message.urgent):
             await self._keep(message)
@@ -308,12 +308,12 @@ class Delivery:
         if self._paused or self._hushed:  # the abort has ended that
             self._pipeline.pause()
 
-    def _reply(self, message: Message, text: str) -> None:
+    def _reply(self, message: QueuedMessage, text: str) -> None:
         self._outbox.reply(
             message.chat_id, text, to=message.message_id, thread_id=message.thread_id
         )
 
-    def utterance(self, message: Message) -> Utterance:
+    def utterance(self, message: QueuedMessage) -> Utterance:
         """Return the order that a message is."""
         voice = message.voice or self._settings.kokoro_voice
         return Utterance(
@@ -334,7 +334,7 @@ class Delivery:
         own = voice == self._settings.kokoro_voice
         return self._settings.lang if own else language_of(voice)
 
-    def _speed(self, message: Message) -> float:
+    def _speed(self, message: QueuedMessage) -> float:
         return message.speed or self._settings.kokoro_speed
 
     async def revise(self, chat_id: int, message_id: int, text: str, skipped: str) -> bool:
@@ -421,7 +421,7 @@ class Delivery:
         """Be silent until that time, in seconds since 1970, and keep what waits; 0 ends it."""
         self._quiet.mute(until)
         if until:
-            self._keep_all(states.HELD)
+            self._keep_all(State.HELD)
         try:
             await self._inbox.choose("mute", str(until) if until else None, "")
         except sqlite3.Error as exc:
@@ -434,9 +434,9 @@ class Delivery:
         self._keeping |= dict.fromkeys(self._under_way, state)
         self._abort()
 
-    async def _keep(self, message: Message) -> None:
+    async def _keep(self, message: QueuedMessage) -> None:
         self._kept[message.id] = message
-        await self._inbox.mark(message.id, states.HELD)
+        await self._inbox.mark(message.id, State.HELD)
         self._outbox.react(message.chat_id, message.message_id, receipts.HELD)
         reason = f"{self._quiet.reason()} I keep it until then."
         self._events.held(message, reason)
@@ -461,16 +461,16 @@ class Delivery:
         speaking = self._pipeline.status().speaking_id
         for message in self.queue():
             if message.id != speaking and not message.urgent and message.id not in self._keeping:
-                self._keeping[message.id] = states.HELD
+                self._keeping[message.id] = State.HELD
                 self._cut(message.id)
 
     async def _release(self) -> None:
         """Say what was kept; ask first about what has become old meanwhile."""
         self._told_quiet.clear()
-        held = (states.HELD,)
+        held = (State.HELD,)
         for id_, kept in list(self._kept.items()):
             old = self.is_late(kept.fresh_at)
-            moved = await self._inbox.move(id_, held, states.LATE if old else states.WAITING)
+            moved = await self._inbox.move(id_, held, State.LATE if old else State.WAITING)
             message = self._kept.pop(id_, None)
             if message is None or not moved:
                 continue  # it was stopped meanwhile
@@ -518,7 +518,7 @@ class Delivery:
                 await self._inbox.end(message.id, Outcome.FAILED, receipts.FAILED, _DEADLY)
                 self._attempts.end(attempt_key(message.id))
             elif 0 < late_after_s < idle_s:
-                await self._inbox.mark(message.id, states.LATE)
+                await self._inbox.mark(message.id, State.LATE)
         if left and 0 < late_after_s < idle_s:
             log.info("%d message(s) waited %.0f s for a start; asking first", len(left), idle_s)
 
@@ -528,7 +528,7 @@ class Delivery:
         self._hand_over()
 
     async def close(
-        self, message: Message, outcome: Outcome, reaction: ReactionEmoji, why: str = ""
+        self, message: QueuedMessage, outcome: Outcome, reaction: ReactionEmoji, why: str = ""
     ) -> None:
         """End a message that never came to the pipeline."""
         await self._inbox.end(message.id, outcome, reaction, why)
@@ -578,7 +578,7 @@ class Delivery:
 
     # ---- messages that came late ----
 
-    def set_late(self, message: Message) -> None:
+    def set_late(self, message: QueuedMessage) -> None:
         """Keep a message that is too old to be spoken unasked; its sender is asked soon."""
         self._outbox.react(message.chat_id, message.message_id, receipts.HELD)
         self._ask_soon(message.chat_id)
@@ -609,7 +609,7 @@ class Delivery:
             if answer is None:
                 return  # refused: it is asked again after the next start
             for message in late:
-                await self._inbox.move(message.id, (states.LATE,), states.OFFERED)
+                await self._inbox.move(message.id, (State.LATE,), State.OFFERED)
 
         one = len(late) == 1
         came = "1 message came" if one else f"{len(late)} messages came"
@@ -633,8 +633,8 @@ class Delivery:
         for message in late:
             if message in said:
                 # Pressed twice, or a question that came twice: it is said once.
-                open_, now = (states.LATE, states.OFFERED), self._now()
-                if await self._inbox.move(message.id, open_, states.WAITING, fresh_at=now):
+                open_, now = (State.LATE, State.OFFERED), self._now()
+                if await self._inbox.move(message.id, open_, State.WAITING, fresh_at=now):
                     await self.submit(replace(message, fresh_at=now))
             else:
                 await self.close(message, Outcome.SKIPPED, receipts.CUT)
@@ -669,17 +669,17 @@ class Delivery:
     def _ask_after_sleep(self, slept_s: float) -> None:
         """Turn what is under way into a question: who knows where the computer is now."""
         log.info("The computer slept for %.0f s; asking about what was under way", slept_s)
-        self._keep_all(states.LATE)
+        self._keep_all(State.LATE)
         if not (self._paused or self._hushed):
             self._pipeline.resume()
 
-    async def _settle(self, message: Message, fact: Fact) -> None:
+    async def _settle(self, message: QueuedMessage, fact: Fact) -> None:
         """Store a fact, then tell the sender."""
         reason = self._reason(message, fact) if isinstance(fact, Ended) else ""
         await self._record(fact, reason)
         self._tell(message, fact, reason)
 
-    async def _keep_after_all(self, message: Message, fact: Ended) -> None:
+    async def _keep_after_all(self, message: QueuedMessage, fact: Ended) -> None:
         """Keep a message that was cut only because it has to be quiet, or asked about."""
         state = self._keeping.pop(fact.id)
         if fact.outcome is Outcome.HEARD:  # it was over first
@@ -694,13 +694,13 @@ class Delivery:
         if message.id not in unfinished:
             self.tell_end(message, receipts.CUT, "")  # a stop came meanwhile
             self._events.ended(_as_record(message, replace(fact, outcome=Outcome.STOPPED)))
-        elif state == states.LATE:
-            await self._inbox.mark(message.id, states.LATE)
+        elif state == State.LATE:
+            await self._inbox.mark(message.id, State.LATE)
             self.set_late(message)
         else:
             await self.submit(unfinished[message.id])  # which keeps it, if it is still quiet
 
-    def _leave(self, message: Message, *, heard: bool) -> None:
+    def _leave(self, message: QueuedMessage, *, heard: bool) -> None:
         """Count a message as ended."""
         self._under_way.pop(message.id, None)
         self._stopped.pop(message.id, None)
@@ -716,7 +716,7 @@ class Delivery:
         if burst.ended == burst.total:
             del self._bursts[message.conversation]
 
-    def _forget_in_burst(self, message: Message) -> None:
+    def _forget_in_burst(self, message: QueuedMessage) -> None:
         """Leave out a message that is kept for later."""
         burst = self._bursts.get(message.conversation)
         if burst is not None:
@@ -735,7 +735,7 @@ class Delivery:
                     self._attempts.progress(attempt_key(id_))
                     await self._inbox.sentence_heard(id_, sentence)
                 case Held(id_, _):
-                    await self._inbox.mark(id_, states.HELD)
+                    await self._inbox.mark(id_, State.HELD)
                 case Ended(id_, outcome):
                     await self._inbox.end(
                         *(id_, outcome, _REACTIONS[outcome], reason),
@@ -747,9 +747,9 @@ class Delivery:
             # The receipt is true all the same; a restart may say the message once more.
             log.error("A message's state can't be stored: %s", exc)  # noqa: TRY400
 
-    def _tell(self, message: Message, fact: Fact, reason: str) -> None:
+    def _tell(self, message: QueuedMessage, fact: Fact, reason: str) -> None:
         match fact:
-            case Sounding():
+            case PlaybackStarted():
                 self._events.sounding(fact)
             case SentenceHeard(id_, sentence):
                 self._events.sentence(id_, sentence)
@@ -769,7 +769,7 @@ class Delivery:
                 self._events.ended(_as_record(message, fact, reason))
                 _log_end(message, fact)
 
-    def _reason(self, message: Message, fact: Ended) -> str:
+    def _reason(self, message: QueuedMessage, fact: Ended) -> str:
         """Return what the sender has to be told besides the reaction."""
         if fact.reason:
             return fact.reason
@@ -785,7 +785,7 @@ class Delivery:
                     burst.told_inaudible = True
         return " ".join(said)
 
-    def tell_end(self, message: Message, reaction: str, reason: str) -> None:
+    def tell_end(self, message: QueuedMessage, reaction: str, reason: str) -> None:
         """Give the last receipt, which is owed until Telegram has answered."""
 
         async def reacted(answer: Any) -> None:
@@ -815,13 +815,13 @@ def attempt_key(id_: int) -> str:
     return f"{_KEY}{id_}"
 
 
-def discard(message: Message) -> None:
+def discard(message: QueuedMessage) -> None:
     """Remove the recording of a message that is over."""
     if message.file.endswith(".wav"):
         Path(message.file).unlink(missing_ok=True)
 
 
-def _as_record(message: Message, fact: Ended, reason: str = "") -> Record:
+def _as_record(message: QueuedMessage, fact: Ended, reason: str = "") -> Record:
     """Return what became of a message, as the inbox has it too."""
     return Record(
         message.id,
@@ -836,7 +836,7 @@ def _as_record(message: Message, fact: Ended, reason: str = "") -> Record:
     )
 
 
-def _log_end(message: Message, fact: Ended) -> None:
+def _log_end(message: QueuedMessage, fact: Ended) -> None:
     """Write one line about an utterance: all that can be known of it but its words."""
     facts = {
         "id": message.id,

@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from audio.types import Sounding
-from bot.core.inbox import Message, Record
+from audio.types import PlaybackStarted
+from bot.core.message import QueuedMessage, Record
 
 _BEHIND = 1000
 """Events that may wait for one listener: some minutes of a busy queue, about a megabyte."""
@@ -117,7 +117,7 @@ class Events:
 
     # ---- what happened ----
 
-    def queued(self, message: Message, position: int) -> None:
+    def queued(self, message: QueuedMessage, position: int) -> None:
         """Tell that a message got its place, counted from 1."""
         self._publish(
             "queued",
@@ -127,12 +127,12 @@ class Events:
             position=position,
         )
 
-    def held(self, message: Message, reason: str) -> None:
+    def held(self, message: QueuedMessage, reason: str) -> None:
         """Tell that a message waits for something other than its turn."""
         self._publish("held", id=message.id, reason=reason)
         self._resolve(message.id, Ending("held", reason))
 
-    def sounding(self, fact: Sounding) -> None:
+    def sounding(self, fact: PlaybackStarted) -> None:
         """Tell what is about to be heard, and when each of its words is."""
         self._publish(
             "sounding",

@@ -10,13 +10,14 @@ import sqlite3
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 import aiosqlite
 
 from bot.core.database import UpgradeError, backup_before, upgrade
+from bot.core.message import ENDED, QueuedMessage, Record, State, StatusMessageId
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ CREATE TABLE message (
     message_id INTEGER NOT NULL,
     text TEXT NOT NULL,
     accepted_at REAL NOT NULL,     -- seconds since 1970
-    state TEXT NOT NULL DEFAULT 'waiting', -- see WAITING and the others below
+    state TEXT NOT NULL DEFAULT 'waiting', -- see bot.core.message.State
     sentence INTEGER NOT NULL DEFAULT 0,   -- the first one not heard yet
     changed_at REAL NOT NULL DEFAULT 0,    -- of the state or the sentence
     owed TEXT NOT NULL DEFAULT '',         -- a last reaction that Telegram has not taken yet
@@ -135,98 +136,14 @@ _MIGRATIONS = {
 }
 
 
-WAITING, HELD, LATE, OFFERED = "waiting", "held", "late", "offered"
-FETCHING = "fetching"
-ASKING, ASKED = "asking", "asked"
-"""What to do with a long file: the question is owed; Telegram has taken it."""
-NOTING = "noting"
-"""A voice note is being made of it, or sent."""
-
 _COLUMNS = (
     "id, chat_id, message_id, text, sentence, user_id, voice, speed, lang, urgent, skipped, file,"
     " client, chime, fresh_at, thread_id"
 )
-ENDED = ("heard", "stopped", "skipped", "failed")
-
-NO_CHAT = 0
-"""The chat of a message that came over HTTP: it gets no reactions and no replies."""
-
-
-Conversation = tuple[int, int | None]
-"""A chat, and the forum topic in it."""
 
 
 class InboxError(Exception):
     """The database can't be used; the message says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A text from Telegram, or over HTTP, that will be spoken."""
-
-    id: int
-    chat_id: int
-    message_id: int
-    text: str
-    sentence: int = 0
-    """The first sentence that was not heard yet."""
-    user_id: int = 0
-    voice: str = ""
-    """Empty: as the settings say."""
-    speed: float = 0.0
-    """0: as the settings say."""
-    lang: str = ""
-    """Empty: the voice's own."""
-    urgent: bool = False
-    skipped: str = ""
-    """What was left out of it, in words."""
-    file: str = ""
-    """What has to be fetched first; then the recording to play. Empty for a text."""
-    client: str = ""
-    """Which program sent it over HTTP; empty for Telegram."""
-    chime: bool | None = None
-    """None: as the settings say."""
-    fresh_at: float = 0.0
-    """When it was sent, or decided upon, in seconds since 1970; lateness counts from here.
-    0 in a new message: when it is accepted."""
-    thread_id: int | None = None
-    """The forum topic that it was sent in."""
-
-    @property
-    def source(self) -> str:
-        """Where it came from, in a word."""
-        return self.client or "telegram"
-
-    @property
-    def conversation(self) -> Conversation:
-        """Where it is talked about."""
-        return self.chat_id, self.thread_id
-
-
-@dataclass(frozen=True, slots=True)
-class StatusMessage:
-    """A message of the bot's own that tells what is being said."""
-
-    chat_id: int
-    message_id: int
-    thread_id: int | None
-    """The forum topic that it is in."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What became of a message."""
-
-    id: int
-    text: str
-    source: str
-    outcome: str
-    reason: str
-    device: str
-    audio_s: float
-    first_sound_ms: int | None
-    ended_at: float
-    """Seconds since 1970."""
 
 
 class Inbox:
@@ -272,8 +189,8 @@ class Inbox:
     # ---- messages ----
 
     async def accept(
-        self, bot_id: int, update_id: int, message: Message, state: str = WAITING
-    ) -> Message | None:
+        self, bot_id: int, update_id: int, message: QueuedMessage, state: str = State.WAITING
+    ) -> QueuedMessage | None:
         """Store a message; None if this update was stored before.
 
         Args:
@@ -343,8 +260,8 @@ class Inbox:
         return int(count), int(characters)
 
     async def refuse(
-        self, bot_id: int, update_id: int, message: Message, owed: str, reply: str
-    ) -> Message | None:
+        self, bot_id: int, update_id: int, message: QueuedMessage, owed: str, reply: str
+    ) -> QueuedMessage | None:
         """Store that a message was not taken, and what its sender is owed for it.
 
         Returns:
@@ -370,7 +287,7 @@ class Inbox:
             return None
         return replace(message, id=cursor.lastrowid)
 
-    async def last_heard(self, bot_id: int, chat_id: int) -> Message | None:
+    async def last_heard(self, bot_id: int, chat_id: int) -> QueuedMessage | None:
         """Return the message of a chat that was heard last, if it is still known.
 
         One that was cut counts where some of it was heard.
@@ -386,26 +303,26 @@ class Inbox:
             return replace(_message(row), sentence=0, urgent=False, skipped="")
         return None
 
-    async def fetching(self, bot_id: int) -> list[Message]:
+    async def fetching(self, bot_id: int) -> list[QueuedMessage]:
         """Return the messages whose files were not fetched yet."""
         return await self._messages("bot_id = ? AND state = 'fetching'", bot_id)
 
-    async def asking(self, bot_id: int) -> list[Message]:
+    async def asking(self, bot_id: int) -> list[QueuedMessage]:
         """Return the long texts about which Telegram has not taken the question yet."""
         return await self._messages("bot_id = ? AND state = 'asking'", bot_id)
 
-    async def noting(self, bot_id: int) -> list[Message]:
+    async def noting(self, bot_id: int) -> list[QueuedMessage]:
         """Return the messages of which voice notes are being made or sent."""
         return await self._messages("bot_id = ? AND state = 'noting'", bot_id)
 
-    async def with_files(self, bot_id: int) -> list[Message]:
+    async def with_files(self, bot_id: int) -> list[QueuedMessage]:
         """Return the messages whose recordings are still needed."""
         return await self._messages(
             "bot_id = ? AND file != '' AND state IN ('waiting', 'held', 'late', 'offered')", bot_id
         )
 
     async def fetched(
-        self, message: Message, state: str, from_: tuple[str, ...] = (FETCHING,)
+        self, message: QueuedMessage, state: str, from_: tuple[str, ...] = (State.FETCHING,)
     ) -> bool:
         """Remember what a file turned out to be, or what shall be said of it.
 
@@ -424,7 +341,7 @@ class Inbox:
         )
         return cursor.rowcount > 0
 
-    async def asked(self, id_: int, chat_id: int) -> Message | None:
+    async def asked(self, id_: int, chat_id: int) -> QueuedMessage | None:
         """Return a long text about which a chat was asked, if that is not decided."""
         key = "id = ? AND chat_id = ? AND state IN ('asking', 'asked')"
         found = await self._messages(key, id_, chat_id)
@@ -442,7 +359,7 @@ class Inbox:
             "UPDATE message SET text = ?, skipped = ? WHERE id = ?", (text, skipped, id_)
         )
 
-    async def unfinished(self, bot_id: int) -> list[Message]:
+    async def unfinished(self, bot_id: int) -> list[QueuedMessage]:
         """Return the messages to this bot that shall be spoken and have not ended, oldest first."""
         return await self._messages("bot_id = ? AND state IN ('waiting', 'held')", bot_id)
 
@@ -603,16 +520,16 @@ class Inbox:
             "DELETE FROM status_message WHERE bot_id = ? AND chat_id = ?", ids
         )
 
-    async def status_messages(self, bot_id: int) -> list[StatusMessage]:
+    async def status_messages(self, bot_id: int) -> list[StatusMessageId]:
         """Return the status messages that don't tell the end of their burst yet, oldest first."""
         rows = await self._database.execute_fetchall(
             "SELECT chat_id, message_id, thread_id FROM status_message WHERE bot_id = ?"
             " ORDER BY message_id",
             (bot_id,),
         )
-        return [StatusMessage(*row) for row in rows]
+        return [StatusMessageId(*row) for row in rows]
 
-    async def status_sent(self, bot_id: int, message: StatusMessage) -> None:
+    async def status_sent(self, bot_id: int, message: StatusMessageId) -> None:
         """Remember a status message, so that a later life can go on with it."""
         await self._database.execute(
             "INSERT OR REPLACE INTO status_message (bot_id, chat_id, message_id, thread_id)"
@@ -627,7 +544,7 @@ class Inbox:
             (bot_id, chat_id, message_id),
         )
 
-    async def owed(self, bot_id: int) -> list[tuple[Message, str, str]]:
+    async def owed(self, bot_id: int) -> list[tuple[QueuedMessage, str, str]]:
         """Return the ended messages whose senders don't know: (message, reaction, reason)."""
         rows = await self._database.execute_fetchall(
             f"SELECT {_COLUMNS}, owed, reply FROM message"  # noqa: S608  # a constant
@@ -636,7 +553,7 @@ class Inbox:
         )
         return [(_message(row[:-2]), row[-2], row[-1]) for row in rows]
 
-    async def late(self, bot_id: int, chat_id: int) -> list[Message]:
+    async def late(self, bot_id: int, chat_id: int) -> list[QueuedMessage]:
         """Return the messages of a chat that came late and wait for a decision, oldest first."""
         return await self._messages(
             "bot_id = ? AND chat_id = ? AND state IN ('late', 'offered')", bot_id, chat_id
@@ -649,7 +566,7 @@ class Inbox:
         )
         return {row[0] for row in rows}
 
-    async def _messages(self, where: str, *values: int) -> list[Message]:
+    async def _messages(self, where: str, *values: int) -> list[QueuedMessage]:
         rows = await self._database.execute_fetchall(
             f"SELECT {_COLUMNS} FROM message WHERE {where} ORDER BY coalesce(place, id)",  # noqa: S608  # constants
             values,
@@ -784,9 +701,9 @@ class Inbox:
             )
 
 
-def _message(row: Sequence[Any]) -> Message:
+def _message(row: Sequence[Any]) -> QueuedMessage:
     """Return a row of `_COLUMNS` as a message."""
-    message = Message(*row)
+    message = QueuedMessage(*row)
     chime = None if message.chime is None else bool(message.chime)
     return replace(message, urgent=bool(message.urgent), chime=chime)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from telegram import Message, User
 
-from audio.cost import Pace
+from audio.cost import SynthesisCost
 from audio.text.normalize import pronounce
 from audio.text.scripts import without_unread
 from audio.text.sentences import speakable
@@ -22,8 +22,8 @@ from bot.chat.outbox import Outbox, thread_of
 from bot.core.access import Access, Limits, Refusal
 from bot.core.composing import ComposeError, composing
 from bot.core.delivery import Delivery
-from bot.core.inbox import FETCHING, LATE, WAITING, Inbox, InboxError
-from bot.core.inbox import Message as Stored
+from bot.core.inbox import Inbox, InboxError
+from bot.core.message import QueuedMessage, State
 from bot.core.preferences import Preferences
 from bot.settings import Settings
 
@@ -76,7 +76,7 @@ class Intake:
         *,
         urgent: bool = False,
         attachment: Attachment | None = None,
-    ) -> Stored | None:
+    ) -> QueuedMessage | None:
         """Store a text or a file of a person's; a text is queued, a file returned to be fetched.
 
         Where it can't be taken its sender is told why.
@@ -92,28 +92,28 @@ class Intake:
             if refusal := await self._refusal(user.id):
                 await self.refuse(update_id, message, refusal.reason if refusal.say else "")
                 return None
-            manner = await self.preferences.manner(user.id, composed.text)
+            style = await self.preferences.style(user.id, composed.text)
             text = await self._pronounced(composed.text)
             stored = await self.inbox.accept(
                 self.bot_id,
                 update_id,
-                Stored(
+                QueuedMessage(
                     0,
                     message.chat_id,
                     message.message_id,
                     # Beside a file it is what is said where the file can't be.
-                    self._announced(user, text, manner.lang) if attachment is None else text,
+                    self._announced(user, text, style.lang) if attachment is None else text,
                     user_id=user.id,
-                    voice=manner.voice,
-                    speed=manner.speed,
-                    lang=manner.lang,
+                    voice=style.voice,
+                    speed=style.speed,
+                    lang=style.lang,
                     urgent=urgent,
                     skipped=composed.skipped,
                     file=str(attachment or ""),
                     fresh_at=sent_at,
                     thread_id=thread_of(message),
                 ),
-                FETCHING if attachment else LATE if late else WAITING,
+                State.FETCHING if attachment else State.LATE if late else State.WAITING,
             )
         except (InboxError, sqlite3.Error) as exc:
             self.refuse_unstored(message, str(exc))
@@ -129,7 +129,7 @@ class Intake:
             await self.delivery.submit(stored)
         return None
 
-    async def take_from_program(self, draft: Stored, key: int) -> Stored | None:
+    async def take_from_program(self, draft: QueuedMessage, key: int) -> QueuedMessage | None:
         """Store a text that came over HTTP, and queue it.
 
         Args:
@@ -155,7 +155,7 @@ class Intake:
         """Return why no more is taken of a person, by their id, or of a program, by its name."""
         user_id, client = (who, "") if isinstance(who, int) else (0, who)
         waiting, characters = await self.inbox.waiting(self.bot_id, user_id, client)
-        waiting_s = Pace().audio_s(characters, self.settings.kokoro_speed)
+        waiting_s = SynthesisCost().audio_s(characters, self.settings.kokoro_speed)
         return self.limits.check(who, waiting, waiting_s)
 
     async def revise(self, message: Message, user: User, composed: Composed) -> None:
@@ -192,7 +192,7 @@ class Intake:
     async def refuse(self, update_id: int, message: Message, why: str) -> None:
         """React with 💔 and, if given, reply with the reason; both are owed, also over a crash."""
         ids = (0, message.chat_id, message.message_id)
-        draft = Stored(*ids, "", thread_id=thread_of(message))
+        draft = QueuedMessage(*ids, "", thread_id=thread_of(message))
         try:
             refused = await self.inbox.refuse(self.bot_id, update_id, draft, receipts.FAILED, why)
         except InboxError:

@@ -13,7 +13,7 @@ from bot.settings import Settings
 
 log = logging.getLogger(__name__)
 
-VOICE, SPEED, FOLLOW = "voice", "speed", "follow"
+VOICE, SPEED, MATCH_LANGUAGE = "voice", "speed", "follow"
 SLOWEST, FASTEST = 0.5, 2.0
 """Kokoro's own limits."""
 
@@ -36,7 +36,7 @@ _SURE = 0.65
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class SpeechStyle:
     """How a text is said."""
 
     voice: str
@@ -58,10 +58,10 @@ class Preferences:
 
         It takes a fraction of a second, and the interpreter's lock for some of it.
         """
-        if await self._inbox.is_preferred(FOLLOW):
+        if await self._inbox.is_preferred(MATCH_LANGUAGE):
             await off_the_loop(_detector)
 
-    async def manner(self, user_id: int, text: str) -> Manner:
+    async def style(self, user_id: int, text: str) -> SpeechStyle:
         """Return how a text of a person's is said."""
         chosen = await self._inbox.preferences(user_id)
         voice = chosen.get(VOICE, "") or self._settings.kokoro_voice
@@ -71,18 +71,18 @@ class Preferences:
             voice = self._settings.kokoro_voice
         own = voice == self._settings.kokoro_voice
         lang = (self._settings.lang if own else "") or language_of(voice)
-        if chosen.get(FOLLOW):
+        if chosen.get(MATCH_LANGUAGE):
             spoken = await off_the_loop(detect, text)
             if spoken and spoken.partition("-")[0] != lang.partition("-")[0]:
                 voice = next(v for v in VOICES if language_of(v) == spoken)
                 lang = spoken
         speed = float(chosen.get(SPEED, "") or self._settings.kokoro_speed)
-        return Manner(voice, speed, lang)
+        return SpeechStyle(voice, speed, lang)
 
     async def choose(self, user_id: int, name: str, value: str) -> None:
         """Remember a choice; an empty one goes back to the settings."""
         await self._inbox.prefer(user_id, name, value)
-        if name == FOLLOW and value:
+        if name == MATCH_LANGUAGE and value:
             await self.get_ready()
 
     async def chosen(self, user_id: int) -> dict[str, str]:

@@ -80,7 +80,7 @@ def _undone(_: str) -> bool:
 
 
 @dataclass(eq=False, slots=True)
-class Patient:
+class Context:
     """What the checks are told, and what they tell each other."""
 
     _settings: "Settings | None"
@@ -115,7 +115,7 @@ class Patient:
             raise CannotLookError("The settings can't be read; see packages.")
         return self._settings
 
-    def alone(self) -> "Patient":
+    def alone(self) -> "Context":
         """Return a copy that can be sent to another process."""
         return replace(self, say=_unsaid, tell=_unsaid, ask=_undone)
 
@@ -151,7 +151,7 @@ class Check:
     """A question, and who answers it."""
 
     name: str
-    look: Callable[[Patient], Finding]
+    look: Callable[[Context], Finding]
     limit_s: float = 20.0
     audio: bool = False
     """It calls PortAudio."""
@@ -159,7 +159,7 @@ class Check:
     """It calls what is written in C and may take the process with it, so it gets its own."""
 
 
-def patient(checkout: Path = CHECKOUT, *, sound: bool = False) -> Patient:
+def context(checkout: Path = CHECKOUT, *, sound: bool = False) -> Context:
     """Read the settings as far as they can be read."""
     try:
         from bot.settings import (  # noqa: PLC0415  # what it needs may be missing
@@ -169,7 +169,7 @@ def patient(checkout: Path = CHECKOUT, *, sound: bool = False) -> Patient:
             load,
         )
     except ImportError:
-        return Patient(None, checkout=checkout, sound=sound)
+        return Context(None, checkout=checkout, sound=sound)
     try:
         settings, warnings = load(checkout)
     except SettingsError as exc:
@@ -177,8 +177,8 @@ def patient(checkout: Path = CHECKOUT, *, sound: bool = False) -> Patient:
         values: dict[str, Any] = {"data_dir": data_dir(checkout)}
         if given := os.environ.get("MODEL_DIR"):
             values["model_dir"] = Path(given).expanduser().absolute()
-        return Patient(Settings.model_construct(**values), str(exc), checkout=checkout, sound=sound)
-    return Patient(settings, warnings=warnings, checkout=checkout, sound=sound)
+        return Context(Settings.model_construct(**values), str(exc), checkout=checkout, sound=sound)
+    return Context(settings, warnings=warnings, checkout=checkout, sound=sound)
 
 
 def installed(package: str) -> str | None:

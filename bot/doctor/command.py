@@ -17,20 +17,20 @@ from pathlib import Path
 
 from bot import __version__
 from bot.clean import clean, clean_line, raw
-from bot.cli.main import FAILED, OK, UsageError
 from bot.doctor import local, system
 from bot.doctor import sound as sound_checks
 from bot.doctor.check import (
     CHECKOUT,
     CannotLookError,
     Check,
+    Context,
     Finding,
-    Patient,
     State,
+    context,
     fail,
-    patient,
     skip,
 )
+from bot.errors import FAILED, OK, UsageError
 from bot.version import commit_of
 
 GROUPS = {
@@ -100,7 +100,7 @@ def doctor_arguments(parser: argparse.ArgumentParser) -> None:
 def doctor(options: argparse.Namespace) -> int:
     """Look at everything."""
     plain = options.json or options.report
-    someone = patient()
+    someone = context()
     secrets = Secrets(someone)
     wanted = CHECKS
     if options.mac:
@@ -124,7 +124,7 @@ def doctor(options: argparse.Namespace) -> int:
     return _end(OK if well else FAILED)
 
 
-def _for_a_mac(someone: Patient) -> tuple[Check, ...]:
+def _for_a_mac(someone: Context) -> tuple[Check, ...]:
     """Return what only a Mac can show.
 
     Raises:
@@ -172,7 +172,7 @@ def _agreed() -> bool:
 
 
 def examined(
-    someone: Patient,
+    someone: Context,
     wanted: tuple[Check, ...] = CHECKS,
     say: Callable[[str, str], None] = lambda _name, _what: None,
 ) -> Iterator[tuple[Check, Finding]]:
@@ -189,7 +189,7 @@ def examined(
         yield check, look(check, someone)
 
 
-def look(check: Check, someone: Patient) -> Finding:
+def look(check: Check, someone: Context) -> Finding:
     """Run one check, which may crash or hang, and may take its process with it."""
     if check.audio and someone.hangs:
         return skip(f"PortAudio hangs; see {someone.hangs}")
@@ -212,7 +212,7 @@ def look(check: Check, someone: Patient) -> Finding:
     )
 
 
-def _guarded(check: Check, someone: Patient) -> Finding:
+def _guarded(check: Check, someone: Context) -> Finding:
     """Run a check; no traceback is an answer."""
     try:
         return check.look(someone)
@@ -227,7 +227,7 @@ def _guarded(check: Check, someone: Patient) -> Finding:
         )
 
 
-def _beside(check: Check, someone: Patient) -> Finding | None:
+def _beside(check: Check, someone: Context) -> Finding | None:
     """Run a check in a thread; None where it hangs."""
     found: list[Finding] = []
     # A daemon: one that hangs must not keep the doctor from ending.
@@ -241,7 +241,7 @@ def _beside(check: Check, someone: Patient) -> Finding | None:
     return found[0] if found else None
 
 
-def _apart(check: Check, someone: Patient) -> Finding | None:
+def _apart(check: Check, someone: Context) -> Finding | None:
     """Run a check in a process, passing on what it says; None where it hangs."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
@@ -271,7 +271,7 @@ def _apart(check: Check, someone: Patient) -> Finding | None:
     return None
 
 
-def _in_its_own_process(pipe: Connection, name: str, someone: Patient) -> None:
+def _in_its_own_process(pipe: Connection, name: str, someone: Context) -> None:
     """Run a check of `CHECKS` and send what it says and finds."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # where libraries print what nobody asked for
     someone.say = pipe.send
@@ -287,7 +287,7 @@ def _in_its_own_process(pipe: Connection, name: str, someone: Patient) -> None:
 class Secrets:
     """Takes out of a text what should not go into an issue."""
 
-    def __init__(self, someone: Patient) -> None:
+    def __init__(self, someone: Context) -> None:
         """Know the tokens, the people and the messages."""
         try:
             settings = someone.settings

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from bot.doctor.check import (
     CannotLookError,
+    Context,
     Finding,
-    Patient,
     fail,
     installed,
     skip,
@@ -42,7 +42,7 @@ _TOKEN_LINE = re.compile(r"(?im)^[^#\n]*token[ \t]*=[ \t]*(?!keychain\b)[^\s#]")
 # ---- the computer ----
 
 
-def python(patient: Patient) -> Finding:
+def python(context: Context) -> Finding:
     """Whether this Python is one that Crier runs on, at full speed."""
     version = sys.version_info[:2]
     found = f"{platform.python_version()} on {platform.machine()}, {_system()}"
@@ -50,8 +50,8 @@ def python(patient: Patient) -> Finding:
         return fail(
             f"{found}. Crier needs 3.11 to 3.13.", "Remove the folder .venv, then `make setup`."
         )
-    if patient.platform == "darwin":
-        if patient.output("sysctl", "-n", "sysctl.proc_translated") == "1":
+    if context.platform == "darwin":
+        if context.output("sysctl", "-n", "sysctl.proc_translated") == "1":
             return fail(
                 f"{found}, under Rosetta: an Intel Python on Apple silicon makes speech several "
                 "times slower.",
@@ -75,9 +75,9 @@ def _system() -> str:
         return sys.platform
 
 
-def packages(patient: Patient) -> Finding:
+def packages(context: Context) -> Finding:
     """Whether what requirements.txt pins is installed."""
-    pinned = dict(_wanted(patient.checkout / "requirements.txt"))
+    pinned = dict(_wanted(context.checkout / "requirements.txt"))
     versions = {name: installed(name) for name in pinned}
     missing = [name for name, version in versions.items() if version is None]
     other = [
@@ -106,9 +106,9 @@ def _holds(marker: str) -> bool:
     return Marker(marker).evaluate()
 
 
-def disk(patient: Patient) -> Finding:
+def disk(context: Context) -> Finding:
     """Whether there is room, and the data folder can be written."""
-    settings = patient.settings
+    settings = context.settings
     for name, folder in (("DATA_DIR", settings.data_dir), ("MODEL_DIR", settings.model_dir)):
         there = next(path for path in (folder, *folder.parents) if path.exists())
         if name == "DATA_DIR":
@@ -139,29 +139,29 @@ def disk(patient: Patient) -> Finding:
 # ---- settings ----
 
 
-def settings(patient: Patient) -> Finding:
+def settings(context: Context) -> Finding:
     """Whether the settings can be read, and are all known."""
-    if patient.settings_error:
+    if context.settings_error:
         return fail(
-            f"They can't be used: {patient.settings_error}",
-            f"Correct it in {patient.checkout / '.env'} or in the environment; .env.example "
+            f"They can't be used: {context.settings_error}",
+            f"Correct it in {context.checkout / '.env'} or in the environment; .env.example "
             "shows each line.",
         )
-    if patient.warnings:
+    if context.warnings:
         return warn(
-            " ".join(patient.warnings),
+            " ".join(context.warnings),
             "Correct the name in .env (.env.example lists all) or remove it, or do as it says.",
         )
-    given = sorted(name.upper() for name in patient.settings.model_fields_set)
+    given = sorted(name.upper() for name in context.settings.model_fields_set)
     return well(f"Set: {', '.join(given)}" if given else "Nothing is set; all as it comes")
 
 
-def secrets(patient: Patient) -> Finding:
+def secrets(context: Context) -> Finding:
     """Whether others on this computer can read what is secret."""
-    folder = patient.settings.data_dir
+    folder = context.settings.data_dir
     there = list(files_of(folder)) if folder.is_dir() else []
     there = [path for path in there if not path.name.startswith(".env")]
-    there += [path for path in (patient.checkout / ".env", folder / ".env") if _has_token(path)]
+    there += [path for path in (context.checkout / ".env", folder / ".env") if _has_token(path)]
     open_ = [path for path in there if _mode(path) & 0o077]
     if folder.is_dir() and not _mode(folder) & 0o077:  # what is in a shut folder is shut, too
         open_ = [path for path in open_ if path.parent != folder or path.name == "api-token"]
@@ -188,17 +188,17 @@ def _has_token(path: Path) -> bool:
 # ---- what is stored ----
 
 
-def database(patient: Patient) -> Finding:
+def database(context: Context) -> Finding:
     """Whether what waits is safe."""
-    path = patient.settings.data_dir / "crier.db"
+    path = context.settings.data_dir / "crier.db"
     if not path.exists():
         return skip("None yet; it is made at the first start")
     try:
         said, version = (
-            patient.query(f"PRAGMA {question}")[0][0]
+            context.query(f"PRAGMA {question}")[0][0]
             for question in ("quick_check(1)", "user_version")
         )
-        waiting = patient.query("SELECT count(*) FROM message WHERE state IN ('waiting', 'held')")[
+        waiting = context.query("SELECT count(*) FROM message WHERE state IN ('waiting', 'held')")[
             0
         ][0]
     except CannotLookError as exc:
@@ -235,11 +235,11 @@ def _schema_version() -> int:
     return inbox._SCHEMA_VERSION  # noqa: SLF001
 
 
-def people(patient: Patient) -> Finding:
+def people(context: Context) -> Finding:
     """Whether somebody may speak."""
-    paired = len(patient.query("SELECT user_id FROM person"))
-    allowed = len(patient.settings.telegram_allowed_users)
-    if not paired and not allowed and patient.settings.telegram_bot_token is not None:
+    paired = len(context.query("SELECT user_id FROM person"))
+    allowed = len(context.settings.telegram_allowed_users)
+    if not paired and not allowed and context.settings.telegram_bot_token is not None:
         return warn(
             "Nobody may speak yet: nobody is allowed in the settings, nobody is paired.",
             "`crier pair` shows a code; send it to your bot: /pair CODE.",
@@ -247,12 +247,12 @@ def people(patient: Patient) -> Finding:
     return well(f"{allowed} allowed in the settings, {paired} paired")
 
 
-def quiet(patient: Patient) -> Finding:
+def quiet(context: Context) -> Finding:
     """Whether it speaks at all at this hour."""
     from bot.core.quiet_hours import Quiet  # noqa: PLC0415
 
-    quiet = Quiet(patient.settings.quiet_hours)
-    for (until,) in patient.query("SELECT value FROM choice WHERE name = 'mute'"):
+    quiet = Quiet(context.settings.quiet_hours)
+    for (until,) in context.query("SELECT value FROM choice WHERE name = 'mute'"):
         quiet.mute(float(until))
     if reason := quiet.reason():
         return warn(
@@ -265,9 +265,9 @@ def quiet(patient: Patient) -> Finding:
 # ---- the log ----
 
 
-def log(patient: Patient) -> Finding:
+def log(context: Context) -> Finding:
     """How large the log is, and what went wrong lately."""
-    folder = patient.settings.data_dir
+    folder = context.settings.data_dir
     path = folder / "crier.log"
     files = list(folder.glob("crier.log*"))
     if not files:
@@ -307,9 +307,9 @@ def _lines(path: Path) -> Iterator[tuple[float, str, str]]:
 # ---- who runs ----
 
 
-def lock_holder(patient: Patient) -> int | None:
+def lock_holder(context: Context) -> int | None:
     """Return the process that holds the data folder; 0 where that can't be told, None if none."""
-    path = patient.settings.data_dir / "crier.lock"
+    path = context.settings.data_dir / "crier.lock"
     try:
         with path.open("r") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -325,5 +325,5 @@ def lock_holder(patient: Patient) -> int | None:
                 return int(line.split()[4])
     except (OSError, ValueError):
         pass
-    said = patient.output("lsof", "-t", str(path)).split()
+    said = context.output("lsof", "-t", str(path)).split()
     return int(said[0]) if said and said[0].isdigit() else 0

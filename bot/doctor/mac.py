@@ -32,7 +32,7 @@ from audio.types import (
     Utterance,
 )
 from bot.doctor import local, system
-from bot.doctor.check import Check, Finding, Patient, fail, skip, warn, well
+from bot.doctor.check import Check, Context, Finding, fail, skip, warn, well
 
 # After this the bot would be ended. Source: bot.watchdog, WEDGED_S.
 _HUNG_S = 10.0
@@ -83,22 +83,22 @@ class Equipment:
 
     make_speaker: Callable[[], Watched]
     make_voice: Callable[[], Voice]
-    inaudible: Callable[[str], str | None] = coreaudio.inaudible
+    mute_reason: Callable[[str], str | None] = coreaudio.mute_reason
     cycles: int = 200
     text: str = _TEXT
     hung_s: float = _HUNG_S
 
 
-def mac_checks(patient: Patient, equipment: Equipment | None = None) -> tuple[Check, ...]:
+def mac_checks(context: Context, equipment: Equipment | None = None) -> tuple[Check, ...]:
     """Return the checks; *equipment* is this computer's where it is left out."""
-    settings = patient.settings
+    settings = context.settings
     gear = equipment or Equipment(
         lambda: Watched("", settings.audio_latency),
         lambda: KokoroVoice(settings.model_dir, resolve_kind(settings.kokoro_model)),
     )
     limit_s = _WAIT_S + 600.0  # a person has to find their headphones
 
-    def with_gear(look: Callable[[Equipment, Patient], Finding]) -> Callable[[Patient], Finding]:
+    def with_gear(look: Callable[[Equipment, Context], Finding]) -> Callable[[Context], Finding]:
         return functools.partial(look, gear)
 
     return (
@@ -115,7 +115,7 @@ def mac_checks(patient: Patient, equipment: Equipment | None = None) -> tuple[Ch
 # ---- streams that come and go ----
 
 
-def cycles(gear: Equipment, patient: Patient) -> Finding:
+def cycles(gear: Equipment, context: Context) -> Finding:
     """Open a stream, write a little, abort it, again and again; see that it always returns."""
     opened_s: list[float] = []
     aborted_s: list[float] = []
@@ -147,10 +147,10 @@ def cycles(gear: Equipment, patient: Patient) -> Finding:
     thread.start()
     while thread.is_alive():
         thread.join(0.2)
-        patient.say(f"{len(aborted_s)} of {gear.cycles}")
+        context.say(f"{len(aborted_s)} of {gear.cycles}")
         # Seen from here: whoever hangs in C can't tell.
         if thread.is_alive() and time.monotonic() - beat_s[0] > gear.hung_s:
-            patient.hangs = "cycles"
+            context.hangs = "cycles"
             return fail(
                 f"After {len(aborted_s)} cycles {what[0]} did not return within "
                 f"{gear.hung_s:.0f} s. {_times(opened_s, aborted_s)}",
@@ -175,33 +175,33 @@ def _times(opened_s: list[float], aborted_s: list[float]) -> str:
 # ---- devices that change while it speaks ----
 
 
-def switch(gear: Equipment, patient: Patient) -> Finding:
+def switch(gear: Equipment, context: Context) -> Finding:
     """Measure the gap when the output is switched while it speaks."""
-    if not patient.ask("Have two outputs ready, such as the Mac's own and headphones."):
+    if not context.ask("Have two outputs ready, such as the Mac's own and headphones."):
         return skip("Left out")
     return _while_speaking(
         gear,
-        patient,
+        context,
         "Switch the sound output now (Control Center, Sound).",
         "The output was not switched while it spoke",
     )
 
 
-def removal(gear: Equipment, patient: Patient) -> Finding:
+def removal(gear: Equipment, context: Context) -> Finding:
     """Measure the gap when the output in use vanishes while it speaks."""
-    if not patient.ask("Connect headphones and choose them as the sound output."):
+    if not context.ask("Connect headphones and choose them as the sound output."):
         return skip("Left out")
     return _while_speaking(
         gear,
-        patient,
+        context,
         "Take the headphones away now: unplug them, or put them into their case.",
         "The output did not change while it spoke",
     )
 
 
-def _while_speaking(gear: Equipment, patient: Patient, what: str, nothing: str) -> Finding:
+def _while_speaking(gear: Equipment, context: Context, what: str, nothing: str) -> Finding:
     """Speak, ask for *what* after the first sentence, and look how speech went on."""
-    settings = patient.settings
+    settings = context.settings
     facts: queue.SimpleQueue[Fact] = queue.SimpleQueue()
     speaker = gear.make_speaker()
     pipeline = SpeechPipeline(gear.make_voice(), speaker, facts.put)
@@ -215,7 +215,7 @@ def _while_speaking(gear: Equipment, patient: Patient, what: str, nothing: str) 
             fact = facts.get(timeout=max(0.01, deadline_s - time.monotonic()))
             if isinstance(fact, SentenceHeard) and not asked:
                 asked = True
-                patient.tell(what)
+                context.tell(what)
             elif isinstance(fact, Held):
                 held = fact.reason
             elif isinstance(fact, Ended):
@@ -247,7 +247,7 @@ def _judged(speaker: Watched, ended: Ended, held: str, nothing: str) -> Finding:
 # ---- mute ----
 
 
-def mute(gear: Equipment, patient: Patient) -> Finding:
+def mute(gear: Equipment, context: Context) -> Finding:
     """See that a mute is noticed, and its end."""
     speaker = gear.make_speaker()
     try:
@@ -256,9 +256,9 @@ def mute(gear: Equipment, patient: Patient) -> Finding:
         speaker.shutdown()
     seen = []
     for what in ("Mute the sound output.", "Turn the sound on again."):
-        if not patient.ask(what):
+        if not context.ask(what):
             return skip("Left out")
-        seen.append(gear.inaudible(name))
+        seen.append(gear.mute_reason(name))
     if seen[0] and seen[1] == "":
         return well(f"{name}: noticed ({seen[0]}), and its end")
     return warn(

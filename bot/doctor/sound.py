@@ -9,7 +9,7 @@ import wave
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.doctor.check import CannotLookError, Finding, Patient, fail, skip, warn, well
+from bot.doctor.check import CannotLookError, Context, Finding, fail, skip, warn, well
 from bot.doctor.local import lock_holder
 from bot.doctor.system import client_of
 
@@ -31,17 +31,17 @@ class CannotSoundError(Exception):
     """The loudspeaker can't be had."""
 
 
-def wanted_device(patient: Patient) -> str:
+def wanted_device(context: Context) -> str:
     """Return the device that was chosen in the chat, or else in the settings."""
-    setting = patient.settings.audio_device
+    setting = context.settings.audio_device
     with contextlib.suppress(CannotLookError):  # the check of the database says so
         chosen = "SELECT value FROM choice WHERE name = 'device' AND setting = ?"
-        for (device,) in patient.query(chosen, setting):
+        for (device,) in context.query(chosen, setting):
             return str(device)
     return setting
 
 
-def portaudio(patient: Patient) -> Finding:
+def portaudio(context: Context) -> Finding:
     """Which PortAudio is loaded, and whether it starts."""
     from audio.output.portaudio import PortAudioSpeaker  # noqa: PLC0415  # needs numpy
     from audio.types import AudioError  # noqa: PLC0415
@@ -55,7 +55,7 @@ def portaudio(patient: Patient) -> Finding:
     finally:
         speaker.shutdown()
     found = f"{version.partition(',')[0]} ({path})"
-    if patient.platform == "darwin" and "_sounddevice_data" not in path:
+    if context.platform == "darwin" and "_sounddevice_data" not in path:
         return warn(
             f"{found}: not the one that comes with sounddevice, which is the one that is tested.",
             "`brew unlink portaudio`, if nothing else needs it.",
@@ -63,13 +63,13 @@ def portaudio(patient: Patient) -> Finding:
     return well(found)
 
 
-def devices(patient: Patient) -> Finding:
+def devices(context: Context) -> Finding:
     """Where sound can go, and whether the wanted device is there."""
     from audio.types import AudioError  # noqa: PLC0415
     from bot.app import make_speaker  # noqa: PLC0415  # slow to import
 
-    wanted = wanted_device(patient)
-    speaker = make_speaker(patient.settings, wanted)
+    wanted = wanted_device(context)
+    speaker = make_speaker(context.settings, wanted)
     try:
         found = speaker.devices()
         if wanted.startswith("file:"):
@@ -84,7 +84,7 @@ def devices(patient: Patient) -> Finding:
             "Connect a loudspeaker or headphones"
             + (
                 "."
-                if patient.platform == "darwin"
+                if context.platform == "darwin"
                 else "; see that the sound server runs: `pactl info`. "
                 "AUDIO_DEVICE=file:DIR writes WAV files instead."
             ),
@@ -98,24 +98,24 @@ def devices(patient: Patient) -> Finding:
     return well((f"Wanted: {wanted}; there " if wanted else "There ") + f"are {', '.join(names)}")
 
 
-def audible(patient: Patient) -> Finding:
+def audible(context: Context) -> Finding:
     """Whether the device is muted or at volume 0."""
     from audio.output import coreaudio  # noqa: PLC0415
     from audio.output.mute import of_control  # noqa: PLC0415
 
-    wanted = wanted_device(patient)
+    wanted = wanted_device(context)
     if wanted.startswith("file:"):
         return skip("A folder is as loud as it is")
-    if patient.platform == "darwin":
-        name = wanted or _default_name(patient)
-        why = coreaudio.inaudible(name)
+    if context.platform == "darwin":
+        name = wanted or _default_name(context)
+        why = coreaudio.mute_reason(name)
         if why is None:
             return skip(f"{name or 'The device'} has no volume that macOS knows")
     else:
-        sinks = _sinks(patient)
+        sinks = _sinks(context)
         if not sinks:
             return skip("There is no PulseAudio or PipeWire to ask")
-        default = patient.output("pactl", "get-default-sink")
+        default = context.output("pactl", "get-default-sink")
         named = {str(sink[key]): sink for sink in sinks for key in ("name", "description")}
         sink = named.get(wanted) or named.get(default) or sinks[0]
         name, why = str(sink["description"]), of_control(sink)
@@ -125,7 +125,7 @@ def audible(patient: Patient) -> Finding:
             "Turn it up in the sound settings"
             + (
                 "."
-                if patient.platform == "darwin"
+                if context.platform == "darwin"
                 else ", or `pactl set-sink-mute @DEFAULT_SINK@ 0` and "
                 "`pactl set-sink-volume @DEFAULT_SINK@ 70%`."
             ),
@@ -133,16 +133,16 @@ def audible(patient: Patient) -> Finding:
     return well(f"{name} is neither muted nor at volume 0")
 
 
-def _default_name(patient: Patient) -> str:
+def _default_name(context: Context) -> str:
     from bot.app import list_devices  # noqa: PLC0415  # slow to import
 
-    outputs = list_devices(patient.settings).outputs
+    outputs = list_devices(context.settings).outputs
     return next((one.name for one in outputs if one.is_default), "")
 
 
-def _sinks(patient: Patient) -> list[dict[str, object]]:
+def _sinks(context: Context) -> list[dict[str, object]]:
     try:
-        sinks = json.loads(patient.output("pactl", "-f", "json", "list", "sinks") or "[]")
+        sinks = json.loads(context.output("pactl", "-f", "json", "list", "sinks") or "[]")
     except ValueError:
         return []
     return sinks if isinstance(sinks, list) else []
@@ -151,26 +151,26 @@ def _sinks(patient: Patient) -> list[dict[str, object]]:
 # ---- the voice ----
 
 
-def _kinds(patient: Patient) -> list[str]:
+def _kinds(context: Context) -> list[str]:
     """Return the models that are there, the one that is used first."""
     from audio.kokoro.model_files import MODELS, resolve_kind  # noqa: PLC0415
 
-    used = resolve_kind(patient.settings.kokoro_model)
-    there = [kind for kind in MODELS if (patient.settings.model_dir / MODELS[kind].name).exists()]
+    used = resolve_kind(context.settings.kokoro_model)
+    there = [kind for kind in MODELS if (context.settings.model_dir / MODELS[kind].name).exists()]
     return sorted(there, key=lambda kind: kind != used)
 
 
-def models(patient: Patient) -> Finding:
+def models(context: Context) -> Finding:
     """Whether the model files are there, to the byte."""
     from audio.kokoro.model_files import MODELS, VOICES_FILE, resolve_kind, verify  # noqa: PLC0415
     from audio.types import ModelFileError  # noqa: PLC0415
 
-    folder = patient.settings.model_dir
-    used = resolve_kind(patient.settings.kokoro_model)
+    folder = context.settings.model_dir
+    used = resolve_kind(context.settings.kokoro_model)
     files = [MODELS[used], VOICES_FILE]
-    files += [MODELS[kind] for kind in _kinds(patient) if kind != used]
+    files += [MODELS[kind] for kind in _kinds(context) if kind != used]
     for file in files:
-        patient.say(file.name)
+        context.say(file.name)
         try:
             verify(folder / file.name, file)
         except ModelFileError as exc:
@@ -183,32 +183,32 @@ def models(patient: Patient) -> Finding:
     return well(f"{names}: whole, in {folder}")
 
 
-def espeak(patient: Patient) -> Finding:
+def espeak(context: Context) -> Finding:
     """Whether espeak-ng, which knows how words are pronounced, works."""
     from audio.kokoro.voice import pronounced  # noqa: PLC0415
     from audio.types import SynthesisError  # noqa: PLC0415
 
-    lang = patient.settings.lang
+    lang = context.settings.lang
     try:
         return well(f"hello is {pronounced('hello', lang)!r} in {lang}")
     except SynthesisError as exc:
         return fail(str(exc), "`make setup`; or unset PHONEMIZER_ESPEAK_LIBRARY, if it is set.")
 
 
-def synthesis(patient: Patient) -> Finding:
+def synthesis(context: Context) -> Finding:
     """How fast the voice is here, with each model that is there."""
     from audio.kokoro.model_files import resolve_kind  # noqa: PLC0415
     from audio.types import AudioError  # noqa: PLC0415
 
-    kinds = _kinds(patient)
-    used = resolve_kind(patient.settings.kokoro_model)
+    kinds = _kinds(context)
+    used = resolve_kind(context.settings.kokoro_model)
     if used not in kinds:
         raise CannotLookError("The model is missing; see models")
     factors = {}
     try:
         for kind in kinds:
-            patient.say(kind)
-            factors[kind] = _factor(patient, kind)
+            context.say(kind)
+            factors[kind] = _factor(context, kind)
     except AudioError as exc:
         return fail(f"The voice does not work: {exc}", "`crier models`, then `make setup`")
     speeds = ", ".join(
@@ -229,19 +229,19 @@ def synthesis(patient: Patient) -> Finding:
     return well(f"{speeds}{other}; {used} is right")
 
 
-def _factor(patient: Patient, kind: str) -> float:
+def _factor(context: Context, kind: str) -> float:
     """Return how long the voice takes for a second of speech; the better of two."""
     from audio.kokoro.voice import KokoroVoice  # noqa: PLC0415
-    from audio.types import SAMPLE_RATE_HZ, Chunk, Interrupt  # noqa: PLC0415
+    from audio.types import SAMPLE_RATE_HZ, CancelToken, Chunk  # noqa: PLC0415
 
-    voice = KokoroVoice(patient.settings.model_dir, kind)
+    voice = KokoroVoice(context.settings.model_dir, kind)
     voice.load()
     chunk = Chunk(_SAMPLE, "", "", 0, ends_sentence=True, pause_s=0.0, letters=0.0)
     factors = []
     for _ in range(2):
         voice.forget()
         sound = voice.synthesize(
-            chunk, patient.settings.kokoro_voice, 1.0, patient.settings.lang, Interrupt()
+            chunk, context.settings.kokoro_voice, 1.0, context.settings.lang, CancelToken()
         )
         factors.append(sound.took_s / (len(sound.samples) / SAMPLE_RATE_HZ))
     return min(factors)
@@ -250,26 +250,26 @@ def _factor(patient: Patient, kind: str) -> float:
 # ---- the loudspeaker ----
 
 
-def speaking(patient: Patient) -> Finding:
+def speaking(context: Context) -> Finding:
     """Play a tone and say a sentence; measure how soon each is heard."""
-    if not patient.sound:
+    if not context.sound:
         return skip("Nothing was played", "`crier doctor --sound` plays a tone and a sentence.")
-    if lock_holder(patient) is not None:
-        return _through_the_bot(patient)
+    if lock_holder(context) is not None:
+        return _through_the_bot(context)
     from audio.kokoro.model_files import resolve_kind  # noqa: PLC0415
     from audio.kokoro.voice import KokoroVoice  # noqa: PLC0415
     from audio.pipeline import SpeechPipeline  # noqa: PLC0415
     from audio.types import AudioError, Ended, Fact, Held, Utterance  # noqa: PLC0415
     from bot.app import make_speaker  # noqa: PLC0415
 
-    settings = patient.settings
+    settings = context.settings
     voice = KokoroVoice(settings.model_dir, resolve_kind(settings.kokoro_model))
     try:
         voice.load()  # so that what is measured is what a running bot takes
     except AudioError as exc:
         return skip(f"The voice does not work, so nothing was played: {exc}")
     facts: queue.SimpleQueue[Fact] = queue.SimpleQueue()
-    speaker = make_speaker(settings, wanted_device(patient))
+    speaker = make_speaker(settings, wanted_device(context))
     pipeline = SpeechPipeline(voice, speaker, facts.put)
 
     def heard(text: str, recording: str) -> Ended:
@@ -289,9 +289,9 @@ def speaking(patient: Patient) -> Finding:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "tone.wav"
             _write_tone(path)
-            patient.say("a tone")
+            context.say("a tone")
             tone = heard("", str(path))
-        patient.say("a sentence")
+        context.say("a sentence")
         return _judged(tone, heard(SENTENCE, ""))
     except (AudioError, CannotSoundError) as exc:
         return fail(str(exc), "See devices, portaudio and models.")
@@ -304,14 +304,14 @@ def speaking(patient: Patient) -> Finding:
         pipeline.close().result(10)
 
 
-def _through_the_bot(patient: Patient) -> Finding:
+def _through_the_bot(context: Context) -> Finding:
     """Have the running bot say the sentence: the loudspeaker is in its hands."""
     from bot.client import ClientError  # noqa: PLC0415
 
-    client = client_of(patient)
+    client = client_of(context)
     if client is None:
         return skip("The running bot has the loudspeaker", "Send it a message to hear it.")
-    patient.say("a sentence, by the bot")
+    context.say("a sentence, by the bot")
     order = {"input": SENTENCE, "wait": True, "priority": "urgent"}
     try:
         said = client.call("POST", "/v1/audio/speak", order, _HEARD_TIMEOUT_S)

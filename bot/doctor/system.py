@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from bot.doctor.check import (
     CannotLookError,
+    Context,
     Finding,
-    Patient,
     fail,
     skip,
     warn,
@@ -38,11 +38,11 @@ _THROTTLED, _STANDARD, _INTERACTIVE = 4, 20, 31
 # ---- Telegram ----
 
 
-def telegram(patient: Patient) -> Finding:
+def telegram(context: Context) -> Finding:
     """Whether Telegram can be reached, and knows the token."""
     import httpx  # noqa: PLC0415  # may be what is missing
 
-    settings = patient.settings
+    settings = context.settings
     if settings.telegram_bot_token is None:
         return skip(
             "No token: `crier` is a chat in the terminal",
@@ -58,7 +58,7 @@ def telegram(patient: Patient) -> Finding:
             took_ms = 1000 * (time.monotonic() - began_s)
     except httpx.HTTPError as exc:
         return _unreachable(exc, host)
-    patient.clock_off_s = _clock_off_s(answer.headers.get("date", ""))
+    context.clock_off_s = _clock_off_s(answer.headers.get("date", ""))
     try:
         said = answer.json()
     except ValueError:
@@ -129,9 +129,9 @@ def _clock_off_s(date: str) -> float | None:
         return None
 
 
-def clock(patient: Patient) -> Finding:
+def clock(context: Context) -> Finding:
     """Whether this computer's clock is right; Telegram's answer says what time it is."""
-    off_s = patient.clock_off_s
+    off_s = context.clock_off_s
     if off_s is None:
         return skip("Nobody to compare it with; see telegram")
     if abs(off_s) < _CLOCK_OFF_S:
@@ -139,10 +139,10 @@ def clock(patient: Patient) -> Finding:
     side = "ahead of" if off_s > 0 else "behind"
     mend = (
         "`sudo sntp -sS time.apple.com`"
-        if patient.platform == "darwin"
+        if context.platform == "darwin"
         else "`sudo timedatectl set-ntp true`"
     )
-    late_after_s = patient.settings.late_after_s
+    late_after_s = context.settings.late_after_s
     found = f"{abs(off_s):.0f} s {side} Telegram's"
     if late_after_s and off_s > late_after_s:
         return fail(f"{found}, so every message seems to be late and is asked about.", mend)
@@ -152,23 +152,23 @@ def clock(patient: Patient) -> Finding:
 # ---- the bot that runs ----
 
 
-def client_of(patient: Patient) -> "Client | None":
+def client_of(context: Context) -> "Client | None":
     """Return who asks the running bot, or the last one; None where that has left no trace."""
     from bot.client import Client, ClientError  # noqa: PLC0415  # what it needs may be missing
 
     try:
-        return Client("doctor", patient.settings.data_dir)
+        return Client("doctor", context.settings.data_dir)
     except ClientError:
         return None
 
 
-def bot(patient: Patient) -> Finding:
+def bot(context: Context) -> Finding:
     """Whether a bot runs on this data folder, and answers."""
     from bot.client import ClientError  # noqa: PLC0415
 
-    folder = patient.settings.data_dir
-    pid = lock_holder(patient)
-    client = client_of(patient)
+    folder = context.settings.data_dir
+    pid = lock_holder(context)
+    client = client_of(context)
     if pid is None and client is None:
         return skip("Not running", "`crier run` starts it, `crier install` does at each login.")
     if pid is None:
@@ -193,7 +193,7 @@ def bot(patient: Patient) -> Finding:
     return well(f"Runs as process {client.pid} and answers")
 
 
-def _status(patient: Patient) -> dict[str, Any]:
+def _status(context: Context) -> dict[str, Any]:
     """Return what the running bot says about itself.
 
     Raises:
@@ -201,8 +201,8 @@ def _status(patient: Patient) -> dict[str, Any]:
     """
     from bot.client import ClientError  # noqa: PLC0415
 
-    client = client_of(patient)
-    if client is None or lock_holder(patient) is None:
+    client = client_of(context)
+    if client is None or lock_holder(context) is None:
         raise CannotLookError("The bot does not run")
     try:
         return client.call("GET", "/v1/status", timeout_s=_ANSWER_S)
@@ -210,19 +210,19 @@ def _status(patient: Patient) -> dict[str, Any]:
         raise CannotLookError("The bot does not say; see bot") from exc
 
 
-def api_token(patient: Patient) -> str:
+def api_token(context: Context) -> str:
     """Return the token of the HTTP face; empty where there is none."""
-    if (given := patient.settings.api_token) is not None:
+    if (given := context.settings.api_token) is not None:
         return given.get_secret_value()
     try:
-        return (patient.settings.data_dir / "api-token").read_text(encoding="utf-8").strip()
+        return (context.settings.data_dir / "api-token").read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         return ""
 
 
-def polling(patient: Patient) -> Finding:
+def polling(context: Context) -> Finding:
     """Whether the running bot still hears from Telegram."""
-    about = _status(patient).get("polling") or {}
+    about = _status(context).get("polling") or {}
     age_s = float(about.get("age_s") or 0.0)
     if about.get("warning"):
         return fail(str(about["warning"]), "See what the sentence before this one says.")
@@ -234,19 +234,19 @@ def polling(patient: Patient) -> Finding:
     return well(f"Telegram answered {age_s:.0f} s ago")
 
 
-def running_warnings(patient: Patient) -> Finding:
+def running_warnings(context: Context) -> Finding:
     """What the running bot itself complains of."""
-    warnings = [str(one) for one in _status(patient).get("warnings") or []]
+    warnings = [str(one) for one in _status(context).get("warnings") or []]
     if warnings:
         return warn(" ".join(warnings), "Each says what to do; /status in the chat shows them too.")
     return well("None")
 
 
-def port(patient: Patient) -> Finding:
+def port(context: Context) -> Finding:
     """Whether the HTTP face has, or could have, its port."""
-    host, number = patient.settings.api_host, patient.settings.api_port
-    client = client_of(patient)
-    if client is not None and lock_holder(patient) is not None:
+    host, number = context.settings.api_host, context.settings.api_port
+    client = client_of(context)
+    if client is not None and lock_holder(context) is not None:
         return well(f"The bot has {client.port}")
     if number == 0:
         return well("Any that is free")
@@ -257,33 +257,33 @@ def port(patient: Patient) -> Finding:
             trial.bind((host, number))
         except OSError as exc:
             return fail(
-                f"{host}:{number} can't be had ({exc.strerror}){_listener(patient, number)}, so "
+                f"{host}:{number} can't be had ({exc.strerror}){_listener(context, number)}, so "
                 "the bot would not start.",
                 f"End that program, or set API_PORT in .env, to {number + 1} or to 0 for any.",
             )
     return well(f"{number} is free")
 
 
-def _listener(patient: Patient, number: int) -> str:
+def _listener(context: Context, number: int) -> str:
     """Say which program has a port, where that can be told."""
-    pids = patient.output("lsof", "-t", f"-iTCP:{number}", "-sTCP:LISTEN").split()
-    name = patient.output("ps", "-o", "comm=", "-p", pids[0]) if pids else ""
+    pids = context.output("lsof", "-t", f"-iTCP:{number}", "-sTCP:LISTEN").split()
+    name = context.output("ps", "-o", "comm=", "-p", pids[0]) if pids else ""
     return f": {Path(name).name} (process {pids[0]}) has it" if name else ""
 
 
 # ---- the system that starts it ----
 
 
-def service(patient: Patient) -> Finding:
+def service(context: Context) -> Finding:
     """Whether it starts at login, and how the last start went."""
-    if patient.platform == "darwin":
-        return _launchd(patient)
-    return _systemd(patient)
+    if context.platform == "darwin":
+        return _launchd(context)
+    return _systemd(context)
 
 
-def _launchd(patient: Patient) -> Finding:
+def _launchd(context: Context) -> Finding:
     plist = Path.home() / "Library" / "LaunchAgents" / f"{LABEL}.plist"
-    said = patient.output("launchctl", "print", f"gui/{os.getuid()}/{LABEL}")
+    said = context.output("launchctl", "print", f"gui/{os.getuid()}/{LABEL}")
     if not plist.exists() and not said:
         return skip("Not installed", "`crier install` starts it at each login.")
     if not said:
@@ -303,8 +303,8 @@ def _launchd(patient: Patient) -> Finding:
     return well(found)
 
 
-def _systemd(patient: Patient) -> Finding:
-    said = patient.output("systemctl", "--user", "show", UNIT, "--property",
+def _systemd(context: Context) -> Finding:
+    said = context.output("systemctl", "--user", "show", UNIT, "--property",
                           "LoadState,ActiveState,SubState,NRestarts,Result")  # fmt: skip
     unit = dict(line.partition("=")[::2] for line in said.splitlines())
     if unit.get("LoadState") != "loaded":
@@ -316,12 +316,12 @@ def _systemd(patient: Patient) -> Finding:
     return well(found)
 
 
-def priority(patient: Patient) -> Finding:
+def priority(context: Context) -> Finding:
     """Whether the running bot gets the processor when it needs it."""
-    client = client_of(patient)
-    if client is None or lock_holder(patient) is None:
+    client = client_of(context)
+    if client is None or lock_holder(context) is None:
         raise CannotLookError("The bot does not run")
-    if patient.platform != "darwin":
+    if context.platform != "darwin":
         nice = os.getpriority(os.PRIO_PROCESS, client.pid)
         if nice > 0:
             return warn(
@@ -329,7 +329,7 @@ def priority(patient: Patient) -> Finding:
                 f"`renice 0 {client.pid}`, and look at who starts it.",
             )
         return well(f"Nice {nice}")
-    said = patient.output("ps", "-o", "pri=", "-p", str(client.pid))
+    said = context.output("ps", "-o", "pri=", "-p", str(client.pid))
     if not said.isdigit():
         raise CannotLookError("ps does not tell")
     number = int(said)
@@ -345,17 +345,17 @@ def priority(patient: Patient) -> Finding:
     return well(f"Priority {number}, as an app")
 
 
-def load(patient: Patient) -> Finding:
+def load(context: Context) -> Finding:
     """Whether this computer is slowed down, by itself or by others."""
-    if patient.platform == "darwin":
-        limit = re.search(r"CPU_Speed_Limit\s*=\s*(\d+)", patient.output("pmset", "-g", "therm"))
+    if context.platform == "darwin":
+        limit = re.search(r"CPU_Speed_Limit\s*=\s*(\d+)", context.output("pmset", "-g", "therm"))
         if limit and int(limit[1]) < 100:  # noqa: PLR2004  # percent
             return warn(
                 f"macOS runs the processor at {limit[1]} % to keep it cool; speech may stop and "
                 "start.",
                 "Give it air, or less to do.",
             )
-        if re.search(r"lowpowermode\s+1", patient.output("pmset", "-g")):
+        if re.search(r"lowpowermode\s+1", context.output("pmset", "-g")):
             return warn(
                 "Low Power Mode is on: the voice is made more slowly.",
                 "System Settings, Battery, Low Power Mode: Never.",

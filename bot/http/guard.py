@@ -93,7 +93,7 @@ class Bucket:
         return True
 
 
-class Door:
+class AccessGuard:
     """Wraps the application."""
 
     def __init__(
@@ -131,7 +131,7 @@ class Door:
 
         complete = not _has_body(scope)
 
-        async def send_dressed(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = list(message.get("headers", ()))
                 given = {name for name, _ in headers}
@@ -154,9 +154,9 @@ class Door:
                 body = await _body(scope, receive)
                 complete = True
         except Refused as exc:
-            await refusal(exc.status, exc.code, str(exc))(scope, receive, send_dressed)
+            await refusal(exc.status, exc.code, str(exc))(scope, receive, send_with_headers)
             return
-        await self._app(scope, _replayed(body, receive), send_dressed)
+        await self._app(scope, _replayed(body, receive), send_with_headers)
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 _STALLED_S = 30.0
 
 WRONG: dict[int | str, dict[str, Any]] = {
-    status: {"model": schemas.Wrong, "description": what}
+    status: {"model": schemas.ErrorBody, "description": what}
     for status, what in {
         400: "No HTTP.",
         401: "The token is missing or wrong.",
@@ -40,12 +40,12 @@ WRONG: dict[int | str, dict[str, Any]] = {
         503: "It can't be done now; the message says why.",
     }.items()
 }
-GONE: dict[int | str, dict[str, Any]] = {
-    404: {"model": schemas.Wrong, "description": "There is none of that name or number."}
+NOT_FOUND: dict[int | str, dict[str, Any]] = {
+    404: {"model": schemas.ErrorBody, "description": "There is none of that name or number."}
 }
 
 
-class Patient(StreamingResponse):
+class StallGuardedStream(StreamingResponse):
     """Streams to whoever takes it; gives up on one who takes nothing for long."""
 
     async def stream_response(self, send: Any) -> None:
@@ -66,7 +66,7 @@ class Patient(StreamingResponse):
                 await self.body_iterator.aclose()  # now, not whenever it is collected
 
 
-class EventStream(Patient):
+class EventStream(StallGuardedStream):
     """Server-sent events."""
 
     media_type = "text/event-stream"

@@ -28,14 +28,22 @@ from bot.chat.playback_commands import Controls
 from bot.chat.polling import Polling
 from bot.core.delivery import Delivery
 from bot.core.events import Ending, Event, Events, Listener, until_idle
-from bot.core.inbox import ENDED, HELD, NO_CHAT, Inbox, Message
+from bot.core.inbox import Inbox
 from bot.core.intake import Intake, RefusedError
+from bot.core.message import ENDED, NO_CHAT, QueuedMessage, State
 from bot.http import docs, schemas
 from bot.http.audio_stream import FORMATS, MODELS, Speech, Studio
 from bot.http.codes import LIFE_S, Codes
 from bot.http.guard import Refused
 from bot.http.metrics import Metrics
-from bot.http.responses import GONE, WRONG, EventStream, Patient, answer_errors, frame
+from bot.http.responses import (
+    NOT_FOUND,
+    WRONG,
+    EventStream,
+    StallGuardedStream,
+    answer_errors,
+    frame,
+)
 from bot.settings import Settings
 from bot.watchdog import STALLED_S, WEDGED_S
 
@@ -56,11 +64,14 @@ _SPEAK: dict[str, Any] = {
     "response_model": schemas.Queued,
     "responses": {
         200: {"model": schemas.Result, "description": "With wait: how it ended."},
-        409: {"model": schemas.Wrong, "description": "What was sent again is not known any more."},
+        409: {
+            "model": schemas.ErrorBody,
+            "description": "What was sent again is not known any more.",
+        },
     },
 }
 _SPEECH: dict[str, Any] = {
-    "response_class": Patient,
+    "response_class": StallGuardedStream,
     "responses": {
         200: {
             "content": {how.media_type: {} for how in FORMATS.values()},
@@ -134,11 +145,11 @@ class Api:
             ("POST", "/v1/audio/resume", self.resume, {}),
             ("GET", "/v1/status", self.status, {}),
             ("GET", "/v1/queue", self.queue, {}),
-            ("POST", "/v1/queue/{id}/move", self.move, {"responses": GONE}),
-            ("DELETE", "/v1/queue/{id}", self.remove, {"responses": GONE}),
+            ("POST", "/v1/queue/{id}/move", self.move, {"responses": NOT_FOUND}),
+            ("DELETE", "/v1/queue/{id}", self.remove, {"responses": NOT_FOUND}),
             ("GET", "/v1/history", self.history, {}),
             ("GET", "/v1/devices", self.devices, {}),
-            ("PUT", "/v1/device", self.choose_device, {"responses": GONE}),
+            ("PUT", "/v1/device", self.choose_device, {"responses": NOT_FOUND}),
             ("GET", "/v1/voices", self.voices, {}),
             ("PUT", "/v1/volume", self.volume, {}),
             ("GET", "/v1/events", self.listen, {"response_class": EventStream}),
@@ -213,7 +224,7 @@ class Api:
 
     async def _take(self, order: schemas.Speak, client: str, number: int) -> int:
         """Store a text and queue it; return its id."""
-        draft = Message(
+        draft = QueuedMessage(
             *(0, NO_CHAT, 0, order.input),
             voice=order.voice or "",
             speed=order.speed or 0.0,
@@ -241,8 +252,8 @@ class Api:
         if record is not None and record.outcome in ENDED:
             return Ending(record.outcome, record.reason)
         why = self.delivery.quiet_reason() or self.pipeline.status().blocked
-        if record is not None and record.outcome == HELD and why:
-            return Ending(HELD, why)
+        if record is not None and record.outcome == State.HELD and why:
+            return Ending(State.HELD, why)
         return await coming
 
     async def speech(self, order: Speech, client: Client) -> Response:
@@ -257,7 +268,7 @@ class Api:
         how = FORMATS[order.response_format]
         parts = await self.studio.speech(utterance, how)
         headers = {"X-Speed": f"{order.spoken_speed:g}"}
-        return Patient(parts, media_type=how.media_type, headers=headers)
+        return StallGuardedStream(parts, media_type=how.media_type, headers=headers)
 
     async def models(self) -> schemas.Models:
         """List the names to which the one model answers."""
@@ -300,7 +311,7 @@ class Api:
             *(self.inbox.notice, self.polling.warning, self.polling.clock_warning),
         )
         facts = asdict(status)
-        del facts["beat_s"]  # means nothing outside this process
+        del facts["heartbeat_s"]  # means nothing outside this process
         return {
             **facts,
             "time": time.time(),
@@ -428,7 +439,7 @@ class Api:
     async def health(self, response: Response) -> schemas.Health:
         """Say whether messages come in and sound goes out: 200, or 503 with the reasons."""
         status, polling = self.pipeline.status(), self._polling_state()
-        beat_age_s = time.monotonic() - status.beat_s
+        beat_age_s = time.monotonic() - status.heartbeat_s
         reasons = [
             *([polling.warning] if polling.warning else []),
             *(

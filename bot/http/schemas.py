@@ -297,7 +297,7 @@ class _Error(BaseModel):
     code: str
 
 
-class Wrong(BaseModel):
+class ErrorBody(BaseModel):
     """Why it was not done, and what to do."""
 
     error: _Error

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.cli.main import CommandError, UsageError
+from bot.errors import CommandError, UsageError
 from bot.service.process import Done, run
 
 LABEL = "org.crier.bot"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from bot.cli.main import OK, CommandError
+from bot.errors import OK, CommandError
 from bot.settings import data_dir
 
 _LOOK_S = 0.25

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from bot.cli.main import FAILED, OK, UsageError
+from bot.errors import FAILED, OK, UsageError
 from bot.service.launchd import PROCESS_TYPES, Launchd
 from bot.service.systemd import Systemd
 from bot.settings import CHECKOUT, Settings, SettingsError, data_dir, load

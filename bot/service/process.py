@@ -3,7 +3,7 @@
 import subprocess
 from dataclasses import dataclass
 
-from bot.cli.main import CommandError
+from bot.errors import CommandError
 
 # A restart may take as long as a program may take to end, 20 s.
 _TIMEOUT_S = 60.0

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from bot import logs
-from bot.cli.main import FAILED, OK, WRONG_USAGE, CommandError
+from bot.errors import FAILED, OK, WRONG_USAGE, CommandError
 from bot.paths import make_private
 from bot.service.notify import Notices, notify
 from bot.settings import CHECKOUT

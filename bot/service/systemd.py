@@ -5,7 +5,7 @@ import shutil
 import time
 from pathlib import Path
 
-from bot.cli.main import CommandError
+from bot.errors import CommandError
 from bot.service.process import run
 
 UNIT = "crier.service"

@@ -25,12 +25,11 @@ from audio.voices import VOICES, check_voice, describe
 from bot import keychain
 from bot.app import InUseError
 from bot.clean import clean, clean_line
-from bot.cli.main import COMMANDS, FAILED, OK, UsageError, parser_for
-from bot.cli.run import configured, fetch_models
-from bot.console import print_table
-from bot.core import pairing
+from bot.console import fetch_models, invitation, print_table
 from bot.core.inbox import InboxError
-from bot.settings import CHECKOUT, Settings, check_token, data_dir, read_env
+from bot.errors import FAILED, OK, UsageError
+from bot.service.manage import install
+from bot.settings import CHECKOUT, Settings, check_token, configured, data_dir, read_env
 from bot.setup.env_file import change
 from bot.setup.phone import first_phone, who, who_may_speak
 from bot.setup.preview import Audition
@@ -79,8 +78,7 @@ def set_up() -> "tuple[int, Wizard]":
         print(f"{exc.filename} can't be written ({exc.strerror}). Make room and start again.")
         return FAILED, wizard
     if wizard.install:
-        options = parser_for("install").parse_args(["install", "--yes"])
-        return COMMANDS["install"].run(options), wizard
+        return install(argparse.Namespace(yes=True, process_type=None)), wizard
     return OK, wizard
 
 
@@ -304,7 +302,7 @@ class Wizard:
                 print(f"Send this to your bot:  /pair {code}\n")
 
         def show_link(link: str) -> None:
-            print(f"{pairing.invitation(link)}\n")
+            print(f"{invitation(link)}\n")
 
         noted: set[str] = set()
 

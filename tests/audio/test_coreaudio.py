@@ -280,9 +280,9 @@ def test_mute_and_volume_are_read_where_a_device_has_them(
     for (selector, element), value in controls.items():
         hal.set(11, selector, value, element=element)
 
-    assert coreaudio.inaudible("MacBook Speakers") == expected
-    assert coreaudio.inaudible("Ann's AirPods") == ""
-    assert coreaudio.inaudible("gone") is None
+    assert coreaudio.mute_reason("MacBook Speakers") == expected
+    assert coreaudio.mute_reason("Ann's AirPods") == ""
+    assert coreaudio.mute_reason("gone") is None
     assert hal.kept_references == 0
 
 
@@ -291,7 +291,7 @@ def test_of_two_devices_with_one_name_the_default_is_asked(hal: Hal) -> None:
     hal.set(11, "lnam", "Ann's AirPods")
     hal.set(12, "mute", 1)
 
-    assert coreaudio.inaudible("Ann's AirPods") == "muted"
+    assert coreaudio.mute_reason("Ann's AirPods") == "muted"
 
 
 def test_an_abort_from_another_thread_leaves_a_writer_hanging() -> None:

@@ -39,7 +39,7 @@ def test_the_sink_in_use_is_looked_at(
     thread = AudioThread(PortAudioSpeaker("speaker_a"))
     try:
         thread.play(tone(0.5))
-        assert thread.speaker.inaudible() == expected
+        assert thread.speaker.mute_reason() == expected
     finally:
         thread.close()
         server.daemons["speaker_a"].ask("set-sink-mute", "speaker_b", "0")

@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 
 from audio.kokoro import phonemes
-from audio.kokoro.phonemes import as_v1, phonemize, reads_well, without_switches
+from audio.kokoro.phonemes import as_v1, is_supported, phonemize, without_switches
 from audio.kokoro.voice import pronounced
 
 # jieba was written for older Pythons.
@@ -15,8 +15,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::SyntaxWarning"),
 ]
-needs_japanese = pytest.mark.skipif(not reads_well("ja"), reason="make japanese")
-needs_chinese = pytest.mark.skipif(not reads_well("cmn"), reason="make chinese")
+needs_japanese = pytest.mark.skipif(not is_supported("ja"), reason="make japanese")
+needs_chinese = pytest.mark.skipif(not is_supported("cmn"), reason="make chinese")
 
 
 def espeak(text: str, lang: str) -> str:
@@ -45,7 +45,7 @@ def test_japanese_is_spelled_as_this_model_learned_it(later: str, v1: str) -> No
 
 def test_without_the_packages_espeak_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not installed is not missed; other languages are espeak's in any case."""
-    monkeypatch.setattr(phonemes, "reads_well", lambda lang: lang not in ("ja", "cmn"))
+    monkeypatch.setattr(phonemes, "is_supported", lambda lang: lang not in ("ja", "cmn"))
 
     assert phonemize("東京", "ja", espeak) == "<ja: 東京>"
     assert phonemize("北京", "cmn", espeak) == "<cmn: 北京>"
@@ -60,7 +60,7 @@ def test_a_sign_that_misaki_does_not_know_is_left_to_espeak(
     def fail() -> None:
         raise AssertionError("moras")
 
-    monkeypatch.setattr(phonemes, "reads_well", lambda _: True)
+    monkeypatch.setattr(phonemes, "is_supported", lambda _: True)
     monkeypatch.setattr(phonemes, "_openjtalk", fail)
 
     assert phonemize("東京", "ja", espeak) == "<ja: 東京>"

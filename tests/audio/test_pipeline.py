@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audio.cost import Pace
+from audio.cost import SynthesisCost
 from audio.kokoro.voice import KokoroVoice
 from audio.output.portaudio import PortAudioSpeaker
 from audio.output.wavfile import WavSpeaker
@@ -21,11 +21,11 @@ from audio.planner import Planner
 from audio.types import (
     SAMPLE_RATE_HZ,
     AudioError,
+    CancelToken,
     Chunk,
     Ended,
     Fact,
     Held,
-    Interrupt,
     NoOutputDeviceError,
     Outcome,
     SentenceHeard,
@@ -244,7 +244,7 @@ class Made:
     def load(self) -> None:
         pass
 
-    def synthesize(self, chunk: Chunk, _v: str, _s: float, _l: str, _i: Interrupt) -> Sound:
+    def synthesize(self, chunk: Chunk, _v: str, _s: float, _l: str, _i: CancelToken) -> Sound:
         return self._make(chunk.text)
 
 
@@ -281,7 +281,7 @@ def test_only_what_follows_a_rest_counts_as_cold(tmp_path: Path, facts: Facts) -
             stopped.wait(5)
         return Sound(np.full(SAMPLE_RATE_HZ, 0.1, np.float32), took_s=1.2)
 
-    making, stopped, kept = threading.Event(), threading.Event(), list[Pace]()
+    making, stopped, kept = threading.Event(), threading.Event(), list[SynthesisCost]()
     pipeline = SpeechPipeline(Made(steady), WavSpeaker(tmp_path), facts, keep_pace=kept.append)
     pipeline.start()
     pipeline.say(order(1, "One."))
@@ -295,7 +295,7 @@ def test_only_what_follows_a_rest_counts_as_cold(tmp_path: Path, facts: Facts) -
     facts.end_of(4)
     pipeline.close().result(5)
 
-    once = Pace().after(letters=5, speed=1, spoken_s=1, took_s=1.2, rested=True)
+    once = SynthesisCost().after(letters=5, speed=1, spoken_s=1, took_s=1.2, rested=True)
     assert kept[-1].cold == once.cold
 
 
@@ -352,10 +352,10 @@ def test_long_texts_are_synthesized_whole(voice: KokoroVoice, text: str) -> None
     planner = Planner(text, "en-us", 2.0)
     chunks = []
     while not planner.done:
-        chunks.append(planner.next(Pace(), buffered_s=10))
+        chunks.append(planner.next(SynthesisCost(), buffered_s=10))
     for chunk in chunks[-10:]:
         try:
-            sound = voice.synthesize(chunk, "af_heart", 2.0, "en-us", Interrupt())
+            sound = voice.synthesize(chunk, "af_heart", 2.0, "en-us", CancelToken())
         except AudioError as exc:
             pytest.fail(str(exc))
 

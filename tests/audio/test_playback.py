@@ -12,7 +12,7 @@ import pytest
 from audio import playback
 from audio.pipeline import SpeechPipeline
 from audio.playback import Job, Piece, Playback, Speaker
-from audio.types import SAMPLE_RATE_HZ, Chunk, Ended, Fact, Interrupt, Outcome, Sound, Utterance
+from audio.types import SAMPLE_RATE_HZ, CancelToken, Chunk, Ended, Fact, Outcome, Sound, Utterance
 
 
 class Stalling:
@@ -34,7 +34,7 @@ class Stalling:
     def end_utterance(self) -> None:
         self.told.append("end")
 
-    def moved(self) -> bool:
+    def target_changed(self) -> bool:
         return False
 
     def write(self, samples: np.ndarray) -> int:
@@ -97,7 +97,7 @@ def test_what_seems_over_is_heard_before_it_is_cut_off(clock: SimpleNamespace) -
     clock.now_s += 1.05
     speaker.played_frames = int(1.05 * SAMPLE_RATE_HZ)
     assert playing.play() == []
-    assert 0 < playing.soon_sure_s() < 0.25
+    assert 0 < playing.confirm_delay_s() < 0.25
 
     assert [piece.chunk.sentence for piece in playing.heard_by_now()] == [0]
 
@@ -107,7 +107,7 @@ class Beeping:
 
     def load(self) -> None: ...
 
-    def synthesize(self, _c: Chunk, _v: str, _s: float, _l: str, _i: Interrupt) -> Sound:
+    def synthesize(self, _c: Chunk, _v: str, _s: float, _l: str, _i: CancelToken) -> Sound:
         return Sound(np.ones(SAMPLE_RATE_HZ, np.float32))
 
 
@@ -129,7 +129,7 @@ def test_what_was_heard_is_told_as_heard_though_it_is_ended(
         def take_files(self) -> tuple[str, ...]:
             return ()
 
-        def inaudible(self) -> str:
+        def mute_reason(self) -> str:
             return ""
 
     def on_fact(fact: Fact) -> None:

@@ -12,7 +12,7 @@ from audio.output.portaudio import PortAudioSpeaker
 from audio.output.wavfile import WavSpeaker
 from audio.pipeline import SpeechPipeline
 from audio.playback import Job, Piece, Playback
-from audio.types import SAMPLE_RATE_HZ, Chunk, Sounding, Word
+from audio.types import SAMPLE_RATE_HZ, Chunk, PlaybackStarted, Word
 from tests.audio.test_pipeline import Facts, order
 from tests.support.fake_voice import CODES, ToneVoice, tell
 from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
@@ -42,7 +42,7 @@ def told(facts: Facts) -> list[tuple[int, float]]:
     return [
         (int(word.text.strip(".")), fact.at_s + word.start_s)
         for fact in facts.all
-        if isinstance(fact, Sounding)
+        if isinstance(fact, PlaybackStarted)
         for word in fact.words
     ]
 
@@ -80,8 +80,8 @@ def test_after_a_pause_the_rest_is_told_again(
 ) -> None:
     """What goes on after a pause is told anew: the words from where it goes on, and when."""
     pipeline.say(order(1, text(0, 9)))
-    first = facts.until(lambda fact: isinstance(fact, Sounding))
-    assert isinstance(first, Sounding)
+    first = facts.until(lambda fact: isinstance(fact, PlaybackStarted))
+    assert isinstance(first, PlaybackStarted)
     time.sleep(max(0.0, first.at_s + 0.8 - time.monotonic()))  # into the third
     pipeline.pause()
     ear_a.wait_for_silence()
@@ -106,12 +106,12 @@ def piece(*words: Word, frames: int = SAMPLE_RATE_HZ) -> Piece:
     return Piece(job, chunk, True, np.full(frames, 0.1, np.float32), np.zeros(0, np.float32), words)
 
 
-def next_sounding(playback: Playback) -> Sounding:
+def next_sounding(playback: Playback) -> PlaybackStarted:
     """Return what is told to sound; plays until then."""
     deadline_s = time.monotonic() + 5
     while time.monotonic() < deadline_s:
         playback.play()
-        for sounding in playback.take_sounding():
+        for sounding in playback.take_started():
             return sounding
         time.sleep(0.01)
     raise TimeoutError("nothing was told")

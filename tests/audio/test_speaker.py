@@ -178,16 +178,16 @@ def test_devices_are_chosen_by_name(
 def test_a_choice_moves_an_open_stream(on_speaker_a: AudioThread) -> None:
     """An open stream has moved as soon as another device is wanted."""
 
-    def moved(speaker: Speaker) -> list[bool]:
+    def target_changed(speaker: Speaker) -> list[bool]:
         speaker.open()
-        before = speaker.moved()
+        before = speaker.target_changed()
         speaker.choose("speaker_b")
-        after = speaker.moved()
+        after = speaker.target_changed()
         speaker.close()
         speaker.open()
-        return [before, after, speaker.moved()]
+        return [before, after, speaker.target_changed()]
 
-    assert on_speaker_a.do(moved) == [False, True, False]
+    assert on_speaker_a.do(target_changed) == [False, True, False]
 
 
 def test_no_device_at_all_is_an_error_of_its_own(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audio.cost import Pace, letters
+from audio.cost import SynthesisCost, speech_length
 from audio.planner import MAX_CHUNK_S, Planner
 from audio.text.sentences import clean, sentences, speakable
 from audio.types import Chunk, NothingToSpeakError
@@ -53,7 +53,7 @@ def plan(text: str, lang: str = "en-us", first_sentence: int = 0) -> list[Chunk]
     planner = Planner(text, lang, 1.0, first_sentence)
     chunks: list[Chunk] = []
     while not planner.done:
-        chunks.append(planner.next(Pace(), buffered_s=3.0 * len(chunks)))
+        chunks.append(planner.next(SynthesisCost(), buffered_s=3.0 * len(chunks)))
     return chunks
 
 
@@ -69,7 +69,7 @@ def test_planning_loses_nothing(text: str, lang: str, buffers_s: list[float]) ->
     chunks: list[Chunk] = []
     while not planner.done:
         buffered_s = buffers_s[len(chunks) % len(buffers_s)]
-        chunks.append(planner.next(Pace(), buffered_s))
+        chunks.append(planner.next(SynthesisCost(), buffered_s))
 
     assert "".join(spoken(chunk.text) for chunk in chunks) == spoken(text)
     assert all(spoken(chunk.text) for chunk in chunks)
@@ -111,7 +111,7 @@ def test_sound_never_stops_where_synthesis_is_fast_enough(
     phrases: list[str], b: float, a_s: float
 ) -> None:
     """On a machine with some speed to spare, every chunk is there before it is needed."""
-    pace = Pace()
+    pace = SynthesisCost()
     for spoken_s in (1.0, 2.0, 4.0) * 10:  # it has learned that machine
         pace = pace.after(
             letters=15 * spoken_s, speed=1, spoken_s=spoken_s, took_s=a_s + b * spoken_s
@@ -138,7 +138,7 @@ def test_the_first_chunk_is_short_and_the_later_ones_grow() -> None:
     chunks = plan(text)
     lengths = [chunk.letters for chunk in chunks]
 
-    assert Pace().audio_s(lengths[0], 1.0) < 2.5
+    assert SynthesisCost().audio_s(lengths[0], 1.0) < 2.5
     assert max(lengths) > 2 * lengths[0]
 
 
@@ -186,13 +186,13 @@ def test_long_messages_are_planned_whole(text: str) -> None:
     chunks = plan(text)
 
     assert sum(len(spoken(chunk.text)) for chunk in chunks) == len(spoken(text))
-    assert max(Pace().audio_s(chunk.letters, 1.0) for chunk in chunks) <= MAX_CHUNK_S + 4
+    assert max(SynthesisCost().audio_s(chunk.letters, 1.0) for chunk in chunks) <= MAX_CHUNK_S + 4
 
 
 @pytest.mark.parametrize("slowness", [0.6, 0.9, 1.4])
 def test_a_slow_machine_waits_once_before_the_first_word(slowness: float) -> None:
     """Where synthesis is slow, sound is held back until the rest will be in time, no longer."""
-    pace = Pace()
+    pace = SynthesisCost()
     for spoken_s in (1.0, 3.0, 5.0) * 10:
         pace = pace.after(
             letters=20 * spoken_s, speed=1, spoken_s=spoken_s, took_s=0.2 + slowness * spoken_s
@@ -222,7 +222,7 @@ def test_a_slow_machine_waits_once_before_the_first_word(slowness: float) -> Non
 
 def test_pace_learns_and_can_be_kept() -> None:
     """After a few chunks the estimate is that of the machine; it survives being written down."""
-    pace = Pace()
+    pace = SynthesisCost()
     for spoken_s in (1.0, 2.0, 3.0, 4.0) * 8:
         took_s = 0.05 + 0.2 * spoken_s
         pace = pace.after(letters=25 * spoken_s, speed=2, spoken_s=spoken_s, took_s=took_s)
@@ -230,12 +230,12 @@ def test_pace_learns_and_can_be_kept() -> None:
     assert pace.a_s == pytest.approx(0.05, abs=0.03)
     assert pace.b == pytest.approx(0.2, abs=0.03)
     assert pace.audio_s(20, 2) == pytest.approx(0.8, abs=0.05)
-    assert Pace.from_dict(pace.to_dict()).b == pytest.approx(pace.b)
+    assert SynthesisCost.from_dict(pace.to_dict()).b == pytest.approx(pace.b)
 
 
 def test_a_cold_start_says_little_of_the_next_chunk() -> None:
     """What takes longer after each rest does not make the machine seem busy, and is learned."""
-    pace = Pace()
+    pace = SynthesisCost()
     for _ in range(8):
         pace = pace.after(letters=20, speed=1, spoken_s=1, took_s=0.4 * 1.5, rested=True)
         for spoken_s in (2.0, 3.0, 4.0):
@@ -249,7 +249,7 @@ def test_a_cold_start_says_little_of_the_next_chunk() -> None:
 
 def test_a_slow_chunk_is_heeded_at_once_and_hardly_remembered() -> None:
     """The machine may be busy from now on; when it was one chunk only, little is left of it."""
-    steady = Pace()
+    steady = SynthesisCost()
     for spoken_s in (1.0, 2.0, 3.0, 4.0) * 25:
         took_s = 0.2 + 0.3 * spoken_s
         steady = steady.after(letters=20 * spoken_s, speed=1, spoken_s=spoken_s, took_s=took_s)
@@ -264,9 +264,9 @@ def test_a_slow_chunk_is_heeded_at_once_and_hardly_remembered() -> None:
 )
 def test_a_damaged_pace_is_forgotten(kept: object) -> None:
     """What can't be an estimate is not used."""
-    assert Pace.from_dict(kept) == Pace()
+    assert SynthesisCost.from_dict(kept) == SynthesisCost()
 
 
 def test_digits_take_longer_than_letters() -> None:
     """A digit is spoken as a word."""
-    assert letters("12") > letters("ab")
+    assert speech_length("12") > speech_length("ab")

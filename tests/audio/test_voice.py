@@ -12,11 +12,11 @@ import pytest
 
 from audio.kokoro.graph import FRAME_SAMPLES, WINDOW
 from audio.kokoro.model_files import VOICES_FILE
-from audio.kokoro.voice import FADE_FRAMES, KokoroVoice, _Phrases, _Session, fade_edges
+from audio.kokoro.voice import FADE_FRAMES, KokoroVoice, _PhraseCache, _Session, fade_edges
 from audio.types import (
     SAMPLE_RATE_HZ,
+    CancelToken,
     Chunk,
-    Interrupt,
     ModelFileError,
     Sound,
     SynthesisError,
@@ -35,7 +35,7 @@ def speak(voice: KokoroVoice, text: str, speed: float = 1.0) -> np.ndarray:
 def synthesize(
     voice: KokoroVoice,
     text: str,
-    interrupt: Interrupt | None = None,
+    cancel_token: CancelToken | None = None,
     *,
     speed: float = 1.0,
     before: str = "",
@@ -50,7 +50,7 @@ def synthesize(
         letters=len(text),
         sentence_letters=len(sentence),
     )
-    return voice.synthesize(chunk, "af_heart", speed, "en-us", interrupt or Interrupt())
+    return voice.synthesize(chunk, "af_heart", speed, "en-us", cancel_token or CancelToken())
 
 
 def test_a_sentence_takes_the_time_that_a_person_needs(voice: KokoroVoice) -> None:
@@ -86,30 +86,30 @@ def test_a_fade_leaves_the_middle_alone() -> None:
 
 def test_an_interrupt_ends_the_inference(voice: KokoroVoice) -> None:
     """A long text that is interrupted fails within a fraction of the time it would take."""
-    interrupt = Interrupt()
-    timer = threading.Timer(0.2, interrupt.set)
+    cancel_token = CancelToken()
+    timer = threading.Timer(0.2, cancel_token.set)
     timer.start()
     began_s = time.monotonic()
     with pytest.raises(SynthesisError):
-        synthesize(voice, TEXT * 5, interrupt)
+        synthesize(voice, TEXT * 5, cancel_token)
 
     assert time.monotonic() - began_s < 1.0
 
 
 def test_an_interrupt_that_came_first_counts(voice: KokoroVoice) -> None:
-    """An interrupt set before the synthesis began ends it all the same."""
-    interrupt = Interrupt()
-    interrupt.set()
+    """A cancel token set before the synthesis began ends it all the same."""
+    cancel_token = CancelToken()
+    cancel_token.set()
     with pytest.raises(SynthesisError):
-        synthesize(voice, "Never said before.", interrupt)
+        synthesize(voice, "Never said before.", cancel_token)
 
 
 def test_the_next_synthesis_is_not_interrupted(voice: KokoroVoice) -> None:
-    """An interrupt ends one synthesis, not the voice."""
-    interrupt = Interrupt()
-    interrupt.set()
+    """A cancel token ends one synthesis, not the voice."""
+    cancel_token = CancelToken()
+    cancel_token.set()
     with pytest.raises(SynthesisError):
-        synthesize(voice, "Never said before.", interrupt)
+        synthesize(voice, "Never said before.", cancel_token)
 
     assert len(speak(voice, TEXT))
 
@@ -133,7 +133,7 @@ def test_every_language_can_be_spoken(voice: KokoroVoice, lang: str) -> None:
 
     chunk = Chunk("Radio 1", "", "", 0, ends_sentence=True, pause_s=0, letters=7)
 
-    assert len(voice.synthesize(chunk, name, 1.0, lang, Interrupt()).samples)
+    assert len(voice.synthesize(chunk, name, 1.0, lang, CancelToken()).samples)
 
 
 def test_context_is_spoken_along_and_cut_off(voice: KokoroVoice) -> None:
@@ -177,7 +177,7 @@ def test_the_end_of_a_sentence_after_a_cut_is_heard_whole(voice: KokoroVoice) ->
                 letters=len(text),
                 sentence_letters=len(f"{before} {end}"),
             ),
-            *("af_alloy", 1.0, "en-us", Interrupt()),
+            *("af_alloy", 1.0, "en-us", CancelToken()),
         )
         for text, context in [(f"{before} {end}", ""), (end, before)]
     )
@@ -251,7 +251,7 @@ def test_a_repeated_phrase_costs_nothing(voice: KokoroVoice) -> None:
 
 def test_phrases_are_kept_within_bounds() -> None:
     """The store of phrases has a size, and forgets what was not used for longest."""
-    phrases = _Phrases()
+    phrases = _PhraseCache()
     second = Sound(np.ones(24_000, np.float32))
     for number in range(200):
         phrases.keep(number, second)

@@ -5,7 +5,7 @@ import pytest
 
 from audio.kokoro.voice import KokoroVoice
 from audio.kokoro.word_times import words
-from audio.types import SAMPLE_RATE_HZ, Chunk, Interrupt, Samples, Sound
+from audio.types import SAMPLE_RATE_HZ, CancelToken, Chunk, Samples, Sound
 
 SENTENCES = {
     "en-us": (
@@ -47,7 +47,7 @@ def speak(
     """Return *text* as sound."""
     before, after = around.get("before", ""), around.get("after", "")
     chunk = Chunk(text, before, after, 0, ends_sentence=True, pause_s=0, letters=len(text))
-    return voice.synthesize(chunk, name, 1.0, lang, Interrupt())
+    return voice.synthesize(chunk, name, 1.0, lang, CancelToken())
 
 
 def onsets_s(samples: Samples) -> list[float]:

@@ -321,7 +321,7 @@ async def test_a_voice_whose_signs_are_not_read_says_what_to_install(
 ) -> None:
     """By name or by button, the command to type is told, unless it was typed already."""
     installed: set[str] = set()
-    monkeypatch.setattr(voice_commands, "reads_well", lambda lang: lang in installed)
+    monkeypatch.setattr(voice_commands, "is_supported", lambda lang: lang in installed)
     async with start_toned():
         assert "make japanese" in await answer_to(sandbox, "/voice jf_alpha")
         sandbox.send(ALICE, "/voice")

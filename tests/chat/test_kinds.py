@@ -12,8 +12,8 @@ from telegram.constants import ChatID
 from bot.chat.compose import compose
 from bot.chat.rich_message import flatten
 from bot.chat.sandbox import Json, Person, Sandbox
-from bot.core.inbox import Message as Stored
-from bot.core.pairing import qr_code
+from bot.console import qr_code
+from bot.core.message import QueuedMessage
 from bot.settings import NOT_PEOPLE
 from tests.conftest import ALICE, STRANGER, StartBot, reaction_to, reply_with
 
@@ -186,7 +186,7 @@ async def mute(sandbox: Sandbox) -> None:
     await sandbox.wait_for(reply_with("Muted until"))
 
 
-async def kept(sandbox: Sandbox, start: StartBot, *fields: Json) -> list[Stored]:
+async def kept(sandbox: Sandbox, start: StartBot, *fields: Json) -> list[QueuedMessage]:
     """Send messages to a bot that keeps them, and return what it would say."""
     async with start() as bot:
         await mute(sandbox)

@@ -14,7 +14,8 @@ from telegram.request import HTTPXRequest
 from bot.chat import outbox as receipts
 from bot.chat.outbox import NO_REACTIONS, Outbox, split
 from bot.chat.sandbox import Fault, Json, Sandbox
-from bot.core.inbox import Inbox, Message, StatusMessage
+from bot.core.inbox import Inbox
+from bot.core.message import QueuedMessage, StatusMessageId
 from bot.settings import Settings
 from tests.conftest import ALICE, TOKEN, StartBot, reaction_to, reply_with
 
@@ -202,7 +203,8 @@ async def test_outbox_forgets_what_is_owed_to_a_chat_that_is_lost(
 ) -> None:
     """Blocked by a person, it tries once, and no start tries again; others keep what is owed."""
     for number, chat_id in enumerate((ALICE.id, ALICE.id, GROUP["id"]), 1):
-        stored = await inbox.accept(sandbox.bot_id, number, Message(0, chat_id, number, "Hello."))
+        message = QueuedMessage(0, chat_id, number, "Hello.")
+        stored = await inbox.accept(sandbox.bot_id, number, message)
         assert stored is not None
         await inbox.end(stored.id, "failed", "💔", "The reason.")
     sandbox.blocked.add(ALICE.id)
@@ -259,10 +261,10 @@ async def test_outbox_follows_a_group_that_becomes_a_supergroup(
 ) -> None:
     """Replies arrive in the new chat, in order; reactions, whose messages are not there, end."""
     message = sandbox.send(ALICE, "Hello.", GROUP)
-    stored = await inbox.accept(sandbox.bot_id, 1, Message(0, GROUP["id"], message, "Hello."))
+    stored = await inbox.accept(sandbox.bot_id, 1, QueuedMessage(0, GROUP["id"], message, "Hello."))
     assert stored is not None
     await inbox.end(stored.id, "failed", "💔", "The reason.")
-    await inbox.status_sent(sandbox.bot_id, StatusMessage(GROUP["id"], 5, None))
+    await inbox.status_sent(sandbox.bot_id, StatusMessageId(GROUP["id"], 5, None))
     supergroup = sandbox.migrate(GROUP)
     given, reacted = Answers(), Answers()
     for number in range(3):
@@ -288,7 +290,9 @@ async def test_bot_hears_from_telegram_that_a_group_has_moved(
 ) -> None:
     """The service message is enough: what is owed to the group is sent to the supergroup."""
     inbox = await Inbox.open(settings.data_dir / "crier.db")
-    stored = await inbox.accept(sandbox.bot_id, 1, Message(0, GROUP["id"], 5, "Hello."), "asked")
+    stored = await inbox.accept(
+        sandbox.bot_id, 1, QueuedMessage(0, GROUP["id"], 5, "Hello."), "asked"
+    )
     await inbox.close()
     assert stored is not None
     supergroup = sandbox.migrate(GROUP)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from bot.chat.sandbox import Fault, Json, Sandbox
-from bot.core.inbox import Inbox, Message
+from bot.core.inbox import Inbox
+from bot.core.message import QueuedMessage
 from bot.settings import CHECKOUT, Settings
 from tests.conftest import ALICE, StartBot, reaction_to, reply_with
 from tests.support.commandline import Environment
@@ -407,7 +408,7 @@ async def test_delivery_never_takes_a_decision_for_late(
     number = sandbox.send_fields(ALICE, {"text": "Number 1."})
     sandbox._updates.clear()
     stored = await inbox.accept(
-        sandbox.bot_id, 1, Message(0, ALICE.id, number, "Number 1.", fresh_at=1.0), "late"
+        sandbox.bot_id, 1, QueuedMessage(0, ALICE.id, number, "Number 1.", fresh_at=1.0), "late"
     )
     assert stored is not None
     await inbox.close()

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audio.cost import Pace
+from audio.cost import SynthesisCost
 from audio.kokoro.voice import pronounced
 from audio.output.wavfile import WavSpeaker
 from audio.pipeline import SpeechPipeline
@@ -56,9 +56,9 @@ def test_hostile_shape_is_composed_and_planned_in_linear_time(name: str) -> None
     for one in (text, said):
         if speakable(one):
             planner = Planner(one, "en-us", 1.0)
-            planner.next(Pace(), 0.0)
+            planner.next(SynthesisCost(), 0.0)
             if not planner.done:
-                planner.next_held(Pace(), 0.5)
+                planner.next_held(SynthesisCost(), 0.5)
 
     assert time.thread_time() - begun_s < _BOUND_S
 
@@ -84,7 +84,7 @@ def test_any_bits_are_composed_and_planned(bits: list[str], lang: str) -> None:
     if speakable(composed.text):
         planner = Planner(composed.text, lang, 1.0)
         while not planner.done:
-            planner.next(Pace(), 1.0)
+            planner.next(SynthesisCost(), 1.0)
 
 
 @settings(max_examples=300)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.inbox import NO_CHAT, Inbox, InboxError, Message
+from bot.core.inbox import Inbox, InboxError
+from bot.core.message import NO_CHAT, QueuedMessage
 
 BOT, CHAT = 4217, 7
 
@@ -25,17 +26,17 @@ async def inbox(tmp_path: Path) -> AsyncIterator[Inbox]:
 
 async def test_an_update_is_stored_once(inbox: Inbox) -> None:
     """The same update again, from a server that was not told in time, is no second message."""
-    assert await inbox.accept(BOT, 1, Message(0, CHAT, 10, "Once.")) is not None
-    assert await inbox.accept(BOT, 1, Message(0, CHAT, 10, "Once.")) is None
+    assert await inbox.accept(BOT, 1, QueuedMessage(0, CHAT, 10, "Once.")) is not None
+    assert await inbox.accept(BOT, 1, QueuedMessage(0, CHAT, 10, "Once.")) is None
     assert len(await inbox.unfinished(BOT)) == 1
 
 
 async def test_a_full_disk_refuses_a_text_and_keeps_the_rest(inbox: Inbox) -> None:
     """Where the disk is full the error says so, and what was stored before can still be read."""
-    await inbox.accept(BOT, 1, Message(0, CHAT, 10, "Before."))
+    await inbox.accept(BOT, 1, QueuedMessage(0, CHAT, 10, "Before."))
     await inbox._database.execute("PRAGMA max_page_count = 1")  # SQLite's own "disk is full"
     with pytest.raises(InboxError, match="Make room"):
-        await inbox.accept(BOT, 2, Message(0, CHAT, 11, "x" * 50_000))
+        await inbox.accept(BOT, 2, QueuedMessage(0, CHAT, 11, "x" * 50_000))
 
     assert [message.text for message in await inbox.unfinished(BOT)] == ["Before."]
 
@@ -45,12 +46,12 @@ async def test_a_damaged_database_is_set_aside(tmp_path: Path, damage: bytes) ->
     """A file that is no database is kept under another name, told of, and a new one begun."""
     path = tmp_path / "crier.db"
     inbox = await Inbox.open(path)
-    await inbox.accept(BOT, 1, Message(0, CHAT, 10, "Old. " * 4000))
+    await inbox.accept(BOT, 1, QueuedMessage(0, CHAT, 10, "Old. " * 4000))
     await inbox.close()
     content = path.read_bytes()
     path.write_bytes(damage or content[:8192] + b"\xff" * 8192 + content[16384:])
     inbox = await Inbox.open(path)
-    await inbox.accept(BOT, 2, Message(0, CHAT, 11, "New."))
+    await inbox.accept(BOT, 2, QueuedMessage(0, CHAT, 11, "New."))
     texts = [message.text for message in await inbox.unfinished(BOT)]
     await inbox.close()
 
@@ -75,7 +76,7 @@ async def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
 async def test_ended_messages_are_pruned_when_their_receipts_are_settled(inbox: Inbox) -> None:
     """The database does not grow for ever, and forgets nobody who is still owed an answer."""
     for number in range(3):
-        await inbox.accept(BOT, number, Message(0, CHAT, number, "Long ago."))
+        await inbox.accept(BOT, number, QueuedMessage(0, CHAT, number, "Long ago."))
     await inbox.end(1, "heard", "")
     await inbox.end(2, "heard", "👍")
     await inbox._database.execute("UPDATE message SET accepted_at = 1e9")
@@ -96,7 +97,7 @@ async def test_pruned_texts_are_in_no_file(inbox: Inbox, tmp_path: Path) -> None
         text = (f"{canary}{canary} {number} " if over else f"It waits {number} ") * chance.choice(
             [1, 2, 5, 30, 100, 900]
         )
-        stored = await inbox.accept(BOT, number, Message(0, CHAT, number, text))
+        stored = await inbox.accept(BOT, number, QueuedMessage(0, CHAT, number, text))
         assert stored is not None
         if over and chance.random() < 0.3:
             await inbox.revise(
@@ -109,7 +110,7 @@ async def test_pruned_texts_are_in_no_file(inbox: Inbox, tmp_path: Path) -> None
     for name in ("of-nobody.wav", "half.part", "waits.wav"):
         (recordings / name).write_text(canary if name != "waits.wav" else "")
         os.utime(recordings / name, (1e9, 1e9))
-    waits = Message(0, CHAT, 1000, "", file=str(recordings / "waits.wav"))
+    waits = QueuedMessage(0, CHAT, 1000, "", file=str(recordings / "waits.wav"))
     await inbox.accept(BOT, 1000, waits)
     kept = {path for path in tmp_path.rglob("*") if canary.encode() in _content(path)}
     await inbox._database.execute("UPDATE message SET accepted_at = 1e9")
@@ -147,7 +148,7 @@ async def test_copies_are_kept_for_a_month(inbox: Inbox, tmp_path: Path) -> None
 async def test_pruning_goes_by_the_clock(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is over is forgotten also where nothing comes any more and nobody starts anew."""
     monkeypatch.setattr("bot.core.inbox._PRUNE_EVERY_S", 0.01)
-    await inbox.accept(BOT, 1, Message(0, CHAT, 1, "Long ago."))
+    await inbox.accept(BOT, 1, QueuedMessage(0, CHAT, 1, "Long ago."))
     await inbox.end(1, "heard", "")
     await inbox._database.execute("INSERT INTO handled_update VALUES (1, 1, 1e9)")
     await inbox._database.execute("UPDATE message SET accepted_at = 1e9")
@@ -162,7 +163,7 @@ async def test_pruning_goes_by_the_clock(inbox: Inbox, monkeypatch: pytest.Monke
 async def test_what_was_rearranged_comes_in_its_new_order(inbox: Inbox) -> None:
     """The places are shared out anew among those that were moved; the others keep theirs."""
     for number in range(1, 6):
-        await inbox.accept(BOT, number, Message(0, CHAT, number, str(number)))
+        await inbox.accept(BOT, number, QueuedMessage(0, CHAT, number, str(number)))
     await inbox.arrange([4, 2, 3])
 
     assert [message.id for message in await inbox.unfinished(BOT)] == [1, 4, 2, 3, 5]
@@ -170,7 +171,7 @@ async def test_what_was_rearranged_comes_in_its_new_order(inbox: Inbox) -> None:
 
 async def test_nothing_is_owed_where_there_is_no_chat(inbox: Inbox) -> None:
     """A program's message ends without a reaction or a reply to send; the reason is kept."""
-    stored = await inbox.accept(BOT, -1, Message(0, NO_CHAT, 0, "Hello.", client="door"))
+    stored = await inbox.accept(BOT, -1, QueuedMessage(0, NO_CHAT, 0, "Hello.", client="door"))
     assert stored is not None
     await inbox.end(stored.id, "failed", "💔", "No sound.", device="desk", audio_s=0.5)
     (record,) = await inbox.history(BOT, 10)

@@ -20,7 +20,8 @@ from bot.chat.polling import UpdatesRequest
 from bot.chat.sandbox import Event, Fault, Sandbox
 from bot.core.access import Limits
 from bot.core.delivery import LATE_ALL, LATE_LAST, LATE_NONE
-from bot.core.inbox import Inbox, InboxError, Message
+from bot.core.inbox import Inbox, InboxError
+from bot.core.message import QueuedMessage
 from bot.settings import Settings, SettingsError, load
 from tests.conftest import ALICE, TOKEN, StartBot, reaction_to, reply_with
 from tests.support.loudspeaker import Ear
@@ -81,7 +82,7 @@ async def test_what_waited_through_a_long_absence_counts_as_late(
     """Messages that were accepted hours before the restart are asked about, not spoken."""
     inbox = await Inbox.open(settings.data_dir / "crier.db")
     message = sandbox.send(ALICE, "Number 1.")
-    await inbox.accept(sandbox.bot_id, 1, Message(0, ALICE.id, message, "Number 1."))
+    await inbox.accept(sandbox.bot_id, 1, QueuedMessage(0, ALICE.id, message, "Number 1."))
     await inbox._database.execute("UPDATE message SET changed_at = changed_at - 7200")
     await inbox.close()
     async with start_toned():
@@ -133,7 +134,7 @@ async def test_a_reason_alone_can_be_owed(
     """Where only the reply could not be sent before the restart, it is sent after it."""
     inbox = await Inbox.open(settings.data_dir / "crier.db")
     number = sandbox.send(ALICE, "Number 1.")
-    message = await inbox.accept(sandbox.bot_id, 1, Message(0, ALICE.id, number, "Number 1."))
+    message = await inbox.accept(sandbox.bot_id, 1, QueuedMessage(0, ALICE.id, number, "Number 1."))
     assert message is not None
     await inbox.end(message.id, "failed", "💔", "The reason.")
     await inbox.reacted(message.id, "💔")
@@ -302,7 +303,7 @@ class _Watched:
         self.beating = True
 
     def status(self) -> Status:
-        return Status(beat_s=float(next(self.beats)) if self.beating else 1.0)
+        return Status(heartbeat_s=float(next(self.beats)) if self.beating else 1.0)
 
     def poke(self) -> None:
         self.pokes += 1
@@ -316,7 +317,7 @@ async def _watch(watched: _Watched, monkeypatch: pytest.MonkeyPatch, timeout_s: 
     monkeypatch.setattr(watchdog, "WEDGED_S", 0.1)
     monkeypatch.setattr(watchdog, "STALLED_S", 0.2)
     any_: Any = watched
-    return await asyncio.wait_for(watchdog.Watch(any_, any_, any_, any_).run(), timeout_s)
+    return await asyncio.wait_for(watchdog.Watchdog(any_, any_, any_, any_).run(), timeout_s)
 
 
 async def test_a_wedged_audio_thread_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:

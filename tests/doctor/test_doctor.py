@@ -30,7 +30,7 @@ from audio.kokoro.model_files import MODELS, VOICES_FILE
 from bot.chat.sandbox import Sandbox
 from bot.core.inbox import Inbox
 from bot.doctor import sound
-from bot.doctor.check import Check, Finding, Patient, State, patient, well
+from bot.doctor.check import Check, Context, Finding, State, context, well
 from bot.doctor.command import CHECKS, Secrets, look, report
 from bot.settings import CHECKOUT, Settings
 from tests.conftest import ALICE, TOKEN
@@ -138,18 +138,18 @@ class Scene:
                 connection.execute(statement)
         return path
 
-    def patient(self) -> Patient:
+    def context(self) -> Context:
         """Return what the checks are told."""
         if (self.checkout / ".env").exists():
-            found = patient(self.checkout)
+            found = context(self.checkout)
         else:
-            found = Patient(self.settings, checkout=self.checkout)
+            found = Context(self.settings, checkout=self.checkout)
         found.platform, found.sound = self.platform, self.sound
         return found
 
     def look(self, *names: str) -> Finding:
         """Run checks in this order, and return what the last one found."""
-        someone = self.patient()
+        someone = self.context()
         return [look(BY_NAME[name], someone) for name in names][-1]
 
 
@@ -531,7 +531,7 @@ def test_the_faster_model_is_recommended(
     scene.monkeypatch.setattr(sound, "_kinds", lambda _: ["fp32", "int8"])
     scene.monkeypatch.setattr(sound, "_factor", lambda _, kind: speeds[kind])
     scene.change(kokoro_model="fp32")
-    finding = sound.synthesis(scene.patient())
+    finding = sound.synthesis(scene.context())
 
     assert finding.state is state
     assert found in finding.found
@@ -624,14 +624,14 @@ def test_a_check_that_crashes_or_hangs_is_a_failure_of_its_own(scene: Scene) -> 
     """No traceback and no waiting for ever: the class is named, and the others go on."""
     never = threading.Event()
 
-    def crash(_: Patient) -> Finding:
+    def crash(_: Context) -> Finding:
         raise ZeroDivisionError("a mistake")
 
-    def hang(_: Patient) -> Finding:
+    def hang(_: Context) -> Finding:
         never.wait(20)
         return well("too late")
 
-    someone = scene.patient()
+    someone = scene.context()
     crashed = look(Check("crash", crash), someone)
     hung = look(Check("hang", hang, limit_s=0.1, audio=True), someone)
     after = look(Check("next", hang, audio=True), someone)
@@ -785,5 +785,5 @@ def test_a_report_is_a_table(scene: Scene) -> None:
 
     assert report(found).splitlines()[-1] == "| ! warn | x | a\\|b c |"
     assert (
-        Secrets(scene.patient()).hide(f"https://x/bot{TOKEN}/getMe") == "https://x/bot<token>/getMe"
+        Secrets(scene.context()).hide(f"https://x/bot{TOKEN}/getMe") == "https://x/bot<token>/getMe"
     )

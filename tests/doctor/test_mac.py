@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.doctor.check import Finding, Patient, State
+from bot.doctor.check import Context, Finding, State
 from bot.doctor.command import look
 from bot.doctor.mac import Equipment, Watched, mac_checks
 from bot.settings import Settings
@@ -21,23 +21,23 @@ class Mac:
     def __init__(self, folder: Path, *names: str) -> None:
         self.library = CoreAudio(*names)
         self.devices = list(self.library.connected)
-        self.patient = Patient(Settings(data_dir=folder), platform="darwin")
-        self.patient.ask = lambda _: True
+        self.context = Context(Settings(data_dir=folder), platform="darwin")
+        self.context.ask = lambda _: True
         self.gear = Equipment(
             lambda: Watched(
                 "", full_at_open=True, load_library=self.library.load, system=self.library
             ),
             ToneVoice,
-            self.library.inaudible,
+            self.library.mute_reason,
             cycles=3,
             text=SIX,
         )
 
     def look(self, name: str, *, when_told: Callable[[], None] = lambda: None) -> Finding:
         """Run one check; its owner does this when told what to do while it speaks."""
-        self.patient.tell = lambda _: when_told()
-        checks = {check.name: check for check in mac_checks(self.patient, self.gear)}
-        return look(checks[name], self.patient)
+        self.context.tell = lambda _: when_told()
+        checks = {check.name: check for check in mac_checks(self.context, self.gear)}
+        return look(checks[name], self.context)
 
 
 def test_cycles_tell_how_long_open_and_abort_take(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_nothing_done_is_nothing_measured(tmp_path: Path) -> None:
     """An owner who does not switch, or leaves a step out, gets no false alarm."""
     mac = Mac(tmp_path, "MacBook Speakers", "AirPods")
     stayed = mac.look("switch")
-    mac.patient.ask = lambda _: False
+    mac.context.ask = lambda _: False
     left_out = mac.look("removal")
 
     assert (stayed.state, left_out.state) == (State.SKIP, State.SKIP)
@@ -108,9 +108,9 @@ def test_a_mute_that_is_noticed_is_well_and_one_that_is_not_warns(tmp_path: Path
         mac.devices[0].inaudible = "muted" if what.startswith("Mute") else ""
         return True
 
-    mac.patient.ask = do
+    mac.context.ask = do
     noticed = mac.look("mute")
-    mac.patient.ask = lambda _: True
+    mac.context.ask = lambda _: True
     unnoticed = mac.look("mute")
 
     assert noticed.state is State.PASS, noticed

@@ -401,7 +401,7 @@ async def test_who_binds_to_more_is_known_by_more_names(
 ) -> None:
     """What others may call this computer follows from the address that its owner chose."""
     monkeypatch.setattr(socket, "gethostname", lambda: "Kitchen.local")
-    entrance = guard.Door(_fine, "secret", bound, frozenset({"/"}))
+    entrance = guard.AccessGuard(_fine, "secret", bound, frozenset({"/"}))
     transport = httpx.ASGITransport(entrance)
     async with httpx.AsyncClient(transport=transport) as client:
         answer = await client.get(f"http://{name}:8779/")

@@ -37,7 +37,7 @@ SWITCHES = (
 )
 LIT_WITHIN_S = 0.15
 
-# Notes for each word when it is lit, in the browser's milliseconds since 1970.
+# VoiceNotes for each word when it is lit, in the browser's milliseconds since 1970.
 WATCH = """
 window.lit = [];
 new MutationObserver((changes) => {

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli.main import CommandError, UsageError
+from bot.errors import CommandError, UsageError
 from bot.service import launchd, systemd
 from bot.service import manage as service
 from bot.settings import CHECKOUT

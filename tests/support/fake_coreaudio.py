@@ -42,7 +42,7 @@ class Device:
     latency_s: float = 0.02
     """What it plays later than it takes."""
     inaudible: str = ""
-    """As `audio.output.coreaudio.inaudible` tells it."""
+    """As `audio.output.coreaudio.mute_reason` tells it."""
     vanished_s: float | None = None
     played: list[tuple[float, Samples]] = field(default_factory=list)
     """Stretches of sound, each with the time of its first frame."""
@@ -86,7 +86,7 @@ class CoreAudio:
         """Return the system's numbers of the devices; one that comes back has another."""
         return tuple(map(id, self.connected))
 
-    def inaudible(self, name: str) -> str | None:
+    def mute_reason(self, name: str) -> str | None:
         """Return what the device's mute and volume say."""
         return next((device.inaudible for device in self.connected if device.name == name), None)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from audio.kokoro.voice import fade_edges
-from audio.types import SAMPLE_RATE_HZ, Chunk, Interrupt, Samples, Sound, SynthesisError, Word
+from audio.types import SAMPLE_RATE_HZ, CancelToken, Chunk, Samples, Sound, SynthesisError, Word
 
 TONE_S = 0.3
 CODES = 250
@@ -40,11 +40,11 @@ class ToneVoice:
         voice: str,  # noqa: ARG002  # as the real one's
         speed: float,  # noqa: ARG002
         lang: str,  # noqa: ARG002
-        interrupt: Interrupt,
+        cancel_token: CancelToken,
     ) -> Sound:
         """Return the tones of the numbers in a chunk."""
         ended = [False]
-        interrupt.bind(lambda: ended.__setitem__(0, True))
+        cancel_token.bind(lambda: ended.__setitem__(0, True))
         numbers = re.findall(r"\d+", chunk.text)
         # Part of a sentence without its number: too soft to be taken for a tone.
         hush = np.full(int(0.1 * SAMPLE_RATE_HZ), _QUIET / 10, np.float32)

@@ -7,7 +7,7 @@ import ctypes
 import os
 import signal
 
-from audio.types import Chunk, Interrupt, Sound
+from audio.types import CancelToken, Chunk, Sound
 from tests.support import fake_voice
 
 
@@ -15,14 +15,14 @@ class DeadlyVoice(fake_voice.ToneVoice):
     """Ends the process as a crash in native code would: at once, with nothing cleaned up."""
 
     def synthesize(
-        self, chunk: Chunk, voice: str, speed: float, lang: str, interrupt: Interrupt
+        self, chunk: Chunk, voice: str, speed: float, lang: str, cancel_token: CancelToken
     ) -> Sound:
         """Return the tones of the numbers in a chunk, none of which is 13 or 14."""
         if "13" in chunk.text:
             os.kill(os.getpid(), signal.SIGKILL)
         if "14" in chunk.text:
             ctypes.string_at(0)
-        return super().synthesize(chunk, voice, speed, lang, interrupt)
+        return super().synthesize(chunk, voice, speed, lang, cancel_token)
 
 
 if __name__ == "__main__":
