@@ -176,7 +176,7 @@ class SpeechPipeline:
         """Change the loudness of what sounds and of all that follows; 1 is as synthesized."""
         self._mailbox.put(SetGain(gain))
 
-    def revise(self, utterance: Utterance) -> None:
+    def replace(self, utterance: Utterance) -> None:
         """Say another text in place of the one of the same id, if that has not begun."""
         self._mailbox.put(Replace(utterance))
 
@@ -197,16 +197,16 @@ class SpeechPipeline:
     ) -> int:
         """Make sound as `render` does, for somebody who listens meanwhile: it begins soon.
 
-        No more is made than some seconds ahead of what `note_taken` says.
+        No more is made than some seconds ahead of what `report_taken` says.
 
         Returns:
-            Its number, for `note_taken` and `end_stream`.
+            Its number, for `report_taken` and `end_stream`.
         """
         number = next(self._streams)
         self._mailbox.put(Render(utterance, on_sound, number))
         return number
 
-    def note_taken(self, number: int, taken_s: float) -> None:
+    def report_taken(self, number: int, taken_s: float) -> None:
         """Tell that so many more seconds of a stream were taken."""
         self._mailbox.put(ReportTaken(number, taken_s))
 
@@ -214,11 +214,11 @@ class SpeechPipeline:
         """Make no more of a stream; what has ended already may be ended again."""
         self._mailbox.put(EndStream(number))
 
-    def arrange(self, ids: tuple[int, ...]) -> None:
+    def reorder(self, ids: tuple[int, ...]) -> None:
         """Say what has not begun to sound in this order."""
         self._mailbox.put(Reorder(ids))
 
-    def choose(self, wanted: str) -> None:
+    def select_device(self, wanted: str) -> None:
         """Send sound to another device from the next sentence on; empty follows the system."""
         self._mailbox.put(SelectDevice(wanted))
 
@@ -303,17 +303,17 @@ class SpeechPipeline:
                 self._gain = gain
                 self._playback.set_gain(gain)
             case Replace(utterance):
-                self._revise(utterance)
+                self._replace(utterance)
             case Reorder(ids):
-                self._arrange(ids)
+                self._reorder(ids)
             case Render():
                 self._synthesis.renderings.begin(order)
             case ReportTaken(number, taken_s):
-                self._synthesis.renderings.note_taken(number, taken_s)
+                self._synthesis.renderings.report_taken(number, taken_s)
             case EndStream(number):
                 self._synthesis.end_stream(number)
             case SelectDevice(wanted):
-                self._speaker.choose(wanted)
+                self._speaker.select_device(wanted)
                 self._retry_at_s = 0.0
             case QueryDevices(answer):
                 self._answer_devices(answer)
@@ -322,7 +322,7 @@ class SpeechPipeline:
             case Synthesized():
                 self._synthesis.receive(order)
 
-    def _revise(self, utterance: Utterance) -> None:
+    def _replace(self, utterance: Utterance) -> None:
         revised = self._jobs.get(utterance.id)
         if revised is None or revised.begun or revised.heard_frames:
             return
@@ -331,7 +331,7 @@ class SpeechPipeline:
         # What was made of it, and of those behind it, is made anew, so that the order stays.
         self._make_anew(ids[ids.index(utterance.id) :])
 
-    def _arrange(self, ids: tuple[int, ...]) -> None:
+    def _reorder(self, ids: tuple[int, ...]) -> None:
         place = {id_: number for number, id_ in enumerate(ids)}
         before = list(self._jobs)
 

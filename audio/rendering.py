@@ -77,7 +77,7 @@ class Renderings:
         self._waiting.remove(rendering)
         rendering.order.on_sound(error)
 
-    def note_taken(self, number: int, taken_s: float) -> None:
+    def report_taken(self, number: int, taken_s: float) -> None:
         """Count what the one who asked for a stream has taken of it."""
         for rendering in self._waiting:
             if rendering.order.number == number:

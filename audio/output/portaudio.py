@@ -115,7 +115,7 @@ class PortAudioSpeaker:
         """What is wrong with the wanted device; empty where nothing is."""
         return self._warning
 
-    def choose(self, wanted: str) -> None:
+    def select_device(self, wanted: str) -> None:
         """Want another device from the next `open` on; empty follows the system."""
         self._wanted = wanted
 

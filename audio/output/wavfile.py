@@ -70,7 +70,7 @@ class WavSpeaker:
             self._save(self._done.popleft()[1])
         return played
 
-    def choose(self, wanted: str) -> None:
+    def select_device(self, wanted: str) -> None:
         """Do nothing: a folder has been chosen in the settings."""
 
     def target_changed(self) -> bool:

@@ -430,7 +430,7 @@ class Handlers:
 
     async def _choose(self, query: CallbackQuery, wanted: str | None) -> None:
         setting = self.settings.audio_device
-        self.pipeline.choose(setting if wanted is None else wanted)
+        self.pipeline.select_device(setting if wanted is None else wanted)
         try:
             await self.inbox.choose("device", wanted, setting)
         except Exception:  # the choice holds until the next start; saying so is enough

@@ -219,7 +219,7 @@ class Delivery:
         elif before != id_:
             order.insert(order.index(before), id_)
         self._under_way = {other: self._under_way[other] for other in order}
-        self._pipeline.arrange(tuple(order))
+        self._pipeline.reorder(tuple(order))
         self._behind.sort(key=order.index)
         self._events.queue()
         await self._inbox.arrange(order)
@@ -359,7 +359,7 @@ class Delivery:
                     return False  # it ended meanwhile
                 revised = replace(message, text=text, skipped=skipped)
                 waiting[message.id] = revised
-                self._pipeline.revise(self.utterance(revised))  # where it knows it already
+                self._pipeline.replace(self.utterance(revised))  # where it knows it already
                 self._events.queue()
                 return True
         return False

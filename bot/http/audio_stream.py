@@ -172,7 +172,7 @@ class Studio:
                     raise part
                 if encoded := await asyncio.to_thread(encoder.encode, part):
                     yield encoded
-                self._pipeline.note_taken(number, len(part) / SAMPLE_RATE_HZ)
+                self._pipeline.report_taken(number, len(part) / SAMPLE_RATE_HZ)
             yield await asyncio.to_thread(encoder.finish)
         finally:
             self._pipeline.end_stream(number)

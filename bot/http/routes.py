@@ -384,7 +384,7 @@ class Api:
                 raise Refused(404, "no_such_device", f"name: there is no such device. Now: {there}")
         setting = self.settings.audio_device
         await self.inbox.choose("device", wanted, setting)
-        self.pipeline.choose(setting if wanted is None else wanted)
+        self.pipeline.select_device(setting if wanted is None else wanted)
         return await self.devices()
 
     async def _ask_devices(self) -> Devices:

@@ -90,7 +90,7 @@ class Audition:
 
     def choose(self, wanted: str) -> None:
         """Speak on another device; an empty name follows the system."""
-        self._pipeline.choose(wanted)
+        self._pipeline.select_device(wanted)
 
     async def devices(self) -> Devices:
         """Return where sound can go.

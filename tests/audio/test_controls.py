@@ -181,7 +181,7 @@ def test_what_waits_can_be_revised(start: Start) -> None:
     mac = start("Speakers")
     mac.say(SIX)
     second = mac.say(words(11))
-    mac.pipeline.revise(replace(second, text=words(21)))
+    mac.pipeline.replace(replace(second, text=words(21)))
     for _ in range(2):
         mac.ended()
 

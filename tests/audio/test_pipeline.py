@@ -150,7 +150,7 @@ def test_a_new_device_is_used_from_the_next_sentence_on(
     """A choice in the middle of an utterance moves its rest, with no sentence lost or twice."""
     pipeline.say(order(1, "This sentence is on the first. And this sentence is on the second."))
     ear_a.wait_for_sound(0.0)
-    pipeline.choose("speaker_b")
+    pipeline.select_device("speaker_b")
     end = facts.end_of(1)
     ear_b.wait_for_silence()
 

@@ -168,7 +168,7 @@ def test_devices_are_chosen_by_name(
     """An exact name or a part, in any case; otherwise something sounds all the same, and says."""
 
     def open_(speaker: Speaker) -> tuple[str, str]:
-        speaker.choose(wanted)
+        speaker.select_device(wanted)
         speaker.open()
         return speaker.device, speaker.warning
 
@@ -181,7 +181,7 @@ def test_a_choice_moves_an_open_stream(on_speaker_a: AudioThread) -> None:
     def target_changed(speaker: Speaker) -> list[bool]:
         speaker.open()
         before = speaker.target_changed()
-        speaker.choose("speaker_b")
+        speaker.select_device("speaker_b")
         after = speaker.target_changed()
         speaker.close()
         speaker.open()

@@ -332,7 +332,7 @@ def test_pipeline_plans_on_the_worker(
     assert facts.end_of(1).outcome is Outcome.STOPPED
     pipeline.say(order(3, "Number 3."))
     pipeline.say(order(4, "..."))
-    pipeline.revise(order(4, "Number 4."))
+    pipeline.replace(order(4, "Number 4."))
     slow.may.set()
 
     assert facts.end_of(3).outcome is Outcome.HEARD
@@ -390,7 +390,7 @@ def test_pipeline_arranges_what_is_being_planned(
     """Where the order changes while a plan is under way, each is heard once, in the new one."""
     for number in (1, 2, 3):
         pipeline.say(order(number, f"Number {number}."))
-    pipeline.arrange((3, 2, 1))
+    pipeline.reorder((3, 2, 1))
     pipeline.devices().result(10)  # the orders before it were carried out
     slow.may.set()
     ends = [facts.until(lambda fact: isinstance(fact, Ended)) for _ in range(3)]
