@@ -4,21 +4,16 @@ For the command line and for agents. Imports only what starts at once. Every cal
 """
 
 import http.client
-import io
 import json
 import os
-import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from bot.errors import FAILED, WRONG_USAGE, CommandError, UsageError
-
-CHECKOUT = Path(__file__).resolve().parent.parent
+from bot.paths import CHECKOUT, data_dir, find_setting
 
 _ANSWER_TIMEOUT_S = 10.0
 # Sound comes as it is made, and waits while the loudspeaker needs the voice. Events are never
@@ -45,34 +40,6 @@ class NotRunningError(ClientError):
     """There is no running bot."""
 
 
-def data_folder(checkout: Path = CHECKOUT) -> Path:
-    """Return DATA_DIR as `bot.settings` does, without reading all the other settings."""
-    found = _setting("DATA_DIR", checkout)
-    return Path(found).expanduser().absolute() if found else platformdirs.user_data_path("crier")
-
-
-def _setting(name: str, *folders: Path) -> str:
-    """Return a setting of the environment, or of the first .env that has it; may be empty."""
-    for key, value in os.environ.items():
-        if key.upper() == name and value:
-            return value
-    return next(filter(None, (_in_file(name, folder / ".env") for folder in folders)), "")
-
-
-def _in_file(name: str, path: Path) -> str:
-    """Return what a .env file sets a variable to; empty where it does not or can't be read."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):  # the bot itself says so when it is started
-        return ""
-    if not re.search(rf"{name}\W*=[ \t]*[^\s#]", text, re.IGNORECASE):
-        return ""  # almost always; what follows takes 20 ms
-    from dotenv import dotenv_values  # noqa: PLC0415  # see above
-
-    values = dotenv_values(stream=io.StringIO(text))
-    return next((value for key, value in values.items() if key.upper() == name and value), "")
-
-
 class Client:
     """Asks the bot that runs for this user."""
 
@@ -93,7 +60,7 @@ class Client:
                 f"--client {name!r}: a name has 1 to {_MAX_NAME_CHARS} letters, digits and spaces."
             )
         self._name = name
-        self._folder = data_folder() if folder is None else folder
+        self._folder = data_dir() if folder is None else folder
         self._path = self._folder / "api.json"
         try:
             found = json.loads(self._path.read_text(encoding="utf-8"))
@@ -215,7 +182,7 @@ class Client:
         return f"http://{host}:{self._port}/#code={code}"
 
     def _token(self) -> str:
-        if found := _setting("API_TOKEN", CHECKOUT, self._folder):
+        if found := find_setting("API_TOKEN", CHECKOUT, self._folder):
             return found
         path = self._folder / "api-token"
         try:

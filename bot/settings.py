@@ -4,7 +4,6 @@ The real environment wins over the ``.env`` of the checkout, which wins over the
 data folder, where `crier setup` writes. An empty value means unset.
 """
 
-import io
 import ipaddress
 import os
 import re
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import platformdirs
-from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -21,8 +19,8 @@ from audio.types import UnknownVoiceError
 from audio.voices import LANGUAGES, check_voice, language_of
 from bot import keychain
 from bot.errors import UsageError
+from bot.paths import CHECKOUT, default_data_dir, parse_env
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 _TOKEN = "TELEGRAM_BOT_TOKEN"  # noqa: S105  # its name
 
 _MIN_TOKEN_CHARS, _MIN_TOKEN_KINDS = 16, 6
@@ -94,7 +92,7 @@ class Settings(BaseSettings):
         description="Where the model files are.",
     )
     data_dir: Path = Field(
-        default=platformdirs.user_data_path("crier"),
+        default=default_data_dir(),
         description="Where messages, choices and the log are kept.",
     )
     speak_emoji: bool = Field(
@@ -317,31 +315,17 @@ def configured(*, with_token: bool = False) -> Settings:
     return settings
 
 
-def data_dir(checkout: Path = CHECKOUT) -> Path:
-    """Return the data folder alone, also where another setting is wrong."""
-    wanted = {name.lower(): value for name, value in os.environ.items()}.get("data_dir")
-    if not wanted:
-        try:
-            near = read_env(checkout / ".env")
-        except SettingsError:
-            near = {}
-        wanted = {name.lower(): value for name, value in near.items()}.get("data_dir")
-    default: Path = Settings.model_fields["data_dir"].default
-    return Path(wanted).expanduser().absolute() if wanted else default
-
-
 def read_env(path: Path) -> dict[str, str]:
     """Return what a .env file sets; nothing where there is none."""
     if not path.exists():
         return {}
     try:
         # Read here, because python-dotenv takes a folder of that name for an empty file.
-        values = dotenv_values(stream=io.StringIO(path.read_text(encoding="utf-8")))
+        return parse_env(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as exc:
         raise SettingsError(
             f"{path} can't be read ({exc}). It must be a text file of NAME=value lines."
         ) from exc
-    return {key: value for key, value in values.items() if value}
 
 
 def _in_keychain(values: dict[str, str]) -> bool:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bot.settings import CHECKOUT
+from bot.paths import CHECKOUT
 
 
 def test_contracts_are_kept() -> None:

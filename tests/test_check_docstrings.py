@@ -2,7 +2,7 @@
 
 import importlib.util
 
-from bot.settings import CHECKOUT
+from bot.paths import CHECKOUT
 
 
 def test_check_docstrings_refuses_five_verbs() -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bot import client
 from bot.cli import say
 from bot.client import Client, ClientError, NotRunningError
+from bot.paths import data_dir
 from bot.settings import load
 from tests.support.commandline import Environment, run
 from tests.support.fake_api import TOKEN, Answerer, answering, events
@@ -55,7 +55,7 @@ def test_the_data_folder_is_the_bots(
         monkeypatch.setenv(name, value)
     (tmp_path / ".env").write_text(file)
 
-    assert load(tmp_path)[0].data_dir == client.data_folder(tmp_path)
+    assert load(tmp_path)[0].data_dir == data_dir(tmp_path)
 
 
 async def test_without_a_bot_every_command_says_how_to_start_it(environment: Environment) -> None:

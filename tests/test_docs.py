@@ -7,7 +7,8 @@ import pytest
 
 from bot.chat.menu import COMMANDS as CHAT_COMMANDS
 from bot.cli.main import COMMANDS
-from bot.settings import CHECKOUT, Settings
+from bot.paths import CHECKOUT
+from bot.settings import Settings
 
 DOCUMENTS = sorted(
     path

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import CHECKOUT, Settings, SettingsError, load
+from bot.paths import CHECKOUT
+from bot.settings import Settings, SettingsError, load
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from bot.http.guard import Connection
+from bot.paths import write_private
 from bot.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ def token_of(settings: Settings) -> str:
         if token := path.read_text(encoding="ascii", errors="replace").strip():
             return token
     token = secrets.token_urlsafe(_TOKEN_BYTES)
-    _write_private(path, f"{token}\n")
+    write_private(path, f"{token}\n")
     return token
 
 
@@ -74,7 +75,7 @@ def listening(settings: Settings) -> Iterator[list[socket.socket]]:
             "socket": str(path) if len(sockets) > 1 else None,
         }
         told = settings.data_dir / "api.json"
-        _write_private(told, json.dumps(facts))
+        write_private(told, json.dumps(facts))
         stack.callback(told.unlink, missing_ok=True)
         yield sockets
 
@@ -119,15 +120,6 @@ def _unix(path: Path) -> socket.socket:
         unix.close()
         raise
     return unix
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Put a file in place that only its owner can read, in one step."""
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123  # the mode, from the first moment
-        file.write(text)
-    draft.replace(path)
 
 
 class _QuietServer(uvicorn.Server):

@@ -19,7 +19,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from audio.types import SAMPLE_RATE_HZ, NoOutputDeviceError
 from bot.chat.sandbox import Fault, Sandbox
-from bot.settings import CHECKOUT, Settings
+from bot.paths import CHECKOUT
+from bot.settings import Settings
 from tests.conftest import ALICE, TOKEN
 from tests.stress.load import crowd, wrong
 from tests.support.commandline import Environment

@@ -19,7 +19,8 @@ from bot.chat.sandbox import Sandbox
 from bot.http import guard
 from bot.http.codes import Codes
 from bot.http.server import listening
-from bot.settings import CHECKOUT, Settings, SettingsError
+from bot.paths import CHECKOUT
+from bot.settings import Settings, SettingsError
 from tests.conftest import ALICE, reaction_to
 from tests.support.fake_voice import ToneVoice
 from tests.support.http_face import Face, serve
