@@ -340,7 +340,7 @@ def _rows(found: dict[str, Finding]) -> list[dict[str, str]]:
 
 def report(found: dict[str, Finding]) -> str:
     """Return what was found as Markdown that can be pasted into an issue."""
-    commit = commit_of(CHECKOUT)[:12] or "not from git"
+    commit = commit_of(CHECKOUT) or "not from git"
     lines = [f"crier {__version__} ({commit}), {time.strftime('%Y-%m-%d')}", ""]
     lines += ["| | check | found |", "|---|---|---|"]
     for name, finding in found.items():
