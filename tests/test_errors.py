@@ -32,9 +32,8 @@ def drawn() -> set[tuple[str, str]]:
     """Return what the tree shows, in the same form."""
     found = set()
     parents: dict[int, str] = {}
-    for indent, name in re.findall(
-        r"^ {4}([│├└─ ]*)([a-z_.]+\.\w+)", errors.__doc__ or "", re.MULTILINE
-    ):
+    line = re.compile(r"^ {4}([│├└─ ]*)([a-z_.]+\.\w+)", re.MULTILINE)
+    for indent, name in line.findall(errors.__doc__ or ""):
         depth = len(indent) // 4
         parents[depth] = name
         found.add((name, parents[depth - 1] if depth else ""))
