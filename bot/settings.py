@@ -1,7 +1,7 @@
 """Every environment variable: type, unit, default, one-line reason.
 
-The real environment wins over the ``.env`` of the checkout, which wins over the ``.env`` of the
-data folder, where `crier setup` writes. An empty value means unset.
+The environment wins over the ``.env`` of the checkout, which wins over the ``.env`` of the data
+folder, which `crier setup` writes. An empty value means unset.
 """
 
 import ipaddress
@@ -23,10 +23,10 @@ from bot.paths import CHECKOUT, default_data_dir, parse_env
 
 _TOKEN = "TELEGRAM_BOT_TOKEN"  # noqa: S105  # its name
 
-_MIN_TOKEN_CHARS, _MIN_TOKEN_KINDS = 16, 6
-"""Of an API_TOKEN: how long it has to be, and of how many different characters."""
-_MAKE_ONE = "`openssl rand -hex 32` makes a good one"
-# What stands in examples, and what people write until they think of something.
+_MIN_TOKEN_CHARS, _MIN_TOKEN_DISTINCT = 16, 6
+"""Minimum length of an API_TOKEN, and minimum number of different characters."""
+_HOW_TO_MAKE_ONE = "`openssl rand -hex 32` makes a good one"
+# Examples, and what people write provisionally.
 _PLACEHOLDER = re.compile(
     r"token|secret|passw|example|placeholder|openssl|change[-_ ]?me|replace|make[-_ ]?one|your[-_ ]"
     r"|0123456|abcdef|qwerty",
@@ -39,7 +39,7 @@ NOT_PEOPLE = {
     136817688: "what Telegram shows for a channel",
     777000: "Telegram itself",
 }
-"""User ids that stand for whoever hides behind them. Source: telegram.constants.ChatID."""
+"""User ids shared by many senders. Source: telegram.constants.ChatID."""
 
 
 _NOT_SET_UP = (
@@ -53,7 +53,7 @@ class SettingsError(UsageError):
 
 
 class Settings(BaseSettings):
-    """What can be set, and what holds where nothing is."""
+    """All settings, with their defaults."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
@@ -173,15 +173,17 @@ class Settings(BaseSettings):
         if value is None and not is_loopback(host):
             raise ValueError(
                 f"API_HOST={host} can be reached from other computers, so it needs a token of your "
-                f"own. {_MAKE_ONE}"
+                f"own. {_HOW_TO_MAKE_ONE}"
             )
         if token and len(token) < _MIN_TOKEN_CHARS:
             raise ValueError(
                 f"it is too short: others could guess it; it needs {_MIN_TOKEN_CHARS} characters. "
-                f"{_MAKE_ONE}"
+                f"{_HOW_TO_MAKE_ONE}"
             )
-        if token and (_PLACEHOLDER.search(token) or len(set(token)) < _MIN_TOKEN_KINDS):
-            raise ValueError(f"it looks like an example, which others could guess. {_MAKE_ONE}")
+        if token and (_PLACEHOLDER.search(token) or len(set(token)) < _MIN_TOKEN_DISTINCT):
+            raise ValueError(
+                f"it looks like an example, which others could guess. {_HOW_TO_MAKE_ONE}"
+            )
         return value
 
     @field_validator("telegram_api_url")
@@ -243,12 +245,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take the environment first; `load` hands over what the files say."""
+        """Prefer the environment to the values of the files, which `load` passes in."""
         return (env_settings, init_settings)
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether *host*, a name or an address, leads to this computer only."""
+    """Return whether *host*, a name or an address, is reachable from this computer only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -256,10 +258,10 @@ def is_loopback(host: str) -> bool:
 
 
 def check_token(value: str) -> None:
-    """Check that *value* has the form of a token.
+    """Raise ValueError if *value* does not have the form of a bot's token.
 
     Raises:
-        ValueError: it has not; the message does not repeat it.
+        ValueError: its message does not quote the value.
     """
     bot_id, colon, secret = value.partition(":")
     if not (colon and bot_id.isdigit() and secret and secret.isascii()):
@@ -270,45 +272,47 @@ def load(checkout: Path = CHECKOUT, *, ask_keychain: bool = True) -> tuple[Setti
     """Read the settings.
 
     Args:
-        checkout: where Crier is.
-        ask_keychain: False for who needs no token, and would wait for the Keychain in vain.
+        checkout: the folder that Crier is in.
+        ask_keychain: False skips the Keychain (no token needed).
 
     Returns:
-        The settings, and a warning for each unknown key in a .env file, or where the Keychain
-        does not give the token that it should hold.
+        The settings, and warnings about unknown keys in a .env file and about a token that should
+        be in the Keychain and is not.
 
     Raises:
-        SettingsError: a value is wrong or a file can't be read; names the variable or the file.
+        SettingsError: a value is invalid or a file can't be read; names the variable or the file.
     """
-    near = read_env(checkout / ".env")
-    data_dir = _build(near).data_dir
-    far = read_env(data_dir / ".env")
+    checkout_env = checkout / ".env"
+    checkout_values = read_env(checkout_env)
+    data_env = _build(checkout_values).data_dir / ".env"
+    data_values = read_env(data_env)
+    values_from_files = {**data_values, **checkout_values}
     warnings = [
         f"{path}: {key} is not a setting of Crier and has no effect."
-        for path, values in ((checkout / ".env", near), (data_dir / ".env", far))
+        for path, values in ((checkout_env, checkout_values), (data_env, data_values))
         for key in values
         if key.lower() not in Settings.model_fields
     ]
-    settings = _build({**far, **near})
-    if ask_keychain and settings.telegram_bot_token is None and _in_keychain({**far, **near}):
+    settings = _build(values_from_files)
+    if ask_keychain and settings.telegram_bot_token is None and _in_keychain(values_from_files):
         try:
             token = keychain.read(str(settings.data_dir))
         except keychain.KeychainError as exc:
             warnings.append(str(exc))
         else:
-            settings = _build({**far, **near, _TOKEN: token})
+            settings = _build({**values_from_files, _TOKEN: token})
     return settings, warnings
 
 
 def configured(*, with_token: bool = False) -> Settings:
-    """Read the settings; say on the terminal what is odd about them.
+    """Read the settings; print warnings about them to stderr.
 
     Raises:
-        SettingsError: a value is wrong, or *with_token* and there is none.
+        SettingsError: a value is invalid, or the token is missing and *with_token* is set.
     """
     settings, warnings = load()
     if with_token and settings.telegram_bot_token is None:
-        # Where there should be one in the Keychain, a warning says why it is not had.
+        # If it should be in the Keychain, a warning says why it is not available.
         raise SettingsError("\n".join([*warnings, _NOT_SET_UP]))
     for warning in warnings:
         sys.stderr.write(f"Warning: {warning}\n")
@@ -316,11 +320,15 @@ def configured(*, with_token: bool = False) -> Settings:
 
 
 def read_env(path: Path) -> dict[str, str]:
-    """Return what a .env file sets; nothing where there is none."""
+    """Return what a .env file sets; nothing if there is no such file.
+
+    Raises:
+        SettingsError: it can't be read; names the file.
+    """
     if not path.exists():
         return {}
     try:
-        # Read here, because python-dotenv takes a folder of that name for an empty file.
+        # Not by python-dotenv, which treats a folder of that name as an empty file.
         return parse_env(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as exc:
         raise SettingsError(
@@ -334,15 +342,14 @@ def _in_keychain(values: dict[str, str]) -> bool:
 
 def _build(values: dict[str, str]) -> Settings:
     try:
-        given: dict[str, Any] = {key.lower(): value for key, value in values.items()}
+        fields: dict[str, Any] = {key.lower(): value for key, value in values.items()}
         if _in_keychain(values):
-            del given[_TOKEN.lower()]
-        return Settings(**given)
+            del fields[_TOKEN.lower()]
+        return Settings(**fields)
     except ValidationError as exc:
         lines = []
         for error in exc.errors():
             field = str(error["loc"][0])
-            given = error["input"]
-            shown = "" if "token" in field else f" (it is {os.fsdecode(str(given))!r})"
-            lines.append(f"{field.upper()}: {error['msg'].removeprefix('Value error, ')}{shown}.")
+            value = "" if "token" in field else f" (it is {os.fsdecode(str(error['input']))!r})"
+            lines.append(f"{field.upper()}: {error['msg'].removeprefix('Value error, ')}{value}.")
         raise SettingsError("\n".join(dict.fromkeys(lines))) from None

@@ -80,7 +80,7 @@ async def test_what_a_killed_bot_left_behind_is_told(
         code, _, err = await run("say", "hello", environment=environment)
 
         assert code == 1
-        assert "Crier is not running; it ended without a farewell" in err
+        assert "Crier is not running; it exited uncleanly and left" in err
 
 
 def test_the_token_goes_to_no_stranger(tmp_path: Path) -> None:
