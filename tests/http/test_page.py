@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -17,7 +18,12 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 from audio.kokoro.voice import KokoroVoice
+from audio.output.wavfile import WavSpeaker
+from audio.types import Devices, OutputDevice
+from bot.chat.sandbox import Sandbox
+from bot.paths import CHECKOUT
 from bot.settings import Settings
+from tests.conftest import ALICE
 from tests.support.fake_voice import ToneVoice, tell
 from tests.support.http_face import Face, ServeBot, serve
 from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
@@ -324,9 +330,9 @@ async def test_a_wrong_token_is_asked_for_again(
             wait = WebDriverWait(browser, 10)
             wait.until(lambda b: b.find_element(By.ID, "token-wrong").text)
             told = browser.find_element(By.ID, "token-form").text
-            closed = not browser.find_element(By.ID, "room").is_displayed()
+            closed = not browser.find_element(By.ID, "content").is_displayed()
             browser.find_element(By.ID, "token").send_keys(face.token, Keys.ENTER)
-            wait.until(lambda b: b.find_element(By.ID, "room").is_displayed())
+            wait.until(lambda b: b.find_element(By.ID, "content").is_displayed())
             return told, closed, browser.current_url
 
         told, closed, url = await asyncio.to_thread(enter)
@@ -348,7 +354,7 @@ async def test_a_used_code_opens_nothing(
             address = face.page_url()
             browser.get("about:blank")
             browser.get(address)
-            wait.until(lambda b: b.find_element(By.ID, "room").is_displayed())
+            wait.until(lambda b: b.find_element(By.ID, "content").is_displayed())
             opened = browser.current_url
             browser.execute_script("sessionStorage.clear(); localStorage.clear()")
             browser.get("about:blank")
@@ -408,3 +414,58 @@ async def test_everybody_can_use_it(
     assert [html for html, name in names if not name] == []
     assert [found for found in contrasts if found[1] < 4.5] == []
     assert width == 360
+
+
+# ---- the picture in the README ----
+
+PICTURE = CHECKOUT / "docs" / "page.png"
+MAX_PICTURE_BYTES = 150_000
+STORY = (
+    "Once upon a time there was a lighthouse keeper who read every letter aloud before he answered "
+    "it, so that the sea would know what was in it. In winter, when no boat came for weeks, he "
+    "read the old ones again, and the gulls sat on the railing and listened."
+)
+
+
+async def test_page_picture_shows_a_busy_page(
+    *,
+    settings: Settings,
+    sandbox: Sandbox,
+    voice: KokoroVoice,
+    browser: Chrome,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A message is playing with a word highlighted, others wait; `make picture` stores it."""
+    kitchen = OutputDevice("Kitchen", is_default=True, in_use=True)
+    desk = OutputDevice("Desk", is_default=False, in_use=False)
+    monkeypatch.setattr(WavSpeaker, "devices", lambda _: Devices((kitchen, desk), wanted="Kitchen"))
+    monkeypatch.setattr(WavSpeaker, "device", "Kitchen")
+    light = {"features": [{"name": "prefers-color-scheme", "value": "light"}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", light)
+    quiet = settings.replaced(api_port=0, audio_device=f"file:{tmp_path / 'spoken'}")
+
+    async with serve(quiet, voice) as face, face.named("thermostat") as thermostat:
+        page = await asyncio.to_thread(Page, browser, face)
+        for client, text in (
+            (thermostat, "Good morning. It is four degrees outside."),
+            (face.client, "The washing is done."),
+        ):
+            await client.post("/v1/audio/speak", json={"input": text, "wait": True})
+        await face.client.post("/v1/audio/speak", json={"input": STORY})
+        sandbox.send(ALICE, "Dinner is at seven. Bring the good cheese, if there is any left.")
+        await thermostat.post("/v1/audio/speak", json={"input": "The bathroom window is open."})
+        sandbox.send(ALICE, "And call your mother!")
+
+        def take_picture() -> bytes:
+            page.until(lambda: len(page.queue()) == 3)
+            page.until(lambda: len(browser.find_elements(By.CSS_SELECTOR, "#now .heard")) > 12)
+            page.until(lambda: browser.find_elements(By.CSS_SELECTOR, "#now .lit"))
+            return browser.get_screenshot_as_png()
+
+        picture = await asyncio.to_thread(take_picture)
+        await face.client.post("/v1/audio/stop")
+
+    path = PICTURE if "CRIER_PICTURE" in os.environ else tmp_path / "page.png"
+    path.write_bytes(picture)
+    assert len(picture) < MAX_PICTURE_BYTES
