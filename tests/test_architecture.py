@@ -1,4 +1,4 @@
-"""Who may import what: import-linter's contracts in pyproject.toml."""
+"""The import contracts of import-linter in pyproject.toml."""
 
 import subprocess
 import sys

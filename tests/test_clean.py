@@ -1,4 +1,4 @@
-"""The terminal, the log and notifications: what others choose can't steer them."""
+"""Control characters from outside never reach the terminal, the log or a notification."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ from tests.support.terminal import terminal
 
 EVIL = "evil\x1b]0;PWNED\x07\x1b[2J\x9b31m\x85\u202enrut\u2066[bold]\ud800"
 EVIL_ARGUMENT = "evil\x1b]0;PWNED\x07\x1b[2J\u009b31m\u202enrut"
-"""Without what no argument of a process can hold."""
+"""As EVIL, without what an argument of a process can't contain."""
 
 STATUS: dict[str, Any] = {
     "speaking": True,
@@ -46,7 +46,7 @@ DEVICES = {
 }
 REFUSED = (429, {"error": {"message": EVIL}})
 
-# Each command, with what gives it something hostile to show.
+# Each command, with arguments that make it print something hostile.
 USES: dict[str, tuple[list[str], ...]] = {
     "setup": (["setup"], ["setup", EVIL_ARGUMENT]),
     "run": (["run"], ["run", EVIL_ARGUMENT]),
@@ -87,7 +87,7 @@ USES: dict[str, tuple[list[str], ...]] = {
 
 @pytest.fixture
 def answerer(tmp_path: Path) -> Iterator[Answerer]:
-    """Answer where the bot would, with what is as hostile as can be."""
+    """Run a fake of the bot's API with hostile answers."""
     with (
         tempfile.TemporaryDirectory(prefix="crier") as folder,
         answering(tmp_path / "data", Path(folder) / "api.sock") as answerer,
@@ -116,7 +116,7 @@ def answerer(tmp_path: Path) -> Iterator[Answerer]:
 
 @pytest.fixture
 def hostile(environment: Environment, answerer: Answerer, tmp_path: Path) -> Environment:
-    """Return the variables of a process all of whose surroundings are hostile."""
+    """Return the variables of a process with hostile tools, settings and folders."""
     tools = tmp_path / "tools"
     tools.mkdir()
     for name in ("systemctl", "launchctl", "www-browser", "notify-send", "pactl"):
@@ -134,15 +134,15 @@ def hostile(environment: Environment, answerer: Answerer, tmp_path: Path) -> Env
     }
 
 
-def unfit(shown: str) -> list[str]:
-    """Return the characters of an output that could steer a terminal."""
+def unsafe(shown: str) -> list[str]:
+    """Return the control characters in an output."""
     return [c for c in shown if (ord(c) < 32 and c not in "\t\n") or clean(c) != c]
 
 
 @pytest.mark.parametrize("command", USES)
 async def test_commands_print_no_control_characters(command: str, hostile: Environment) -> None:
     """Whatever others name things, and whatever is typed, no control character is printed."""
-    if command == "demo":  # it has a voice to load, but not for a command
+    if command == "demo":  # it loads the voice
         del hostile["MODEL_DIR"]
     for arguments in USES[command]:
         text = (
@@ -150,7 +150,7 @@ async def test_commands_print_no_control_characters(command: str, hostile: Envir
         )
         code, out, err = await run(*arguments, environment=hostile, stdin=text.encode())
 
-        assert unfit(out + err) == [], (arguments, out, err)
+        assert unsafe(out + err) == [], (arguments, out, err)
         assert "Traceback" not in err, err
         assert code in (0, 1, 2), arguments
 
@@ -176,7 +176,7 @@ async def test_say_wait_prints_only_its_own_control_codes(
         await screen.ended()
 
     shown = screen.raw.decode().replace("\r\x1b[K", "").replace("\r\n", "\n")
-    assert unfit(shown) == []
+    assert unsafe(shown) == []
     assert "evil" in shown
 
 
@@ -185,7 +185,7 @@ def test_clean_escapes_every_control_character(text: str) -> None:
     """Of any text, no control character is left; JSON keeps its meaning."""
     line = clean_line(text)
 
-    assert unfit(clean(text)) == []
+    assert unsafe(clean(text)) == []
     assert len(line.splitlines()) <= 1
     assert json.loads(clean(json.dumps(text, ensure_ascii=False))) == text
 
@@ -213,5 +213,5 @@ def test_clean_output_cleans_tracebacks(environment: Environment) -> None:
         ["python3", "-c", program], env=environment, capture_output=True, text=True, check=False
     )
 
-    assert unfit(done.stderr) == []
+    assert unsafe(done.stderr) == []
     assert "ValueError" in done.stderr

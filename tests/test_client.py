@@ -1,4 +1,4 @@
-"""The command line that talks to the bot: where it finds it, and what it makes of bad answers."""
+"""The client of the running bot: how it finds the bot, and how it handles bad answers."""
 
 import json
 import os
@@ -22,7 +22,7 @@ QUEUED = {"id": 7, "position": 1}
 
 @pytest.fixture
 def answerer(tmp_path: Path) -> Iterator[Answerer]:
-    """Answer where the bot would."""
+    """Run a fake of the bot's API."""
     # A short path: a Unix socket's may have 103 bytes on a Mac.
     with (
         tempfile.TemporaryDirectory(prefix="crier") as folder,
@@ -31,7 +31,7 @@ def answerer(tmp_path: Path) -> Iterator[Answerer]:
         yield answerer
 
 
-# ---- where it looks ----
+# ---- finding the bot ----
 
 
 @pytest.mark.parametrize(
@@ -83,16 +83,16 @@ async def test_client_reports_a_killed_bot(environment: Environment, tmp_path: P
 
 def test_client_sends_no_token_to_another_program(tmp_path: Path) -> None:
     """If the bot is gone and another program has its port, that one gets no request."""
-    with socket.create_server(("127.0.0.1", 0)) as stranger:
-        where = {"host": "127.0.0.1", "port": stranger.getsockname()[1], "pid": 1 << 22}
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        where = {"host": "127.0.0.1", "port": other.getsockname()[1], "pid": 1 << 22}
         (tmp_path / "api.json").write_text(json.dumps(where))
         (tmp_path / "api-token").write_text(TOKEN)
-        stranger.setblocking(False)
+        other.setblocking(False)
 
         with pytest.raises(NotRunningError):
             Client(folder=tmp_path).get("/v1/status")
         with pytest.raises(BlockingIOError):
-            stranger.accept()
+            other.accept()
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"host": "127.0.0.1"}', "{"])
@@ -104,7 +104,7 @@ def test_client_reports_a_damaged_api_json(content: str, tmp_path: Path) -> None
         Client(folder=tmp_path)
 
 
-# ---- what it sends ----
+# ---- requests ----
 
 
 async def test_say_sends_its_arguments(environment: Environment, answerer: Answerer) -> None:
@@ -163,7 +163,7 @@ def test_split_cuts_a_text_without_lines(text: str, lengths: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["say"], "There is nothing to say. Like this: crier say"),
         (["say", "--file", "/no/file"], "/no/file can't be read: No such file"),
@@ -181,21 +181,21 @@ def test_split_cuts_a_text_without_lines(text: str, lengths: list[int]) -> None:
     ],
 )
 async def test_say_reports_wrong_usage(
-    arguments: list[str], said: str, environment: Environment, answerer: Answerer
+    arguments: list[str], message: str, environment: Environment, answerer: Answerer
 ) -> None:
     """A wrong argument exits with 2 and names what is right; nothing is sent."""
     code, out, err = await run(*arguments, environment=environment)
 
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err
     assert answerer.asked == []
 
 
-# ---- what it makes of answers ----
+# ---- answers ----
 
 
 @pytest.mark.parametrize(
-    ("status", "answer", "code", "said"),
+    ("status", "answer", "code", "message"),
     [
         (404, {"error": {"message": "There is no voice 'x'."}}, 2, "There is no voice 'x'."),
         (429, {"error": {"message": "Too many. Wait a minute."}}, 1, "Too many. Wait a minute."),
@@ -210,7 +210,7 @@ async def test_say_prints_the_refusal(
     status: int,
     answer: Any,
     code: int,
-    said: str,
+    message: str,
     environment: Environment,
     answerer: Answerer,
 ) -> None:
@@ -220,13 +220,13 @@ async def test_say_prints_the_refusal(
     exit_code, out, err = await run("say", "hello", environment=environment)
 
     assert (code, "") == (exit_code, out)
-    assert said in err
+    assert message in err
     assert TOKEN not in err
     assert len(err.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
-    ("facts", "code", "said"),
+    ("facts", "code", "message"),
     [
         ([("ended", {"id": 7, "outcome": "heard", "reason": ""})], 0, ""),
         ([("ended", {"id": 7, "outcome": "stopped", "reason": ""})], 1, "it was stopped."),
@@ -241,7 +241,7 @@ async def test_say_wait_reports_the_outcome(
     *,
     facts: list[tuple[str, dict[str, Any]]],
     code: int,
-    said: str,
+    message: str,
     environment: Environment,
     answerer: Answerer,
 ) -> None:
@@ -253,7 +253,7 @@ async def test_say_wait_reports_the_outcome(
     exit_code, out, err = await run("say", "--wait", "hello", environment=environment)
 
     assert (code, "") == (exit_code, out)
-    assert said in err
+    assert message in err
 
 
 async def test_say_out_leaves_no_unfinished_file(

@@ -1,4 +1,4 @@
-"""The documents: what they point to is there."""
+"""The documents: links, commands and settings in them exist."""
 
 import re
 from pathlib import Path
@@ -46,9 +46,9 @@ def test_docs_name_existing_settings(document: Path) -> None:
     """A setting that a document gives a value to, or names alone, exists."""
     prefixes = {name.split("_")[0].upper() for name in Settings.model_fields}
     named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`", document.read_text()))
-    ours = {name for name in named if name.split("_")[0] in prefixes}
+    settings = {name for name in named if name.split("_")[0] in prefixes}
 
-    assert sorted(name for name in ours if name.lower() not in Settings.model_fields) == []
+    assert sorted(name for name in settings if name.lower() not in Settings.model_fields) == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=ids)

@@ -1,4 +1,4 @@
-"""The token in the Keychain, on a stand-in for keyring's command line."""
+"""The token in the Keychain, with a fake of keyring's command line."""
 
 import stat
 import sys
@@ -14,8 +14,8 @@ from bot.setup import env_file
 from bot.setup.wizard import Wizard
 from tests.conftest import TOKEN
 
-# As keyring/cli.py behaves: `get` prints, or ends with 1 and no word where there is none; `set`
-# reads its input; errors of a backend are tracebacks.
+# Behaves as keyring/cli.py: `get` prints, or silently exits with 1 if there is none; `set` reads
+# stdin; errors of a backend are tracebacks.
 KEYRING = """
     import pathlib, sys, time
     verb, service, account = sys.argv[1:]
@@ -36,7 +36,7 @@ KEYRING = """
 
 @pytest.fixture
 def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder of the stand-in; what lies there changes what it does."""
+    """Return the folder of the fake; files in it change its behaviour."""
     folder = tmp_path / "packages" / "keyring"
     folder.mkdir(parents=True)
     (folder / "__main__.py").write_text(textwrap.dedent(KEYRING))

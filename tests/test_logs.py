@@ -1,4 +1,4 @@
-"""The log: one line for each utterance, as text or as JSON; never a word of it, never a token."""
+"""The log: one line per message, as text or as JSON, without its text and without tokens."""
 
 import json
 import logging
@@ -19,14 +19,14 @@ WORDS = "The canary sings number 42."
 
 @pytest.fixture(params=["text", "json"])
 def form(request: pytest.FixtureRequest) -> Form:
-    """Return each form in turn."""
+    """Return each form of the log."""
     chosen: Form = request.param
     return chosen
 
 
 @pytest.fixture
 def log_file(tmp_path: Path, form: Form) -> Iterator[Path]:
-    """Return the file of a log that has been started; pytest's own handlers are back afterwards."""
+    """Start a log and return its file; restore pytest's handlers afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     for handler in handlers:

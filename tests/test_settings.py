@@ -1,4 +1,4 @@
-"""Settings: where they come from, and what a wrong one answers."""
+"""Settings: where they come from, and the errors about wrong ones."""
 
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def test_settings_warn_about_an_unknown_key(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "says"),
+    ("line", "message"),
     [
         (
             "KOKORO_VOICE=af_hart",
@@ -90,13 +90,15 @@ def test_settings_warn_about_an_unknown_key(checkout: Path) -> None:
         ("LOG_LEVEL=LOUD", "LOG_LEVEL:"),
     ],
 )
-def test_settings_name_the_variable_of_a_wrong_value(checkout: Path, line: str, says: str) -> None:
+def test_settings_name_the_variable_of_a_wrong_value(
+    checkout: Path, line: str, message: str
+) -> None:
     """The error names the variable and what would be right."""
     (checkout / ".env").write_text(f"{line}\n")
     with pytest.raises(SettingsError) as error:
         load(checkout)
 
-    assert says in str(error.value)
+    assert message in str(error.value)
 
 
 def test_settings_do_not_quote_a_wrong_token(checkout: Path) -> None:
@@ -141,10 +143,10 @@ def test_settings_take_the_language_of_the_voice(checkout: Path) -> None:
     (checkout / ".env").write_text("KOKORO_VOICE=bf_emma\n")
     british = load(checkout)[0]
     (checkout / ".env").write_text("KOKORO_VOICE=bf_emma\nKOKORO_LANG=en-us\n")
-    told = load(checkout)[0]
+    explicit = load(checkout)[0]
 
     assert british.lang == "en-gb"
-    assert told.lang == "en-us"
+    assert explicit.lang == "en-us"
 
 
 def test_settings_refuse_user_ids_of_no_person(

@@ -92,7 +92,7 @@ def _client(
     return "http" if name in ("", "telegram") else name
 
 
-Client = Annotated[str, Depends(_client)]
+ClientName = Annotated[str, Depends(_client)]
 IdempotencyKey = Annotated[
     str,
     Header(
@@ -216,7 +216,7 @@ class Api:
     # ---- speaking ----
 
     async def speak(
-        self, order: schemas.Speak, client: Client, key: IdempotencyKey = ""
+        self, order: schemas.Speak, client: ClientName, key: IdempotencyKey = ""
     ) -> schemas.Queued | JSONResponse:
         """Speak a text at the loudspeaker, in its turn.
 
@@ -269,7 +269,7 @@ class Api:
             return Ending(State.HELD, why)
         return await ending
 
-    async def speech(self, order: Speech, client: Client) -> Response:
+    async def speech(self, order: Speech, client: ClientName) -> Response:
         """Synthesize a text into a sound file, as OpenAI's endpoint does; nothing is played."""
         try:
             composed = await self.intake.compose(order.input, order.voice, order.lang or "")

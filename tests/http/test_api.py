@@ -1,4 +1,4 @@
-"""The HTTP face: what a program can ask for, and that it is true."""
+"""The HTTP API: what each route does and answers."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
 
 @pytest.fixture
 def serve_toned(settings: Settings, loudspeakers: Loudspeakers) -> ServeBot:
-    """Return a function that runs a bot with a voice of tones and an HTTP face."""
+    """Return a function that runs a bot with a voice of tones and the HTTP API."""
     assert loudspeakers.alsa_config.exists()
 
     @asynccontextmanager
@@ -45,7 +45,7 @@ def serve_toned(settings: Settings, loudspeakers: Loudspeakers) -> ServeBot:
 
 
 def codes(ear: Ear) -> list[int]:
-    """Return the numbers that were heard."""
+    """Return the numbers in a recording."""
     return [tone.code for tone in tell(*ear.recording()[:1], RATE_HZ)]
 
 
@@ -107,12 +107,12 @@ async def test_unix_socket_serves_the_same_api(serve_toned: ServeBot) -> None:
     assert "api-token" in left
 
 
-# ---- without an ear: into files, at a loudspeaker's pace ----
+# ---- without a recording: into files, at the speed of a loudspeaker ----
 
 
 @pytest.fixture
 def serve_quiet(settings: Settings, tmp_path: Path) -> ServeBot:
-    """Return a function that runs a bot which speaks tones into files, with an HTTP face."""
+    """Return a function that runs a bot which speaks tones into files, with the HTTP API."""
 
     @asynccontextmanager
     async def start(**changes: Any) -> AsyncIterator[Face]:
@@ -154,15 +154,15 @@ async def test_queue_can_be_reordered_and_shortened(serve_quiet: ServeBot, tmp_p
             await face.client.post("/v1/audio/resume")
             await heard.wait_for(lambda name, data: name == "ended" and data["id"] == ids[1])
         history = (await face.get("/v1/history"))["items"]
-        gone = await face.client.delete(f"/v1/queue/{ids[2]}")
+        removed_twice = await face.client.delete(f"/v1/queue/{ids[2]}")
 
     assert [item["id"] for item in moved.json()["items"]] == [ids[0], ids[3], ids[1], ids[2]]
     assert [item["position"] for item in moved.json()["items"]] == [1, 2, 3, 4]
     assert removed.json() == {"skipped": True}
-    assert gone.status_code == 404
+    assert removed_twice.status_code == 404
     heard_ids = [item["id"] for item in reversed(history) if item["outcome"] == "heard"]
     assert heard_ids == [ids[0], ids[3], ids[1]]
-    assert [one.code for one in spoken(tmp_path)] == [10, 11, 40, 41, 20, 21]
+    assert [tone.code for tone in spoken(tmp_path)] == [10, 11, 40, 41, 20, 21]
 
 
 async def test_queue_order_survives_a_restart(serve_quiet: ServeBot) -> None:
@@ -182,12 +182,12 @@ async def test_queue_order_survives_a_restart(serve_quiet: ServeBot) -> None:
 
 def spoken(tmp_path: Path) -> list[Tone]:
     """Return the tones in the files, in the order of the files."""
-    found = []
+    tones = []
     for path in sorted((tmp_path / "spoken").glob("*.wav")):
         with wave.open(str(path)) as file:
             raw = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-        found += tell((raw / 32768).astype(np.float32), SAMPLE_RATE_HZ)
-    return found
+        tones += tell((raw / 32768).astype(np.float32), SAMPLE_RATE_HZ)
+    return tones
 
 
 async def test_speak_puts_an_urgent_text_next(serve_quiet: ServeBot) -> None:
@@ -221,7 +221,7 @@ async def test_speak_with_the_same_idempotency_key_speaks_once(
     results = {answer.json()["id"] for answer in [*answers, again]}
     assert len(results) == 1
     assert {answer.json()["outcome"] for answer in [*answers, again]} == {"heard"}
-    assert [one.code for one in spoken(tmp_path)] == [7, 7]
+    assert [tone.code for tone in spoken(tmp_path)] == [7, 7]
 
 
 async def test_speak_is_held_while_muted(serve_quiet: ServeBot) -> None:
@@ -253,7 +253,7 @@ async def test_limits_count_per_program(serve_quiet: ServeBot) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "message"),
     [
         ({"voice": "nobody"}, "voice: There is no voice 'nobody'"),
         ({"speed": 2.5}, "speed: "),
@@ -265,7 +265,7 @@ async def test_limits_count_per_program(serve_quiet: ServeBot) -> None:
     ],
 )
 async def test_speak_names_the_invalid_field(
-    serve_quiet: ServeBot, fields: dict[str, Any], says: str
+    serve_quiet: ServeBot, fields: dict[str, Any], message: str
 ) -> None:
     """422 with a message that names the field; nothing is queued."""
     async with serve_quiet() as face:
@@ -273,7 +273,7 @@ async def test_speak_names_the_invalid_field(
         items = (await face.get("/v1/queue"))["items"]
 
     assert answer.status_code == 422
-    assert answer.json()["error"]["message"].startswith(says)
+    assert answer.json()["error"]["message"].startswith(message)
     assert items == []
 
 
@@ -299,18 +299,22 @@ async def test_volume_is_remembered_and_unknown_devices_are_refused(serve_quiet:
 async def test_health_fails_when_telegram_refuses(serve_quiet: ServeBot, sandbox: Sandbox) -> None:
     """Another poller with the same token makes /healthz 503 with the reason; it needs no token."""
     async with serve_quiet() as face:
-        green = await face.client.get("/healthz", headers={"Authorization": ""})
+        healthy = await face.client.get("/healthz", headers={"Authorization": ""})
         sandbox.faults["getupdates"] = Fault(
             status=409, description="Conflict: terminated by other getUpdates request"
         )
         face.bot.watch._polling.poke()
         async with face.listening() as heard:
             await heard.wait_for(lambda name, data: name == "status" and not data["polling"]["ok"])
-        red = await face.client.get("/healthz", headers={"Authorization": ""})
+        failing = await face.client.get("/healthz", headers={"Authorization": ""})
 
-    assert (green.status_code, green.json()["ok"]) == (200, True)
-    assert (red.status_code, red.json()["polling"], red.json()["sound"]) == (503, False, True)
-    assert "same bot token" in red.json()["reasons"][0]
+    assert (healthy.status_code, healthy.json()["ok"]) == (200, True)
+    assert (failing.status_code, failing.json()["polling"], failing.json()["sound"]) == (
+        503,
+        False,
+        True,
+    )
+    assert "same bot token" in failing.json()["reasons"][0]
 
 
 async def test_health_fails_without_a_loudspeaker(
@@ -324,10 +328,10 @@ async def test_health_fails_without_a_loudspeaker(
     monkeypatch.setattr("audio.output.wavfile.WavSpeaker.open", broken)
     async with serve_quiet() as face:
         held = await face.speak(numbers(1), wait=True)
-        red = await face.client.get("/healthz")
+        failing = await face.client.get("/healthz")
 
     assert held == {**held, "outcome": "held", "reason": "There is no output device. Connect one."}
-    assert (red.status_code, red.json()["sound"]) == (503, False)
+    assert (failing.status_code, failing.json()["sound"]) == (503, False)
 
 
 async def test_late_message_of_a_program_is_skipped_after_a_restart(
@@ -357,13 +361,13 @@ async def test_shutdown_does_not_wait_for_open_streams(serve_quiet: ServeBot) ->
         await heard.wait_for(lambda name, _: name == "sentence")
         began_s = time.monotonic()
     took_s = time.monotonic() - began_s
-    told = await waiting
+    answer_at_stop = await waiting
     with contextlib.suppress(httpx.HTTPError):
         await answer.aclose()
 
     assert took_s < 3
-    assert told.status_code == 503
-    assert "will be said after its start" in told.json()["error"]["message"]
+    assert answer_at_stop.status_code == 503
+    assert "will be said after its start" in answer_at_stop.json()["error"]["message"]
 
 
 async def test_events_accept_32_listeners(serve_quiet: ServeBot) -> None:
@@ -411,7 +415,7 @@ async def test_openapi_description_matches_the_answers(
         command += ["--exclude-checks", "positive_data_acceptance,unsupported_method"]
         process = await asyncio.create_subprocess_exec(
             *command,
-            cwd=tmp_path,  # where it leaves what it found
+            cwd=tmp_path,  # it writes its findings there
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -510,7 +514,7 @@ async def test_messages_of_programs_survive_a_kill(
         sandbox.calls.clear()
         process = await start()
         async with await client() as second:
-            await second.post("/v1/audio/resume")  # a pause is kept, too
+            await second.post("/v1/audio/resume")  # a pause survives, too
             async with asyncio.timeout(30):
                 while len((await second.get("/v1/history")).json()["items"]) < 3:  # noqa: ASYNC110  # another process
                     await asyncio.sleep(0.2)
@@ -520,4 +524,4 @@ async def test_messages_of_programs_survive_a_kill(
         await process.wait()
 
     assert [item["outcome"] for item in items] == ["heard"] * 3
-    assert [one.code for one in spoken(tmp_path)] == [1, 2, 3]
+    assert [tone.code for tone in spoken(tmp_path)] == [1, 2, 3]

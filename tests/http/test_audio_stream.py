@@ -1,4 +1,4 @@
-"""OpenAI's speech endpoint: the official client gets files that play, and the loudspeaker first."""
+"""OpenAI's speech endpoint: files for the official client; the loudspeaker has priority."""
 
 import asyncio
 import io
@@ -29,7 +29,7 @@ LONG = " ".join([SENTENCE] * 12)
 async def face(
     settings: Settings, voice: KokoroVoice, loudspeakers: Loudspeakers
 ) -> AsyncIterator[Face]:
-    """Run a bot with the real voice and an HTTP face."""
+    """Run a bot with the real voice and the HTTP API."""
     assert loudspeakers.alsa_config.exists()
     async with serve(settings.replaced(api_port=0), voice) as face:
         yield face
@@ -37,14 +37,14 @@ async def face(
 
 @pytest.fixture
 async def toned(settings: Settings, tmp_path: Path) -> AsyncIterator[Face]:
-    """Run a bot that speaks tones into files, and has an HTTP face."""
+    """Run a bot that speaks tones into files, with the HTTP API."""
     quiet = settings.replaced(api_port=0, audio_device=f"file:{tmp_path / 'spoken'}")
     async with serve(quiet, ToneVoice()) as face:
         yield face
 
 
 def official(face: Face) -> openai.AsyncOpenAI:
-    """Return OpenAI's own client, pointed here."""
+    """Return OpenAI's own client, connected to the bot."""
     return openai.AsyncOpenAI(
         api_key=face.token,
         base_url=f"{face.url}/v1",
@@ -117,7 +117,7 @@ async def test_speech_clamps_the_speed(toned: Face) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "message"),
     [
         ({"voice": "nobody"}, "voice: There is no voice 'nobody'"),
         ({"input": ""}, "input: "),
@@ -128,7 +128,7 @@ async def test_speech_clamps_the_speed(toned: Face) -> None:
     ],
 )
 async def test_speech_names_the_invalid_field(
-    toned: Face, fields: dict[str, Any], says: str
+    toned: Face, fields: dict[str, Any], message: str
 ) -> None:
     """422 with a message that begins with the field, in OpenAI's shape."""
     body = {"model": "tts-1", "voice": "nova", "input": "Number 1.", **fields}
@@ -136,7 +136,7 @@ async def test_speech_names_the_invalid_field(
 
     assert answer.status_code == 422
     assert set(answer.json()["error"]) == {"message", "type", "code"}
-    assert answer.json()["error"]["message"].startswith(says)
+    assert answer.json()["error"]["message"].startswith(message)
 
 
 async def test_speech_makes_several_files_in_turn(toned: Face) -> None:
@@ -154,7 +154,7 @@ async def test_speech_makes_several_files_in_turn(toned: Face) -> None:
                     begun.append(time.monotonic())
                 sound += part
         ended.append(time.monotonic())
-        return [one.code for one in tell(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)]
+        return [tone.code for tone in tell(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)]
 
     got = await asyncio.gather(*map(get, texts))
 
@@ -174,8 +174,8 @@ async def test_speech_gives_way_to_the_loudspeaker(toned: Face, tmp_path: Path) 
 
     assert said["outcome"] == "heard"
     assert left
-    assert [one.code for one in tell(*decoded(spoken.read_bytes(), "wav"))] == [1, 2, 3]
-    assert [one.code for one in tell(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)] == [
+    assert [tone.code for tone in tell(*decoded(spoken.read_bytes(), "wav"))] == [1, 2, 3]
+    assert [tone.code for tone in tell(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)] == [
         *range(100, 200)
     ]
 
@@ -201,7 +201,7 @@ async def test_speech_for_a_stalled_client_is_bounded(toned: Face) -> None:
         assert answer.status_code == 200
         (rendering,) = toned.bot.pipeline._synthesis.renderings._waiting
         made_s = -1.0
-        while rendering.made_s > made_s:  # until it stands still
+        while rendering.made_s > made_s:  # until it stops growing
             made_s = rendering.made_s
             await asyncio.sleep(1.0)
         whole_s = 0.3 * 2500

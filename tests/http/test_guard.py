@@ -1,4 +1,4 @@
-"""The door: what attackers and web pages get, and that the rest goes on meanwhile."""
+"""Access control: what attackers and web pages get, and that others are not affected."""
 
 import asyncio
 import contextlib
@@ -30,17 +30,17 @@ SPEAK = json.dumps({"input": "Number 1."}).encode()
 
 @pytest.fixture
 async def face(settings: Settings, tmp_path: Path) -> AsyncIterator[Face]:
-    """Run a bot that speaks tones into files, and has an HTTP face."""
+    """Run a bot that speaks tones into files, with the HTTP API."""
     quiet = settings.replaced(api_port=0, audio_device=f"file:{tmp_path / 'spoken'}")
     async with serve(quiet, ToneVoice()) as face:
         yield face
 
 
 async def send(face: Face, *parts: bytes, wait_s: float = 5.0) -> tuple[int, dict[str, Any]]:
-    """Send bytes as they are; return the status and the body of what comes back."""
+    """Send raw bytes; return the status and the body of the answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", face.facts["port"])
     try:
-        with contextlib.suppress(ConnectionError):  # it may have heard enough
+        with contextlib.suppress(ConnectionError):  # it may close the connection before
             for part in parts:
                 writer.write(part)
                 await writer.drain()
@@ -61,7 +61,7 @@ async def send(face: Face, *parts: bytes, wait_s: float = 5.0) -> tuple[int, dic
 def request(
     face: Face, line: str = "POST /v1/audio/speak", body: bytes = SPEAK, **changes: str | None
 ) -> bytes:
-    """Return a request that would be answered, but for its *changes* (None leaves a header out)."""
+    """Return a valid request with *changes* to its headers (None omits one)."""
     headers = {
         "Host": f"127.0.0.1:{face.facts['port']}",
         "Authorization": f"Bearer {face.token}",
@@ -87,7 +87,7 @@ def request(
         ({"Origin": "https://evil.example"}, 403, "wrong_origin"),
         ({"Origin": "null"}, 403, "wrong_origin"),
         ({"Origin": "http://127.0.0.1:1"}, 403, "wrong_origin"),
-        ({"Content_Type": "application/x-www-form-urlencoded"}, 415, "not_json"),  # a form's post
+        ({"Content_Type": "application/x-www-form-urlencoded"}, 415, "not_json"),  # an HTML form
         ({"Content_Type": "text/plain"}, 415, "not_json"),
         ({"Content_Type": None}, 415, "not_json"),
         ({"body": b"{"}, 422, "invalid_value"),
@@ -154,13 +154,13 @@ async def test_guard_adds_security_headers(face: Face) -> None:
 
 async def test_guard_refuses_a_gigabyte_before_it_is_sent(face: Face) -> None:
     """A declared gigabyte gets 413 at once; an undeclared one after a megabyte."""
-    told = await send(face, request(face, body=b"", Content_Length=str(1 << 30)))
+    declared = await send(face, request(face, body=b"", Content_Length=str(1 << 30)))
     chunk = b"100000\r\n" + b" " * (1 << 20) + b"\r\n"
     head = request(face, body=b"", Content_Length=None, Transfer_Encoding="chunked")
     began_s = time.monotonic()
-    sent = await send(face, head, *[chunk] * 3)
+    streamed = await send(face, head, *[chunk] * 3)
 
-    assert (told[0], sent[0]) == (413, 413)
+    assert (declared[0], streamed[0]) == (413, 413)
     assert time.monotonic() - began_s < 5
 
 
@@ -193,22 +193,22 @@ async def test_connections_that_idle_keep_nobody_out(face: Face, sandbox: Sandbo
     held = []
     try:
         for _ in range(2000):
-            one = socket.socket()
-            one.setblocking(False)
+            idle = socket.socket()
+            idle.setblocking(False)
             with contextlib.suppress(BlockingIOError):
-                one.connect(("127.0.0.1", face.facts["port"]))
-            held.append(one)
+                idle.connect(("127.0.0.1", face.facts["port"]))
+            held.append(idle)
             if len(held) % 50 == 0:
                 await asyncio.sleep(0)
         message = sandbox.send(ALICE, "Number 1.")
-        said = await face.speak("Number 2.", wait=True)
+        result = await face.speak("Number 2.", wait=True)
         await sandbox.wait_for(reaction_to(message, "👍"))
         health = await face.get("/healthz")
     finally:
-        for one in held:
-            one.close()
+        for idle in held:
+            idle.close()
 
-    assert said["outcome"] == "heard"
+    assert result["outcome"] == "heard"
     assert health["ok"] is True
 
 
@@ -266,12 +266,12 @@ async def test_guard_reads_no_body_on_open_paths(
         for _, writer in held:
             writer.write(asked)
             await writer.drain()
-    friends = [await send(face, request(face, "GET /v1/status", b"")) for _ in range(5)]
+    authenticated = [await send(face, request(face, "GET /v1/status", b"")) for _ in range(5)]
     answered, _ = await send(face, asked)
     for _, writer in held:
         writer.close()
 
-    assert [status for status, _ in friends] == [200] * 5
+    assert [status for status, _ in authenticated] == [200] * 5
     assert answered == 200
 
 
@@ -377,13 +377,13 @@ async def test_page_code_guesses_are_limited(face: Face) -> None:
 
 def test_codes_expire_by_age_and_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """A code is invalid after a minute, and when many newer ones exist."""
-    given = Codes()
-    first, *others = [given.make() for _ in range(17)]
-    assert not given.use(first)
-    assert given.use(others[-1])
+    codes = Codes()
+    first, *others = [codes.make() for _ in range(17)]
+    assert not codes.use(first)
+    assert codes.use(others[-1])
     later_s = time.monotonic() + 61
     monkeypatch.setattr("time.monotonic", lambda: later_s)
-    assert not given.use(others[0])
+    assert not codes.use(others[0])
 
 
 @pytest.mark.parametrize(
@@ -392,7 +392,7 @@ def test_codes_expire_by_age_and_by_number(monkeypatch: pytest.MonkeyPatch) -> N
         ("127.0.0.1", "192.168.1.20", False),
         ("192.168.1.20", "192.168.1.20", True),
         ("192.168.1.20", "192.168.1.21", False),
-        ("0.0.0.0", "192.168.1.20", True),  # noqa: S104  # any address: none can be rebound
+        ("0.0.0.0", "192.168.1.20", True),  # noqa: S104  # an address can't be rebound
         ("0.0.0.0", "kitchen", True),  # noqa: S104  # its own name
         ("0.0.0.0", "kitchen.local", True),  # noqa: S104
         ("0.0.0.0", "evil.example", False),  # noqa: S104
@@ -404,15 +404,15 @@ async def test_guard_accepts_names_by_the_bound_address(
 ) -> None:
     """The names that are accepted depend on the address that the server is bound to."""
     monkeypatch.setattr(socket, "gethostname", lambda: "Kitchen.local")
-    entrance = guard.AccessGuard(_fine, "secret", bound, frozenset({"/"}))
-    transport = httpx.ASGITransport(entrance)
+    app = guard.AccessGuard(_answer_fine, "secret", bound, frozenset({"/"}))
+    transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport) as client:
         answer = await client.get(f"http://{name}:8779/")
 
     assert answer.status_code == (200 if known else 403)
 
 
-async def _fine(scope: Any, receive: Any, send: Any) -> None:
+async def _answer_fine(scope: Any, receive: Any, send: Any) -> None:
     await Response("fine")(scope, receive, send)
 
 
@@ -463,7 +463,7 @@ GOOD = "8f14e45fceea167a5a36dedd4bea2543"
 def test_settings_refuse_a_weak_api_token(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str, token: str, fine: bool
 ) -> None:
-    """An API_TOKEN that could be guessed is refused everywhere; where others reach, none is too.
+    """A guessable API_TOKEN is refused, and a missing one if other computers can connect.
 
     The error names the variable, not its value, and how to make a good one.
     """
