@@ -93,32 +93,34 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(
         default=default_data_dir(),
-        description="Where messages, choices and the log are kept.",
+        description="Where messages, choices and the log are stored.",
     )
     speak_emoji: bool = Field(
         default=False, description="Say the names of emoji where a message has nothing else."
     )
     chime: bool = Field(
-        default=False, description="Sound a chime before a message that comes to a silent room."
+        default=False,
+        description="Play a chime before a message that arrives while nothing is playing.",
     )
     late_after_s: float = Field(
         default=600.0,
         ge=0,
-        description="Older messages are not spoken unasked, in seconds; 0: all are.",
+        description="Messages older than this are not spoken unasked, in seconds; 0: all are.",
     )
     quiet_hours: str = Field(
         default="",
-        description="When nothing is spoken but what is urgent, such as 22:00-07:00; held, "
+        description="When only urgent messages are spoken, such as 22:00-07:00; others are held, "
         "not lost. Empty: never.",
     )
     limit_per_minute: int = Field(
-        default=120, ge=0, description="Messages that one person may send in a minute; 0: any."
+        default=120, ge=0, description="Messages that one person may send in a minute; 0: no limit."
     )
     limit_waiting: int = Field(
-        default=200, ge=0, description="Messages of one person that may wait; 0: any."
+        default=200, ge=0, description="Messages of one person that may wait; 0: no limit."
     )
     api_host: str = Field(
-        default="127.0.0.1", description="Where the HTTP face listens. Elsewhere: API_TOKEN too."
+        default="127.0.0.1",
+        description="Where the HTTP API listens. Other addresses need API_TOKEN.",
     )
     api_port: int = Field(
         default=8779, ge=0, le=65535, description="Its port; 0: any that is free."
@@ -126,14 +128,14 @@ class Settings(BaseSettings):
     api_token: SecretStr | None = Field(
         default=None,
         validate_default=True,
-        description="What clients have to show. Secret. Empty: made on first start, "
+        description="The token that clients have to send. Secret. Empty: created on first start, "
         "in DATA_DIR/api-token.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Texts of messages are logged at DEBUG only."
     )
     log_format: Literal["text", "json"] = Field(
-        default="text", description="text for people, json for programs: an object to a line."
+        default="text", description="text for people, json for programs: an object a line."
     )
 
     @field_validator("telegram_allowed_users", mode="before")
@@ -149,9 +151,9 @@ class Settings(BaseSettings):
                 "separate several by commas"
             )
         users = frozenset(int(part) for part in ids)
-        if nobody := sorted(users & NOT_PEOPLE.keys()):
+        if shared := sorted(users & NOT_PEOPLE.keys()):
             raise ValueError(
-                f"{nobody[0]} is {NOT_PEOPLE[nobody[0]]} and no person, so it can't be allowed. "
+                f"{shared[0]} is {NOT_PEOPLE[shared[0]]} and no person, so it can't be allowed. "
                 "Let people write as themselves, and take their own numbers"
             )
         return users

@@ -14,7 +14,7 @@ _GIT_TIMEOUT_S = 5.0
 
 
 def describe() -> str:
-    """Return the version, the commit where there is one, and the model with its place."""
+    """Return the version, the commit if there is one, and the model with its folder."""
     commit = commit_of(CHECKOUT)
     return f"crier {__version__}{f' (commit {commit})' if commit else ''}\n{_model()}"
 

@@ -8,7 +8,7 @@ const MAX_RETRY_DELAY_MS = 10_000;
 
 export const token = {
   get: () => sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY) ?? "",
-  kept: () => localStorage.getItem(KEY) !== null,
+  remembered: () => localStorage.getItem(KEY) !== null,
   set(value, keep) {
     token.forget();
     (keep ? localStorage : sessionStorage).setItem(KEY, value);
@@ -29,7 +29,7 @@ export const token = {
     const found = code
       ? (await ask("POST", "/v1/page/token", { code })).token
       : given.get("token");
-    token.set(found, token.kept());
+    token.set(found, token.remembered());
     return true;
   },
 };

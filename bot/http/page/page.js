@@ -106,7 +106,7 @@ async function enter() {
   }
   $("token-needed").hidden = true;
   $("content").hidden = false;
-  $("keep").checked = token.kept();
+  $("keep").checked = token.remembered();
   showState();
   if (!started) follow(onEvent, onConnection);
   started = true;
@@ -204,7 +204,7 @@ function showStatus(fresh) {
 
 function showBuffer() {
   const at = performance.now();
-  // One older sample is kept, so that the line begins at the edge.
+  // One older sample stays, so that the line begins at the edge.
   while (samples.length > 1 && samples[1][0] < at - BUFFER_SPAN_MS) samples.shift();
   plotBuffer($("buffer"), $("buffer-words"), samples, at, BUFFER_SPAN_MS);
 }
