@@ -90,7 +90,7 @@ class EventStream(StallGuardedStream):
             self._on_close()
 
 
-def frame(event: Event) -> bytes:
+def format_event(event: Event) -> bytes:
     """Return an event in the text/event-stream format."""
     data = json.dumps(event.data, ensure_ascii=False, separators=(",", ":"))
     return f"id: {event.id}\nevent: {event.name}\ndata: {data}\n\n".encode()

@@ -41,7 +41,7 @@ from bot.http.responses import (
     EventStream,
     StallGuardedStream,
     add_error_handlers,
-    frame,
+    format_event,
 )
 from bot.http.state import BotState
 from bot.settings import Settings
@@ -395,9 +395,9 @@ class Api:
         return EventStream(self._frames(listener), listening.close)
 
     async def _frames(self, listener: Listener) -> AsyncIterator[bytes]:
-        yield frame(Event(0, "status", self.state.now()))
+        yield format_event(Event(0, "status", self.state.now()))
         async for event in until_idle(listener, _PING_EVERY_S):
-            yield b": alive\n\n" if event is None else frame(event)
+            yield b": alive\n\n" if event is None else format_event(event)
 
     async def report(self) -> None:
         """Send the status to listeners whenever it changes; until cancelled."""
