@@ -1,4 +1,4 @@
-.PHONY: run test test-page browser bench chaos setup japanese chinese setup-dev check fix lock lock-check
+.PHONY: run test test-page picture browser bench chaos setup japanese chinese setup-dev check fix lock lock-check
 .DEFAULT_GOAL := run
 
 run: setup ## set everything up, then start: the bot, or a local chat where there is no token
@@ -9,6 +9,9 @@ test: setup-dev ## set everything up, then run every test
 
 test-page: browser ## the tests of the page, in Debian's chromium
 	@.venv/bin/python -m pytest tests/http/test_page.py
+
+picture: browser ## draw docs/page.png, the picture in the README
+	@CRIER_PICTURE=1 .venv/bin/python -m pytest tests/http/test_page.py -k picture
 
 browser: setup-dev ## install chromium, where there is apt; with it `make test` tests the page too
 	@python3 scripts/setup.py --browser

@@ -1,90 +1,58 @@
-"""The running bot from outside: where it listens, what it is asked, what it answers.
+"""HTTP client of the running bot, for the command line and for agents.
 
-For the command line and for agents. Imports only what starts at once. Every call blocks.
+Imports only the standard library and what needs no more. Every call blocks.
 """
 
 import http.client
-import io
 import json
 import os
-import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from bot.errors import FAILED, WRONG_USAGE, CommandError, UsageError
-
-CHECKOUT = Path(__file__).resolve().parent.parent
+from bot.paths import CHECKOUT, data_dir, find_setting
 
 _ANSWER_TIMEOUT_S = 10.0
-# Sound comes as it is made, and waits while the loudspeaker needs the voice. Events are never
-# further apart than 15 s, since a comment keeps the line alive.
+# Sound is sent while it is made, and waits while the loudspeaker needs the voice. An event stream
+# has at least a ping every 15 s.
 _STREAM_TIMEOUT_S = 60.0
 _READ_BYTES = 1 << 16
 _MAX_NAME_CHARS = 40
-# What the one who asked has to change, unlike a full queue or a bot that can't speak now.
-_OWN_MISTAKES = frozenset({400, 401, 403, 404, 413, 415, 422})
+# Errors of the request itself, unlike a full queue or a bot that can't speak now.
+_USAGE_ERRORS = frozenset({400, 401, 403, 404, 413, 415, 422})
 
 _START = "Start it with `make run` or, at login, `crier install`."
 
 
 class ClientError(CommandError):
-    """The running bot could not be asked, or said no."""
+    """The running bot can't be reached, or refused a request."""
 
     def __init__(self, message: str, code: int = FAILED) -> None:
-        """Take the message and the exit code that belongs to it."""
+        """Store the message and its exit code."""
         super().__init__(message)
         self.exit_code = code
 
 
 class NotRunningError(ClientError):
-    """There is no running bot."""
-
-
-def data_folder(checkout: Path = CHECKOUT) -> Path:
-    """Return DATA_DIR as `bot.settings` does, without reading all the other settings."""
-    found = _setting("DATA_DIR", checkout)
-    return Path(found).expanduser().absolute() if found else platformdirs.user_data_path("crier")
-
-
-def _setting(name: str, *folders: Path) -> str:
-    """Return a setting of the environment, or of the first .env that has it; may be empty."""
-    for key, value in os.environ.items():
-        if key.upper() == name and value:
-            return value
-    return next(filter(None, (_in_file(name, folder / ".env") for folder in folders)), "")
-
-
-def _in_file(name: str, path: Path) -> str:
-    """Return what a .env file sets a variable to; empty where it does not or can't be read."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):  # the bot itself says so when it is started
-        return ""
-    if not re.search(rf"{name}\W*=[ \t]*[^\s#]", text, re.IGNORECASE):
-        return ""  # almost always; what follows takes 20 ms
-    from dotenv import dotenv_values  # noqa: PLC0415  # see above
-
-    values = dotenv_values(stream=io.StringIO(text))
-    return next((value for key, value in values.items() if key.upper() == name and value), "")
+    """No bot is running."""
 
 
 class Client:
-    """Asks the bot that runs for this user."""
+    """Sends requests to the bot that runs for this user."""
 
     def __init__(self, name: str = "command line", folder: Path | None = None) -> None:
-        """Find the bot.
+        """Read where the bot listens.
 
         Args:
-            name: what the queue and the history call the messages that come from here.
-            folder: the bot's data folder; DATA_DIR where it is left out.
+            name: shown in queue and history as the source of messages.
+            folder: the bot's data folder; the default is DATA_DIR.
 
         Raises:
-            NotRunningError: it has left no trace there.
+            NotRunningError: the bot has left no api.json there.
+            ClientError: its api.json can't be read.
             UsageError: the name can't be sent.
         """
         # http.client encodes headers as Latin-1.
@@ -93,12 +61,12 @@ class Client:
                 f"--client {name!r}: a name has 1 to {_MAX_NAME_CHARS} letters, digits and spaces."
             )
         self._name = name
-        self._folder = data_folder() if folder is None else folder
+        self._folder = data_dir() if folder is None else folder
         self._path = self._folder / "api.json"
         try:
-            found = json.loads(self._path.read_text(encoding="utf-8"))
-            self._host, self._port = str(found["host"]), int(found["port"])
-            self._pid, self._socket = int(found["pid"]), str(found.get("socket") or "")
+            facts = json.loads(self._path.read_text(encoding="utf-8"))
+            self._host, self._port = str(facts["host"]), int(facts["port"])
+            self._pid, self._socket = int(facts["pid"]), str(facts.get("socket") or "")
         except FileNotFoundError:
             raise NotRunningError(f"Crier is not running. {_START}") from None
         except PermissionError as exc:
@@ -108,24 +76,24 @@ class Client:
             ) from exc
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
             raise ClientError(
-                f"{self._path} can't be understood ({exc!r}). Start Crier again; it writes it anew."
+                f"{self._path} can't be understood ({exc!r}). Start Crier again; it writes another."
             ) from exc
 
     @property
     def pid(self) -> int:
-        """The process that the bot is, or was."""
+        """The bot's process id; it may have exited."""
         return self._pid
 
     @property
     def port(self) -> int:
-        """Where it listens, or listened."""
+        """The port that the bot listens on, or did."""
         return self._port
 
     def get(self, path: str) -> dict[str, Any]:
-        """Ask for something.
+        """Return the JSON of a GET.
 
         Raises:
-            ClientError: the bot does not run, does not answer, or says no.
+            ClientError: the bot is not running, does not answer, or refuses.
         """
         return self.call("GET", path)
 
@@ -136,16 +104,16 @@ class Client:
         body: dict[str, Any] | None = None,
         timeout_s: float | None = _ANSWER_TIMEOUT_S,
     ) -> dict[str, Any]:
-        """Ask for something to be done, and return the answer.
+        """Send a request; return the JSON of the answer.
 
         Args:
-            method: such as ``POST``.
-            path: such as ``/v1/audio/stop``.
+            method: for example ``POST``.
+            path: for example ``/v1/audio/stop``.
             body: sent as JSON.
             timeout_s: how long the answer may take; None: as long as the bot runs.
 
         Raises:
-            ClientError: the bot does not run, does not answer, or says no.
+            ClientError: the bot is not running, does not answer, or refuses.
         """
         with self._open(method, path, body, timeout_s) as response:
             with self._translated():
@@ -156,10 +124,10 @@ class Client:
                 raise ClientError(f"What answers for Crier is not Crier ({path}).") from exc
 
     def sound(self, body: dict[str, Any]) -> Iterator[bytes]:
-        """Yield a text as sound, as it is made.
+        """Yield the parts of a sound file while it is made; *body* is /v1/audio/speech's.
 
         Raises:
-            ClientError: the bot does not run, does not answer, or says no.
+            ClientError: the bot is not running, does not answer, or refuses.
         """
         with self._open("POST", "/v1/audio/speech", body, _STREAM_TIMEOUT_S) as response:
             while True:
@@ -171,10 +139,10 @@ class Client:
 
     @contextmanager
     def events(self) -> Iterator[Iterator[tuple[str, dict[str, Any]]]]:
-        """Listen to what happens from now on: (name, what it says) for each event.
+        """Subscribe to events; yield an iterator over (name, data).
 
         Raises:
-            ClientError: the bot does not run, does not answer, or ended.
+            ClientError: the bot is not running, does not answer, or stopped.
         """
         with self._open("GET", "/v1/events", None, _STREAM_TIMEOUT_S) as response:
             yield self._read_events(response)
@@ -182,8 +150,8 @@ class Client:
     def _read_events(
         self, response: http.client.HTTPResponse
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        # The few rules of https://html.spec.whatwg.org/multipage/server-sent-events.html that
-        # matter between these two: an event ends at an empty line, a comment begins with a colon.
+        # Of https://html.spec.whatwg.org/multipage/server-sent-events.html only what our server
+        # uses: an event ends at an empty line, a comment begins with a colon.
         name, data = "", ""
         while True:
             with self._translated():
@@ -203,11 +171,11 @@ class Client:
     def page_url(self) -> str:
         """Return an address that opens the page, once and within a minute.
 
-        It is seen by all who can list processes, and so holds no token but a code for it; after the
-        #, so that it is in no request line.
+        Every user who lists processes can read it, so it contains no token but a code for it. The
+        code follows the #, so that it is in no request line.
 
         Raises:
-            ClientError: the bot does not run, does not answer, or says no.
+            ClientError: the bot is not running, does not answer, or refuses.
         """
         code = self.call("POST", "/v1/page/code")["code"]
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104
@@ -215,21 +183,21 @@ class Client:
         return f"http://{host}:{self._port}/#code={code}"
 
     def _token(self) -> str:
-        if found := _setting("API_TOKEN", CHECKOUT, self._folder):
-            return found
+        if token := find_setting("API_TOKEN", CHECKOUT, self._folder):
+            return token
         path = self._folder / "api-token"
         try:
             return path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as exc:
             raise ClientError(
-                f"{path} can't be read ({exc}). Start Crier again; it makes it anew.", WRONG_USAGE
+                f"{path} can't be read ({exc}). Start Crier again; it makes a new one.", WRONG_USAGE
             ) from exc
 
     @contextmanager
     def _open(
         self, method: str, path: str, body: dict[str, Any] | None, timeout_s: float | None
     ) -> Iterator[http.client.HTTPResponse]:
-        """Send a request, and yield its answer once that is known not to be a refusal."""
+        """Send a request; yield the response, or raise ClientError if it is a refusal."""
         headers = {"Authorization": f"Bearer {self._token()}", "X-Client": self._name}
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -237,7 +205,7 @@ class Client:
         try:
             with self._translated():
                 payload = None if body is None else json.dumps(body).encode()
-                with suppress(BrokenPipeError):  # a refusal may come before all was sent
+                with suppress(BrokenPipeError):  # a refusal may come before all is sent
                     connection.request(method, path, payload, headers)
                 response = connection.getresponse()
                 refused = response.status >= http.HTTPStatus.BAD_REQUEST
@@ -252,29 +220,29 @@ class Client:
         if self._socket:
             connection: http.client.HTTPConnection = _SocketConnection(self._socket, timeout_s)
         else:
-            # The token goes to none but the bot: its port may be another program's by now.
-            self._see_that_it_lives()
+            # Only the bot may get the token: another program may have its port by now.
+            self._check_process()
             connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)
         try:
             connection.connect()
         except OSError as exc:
-            raise self._ended() from exc
+            raise self._not_running() from exc
         return connection
 
-    def _see_that_it_lives(self) -> None:
+    def _check_process(self) -> None:
         try:
             os.kill(self._pid, 0)
         except OSError as exc:
-            raise self._ended() from exc
+            raise self._not_running() from exc
 
-    def _ended(self) -> NotRunningError:
+    def _not_running(self) -> NotRunningError:
         return NotRunningError(
-            f"Crier is not running; it ended without a farewell ({self._path} is left). {_START}"
+            f"Crier is not running; it exited uncleanly and left {self._path} behind. {_START}"
         )
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Have what goes wrong on the way said in words."""
+        """Translate transport errors into ClientError."""
         try:
             yield
         except TimeoutError as exc:
@@ -297,19 +265,19 @@ class Client:
             message = str(json.loads(response.read())["error"]["message"])
         except (ValueError, KeyError, TypeError):
             message = f"Crier said no: {response.status} {response.reason}."
-        own = response.status in _OWN_MISTAKES
-        return ClientError(message, WRONG_USAGE if own else FAILED)
+        code = WRONG_USAGE if response.status in _USAGE_ERRORS else FAILED
+        return ClientError(message, code)
 
 
 class _SocketConnection(http.client.HTTPConnection):
-    """A connection through a Unix socket, which only this user can open."""
+    """A connection through the Unix socket, which only this user can open."""
 
     def __init__(self, path: str, timeout_s: float | None) -> None:
         super().__init__("localhost", timeout=timeout_s)
         self._path = path
 
     def connect(self) -> None:
-        """Connect to it."""
+        """Connect to the socket."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)

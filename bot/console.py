@@ -1,4 +1,4 @@
-"""What the command line shows: progress bars, tables, QR codes."""
+"""Output of the command line: progress bars, tables, QR codes."""
 
 import io
 import sys
@@ -25,10 +25,10 @@ from bot.settings import Settings
 
 @contextmanager
 def file_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Show a bar for each file that is being fetched, on stderr.
+    """Show a progress bar on stderr for each file that is fetched.
 
     Yields:
-        A function to call with the file's name, the bytes so far, and the bytes in all.
+        A function to call with the file's name, the bytes so far, and the total bytes.
     """
     bars = Progress(
         TextColumn("{task.description}"),
@@ -57,13 +57,17 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a plain table on stdout."""
     table = Table(*header, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        # A device's name may look like rich's markup, or hold what steers a terminal.
+        # A device's name may look like rich's markup, or contain control characters.
         table.add_row(*(Text(clean_line(cell)) for cell in row))
     Console(file=raw(sys.stdout)).print(table)
 
 
 def fetch_models(settings: Settings) -> None:
-    """Fetch what is missing or damaged of the model files."""
+    """Fetch the model files that are missing or damaged.
+
+    Raises:
+        CommandError: a file can't be fetched.
+    """
     from audio.kokoro.model_files import ensure, resolve_kind  # noqa: PLC0415  # slow to import
     from audio.types import ModelFileError  # noqa: PLC0415  # slow to import
 
@@ -77,12 +81,12 @@ def fetch_models(settings: Settings) -> None:
 
 
 def invitation(link: str) -> str:
-    """Return what to say about a link, with the QR code of it."""
+    """Return a text that presents a link, with its QR code."""
     return f"Or open this on your phone, by its QR code:\n\n{qr_code(link)}\n  {link}"
 
 
 def qr_code(text: str) -> str:
-    """Return a QR code of half blocks, bright on dark, for a terminal."""
+    """Return a QR code for a terminal, in half blocks, bright on dark."""
     import segno  # noqa: PLC0415  # only where a code is shown
 
     out = io.StringIO()

@@ -1,23 +1,36 @@
 """Exit codes, and the errors that end a command with a message. Standard library only.
 
-CommandError                     exit 1
-├── UsageError                   exit 2
-│   └── settings.SettingsError
-└── client.ClientError
-└── client.NotRunningError
+Every error class of bot; the message of each is written for a person:
 
+    errors.CommandError                     a command failed: exit code 1
+    ├── errors.UsageError                   it was called or configured wrongly: exit code 2
+    │   └── settings.SettingsError
+    └── client.ClientError                  exit code 1 or 2
+        └── client.NotRunningError
+    keychain.KeychainError
+    core.inbox.InboxError                   the database
+    └── app.InUseError
+    core.database.UpgradeError
+    core.intake.RefusedError                a message is not accepted
+    core.composing.ComposeError
+    chat.decode.AttachmentError
+    └── chat.decode.SilentError
+    chat.sandbox.BotApiError                the sandbox's answer to a wrong call
+    http.guard.Refused                      the answer to a request
+    doctor.check.CannotLookError
+    doctor.sound.CannotSoundError
 """
 
 OK, FAILED, WRONG_USAGE = 0, 1, 2
 
 
 class CommandError(Exception):
-    """A command can't do what it should; the message says why, and what to do."""
+    """A command failed; the message says why, and what to do."""
 
     exit_code = FAILED
 
 
 class UsageError(CommandError):
-    """A command or a setting is wrong; the message says what, and what to do."""
+    """A command or a setting is wrong; the message says which, and what to do."""
 
     exit_code = WRONG_USAGE

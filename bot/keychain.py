@@ -1,30 +1,30 @@
-"""The token in the Keychain of macOS. Blocks, for at most `_TIMEOUT_S`.
+"""The bot's token in the Keychain of macOS. Blocks for at most `_TIMEOUT_S` a call.
 
-keyring runs in a process of its own, since a Keychain that is locked, or that wants to know
-whether this program may read it, shows a window and waits for as long as that is open.
-Source: keyring's command line (keyring/cli.py): `get` prints the password, or ends with 1 where
-there is none; `set` takes it from its input, so that no list of processes shows it.
+keyring runs in a process of its own: a Keychain that is locked, or that asks whether this program
+may read it, opens a window and blocks while that is open. Source: keyring's command line
+(keyring/cli.py): `get` prints the password, or exits with 1 if there is none; `set` reads it from
+stdin, so that it is in no list of processes.
 """
 
 import subprocess
 import sys
 
 IN_KEYCHAIN = "keychain"
-"""What TELEGRAM_BOT_TOKEN is set to where the token itself is in the Keychain."""
+"""The value of TELEGRAM_BOT_TOKEN when the token itself is in the Keychain."""
 
 _SERVICE = "crier"
 _TIMEOUT_S = 15.0
 
 
 class KeychainError(Exception):
-    """The Keychain can't be used from here; the message says why and what to do."""
+    """The Keychain can't be used; the message says why and what to do."""
 
 
 def read(account: str) -> str:
     """Return the token of *account*.
 
     Raises:
-        KeychainError: there is none, or it can't be had.
+        KeychainError: there is none, or it can't be read.
     """
     done = _keyring("get", account)
     token = done.stdout.strip()
@@ -37,10 +37,10 @@ def read(account: str) -> str:
 
 
 def store(account: str, token: str) -> None:
-    """Keep the token of *account*, and make sure that it can be read again.
+    """Store the token of *account*, and check that it can be read again.
 
     Raises:
-        KeychainError: it can't be stored here.
+        KeychainError: it can't be stored.
     """
     done = _keyring("set", account, token)
     if done.returncode:
@@ -49,13 +49,13 @@ def store(account: str, token: str) -> None:
         raise KeychainError("The Keychain gives back another token than it was given.")
 
 
-def _keyring(verb: str, account: str, given: str = "") -> subprocess.CompletedProcess[str]:
+def _keyring(verb: str, account: str, secret: str = "") -> subprocess.CompletedProcess[str]:
     if sys.platform != "darwin":
         raise KeychainError("There is no Keychain on this computer. Run `crier setup` again.")
     try:
         return subprocess.run(
             [sys.executable, "-P", "-m", "keyring", verb, _SERVICE, account],
-            input=given,
+            input=secret,
             capture_output=True,
             text=True,
             check=False,
@@ -69,6 +69,6 @@ def _keyring(verb: str, account: str, given: str = "") -> subprocess.CompletedPr
 
 
 def _why(done: subprocess.CompletedProcess[str]) -> str:
-    """Return the last line of what keyring said, which is the error itself."""
+    """Return the last line of keyring's traceback, which is the error itself."""
     lines = done.stderr.strip().splitlines()
     return lines[-1] if lines else "it is not there"

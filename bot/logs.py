@@ -1,7 +1,7 @@
-"""The log: a rotating file, and the terminal where there is one; never the token, never a text.
+"""The log: a rotating file, and the terminal if there is one; without tokens and message texts.
 
-Each line is text, or JSON for programs: then what a line is about is in fields of its own. What
-comes from outside can neither begin a line of its own nor steer the terminal that shows it.
+Lines are text, or JSON objects with the facts in fields of their own. Text from outside can neither
+start a line of its own nor control the terminal that shows it.
 """
 
 import datetime as dt
@@ -23,10 +23,10 @@ _TOKEN = re.compile(r"\d{3,}(?::|%3A)[A-Za-z0-9_-]{20,}")
 _HIDDEN = "<token>"
 _FORMAT = "%(asctime)s %(levelname)-7s %(threadName)-11s %(name)s: %(message)s"
 
-# Errors whose messages hold no text of a person: the system's, and those of these packages.
-# Whatever else is raised may quote what it stumbled over, as a KeyError does.
-_TELLING = (OSError, sqlite3.Error)
-_TELLING_PACKAGES = ("bot.", "audio.", "telegram.", "httpx.", "httpcore.")
+# Errors whose messages contain no text of a person: the system's, and those of these packages.
+# Any other error may quote a message, as a KeyError quotes its key.
+_QUOTABLE = (OSError, sqlite3.Error)
+_QUOTABLE_PACKAGES = ("bot.", "audio.", "telegram.", "httpx.", "httpcore.")
 
 _FILE_BYTES = 1_000_000
 _FILES = 5
@@ -34,13 +34,13 @@ FILE_NAME = "crier.log"
 
 
 class _Redacting(logging.Formatter):
-    """Hides tokens after everything, traceback included, has become text.
+    """Hides tokens once the whole record, including its traceback, is text.
 
-    httpx logs whole URLs, and a Bot API URL holds the token; errors quote them too.
+    httpx logs whole URLs, and a Bot API URL contains the token; errors quote them too.
     """
 
     def __init__(self, secret: str, *, texts: bool = False) -> None:
-        """Hide *secret* and, but for *texts*, what an error says that may quote a message."""
+        """Hide *secret* and, unless *texts* is set, messages of errors that may quote a text."""
         super().__init__(_FORMAT)
         self._secret = secret
         self._texts = texts
@@ -52,28 +52,28 @@ class _Redacting(logging.Formatter):
         return clean(hide_tokens(line))
 
     def line(self, record: logging.LogRecord) -> str:
-        """Return a record as it is before secrets are hidden."""
-        # Not kept in the record, where the formatter of another handler would take it from.
+        """Format a record before redaction."""
+        # Not cached in the record, where the formatter of another handler would find it.
         record.exc_text = None
         line = super().format(record)
         record.exc_text = None
         return line
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
-        """Return the line; a newline in it begins no other line."""
+        """Format the record as a single line; newlines in it are escaped."""
         record.message = record.message.rstrip()
-        if record.name == "asyncio" and not self._texts:  # what follows quotes the error
+        if record.name == "asyncio" and not self._texts:  # the other lines quote the error
             record.message = record.message.partition("\n")[0]
         return clean_line(super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802  # likewise
-        """Return a traceback, each of its lines indented, so that none looks like a record."""
+        """Format a traceback with each line indented, so that none looks like a record."""
         text = super().formatException(ei) if self._texts else _without_texts(ei[1])
         return "\n".join(f"  {line}" for line in text.splitlines())
 
 
 class _Json(_Redacting):
-    """One JSON object to a line; what a record says in ``facts`` stands beside its text."""
+    """Formats a record as a JSON object; its ``facts`` become fields beside the message."""
 
     def line(self, record: logging.LogRecord) -> str:
         at = dt.datetime.fromtimestamp(record.created, dt.UTC)
@@ -91,30 +91,30 @@ class _Json(_Redacting):
 
 
 def _without_texts(error: BaseException | None) -> str:
-    """Return a traceback in which an error's message only stands where it quotes nobody's text."""
+    """Return a traceback without the messages of errors that may quote a text."""
     parts: list[str] = []
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         kind = type(error)
         name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
-        tells = isinstance(error, _TELLING) or name.startswith(_TELLING_PACKAGES)
-        said = f": {error}" if tells else " (LOG_LEVEL=DEBUG shows what it says)"
-        parts.append("".join(traceback.format_tb(error.__traceback__)) + f"{name}{said}")
-        # As the interpreter has it: the cause, or else what was being handled meanwhile.
+        quotable = isinstance(error, _QUOTABLE) or name.startswith(_QUOTABLE_PACKAGES)
+        message = f": {error}" if quotable else " (LOG_LEVEL=DEBUG shows what it says)"
+        parts.append("".join(traceback.format_tb(error.__traceback__)) + f"{name}{message}")
+        # As in Python's own tracebacks: the cause, or else the error that was being handled.
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return "\nwhich led to\n".join(reversed(parts))
 
 
 def hide_tokens(text: str) -> str:
-    """Return *text* without anything that looks like a bot's token."""
+    """Return *text* with everything that looks like a bot's token replaced."""
     return _TOKEN.sub(_HIDDEN, text)
 
 
 def start(
     level: str, data_dir: Path, token: str, *, terminal: bool, form: Literal["text", "json"]
 ) -> Path:
-    """Log to ``crier.log`` in *data_dir*, and to the terminal, in text, where *terminal* is set.
+    """Log to ``crier.log`` in *data_dir* and, if *terminal* is set, to stderr as text.
 
     Returns:
         The log file.
@@ -131,13 +131,13 @@ def start(
     file.setFormatter((_Json if form == "json" else _Redacting)(token, texts=texts))
     handlers: list[logging.Handler] = [file]
     if terminal:
-        shown = logging.StreamHandler(sys.stderr)
-        shown.setFormatter(_Redacting(token, texts=texts))
-        handlers.append(shown)
+        stderr = logging.StreamHandler(sys.stderr)
+        stderr.setFormatter(_Redacting(token, texts=texts))
+        handlers.append(stderr)
     logging.basicConfig(level=level, handlers=handlers, force=True)
     for chatty in ("httpx", "httpcore", "aiosqlite", "asyncio", "uvicorn", "telegram"):
         logging.getLogger(chatty).setLevel(max(logging.getLevelName(level), logging.WARNING))
-    # When an update can't be parsed, these two quote the whole batch, texts included.
+    # If an update can't be parsed, these two quote the whole batch, including texts.
     for quoting in ("telegram.Bot", "telegram.ext.ExtBot"):
         quiet = logging.NOTSET if level == "DEBUG" else logging.CRITICAL + 1
         logging.getLogger(quoting).setLevel(quiet)
@@ -148,10 +148,10 @@ def start(
 
 
 def keep_terminal_clean(data_dir: Path) -> None:
-    """Send what C libraries print on stderr to a file, and keep `sys.stderr` on the terminal.
+    """Redirect what C libraries print on stderr to a file; `sys.stderr` stays on the terminal.
 
-    ALSA prints its every underrun there; and PortAudio's start points file descriptor 2 at
-    /dev/null for a moment, which would swallow lines of ours (sounddevice.py, _initialize).
+    ALSA prints each underrun there; and while PortAudio starts, file descriptor 2 is /dev/null,
+    which would swallow our own lines (sounddevice.py, _initialize).
     """
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     sys.stderr.flush()

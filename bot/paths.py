@@ -1,55 +1,143 @@
-"""What Crier keeps is for its owner's eyes: the data folder, and whatever is written into it.
+"""Where Crier's files are, and that only their owner can read them.
 
-Messages, logs, recordings and tokens are readable by nobody else, in a folder that nobody else can
-look into, also where the folder was there before or was made by an older Crier.
+Messages, logs, recordings and tokens are private, even in a data folder that existed before or was
+made by an older Crier. Imports only the standard library when it is loaded. Every function blocks
+for a moment.
 """
 
 import contextlib
+import io
 import os
+import re
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
+CHECKOUT = Path(__file__).resolve().parent.parent
+
 _UMASK = 0o077
 # All that Crier or macOS puts into a data folder.
-_OWN = (
-    *("crier.*", "libraries.log", "launchd.log", "sounds", "spoken", "demo", "history"),
-    *("api.json", "api.sock", "api-token", "attempts.json*", "pace.json", "notices.json"),
-    *("pairing-code*", ".env*", ".api*.new", ".DS_Store"),
-)
+_OWN = [
+    "crier.*",
+    "libraries.log",
+    "launchd.log",
+    "sounds",
+    "spoken",
+    "demo",
+    "history",
+    "api.json*",
+    "api.sock",
+    "api-token*",
+    "attempts.json*",
+    "pace.json",
+    "notices.json",
+    "pairing-code*",
+    ".env*",
+    ".DS_Store",
+]
+
+
+# ---- settings that are needed before bot.settings, which takes long to import ----
+
+
+def data_dir(checkout: Path = CHECKOUT) -> Path:
+    """Return DATA_DIR as `bot.settings` does, even if another setting is wrong."""
+    value = find_setting("DATA_DIR", checkout)
+    return Path(value).expanduser().absolute() if value else default_data_dir()
+
+
+def default_data_dir() -> Path:
+    """Return the data folder that is used when DATA_DIR is not set."""
+    import platformdirs  # noqa: PLC0415  # the doctor runs without it
+
+    return platformdirs.user_data_path("crier")
+
+
+def find_setting(name: str, *folders: Path) -> str:
+    """Return a variable of the environment, or of the first .env that sets it; may be empty.
+
+    A .env that can't be read counts as missing here; the bot reports it at its start.
+    """
+    for key, value in os.environ.items():
+        if key.upper() == name and value:
+            return value
+    for folder in folders:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            text = (folder / ".env").read_text(encoding="utf-8")
+            # Rarely true; parsing takes 20 ms, mostly for the import.
+            if re.search(rf"{name}\W*=[ \t]*[^\s#]", text, re.IGNORECASE):
+                for key, value in parse_env(text).items():
+                    if key.upper() == name:
+                        return value
+    return ""
+
+
+def parse_env(text: str) -> dict[str, str]:
+    """Return what the text of a .env file sets; empty values are left out."""
+    from dotenv import dotenv_values  # noqa: PLC0415  # see find_setting
+
+    values = dotenv_values(stream=io.StringIO(text))
+    return {key: value for key, value in values.items() if value}
+
+
+# ---- private files ----
 
 
 def make_private(folder: Path) -> None:
-    """Keep what this process writes from now on, and what is in its data folder, to its owner.
+    """Create a data folder, and close it and the files that will be written to other users.
 
-    The folder itself is shut where it holds nothing but Crier's: somebody may have chosen one that
-    others use, too.
+    The folder itself is closed only if nothing but Crier's files is in it: its owner may have
+    selected one that others use, too.
 
     Raises:
-        OSError: the folder can't be made.
+        OSError: the folder can't be created.
     """
     os.umask(_UMASK)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    there = list(folder.iterdir())
-    own = [path for path in there if any(fnmatch(path.name, name) for name in _OWN)]
-    if len(own) == len(there):
-        _shut(folder)
+    existing = list(folder.iterdir())
+    own = [path for path in existing if _is_own(path)]
+    if len(own) == len(existing):
+        _close_to_others(folder)
     for path in own:
-        _shut(path)
+        _close_to_others(path)
         if path.name == "sounds":
             for recording in path.iterdir():
-                _shut(recording)
+                _close_to_others(recording)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file in one step by one that only its owner can read.
+
+    Raises:
+        OSError: it can't be written; the old file is unchanged.
+    """
+    draft = path.with_name(f"{path.name}.new")
+    draft.unlink(missing_ok=True)  # left by a crash, with whatever mode
+    try:
+        # The mode is right from the first moment, whatever the umask is.
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def files_of(folder: Path) -> Iterator[Path]:
     """Yield Crier's own files in a data folder."""
     for path in sorted(folder.iterdir()):
-        if path.is_file() and any(fnmatch(path.name, name) for name in _OWN):
+        if path.is_file() and _is_own(path):
             yield path
 
 
-def _shut(path: Path) -> None:
+def _is_own(path: Path) -> bool:
+    return any(fnmatch(path.name, pattern) for pattern in _OWN)
+
+
+def _close_to_others(path: Path) -> None:
     if path.is_symlink():
-        return  # what it leads to may be anybody's
-    with contextlib.suppress(OSError):  # another user's, or gone by now
+        return  # its target may belong to anybody
+    with contextlib.suppress(OSError):  # another user's, or deleted meanwhile
         path.chmod(0o700 if path.is_dir() else 0o600)

@@ -1,10 +1,9 @@
 """Every environment variable: type, unit, default, one-line reason.
 
-The real environment wins over the ``.env`` of the checkout, which wins over the ``.env`` of the
-data folder, where `crier setup` writes. An empty value means unset.
+The environment wins over the ``.env`` of the checkout, which wins over the ``.env`` of the data
+folder, which `crier setup` writes. An empty value means unset.
 """
 
-import io
 import ipaddress
 import os
 import re
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import platformdirs
-from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -21,14 +19,14 @@ from audio.types import UnknownVoiceError
 from audio.voices import LANGUAGES, check_voice, language_of
 from bot import keychain
 from bot.errors import UsageError
+from bot.paths import CHECKOUT, default_data_dir, parse_env
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 _TOKEN = "TELEGRAM_BOT_TOKEN"  # noqa: S105  # its name
 
-_MIN_TOKEN_CHARS, _MIN_TOKEN_KINDS = 16, 6
-"""Of an API_TOKEN: how long it has to be, and of how many different characters."""
-_MAKE_ONE = "`openssl rand -hex 32` makes a good one"
-# What stands in examples, and what people write until they think of something.
+_MIN_TOKEN_CHARS, _MIN_TOKEN_DISTINCT = 16, 6
+"""Minimum length of an API_TOKEN, and minimum number of different characters."""
+_HOW_TO_MAKE_ONE = "`openssl rand -hex 32` makes a good one"
+# Examples, and what people write provisionally.
 _PLACEHOLDER = re.compile(
     r"token|secret|passw|example|placeholder|openssl|change[-_ ]?me|replace|make[-_ ]?one|your[-_ ]"
     r"|0123456|abcdef|qwerty",
@@ -41,7 +39,7 @@ NOT_PEOPLE = {
     136817688: "what Telegram shows for a channel",
     777000: "Telegram itself",
 }
-"""User ids that stand for whoever hides behind them. Source: telegram.constants.ChatID."""
+"""User ids shared by many senders. Source: telegram.constants.ChatID."""
 
 
 _NOT_SET_UP = (
@@ -55,7 +53,7 @@ class SettingsError(UsageError):
 
 
 class Settings(BaseSettings):
-    """What can be set, and what holds where nothing is."""
+    """All settings, with their defaults."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
@@ -94,33 +92,35 @@ class Settings(BaseSettings):
         description="Where the model files are.",
     )
     data_dir: Path = Field(
-        default=platformdirs.user_data_path("crier"),
-        description="Where messages, choices and the log are kept.",
+        default=default_data_dir(),
+        description="Where messages, choices and the log are stored.",
     )
     speak_emoji: bool = Field(
         default=False, description="Say the names of emoji where a message has nothing else."
     )
     chime: bool = Field(
-        default=False, description="Sound a chime before a message that comes to a silent room."
+        default=False,
+        description="Play a chime before a message that arrives while nothing is playing.",
     )
     late_after_s: float = Field(
         default=600.0,
         ge=0,
-        description="Older messages are not spoken unasked, in seconds; 0: all are.",
+        description="Messages older than this are not spoken unasked, in seconds; 0: all are.",
     )
     quiet_hours: str = Field(
         default="",
-        description="When nothing is spoken but what is urgent, such as 22:00-07:00; held, "
+        description="When only urgent messages are spoken, such as 22:00-07:00; others are held, "
         "not lost. Empty: never.",
     )
     limit_per_minute: int = Field(
-        default=120, ge=0, description="Messages that one person may send in a minute; 0: any."
+        default=120, ge=0, description="Messages that one person may send in a minute; 0: no limit."
     )
     limit_waiting: int = Field(
-        default=200, ge=0, description="Messages of one person that may wait; 0: any."
+        default=200, ge=0, description="Messages of one person that may wait; 0: no limit."
     )
     api_host: str = Field(
-        default="127.0.0.1", description="Where the HTTP face listens. Elsewhere: API_TOKEN too."
+        default="127.0.0.1",
+        description="Where the HTTP API listens. Other addresses need API_TOKEN.",
     )
     api_port: int = Field(
         default=8779, ge=0, le=65535, description="Its port; 0: any that is free."
@@ -128,14 +128,14 @@ class Settings(BaseSettings):
     api_token: SecretStr | None = Field(
         default=None,
         validate_default=True,
-        description="What clients have to show. Secret. Empty: made on first start, "
+        description="The token that clients have to send. Secret. Empty: created on first start, "
         "in DATA_DIR/api-token.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Texts of messages are logged at DEBUG only."
     )
     log_format: Literal["text", "json"] = Field(
-        default="text", description="text for people, json for programs: an object to a line."
+        default="text", description="text for people, json for programs: an object a line."
     )
 
     @field_validator("telegram_allowed_users", mode="before")
@@ -151,9 +151,9 @@ class Settings(BaseSettings):
                 "separate several by commas"
             )
         users = frozenset(int(part) for part in ids)
-        if nobody := sorted(users & NOT_PEOPLE.keys()):
+        if shared := sorted(users & NOT_PEOPLE.keys()):
             raise ValueError(
-                f"{nobody[0]} is {NOT_PEOPLE[nobody[0]]} and no person, so it can't be allowed. "
+                f"{shared[0]} is {NOT_PEOPLE[shared[0]]} and no person, so it can't be allowed. "
                 "Let people write as themselves, and take their own numbers"
             )
         return users
@@ -175,15 +175,17 @@ class Settings(BaseSettings):
         if value is None and not is_loopback(host):
             raise ValueError(
                 f"API_HOST={host} can be reached from other computers, so it needs a token of your "
-                f"own. {_MAKE_ONE}"
+                f"own. {_HOW_TO_MAKE_ONE}"
             )
         if token and len(token) < _MIN_TOKEN_CHARS:
             raise ValueError(
                 f"it is too short: others could guess it; it needs {_MIN_TOKEN_CHARS} characters. "
-                f"{_MAKE_ONE}"
+                f"{_HOW_TO_MAKE_ONE}"
             )
-        if token and (_PLACEHOLDER.search(token) or len(set(token)) < _MIN_TOKEN_KINDS):
-            raise ValueError(f"it looks like an example, which others could guess. {_MAKE_ONE}")
+        if token and (_PLACEHOLDER.search(token) or len(set(token)) < _MIN_TOKEN_DISTINCT):
+            raise ValueError(
+                f"it looks like an example, which others could guess. {_HOW_TO_MAKE_ONE}"
+            )
         return value
 
     @field_validator("telegram_api_url")
@@ -245,12 +247,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take the environment first; `load` hands over what the files say."""
+        """Prefer the environment to the values of the files, which `load` passes in."""
         return (env_settings, init_settings)
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether *host*, a name or an address, leads to this computer only."""
+    """Return whether *host*, a name or an address, is reachable from this computer only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -258,10 +260,10 @@ def is_loopback(host: str) -> bool:
 
 
 def check_token(value: str) -> None:
-    """Check that *value* has the form of a token.
+    """Raise ValueError if *value* does not have the form of a bot's token.
 
     Raises:
-        ValueError: it has not; the message does not repeat it.
+        ValueError: its message does not quote the value.
     """
     bot_id, colon, secret = value.partition(":")
     if not (colon and bot_id.isdigit() and secret and secret.isascii()):
@@ -272,76 +274,68 @@ def load(checkout: Path = CHECKOUT, *, ask_keychain: bool = True) -> tuple[Setti
     """Read the settings.
 
     Args:
-        checkout: where Crier is.
-        ask_keychain: False for who needs no token, and would wait for the Keychain in vain.
+        checkout: the folder that Crier is in.
+        ask_keychain: False skips the Keychain (no token needed).
 
     Returns:
-        The settings, and a warning for each unknown key in a .env file, or where the Keychain
-        does not give the token that it should hold.
+        The settings, and warnings about unknown keys in a .env file and about a token that should
+        be in the Keychain and is not.
 
     Raises:
-        SettingsError: a value is wrong or a file can't be read; names the variable or the file.
+        SettingsError: a value is invalid or a file can't be read; names the variable or the file.
     """
-    near = read_env(checkout / ".env")
-    data_dir = _build(near).data_dir
-    far = read_env(data_dir / ".env")
+    checkout_env = checkout / ".env"
+    checkout_values = read_env(checkout_env)
+    data_env = _build(checkout_values).data_dir / ".env"
+    data_values = read_env(data_env)
+    values_from_files = {**data_values, **checkout_values}
     warnings = [
         f"{path}: {key} is not a setting of Crier and has no effect."
-        for path, values in ((checkout / ".env", near), (data_dir / ".env", far))
+        for path, values in ((checkout_env, checkout_values), (data_env, data_values))
         for key in values
         if key.lower() not in Settings.model_fields
     ]
-    settings = _build({**far, **near})
-    if ask_keychain and settings.telegram_bot_token is None and _in_keychain({**far, **near}):
+    settings = _build(values_from_files)
+    if ask_keychain and settings.telegram_bot_token is None and _in_keychain(values_from_files):
         try:
             token = keychain.read(str(settings.data_dir))
         except keychain.KeychainError as exc:
             warnings.append(str(exc))
         else:
-            settings = _build({**far, **near, _TOKEN: token})
+            settings = _build({**values_from_files, _TOKEN: token})
     return settings, warnings
 
 
 def configured(*, with_token: bool = False) -> Settings:
-    """Read the settings; say on the terminal what is odd about them.
+    """Read the settings; print warnings about them to stderr.
 
     Raises:
-        SettingsError: a value is wrong, or *with_token* and there is none.
+        SettingsError: a value is invalid, or the token is missing and *with_token* is set.
     """
     settings, warnings = load()
     if with_token and settings.telegram_bot_token is None:
-        # Where there should be one in the Keychain, a warning says why it is not had.
+        # If it should be in the Keychain, a warning says why it is not available.
         raise SettingsError("\n".join([*warnings, _NOT_SET_UP]))
     for warning in warnings:
         sys.stderr.write(f"Warning: {warning}\n")
     return settings
 
 
-def data_dir(checkout: Path = CHECKOUT) -> Path:
-    """Return the data folder alone, also where another setting is wrong."""
-    wanted = {name.lower(): value for name, value in os.environ.items()}.get("data_dir")
-    if not wanted:
-        try:
-            near = read_env(checkout / ".env")
-        except SettingsError:
-            near = {}
-        wanted = {name.lower(): value for name, value in near.items()}.get("data_dir")
-    default: Path = Settings.model_fields["data_dir"].default
-    return Path(wanted).expanduser().absolute() if wanted else default
-
-
 def read_env(path: Path) -> dict[str, str]:
-    """Return what a .env file sets; nothing where there is none."""
+    """Return what a .env file sets; nothing if there is no such file.
+
+    Raises:
+        SettingsError: it can't be read; names the file.
+    """
     if not path.exists():
         return {}
     try:
-        # Read here, because python-dotenv takes a folder of that name for an empty file.
-        values = dotenv_values(stream=io.StringIO(path.read_text(encoding="utf-8")))
+        # Not by python-dotenv, which treats a folder of that name as an empty file.
+        return parse_env(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as exc:
         raise SettingsError(
             f"{path} can't be read ({exc}). It must be a text file of NAME=value lines."
         ) from exc
-    return {key: value for key, value in values.items() if value}
 
 
 def _in_keychain(values: dict[str, str]) -> bool:
@@ -350,15 +344,14 @@ def _in_keychain(values: dict[str, str]) -> bool:
 
 def _build(values: dict[str, str]) -> Settings:
     try:
-        given: dict[str, Any] = {key.lower(): value for key, value in values.items()}
+        fields: dict[str, Any] = {key.lower(): value for key, value in values.items()}
         if _in_keychain(values):
-            del given[_TOKEN.lower()]
-        return Settings(**given)
+            del fields[_TOKEN.lower()]
+        return Settings(**fields)
     except ValidationError as exc:
         lines = []
         for error in exc.errors():
             field = str(error["loc"][0])
-            given = error["input"]
-            shown = "" if "token" in field else f" (it is {os.fsdecode(str(given))!r})"
-            lines.append(f"{field.upper()}: {error['msg'].removeprefix('Value error, ')}{shown}.")
+            value = "" if "token" in field else f" (it is {os.fsdecode(str(error['input']))!r})"
+            lines.append(f"{field.upper()}: {error['msg'].removeprefix('Value error, ')}{value}.")
         raise SettingsError("\n".join(dict.fromkeys(lines))) from None

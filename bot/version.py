@@ -1,44 +1,40 @@
-"""What `crier --version` says: the version, the commit of the checkout, and the model.
+"""What `crier --version` prints: the version, the commit of the checkout, and the model.
 
-Imports no more than it must, and runs no git.
+Blocks while git runs.
 """
 
+import os
+import subprocess
 from pathlib import Path
 
 from bot import __version__
+from bot.paths import CHECKOUT
+
+_GIT_TIMEOUT_S = 5.0
 
 
 def describe() -> str:
-    """Return the version, the commit where there is one, and the model with its place."""
-    commit = commit_of(Path(__file__).resolve().parent.parent)
-    return f"crier {__version__}{f' (commit {commit[:12]})' if commit else ''}\n{_model()}"
+    """Return the version, the commit if there is one, and the model with its folder."""
+    commit = commit_of(CHECKOUT)
+    return f"crier {__version__}{f' (commit {commit})' if commit else ''}\n{_model()}"
 
 
 def commit_of(checkout: Path) -> str:
-    """Return the commit that is checked out; empty where this is no checkout of git's.
-
-    Source: gitrepository-layout(5): a worktree's `.git` is a file that names its folder, whose
-    `commondir` names the repository; a branch is a file or a line in packed-refs.
-    """
+    """Return the commit that is checked out, shortened by git; empty where git finds none."""
+    # An unpacked archive inside another repository has no commit of its own.
+    environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(checkout.parent)}
     try:
-        folder = checkout / ".git"
-        if folder.is_file():
-            folder = checkout / folder.read_text().removeprefix("gitdir:").strip()
-        head = (folder / "HEAD").read_text().strip()
-        if not head.startswith("ref:"):
-            return head
-        branch = head.removeprefix("ref:").strip()
-        common = folder / "commondir"
-        shared = folder / common.read_text().strip() if common.exists() else folder
-        if (shared / branch).exists():
-            return (shared / branch).read_text().strip()
-        for line in (shared / "packed-refs").read_text().splitlines():
-            commit, _, name = line.partition(" ")
-            if name == branch:
-                return commit
-    except (OSError, UnicodeDecodeError):
-        pass
-    return ""
+        return subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"],
+            cwd=checkout,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=_GIT_TIMEOUT_S,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
 
 
 def _model() -> str:
@@ -55,5 +51,5 @@ def _model() -> str:
         for file in (MODELS[kind], VOICES_FILE)
         if not (settings.model_dir / file.name).exists()
     ]
-    lacks = f"; missing: {', '.join(missing)} (`crier models` fetches it)" if missing else ""
-    return f"model: Kokoro-82M v1.0, {kind}, in {settings.model_dir}{lacks}"
+    note = f"; missing: {', '.join(missing)} (`crier models` fetches it)" if missing else ""
+    return f"model: Kokoro-82M v1.0, {kind}, in {settings.model_dir}{note}"

@@ -1,8 +1,8 @@
-"""Set everything up: what `make setup` runs. Needs nothing but a Python 3.8 or newer.
+"""Set everything up: what `make setup` runs. Needs only a Python of 3.8 or newer.
 
-Installs a uv of its own where there is none, makes `.venv` with a Python of 3.11 to 3.13, installs
-the hash-pinned requirements and the system's PortAudio, and fetches the model files. A second run
-finds its stamp and returns at once. Every failure is one message that says what to do next.
+Installs a private uv if there is none, creates `.venv` with a Python of 3.11 to 3.13, installs the
+hash-pinned requirements and the system's PortAudio, and fetches the model files. A second run finds
+the stamp of the first and returns at once. Every failure is one message that says what to do next.
 """
 
 import argparse
@@ -23,12 +23,12 @@ PRIVATE_UV = ROOT / ".uv"
 STAMP = VENV / "crier-setup"
 PYTHONS = ">=3.11,<3.14"
 
-# What the environment and the model files take, with some room: measured on Linux, 0.6 GB.
+# For the environment and the model files; measured on Linux: 600 MB.
 NEEDED_MB = 1500
 OLDEST_MACOS = 14
 
 LANGUAGES = ("japanese", "chinese")
-# Which of these were asked for, so that the next set-up keeps them.
+# Lists those that were added, so that the next set-up installs them again.
 ADDED = VENV / "crier-languages"
 
 DEBIAN_RUN = {"libportaudio2": "PortAudio, which plays the sound"}
@@ -44,16 +44,16 @@ DEBIAN_TEST = {
 
 
 class SetupError(Exception):
-    """Set-up can't go on; the message says why and what to do."""
+    """Set-up can't continue; the message says why and what to do."""
 
 
 def main() -> int:
-    """Set up, and return the exit code."""
+    """Set up; return the exit code."""
     parser = argparse.ArgumentParser(description="Set Crier up.")
-    parser.add_argument("--dev", action="store_true", help="what the tests need, too")
+    parser.add_argument("--dev", action="store_true", help="include what the tests need")
     parser.add_argument("--browser", action="store_true", help="a browser for the page's tests")
     parser.add_argument("--add", choices=LANGUAGES, help="what reads a language's characters")
-    parser.add_argument("--lock", action="store_true", help="write the requirements files anew")
+    parser.add_argument("--lock", action="store_true", help="write the requirements files")
     parser.add_argument("--lock-check", action="store_true", help="resolve them for every machine")
     options = parser.parse_args()
     try:
@@ -90,7 +90,7 @@ def main() -> int:
 
 
 def set_up(*, dev: bool) -> None:
-    """Do all of it, in an order in which the cheap checks come first."""
+    """Check, install and fetch everything; cheap checks come first."""
     started_s = time.monotonic()
     check_platform()
     check_space()
@@ -102,7 +102,7 @@ def set_up(*, dev: bool) -> None:
         install_language(uv, name)
     write_launcher(uv)
     say("Model files")
-    # Its own message says what went wrong.
+    # It prints the reason itself.
     if run([str(VENV / "bin" / "crier"), "models"]) != 0:
         raise SetupError("without the model files there is no voice (see above).")
     # The development environment holds everything that a run needs.
@@ -112,7 +112,7 @@ def set_up(*, dev: bool) -> None:
 
 
 def add_language(name: str) -> None:
-    """Install what reads the characters of a language, beside the rest."""
+    """Install the packages that read the characters of a language."""
     if name in added():
         say(f"What reads {name.capitalize()} is installed already")
         return
@@ -124,12 +124,12 @@ def add_language(name: str) -> None:
 
 
 def added() -> "list[str]":
-    """Return the languages that were asked for."""
+    """Return the languages that were added."""
     return ADDED.read_text().split() if ADDED.exists() else []
 
 
 def fingerprint(*, dev: bool) -> str:
-    """Return what the environment was made from; another one means set up again."""
+    """Return a digest of what the environment is made from; if it changes, set up again."""
     digest = hashlib.sha256(f"{sys.platform} {ROOT}".encode())
     files = ["requirements-dev.txt" if dev else "requirements.txt", "scripts/setup.py"]
     for name in files + [f"requirements-{language}.txt" for language in added()]:
@@ -143,7 +143,7 @@ def python() -> Path:
 
 
 def check_platform() -> None:
-    """Refuse what can't work before anything is downloaded."""
+    """Raise SetupError if this computer is not supported."""
     machine = platform.machine()
     if sys.platform == "darwin":
         under_rosetta = machine == "x86_64" and output(["sysctl", "-n", "hw.optional.arm64"]) == "1"
@@ -166,14 +166,14 @@ def check_platform() -> None:
 
 
 def check_space() -> None:
-    """Refuse a disk on which the environment won't fit."""
+    """Raise SetupError if the disk has too little room."""
     free_mb = shutil.disk_usage(ROOT).free >> 20
     if free_mb < NEEDED_MB and not STAMP.exists():
         raise SetupError(f"{NEEDED_MB} MB are needed on this disk and {free_mb} MB are free.")
 
 
 def install_system_packages(packages: "dict[str, str]") -> None:
-    """Have Debian's or Ubuntu's *packages*; other systems are told what to look for."""
+    """Install missing Debian or Ubuntu packages; elsewhere only check for PortAudio."""
     if sys.platform != "linux":
         return
     if not shutil.which("dpkg-query"):
@@ -186,13 +186,13 @@ def install_system_packages(packages: "dict[str, str]") -> None:
 
 
 def installed(package: str) -> bool:
-    """Say whether a Debian package is there."""
+    """Return whether a Debian package is installed."""
     status = output(["dpkg-query", "-W", "-f", "${Status}", package])
     return status.endswith(" installed")
 
 
 def apt_install(packages: "list[str]", why: str) -> None:
-    """Install Debian packages as root or through sudo; else say what to type."""
+    """Install Debian packages as root or with sudo; otherwise raise an error with the command."""
     install = ["install", "-y", "--no-install-recommends", *packages]
     by_hand = f"sudo {shlex.join(['apt-get', *install])}"
     apt = ["apt-get"]
@@ -209,7 +209,7 @@ def apt_install(packages: "list[str]", why: str) -> None:
 
 
 def find_uv() -> str:
-    """Return a uv: the one on the PATH, else one of the project's own, installed when missing."""
+    """Return a uv: the one on the PATH, or a private one, which is installed if missing."""
     found = shutil.which("uv")
     if found and output([found, "--version"]).startswith("uv "):
         return os.path.realpath(found)  # it may be the link in an activated .venv
@@ -234,7 +234,7 @@ def find_uv() -> str:
 
 
 def make_environment(uv: str) -> None:
-    """Make .venv with a Python that fits, unless it has one."""
+    """Create .venv with a supported Python, unless it has one."""
     fits = "import sys; print((3, 11) <= sys.version_info < (3, 14))"
     if python().exists() and output([str(python()), "-c", fits]) == "True":
         return
@@ -247,7 +247,7 @@ def make_environment(uv: str) -> None:
 
 
 def install_requirements(uv: str, requirements: str) -> None:
-    """Install exactly what the lock file says."""
+    """Install exactly what a lock file lists."""
     say(f"Installing {requirements}")
     command = [uv, "pip", "sync", "--require-hashes", "--only-binary", ":all:"]
     command += ["--python", str(python()), str(ROOT / requirements)]
@@ -256,7 +256,7 @@ def install_requirements(uv: str, requirements: str) -> None:
 
 
 def install_language(uv: str, name: str) -> None:
-    """Install exactly what the lock file of a language says, and leave the rest."""
+    """Install what the lock file of a language lists; remove nothing."""
     requirements = f"requirements-{name}.txt"
     say(f"Installing {requirements}")
     command = [uv, "pip", "install", "--require-hashes", "--only-binary", ":all:"]
@@ -266,7 +266,7 @@ def install_language(uv: str, name: str) -> None:
 
 
 def write_launcher(uv: str) -> None:
-    """Put the command `crier` into the environment, and the uv that it may need beside it."""
+    """Write the command `crier` into the environment, and link uv beside it."""
     site = output([str(python()), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
     (Path(site) / "crier.pth").write_text(f"{ROOT}\n")
     launcher = VENV / "bin" / "crier"
@@ -310,7 +310,7 @@ def lock_check(uv: str) -> None:
 
 
 def say(text: str) -> None:
-    """Tell what comes next, on stderr: stdout belongs to the program that is set up."""
+    """Print the next step to stderr: stdout belongs to the program that is set up."""
     print(f"==> {text}", file=sys.stderr, flush=True)
 
 
@@ -325,8 +325,8 @@ def run(
 
     Args:
         command: the program and its arguments.
-        quiet: show what it printed only when it failed.
-        ask: leave it the terminal, for a password.
+        quiet: show its output only if it fails.
+        ask: give it the terminal, for a password.
         env: its environment.
     """
     try:

@@ -17,7 +17,8 @@ from audio.kokoro.model_files import resolve_kind
 from audio.kokoro.voice import KokoroVoice
 from bot.app import Running, running
 from bot.chat.sandbox import Event, Person, Sandbox
-from bot.settings import CHECKOUT, Settings, load
+from bot.paths import CHECKOUT
+from bot.settings import Settings, load
 from tests.support.commandline import Environment
 from tests.support.fake_voice import ToneVoice
 from tests.support.loudspeaker import Ear, Loudspeakers

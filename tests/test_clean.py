@@ -1,4 +1,4 @@
-"""The terminal, the log and notifications: what others choose can't steer them."""
+"""Control characters from outside never reach the terminal, the log or a notification."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ from tests.support.terminal import terminal
 
 EVIL = "evil\x1b]0;PWNED\x07\x1b[2J\x9b31m\x85\u202enrut\u2066[bold]\ud800"
 EVIL_ARGUMENT = "evil\x1b]0;PWNED\x07\x1b[2J\u009b31m\u202enrut"
-"""Without what no argument of a process can hold."""
+"""As EVIL, without what an argument of a process can't contain."""
 
 STATUS: dict[str, Any] = {
     "speaking": True,
@@ -46,7 +46,7 @@ DEVICES = {
 }
 REFUSED = (429, {"error": {"message": EVIL}})
 
-# Each command, with what gives it something hostile to show.
+# Each command, with arguments that make it print something hostile.
 USES: dict[str, tuple[list[str], ...]] = {
     "setup": (["setup"], ["setup", EVIL_ARGUMENT]),
     "run": (["run"], ["run", EVIL_ARGUMENT]),
@@ -87,7 +87,7 @@ USES: dict[str, tuple[list[str], ...]] = {
 
 @pytest.fixture
 def answerer(tmp_path: Path) -> Iterator[Answerer]:
-    """Answer where the bot would, with what is as hostile as can be."""
+    """Run a fake of the bot's API with hostile answers."""
     with (
         tempfile.TemporaryDirectory(prefix="crier") as folder,
         answering(tmp_path / "data", Path(folder) / "api.sock") as answerer,
@@ -116,7 +116,7 @@ def answerer(tmp_path: Path) -> Iterator[Answerer]:
 
 @pytest.fixture
 def hostile(environment: Environment, answerer: Answerer, tmp_path: Path) -> Environment:
-    """Return the variables of a process all of whose surroundings are hostile."""
+    """Return the variables of a process with hostile tools, settings and folders."""
     tools = tmp_path / "tools"
     tools.mkdir()
     for name in ("systemctl", "launchctl", "www-browser", "notify-send", "pactl"):
@@ -134,17 +134,15 @@ def hostile(environment: Environment, answerer: Answerer, tmp_path: Path) -> Env
     }
 
 
-def unfit(shown: str) -> list[str]:
-    """Return the characters of an output that could steer a terminal."""
+def unsafe(shown: str) -> list[str]:
+    """Return the control characters in an output."""
     return [c for c in shown if (ord(c) < 32 and c not in "\t\n") or clean(c) != c]
 
 
 @pytest.mark.parametrize("command", USES)
-async def test_commands_show_nothing_that_steers_the_terminal(
-    command: str, hostile: Environment
-) -> None:
-    """Whatever others call things, and whatever was typed, no control character is printed."""
-    if command == "demo":  # it has a voice to load, but not for a command
+async def test_commands_print_no_control_characters(command: str, hostile: Environment) -> None:
+    """Whatever others name things, and whatever is typed, no control character is printed."""
+    if command == "demo":  # it loads the voice
         del hostile["MODEL_DIR"]
     for arguments in USES[command]:
         text = (
@@ -152,50 +150,50 @@ async def test_commands_show_nothing_that_steers_the_terminal(
         )
         code, out, err = await run(*arguments, environment=hostile, stdin=text.encode())
 
-        assert unfit(out + err) == [], (arguments, out, err)
+        assert unsafe(out + err) == [], (arguments, out, err)
         assert "Traceback" not in err, err
         assert code in (0, 1, 2), arguments
 
 
-def test_commands_are_all_tried() -> None:
+def test_commands_are_all_in_the_table() -> None:
     """The table above has every command."""
     assert set(COMMANDS) | {""} == set(USES)
 
 
-async def test_json_output_says_the_same_as_the_answer(hostile: Environment) -> None:
-    """What is spelled out in JSON is still the very same text for a program."""
+async def test_status_json_equals_the_answer(hostile: Environment) -> None:
+    """Escaped JSON still has the same value for a program."""
     _, out, _ = await run("status", "--json", environment=hostile)
 
     assert json.loads(out) == json.loads(json.dumps(STATUS))
 
 
-async def test_waiting_in_a_terminal_writes_no_codes_but_its_own(
+async def test_say_wait_prints_only_its_own_control_codes(
     hostile: Environment, tmp_path: Path
 ) -> None:
-    """In a terminal the line that is written over and over has Crier's own codes alone."""
+    """The line that is rewritten in a terminal has no control codes but Crier's own."""
     async with terminal("say", "--wait", "x", environment=hostile, cwd=tmp_path) as screen:
         await screen.see("Not heard to the end")
         await screen.ended()
 
     shown = screen.raw.decode().replace("\r\x1b[K", "").replace("\r\n", "\n")
-    assert unfit(shown) == []
+    assert unsafe(shown) == []
     assert "evil" in shown
 
 
 @given(st.text())
-def test_cleaning_leaves_nothing_that_steers(text: str) -> None:
-    """Of any text nothing is left that a terminal obeys; JSON stays JSON of the same meaning."""
+def test_clean_escapes_every_control_character(text: str) -> None:
+    """Of any text, no control character is left; JSON keeps its meaning."""
     line = clean_line(text)
 
-    assert unfit(clean(text)) == []
+    assert unsafe(clean(text)) == []
     assert len(line.splitlines()) <= 1
     assert json.loads(clean(json.dumps(text, ensure_ascii=False))) == text
 
 
-def test_notifications_are_given_a_line_without_markup(
+def test_notify_passes_one_line_without_markup(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Codes, markup, a NUL and what looks like an option reach the desktop as plain words."""
+    """Control codes, markup, a NUL and what looks like an option become plain text."""
     tool, shown = tmp_path / "notify-send", tmp_path / "shown"
     tool.write_text(f"#!/bin/sh\nprintf '%s|' \"$@\" > '{shown}'\n")
     tool.chmod(0o755)
@@ -208,12 +206,12 @@ def test_notifications_are_given_a_line_without_markup(
     assert body == r" --icon=x &lt;b&gt;a &amp; b&lt;/b&gt;\u000a\u0000\u001b[2J"
 
 
-def test_tracebacks_are_printed_cleaned(environment: Environment) -> None:
-    """An error that nobody foresaw is printed without the codes in it."""
+def test_clean_output_cleans_tracebacks(environment: Environment) -> None:
+    """An unexpected error is printed without its control characters."""
     program = "from bot.clean import clean_output; clean_output(); raise ValueError('\\x1b[2J')"
     done = subprocess.run(
         ["python3", "-c", program], env=environment, capture_output=True, text=True, check=False
     )
 
-    assert unfit(done.stderr) == []
+    assert unsafe(done.stderr) == []
     assert "ValueError" in done.stderr

@@ -1,4 +1,4 @@
-"""The command line that talks to the bot: where it finds it, and what it makes of bad answers."""
+"""The client of the running bot: how it finds the bot, and how it handles bad answers."""
 
 import json
 import os
@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bot import client
 from bot.cli import say
 from bot.client import Client, ClientError, NotRunningError
+from bot.paths import data_dir
 from bot.settings import load
 from tests.support.commandline import Environment, run
 from tests.support.fake_api import TOKEN, Answerer, answering, events
@@ -22,7 +22,7 @@ QUEUED = {"id": 7, "position": 1}
 
 @pytest.fixture
 def answerer(tmp_path: Path) -> Iterator[Answerer]:
-    """Answer where the bot would."""
+    """Run a fake of the bot's API."""
     # A short path: a Unix socket's may have 103 bytes on a Mac.
     with (
         tempfile.TemporaryDirectory(prefix="crier") as folder,
@@ -31,7 +31,7 @@ def answerer(tmp_path: Path) -> Iterator[Answerer]:
         yield answerer
 
 
-# ---- where it looks ----
+# ---- finding the bot ----
 
 
 @pytest.mark.parametrize(
@@ -47,19 +47,19 @@ def answerer(tmp_path: Path) -> Iterator[Answerer]:
         ({"DATA_DIR": ""}, "DATA_DIR=relative\n"),
     ],
 )
-def test_the_data_folder_is_the_bots(
+def test_data_dir_is_that_of_the_settings(
     variables: dict[str, str], file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The command line looks in the folder that the settings say, in every way to say so."""
+    """Both resolutions agree on DATA_DIR, in every form in which it can be set."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     (tmp_path / ".env").write_text(file)
 
-    assert load(tmp_path)[0].data_dir == client.data_folder(tmp_path)
+    assert load(tmp_path)[0].data_dir == data_dir(tmp_path)
 
 
-async def test_without_a_bot_every_command_says_how_to_start_it(environment: Environment) -> None:
-    """A command that needs a running bot says so, and how to start one, and exits with 1."""
+async def test_commands_without_a_bot_say_how_to_start_it(environment: Environment) -> None:
+    """A command that needs a running bot exits with 1 and says how to start one."""
     for command in (["say", "hello"], ["stop"], ["status"], ["page"], ["devices", "--follow"]):
         code, out, err = await run(*command, environment=environment)
 
@@ -67,10 +67,8 @@ async def test_without_a_bot_every_command_says_how_to_start_it(environment: Env
         assert "Crier is not running. Start it with `make run`" in err
 
 
-async def test_what_a_killed_bot_left_behind_is_told(
-    environment: Environment, tmp_path: Path
-) -> None:
-    """With an api.json of a bot that is gone, the bot is not running."""
+async def test_client_reports_a_killed_bot(environment: Environment, tmp_path: Path) -> None:
+    """If api.json is of a bot that is gone, the bot is not running."""
     left = {"host": "127.0.0.1", "port": 9, "pid": 1 << 22, "socket": str(tmp_path / "gone.sock")}
     (tmp_path / "data").mkdir()
     (tmp_path / "data/api-token").write_text(TOKEN)
@@ -80,37 +78,37 @@ async def test_what_a_killed_bot_left_behind_is_told(
         code, _, err = await run("say", "hello", environment=environment)
 
         assert code == 1
-        assert "Crier is not running; it ended without a farewell" in err
+        assert "Crier is not running; it exited uncleanly and left" in err
 
 
-def test_the_token_goes_to_no_stranger(tmp_path: Path) -> None:
-    """Where the bot is gone and its port is another program's, that one is not even asked."""
-    with socket.create_server(("127.0.0.1", 0)) as stranger:
-        where = {"host": "127.0.0.1", "port": stranger.getsockname()[1], "pid": 1 << 22}
+def test_client_sends_no_token_to_another_program(tmp_path: Path) -> None:
+    """If the bot is gone and another program has its port, that one gets no request."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        where = {"host": "127.0.0.1", "port": other.getsockname()[1], "pid": 1 << 22}
         (tmp_path / "api.json").write_text(json.dumps(where))
         (tmp_path / "api-token").write_text(TOKEN)
-        stranger.setblocking(False)
+        other.setblocking(False)
 
         with pytest.raises(NotRunningError):
             Client(folder=tmp_path).get("/v1/status")
         with pytest.raises(BlockingIOError):
-            stranger.accept()
+            other.accept()
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"host": "127.0.0.1"}', "{"])
-def test_a_damaged_api_json_is_told(content: str, tmp_path: Path) -> None:
-    """An api.json that can't be understood is named."""
+def test_client_reports_a_damaged_api_json(content: str, tmp_path: Path) -> None:
+    """An api.json that can't be parsed is named."""
     (tmp_path / "api.json").write_text(content)
 
     with pytest.raises(ClientError, match=r"api\.json can't be understood"):
         Client(folder=tmp_path)
 
 
-# ---- what it sends ----
+# ---- requests ----
 
 
-async def test_say_sends_what_it_was_told(environment: Environment, answerer: Answerer) -> None:
-    """Words, files and a pipe are one message, with all that was chosen."""
+async def test_say_sends_its_arguments(environment: Environment, answerer: Answerer) -> None:
+    """Words, files and a pipe are one message, with all options."""
     answerer.answer("POST /v1/audio/speak", QUEUED, 202)
     (answerer.data_dir / "a.txt").write_text("A file.\n")
 
@@ -136,10 +134,8 @@ async def test_say_sends_what_it_was_told(environment: Environment, answerer: An
     assert headers["X-Client"] == "a test"
 
 
-async def test_a_book_is_sent_in_parts_in_order(
-    environment: Environment, answerer: Answerer
-) -> None:
-    """What the bot does not take at once comes in several messages, cut at ends of lines."""
+async def test_say_sends_a_long_text_in_parts(environment: Environment, answerer: Answerer) -> None:
+    """A text over the limit becomes several messages in order, cut at ends of lines."""
     answerer.answer("POST /v1/audio/speak", QUEUED, 202)
     book = "".join(f"Line {number}.\n" for number in range(10_000))
 
@@ -161,13 +157,13 @@ async def test_a_book_is_sent_in_parts_in_order(
         ("x", [1]),
     ],
 )
-def test_a_text_without_lines_is_split_too(text: str, lengths: list[int]) -> None:
-    """A very long line is cut between words, or within one that has no end."""
+def test_split_cuts_a_text_without_lines(text: str, lengths: list[int]) -> None:
+    """A very long line is cut between words, or within a word that has no end."""
     assert lengths == [len(part) for part in say.split(text)]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["say"], "There is nothing to say. Like this: crier say"),
         (["say", "--file", "/no/file"], "/no/file can't be read: No such file"),
@@ -184,22 +180,22 @@ def test_a_text_without_lines_is_split_too(text: str, lengths: list[int]) -> Non
         (["skip", "first"], "invalid int value"),
     ],
 )
-async def test_wrong_usage_is_told_with_the_right_form(
-    arguments: list[str], said: str, environment: Environment, answerer: Answerer
+async def test_say_reports_wrong_usage(
+    arguments: list[str], message: str, environment: Environment, answerer: Answerer
 ) -> None:
-    """A wrong argument exits with 2, says what is right, and nothing is sent."""
+    """A wrong argument exits with 2 and names what is right; nothing is sent."""
     code, out, err = await run(*arguments, environment=environment)
 
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err
     assert answerer.asked == []
 
 
-# ---- what it makes of answers ----
+# ---- answers ----
 
 
 @pytest.mark.parametrize(
-    ("status", "answer", "code", "said"),
+    ("status", "answer", "code", "message"),
     [
         (404, {"error": {"message": "There is no voice 'x'."}}, 2, "There is no voice 'x'."),
         (429, {"error": {"message": "Too many. Wait a minute."}}, 1, "Too many. Wait a minute."),
@@ -209,28 +205,28 @@ async def test_wrong_usage_is_told_with_the_right_form(
         (200, b"<html>", 1, "What answers for Crier is not Crier"),
     ],
 )
-async def test_a_refusal_is_passed_on(
+async def test_say_prints_the_refusal(
     *,
     status: int,
     answer: Any,
     code: int,
-    said: str,
+    message: str,
     environment: Environment,
     answerer: Answerer,
 ) -> None:
-    """What the bot says against a request is what its sender reads, never with the token."""
+    """The reason of the bot is what the user reads, never with the token."""
     answerer.answer("POST /v1/audio/speak", answer, status)
 
     exit_code, out, err = await run("say", "hello", environment=environment)
 
     assert (code, "") == (exit_code, out)
-    assert said in err
+    assert message in err
     assert TOKEN not in err
     assert len(err.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
-    ("facts", "code", "said"),
+    ("facts", "code", "message"),
     [
         ([("ended", {"id": 7, "outcome": "heard", "reason": ""})], 0, ""),
         ([("ended", {"id": 7, "outcome": "stopped", "reason": ""})], 1, "it was stopped."),
@@ -241,15 +237,15 @@ async def test_a_refusal_is_passed_on(
         ([], 1, "Crier ended meanwhile"),
     ],
 )
-async def test_wait_tells_what_became_of_it(
+async def test_say_wait_reports_the_outcome(
     *,
     facts: list[tuple[str, dict[str, Any]]],
     code: int,
-    said: str,
+    message: str,
     environment: Environment,
     answerer: Answerer,
 ) -> None:
-    """--wait exits with 0 where the message was heard, and else says why not."""
+    """--wait exits with 0 if the message was heard, and else prints why not."""
     others = [("status", {}), ("ended", {"id": 3, "outcome": "failed", "reason": "another's"})]
     answerer.answer("GET /v1/events", events(*others, *facts))
     answerer.answer("POST /v1/audio/speak", QUEUED, 202)
@@ -257,13 +253,13 @@ async def test_wait_tells_what_became_of_it(
     exit_code, out, err = await run("say", "--wait", "hello", environment=environment)
 
     assert (code, "") == (exit_code, out)
-    assert said in err
+    assert message in err
 
 
-async def test_an_unfinished_file_does_not_appear(
+async def test_say_out_leaves_no_unfinished_file(
     environment: Environment, answerer: Answerer
 ) -> None:
-    """--out leaves neither a file nor a part of one where the sound can't be had."""
+    """--out leaves neither a file nor a part of one if there is no sound."""
     path = answerer.data_dir / "x.wav"
     answerer.answer("GET /v1/voices", {"default": "af_heart"})
     answerer.answer("POST /v1/audio/speech", {"error": {"message": "No model."}}, 503)
@@ -278,8 +274,8 @@ async def test_an_unfinished_file_does_not_appear(
     assert (code, err) == (1, "/no/x.wav can't be written: No such file or directory.\n")
 
 
-def test_a_bot_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
-    """A bot that hangs costs seconds, and the next step is named."""
+def test_client_gives_up_on_a_bot_that_hangs(tmp_path: Path) -> None:
+    """A bot that hangs costs seconds, and the error names the next step."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         where = {"host": "127.0.0.1", "port": silent.getsockname()[1], "pid": os.getpid()}
         (tmp_path / "api.json").write_text(json.dumps(where))

@@ -1,4 +1,4 @@
-"""The documents: what they point to is there."""
+"""The documents: links, commands and settings in them exist."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,8 @@ import pytest
 
 from bot.chat.menu import COMMANDS as CHAT_COMMANDS
 from bot.cli.main import COMMANDS
-from bot.settings import CHECKOUT, Settings
+from bot.paths import CHECKOUT
+from bot.settings import Settings
 
 DOCUMENTS = sorted(
     path
@@ -22,17 +23,18 @@ def ids(path: Path) -> str:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
-def test_each_link_leads_somewhere(document: Path) -> None:
-    """A link to a file of the checkout names one that is there."""
-    targets = re.findall(r"\]\(([^)#\s]+)", document.read_text())
+def test_docs_link_to_existing_files(document: Path) -> None:
+    """A link or a picture of the checkout names an existing file."""
+    text = document.read_text()
+    targets = re.findall(r"\]\(([^)#\s]+)", text) + re.findall(r'src="([^"]+)"', text)
     inside = [target for target in targets if "://" not in target]
 
     assert [target for target in inside if not (document.parent / target).exists()] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
-def test_each_command_that_is_named_exists(document: Path) -> None:
-    """`crier something`, on its own or in a longer line, is a command."""
+def test_docs_name_existing_commands(document: Path) -> None:
+    """`crier something`, alone or in a longer line, is a command."""
     text = document.read_text()
     named = re.findall(r"(?:^ {4}|`)(?:\.venv/bin/)?crier ([a-z]+)", text, flags=re.MULTILINE)
 
@@ -40,18 +42,18 @@ def test_each_command_that_is_named_exists(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
-def test_each_setting_that_is_named_exists(document: Path) -> None:
-    """A setting that a document gives a value to, or names alone, is one."""
+def test_docs_name_existing_settings(document: Path) -> None:
+    """A setting that a document gives a value to, or names alone, exists."""
     prefixes = {name.split("_")[0].upper() for name in Settings.model_fields}
     named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`", document.read_text()))
-    ours = {name for name in named if name.split("_")[0] in prefixes}
+    settings = {name for name in named if name.split("_")[0] in prefixes}
 
-    assert sorted(name for name in ours if name.lower() not in Settings.model_fields) == []
+    assert sorted(name for name in settings if name.lower() not in Settings.model_fields) == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
-def test_each_command_of_the_chat_exists(document: Path) -> None:
-    """`/something` is a command of the chat, or a path of the HTTP face."""
+def test_docs_name_existing_chat_commands(document: Path) -> None:
+    """`/something` is a command of the chat, or a path of the HTTP API."""
     named = set(re.findall(r"`/([a-z]+)[ `]", document.read_text()))
     known = {command.command for command in CHAT_COMMANDS}
     known |= {"pair", "start", "revoke", "newbot", "docs", "healthz", "metrics"}

@@ -1,4 +1,4 @@
-"""The token in the Keychain, on a stand-in for keyring's command line."""
+"""The token in the Keychain, with a fake of keyring's command line."""
 
 import stat
 import sys
@@ -14,8 +14,8 @@ from bot.setup import env_file
 from bot.setup.wizard import Wizard
 from tests.conftest import TOKEN
 
-# As keyring/cli.py behaves: `get` prints, or ends with 1 and no word where there is none; `set`
-# reads its input; errors of a backend are tracebacks.
+# Behaves as keyring/cli.py: `get` prints, or silently exits with 1 if there is none; `set` reads
+# stdin; errors of a backend are tracebacks.
 KEYRING = """
     import pathlib, sys, time
     verb, service, account = sys.argv[1:]
@@ -36,7 +36,7 @@ KEYRING = """
 
 @pytest.fixture
 def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder of the stand-in; what lies there changes what it does."""
+    """Return the folder of the fake; files in it change its behaviour."""
     folder = tmp_path / "packages" / "keyring"
     folder.mkdir(parents=True)
     (folder / "__main__.py").write_text(textwrap.dedent(KEYRING))
@@ -52,8 +52,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_what_setup_stores_is_what_the_bot_reads(keyring: Path, checkout: Path) -> None:
-    """The token goes into the Keychain, its place into .env, and the settings have the token."""
+def test_keychain_returns_what_setup_stored(keyring: Path, checkout: Path) -> None:
+    """The token is in the Keychain, .env says so, and the settings have the token."""
     assert keyring.exists()
     settings, _ = load(checkout)
     wizard = Wizard(settings, checkout, {"TELEGRAM_BOT_TOKEN": TOKEN})
@@ -66,8 +66,10 @@ def test_what_setup_stores_is_what_the_bot_reads(keyring: Path, checkout: Path) 
     assert warnings == []
 
 
-def test_a_locked_keychain_leaves_the_token_to_a_file(keyring: Path, checkout: Path) -> None:
-    """Where the Keychain does not take it, a file does that only its owner may read."""
+def test_setup_stores_the_token_in_a_file_if_the_keychain_is_locked(
+    keyring: Path, checkout: Path
+) -> None:
+    """If the Keychain refuses it, the token is in a file that only its owner can read."""
     (keyring / "locked").touch()
     wizard = Wizard(load(checkout)[0], checkout, {"TELEGRAM_BOT_TOKEN": TOKEN})
     wizard._save()
@@ -78,10 +80,10 @@ def test_a_locked_keychain_leaves_the_token_to_a_file(keyring: Path, checkout: P
 
 
 @pytest.mark.parametrize("state", ["locked", "window", "empty"])
-def test_a_keychain_that_does_not_answer_is_named(
+def test_settings_warn_about_a_keychain_that_does_not_answer(
     keyring: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
-    """Locked, asking somebody who is not there, or without the token: no token, and it is said."""
+    """Locked, waiting for a password, or empty: there is no token, and a warning."""
     (keyring / state).touch()
     monkeypatch.setattr(keychain, "_TIMEOUT_S", 1.0)
     env_file.change(checkout / ".env", {"TELEGRAM_BOT_TOKEN": "keychain"})
@@ -92,10 +94,10 @@ def test_a_keychain_that_does_not_answer_is_named(
     assert "Keychain" in warnings[0]
 
 
-def test_the_environment_needs_no_keychain(
+def test_settings_prefer_a_token_in_the_environment(
     keyring: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A token in the environment wins, and nobody is asked."""
+    """A token in the environment wins, and the Keychain is not used."""
     (keyring / "locked").touch()
     env_file.change(checkout / ".env", {"TELEGRAM_BOT_TOKEN": "keychain"})
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
@@ -105,10 +107,10 @@ def test_the_environment_needs_no_keychain(
     assert warnings == []
 
 
-def test_where_there_is_no_keychain_it_says_so(
+def test_settings_warn_where_there_is_no_keychain(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A .env of a Mac on a Linux machine is no traceback."""
+    """A .env of a Mac causes no traceback on Linux."""
     monkeypatch.setattr(sys, "platform", "linux")
     env_file.change(checkout / ".env", {"TELEGRAM_BOT_TOKEN": "keychain"})
     settings, warnings = load(checkout)
@@ -117,7 +119,7 @@ def test_where_there_is_no_keychain_it_says_so(
     assert "no Keychain on this computer" in warnings[0]
 
 
-def test_the_keychain_keeps_one_token_for_each_data_folder(keyring: Path) -> None:
+def test_keychain_stores_one_token_per_data_folder(keyring: Path) -> None:
     """Two Criers on one Mac do not get each other's token."""
     assert keyring.exists()
     keychain.store("/data/a", TOKEN)

@@ -1,4 +1,4 @@
-"""The log: one line for each utterance, as text or as JSON; never a word of it, never a token."""
+"""The log: one line per message, as text or as JSON, without its text and without tokens."""
 
 import json
 import logging
@@ -19,14 +19,14 @@ WORDS = "The canary sings number 42."
 
 @pytest.fixture(params=["text", "json"])
 def form(request: pytest.FixtureRequest) -> Form:
-    """Return each form in turn."""
+    """Return each form of the log."""
     chosen: Form = request.param
     return chosen
 
 
 @pytest.fixture
 def log_file(tmp_path: Path, form: Form) -> Iterator[Path]:
-    """Return the file of a log that has been started; pytest's own handlers are back afterwards."""
+    """Start a log and return its file; restore pytest's handlers afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     for handler in handlers:
@@ -40,7 +40,7 @@ def log_file(tmp_path: Path, form: Form) -> Iterator[Path]:
     root.setLevel(level)
 
 
-async def test_one_line_tells_all_about_an_utterance_but_its_words(
+async def test_log_has_one_line_per_message_without_its_text(
     start_toned: StartBot, sandbox: Sandbox, log_file: Path, form: Form
 ) -> None:
     """Id, source, characters, chunks, first sound, length, device, outcome: in one line."""
@@ -69,8 +69,8 @@ async def test_one_line_tells_all_about_an_utterance_but_its_words(
         assert "s of sound on speaker_a" in lines[0]
 
 
-def test_each_line_is_json_and_none_holds_the_token(log_file: Path, form: Form) -> None:
-    """Tracebacks and odd texts stay within their line, and the token is hidden in both forms."""
+def test_log_lines_contain_no_token(log_file: Path, form: Form) -> None:
+    """Tracebacks and odd texts stay within their line; both forms hide the token."""
     try:
         raise ValueError(f'https://x/bot{TOKEN}/getMe\n"quoted"')
     except ValueError:
@@ -87,8 +87,8 @@ def test_each_line_is_json_and_none_holds_the_token(log_file: Path, form: Form) 
 
 
 @pytest.mark.usefixtures("form")
-def test_lines_can_not_be_forged_from_outside(log_file: Path) -> None:
-    """A newline in a value or an error begins no line of the log, and no code is left in it."""
+def test_log_lines_can_not_be_forged(log_file: Path) -> None:
+    """A newline in a value or an error starts no line of its own; no control code is left."""
     forged = "x\n2026-01-01 00:00:00,000 ERROR   MainThread  bot.app: forged\x1b[2J\x9b\u202e"
     try:
         raise OSError(forged)
@@ -102,8 +102,8 @@ def test_lines_can_not_be_forged_from_outside(log_file: Path) -> None:
 
 
 @pytest.mark.usefixtures("form")
-def test_tracebacks_quote_no_text(log_file: Path) -> None:
-    """What an error of another library stumbled over may be a message's text, and is left out."""
+def test_log_tracebacks_quote_no_text(log_file: Path) -> None:
+    """The message of another library's error may quote a text, and is left out."""
     text = WORDS[4:10]
     known: dict[str, str] = {}
     try:

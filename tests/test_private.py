@@ -1,4 +1,4 @@
-"""The data folder: for its owner's eyes, in every file that a running bot leaves there."""
+"""The data folder: every file that a running bot leaves there is private."""
 
 import os
 import stat
@@ -14,12 +14,12 @@ from tests.support.commandline import Environment, crier
 
 @pytest.fixture(autouse=True)
 def usual_umask() -> None:
-    """Let files be readable for others, as they usually are."""
+    """Set the usual umask, with which others can read new files."""
     os.umask(0o022)
 
 
-def open_to_others(folder: Path) -> list[str]:
-    """Return what others of this computer can read or look into."""
+def readable_by_others(folder: Path) -> list[str]:
+    """Return the files and folders that other users can read."""
     return [
         str(path.relative_to(folder.parent))
         for path in (folder, *folder.rglob("*"))
@@ -27,10 +27,10 @@ def open_to_others(folder: Path) -> list[str]:
     ]
 
 
-async def test_a_running_bot_leaves_nothing_open(
+async def test_running_bot_leaves_nothing_readable_to_others(
     environment: Environment, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """Database, its log, logs, recordings and all else are shut, also those from before."""
+    """Database, its journal, logs, recordings and older files are all private."""
     folder, spoken = tmp_path / "data", tmp_path / "spoken"
     (folder / "sounds").mkdir(parents=True)
     for path in (folder, folder / "sounds"):
@@ -49,17 +49,17 @@ async def test_a_running_bot_leaves_nothing_open(
         message = sandbox.send(ALICE, "Number 1.")
         await sandbox.wait_for(reaction_to(message, "👍"), 120)
         there = {path.name for path in folder.iterdir()}
-        found = open_to_others(folder) + open_to_others(spoken)
+        found = readable_by_others(folder) + readable_by_others(spoken)
         process.terminate()
         await process.wait()
 
     assert {"crier.db", "crier.db-wal", "crier.log", "api.json", "api.sock"} <= there
     assert list(spoken.glob("*.wav"))
-    assert found + open_to_others(folder) == []
+    assert found + readable_by_others(folder) == []
 
 
-def test_a_shared_folder_stays_shared(tmp_path: Path) -> None:
-    """Where others keep files too, the folder and theirs are left; Crier's own are shut."""
+def test_make_private_leaves_a_shared_folder_open(tmp_path: Path) -> None:
+    """A folder with files of others stays open, as do those; Crier's own are closed."""
     folder = tmp_path / "shared"
     folder.mkdir(mode=0o755)
     for name in ("letter.txt", "crier.db"):

@@ -1,10 +1,11 @@
-"""Settings: where they come from, and what a wrong one answers."""
+"""Settings: where they come from, and the errors about wrong ones."""
 
 from pathlib import Path
 
 import pytest
 
-from bot.settings import CHECKOUT, Settings, SettingsError, load
+from bot.paths import CHECKOUT
+from bot.settings import Settings, SettingsError, load
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_example_lists_exactly_the_settings() -> None:
+def test_env_example_lists_exactly_the_settings() -> None:
     """.env.example shows each setting once, and nothing else."""
     lines = (CHECKOUT / ".env.example").read_text().splitlines()
     names = [line.split("=")[0].lower() for line in lines if line and not line.startswith("#")]
@@ -22,7 +23,7 @@ def test_the_example_lists_exactly_the_settings() -> None:
     assert list(Settings.model_fields) == names
 
 
-def test_the_example_is_the_default(checkout: Path) -> None:
+def test_env_example_shows_the_defaults(checkout: Path) -> None:
     """A copied .env.example changes nothing."""
     plain = load(checkout)[0]
     (checkout / ".env").write_text((CHECKOUT / ".env.example").read_text())
@@ -30,8 +31,10 @@ def test_the_example_is_the_default(checkout: Path) -> None:
     assert load(checkout) == (plain, [])
 
 
-def test_environment_wins_over_both_files(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real environment first, then the checkout's .env, then the data folder's."""
+def test_settings_prefer_the_environment_to_both_files(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order is: environment, .env of the checkout, .env of the data folder."""
     (checkout / "data").mkdir()
     (checkout / "data" / ".env").write_text(
         "KOKORO_VOICE=am_adam\nKOKORO_SPEED=1.5\nAUDIO_DEVICE=far\n"
@@ -45,8 +48,10 @@ def test_environment_wins_over_both_files(checkout: Path, monkeypatch: pytest.Mo
     assert settings.audio_device == "far"
 
 
-def test_an_empty_value_means_unset(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty variable or line is as good as none."""
+def test_settings_treat_an_empty_value_as_unset(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty variable or line is like none."""
     monkeypatch.setenv("KOKORO_VOICE", "")
     (checkout / ".env").write_text("KOKORO_SPEED=\nTELEGRAM_BOT_TOKEN=\n")
     settings, _ = load(checkout)
@@ -56,8 +61,8 @@ def test_an_empty_value_means_unset(checkout: Path, monkeypatch: pytest.MonkeyPa
     assert settings.telegram_bot_token is None
 
 
-def test_an_unknown_key_is_named(checkout: Path) -> None:
-    """A misspelt key in .env warns, since it would have no effect."""
+def test_settings_warn_about_an_unknown_key(checkout: Path) -> None:
+    """A misspelt key in .env causes a warning, since it has no effect."""
     (checkout / ".env").write_text("KOKORO_VOCIE=am_adam\n")
     _, warnings = load(checkout)
 
@@ -66,7 +71,7 @@ def test_an_unknown_key_is_named(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "says"),
+    ("line", "message"),
     [
         (
             "KOKORO_VOICE=af_hart",
@@ -85,17 +90,19 @@ def test_an_unknown_key_is_named(checkout: Path) -> None:
         ("LOG_LEVEL=LOUD", "LOG_LEVEL:"),
     ],
 )
-def test_a_wrong_value_names_its_variable(checkout: Path, line: str, says: str) -> None:
-    """Each wrong value is answered with its variable's name and what would be right."""
+def test_settings_name_the_variable_of_a_wrong_value(
+    checkout: Path, line: str, message: str
+) -> None:
+    """The error names the variable and what would be right."""
     (checkout / ".env").write_text(f"{line}\n")
     with pytest.raises(SettingsError) as error:
         load(checkout)
 
-    assert says in str(error.value)
+    assert message in str(error.value)
 
 
-def test_a_wrong_token_is_not_quoted(checkout: Path) -> None:
-    """The message about a token does not repeat it."""
+def test_settings_do_not_quote_a_wrong_token(checkout: Path) -> None:
+    """The error about a token does not repeat it."""
     (checkout / ".env").write_text("TELEGRAM_BOT_TOKEN=almost-a-secret\n")
     with pytest.raises(SettingsError) as error:
         load(checkout)
@@ -103,8 +110,8 @@ def test_a_wrong_token_is_not_quoted(checkout: Path) -> None:
     assert "almost" not in str(error.value)
 
 
-def test_several_wrong_values_are_all_named(checkout: Path) -> None:
-    """One start tells about every mistake."""
+def test_settings_name_all_wrong_values(checkout: Path) -> None:
+    """One start reports every error."""
     (checkout / ".env").write_text("KOKORO_SPEED=9\nKOKORO_VOICE=nobody\n")
     with pytest.raises(SettingsError) as error:
         load(checkout)
@@ -114,16 +121,16 @@ def test_several_wrong_values_are_all_named(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00K", None])
-def test_an_unreadable_file_is_named(checkout: Path, content: bytes | None) -> None:
-    """A .env that is not text, or a folder, is named."""
+def test_settings_name_an_unreadable_file(checkout: Path, content: bytes | None) -> None:
+    """A .env that is not text, or is a folder, is named."""
     path = checkout / ".env"
     path.mkdir() if content is None else path.write_bytes(content)
     with pytest.raises(SettingsError, match=r"\.env can't be read"):
         load(checkout)
 
 
-def test_lists_and_latencies_are_understood(checkout: Path) -> None:
-    """User ids may have spaces between them, a latency may be a number."""
+def test_settings_parse_lists_and_latencies(checkout: Path) -> None:
+    """User ids may have spaces between them; a latency may be a number."""
     (checkout / ".env").write_text("TELEGRAM_ALLOWED_USERS= 1, 22 ,\nAUDIO_LATENCY=0.2\n")
     settings, _ = load(checkout)
 
@@ -131,18 +138,18 @@ def test_lists_and_latencies_are_understood(checkout: Path) -> None:
     assert settings.audio_latency == 0.2
 
 
-def test_the_language_follows_the_voice(checkout: Path) -> None:
-    """A British voice speaks British English unless told otherwise."""
+def test_settings_take_the_language_of_the_voice(checkout: Path) -> None:
+    """A British voice speaks British English unless KOKORO_LANG is set."""
     (checkout / ".env").write_text("KOKORO_VOICE=bf_emma\n")
     british = load(checkout)[0]
     (checkout / ".env").write_text("KOKORO_VOICE=bf_emma\nKOKORO_LANG=en-us\n")
-    told = load(checkout)[0]
+    explicit = load(checkout)[0]
 
     assert british.lang == "en-gb"
-    assert told.lang == "en-us"
+    assert explicit.lang == "en-us"
 
 
-def test_settings_refuse_the_numbers_that_no_person_has(
+def test_settings_refuse_user_ids_of_no_person(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An anonymous admin's or a channel's number is everybody's; the message says what to do."""

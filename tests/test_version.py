@@ -1,4 +1,4 @@
-"""`crier --version`: which Crier, which commit, which model."""
+"""`crier --version`: the version, the commit, and the model."""
 
 import subprocess
 from pathlib import Path
@@ -7,45 +7,33 @@ import pytest
 
 from bot import __version__
 from bot.cli.main import main
+from bot.paths import CHECKOUT
 from bot.version import commit_of
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    """Return a checkout of git's own making, with one commit."""
-    root = tmp_path / "checkout"
-    git("init", "--quiet", "--initial-branch=main", str(root))
-    git("-C", str(root), "commit", "--quiet", "--allow-empty", "--message=first")
-    return root
+def test_commit_of_returns_gits_short_name(tmp_path: Path) -> None:
+    """The commit is found in a checkout, and not in a folder that another repository contains."""
+    inner = tmp_path / "unpacked"
+    inner.mkdir()
+    before = commit_of(inner)
+    git = ("git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b")
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message=first"], check=True)
+    done = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+
+    assert commit_of(tmp_path) == done.stdout[:12]
+    assert (before, commit_of(inner)) == ("", "")
 
 
-def git(*words: str) -> str:
-    """Run git, as nobody in particular."""
-    who = ("-c", "user.name=a", "-c", "user.email=a@b")
-    done = subprocess.run(["git", *who, *words], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+def test_commit_of_is_empty_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No git, or no folder, is no error."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert commit_of(CHECKOUT) == ""
+    assert commit_of(tmp_path / "nowhere") == ""
 
 
-def test_the_commit_is_gits_own_answer(repository: Path, tmp_path: Path) -> None:
-    """On a branch, packed, detached and in a worktree it is what git says."""
-    commit = git("-C", str(repository), "rev-parse", "HEAD")
-    found = [commit_of(repository)]
-    git("-C", str(repository), "pack-refs", "--all")
-    found.append(commit_of(repository))
-    git("-C", str(repository), "worktree", "add", "--quiet", "-b", "side", str(tmp_path / "side"))
-    found.append(commit_of(tmp_path / "side"))
-    git("-C", str(repository), "checkout", "--quiet", "--detach")
-    found.append(commit_of(repository))
-
-    assert found == [commit] * 4
-
-
-def test_without_git_there_is_no_commit(tmp_path: Path) -> None:
-    """An unpacked archive has none, and that is no error."""
-    assert commit_of(tmp_path) == ""
-
-
-def test_version_commit_and_model_are_named(
+def test_version_names_the_model_and_what_is_missing_of_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The version, then the kind of model with its place, and what is missing of it."""
@@ -53,21 +41,21 @@ def test_version_commit_and_model_are_named(
     monkeypatch.setenv("KOKORO_MODEL", "int8")
     with pytest.raises(SystemExit) as end:
         main(["--version"])
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
 
     assert end.value.code == 0
-    assert said.startswith(f"crier {__version__}")
-    assert f"int8, in {tmp_path}; missing: kokoro-v1.0.int8.onnx, voices-v1.0.bin" in said
+    assert printed.startswith(f"crier {__version__}")
+    assert f"int8, in {tmp_path}; missing: kokoro-v1.0.int8.onnx, voices-v1.0.bin" in printed
 
 
-def test_a_wrong_setting_does_not_hide_the_version(
+def test_version_is_printed_despite_a_wrong_setting(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the settings can't be read, the version is still said, and what is wrong."""
+    """Where the settings can't be read, the version is still printed, and the error."""
     monkeypatch.setenv("KOKORO_SPEED", "fast")
     with pytest.raises(SystemExit):
         main(["--version"])
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
 
-    assert said.startswith(f"crier {__version__}")
-    assert "KOKORO_SPEED" in said
+    assert printed.startswith(f"crier {__version__}")
+    assert "KOKORO_SPEED" in printed

@@ -7,7 +7,7 @@ import time
 from bot.console import invitation
 from bot.core.pairing import CODE_LIFE_S, FILE
 from bot.errors import OK, CommandError
-from bot.settings import data_dir
+from bot.paths import data_dir
 
 
 def pair(_: argparse.Namespace) -> int:

@@ -11,9 +11,9 @@ from typing import Any
 
 from bot.core import pairing
 from bot.errors import FAILED, OK, CommandError
-from bot.paths import make_private
+from bot.paths import data_dir, make_private
 from bot.service.supervise import Unattended
-from bot.settings import Settings, SettingsError, configured, data_dir
+from bot.settings import Settings, SettingsError, configured
 
 
 def start(options: argparse.Namespace) -> int:

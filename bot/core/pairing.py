@@ -7,6 +7,8 @@ log, and goes as soon as it has been used.
 import os
 from pathlib import Path
 
+from bot.paths import write_private
+
 CODE_LIFE_S = 3600.0
 FILE = "pairing-code"
 
@@ -21,11 +23,7 @@ def keep(folder: Path, code: str, link: str = "") -> None:
     if not code:
         path.unlink(missing_ok=True)
         return
-    new = path.with_name(f"{FILE}.new")
-    new.unlink(missing_ok=True)  # whatever its mode was
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(f"{code}\n{link}\n" if link else f"{code}\n")
-    new.replace(path)
+    write_private(path, f"{code}\n{link}\n" if link else f"{code}\n")
 
 
 def add_link(folder: Path, link: str) -> None:

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from bot.paths import CHECKOUT, data_dir
+
 if TYPE_CHECKING:
     from bot.settings import Settings
 
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 _TOOL_TIMEOUT_S = 5.0
 _DATABASE_TIMEOUT_S = 2.0
@@ -165,7 +166,6 @@ def context(checkout: Path = CHECKOUT, *, sound: bool = False) -> Context:
         from bot.settings import (  # noqa: PLC0415  # what it needs may be missing
             Settings,
             SettingsError,
-            data_dir,
             load,
         )
     except ImportError:

@@ -5,7 +5,6 @@ import contextlib
 import json
 import multiprocessing
 import os
-import re
 import signal
 import sys
 import threading
@@ -20,7 +19,6 @@ from bot.clean import clean, clean_line, raw
 from bot.doctor import local, system
 from bot.doctor import sound as sound_checks
 from bot.doctor.check import (
-    CHECKOUT,
     CannotLookError,
     Check,
     Context,
@@ -31,6 +29,8 @@ from bot.doctor.check import (
     skip,
 )
 from bot.errors import FAILED, OK, UsageError
+from bot.logs import hide_tokens
+from bot.paths import CHECKOUT
 from bot.version import commit_of
 
 GROUPS = {
@@ -320,7 +320,7 @@ class Secrets:
         """Return a text that anybody may read."""
         for word, secret in self._hidden:
             text = text.replace(secret, word)
-        text = re.sub(r"\d{3,}(?::|%3A)[A-Za-z0-9_-]{20,}", "<token>", text)
+        text = hide_tokens(text)
         return text if self._home == "/" else text.replace(self._home, "~")
 
     def hidden(self, finding: Finding) -> Finding:
@@ -340,7 +340,7 @@ def _rows(found: dict[str, Finding]) -> list[dict[str, str]]:
 
 def report(found: dict[str, Finding]) -> str:
     """Return what was found as Markdown that can be pasted into an issue."""
-    commit = commit_of(CHECKOUT)[:12] or "not from git"
+    commit = commit_of(CHECKOUT) or "not from git"
     lines = [f"crier {__version__} ({commit}), {time.strftime('%Y-%m-%d')}", ""]
     lines += ["| | check | found |", "|---|---|---|"]
     for name, finding in found.items():

@@ -1,1 +1,1 @@
-"""The HTTP face: what other programs, and the page, can ask of the running bot."""
+"""The HTTP API of the running bot, for other programs and for the page."""

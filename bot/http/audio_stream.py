@@ -1,7 +1,7 @@
-"""OpenAI's speech endpoint: a text becomes a file of sound, which is sent as it is made.
+"""OpenAI's speech endpoint: a text becomes a sound file, which is sent while it is made.
 
-The loudspeaker comes first: while it needs the voice, this waits. FFmpeg (PyAV) encodes beside the
-event loop; the rest runs on it.
+The loudspeaker comes first: while it needs the voice, this waits. FFmpeg (PyAV) encodes in worker
+threads; the rest runs on the event loop.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _BITS_PER_S = 64_000  # transparent for one voice at 24 kHz
 
 
 class Speech(BaseModel):
-    """OpenAI's CreateSpeechRequest; what it has besides is taken and has no effect."""
+    """OpenAI's CreateSpeechRequest; other fields of OpenAI's are accepted and have no effect."""
 
     model_config = ConfigDict(strict=True)
 
@@ -43,37 +43,38 @@ class Speech(BaseModel):
         1.0,
         ge=0.25,
         le=4.0,
-        description="0.25 to 4 as OpenAI has it; the voice can do 0.5 to 2, and X-Speed says what "
-        "was done.",
+        description="0.25 to 4, as in OpenAI's API; the voice speaks at 0.5 to 2, and the header "
+        "X-Speed has the speed that was used.",
     )
-
-    lang: Language | None = Field(None, description="Not OpenAI's; as in /v1/audio/speak.")
+    lang: Language | None = Field(
+        None, description="As in /v1/audio/speak; not part of OpenAI's API."
+    )
 
     @property
     def spoken_speed(self) -> float:
-        """The nearest speed that the voice can do."""
+        """The nearest speed at which the voice can speak."""
         return max(SLOWEST, min(FASTEST, self.speed))
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How sound is written."""
+    """A file format."""
 
     media_type: str
     container: str
-    """FFmpeg's names."""
+    """FFmpeg's name, as of the codec and its options."""
     codec: str
     options: dict[str, str] = field(default_factory=dict)
 
 
 FORMATS = {
-    # No Xing header: it would have to be written last, at the beginning.
+    # No Xing header: it is at the beginning, and needs what is known at the end.
     "mp3": Format("audio/mpeg", "mp3", "libmp3lame", {"write_xing": "0"}),
-    # Pages of 0.2 s, so that the first word does not wait for a whole second.
+    # Pages of 0.2 s, so that the first word is not delayed by a second.
     "opus": Format("audio/ogg", "ogg", "libopus", {"page_duration": "200000"}),
     "aac": Format("audio/aac", "adts", "aac"),
     "flac": Format("audio/flac", "flac", "flac"),
-    # Its header says that the length is not known, as OpenAI's does.
+    # Its header leaves the length unknown, as OpenAI's does.
     "wav": Format("audio/wav", "wav", "pcm_s16le"),
     # 24 kHz, mono, 16 bit, little-endian; nothing else.
     "pcm": Format("audio/pcm", "s16le", "pcm_s16le"),
@@ -81,23 +82,23 @@ FORMATS = {
 
 
 class Encoder:
-    """Turns stretches of sound into stretches of a file. Blocks: never on the event loop."""
+    """Encodes samples into parts of a file. Blocks: not for the event loop."""
 
-    def __init__(self, how: Format) -> None:
-        """Begin a file."""
+    def __init__(self, file_format: Format) -> None:
+        """Start a file."""
         import av  # noqa: PLC0415  # loads FFmpeg's libraries: 16 MB
 
-        self._out = _Out()
-        options = {**how.options, "flush_packets": "1"}  # none waits for a full buffer
-        self._container = av.open(self._out, "w", format=how.container, options=options)
-        stream = self._container.add_stream(how.codec, rate=SAMPLE_RATE_HZ)
-        self._stream = cast("av.AudioStream", stream)  # as every codec above makes
+        self._out = _Buffer()
+        options = {**file_format.options, "flush_packets": "1"}  # do not wait for a full buffer
+        self._container = av.open(self._out, "w", format=file_format.container, options=options)
+        stream = self._container.add_stream(file_format.codec, rate=SAMPLE_RATE_HZ)
+        self._stream = cast("av.AudioStream", stream)  # all codecs above are audio
         self._stream.layout = "mono"
-        if not how.codec.startswith(("pcm", "flac")):
+        if not file_format.codec.startswith(("pcm", "flac")):
             self._stream.bit_rate = _BITS_PER_S
 
     def encode(self, samples: Samples) -> bytes:
-        """Return what can be written of the file by now; may be empty."""
+        """Return the next part of the file; may be empty."""
         if len(samples):
             import av  # noqa: PLC0415  # see above
 
@@ -108,14 +109,14 @@ class Encoder:
         return self._out.take()
 
     def finish(self) -> bytes:
-        """Return the end of the file."""
+        """Return the last part of the file."""
         self._container.mux(self._stream.encode(None))
         self._container.close()
         return self._out.take()
 
 
-class _Out:
-    """A file that FFmpeg writes to and that can't be gone back in."""
+class _Buffer:
+    """What FFmpeg has written; it can't seek in it."""
 
     def __init__(self) -> None:
         self._written = bytearray()
@@ -125,29 +126,29 @@ class _Out:
         return len(part)
 
     def take(self) -> bytes:
-        taken = bytes(self._written)
+        written = bytes(self._written)
         self._written.clear()
-        return taken
+        return written
 
 
 class Studio:
-    """Makes files of sound for several clients at once, a chunk for each in turn."""
+    """Makes sound files for up to `MAX_STREAMS` clients, a chunk for each in turn."""
 
     def __init__(self, pipeline: SpeechPipeline) -> None:
-        """Use the voice of *pipeline* whenever it can spare it."""
+        """Use the voice of *pipeline* while the loudspeaker does not need it."""
         self._pipeline = pipeline
         self._streams = 0
 
-    async def speech(self, utterance: Utterance, how: Format) -> AsyncIterator[bytes]:
-        """Return the file bit by bit; the first bit is awaited here.
+    async def speech(self, utterance: Utterance, file_format: Format) -> AsyncIterator[bytes]:
+        """Wait for the first part of the file; return an iterator over all parts.
 
         Raises:
-            Refused: there is no sound to give, and why.
+            Refused: there is no sound, or too many files are being made.
         """
         if self._streams >= MAX_STREAMS:
             why = f"{MAX_STREAMS} texts are being made into sound already. Try again in a while."
             raise Refused(429, "too_many", why)
-        parts = self._parts(utterance, how)
+        parts = self._parts(utterance, file_format)
         try:
             first = await anext(parts)
         except NothingToSpeakError as exc:
@@ -156,9 +157,10 @@ class Studio:
             raise Refused(503, "no_sound", str(exc)) from exc
         return _with_first(first, parts)
 
-    async def _parts(self, utterance: Utterance, how: Format) -> AsyncIterator[bytes]:
+    async def _parts(self, utterance: Utterance, file_format: Format) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
-        made: asyncio.Queue[Samples | AudioError | None] = asyncio.Queue()  # kept short by `taken`
+        # Bounded by `report_taken`: the pipeline synthesizes only a little ahead of it.
+        made: asyncio.Queue[Samples | AudioError | None] = asyncio.Queue()
 
         def on_sound(part: Samples | AudioError | None) -> None:  # on the audio thread
             loop.call_soon_threadsafe(made.put_nowait, part)
@@ -166,7 +168,7 @@ class Studio:
         self._streams += 1
         number = self._pipeline.stream(utterance, on_sound)
         try:
-            encoder = await asyncio.to_thread(Encoder, how)
+            encoder = await asyncio.to_thread(Encoder, file_format)
             while (part := await made.get()) is not None:
                 if isinstance(part, AudioError):
                     raise part

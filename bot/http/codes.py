@@ -1,8 +1,8 @@
-"""Codes that open the page: each once, and for a minute.
+"""Codes that open the page: each works once, and for a minute.
 
-`crier page` gives the browser an address, which everybody on this computer can read in the list of
-processes. So it holds a code and not the token: once the page has exchanged it, it opens nothing.
-Runs on the event loop.
+`crier page` starts the browser with an address, which every user of this computer can read in the
+list of processes. So it contains no token but a code, which the page exchanges for the token at
+once. Runs on the event loop.
 """
 
 import secrets
@@ -10,36 +10,36 @@ import time
 
 LIFE_S = 60.0
 _BYTES = 18
-_MOST = 16
+_MAX_CODES = 16
 
 
 class Codes:
-    """Gives codes out, and takes each back once."""
+    """Issues codes, and accepts each once."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start without codes."""
         self._until_s: dict[str, float] = {}
 
     def make(self) -> str:
-        """Return a new code; of many that nobody has used, the oldest is forgotten."""
-        if len(self._until_s) >= _MOST:
+        """Return a new code; over `_MAX_CODES` unused ones, the oldest becomes invalid."""
+        if len(self._until_s) >= _MAX_CODES:
             del self._until_s[next(iter(self._until_s))]
         code = secrets.token_urlsafe(_BYTES)
         self._until_s[code] = time.monotonic() + LIFE_S
         return code
 
     def use(self, given: str) -> bool:
-        """Whether a code was given out within the last minute; it is used up by this."""
+        """Return whether a code is valid, and invalidate it."""
         now_s = time.monotonic()
         self._until_s = {
             code: until_s for code, until_s in self._until_s.items() if until_s > now_s
         }
-        # Each is compared, in a time that says nothing of how much of it is right.
-        found = [
+        # Compares every code, in constant time: the time reveals nothing about them.
+        matching = [
             code
             for code in self._until_s
             if secrets.compare_digest(code.encode(), given.encode("utf-8", "replace"))
         ]
-        for code in found:
+        for code in matching:
             del self._until_s[code]
-        return bool(found)
+        return bool(matching)

@@ -1,4 +1,4 @@
-"""/docs: the description of the HTTP face as a page to read, with nothing from elsewhere."""
+"""/docs: the OpenAPI description as an HTML page that loads nothing from other origins."""
 
 import html
 from typing import Any
@@ -35,23 +35,23 @@ def page(description: dict[str, Any]) -> str:
 
 
 def _answer(status: str, answer: dict[str, Any], shapes: dict[str, Any]) -> str:
-    """Return what comes back."""
-    said = f"<h3>{status}</h3>{_paragraph(answer['description'])}"
+    """Return one answer of a route."""
+    heading = f"<h3>{status}</h3>{_paragraph(answer['description'])}"
     body = answer.get("content", {}).get("application/json")
-    return said + (_fields(_shape(body["schema"], shapes)) if body and body["schema"] else "")
+    return heading + (_fields(_shape(body["schema"], shapes)) if body and body["schema"] else "")
 
 
 def _shape(schema: dict[str, Any], shapes: dict[str, Any]) -> dict[str, Any]:
-    """Follow a schema's reference."""
+    """Return the schema that a reference leads to."""
     for option in (schema, *schema.get("anyOf", ())):
         if "$ref" in option:
-            found: dict[str, Any] = shapes[option["$ref"].rpartition("/")[2]]
-            return found
+            shape: dict[str, Any] = shapes[option["$ref"].rpartition("/")[2]]
+            return shape
     return schema
 
 
 def _fields(shape: dict[str, Any]) -> str:
-    """Return the fields of an object."""
+    """Return the fields of an object as a list."""
     rows = []
     for name, field in shape.get("properties", {}).items():
         needed = " (needed)" if name in shape.get("required", ()) else ""
@@ -62,7 +62,7 @@ def _fields(shape: dict[str, Any]) -> str:
 
 
 def _kind(field: dict[str, Any]) -> str:
-    """Return what a field may be, in words."""
+    """Return the type and limits of a field, in words."""
     if "anyOf" in field:
         return " or ".join(map(_kind, field["anyOf"]))
     if "enum" in field:

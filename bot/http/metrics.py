@@ -1,4 +1,4 @@
-"""Figures for Prometheus: how soon, how fast, how often, with what end. Runs on the event loop."""
+"""Metrics for Prometheus: counts, durations, outcomes. Runs on the event loop."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,27 +17,27 @@ _STOP_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 class Metrics(Collector):
-    """Counts what happens, and reads the rest when it is asked for."""
+    """Counts events, and reads gauges when they are collected."""
 
     media_type = CONTENT_TYPE_PLAIN_0_0_4
 
     def __init__(self, pipeline: SpeechPipeline, delivery: Delivery, events: Events) -> None:
-        """Count from now on."""
+        """Start to count."""
         self._pipeline = pipeline
         self._delivery = delivery
         self._registry = CollectorRegistry()
         self._messages = Counter(
             "crier_messages",
-            "Messages that have ended, by how, and by where they came from.",
+            "Messages that have ended, by outcome and source.",
             ("outcome", "source"),
             registry=self._registry,
         )
         self._spoken_s = Counter(
-            "crier_spoken_seconds", "How much sound was heard.", registry=self._registry
+            "crier_spoken_seconds", "Seconds of sound that were heard.", registry=self._registry
         )
         self._first_sound_s = Histogram(
             "crier_first_sound_seconds",
-            "From the order to the first frame, where the loudspeaker was idle.",
+            "From the order to the first frame, if nothing was playing.",
             buckets=_FIRST_SOUND_S,
             registry=self._registry,
         )
@@ -48,15 +48,15 @@ class Metrics(Collector):
             registry=self._registry,
         )
         self._registry.register(self)
-        events.watch(self._note)
+        events.watch(self._count)
 
     def text(self) -> bytes:
-        """Return everything as Prometheus reads it."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
-    def _note(self, name: str, data: dict[str, Any]) -> None:
+    def _count(self, name: str, data: dict[str, Any]) -> None:
         if name == "ended":
-            # Programs choose their names themselves, and each name would be a series for ever.
+            # Programs name themselves, and each name would create a time series.
             source = "telegram" if data["source"] == "telegram" else "http"
             self._messages.labels(data["outcome"], source).inc()
             self._spoken_s.inc(data["audio_s"])
@@ -66,19 +66,23 @@ class Metrics(Collector):
             self._stop_s.observe(data["took_s"])
 
     def collect(self) -> Iterator[Metric]:
-        """Return what is true now."""
+        """Yield the gauges, and what other modules count."""
         status = self._pipeline.status()
         yield CounterMetricFamily(
-            "crier_underruns", "How often the device ran dry in a message.", status.underruns
+            "crier_underruns", "Times the device ran dry within a message.", status.underruns
         )
-        for name, what, value in (
+        for name, description, value in (
             ("queue_length", "Messages that have not ended.", self._delivery.under_way),
-            ("held_messages", "Messages kept until it need not be quiet.", self._delivery.kept),
-            ("buffer_seconds", "Sound that is ready and not heard yet.", status.buffer_s),
+            ("held_messages", "Messages held by a mute or quiet hours.", self._delivery.kept),
+            (
+                "buffer_seconds",
+                "Seconds of sound that are ready and not heard yet.",
+                status.buffer_s,
+            ),
             (
                 "synthesis_seconds_per_second",
-                "How long the voice takes for one second of sound.",
+                "Seconds of synthesis for one second of sound.",
                 status.synthesis_s_per_s,
             ),
         ):
-            yield GaugeMetricFamily(f"crier_{name}", what, value)
+            yield GaugeMetricFamily(f"crier_{name}", description, value)

@@ -1,6 +1,7 @@
-"""The HTTP face: one short coroutine for each thing that a program can ask for.
+"""The HTTP API: one short coroutine for each route.
 
-OpenAI's shapes where OpenAI has one. Runs on the event loop.
+Where OpenAI has an endpoint for it, paths and shapes are OpenAI's. Docstrings of routes are what
+/docs shows. Runs on the event loop.
 """
 
 import asyncio
@@ -8,11 +9,9 @@ import contextlib
 import functools
 import hashlib
 import logging
-import math
 import secrets
-import time
-from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 from weakref import WeakValueDictionary
@@ -37,15 +36,15 @@ from bot.http.codes import LIFE_S, Codes
 from bot.http.guard import Refused
 from bot.http.metrics import Metrics
 from bot.http.responses import (
+    ERRORS,
     NOT_FOUND,
-    WRONG,
     EventStream,
     StallGuardedStream,
-    answer_errors,
-    frame,
+    add_error_handlers,
+    format_event,
 )
+from bot.http.state import BotState
 from bot.settings import Settings
-from bot.watchdog import STALLED_S, WEDGED_S
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +54,7 @@ PAGE_TOKEN = "/v1/page/token"  # noqa: S105  # a path
 _HISTORY = 50
 _DEVICES_TIMEOUT_S = 2.0
 _STATUS_EVERY_S = 0.5
-_ALIVE_EVERY_S = 15.0
+_PING_EVERY_S = 15.0
 _MAX_LISTENERS = 32
 
 
@@ -63,10 +62,10 @@ _SPEAK: dict[str, Any] = {
     "status_code": 202,
     "response_model": schemas.Queued,
     "responses": {
-        200: {"model": schemas.Result, "description": "With wait: how it ended."},
+        200: {"model": schemas.SpeakResult, "description": "With wait: how it ended."},
         409: {
             "model": schemas.ErrorBody,
-            "description": "What was sent again is not known any more.",
+            "description": "The message of this Idempotency-Key is not stored any more.",
         },
     },
 }
@@ -74,8 +73,8 @@ _SPEECH: dict[str, Any] = {
     "response_class": StallGuardedStream,
     "responses": {
         200: {
-            "content": {how.media_type: {} for how in FORMATS.values()},
-            "description": "The sound, as it is made.",
+            "content": {one.media_type: {} for one in FORMATS.values()},
+            "description": "The sound, while it is made.",
         }
     },
 }
@@ -93,20 +92,20 @@ def _client(
     return "http" if name in ("", "telegram") else name
 
 
-Client = Annotated[str, Depends(_client)]
-Once = Annotated[
+ClientName = Annotated[str, Depends(_client)]
+IdempotencyKey = Annotated[
     str,
     Header(
         alias="Idempotency-Key",
         max_length=255,
-        description="The same key again is the same message again: it is said once.",
+        description="A message that is sent again with the same key is spoken once.",
     ),
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """What the routes need."""
+    """The routes, and what they need."""
 
     settings: Settings
     pipeline: SpeechPipeline
@@ -120,13 +119,24 @@ class Api:
     metrics: Metrics
     bot_id: int
     token: str
-    """What clients have to show; given to the page for a code."""
+    """Authenticates clients; the page gets it in exchange for a code."""
     codes: Codes = field(default_factory=Codes)
-    under_way: WeakValueDictionary[int, asyncio.Lock] = field(default_factory=WeakValueDictionary)
-    """By the number of a message: one at a time is looked for and stored."""
+    storing: WeakValueDictionary[int, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    """By update number: requests with the same Idempotency-Key are stored one at a time."""
+
+    @property
+    def state(self) -> BotState:
+        """The state of the bot, as clients get it."""
+        return BotState(
+            settings=self.settings,
+            pipeline=self.pipeline,
+            inbox=self.inbox,
+            delivery=self.delivery,
+            polling=self.polling,
+        )
 
     def application(self) -> FastAPI:
-        """Return the routes, as uvicorn takes them."""
+        """Return the ASGI application with all routes."""
         app = FastAPI(
             title="Crier",
             version=__version__,
@@ -134,9 +144,27 @@ class Api:
             "the token: `Authorization: Bearer TOKEN`.",
             docs_url=None,
             redoc_url=None,
-            responses=WRONG,
+            responses=ERRORS,
         )
-        for method, path, endpoint, more in (
+        for method, path, endpoint, options in self._routes():
+            app.add_api_route(
+                path, endpoint, methods=[method], response_description="Done.", **options
+            )
+        text = docs.page(app.openapi())
+
+        async def read_docs() -> HTMLResponse:
+            return HTMLResponse(text)
+
+        app.add_api_route("/docs", read_docs, include_in_schema=False)
+        add_error_handlers(app)
+        for path, file in _page().items():  # files, no folder: no path leads out of it
+            read_file = functools.partial(_read, file)
+            app.add_api_route(path, read_file, methods=["GET", "HEAD"], include_in_schema=False)
+        return app
+
+    def _routes(self) -> Iterator[tuple[str, str, Callable[..., Any], dict[str, Any]]]:
+        """Yield method, path, endpoint and options of each documented route."""
+        yield from (
             ("POST", "/v1/audio/speak", self.speak, _SPEAK),
             ("POST", "/v1/audio/speech", self.speech, _SPEECH),
             ("POST", "/v1/audio/stop", self.stop, {}),
@@ -158,59 +186,44 @@ class Api:
             ("POST", PAGE_TOKEN, self.page_token, {}),
             ("GET", "/metrics", self.measures, {"response_class": PlainTextResponse}),
             ("GET", "/healthz", self.health, {}),
-        ):
-            app.add_api_route(
-                path, endpoint, methods=[method], response_description="Done.", **more
-            )
-        text = docs.page(app.openapi())
-
-        async def read() -> HTMLResponse:
-            return HTMLResponse(text)
-
-        app.add_api_route("/docs", read, include_in_schema=False)
-        answer_errors(app)
-        for path, file in _page().items():  # no folder is served, so no path can lead out of one
-            read_file = functools.partial(_read, file)
-            app.add_api_route(path, read_file, methods=["GET", "HEAD"], include_in_schema=False)
-        return app
+        )
 
     @staticmethod
     def open_paths() -> frozenset[str]:
-        """Return what may be read without the token."""
+        """Return the paths that may be read without the token."""
         return frozenset({"/healthz", "/docs", "/openapi.json"} | _page().keys())
 
     @staticmethod
     def open_posts() -> frozenset[str]:
-        """Return where something may be tried without the token."""
+        """Return the paths that accept a POST without the token."""
         return frozenset({PAGE_TOKEN})
 
     # ---- the page ----
 
     async def page_code(self) -> schemas.PageCode:
-        """Make a code that opens the page in a browser, once and within a minute."""
+        """Create a code that opens the page in a browser, once and within a minute."""
         return schemas.PageCode(code=self.codes.make(), life_s=LIFE_S)
 
-    async def page_token(self, given: schemas.GivenCode) -> schemas.PageToken:
-        """Give the token for a code, once. Needs no token itself."""
-        if not self.codes.use(given.code):
+    async def page_token(self, request: schemas.GivenCode) -> schemas.PageToken:
+        """Exchange a code for the token, once. Needs no token itself."""
+        if not self.codes.use(request.code):
             why = (
                 "This address has been used, or is older than a minute. `crier page` makes another."
             )
             raise Refused(403, "wrong_code", why)
         return schemas.PageToken(token=self.token)
 
-    # ---- what is spoken ----
+    # ---- speaking ----
 
     async def speak(
-        self, order: schemas.Speak, client: Client, key: Once = ""
+        self, order: schemas.Speak, client: ClientName, key: IdempotencyKey = ""
     ) -> schemas.Queued | JSONResponse:
-        """Say a text at the loudspeaker, in its turn.
+        """Speak a text at the loudspeaker, in its turn.
 
         Answers 202 as soon as it is stored; with `wait`, 200 when it has ended or is held.
         """
         number = _number(client, key) if key else -1 - secrets.randbits(62)
-        async with self.under_way.setdefault(number, asyncio.Lock()):
-            # Sent again it is what it was, whatever waits now.
+        async with self.storing.setdefault(number, asyncio.Lock()):
             earlier = await self.inbox.record(self.bot_id, number) if key else None
             id_ = earlier.id if earlier else await self._take(order, client, number)
         if not order.wait:
@@ -219,7 +232,7 @@ class Api:
         if ending is None:
             why = f"Crier is stopping. Message {id_} is stored and will be said after its start."
             raise Refused(503, "stopping", why)
-        result = schemas.Result(id=id_, outcome=ending.outcome, reason=ending.reason)
+        result = schemas.SpeakResult(id=id_, outcome=ending.outcome, reason=ending.reason)
         return JSONResponse(result.model_dump())
 
     async def _take(self, order: schemas.Speak, client: str, number: int) -> int:
@@ -240,145 +253,103 @@ class Api:
             raise Refused(status, code, str(exc)) from exc
         if stored is not None:
             return stored.id
-        record = await self.inbox.record(self.bot_id, number)  # the same came at the same time
+        record = await self.inbox.record(self.bot_id, number)  # another request stored it meanwhile
         if record is None:
             raise Refused(409, "gone", "A message of this Idempotency-Key has just been forgotten.")
         return record.id
 
     async def _ending(self, number: int, id_: int) -> Ending | None:
-        """Wait for the end of a message; None where Crier ends first."""
-        coming = self.events.ending(id_)
-        record = await self.inbox.record(self.bot_id, number)  # it may have ended meanwhile
+        """Wait for the end of a message; return None if Crier stops first."""
+        ending = self.events.ending(id_)  # before the look at the database, so none is missed
+        record = await self.inbox.record(self.bot_id, number)  # it may have ended before
         if record is not None and record.outcome in ENDED:
             return Ending(record.outcome, record.reason)
         why = self.delivery.quiet_reason() or self.pipeline.status().blocked
         if record is not None and record.outcome == State.HELD and why:
             return Ending(State.HELD, why)
-        return await coming
+        return await ending
 
-    async def speech(self, order: Speech, client: Client) -> Response:
-        """Make a file of sound from a text, as OpenAI's endpoint does; nothing is heard here."""
+    async def speech(self, order: Speech, client: ClientName) -> Response:
+        """Synthesize a text into a sound file, as OpenAI's endpoint does; nothing is played."""
         try:
             composed = await self.intake.compose(order.input, order.voice, order.lang or "")
         except RefusedError as exc:
             raise Refused(422, "nothing_to_speak", f"input: {exc}") from exc
         lang = order.lang or self.delivery.lang_of(order.voice)
         utterance = Utterance(0, composed.text, order.voice, order.spoken_speed, lang)
-        log.info("Making sound of %d characters for %s", len(composed.text), client)
-        how = FORMATS[order.response_format]
-        parts = await self.studio.speech(utterance, how)
+        log.info("Synthesizing %d characters for %s", len(composed.text), client)
+        file_format = FORMATS[order.response_format]
+        parts = await self.studio.speech(utterance, file_format)
         headers = {"X-Speed": f"{order.spoken_speed:g}"}
-        return StallGuardedStream(parts, media_type=how.media_type, headers=headers)
+        return StallGuardedStream(parts, media_type=file_format.media_type, headers=headers)
 
     async def models(self) -> schemas.Models:
-        """List the names to which the one model answers."""
+        """List the names of the one model."""
         return schemas.Models(data=[schemas.Model(id=name) for name in MODELS])
 
-    # ---- what sounds ----
+    # ---- playback ----
 
     async def stop(self) -> schemas.Stopped:
-        """Fall silent and forget everything that waits."""
+        """Stop speaking, and drop everything that waits."""
         return schemas.Stopped(stopped=await self.delivery.stop())
 
-    async def skip(self, what: schemas.Skip | None = None) -> schemas.Skipped:
-        """End one message, or the one that sounds; the next one follows."""
-        if what is None or what.id is None:
+    async def skip(self, target: schemas.SkipTarget | None = None) -> schemas.Skipped:
+        """Skip one message, or else the one that is playing; the next one follows."""
+        if target is None or target.id is None:
             skipped = self.delivery.under_way > 0
             self.pipeline.skip()
         else:
-            skipped = await self.delivery.remove(what.id)
+            skipped = await self.delivery.remove(target.id)
         return schemas.Skipped(skipped=skipped)
 
     async def pause(self) -> schemas.Paused:
-        """Fall silent and keep everything."""
+        """Stop playing, and keep everything."""
         await self.delivery.pause()
         return schemas.Paused(paused=True)
 
     async def resume(self) -> schemas.Paused:
-        """Go on with the word that was cut."""
+        """Continue with the word that was cut."""
         await self.delivery.unpause()
         return schemas.Paused(paused=False)
 
-    # ---- what there is ----
-
-    def now(self) -> dict[str, Any]:
-        """Return what Crier does now, as JSON has it."""
-        status = self.pipeline.status()
-        quiet = self.delivery.quiet_reason()
-        polling = self._polling_state()
-        warnings = (
-            *(status.warning, status.blocked, status.unheard),
-            *(self.inbox.notice, self.polling.warning, self.polling.clock_warning),
-        )
-        facts = asdict(status)
-        del facts["heartbeat_s"]  # means nothing outside this process
-        return {
-            **facts,
-            "time": time.time(),
-            "waiting": max(0, self.delivery.under_way - status.speaking),
-            "voice": self.settings.kokoro_voice,
-            "volume": round(100 * math.sqrt(status.gain)),
-            "quiet": quiet,
-            "version": __version__,
-            "polling": polling.model_dump(),
-            "warnings": [warning for warning in warnings if warning],
-        }
-
-    def _polling_state(self) -> schemas.PollingState:
-        age_s = self.polling.age_s
-        ok = age_s < STALLED_S and not self.polling.warning
-        return schemas.PollingState(ok=ok, age_s=round(age_s, 1), warning=self.polling.warning)
+    # ---- state and queue ----
 
     async def status(self) -> schemas.StatusNow:
-        """Say what Crier does now."""
-        return schemas.StatusNow(**self.now())
+        """Return what Crier is doing."""
+        return schemas.StatusNow(**self.state.now())
 
     async def queue(self) -> schemas.Queue:
-        """List what has not ended, in the order in which it will be heard."""
-        return schemas.Queue.model_validate(
-            {
-                "items": [
-                    {
-                        "id": place.message.id,
-                        "text": place.message.text,
-                        "source": place.message.source,
-                        "state": place.state,
-                        "position": place.position,
-                        "estimate_s": place.estimate_s,
-                    }
-                    for place in self.delivery.places()
-                ]
-            }
-        )
+        """List the messages that have not ended, in the order in which they will be heard."""
+        return self.state.queue()
 
-    async def move(self, id: int, where: schemas.Move) -> schemas.Queue:  # noqa: A002  # the path's name
-        """Put a message that waits before another one, or at the end."""
-        if not await self.delivery.move(id, where.before):
+    async def move(self, id: int, target: schemas.Move) -> schemas.Queue:  # noqa: A002  # the path's name
+        """Move a waiting message before another one, or to the end."""
+        if not await self.delivery.move(id, target.before):
             raise Refused(404, "not_waiting", "One of these does not wait (any more).")
-        return await self.queue()
+        return self.state.queue()
 
     async def remove(self, id: int) -> schemas.Skipped:  # noqa: A002  # the path's name
-        """Leave a message unsaid, or cut it."""
+        """Remove a waiting message, or cut the one that is playing."""
         if not await self.delivery.remove(id):
             raise Refused(404, "not_waiting", f"Message {id} does not wait (any more).")
         return schemas.Skipped(skipped=True)
 
     async def history(self) -> schemas.History:
-        """List what has ended, the latest first."""
+        """List the messages that have ended, the latest first."""
         records = await self.inbox.history(self.bot_id, _HISTORY)
-        return schemas.History.model_validate({"items": [asdict(record) for record in records]})
+        return schemas.History.model_validate({"items": records})
 
-    # ---- where and how loud ----
+    # ---- devices, voices, volume ----
 
     async def devices(self) -> schemas.DeviceList:
-        """List where sound can go."""
-        return schemas.DeviceList.model_validate(asdict(await self._ask_devices()))
+        """List the output devices."""
+        return schemas.DeviceList.model_validate(await self._query_devices())
 
     async def choose_device(self, choice: schemas.ChooseDevice) -> schemas.DeviceList:
-        """Send sound elsewhere, from the next sentence on; it is remembered."""
+        """Select an output device, from the next sentence on; it is remembered."""
         wanted = choice.name
         if wanted:
-            names = [device.name for device in (await self._ask_devices()).outputs]
+            names = [device.name for device in (await self._query_devices()).outputs]
             if not any(wanted.casefold() in name.casefold() for name in names):
                 there = ", ".join(names) or "none"
                 raise Refused(404, "no_such_device", f"name: there is no such device. Now: {there}")
@@ -387,7 +358,7 @@ class Api:
         self.pipeline.select_device(setting if wanted is None else wanted)
         return await self.devices()
 
-    async def _ask_devices(self) -> Devices:
+    async def _query_devices(self) -> Devices:
         try:
             answer = asyncio.wrap_future(self.pipeline.devices())
             return await asyncio.wait_for(answer, _DEVICES_TIMEOUT_S)
@@ -397,9 +368,9 @@ class Api:
             why = "The loudspeaker does not answer just now. Try again in a moment."
             raise Refused(503, "busy", why) from None
 
-    async def voices(self) -> schemas.Voices:
-        """List who can speak."""
-        return schemas.Voices(
+    async def voices(self) -> schemas.VoiceList:
+        """List the voices."""
+        return schemas.VoiceList(
             voices=[
                 schemas.VoiceItem(name=name, speaks=describe(name), lang=language_of(name))
                 for name in VOICES
@@ -408,59 +379,39 @@ class Api:
         )
 
     async def volume(self, volume: schemas.Volume) -> schemas.Volume:
-        """Be louder or softer, beside the computer's own volume; it is remembered."""
+        """Set the volume, relative to the computer's own; it is remembered."""
         await self.controls.set_volume(volume.percent)
         return volume
 
-    # ---- how it fares ----
+    # ---- monitoring ----
 
     async def listen(self) -> Response:
-        """Tell what happens as it happens: server-sent events."""
+        """Stream events as they happen: server-sent events."""
         if self.events.listeners >= _MAX_LISTENERS:
             raise Refused(429, "too_many", f"{_MAX_LISTENERS} listen already.")
         listening = contextlib.ExitStack()
-        # At once: of many who ask at the same time none may pass uncounted.
+        # Before the first await, so that requests at the same time are all counted.
         listener = listening.enter_context(self.events.listen())
         return EventStream(self._frames(listener), listening.close)
 
     async def _frames(self, listener: Listener) -> AsyncIterator[bytes]:
-        yield frame(Event(0, "status", self.now()))
-        async for event in until_idle(listener, _ALIVE_EVERY_S):
-            yield b": alive\n\n" if event is None else frame(event)
+        yield format_event(Event(0, "status", self.state.now()))
+        async for event in until_idle(listener, _PING_EVERY_S):
+            yield b": alive\n\n" if event is None else format_event(event)
 
     async def report(self) -> None:
-        """Tell those who listen when the status changes; until cancelled."""
-        await self.events.report(self.now, _STATUS_EVERY_S)
+        """Send the status to listeners whenever it changes; until cancelled."""
+        await self.events.report(self.state.now, _STATUS_EVERY_S)
 
     async def measures(self) -> Response:
-        """Give the figures to Prometheus."""
+        """Return the metrics for Prometheus."""
         return Response(self.metrics.text(), media_type=self.metrics.media_type)
 
     async def health(self, response: Response) -> schemas.Health:
-        """Say whether messages come in and sound goes out: 200, or 503 with the reasons."""
-        status, polling = self.pipeline.status(), self._polling_state()
-        beat_age_s = time.monotonic() - status.heartbeat_s
-        reasons = [
-            *([polling.warning] if polling.warning else []),
-            *(
-                [f"Telegram has not answered for {polling.age_s:.0f} s."]
-                if polling.age_s >= STALLED_S
-                else []
-            ),
-        ]
-        wrong = [
-            *([status.blocked] if status.blocked else []),
-            *(
-                [f"The audio thread has been stuck for {beat_age_s:.0f} s."]
-                if beat_age_s >= WEDGED_S
-                else []
-            ),
-        ]
-        ok = not reasons and not wrong
-        response.status_code = 200 if ok else 503
-        return schemas.Health(
-            ok=ok, polling=not reasons, sound=not wrong, reasons=[*reasons, *wrong]
-        )
+        """Check whether messages come in and sound goes out: 200, or 503 with the reasons."""
+        health = self.state.health()
+        response.status_code = 200 if health.ok else 503
+        return health
 
 
 def _page() -> dict[str, Path]:
@@ -473,6 +424,6 @@ async def _read(file: Path) -> FileResponse:
 
 
 def _number(client: str, key: str) -> int:
-    """Return the inbox's number of a message that its client can send again."""
+    """Return the update number of a message, the same each time its client sends it."""
     digest = hashlib.sha256(f"{client}\0{key}".encode()).digest()
     return -1 - (int.from_bytes(digest[:8]) >> 1)  # no update of Telegram's has a negative one

@@ -1,4 +1,8 @@
-"""The shapes of what goes over HTTP, and the words for what is wrong with them."""
+"""The shapes of requests and answers, and the messages about wrong ones.
+
+Values of the core are copied into shapes of their own: a field that is added there is not published
+by that.
+"""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -10,7 +14,7 @@ from audio.voices import LANGUAGES, check_voice
 from bot.core.preferences import FASTEST, SLOWEST
 
 MAX_INPUT_CHARS = 60_000
-"""An hour; planning it takes the audio thread 0.1 s."""
+"""About an hour of speech; planning it takes the audio thread 0.1 s."""
 
 ALIASES = {
     "alloy": "af_alloy",
@@ -25,7 +29,7 @@ ALIASES = {
     "shimmer": "af_sky",
     "verse": "am_puck",
 }
-"""OpenAI's voices, and those that speak for them here: of the same name or of the same kind."""
+"""OpenAI's voices, and the ones that replace them here: of the same name or the same kind."""
 
 
 def _voice(name: str) -> str:
@@ -67,65 +71,65 @@ class Speak(BaseModel):
         None, description="espeak-ng's code, such as en-gb; else the voice's own."
     )
     priority: Literal["normal", "urgent"] = Field(
-        "normal", description="urgent: next, after the sentence that sounds."
+        "normal", description="urgent: next, after the sentence that is playing."
     )
-    chime: bool | None = Field(None, description="Sound a chime first, where the room is silent.")
-    wait: bool = Field(False, description="Answer only when it has ended, or is held.")
+    chime: bool | None = Field(None, description="Play a chime first, if nothing was playing.")
+    wait: bool = Field(False, description="Answer only when the message has ended, or is held.")
 
 
 class Queued(BaseModel):
-    """It is stored, and will be heard."""
+    """The message is stored, and will be heard."""
 
     id: int
-    position: int = Field(description="Its place in the queue, counted from 1; 0: it has ended.")
+    position: int = Field(description="Its position in the queue, counted from 1; 0: it has ended.")
 
 
-class Result(BaseModel):
-    """What became of it."""
+class SpeakResult(BaseModel):
+    """How the message ended, or that it is held."""
 
     id: int
     outcome: str = Field(description="heard, stopped, skipped, held or failed.")
     reason: str
 
 
-class Skip(BaseModel):
-    """What to skip."""
+class SkipTarget(BaseModel):
+    """The message to skip."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    id: int | None = Field(None, description="Left out: what sounds.")
+    id: int | None = Field(None, description="Left out: the one that is playing.")
 
 
 class Stopped(BaseModel):
-    """It is silent."""
+    """Playback has stopped."""
 
     stopped: int = Field(description="How many messages were cut or dropped.")
 
 
 class Skipped(BaseModel):
-    """The next one follows."""
+    """The message is skipped; the next one follows."""
 
     skipped: bool = Field(description="Whether there was something to skip.")
 
 
 class Paused(BaseModel):
-    """Whether it is paused now."""
+    """Whether playback is paused."""
 
     paused: bool
 
 
 class PollingState(BaseModel):
-    """How fetching messages from Telegram fares."""
+    """State of the Telegram polling loop."""
 
     ok: bool
-    age_s: float = Field(description="Since Telegram answered last.")
+    age_s: float = Field(description="Seconds since Telegram's last answer.")
     warning: str
 
 
 class StatusNow(BaseModel):
-    """What Crier does now."""
+    """What Crier is doing."""
 
-    time: float = Field(description="Seconds since 1970, by the clock that `at` of events is by.")
+    time: float = Field(description="Seconds since 1970, by the same clock as `at` of events.")
     speaking: bool
     speaking_id: int | None
     left_s: float
@@ -140,10 +144,10 @@ class StatusNow(BaseModel):
     last_error: str
     blocked: str
     warning: str
-    inaudible: str = Field(description="Why the last message can't have been heard: muted.")
+    inaudible: str = Field(description="Why the last message was inaudible: the computer is muted.")
     voice: str
     volume: int
-    quiet: str = Field(description="Why nothing is said now; empty where it is.")
+    quiet: str = Field(description="Why nothing is spoken now, such as a mute; else empty.")
     version: str
     polling: PollingState
     warnings: list[str]
@@ -157,11 +161,11 @@ class QueueItem(BaseModel):
     source: str
     state: Literal["sounding", "waiting", "held"]
     position: int
-    estimate_s: float | None = Field(description="Until it begins, roughly.")
+    estimate_s: float | None = Field(description="Seconds until it begins, roughly.")
 
 
 class Queue(BaseModel):
-    """What has not ended, in the order in which it will be heard."""
+    """The messages that have not ended, in the order in which they will be heard."""
 
     items: list[QueueItem]
 
@@ -171,11 +175,13 @@ class Move(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    before: int | None = Field(description="Which one shall follow it; null: none.")
+    before: int | None = Field(description="The message that follows it; null: none.")
 
 
 class HistoryItem(BaseModel):
     """A message that has ended."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     id: int
     text: str
@@ -189,13 +195,15 @@ class HistoryItem(BaseModel):
 
 
 class History(BaseModel):
-    """What has ended, the latest first."""
+    """The messages that have ended, the latest first."""
 
     items: list[HistoryItem]
 
 
 class Output(BaseModel):
-    """Where sound can go."""
+    """An output device."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     name: str
     is_default: bool
@@ -203,7 +211,9 @@ class Output(BaseModel):
 
 
 class DeviceList(BaseModel):
-    """Where sound can go, and where it shall."""
+    """The output devices, and the selected one."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     outputs: list[Output]
     wanted: str
@@ -211,34 +221,34 @@ class DeviceList(BaseModel):
 
 
 class ChooseDevice(BaseModel):
-    """Where sound shall go."""
+    """The output device to select."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     name: str | None = Field(
         max_length=200,
-        description="A device's name or a part of it; empty: the system's default; null: what "
-        "AUDIO_DEVICE says.",
+        description="A device's name or a part of it; empty: the system's default; null: the "
+        "value of AUDIO_DEVICE.",
     )
 
 
 class VoiceItem(BaseModel):
-    """Who can speak."""
+    """A voice."""
 
     name: str
     speaks: str
     lang: str
 
 
-class Voices(BaseModel):
-    """Who can speak, and who does where nothing is said about it."""
+class VoiceList(BaseModel):
+    """The voices, and the default one."""
 
     voices: list[VoiceItem]
     default: str
 
 
 class Volume(BaseModel):
-    """How loud, beside the computer's own volume."""
+    """The volume, relative to the computer's own."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -246,14 +256,14 @@ class Volume(BaseModel):
 
 
 class PageCode(BaseModel):
-    """What opens the page, once."""
+    """A code that opens the page, once."""
 
     code: str
     life_s: float
 
 
 class GivenCode(BaseModel):
-    """A code that was made for the page."""
+    """The code that the page was opened with."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -261,7 +271,7 @@ class GivenCode(BaseModel):
 
 
 class PageToken(BaseModel):
-    """What the page has to show from now on."""
+    """The token that the page has to send from now on."""
 
     token: str
 
@@ -276,7 +286,7 @@ class Model(BaseModel):
 
 
 class Models(BaseModel):
-    """OpenAI's list of them."""
+    """OpenAI's list of models."""
 
     object: Literal["list"] = "list"
     data: list[Model]
@@ -298,17 +308,17 @@ class _Error(BaseModel):
 
 
 class ErrorBody(BaseModel):
-    """Why it was not done, and what to do."""
+    """Why a request was refused, and what to do."""
 
     error: _Error
 
 
-def in_words(errors: Sequence[Any]) -> str:
-    """Return what pydantic found wrong, by field."""
-    found = []
+def error_message(errors: Sequence[Any]) -> str:
+    """Return pydantic's errors as sentences that begin with the field."""
+    messages = []
     for error in errors:
         field = ".".join(str(part) for part in error["loc"][1:]) or str(error["loc"][0])
         if error["type"] == "json_invalid":
-            return "The body is no JSON."
-        found.append(f"{field}: {error['msg'].removeprefix('Value error, ')}.")
-    return " ".join(dict.fromkeys(found))
+            return "The body is not JSON."
+        messages.append(f"{field}: {error['msg'].removeprefix('Value error, ')}.")
+    return " ".join(dict.fromkeys(messages))

@@ -1,4 +1,4 @@
-"""The sockets behind the HTTP face: opened, told about in api.json, served, and closed in time.
+"""The sockets of the HTTP API: opened, published in api.json, served, and closed in time.
 
 Runs on the event loop.
 """
@@ -20,20 +20,22 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from bot.http.guard import Connection
+from bot.paths import write_private
 from bot.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 
 _TOKEN_BYTES = 32
-_BACKLOG = 64  # that many files may be opened at once before the door counts them
-_FILES = 1024
-"""macOS allows 256 unless a process asks for more. Source: setrlimit(2), launchd.plist(5)."""
+_BACKLOG = 64  # connections that the guard has not counted yet
+_MAX_FILES = 1024
+"""Open files. macOS allows 256 unless a process asks for more.
+Source: setrlimit(2), launchd.plist(5)."""
 # Of the 3 s that a SIGTERM may take.
 _CLOSE_TIMEOUT_S = 0.7
 
 
 def token_of(settings: Settings) -> str:
-    """Return what clients have to show; made and kept on first start.
+    """Return the token that authenticates clients; created and stored on first start.
 
     Raises:
         OSError: it can't be read or written.
@@ -46,18 +48,18 @@ def token_of(settings: Settings) -> str:
         if token := path.read_text(encoding="ascii", errors="replace").strip():
             return token
     token = secrets.token_urlsafe(_TOKEN_BYTES)
-    _write_private(path, f"{token}\n")
+    write_private(path, f"{token}\n")
     return token
 
 
 @contextlib.contextmanager
 def listening(settings: Settings) -> Iterator[list[socket.socket]]:
-    """Open the TCP socket and the Unix one, and say in DATA_DIR/api.json where they are.
+    """Open the TCP socket and the Unix socket, and publish both in DATA_DIR/api.json.
 
     Raises:
-        SettingsError: the address can't be had; names API_HOST or API_PORT.
+        SettingsError: the address can't be used; names API_HOST or API_PORT.
     """
-    token_of(settings)  # made before anybody is told where to come with it
+    token_of(settings)  # clients that read api.json need it
     with contextlib.ExitStack() as stack:
         tcp = stack.enter_context(_tcp(settings.api_host, settings.api_port))
         sockets = [tcp]
@@ -65,24 +67,24 @@ def listening(settings: Settings) -> Iterator[list[socket.socket]]:
         try:
             sockets.append(stack.enter_context(_unix(path)))
             stack.callback(path.unlink, missing_ok=True)
-        except OSError as exc:  # such as a path of more than 103 bytes
-            log.warning("%s can't be opened (%s); the port alone serves", path, exc)
+        except OSError as exc:  # for example, its path has more than 103 bytes
+            log.warning("%s can't be opened (%s); only the port is served", path, exc)
         facts = {
             "host": settings.api_host,
             "port": tcp.getsockname()[1],
             "pid": os.getpid(),
             "socket": str(path) if len(sockets) > 1 else None,
         }
-        told = settings.data_dir / "api.json"
-        _write_private(told, json.dumps(facts))
-        stack.callback(told.unlink, missing_ok=True)
+        published = settings.data_dir / "api.json"
+        write_private(published, json.dumps(facts))
+        stack.callback(published.unlink, missing_ok=True)
         yield sockets
 
 
 def _tcp(host: str, port: int) -> socket.socket:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, protocol, _, address = found[0]
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = addresses[0]
     except (OSError, UnicodeError) as exc:
         raise SettingsError(
             f"API_HOST: {host!r} is no address of this computer ({exc}). Use 127.0.0.1."
@@ -106,14 +108,14 @@ def _tcp(host: str, port: int) -> socket.socket:
 
 
 def _unix(path: Path) -> socket.socket:
-    path.unlink(missing_ok=True)  # of a life that was killed; the data folder's lock is held
+    path.unlink(missing_ok=True)  # left by a killed process: this one holds the folder's lock
     unix = socket.socket(socket.AF_UNIX)
     try:
-        before = os.umask(0o177)  # nobody else may connect, not even between bind and chmod
+        old_umask = os.umask(0o177)  # no other user may connect, even for a moment
         try:
             unix.bind(str(path))
         finally:
-            os.umask(before)
+            os.umask(old_umask)
         unix.listen(_BACKLOG)
     except OSError:
         unix.close()
@@ -121,37 +123,29 @@ def _unix(path: Path) -> socket.socket:
     return unix
 
 
-def _write_private(path: Path, text: str) -> None:
-    """Put a file in place that only its owner can read, in one step."""
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123  # the mode, from the first moment
-        file.write(text)
-    draft.replace(path)
-
-
-class _QuietServer(uvicorn.Server):
-    """Leaves the signals to the program that it is embedded in."""
+class _EmbeddedServer(uvicorn.Server):
+    """Installs no signal handlers: signals are for the bot."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Any:
         yield
 
 
-def _allow_files() -> None:
-    """Let the process open as many files as its connections need beside everything else."""
+def _raise_file_limit() -> None:
+    """Allow as many open files as the connections and all else need."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    wanted = _MAX_FILES if hard == resource.RLIM_INFINITY else min(_MAX_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):  # then the door is wider than the house
+        # On failure the limit stays, and MAX_CONNECTIONS may exceed it.
+        with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @contextlib.asynccontextmanager
 async def serving(app: ASGIApp, sockets: list[socket.socket]) -> AsyncIterator[None]:
-    """Answer requests as long as the context lasts; whatever is under way then is cut soon."""
-    _allow_files()
-    server = _QuietServer(
+    """Answer requests while the context lasts; abort those that are in progress at its end."""
+    _raise_file_limit()
+    server = _EmbeddedServer(
         uvicorn.Config(
             app,
             http=Connection,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bot.errors import OK, CommandError
-from bot.settings import data_dir
+from bot.paths import data_dir
 
 _LOOK_S = 0.25
 # A line as bot/logs.py writes it, in local time.

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Protocol
 
 from bot.errors import FAILED, OK, UsageError
+from bot.paths import CHECKOUT, data_dir
 from bot.service.launchd import PROCESS_TYPES, Launchd
 from bot.service.systemd import Systemd
-from bot.settings import CHECKOUT, Settings, SettingsError, data_dir, load
+from bot.settings import Settings, SettingsError, load
 
 
 class System(Protocol):

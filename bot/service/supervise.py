@@ -16,9 +16,8 @@ from typing import NoReturn
 
 from bot import logs
 from bot.errors import FAILED, OK, WRONG_USAGE, CommandError
-from bot.paths import make_private
+from bot.paths import CHECKOUT, make_private
 from bot.service.notify import Notices, notify
-from bot.settings import CHECKOUT
 
 log = logging.getLogger(__name__)
 

@@ -1,11 +1,12 @@
 """Writing to a .env file. Blocks for a moment."""
 
 import io
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from dotenv.parser import parse_stream
+
+from bot.paths import write_private
 
 
 def change(path: Path, values: Mapping[str, str]) -> None:
@@ -19,16 +20,7 @@ def change(path: Path, values: Mapping[str, str]) -> None:
     path = path.resolve()  # what a link points to is changed, not the link
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     text = path.read_text(encoding="utf-8") if path.exists() else ""
-    part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)  # whatever its mode was
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(_changed(text, values).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_private(path, _changed(text, values))
 
 
 def _changed(text: str, values: Mapping[str, str]) -> str:

@@ -28,8 +28,9 @@ from bot.clean import clean, clean_line
 from bot.console import fetch_models, invitation, print_table
 from bot.core.inbox import InboxError
 from bot.errors import FAILED, OK, UsageError
+from bot.paths import CHECKOUT, data_dir
 from bot.service.manage import install
-from bot.settings import CHECKOUT, Settings, check_token, configured, data_dir, read_env
+from bot.settings import Settings, check_token, configured, read_env
 from bot.setup.env_file import change
 from bot.setup.phone import first_phone, who, who_may_speak
 from bot.setup.preview import Audition

@@ -14,7 +14,8 @@ import pytest
 from bot.chat.sandbox import Fault, Json, Sandbox
 from bot.core.inbox import Inbox
 from bot.core.message import QueuedMessage
-from bot.settings import CHECKOUT, Settings
+from bot.paths import CHECKOUT
+from bot.settings import Settings
 from tests.conftest import ALICE, StartBot, reaction_to, reply_with
 from tests.support.commandline import Environment
 from tests.support.loudspeaker import Ear

@@ -32,7 +32,8 @@ from bot.core.inbox import Inbox
 from bot.doctor import sound
 from bot.doctor.check import Check, Context, Finding, State, context, well
 from bot.doctor.command import CHECKS, Secrets, look, report
-from bot.settings import CHECKOUT, Settings
+from bot.paths import CHECKOUT
+from bot.settings import Settings
 from tests.conftest import ALICE, TOKEN
 from tests.support.commandline import Environment, crier, run
 from tests.support.loudspeaker import Loudspeakers

@@ -1,4 +1,4 @@
-"""The HTTP face: what a program can ask for, and that it is true."""
+"""The HTTP API: what each route does and answers."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from audio.types import SAMPLE_RATE_HZ, NoOutputDeviceError
 from bot.chat.sandbox import Fault, Sandbox
-from bot.settings import CHECKOUT, Settings
+from bot.paths import CHECKOUT
+from bot.settings import Settings
 from tests.conftest import ALICE, TOKEN
 from tests.stress.load import crowd, wrong
 from tests.support.commandline import Environment
@@ -31,7 +32,7 @@ from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
 
 @pytest.fixture
 def serve_toned(settings: Settings, loudspeakers: Loudspeakers) -> ServeBot:
-    """Return a function that runs a bot with a voice of tones and an HTTP face."""
+    """Return a function that runs a bot with a voice of tones and the HTTP API."""
     assert loudspeakers.alsa_config.exists()
 
     @asynccontextmanager
@@ -44,7 +45,7 @@ def serve_toned(settings: Settings, loudspeakers: Loudspeakers) -> ServeBot:
 
 
 def codes(ear: Ear) -> list[int]:
-    """Return the numbers that were heard."""
+    """Return the numbers in a recording."""
     return [tone.code for tone in tell(*ear.recording()[:1], RATE_HZ)]
 
 
@@ -53,8 +54,8 @@ def numbers(*which: int) -> str:
     return " ".join(f"Number {number}." for number in which)
 
 
-async def test_a_text_is_queued_at_once_and_heard(serve_toned: ServeBot, ear_a: Ear) -> None:
-    """202 comes before the sound, with an id and a place; the history then knows how it ended."""
+async def test_speak_queues_a_text_at_once(serve_toned: ServeBot, ear_a: Ear) -> None:
+    """The answer, 202 with id and position, precedes the sound; the history has the outcome."""
     async with serve_toned() as face:
         answer = await face.client.post("/v1/audio/speak", json={"input": numbers(1, 2)})
         queued = answer.json()
@@ -71,8 +72,8 @@ async def test_a_text_is_queued_at_once_and_heard(serve_toned: ServeBot, ear_a: 
     assert item["first_sound_ms"] > 0
 
 
-async def test_with_wait_the_answer_is_the_receipt(serve_toned: ServeBot, ear_a: Ear) -> None:
-    """200 with `heard` comes after the last sound; after a stop it is `stopped`."""
+async def test_speak_with_wait_returns_the_outcome(serve_toned: ServeBot, ear_a: Ear) -> None:
+    """200 with `heard` follows the last sound; after a stop the outcome is `stopped`."""
     async with serve_toned() as face:
         first = await face.speak(numbers(1), wait=True)
         await asyncio.to_thread(ear_a.wait_for_silence)
@@ -86,8 +87,8 @@ async def test_with_wait_the_answer_is_the_receipt(serve_toned: ServeBot, ear_a:
     assert second["outcome"] == "stopped"
 
 
-async def test_the_unix_socket_serves_too(serve_toned: ServeBot) -> None:
-    """The same face is at DATA_DIR/api.sock, which nobody else can open."""
+async def test_unix_socket_serves_the_same_api(serve_toned: ServeBot) -> None:
+    """The API is also at DATA_DIR/api.sock, which no other user can open."""
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="crier") as folder:  # a short path
@@ -106,12 +107,12 @@ async def test_the_unix_socket_serves_too(serve_toned: ServeBot) -> None:
     assert "api-token" in left
 
 
-# ---- without an ear: into files, at a loudspeaker's pace ----
+# ---- without a recording: into files, at the speed of a loudspeaker ----
 
 
 @pytest.fixture
 def serve_quiet(settings: Settings, tmp_path: Path) -> ServeBot:
-    """Return a function that runs a bot which speaks tones into files, with an HTTP face."""
+    """Return a function that runs a bot which speaks tones into files, with the HTTP API."""
 
     @asynccontextmanager
     async def start(**changes: Any) -> AsyncIterator[Face]:
@@ -122,8 +123,8 @@ def serve_quiet(settings: Settings, tmp_path: Path) -> ServeBot:
     return start
 
 
-async def test_events_tell_a_message_s_whole_way(serve_quiet: ServeBot) -> None:
-    """queued, each sentence, ended: in this order, with what the history says; status besides."""
+async def test_events_follow_a_message_to_its_end(serve_quiet: ServeBot) -> None:
+    """queued, each sentence, ended, in this order, as in the history; status in between."""
     async with serve_quiet() as face, face.listening() as heard:
         queued = await face.speak(numbers(1, 2))
         ended = await heard.wait_for(lambda name, _: name == "ended")
@@ -141,10 +142,8 @@ async def test_events_tell_a_message_s_whole_way(serve_quiet: ServeBot) -> None:
     assert first[1]["polling"].keys() == {"ok", "age_s", "warning"}
 
 
-async def test_what_waits_can_be_rearranged_and_removed(
-    serve_quiet: ServeBot, tmp_path: Path
-) -> None:
-    """The order that was chosen is the order that is heard; what was removed is not."""
+async def test_queue_can_be_reordered_and_shortened(serve_quiet: ServeBot, tmp_path: Path) -> None:
+    """Messages are heard in the selected order, without the removed one."""
     async with serve_quiet() as face:
         ids = [(await face.speak(numbers(n, n + 1)))["id"] for n in (10, 20, 30, 40)]
         await face.client.post("/v1/audio/pause")
@@ -155,19 +154,19 @@ async def test_what_waits_can_be_rearranged_and_removed(
             await face.client.post("/v1/audio/resume")
             await heard.wait_for(lambda name, data: name == "ended" and data["id"] == ids[1])
         history = (await face.get("/v1/history"))["items"]
-        gone = await face.client.delete(f"/v1/queue/{ids[2]}")
+        removed_twice = await face.client.delete(f"/v1/queue/{ids[2]}")
 
     assert [item["id"] for item in moved.json()["items"]] == [ids[0], ids[3], ids[1], ids[2]]
     assert [item["position"] for item in moved.json()["items"]] == [1, 2, 3, 4]
     assert removed.json() == {"skipped": True}
-    assert gone.status_code == 404
+    assert removed_twice.status_code == 404
     heard_ids = [item["id"] for item in reversed(history) if item["outcome"] == "heard"]
     assert heard_ids == [ids[0], ids[3], ids[1]]
-    assert [one.code for one in spoken(tmp_path)] == [10, 11, 40, 41, 20, 21]
+    assert [tone.code for tone in spoken(tmp_path)] == [10, 11, 40, 41, 20, 21]
 
 
-async def test_an_order_that_was_changed_survives_a_restart(serve_quiet: ServeBot) -> None:
-    """What was moved is in its new place in the next life of the process."""
+async def test_queue_order_survives_a_restart(serve_quiet: ServeBot) -> None:
+    """A moved message keeps its new place in the next process."""
     async with serve_quiet() as face:
         await face.client.post("/v1/audio/pause")
         ids = [(await face.speak(numbers(n)))["id"] for n in (1, 2, 3)]
@@ -183,16 +182,16 @@ async def test_an_order_that_was_changed_survives_a_restart(serve_quiet: ServeBo
 
 def spoken(tmp_path: Path) -> list[Tone]:
     """Return the tones in the files, in the order of the files."""
-    found = []
+    tones = []
     for path in sorted((tmp_path / "spoken").glob("*.wav")):
         with wave.open(str(path)) as file:
             raw = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-        found += tell((raw / 32768).astype(np.float32), SAMPLE_RATE_HZ)
-    return found
+        tones += tell((raw / 32768).astype(np.float32), SAMPLE_RATE_HZ)
+    return tones
 
 
-async def test_the_urgent_comes_next(serve_quiet: ServeBot) -> None:
-    """An urgent text is first of those that wait, and says so in its place."""
+async def test_speak_puts_an_urgent_text_next(serve_quiet: ServeBot) -> None:
+    """An urgent text precedes all that wait, and its position says so."""
     async with serve_quiet() as face, face.listening() as heard:
         first = await face.speak(numbers(*range(10, 16)))
         await heard.wait_for(lambda name, _: name == "sentence")
@@ -205,8 +204,10 @@ async def test_the_urgent_comes_next(serve_quiet: ServeBot) -> None:
     assert ended == [urgent["id"], first["id"], last["id"]]
 
 
-async def test_the_same_key_is_the_same_message(serve_quiet: ServeBot, tmp_path: Path) -> None:
-    """Sent again with its Idempotency-Key, by the same program, a text is said once."""
+async def test_speak_with_the_same_idempotency_key_speaks_once(
+    serve_quiet: ServeBot, tmp_path: Path
+) -> None:
+    """A text that the same program sends again with its key is spoken once."""
     async with serve_quiet() as face:
         key = {"Idempotency-Key": "door-7"}
         body = {"input": numbers(7), "wait": True}
@@ -220,11 +221,11 @@ async def test_the_same_key_is_the_same_message(serve_quiet: ServeBot, tmp_path:
     results = {answer.json()["id"] for answer in [*answers, again]}
     assert len(results) == 1
     assert {answer.json()["outcome"] for answer in [*answers, again]} == {"heard"}
-    assert [one.code for one in spoken(tmp_path)] == [7, 7]
+    assert [tone.code for tone in spoken(tmp_path)] == [7, 7]
 
 
-async def test_a_muted_bot_holds_what_programs_send(serve_quiet: ServeBot) -> None:
-    """With wait the answer is `held` and why; after the mute it is heard."""
+async def test_speak_is_held_while_muted(serve_quiet: ServeBot) -> None:
+    """With wait the answer is `held` and the reason; after the mute the text is heard."""
     async with serve_quiet() as face, face.listening() as heard:
         await face.bot.delivery.mute(time.time() + 3600)
         held = await face.speak(numbers(1), wait=True)
@@ -237,8 +238,8 @@ async def test_a_muted_bot_holds_what_programs_send(serve_quiet: ServeBot) -> No
     assert (item["state"], item["estimate_s"]) == ("held", None)
 
 
-async def test_limits_are_per_program(serve_quiet: ServeBot) -> None:
-    """One that sends too much gets 429 with the reason; another is not concerned."""
+async def test_limits_count_per_program(serve_quiet: ServeBot) -> None:
+    """A program over the limit gets 429 with the reason; others are not affected."""
     async with serve_quiet(limit_per_minute=3) as face:
         body = {"input": numbers(1)}
         codes = [
@@ -252,7 +253,7 @@ async def test_limits_are_per_program(serve_quiet: ServeBot) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "message"),
     [
         ({"voice": "nobody"}, "voice: There is no voice 'nobody'"),
         ({"speed": 2.5}, "speed: "),
@@ -263,8 +264,8 @@ async def test_limits_are_per_program(serve_quiet: ServeBot) -> None:
         ({"text": "a"}, "text: "),
     ],
 )
-async def test_what_is_wrong_is_named(
-    serve_quiet: ServeBot, fields: dict[str, Any], says: str
+async def test_speak_names_the_invalid_field(
+    serve_quiet: ServeBot, fields: dict[str, Any], message: str
 ) -> None:
     """422 with a message that names the field; nothing is queued."""
     async with serve_quiet() as face:
@@ -272,12 +273,12 @@ async def test_what_is_wrong_is_named(
         items = (await face.get("/v1/queue"))["items"]
 
     assert answer.status_code == 422
-    assert answer.json()["error"]["message"].startswith(says)
+    assert answer.json()["error"]["message"].startswith(message)
     assert items == []
 
 
-async def test_what_programs_may_choose_is_remembered(serve_quiet: ServeBot) -> None:
-    """The volume holds after a restart; a device that is not there is 404."""
+async def test_volume_is_remembered_and_unknown_devices_are_refused(serve_quiet: ServeBot) -> None:
+    """The volume survives a restart; a device that does not exist is 404."""
     async with serve_quiet() as face:
         await face.client.put("/v1/volume", json={"percent": 50})
         wrong = await face.client.put("/v1/volume", json={"percent": 151})
@@ -295,27 +296,31 @@ async def test_what_programs_may_choose_is_remembered(serve_quiet: ServeBot) -> 
     assert devices["outputs"][0]["is_default"] is not None
 
 
-async def test_health_is_red_when_telegram_refuses(serve_quiet: ServeBot, sandbox: Sandbox) -> None:
-    """Another poller on the same token turns /healthz red, with the reason; no token is needed."""
+async def test_health_fails_when_telegram_refuses(serve_quiet: ServeBot, sandbox: Sandbox) -> None:
+    """Another poller with the same token makes /healthz 503 with the reason; it needs no token."""
     async with serve_quiet() as face:
-        green = await face.client.get("/healthz", headers={"Authorization": ""})
+        healthy = await face.client.get("/healthz", headers={"Authorization": ""})
         sandbox.faults["getupdates"] = Fault(
             status=409, description="Conflict: terminated by other getUpdates request"
         )
         face.bot.watch._polling.poke()
         async with face.listening() as heard:
             await heard.wait_for(lambda name, data: name == "status" and not data["polling"]["ok"])
-        red = await face.client.get("/healthz", headers={"Authorization": ""})
+        failing = await face.client.get("/healthz", headers={"Authorization": ""})
 
-    assert (green.status_code, green.json()["ok"]) == (200, True)
-    assert (red.status_code, red.json()["polling"], red.json()["sound"]) == (503, False, True)
-    assert "same bot token" in red.json()["reasons"][0]
+    assert (healthy.status_code, healthy.json()["ok"]) == (200, True)
+    assert (failing.status_code, failing.json()["polling"], failing.json()["sound"]) == (
+        503,
+        False,
+        True,
+    )
+    assert "same bot token" in failing.json()["reasons"][0]
 
 
-async def test_health_is_red_without_a_loudspeaker(
+async def test_health_fails_without_a_loudspeaker(
     serve_quiet: ServeBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the device will not open, a waiting program learns why and /healthz is red."""
+    """If the device does not open, a waiting program gets the reason, and /healthz is 503."""
 
     def broken(_: object) -> None:
         raise NoOutputDeviceError("There is no output device. Connect one.")
@@ -323,16 +328,16 @@ async def test_health_is_red_without_a_loudspeaker(
     monkeypatch.setattr("audio.output.wavfile.WavSpeaker.open", broken)
     async with serve_quiet() as face:
         held = await face.speak(numbers(1), wait=True)
-        red = await face.client.get("/healthz")
+        failing = await face.client.get("/healthz")
 
     assert held == {**held, "outcome": "held", "reason": "There is no output device. Connect one."}
-    assert (red.status_code, red.json()["sound"]) == (503, False)
+    assert (failing.status_code, failing.json()["sound"]) == (503, False)
 
 
-async def test_too_old_after_a_restart_is_left_unsaid_and_told(
+async def test_late_message_of_a_program_is_skipped_after_a_restart(
     serve_quiet: ServeBot,
 ) -> None:
-    """A program can't be asked whether it still wants to be heard; the history says what was."""
+    """A program can't be asked whether it still wants to be heard; the outcome says why."""
     async with serve_quiet() as face:
         await face.client.post("/v1/audio/pause")
         await face.speak(numbers(1))
@@ -342,8 +347,8 @@ async def test_too_old_after_a_restart_is_left_unsaid_and_told(
     assert (ended["outcome"], ended["reason"][:14]) == ("skipped", "It was too old")
 
 
-async def test_open_streams_do_not_keep_the_process(serve_quiet: ServeBot) -> None:
-    """With listeners, waiters and files under way it ends within 3 s; a waiter is told."""
+async def test_shutdown_does_not_wait_for_open_streams(serve_quiet: ServeBot) -> None:
+    """With listeners, waiters and open files the bot stops within 3 s; a waiter gets 503."""
     async with AsyncExitStack() as stack:
         face = await stack.enter_async_context(serve_quiet())
         heard = await stack.enter_async_context(face.listening())
@@ -356,17 +361,17 @@ async def test_open_streams_do_not_keep_the_process(serve_quiet: ServeBot) -> No
         await heard.wait_for(lambda name, _: name == "sentence")
         began_s = time.monotonic()
     took_s = time.monotonic() - began_s
-    told = await waiting
+    answer_at_stop = await waiting
     with contextlib.suppress(httpx.HTTPError):
         await answer.aclose()
 
     assert took_s < 3
-    assert told.status_code == 503
-    assert "will be said after its start" in told.json()["error"]["message"]
+    assert answer_at_stop.status_code == 503
+    assert "will be said after its start" in answer_at_stop.json()["error"]["message"]
 
 
-async def test_listeners_are_counted_as_they_come(serve_quiet: ServeBot) -> None:
-    """Of 80 who ask for the events at the same time 32 get them, and their places come free."""
+async def test_events_accept_32_listeners(serve_quiet: ServeBot) -> None:
+    """Of 80 simultaneous requests for the events 32 succeed; closed ones make room."""
     async with serve_quiet() as face, contextlib.AsyncExitStack() as stack:
 
         async def ask() -> httpx.Response:
@@ -382,10 +387,10 @@ async def test_listeners_are_counted_as_they_come(serve_quiet: ServeBot) -> None
     assert statuses == {200: 32, 429: 48}
 
 
-async def test_the_same_key_at_the_same_time_is_in_the_queue_for_all(
+async def test_speak_with_the_same_key_at_once_stores_one_message(
     serve_quiet: ServeBot,
 ) -> None:
-    """Of several who send the same at once each is told its place, and it is counted once."""
+    """Simultaneous requests with one key all get its position; the limit counts it once."""
     async with serve_quiet(limit_per_minute=1) as face:
         await face.client.post("/v1/audio/pause")
         body, once = {"input": "Number 1."}, {"Idempotency-Key": "one"}
@@ -399,8 +404,10 @@ async def test_the_same_key_at_the_same_time_is_in_the_queue_for_all(
     assert len(items) == 1
 
 
-async def test_the_description_is_kept(serve_quiet: ServeBot, tmp_path: Path) -> None:
-    """Whatever is asked in the shape of /openapi.json, no 5xx comes back, and the shapes hold."""
+async def test_openapi_description_matches_the_answers(
+    serve_quiet: ServeBot, tmp_path: Path
+) -> None:
+    """Generated requests cause no 5xx, and the answers match /openapi.json."""
     async with serve_quiet(limit_per_minute=0, limit_waiting=0) as face:
         command = [sys.executable, "-m", "schemathesis.cli", "run", f"{face.url}/openapi.json"]
         command += ["-H", f"Authorization: Bearer {face.token}", "--max-examples", "15"]
@@ -408,7 +415,7 @@ async def test_the_description_is_kept(serve_quiet: ServeBot, tmp_path: Path) ->
         command += ["--exclude-checks", "positive_data_acceptance,unsupported_method"]
         process = await asyncio.create_subprocess_exec(
             *command,
-            cwd=tmp_path,  # where it leaves what it found
+            cwd=tmp_path,  # it writes its findings there
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -419,7 +426,7 @@ async def test_the_description_is_kept(serve_quiet: ServeBot, tmp_path: Path) ->
     assert health["ok"] is True
 
 
-async def test_metrics_agree_with_what_was_heard(serve_toned: ServeBot, ear_a: Ear) -> None:
+async def test_metrics_agree_with_the_recording(serve_toned: ServeBot, ear_a: Ear) -> None:
     """Counts, first sound and seconds of sound are those of the recording."""
     async with serve_toned(stream_idle_s=0.0) as face:
         ordered_s = time.monotonic()
@@ -455,10 +462,10 @@ async def test_metrics_agree_with_what_was_heard(serve_toned: ServeBot, ear_a: E
     assert value("crier_underruns") == 0
 
 
-async def test_many_at_once_are_heard_one_after_the_other(
+async def test_many_clients_at_once_are_heard_in_turn(
     serve_toned: ServeBot, sandbox: Sandbox, ear_a: Ear
 ) -> None:
-    """Telegram, command line, programs: nothing overlaps or is lost, each was told the truth."""
+    """Telegram, command line, programs: nothing overlaps or is lost; all get the true outcome."""
     async with serve_toned(limit_per_minute=0, limit_waiting=0) as face:
         sent = await crowd(face, sandbox, ALICE, clients=5, requests=25)
         await asyncio.to_thread(ear_a.wait_for_silence)
@@ -466,10 +473,10 @@ async def test_many_at_once_are_heard_one_after_the_other(
     assert wrong(sent, tell(*ear_a.recording()[:1], RATE_HZ)) == []
 
 
-async def test_what_programs_sent_survives_a_kill(
+async def test_messages_of_programs_survive_a_kill(
     environment: Environment, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """After kill -9 what waited is said, each text once."""
+    """After kill -9 the waiting texts are spoken, each once."""
     environment = {
         **environment,
         "TELEGRAM_BOT_TOKEN": TOKEN,
@@ -507,7 +514,7 @@ async def test_what_programs_sent_survives_a_kill(
         sandbox.calls.clear()
         process = await start()
         async with await client() as second:
-            await second.post("/v1/audio/resume")  # a pause is kept, too
+            await second.post("/v1/audio/resume")  # a pause survives, too
             async with asyncio.timeout(30):
                 while len((await second.get("/v1/history")).json()["items"]) < 3:  # noqa: ASYNC110  # another process
                     await asyncio.sleep(0.2)
@@ -517,4 +524,4 @@ async def test_what_programs_sent_survives_a_kill(
         await process.wait()
 
     assert [item["outcome"] for item in items] == ["heard"] * 3
-    assert [one.code for one in spoken(tmp_path)] == [1, 2, 3]
+    assert [tone.code for tone in spoken(tmp_path)] == [1, 2, 3]

@@ -1,4 +1,4 @@
-"""OpenAI's speech endpoint: the official client gets files that play, and the loudspeaker first."""
+"""OpenAI's speech endpoint: files for the official client; the loudspeaker has priority."""
 
 import asyncio
 import io
@@ -29,7 +29,7 @@ LONG = " ".join([SENTENCE] * 12)
 async def face(
     settings: Settings, voice: KokoroVoice, loudspeakers: Loudspeakers
 ) -> AsyncIterator[Face]:
-    """Run a bot with the real voice and an HTTP face."""
+    """Run a bot with the real voice and the HTTP API."""
     assert loudspeakers.alsa_config.exists()
     async with serve(settings.replaced(api_port=0), voice) as face:
         yield face
@@ -37,14 +37,14 @@ async def face(
 
 @pytest.fixture
 async def toned(settings: Settings, tmp_path: Path) -> AsyncIterator[Face]:
-    """Run a bot that speaks tones into files, and has an HTTP face."""
+    """Run a bot that speaks tones into files, with the HTTP API."""
     quiet = settings.replaced(api_port=0, audio_device=f"file:{tmp_path / 'spoken'}")
     async with serve(quiet, ToneVoice()) as face:
         yield face
 
 
 def official(face: Face) -> openai.AsyncOpenAI:
-    """Return OpenAI's own client, pointed here."""
+    """Return OpenAI's own client, connected to the bot."""
     return openai.AsyncOpenAI(
         api_key=face.token,
         base_url=f"{face.url}/v1",
@@ -66,10 +66,10 @@ def decoded(sound: bytes, how: str) -> Any:
     return np.concatenate(parts).astype(np.float32), rate_hz
 
 
-async def test_the_official_client_gets_each_format_at_its_right_length(
+async def test_speech_makes_each_format_at_the_right_length(
     face: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """mp3, opus, aac, flac, wav and pcm last as long as what was made, within 2 %."""
+    """mp3, opus, aac, flac, wav and pcm last as long as what was synthesized, within 2 %."""
     made: list[int] = []
     encode = audio_stream.Encoder.encode
 
@@ -93,7 +93,7 @@ async def test_the_official_client_gets_each_format_at_its_right_length(
             assert np.abs(samples).max() > 0.1
 
 
-async def test_a_long_text_streams_before_it_is_made(face: Face) -> None:
+async def test_speech_streams_while_it_is_made(face: Face) -> None:
     """The first bytes come long before the last ones."""
     async with official(face) as client:
         began_s = time.monotonic()
@@ -105,8 +105,8 @@ async def test_a_long_text_streams_before_it_is_made(face: Face) -> None:
     assert times_s[0] < times_s[-1] / 4
 
 
-async def test_a_speed_beyond_the_voice_is_the_nearest_it_can_do(toned: Face) -> None:
-    """0.25 to 4 is taken, X-Speed says what was done; outside is 422 and names the field."""
+async def test_speech_clamps_the_speed(toned: Face) -> None:
+    """0.25 to 4 is accepted, and X-Speed has the speed used; outside is 422 and names the field."""
     body = {"model": "tts-1", "voice": "nova", "input": "Number 1.", "speed": 4}
     fast = await toned.client.post("/v1/audio/speech", json=body)
     wrong = await toned.client.post("/v1/audio/speech", json={**body, "speed": 5})
@@ -117,7 +117,7 @@ async def test_a_speed_beyond_the_voice_is_the_nearest_it_can_do(toned: Face) ->
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "message"),
     [
         ({"voice": "nobody"}, "voice: There is no voice 'nobody'"),
         ({"input": ""}, "input: "),
@@ -127,18 +127,20 @@ async def test_a_speed_beyond_the_voice_is_the_nearest_it_can_do(toned: Face) ->
         ({"voice": "af_heart:70,af_bella:300"}, "voice: '300' is no share"),
     ],
 )
-async def test_what_is_wrong_is_named(toned: Face, fields: dict[str, Any], says: str) -> None:
-    """422 with a message that begins with the field, in OpenAI's form."""
+async def test_speech_names_the_invalid_field(
+    toned: Face, fields: dict[str, Any], message: str
+) -> None:
+    """422 with a message that begins with the field, in OpenAI's shape."""
     body = {"model": "tts-1", "voice": "nova", "input": "Number 1.", **fields}
     answer = await toned.client.post("/v1/audio/speech", json=body)
 
     assert answer.status_code == 422
     assert set(answer.json()["error"]) == {"message", "type", "code"}
-    assert answer.json()["error"]["message"].startswith(says)
+    assert answer.json()["error"]["message"].startswith(message)
 
 
-async def test_several_are_made_in_turn(toned: Face) -> None:
-    """Each of several long texts has begun before any is finished, and each is whole."""
+async def test_speech_makes_several_files_in_turn(toned: Face) -> None:
+    """Each of several long texts starts before any is finished, and each is complete."""
     texts = [" ".join(f"Number {n}." for n in range(i * 30, i * 30 + 30)) for i in range(4)]
     begun: list[float] = []
     ended: list[float] = []
@@ -152,7 +154,7 @@ async def test_several_are_made_in_turn(toned: Face) -> None:
                     begun.append(time.monotonic())
                 sound += part
         ended.append(time.monotonic())
-        return [one.code for one in tell(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)]
+        return [tone.code for tone in tell(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)]
 
     got = await asyncio.gather(*map(get, texts))
 
@@ -160,8 +162,8 @@ async def test_several_are_made_in_turn(toned: Face) -> None:
     assert got == [list(range(i * 30, i * 30 + 30)) for i in range(4)]
 
 
-async def test_the_loudspeaker_comes_first(toned: Face, tmp_path: Path) -> None:
-    """While a long text is made into a file, a message is heard whole; the file is whole too."""
+async def test_speech_gives_way_to_the_loudspeaker(toned: Face, tmp_path: Path) -> None:
+    """While a long file is made, a message is heard completely; so is the file."""
     text = " ".join(f"Number {n}." for n in range(100, 200))
     body = {"model": "kokoro", "voice": "nova", "input": text, "response_format": "pcm"}
     making = asyncio.create_task(toned.client.post("/v1/audio/speech", json=body))
@@ -172,14 +174,14 @@ async def test_the_loudspeaker_comes_first(toned: Face, tmp_path: Path) -> None:
 
     assert said["outcome"] == "heard"
     assert left
-    assert [one.code for one in tell(*decoded(spoken.read_bytes(), "wav"))] == [1, 2, 3]
-    assert [one.code for one in tell(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)] == [
+    assert [tone.code for tone in tell(*decoded(spoken.read_bytes(), "wav"))] == [1, 2, 3]
+    assert [tone.code for tone in tell(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)] == [
         *range(100, 200)
     ]
 
 
-async def test_a_client_that_goes_ends_its_rendering(toned: Face) -> None:
-    """Nothing more is made for one who hung up, and its place is free."""
+async def test_speech_stops_when_the_client_disconnects(toned: Face) -> None:
+    """Nothing more is made for a disconnected client, and its place is free."""
     text = " ".join(f"Number {n}." for n in range(200))
     body = {"model": "kokoro", "voice": "nova", "input": text * 20, "response_format": "pcm"}
     for _ in range(MAX_STREAMS + 2):
@@ -191,15 +193,15 @@ async def test_a_client_that_goes_ends_its_rendering(toned: Face) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_one_who_takes_nothing_holds_little(toned: Face) -> None:
-    """What is made for one who does not read is bounded, whatever the text is."""
+async def test_speech_for_a_stalled_client_is_bounded(toned: Face) -> None:
+    """What is made for a client that does not read is bounded, whatever the text."""
     text = " ".join(f"Number {n}." for n in range(250)) * 10
     body = {"model": "kokoro", "voice": "nova", "input": text, "response_format": "pcm"}
     async with toned.client.stream("POST", "/v1/audio/speech", json=body) as answer:
         assert answer.status_code == 200
         (rendering,) = toned.bot.pipeline._synthesis.renderings._waiting
         made_s = -1.0
-        while rendering.made_s > made_s:  # until it stands still
+        while rendering.made_s > made_s:  # until it stops growing
             made_s = rendering.made_s
             await asyncio.sleep(1.0)
         whole_s = 0.3 * 2500
@@ -208,8 +210,8 @@ async def test_one_who_takes_nothing_holds_little(toned: Face) -> None:
     assert rendering.stored_s < 30
 
 
-async def test_a_stop_of_the_loudspeaker_does_not_end_a_file(toned: Face) -> None:
-    """What is made for somebody else is no sound here, so a stop leaves it alone."""
+async def test_speech_is_not_stopped_by_stop(toned: Face) -> None:
+    """A stop of the loudspeaker does not affect files."""
     text = " ".join(f"Number {n}." for n in range(100))
     body = {"model": "kokoro", "voice": "nova", "input": text, "response_format": "pcm"}
     making = asyncio.create_task(toned.client.post("/v1/audio/speech", json=body))
@@ -220,7 +222,7 @@ async def test_a_stop_of_the_loudspeaker_does_not_end_a_file(toned: Face) -> Non
     assert len(tell(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)) == 100
 
 
-async def test_models_are_listed_as_openai_does(toned: Face) -> None:
+async def test_models_are_listed_in_openais_shape(toned: Face) -> None:
     """The official client finds the model under OpenAI's names and ours."""
     async with official(toned) as client:
         found = [model.id async for model in client.models.list()]

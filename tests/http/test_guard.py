@@ -1,4 +1,4 @@
-"""The door: what attackers and web pages get, and that the rest goes on meanwhile."""
+"""Access control: what attackers and web pages get, and that others are not affected."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,8 @@ from bot.chat.sandbox import Sandbox
 from bot.http import guard
 from bot.http.codes import Codes
 from bot.http.server import listening
-from bot.settings import CHECKOUT, Settings, SettingsError
+from bot.paths import CHECKOUT
+from bot.settings import Settings, SettingsError
 from tests.conftest import ALICE, reaction_to
 from tests.support.fake_voice import ToneVoice
 from tests.support.http_face import Face, serve
@@ -29,17 +30,17 @@ SPEAK = json.dumps({"input": "Number 1."}).encode()
 
 @pytest.fixture
 async def face(settings: Settings, tmp_path: Path) -> AsyncIterator[Face]:
-    """Run a bot that speaks tones into files, and has an HTTP face."""
+    """Run a bot that speaks tones into files, with the HTTP API."""
     quiet = settings.replaced(api_port=0, audio_device=f"file:{tmp_path / 'spoken'}")
     async with serve(quiet, ToneVoice()) as face:
         yield face
 
 
 async def send(face: Face, *parts: bytes, wait_s: float = 5.0) -> tuple[int, dict[str, Any]]:
-    """Send bytes as they are; return the status and the body of what comes back."""
+    """Send raw bytes; return the status and the body of the answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", face.facts["port"])
     try:
-        with contextlib.suppress(ConnectionError):  # it may have heard enough
+        with contextlib.suppress(ConnectionError):  # it may close the connection before
             for part in parts:
                 writer.write(part)
                 await writer.drain()
@@ -60,7 +61,7 @@ async def send(face: Face, *parts: bytes, wait_s: float = 5.0) -> tuple[int, dic
 def request(
     face: Face, line: str = "POST /v1/audio/speak", body: bytes = SPEAK, **changes: str | None
 ) -> bytes:
-    """Return a request that would be answered, but for its *changes* (None leaves a header out)."""
+    """Return a valid request with *changes* to its headers (None omits one)."""
     headers = {
         "Host": f"127.0.0.1:{face.facts['port']}",
         "Authorization": f"Bearer {face.token}",
@@ -86,7 +87,7 @@ def request(
         ({"Origin": "https://evil.example"}, 403, "wrong_origin"),
         ({"Origin": "null"}, 403, "wrong_origin"),
         ({"Origin": "http://127.0.0.1:1"}, 403, "wrong_origin"),
-        ({"Content_Type": "application/x-www-form-urlencoded"}, 415, "not_json"),  # a form's post
+        ({"Content_Type": "application/x-www-form-urlencoded"}, 415, "not_json"),  # an HTML form
         ({"Content_Type": "text/plain"}, 415, "not_json"),
         ({"Content_Type": None}, 415, "not_json"),
         ({"body": b"{"}, 422, "invalid_value"),
@@ -104,10 +105,10 @@ def request(
         ({"line": "OPTIONS /v1/audio/speak"}, 401, "invalid_api_key"),  # a page's preflight
     ],
 )
-async def test_an_attack_gets_its_answer_and_says_nothing(
+async def test_guard_refuses_attacks(
     face: Face, attack: dict[str, Any], status: int, code: str
 ) -> None:
-    """The answer has the form of OpenAI's errors, and nothing is queued."""
+    """The answer has the shape of OpenAI's errors, and nothing is queued."""
     if "line" in attack:
         attack = {"body": b"", "Authorization": None, "Content_Type": None, **attack}
     got, answer = await send(face, request(face, **attack))
@@ -121,15 +122,15 @@ async def test_an_attack_gets_its_answer_and_says_nothing(
 @pytest.mark.parametrize(
     "path", ["/../api-token", "/%2e%2e/settings.py", "/..%2fsettings.py", "/%00"]
 )
-async def test_no_path_leads_out_of_the_page(face: Face, path: str) -> None:
-    """With a token too, nothing but the page's own files is to be had."""
+async def test_page_paths_lead_to_no_other_file(face: Face, path: str) -> None:
+    """With a token too, only the page's own files are served."""
     got, _ = await send(face, request(face, line=f"GET {path}", body=b"", Content_Type=None))
 
     assert got in (400, 404)
 
 
-async def test_a_friend_comes_in_by_any_name_of_this_computer(face: Face) -> None:
-    """localhost, 127.0.0.1 and ::1 with its own origin are let in."""
+async def test_guard_accepts_each_name_of_this_computer(face: Face) -> None:
+    """localhost, 127.0.0.1 and ::1 are accepted, with the same origin."""
     port = face.facts["port"]
     for name in ("localhost", "127.0.0.1", "[::1]", "LOCALHOST"):
         host = f"{name}:{port}"
@@ -139,8 +140,8 @@ async def test_a_friend_comes_in_by_any_name_of_this_computer(face: Face) -> Non
         assert got == 200, name
 
 
-async def test_answers_can_be_neither_framed_nor_sniffed_nor_kept(face: Face) -> None:
-    """Every answer, errors too, carries the headers that browsers obey; none has CORS ones."""
+async def test_guard_adds_security_headers(face: Face) -> None:
+    """Every answer, errors too, carries the headers that browsers obey, and no CORS header."""
     for path in ("/", "/healthz", "/v1/status", "/nowhere"):
         headers = (await face.client.get(path)).headers
 
@@ -151,19 +152,19 @@ async def test_answers_can_be_neither_framed_nor_sniffed_nor_kept(face: Face) ->
         assert "access-control-allow-origin" not in headers
 
 
-async def test_a_gigabyte_is_refused_before_it_is_sent(face: Face) -> None:
-    """A length that says a gigabyte gets 413 at once; a stream without one after a megabyte."""
-    told = await send(face, request(face, body=b"", Content_Length=str(1 << 30)))
+async def test_guard_refuses_a_gigabyte_before_it_is_sent(face: Face) -> None:
+    """A declared gigabyte gets 413 at once; an undeclared one after a megabyte."""
+    declared = await send(face, request(face, body=b"", Content_Length=str(1 << 30)))
     chunk = b"100000\r\n" + b" " * (1 << 20) + b"\r\n"
     head = request(face, body=b"", Content_Length=None, Transfer_Encoding="chunked")
     began_s = time.monotonic()
-    sent = await send(face, head, *[chunk] * 3)
+    streamed = await send(face, head, *[chunk] * 3)
 
-    assert (told[0], sent[0]) == (413, 413)
+    assert (declared[0], streamed[0]) == (413, 413)
     assert time.monotonic() - began_s < 5
 
 
-async def test_a_slow_body_is_not_waited_for(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_guard_gives_up_on_a_slow_body(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     """A body that does not come gets 408, and its connection is closed."""
     monkeypatch.setattr(guard, "_BODY_TIMEOUT_S", 0.3)
     got, answer = await send(face, request(face, body=b"{", Content_Length="1000"))
@@ -171,10 +172,10 @@ async def test_a_slow_body_is_not_waited_for(face: Face, monkeypatch: pytest.Mon
     assert (got, answer["error"]["code"]) == (408, "too_slow")
 
 
-async def test_a_request_that_never_comes_is_not_waited_for(
+async def test_connection_without_a_request_is_closed(
     face: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection that sends half a head, bit by bit, is closed."""
+    """A connection that sends half a head, byte by byte, is closed."""
     monkeypatch.setattr(guard, "_HEAD_TIMEOUT_S", 0.5)
     reader, writer = await asyncio.open_connection("127.0.0.1", face.facts["port"])
     with contextlib.suppress(ConnectionError):
@@ -187,34 +188,34 @@ async def test_a_request_that_never_comes_is_not_waited_for(
     writer.close()
 
 
-async def test_two_thousand_connections_keep_nobody_out(face: Face, sandbox: Sandbox) -> None:
-    """Those who only hold connections open give way; Telegram, HTTP and sound go on."""
+async def test_connections_that_idle_keep_nobody_out(face: Face, sandbox: Sandbox) -> None:
+    """2000 idle connections are replaced; Telegram, HTTP and sound keep working."""
     held = []
     try:
         for _ in range(2000):
-            one = socket.socket()
-            one.setblocking(False)
+            idle = socket.socket()
+            idle.setblocking(False)
             with contextlib.suppress(BlockingIOError):
-                one.connect(("127.0.0.1", face.facts["port"]))
-            held.append(one)
+                idle.connect(("127.0.0.1", face.facts["port"]))
+            held.append(idle)
             if len(held) % 50 == 0:
                 await asyncio.sleep(0)
         message = sandbox.send(ALICE, "Number 1.")
-        said = await face.speak("Number 2.", wait=True)
+        result = await face.speak("Number 2.", wait=True)
         await sandbox.wait_for(reaction_to(message, "👍"))
         health = await face.get("/healthz")
     finally:
-        for one in held:
-            one.close()
+        for idle in held:
+            idle.close()
 
-    assert said["outcome"] == "heard"
+    assert result["outcome"] == "heard"
     assert health["ok"] is True
 
 
-async def test_more_who_wait_than_there_is_room_for_are_told_so(
+async def test_connection_over_the_cap_gets_503(
     face: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where every connection is in use, one more gets 503; those before it get their answers."""
+    """If every connection is in use, one more gets 503; the others get their answers."""
     monkeypatch.setattr(guard, "MAX_CONNECTIONS", 3)
     body = json.dumps({"input": "Number 1.", "wait": True}).encode()
     waiting = [asyncio.create_task(send(face, request(face, body=body))) for _ in range(3)]
@@ -226,8 +227,8 @@ async def test_more_who_wait_than_there_is_room_for_are_told_so(
     assert {answer["outcome"] for _, answer in answers} == {"heard"}
 
 
-async def test_a_flood_of_requests_is_slowed(face: Face) -> None:
-    """Strangers who ask without end get 429, and a friend is still answered."""
+async def test_guard_limits_anonymous_requests(face: Face) -> None:
+    """Endless requests without the token get 429; one with the token is still answered."""
     answers = []
     for _ in range(120):
         got, _ = await send(face, request(face, "GET /v1/status", b"", Authorization="Bearer x"))
@@ -237,8 +238,8 @@ async def test_a_flood_of_requests_is_slowed(face: Face) -> None:
     assert (await face.get("/v1/status"))["speaking"] is False
 
 
-async def test_budgets_are_not_spent_by_others(face: Face) -> None:
-    """However much is asked of what is open to all, who has the token is answered."""
+async def test_guard_has_separate_budgets(face: Face) -> None:
+    """However many requests open paths get, those with the token are answered."""
 
     async def ask_much() -> set[int]:
         async with httpx.AsyncClient(base_url=face.url, trust_env=False) as page:
@@ -254,8 +255,10 @@ async def test_budgets_are_not_spent_by_others(face: Face) -> None:
     assert set(answers) == {200}
 
 
-async def test_open_paths_await_no_body(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A body that is told and never comes holds no answer up, and its connection gives way."""
+async def test_guard_reads_no_body_on_open_paths(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A declared body that never comes delays no answer, and its connection is replaced."""
     monkeypatch.setattr(guard, "MAX_CONNECTIONS", 10)
     asked = request(face, "GET /healthz", b"", Authorization=None, Content_Length="100")
     held = [await asyncio.open_connection("127.0.0.1", face.facts["port"]) for _ in range(30)]
@@ -263,19 +266,19 @@ async def test_open_paths_await_no_body(face: Face, monkeypatch: pytest.MonkeyPa
         for _, writer in held:
             writer.write(asked)
             await writer.drain()
-    friends = [await send(face, request(face, "GET /v1/status", b"")) for _ in range(5)]
+    authenticated = [await send(face, request(face, "GET /v1/status", b"")) for _ in range(5)]
     answered, _ = await send(face, asked)
     for _, writer in held:
         writer.close()
 
-    assert [status for status, _ in friends] == [200] * 5
+    assert [status for status, _ in authenticated] == [200] * 5
     assert answered == 200
 
 
-async def test_the_unix_socket_has_connections_of_its_own(
+async def test_connections_of_the_unix_socket_are_counted_apart(
     face: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the port can take nobody more, the socket of this user still answers."""
+    """If the port is full, the Unix socket still answers."""
     monkeypatch.setattr(guard, "MAX_CONNECTIONS", 3)
     await face.client.post("/v1/audio/pause")
     await face.client.aclose()
@@ -295,8 +298,8 @@ async def test_the_unix_socket_has_connections_of_its_own(
     assert {answer["outcome"] for _, answer in answers} == {"heard"}
 
 
-async def test_a_refusal_reaches_who_still_sends(face: Face, tmp_path: Path) -> None:
-    """Real clients read the 413 for a body that they go on to send, and so for a wrong token."""
+async def test_guard_refusal_reaches_a_client_that_still_sends(face: Face, tmp_path: Path) -> None:
+    """Real clients read the 413 or 401 while they are still sending a body."""
     big = b" " * (20 << 20)
 
     async def in_chunks() -> AsyncIterator[bytes]:
@@ -333,8 +336,8 @@ async def test_a_refusal_reaches_who_still_sends(face: Face, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("path", ["stop", "skip", "pause", "resume"])
-async def test_an_empty_body_is_of_no_kind(face: Face, path: str) -> None:
-    """`curl -X POST -d ''` says that its nothing is a form; that is fine where none is needed."""
+async def test_guard_accepts_an_empty_body_of_any_type(face: Face, path: str) -> None:
+    """`curl -X POST -d ''` declares its empty body as a form; that is accepted."""
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     empty = await face.client.post(f"/v1/audio/{path}", headers=form)
     full = await face.client.post(f"/v1/audio/{path}", headers=form, content=b"id=1")
@@ -345,8 +348,8 @@ async def test_an_empty_body_is_of_no_kind(face: Face, path: str) -> None:
 # ---- the page's code ----
 
 
-async def test_a_code_gives_the_token_once(face: Face) -> None:
-    """Only who has the token gets a code; it is exchanged once, and by the page alone."""
+async def test_page_code_is_exchanged_once(face: Face) -> None:
+    """A code needs the token; it is exchanged once, and by the page alone."""
     async with httpx.AsyncClient(base_url=face.url, trust_env=False) as page:
         refused = await page.post("/v1/page/code")
         code = (await face.client.post("/v1/page/code")).json()["code"]
@@ -360,8 +363,8 @@ async def test_a_code_gives_the_token_once(face: Face) -> None:
     assert face.token not in code
 
 
-async def test_guesses_of_a_code_are_slowed(face: Face) -> None:
-    """Wrong codes are told apart in nothing, and soon get 429; a friend is still answered."""
+async def test_page_code_guesses_are_limited(face: Face) -> None:
+    """Wrong codes all get the same answer, and soon 429; the token still works."""
     async with httpx.AsyncClient(base_url=face.url, trust_env=False) as guesser:
         answers = [
             (await guesser.post("/v1/page/token", json={"code": code})).status_code
@@ -372,15 +375,15 @@ async def test_guesses_of_a_code_are_slowed(face: Face) -> None:
     assert (await face.get("/v1/status"))["speaking"] is False
 
 
-def test_codes_die_of_age_and_of_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A code of more than a minute ago, or with many younger ones, opens nothing."""
-    given = Codes()
-    first, *others = [given.make() for _ in range(17)]
-    assert not given.use(first)
-    assert given.use(others[-1])
+def test_codes_expire_by_age_and_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A code is invalid after a minute, and when many newer ones exist."""
+    codes = Codes()
+    first, *others = [codes.make() for _ in range(17)]
+    assert not codes.use(first)
+    assert codes.use(others[-1])
     later_s = time.monotonic() + 61
     monkeypatch.setattr("time.monotonic", lambda: later_s)
-    assert not given.use(others[0])
+    assert not codes.use(others[0])
 
 
 @pytest.mark.parametrize(
@@ -389,35 +392,35 @@ def test_codes_die_of_age_and_of_number(monkeypatch: pytest.MonkeyPatch) -> None
         ("127.0.0.1", "192.168.1.20", False),
         ("192.168.1.20", "192.168.1.20", True),
         ("192.168.1.20", "192.168.1.21", False),
-        ("0.0.0.0", "192.168.1.20", True),  # noqa: S104  # any address: none can be rebound
+        ("0.0.0.0", "192.168.1.20", True),  # noqa: S104  # an address can't be rebound
         ("0.0.0.0", "kitchen", True),  # noqa: S104  # its own name
         ("0.0.0.0", "kitchen.local", True),  # noqa: S104
         ("0.0.0.0", "evil.example", False),  # noqa: S104
         ("::", "[fd00::7]", True),
     ],
 )
-async def test_who_binds_to_more_is_known_by_more_names(
+async def test_guard_accepts_names_by_the_bound_address(
     monkeypatch: pytest.MonkeyPatch, bound: str, name: str, known: bool
 ) -> None:
-    """What others may call this computer follows from the address that its owner chose."""
+    """The names that are accepted depend on the address that the server is bound to."""
     monkeypatch.setattr(socket, "gethostname", lambda: "Kitchen.local")
-    entrance = guard.AccessGuard(_fine, "secret", bound, frozenset({"/"}))
-    transport = httpx.ASGITransport(entrance)
+    app = guard.AccessGuard(_answer_fine, "secret", bound, frozenset({"/"}))
+    transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport) as client:
         answer = await client.get(f"http://{name}:8779/")
 
     assert answer.status_code == (200 if known else 403)
 
 
-async def _fine(scope: Any, receive: Any, send: Any) -> None:
+async def _answer_fine(scope: Any, receive: Any, send: Any) -> None:
     await Response("fine")(scope, receive, send)
 
 
 # ---- the sockets ----
 
 
-def test_a_taken_port_is_named(settings: Settings) -> None:
-    """Where another program has the port, the error names API_PORT and what to do."""
+def test_listening_names_a_port_in_use(settings: Settings) -> None:
+    """If another program has the port, the error names API_PORT and what to do."""
     settings.data_dir.mkdir(parents=True)
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = settings.replaced(api_port=other.getsockname()[1])
@@ -426,8 +429,8 @@ def test_a_taken_port_is_named(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "203.0.113.7"])
-def test_a_foreign_address_is_named(settings: Settings, host: str) -> None:
-    """Where the address is none of this computer's, the error names API_HOST."""
+def test_listening_names_a_foreign_address(settings: Settings, host: str) -> None:
+    """If the address is not this computer's, the error names API_HOST."""
     settings.data_dir.mkdir(parents=True)
     elsewhere = settings.replaced(api_port=0, api_host=host)
     with pytest.raises(SettingsError, match="API_HOST: "), listening(elsewhere):
@@ -457,10 +460,10 @@ GOOD = "8f14e45fceea167a5a36dedd4bea2543"
         ("0.0.0.0", GOOD, True),  # noqa: S104
     ],
 )
-def test_only_with_a_token_of_its_own_is_it_open_to_others(
+def test_settings_refuse_a_weak_api_token(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str, token: str, fine: bool
 ) -> None:
-    """An API_TOKEN that could be guessed is refused everywhere; where others reach, none is too.
+    """A guessable API_TOKEN is refused, and a missing one if other computers can connect.
 
     The error names the variable, not its value, and how to make a good one.
     """
@@ -477,8 +480,10 @@ def test_only_with_a_token_of_its_own_is_it_open_to_others(
     assert " " in token or "openssl rand -hex 32" in str(caught.value)
 
 
-def test_no_token_of_the_docs_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What an example prints where a token belongs is refused by the one who copies it."""
+def test_settings_refuse_the_api_tokens_of_the_docs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Tokens in examples of the docs are refused."""
     from bot.settings import load
 
     texts = [path.read_text() for path in (CHECKOUT / "docs").glob("*.md")]

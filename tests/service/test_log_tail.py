@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bot.cli.main import main
+from bot.paths import CHECKOUT
 from bot.service.log_tail import as_json, tail
-from bot.settings import CHECKOUT
 
 
 @pytest.fixture

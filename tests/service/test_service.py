@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from bot.errors import CommandError, UsageError
+from bot.paths import CHECKOUT
 from bot.service import launchd, systemd
 from bot.service import manage as service
-from bot.settings import CHECKOUT
 from tests.support.supervisor import Job
 
 TOKEN = "4217:canary-AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"

@@ -15,10 +15,10 @@ import pytest
 
 from bot.chat.sandbox import Fault, Sandbox
 from bot.core import pairing
+from bot.paths import CHECKOUT
 from bot.service import notify
 from bot.service.notify import Notices
 from bot.service.supervise import Unattended
-from bot.settings import CHECKOUT
 from tests.conftest import ALICE, TOKEN, reaction_to, reply_with
 from tests.support.commandline import crier, run
 

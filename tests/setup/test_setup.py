@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from bot.settings import CHECKOUT
+from bot.paths import CHECKOUT
 
 SCRIPT = CHECKOUT / "scripts" / "setup.py"
 

@@ -21,7 +21,7 @@ import platformdirs
 import pytest
 
 from bot.chat.sandbox import Sandbox
-from bot.settings import CHECKOUT
+from bot.paths import CHECKOUT
 from tests.conftest import ALICE, TOKEN, reaction_to, reply_with
 from tests.service.test_service import Home, alive, make_home
 from tests.support.loudspeaker import Ear, Loudspeakers

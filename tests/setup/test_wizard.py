@@ -12,7 +12,7 @@ import pytest
 
 from bot.chat.sandbox import Sandbox
 from bot.core.inbox import Inbox
-from bot.settings import CHECKOUT
+from bot.paths import CHECKOUT
 from tests.conftest import ALICE, STRANGER, TOKEN, reaction_to, reply_with
 from tests.service.test_service import make_home
 from tests.support.commandline import run

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bot.chat.sandbox import Person, Sandbox
-from bot.settings import CHECKOUT, load
+from bot.paths import CHECKOUT
+from bot.settings import load
 from tests.support.loudspeaker import Daemon, Loudspeakers
 
 TOKEN = "4217:chaos-chaos-chaos-chaos-chaos"  # of the sandbox

@@ -18,7 +18,8 @@ import httpx
 from pydantic import SecretStr
 
 from bot.chat.sandbox import Person, Sandbox
-from bot.settings import CHECKOUT, Settings, load
+from bot.paths import CHECKOUT
+from bot.settings import Settings, load
 from tests.support.fake_voice import CODES, ToneVoice, tell
 from tests.support.http_face import Face, serve
 from tests.support.loudspeaker import RATE_HZ, Loudspeakers

@@ -1,14 +1,14 @@
-// Talks to Crier: requests with the token, and the stream of events.
+// HTTP client: authenticated requests, and the stream of events.
 
 const KEY = "crier-token";
-const SILENT_MS = 40_000; // the server sends something every 15 s
-const LONGEST_WAIT_MS = 10_000;
+const STALL_TIMEOUT_MS = 40_000; // the server sends a ping every 15 s
+const MAX_RETRY_DELAY_MS = 10_000;
 
-// ---- the token: for this tab, or for this device where its owner said so ----
+// ---- the token: stored for this tab, or for this device if its owner ticked the box ----
 
 export const token = {
   get: () => sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY) ?? "",
-  kept: () => localStorage.getItem(KEY) !== null,
+  remembered: () => localStorage.getItem(KEY) !== null,
   set(value, keep) {
     token.forget();
     (keep ? localStorage : sessionStorage).setItem(KEY, value);
@@ -18,8 +18,8 @@ export const token = {
     localStorage.removeItem(KEY);
   },
   /**
-   * Takes a token, or a code for it, from the address, where nobody shall read it for longer than
-   * need be. Returns whether there was one; throws an Error where the code is not taken.
+   * Moves a token, or a code for it, out of the address, so that it is visible no longer than
+   * necessary. Returns whether there was one; throws an Error if the code is refused.
    */
   async takeFromAddress() {
     const given = new URLSearchParams(location.hash.slice(1));
@@ -29,20 +29,20 @@ export const token = {
     const found = code
       ? (await ask("POST", "/v1/page/token", { code })).token
       : given.get("token");
-    token.set(found, token.kept());
+    token.set(found, token.remembered());
     return true;
   },
 };
 
 export class WrongToken extends Error {}
 
-// Every character of a header is a byte, and a token has no odd ones.
+// Other characters are invalid in a header, and a token has none.
 const headers = () => ({
   Authorization: `Bearer ${token.get().replace(/[^\x21-\x7e]/g, "")}`,
   "X-Client": "page",
 });
 
-/** Sends a request; returns what the answer holds, or throws an Error that says what is wrong. */
+/** Sends a request; returns the JSON of the answer, or throws an Error with the reason. */
 export async function ask(method, path, body) {
   const options = { method, headers: headers() };
   if (method !== "GET") {
@@ -61,62 +61,62 @@ export async function ask(method, path, body) {
   return content;
 }
 
-// ---- the time of the computer that speaks, in this one's milliseconds ----
+// ---- the server's clock, converted to this computer's milliseconds ----
 
-const mine = () => performance.timeOrigin + performance.now();
-let ahead = null;
+const localNow = () => performance.timeOrigin + performance.now();
+let offset = null;
 
 export const clock = {
-  /** Learns from a time that the server has just sent; the message that took least tells best. */
+  /** Adjusts to a time that the server has just sent; the message with the least delay wins. */
   learn(seconds) {
-    ahead = Math.max(ahead ?? -Infinity, seconds * 1000 - mine());
+    offset = Math.max(offset ?? -Infinity, seconds * 1000 - localNow());
   },
-  forget: () => (ahead = null),
-  /** Returns in how many milliseconds it will be *seconds* there. */
-  until: (seconds) => seconds * 1000 - (mine() + (ahead ?? 0)),
+  reset: () => (offset = null),
+  /** Returns the milliseconds until the server's clock shows *seconds*. */
+  until: (seconds) => seconds * 1000 - (localNow() + (offset ?? 0)),
 };
 
 // ---- events ----
 
-/** Follows the events for ever; calls on(name, data), and changed(connected, error). */
-export async function follow(on, changed) {
+/** Receives events for ever; calls onEvent(name, data) and onChange(connected, error). */
+export async function follow(onEvent, onChange) {
   for (let tries = 0; ; tries += 1) {
-    const ending = new AbortController();
-    let watch;
-    const alive = () => {
-      clearTimeout(watch);
-      watch = setTimeout(() => ending.abort(), SILENT_MS);
+    const abort = new AbortController();
+    let timeout;
+    const restartTimeout = () => {
+      clearTimeout(timeout);
+      timeout = setTimeout(() => abort.abort(), STALL_TIMEOUT_MS);
     };
     try {
-      alive();
-      const answer = await fetch("/v1/events", { headers: headers(), signal: ending.signal });
+      restartTimeout();
+      const answer = await fetch("/v1/events", { headers: headers(), signal: abort.signal });
       if (answer.status === 401) {
-        changed(false, new WrongToken("The token is wrong."));
+        onChange(false, new WrongToken("The token is wrong."));
         return;
       }
       if (!answer.ok) throw new Error(`Crier answered ${answer.status}.`);
       tries = 0;
-      clock.forget();
-      changed(true);
-      for await (const { name, data } of events(answer.body, alive)) on(name, data);
+      clock.reset();
+      onChange(true);
+      for await (const { name, data } of events(answer.body, restartTimeout)) onEvent(name, data);
     } catch {
-      // It is tried again, whatever it was.
+      // Whatever it was, it is retried.
     } finally {
-      clearTimeout(watch);
+      clearTimeout(timeout);
     }
-    changed(false);
-    const wait = Math.min(LONGEST_WAIT_MS, 500 * 2 ** tries) * (0.75 + Math.random() / 2);
-    await new Promise((resolve) => setTimeout(resolve, wait));
+    onChange(false);
+    const delay = Math.min(MAX_RETRY_DELAY_MS, 500 * 2 ** tries) * (0.75 + Math.random() / 2);
+    await new Promise((resolve) => setTimeout(resolve, delay));
   }
 }
 
-async function* events(body, alive) {
+async function* events(body, onData) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
-    alive();
+    onData();
     const blocks = (text + value).split("\n\n");
     text = blocks.pop();
     for (const block of blocks) {

@@ -1,4 +1,4 @@
-// What is being said, with its words lit up as they are heard.
+// The message that is playing, with each word highlighted while it is heard.
 
 import { clock } from "./client.js";
 
@@ -8,11 +8,11 @@ const bare = (word) => word.replace(/[^\p{L}\p{N}]/gu, "");
 export class Now {
   #place;
   #id = null;
-  #words = []; // { span, bare } in order; bare words only
-  #next = 0; // the word that is expected next
-  #coming = []; // { at, word, end } in order of time, in performance.now's milliseconds
+  #words = []; // { span, bare } in order; without white space and punctuation
+  #next = 0; // index of the word that is expected next
+  #scheduled = []; // { at, word, end } in order of time, in performance.now's milliseconds
   #timer = 0;
-  #follows = false; // the text is what has sounded, not what was sent
+  #showsHeard = false; // the text is what was heard, not what was sent
 
   constructor(place) {
     this.#place = place;
@@ -24,28 +24,28 @@ export class Now {
   }
 
   idle() {
-    this.#begin(null);
+    this.#reset(null);
     this.#place.classList.add("idle");
     this.#place.textContent = "Nothing is being said.";
   }
 
-  /** Shows a message, none of it heard yet. */
+  /** Shows a message of which nothing was heard yet. */
   show(id, text) {
-    this.#begin(id);
+    this.#reset(id);
     this.#place.classList.remove("idle");
     this.#append(text);
     this.#place.scrollTop = 0;
   }
 
-  /** Lights up no more words: it fell silent. */
-  hush() {
+  /** Cancels all highlights: playback has stopped. */
+  clear() {
     clearTimeout(this.#timer);
-    this.#coming = [];
+    this.#scheduled = [];
     for (const { span } of this.#words) span.classList.remove("lit");
   }
 
-  /** Takes what is about to sound: {text, at, words}. */
-  sounding({ text, at, words }) {
+  /** Schedules the highlights of what is about to be heard: {text, at, words}. */
+  schedule({ text, at, words }) {
     const begins = performance.now() + clock.until(at);
     const parts = words.flatMap((word) =>
       word.text
@@ -57,32 +57,32 @@ export class Now {
     let first = this.#find(parts);
     if (first === null) {
       first = this.#words.length;
-      if (!this.#follows) {
-        this.#follows = true;
+      if (!this.#showsHeard) {
+        this.#showsHeard = true;
         this.#place.textContent = "";
         this.#words = [];
         first = 0;
       }
       this.#append(`${text} `);
     }
-    // What was to come of it before is told anew, after a pause or on another device.
-    this.#coming = this.#coming.filter((light) => light.at < begins && light.word < first);
+    // After a pause, or on another device, this replaces what was scheduled before.
+    this.#scheduled = this.#scheduled.filter((word) => word.at < begins && word.word < first);
     parts.forEach(({ word }, index) => {
       const end = begins + word.end_s * 1000;
-      this.#coming.push({ at: begins + word.start_s * 1000, end, word: first + index });
+      this.#scheduled.push({ at: begins + word.start_s * 1000, end, word: first + index });
     });
-    // One that lit up too early, before the device stalled, lights up again.
+    // A word that was highlighted before the device stalled is highlighted again.
     for (const { span } of this.#words.slice(first)) span.classList.remove("heard", "lit");
     this.#next = first + parts.length;
-    this.#light();
+    this.#highlight();
   }
 
-  #begin(id) {
-    this.hush();
+  #reset(id) {
+    this.clear();
     this.#id = id;
     this.#words = [];
     this.#next = 0;
-    this.#follows = false;
+    this.#showsHeard = false;
     this.#place.textContent = "";
   }
 
@@ -99,7 +99,7 @@ export class Now {
     }
   }
 
-  /** Returns where these words are in the text, as near as can be to where they are expected. */
+  /** Returns the index of these words in the text, the nearest to where they are expected. */
   #find(parts) {
     let best = null;
     for (let at = 0; at + parts.length <= this.#words.length; at += 1) {
@@ -109,26 +109,26 @@ export class Now {
     return best;
   }
 
-  /** Lights up what is heard now, and comes back when the next word is. */
-  #light() {
+  /** Highlights the word that is heard now; runs again at the next one. */
+  #highlight() {
     clearTimeout(this.#timer);
     const now = performance.now();
     let lit = null;
-    while (this.#coming.length && this.#coming[0].at <= now) lit = this.#coming.shift();
+    while (this.#scheduled.length && this.#scheduled[0].at <= now) lit = this.#scheduled.shift();
     if (lit) {
       this.#words.forEach(({ span }, index) => {
         span.classList.toggle("heard", index <= lit.word);
         span.classList.toggle("lit", index === lit.word);
       });
-      this.#follow(this.#words[lit.word].span);
+      this.#scrollTo(this.#words[lit.word].span);
     }
-    const next = this.#coming[0];
-    if (next) this.#timer = setTimeout(() => this.#light(), next.at - now);
-    else if (lit) this.#timer = setTimeout(() => this.hush(), Math.max(0, lit.end - now) + 150);
+    const next = this.#scheduled[0];
+    if (next) this.#timer = setTimeout(() => this.#highlight(), next.at - now);
+    else if (lit) this.#timer = setTimeout(() => this.clear(), Math.max(0, lit.end - now) + 150);
   }
 
-  /** Keeps the lit word in sight, inside its own frame only. */
-  #follow(span) {
+  /** Scrolls the highlighted word into view, inside its own frame only. */
+  #scrollTo(span) {
     const frame = this.#place;
     const top = span.offsetTop;
     const bottom = frame.scrollTop + frame.clientHeight - 2 * span.offsetHeight;

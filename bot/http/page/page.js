@@ -1,4 +1,4 @@
-// The page: what is said, what waits, what was; and the buttons that steer it.
+// The page: current message, queue, history, and the controls.
 
 import { WrongToken, ask, clock, follow, token } from "./client.js";
 import { Now } from "./now.js";
@@ -16,11 +16,11 @@ const OUTCOMES = {
 
 const now = new Now($("now"));
 let status = {};
-let items = []; // of the queue, what sounds included
+let items = []; // of the queue, including the one that is playing
 let connected = false;
-let began = false; // whether there has been a connection
-let refused = ""; // why the code in the address was not taken
-let samples = []; // of the buffer
+let started = false; // whether events are being received
+let codeError = ""; // why the code in the address was refused
+let samples = []; // of the buffered seconds
 
 function make(name, text = "", classes = "") {
   const made = document.createElement(name);
@@ -29,8 +29,8 @@ function make(name, text = "", classes = "") {
   return made;
 }
 
-/** Calls *work* once, a moment after the last of several calls. */
-function soon(work, ms) {
+/** Returns a function that calls *work* once, *ms* after the last of several calls. */
+function debounce(work, ms) {
   let timer = 0;
   return () => {
     clearTimeout(timer);
@@ -38,28 +38,28 @@ function soon(work, ms) {
   };
 }
 
-/** Does something that may fail, and says so where it does. */
+/** Calls *work* and shows its error, if any. */
 async function attempt(work) {
   try {
     const answer = await work();
-    $("mishap").textContent = "";
+    $("error").textContent = "";
     return answer;
   } catch (error) {
     if (error instanceof WrongToken) askForToken("This token is not the right one (any more).");
-    else $("mishap").textContent = error.message;
+    else $("error").textContent = error.message;
     return null;
   }
 }
 
 const duration = (s) => (s < 60 ? `${s.toFixed(s < 10 ? 1 : 0)} s` : `${Math.round(s / 60)} min`);
 
-// ---- the door ----
+// ---- the token ----
 
 function askForToken(wrong = "") {
-  $("room").hidden = true;
-  $("door").hidden = false;
+  $("content").hidden = true;
+  $("token-needed").hidden = false;
   $("state").textContent = "";
-  $("mishap").textContent = "";
+  $("error").textContent = "";
   $("token-wrong").textContent = wrong;
   $("token").focus();
 }
@@ -80,20 +80,20 @@ addEventListener("hashchange", async () => {
   if (await takeFromAddress()) location.reload();
 });
 
-/** Takes what the address holds; says in `refused` why it is not taken. */
+/** Reads the token from the address; sets `codeError` if its code is refused. */
 async function takeFromAddress() {
   try {
     return await token.takeFromAddress();
   } catch (error) {
-    refused = error.message;
-    if (!began) askForToken(refused);
+    codeError = error.message;
+    if (!started) askForToken(codeError);
     return false;
   }
 }
 
 async function enter() {
   if (!token.get()) {
-    askForToken(refused);
+    askForToken(codeError);
     return;
   }
   try {
@@ -104,30 +104,30 @@ async function enter() {
       return;
     }
   }
-  $("door").hidden = true;
-  $("room").hidden = false;
-  $("keep").checked = token.kept();
+  $("token-needed").hidden = true;
+  $("content").hidden = false;
+  $("keep").checked = token.remembered();
   showState();
-  if (!began) follow(take, connection);
-  began = true;
+  if (!started) follow(onEvent, onConnection);
+  started = true;
 }
 
-// ---- what comes in ----
+// ---- events ----
 
-function connection(there, error) {
-  connected = there;
-  document.body.classList.toggle("lost", !there);
+function onConnection(isConnected, error) {
+  connected = isConnected;
+  document.body.classList.toggle("lost", !connected);
   if (error) {
-    began = false;
+    started = false;
     askForToken("This token is not the right one (any more).");
     return;
   }
-  if (there) attempt(() => Promise.all([getQueue(), getHistory(), getDevices(), getVoices()]));
-  else now.hush();
+  if (connected) attempt(() => Promise.all([getQueue(), getHistory(), getDevices(), getVoices()]));
+  else now.clear();
   showState();
 }
 
-function take(name, data) {
+function onEvent(name, data) {
   if (name === "status") {
     if (data.time) clock.learn(data.time);
     showStatus(data);
@@ -138,7 +138,7 @@ function take(name, data) {
       $("now-from").textContent = item ? `from ${item.source}` : "";
       if (!item) queueSoon();
     }
-    now.sounding(data);
+    now.schedule(data);
     queueSoon();
   } else if (name === "ended") {
     if (now.id === data.id) {
@@ -169,27 +169,27 @@ async function getVoices() {
   showVoices(await ask("GET", "/v1/voices"));
 }
 
-const queueSoon = soon(getQueue, 80);
-const historySoon = soon(getHistory, 200);
-const devicesSoon = soon(getDevices, 200);
+const queueSoon = debounce(getQueue, 80);
+const historySoon = debounce(getHistory, 200);
+const devicesSoon = debounce(getDevices, 200);
 
 // ---- the state ----
 
 function showState() {
   let words = "Silent";
-  if (!connected) words = began ? "Connection lost, trying again" : "Connecting";
+  if (!connected) words = started ? "Connection lost, trying again" : "Connecting";
   else if (status.paused) words = "Paused";
   else if (status.blocked) words = "Waiting for a loudspeaker";
   else if (status.speaking) words = "Speaking";
   else if (status.quiet) words = "Quiet";
-  // It is read out aloud, so only where it changes.
+  // Screen readers read it out, so only if it changes.
   if ($("state").textContent !== words) $("state").textContent = words;
 }
 
 function showStatus(fresh) {
-  const moved = status.device !== fresh.device || status.warning !== fresh.warning;
+  const deviceChanged = status.device !== fresh.device || status.warning !== fresh.warning;
   status = fresh;
-  if (status.paused) now.hush();
+  if (status.paused) now.clear();
   if (!status.speaking && now.id !== null && !items.some(({ id }) => id === now.id)) now.idle();
   $("pause").textContent = status.paused ? "Resume" : "Pause";
   if (document.activeElement !== $("volume")) showVolume(status.volume);
@@ -199,24 +199,24 @@ function showStatus(fresh) {
   samples.push([performance.now(), status.buffer_s]);
   showBuffer();
   showState();
-  if (moved) devicesSoon();
+  if (deviceChanged) devicesSoon();
 }
 
 function showBuffer() {
   const at = performance.now();
-  // One older than the window stays, so that the line begins at its edge.
+  // One older sample stays, so that the line begins at the edge.
   while (samples.length > 1 && samples[1][0] < at - BUFFER_SPAN_MS) samples.shift();
   plotBuffer($("buffer"), $("buffer-words"), samples, at, BUFFER_SPAN_MS);
 }
 
 setInterval(() => {
-  if (!document.hidden && samples.some(([, store]) => store > 0)) showBuffer();
+  if (!document.hidden && samples.some(([, buffered]) => buffered > 0)) showBuffer();
 }, 1000);
 
-// ---- what waits ----
+// ---- the queue ----
 
 const waiting = () => items.filter(({ state }) => state !== "sounding");
-// What is kept for later has no time yet, and no place among the others.
+// Held messages have no estimate yet, and no place among the others.
 const movable = () => waiting().filter(({ estimate_s }) => estimate_s !== null);
 
 function showQueue() {
@@ -233,9 +233,9 @@ function showQueue() {
     updateItem(entry, item, order);
     return entry;
   });
-  // Nothing is put in anew that stays where it is: a click may be under way on it.
-  const moved = [...$("queue").children];
-  if (moved.length !== entries.length || moved.some((entry, at) => entry !== entries[at])) {
+  // Entries that stay where they are must not be replaced: a click on one may be in progress.
+  const shown = [...$("queue").children];
+  if (shown.length !== entries.length || shown.some((entry, at) => entry !== entries[at])) {
     const focused = document.activeElement;
     $("queue").replaceChildren(...entries);
     if (focused?.isConnected) focused.focus();
@@ -272,7 +272,7 @@ function updateItem(entry, item, order) {
   const when = item.estimate_s > 0 ? `in ${duration(item.estimate_s)}` : "next";
   entry.querySelector(".text").textContent = text;
   entry.querySelector(".quiet").textContent = `${item.source}, ${item.state === "held" ? "held" : when}`;
-  // Not `disabled`, which would lose the focus at the end of the list.
+  // Not `disabled`, which would drop the focus at the end of the list.
   const off = { Earlier: place < 1, Later: place < 0 || place === order.length - 1, Remove: false };
   for (const button of entry.querySelectorAll("button")) {
     button.setAttribute("aria-label", `${button.title}: ${text.slice(0, 40)}`);
@@ -280,7 +280,7 @@ function updateItem(entry, item, order) {
   }
 }
 
-/** Moves a message by a place: -1 is earlier. */
+/** Moves a message by one place: -1 is earlier. */
 function move(id, by) {
   const order = movable();
   const to = order.findIndex((item) => item.id === id) + by;
@@ -301,7 +301,7 @@ function remove(id) {
   const neighbour = order[at + 1] ?? order[at - 1];
   attempt(async () => {
     await ask("DELETE", `/v1/queue/${id}`);
-    // The focus goes on to the neighbour, not to the top of the page.
+    // The focus moves to the neighbour, not to the top of the page.
     if (neighbour) $("queue").querySelector(`[data-id="${neighbour.id}"] [title="Remove"]`)?.focus();
     items = items.filter((item) => item.id !== id);
     showQueue();
@@ -335,7 +335,7 @@ $("queue").addEventListener("drop", (event) => {
 });
 $("queue").addEventListener("dragend", () => (dragged = null));
 
-// ---- what was ----
+// ---- the history ----
 
 function showHistory(records) {
   $("history-none").hidden = records.length > 0;
@@ -392,7 +392,7 @@ function showVolume(percent) {
 $("device").addEventListener("change", () =>
   attempt(async () => showDevices(await ask("PUT", "/v1/device", { name: $("device").value }))),
 );
-addEventListener("focus", () => connected && devicesSoon()); // one may have come or gone
+addEventListener("focus", () => connected && devicesSoon()); // devices may have changed
 $("volume").addEventListener("input", () => showVolume($("volume").value));
 $("volume").addEventListener("change", () =>
   attempt(() => ask("PUT", "/v1/volume", { percent: Number($("volume").value) })),

@@ -1,4 +1,4 @@
-// Two small plots, drawn as SVG.
+// Two small plots in SVG.
 
 const SVG = "http://www.w3.org/2000/svg";
 const LEFT = 40;
@@ -13,13 +13,13 @@ function element(name, attributes, text = "") {
   return made;
 }
 
-/** The next round number that is not below *value*: 1, 2 or 5 with zeros. */
-function round(value) {
+/** Returns the smallest of 1, 2, 5, 10, ... times a power of ten that is not below *value*. */
+function roundUp(value) {
   const unit = 10 ** Math.floor(Math.log10(value));
   return [1, 2, 5, 10].map((step) => step * unit).find((step) => step >= value * 0.999);
 }
 
-/** Draws the axes; returns what turns a value into a height. */
+/** Draws the axes; returns a function from a value to its y coordinate. */
 function axes(svg, highest, left, right, what) {
   svg.replaceChildren();
   const y = (value) => BOTTOM - (value / highest) * (BOTTOM - TOP);
@@ -36,9 +36,9 @@ function axes(svg, highest, left, right, what) {
 
 const seconds = (value) => `${value.toFixed(1)} s`;
 
-/** Draws how long it took from message to sound, the latest at the right; *times* in seconds. */
+/** Draws the times from message to first sound in seconds, the latest at the right. */
 export function plotFirstSounds(svg, words, times) {
-  const y = axes(svg, round(Math.max(1, ...times)), times.length ? "older" : "", "latest", "messages");
+  const y = axes(svg, roundUp(Math.max(1, ...times)), times.length ? "older" : "", "latest", "messages");
   const step = (RIGHT - LEFT) / Math.max(12, times.length);
   times.forEach((time, index) => {
     const x = RIGHT - (times.length - index - 0.5) * step;
@@ -55,17 +55,17 @@ export function plotFirstSounds(svg, words, times) {
   words.textContent = `From message to first sound, ${many}: median ${middle}, slowest ${seconds(sorted.at(-1))}.`;
 }
 
-/** Draws how much sound was ready; *samples* are [milliseconds, seconds in store], in order. */
+/** Draws how much sound was ready; *samples* are [milliseconds, buffered seconds], in order. */
 export function plotBuffer(svg, words, samples, now, spanMs) {
   const y = axes(
     svg,
-    round(Math.max(2, ...samples.map(([, store]) => store))),
+    roundUp(Math.max(2, ...samples.map(([, buffered]) => buffered))),
     `${spanMs / 60_000} min ago`,
     "now",
     "time",
   );
   const x = (at) => Math.max(LEFT, RIGHT - ((now - at) / spanMs) * (RIGHT - LEFT));
-  const points = samples.map(([at, store]) => `${x(at).toFixed(1)},${y(store).toFixed(1)}`);
+  const points = samples.map(([at, buffered]) => `${x(at).toFixed(1)},${y(buffered).toFixed(1)}`);
   const last = samples.at(-1);
   if (last) {
     points.push(`${RIGHT},${y(last[1]).toFixed(1)}`);
