@@ -182,7 +182,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
 
         async def on_connected() -> None:
             access.know_bot(bot.username)
-            await menu.offer(bot)
+            await menu.register(bot)
 
         polling = Polling(
             bot,

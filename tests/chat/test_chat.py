@@ -507,7 +507,7 @@ async def test_queue_shows_a_text_to_its_sender_where_it_was_sent(
 async def test_the_menu_is_in_the_languages_that_there_are(sandbox: Sandbox) -> None:
     """English for all; a translation for those who use it; what is not translated is English."""
     async with Bot(TOKEN, f"{sandbox.url}/bot") as bot:
-        await menu.offer(bot, {"de": {"stop": "sofort still"}})
+        await menu.register(bot, {"de": {"stop": "sofort still"}})
     (_, _, english), (_, _, german) = [c for c in sandbox.calls if c[1] == "setmycommands"]
 
     assert "language_code" not in english

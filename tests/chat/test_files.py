@@ -19,7 +19,7 @@ from telegram import Bot
 from bot.chat import decode, downloads, extraction
 from bot.chat.attachments import ALL, NO, NOTE
 from bot.chat.decode import PDF, TEXT, AttachmentError, text_of
-from bot.chat.downloads import Downloads, _Trouble
+from bot.chat.downloads import Downloads, _TemporaryError
 from bot.chat.extraction import extract
 from bot.chat.sandbox import Event, Fault, Json, Sandbox
 from bot.settings import Settings
@@ -184,7 +184,7 @@ async def test_downloads_count_only_answers_as_failures(sandbox: Sandbox, tmp_pa
         bot._base_url = f"http://127.0.0.1:1/bot{TOKEN}"
         offline = await Downloads(bot)._try("x", tmp_path / "x")
 
-    assert answered == _Trouble("Bad Gateway")
+    assert answered == _TemporaryError("Bad Gateway")
     assert offline is not None
     assert not offline.counts
     assert issubclass(httpx.ConnectError, downloads._OFFLINE)
