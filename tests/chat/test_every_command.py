@@ -170,33 +170,33 @@ async def press(sandbox: Sandbox, data: str) -> None:
 
 
 @pytest.mark.parametrize("command", ANSWERS)
-async def test_a_command_is_answered_while_something_sounds(
+async def test_command_is_answered_while_speaking(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear, command: str
 ) -> None:
-    """Whoever sends it, wherever: the right answer, in the chat where it was sent."""
+    """Whoever sends it, wherever: the right answer, in the same chat."""
     async with household(sandbox, start_toned, ear_a, speaking=True):
         await ask(sandbox, command, ANSWERS[command])
 
 
-async def test_every_command_is_answered_where_nothing_sounds(
+async def test_commands_are_answered_while_idle(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:
-    """One after another, each is answered as in the table."""
+    """Each in turn is answered as in the table."""
     async with household(sandbox, start_toned, ear_a, speaking=False):
         for command, answers in {**ANSWERS, **IDLE}.items():
             sandbox._tokens.clear()  # this is no test of Telegram's limits
             await ask(sandbox, command, answers)
 
 
-def test_no_command_of_the_menu_is_left_out() -> None:
-    """The table above has them all."""
+def test_menu_has_no_untested_command() -> None:
+    """The table above covers the menu."""
     tried = {command.split()[0] for command in ANSWERS}
 
     assert {f"/{known.command}" for known in COMMANDS} - tried == set()
 
 
 @pytest.mark.parametrize("data", BUTTONS)
-async def test_a_button_is_answered_while_something_sounds(
+async def test_button_is_answered_while_speaking(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear, data: str
 ) -> None:
     """Whoever presses it, wherever: it stops spinning, with the right words."""
@@ -204,18 +204,18 @@ async def test_a_button_is_answered_while_something_sounds(
         await press(sandbox, data)
 
 
-async def test_every_button_is_answered_where_nothing_sounds(
+async def test_buttons_are_answered_while_idle(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:
-    """One after another, each is answered as in the table."""
+    """Each in turn is answered as in the table."""
     async with household(sandbox, start_toned, ear_a, speaking=False):
         for data in BUTTONS:
             sandbox._tokens.clear()
             await press(sandbox, data)
 
 
-def test_no_button_of_the_status_message_is_left_out() -> None:
-    """The table above has them all."""
+def test_status_message_has_no_untested_button() -> None:
+    """The table above covers the status message."""
     buttons = {
         value for name, value in vars(status_message).items() if str(value).startswith("strip:")
     }
@@ -223,10 +223,10 @@ def test_no_button_of_the_status_message_is_left_out() -> None:
     assert buttons - set(BUTTONS) == set()
 
 
-async def test_status_answers_whatever_happens(
+async def test_status_is_answered_under_load(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:
-    """Speech, files on their way, voice notes, a flood of edits: within a second all the same."""
+    """Speech, files, voice notes and a flood of edits: still within a second."""
     sandbox.faults["getfile"] = Fault(delay_s=2)
     async with household(sandbox, start_toned, ear_a, speaking=True):
         file: Json = {
