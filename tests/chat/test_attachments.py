@@ -150,7 +150,7 @@ async def test_large_files_and_long_notes_are_not_fetched(
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "reply"),
     [
         ("holiday.mp4", film_of(sweep(0)), "Skipped: 1 file without sound."),
         ("noise.ogg", b"this is no sound", "Skipped: 1 file that I can't read."),
@@ -159,7 +159,7 @@ async def test_large_files_and_long_notes_are_not_fetched(
     ],
 )
 async def test_captions_are_spoken_if_the_file_cannot_be(
-    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear, name: str, content: bytes, told: str
+    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear, name: str, content: bytes, reply: str
 ) -> None:
     """The caption of a silent video, a picture or an unreadable file is spoken."""
     document = {"file_id": sandbox.add_file(content), "file_unique_id": "d", "file_name": name}
@@ -168,12 +168,12 @@ async def test_captions_are_spoken_if_the_file_cannot_be(
     async with start_toned():
         message = sandbox.send_fields(ALICE, {"document": document, "caption": "Number 9."})
         await sandbox.wait_for(reaction_to(message, "👍"))
-        if told:
-            await sandbox.wait_for(reply_with(told, to=message))
+        if reply:
+            await sandbox.wait_for(reply_with(reply, to=message))
     ear_a.wait_for_silence()
 
     assert [tone.code for tone in tell(ear_a.recording()[0], RATE_HZ)] == [9]
-    assert told or not any(map(reply_with("", to=message), sandbox.events))
+    assert reply or not any(map(reply_with("", to=message), sandbox.events))
 
 
 async def test_files_are_spoken_in_the_order_of_arrival(
@@ -217,7 +217,7 @@ async def test_files_that_crash_the_bot_twice_are_refused(
             reader = await reader_process(process.pid)
             process.kill()
             await process.wait()
-            await wait_for_exit(reader)  # with the bot
+            await wait_for_exit(reader)  # it exits with the bot
     async with bot_process(bot_environment):
         await sandbox.wait_for(reply_with("ended twice while reading this file", to=message))
         await sandbox.wait_for(reaction_to(message, "💔"))

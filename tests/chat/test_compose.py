@@ -1,4 +1,4 @@
-"""What is spoken of a message: entities, shapes, numbers; a table of real-looking messages."""
+"""What is spoken of a message: entities, shapes, numbers, and a table of realistic texts."""
 
 import datetime as dt
 import json
@@ -35,7 +35,7 @@ def test_compose_text_reads_as_a_person_would(case: dict[str, str]) -> None:
 
 
 def message(text: str, *entities: tuple[str, str], **more: Any) -> Message:
-    """Return a message in which each (kind, part of the text) is marked."""
+    """Return a message with an entity for each (type, part of the text)."""
     marked = []
     for kind, part in entities:
         before = text[: text.index(part)].encode("utf-16-le")

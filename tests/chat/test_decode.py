@@ -36,7 +36,7 @@ def test_decode_reads_what_phones_and_computers_record(
 def test_decode_refuses_a_small_file_with_hours_of_silence(tmp_path: Path) -> None:
     """Decoding stops at ten minutes, whatever the header says."""
     hours = io.BytesIO()
-    with av.open(hours, "w", format="adts") as file:  # which has no header to tell its length
+    with av.open(hours, "w", format="adts") as file:  # a format without a length in its header
         sound = file.add_stream("aac", rate=8000, layout="mono")
         for _ in range(11):
             frame = av.AudioFrame.from_ndarray(np.zeros((1, 60 * 8000), np.float32), "fltp", "mono")

@@ -139,7 +139,7 @@ async def test_pairing_admits_whoever_sends_the_code(sandbox: Sandbox, start_bot
         message = sandbox.send(ALICE, "And after a restart.")
         await sandbox.wait_for(reaction_to(message, "👍"))
 
-    assert codes[1:] == ["", ""]  # none any more
+    assert codes[1:] == ["", ""]  # the code is closed
     assert not any(map(reaction_to(early), sandbox.events))
 
 

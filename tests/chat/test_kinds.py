@@ -162,7 +162,7 @@ def test_compose_returns_the_words_of_each_kind(fields: Json, text: str, skipped
 
 
 async def queued(sandbox: Sandbox, start: StartBot, *fields: Json) -> list[QueuedMessage]:
-    """Send messages to a bot that keeps them, and return what it would say."""
+    """Send messages to a muted bot and return what it has queued."""
     async with start() as bot:
         await mute(sandbox)
         for each in fields:

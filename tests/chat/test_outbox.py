@@ -1,4 +1,4 @@
-"""What the chat sees: within Telegram's limits, to its end, and in its place."""
+"""The outbox: limits, pauses and refusals of Telegram, moved groups, topics and long replies."""
 
 import asyncio
 import itertools
@@ -45,17 +45,17 @@ async def outbox(sandbox: Sandbox, inbox: Inbox) -> AsyncIterator[Outbox]:
 
 
 class Answers:
-    """Collects what *then* is called with."""
+    """A callback for *then* that collects its arguments."""
 
     def __init__(self) -> None:
         self.given: asyncio.Queue[Any] = asyncio.Queue()
 
     async def __call__(self, answer: Any) -> None:
-        """Take an answer."""
+        """Store an answer."""
         self.given.put_nowait(answer)
 
     async def next(self) -> Any:
-        """Return the next one."""
+        """Wait for the next answer and return it."""
         async with asyncio.timeout(60):
             return await self.given.get()
 
@@ -65,7 +65,7 @@ def calls_of(sandbox: Sandbox, method: str) -> list[float]:
     return [at_s for at_s, called, _ in sandbox.calls if called == method]
 
 
-# ---- floods ----
+# ---- pauses ----
 
 
 async def test_outbox_probes_once_per_pause_and_sends_all_receipts(
@@ -139,7 +139,7 @@ async def test_outbox_separates_chats(sandbox: Sandbox, outbox: Outbox) -> None:
     assert (await sandbox.wait_for(reply_with("Two."))).chat_id == GROUP["id"]
 
 
-# ---- what Telegram refuses ----
+# ---- refusals ----
 
 
 async def test_outbox_distinguishes_a_refusal_from_an_answer(
@@ -330,11 +330,11 @@ async def test_outbox_replies_in_the_topic_of_a_message(
         note = await sandbox.wait_for(lambda e: e.kind == "voice")
         reason = await sandbox.wait_for(reply_with("nothing to say"))
         question = await sandbox.wait_for(reply_with("Shall I say it?"))
-        strip = await sandbox.wait_for(reply_with("Speaking 1 of 1"))
+        speaking = await sandbox.wait_for(reply_with("Speaking 1 of 1"))
         sandbox.send(ALICE, "/help")
         outside = await sandbox.wait_for(reply_with("Send me a text"))
 
-    assert [e.thread_id for e in (status, note, reason, question, strip)] == [77] * 5
+    assert [e.thread_id for e in (status, note, reason, question, speaking)] == [77] * 5
     assert outside.thread_id == 0
 
 

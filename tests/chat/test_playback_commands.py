@@ -230,10 +230,10 @@ async def test_queue_shows_a_text_only_to_its_sender_in_its_chat(
         for command in ("/status", "/replay", "/people", "/devices", "/pronounce"):
             await ask(BOB, command, GROUP)
             await ask(BOB, command, None)
-        told = " ".join(e.text for e in sandbox.events[seen:])
+        later = " ".join(e.text for e in sandbox.events[seen:])
 
     assert in_group.splitlines()[1:] == ["3 messages from other people, chats or programs."]
     assert "robin" in in_group
     assert alone.splitlines()[1:] == ["3 messages from other people, chats or programs."]
     assert "finch" in alone
-    assert not [bird for bird in ("canary", "sparrow") if bird in told]
+    assert not [bird for bird in ("canary", "sparrow") if bird in later]

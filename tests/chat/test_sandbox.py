@@ -1,4 +1,4 @@
-"""The sandbox Bot API server keeps the real server's rules."""
+"""The sandbox Bot API server follows the real server's rules."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from tests.conftest import ALICE, TOKEN
 
 
 async def call(sandbox: Sandbox, method: str, token: str = TOKEN, **parameters: Any) -> Any:
-    """Call a method, and return the body of the answer."""
+    """Call a method and return the body of the response."""
     async with httpx.AsyncClient() as client:
         response = await client.post(
             f"{sandbox.url}/bot{token}/{method}", json=parameters, timeout=10

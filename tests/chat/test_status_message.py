@@ -1,4 +1,4 @@
-"""The status message: true, calm, and never left behind."""
+"""The status message: correct, edited rarely, and never abandoned."""
 
 import asyncio
 import itertools
@@ -19,12 +19,12 @@ LONGER = " ".join(f"This is number {n}." for n in range(1, 61))
 
 
 def is_edit(part: str) -> Any:
-    """Match an edit that holds *part*."""
+    """Match an edit that contains *part*."""
     return lambda event: event.kind == "edit" and part in event.text
 
 
 def edits(sandbox: Sandbox) -> list[Event]:
-    """Return what was edited."""
+    """Return all edits."""
     return [event for event in sandbox.events if event.kind == "edit"]
 
 
@@ -82,13 +82,13 @@ async def test_status_message_shows_a_pause(sandbox: Sandbox, start_toned: Start
     """A pause is shown with a button that ends it, after a restart too."""
     async with start_toned():
         message = sandbox.send(ALICE, LONG)
-        strip = await sandbox.wait_for(reply_with("Speaking 1 of 1"))
-        sandbox.press(ALICE, strip.message_id, dict(strip.buttons)["Pause"])
+        status = await sandbox.wait_for(reply_with("Speaking 1 of 1"))
+        sandbox.press(ALICE, status.message_id, dict(status.buttons)["Pause"])
         await sandbox.wait_for(is_edit("Paused at 1 of 1."))
     seen = len(sandbox.events)
     async with start_toned():
         paused = await sandbox.wait_for(is_edit("Paused at 1 of 1."), since=seen)
-        sandbox.press(ALICE, strip.message_id, dict(paused.buttons)["Resume"])
+        sandbox.press(ALICE, status.message_id, dict(paused.buttons)["Resume"])
         await sandbox.wait_for(is_edit("Speaking 1 of 1"), since=seen)
         await sandbox.wait_for(reaction_to(message, "👍"))
 
@@ -125,16 +125,16 @@ async def test_status_message_is_one_for_a_long_burst(
     """It shows what is spoken where, is edited once a second at most, and ends as a summary."""
     async with start_toned():
         messages = [sandbox.send(ALICE, TWELVE_SENTENCES) for _ in range(2)]
-        strip = await sandbox.wait_for(reply_with("Speaking 1 of 2"))
-        assert "on speaker_a" in strip.text
-        assert {label for label, _ in strip.buttons} >= {"Pause", "Skip", "Stop", "Louder"}
-        sandbox.press(ALICE, strip.message_id, dict(strip.buttons)["Skip"])
+        status = await sandbox.wait_for(reply_with("Speaking 1 of 2"))
+        assert "on speaker_a" in status.text
+        assert {label for label, _ in status.buttons} >= {"Pause", "Skip", "Stop", "Louder"}
+        sandbox.press(ALICE, status.message_id, dict(status.buttons)["Skip"])
         await sandbox.wait_for(reaction_to(messages[0], "🙊"))
         await sandbox.wait_for(lambda e: e.kind == "edit" and "Speaking 2 of 2" in e.text)
         for label in ("Pause", "Softer", "Louder", "Slower", "Faster"):
-            sandbox.press(ALICE, strip.message_id, dict(strip.buttons)[label])
+            sandbox.press(ALICE, status.message_id, dict(status.buttons)[label])
         paused = await sandbox.wait_for(lambda e: e.kind == "edit" and "Paused at 2" in e.text)
-        sandbox.press(ALICE, strip.message_id, dict(paused.buttons)["Resume"])
+        sandbox.press(ALICE, status.message_id, dict(paused.buttons)["Resume"])
         await sandbox.wait_for(reaction_to(messages[1], "👍"))
         done = await sandbox.wait_for(lambda e: e.kind == "edit" and "Heard 1 message" in e.text)
         assert [label for label, _ in done.buttons] == ["Say it again"]
@@ -167,7 +167,7 @@ async def test_status_message_waits_for_retry_after(
     assert all(later - earlier > 0.9 for earlier, later in itertools.pairwise(edits))
 
 
-# ---- over the end of the process ----
+# ---- restarts ----
 
 
 async def test_status_message_is_continued_after_a_kill(
@@ -181,7 +181,7 @@ async def test_status_message_is_continued_after_a_kill(
     }
     async with crier("run", **options) as process:
         message = sandbox.send(ALICE, LONGER)
-        strip = await sandbox.wait_for(reply_with("Speaking 1 of 1"))
+        status = await sandbox.wait_for(reply_with("Speaking 1 of 1"))
         await sandbox.wait_for(is_edit("Speaking 1 of 1"))  # by then it is stored
         process.kill()
         await process.wait()
@@ -191,7 +191,7 @@ async def test_status_message_is_continued_after_a_kill(
         await sandbox.wait_for(reaction_to(message, "👍"))
         end = await sandbox.wait_for(is_edit("Heard 1 message."))
 
-    assert again.message_id == end.message_id == strip.message_id
+    assert again.message_id == end.message_id == status.message_id
     assert len([e for e in sandbox.events if reply_with("Speaking")(e)]) == 1
 
 
@@ -206,7 +206,7 @@ async def test_status_message_is_closed_after_a_kill_if_nothing_continues(
     }
     async with crier("run", **options) as process:
         sandbox.send(ALICE, LONGER)
-        strip = await sandbox.wait_for(reply_with("Speaking 1 of 1"))
+        status = await sandbox.wait_for(reply_with("Speaking 1 of 1"))
         await sandbox.wait_for(is_edit("Speaking 1 of 1"))
         process.kill()
         await process.wait()
@@ -221,7 +221,7 @@ async def test_status_message_is_closed_after_a_kill_if_nothing_continues(
     left = await inbox.status_messages(sandbox.bot_id)
     await inbox.close()
 
-    assert (over.message_id, over.buttons) == (strip.message_id, ())
+    assert (over.message_id, over.buttons) == (status.message_id, ())
     assert left == []
 
 
@@ -243,7 +243,7 @@ async def test_status_message_has_no_buttons_while_the_bot_is_stopped(
     monkeypatch.setattr(sandbox, "_do_sendmessage", slowly)
     async with start_toned():
         message = sandbox.send(ALICE, LONG)
-        strip = await sandbox.wait_for(reply_with("Speaking 1 of 1"))
+        status = await sandbox.wait_for(reply_with("Speaking 1 of 1"))
     interrupted = edits(sandbox)[-1]
     async with start_toned():
         again = await sandbox.wait_for(is_edit("Speaking 1 of 1"), since=len(sandbox.events))
@@ -251,5 +251,5 @@ async def test_status_message_has_no_buttons_while_the_bot_is_stopped(
 
     assert "Interrupted" in interrupted.text
     assert interrupted.buttons == ()
-    assert again.message_id == strip.message_id
+    assert again.message_id == status.message_id
     assert dict(again.buttons).keys() >= {"Pause", "Stop"}

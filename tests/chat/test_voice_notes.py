@@ -146,7 +146,7 @@ async def test_notes_of_files_are_not_sent_after_a_stop(
         sandbox.send(ALICE, "/stop")
         await sandbox.wait_for(reaction_to(message, "🙊"))
         sandbox.faults.clear()
-        await sandbox.wait_for(reply_with("Silent."))  # in the lane of the note, behind it
+        await sandbox.wait_for(reply_with("Silent."))  # queued behind the note
 
     assert not any(event.kind == "voice" for event in sandbox.events)
 
