@@ -21,7 +21,7 @@ from audio.types import SAMPLE_RATE_HZ, NoOutputDeviceError
 from bot.chat.sandbox import Fault, Sandbox
 from bot.settings import CHECKOUT, Settings
 from tests.conftest import ALICE, TOKEN
-from tests.stress.load import crowd, wrong
+from tests.stress.load import failures, run_load
 from tests.support.commandline import Environment
 from tests.support.fake_voice import Heard as Tone
 from tests.support.fake_voice import ToneVoice, tell
@@ -460,10 +460,10 @@ async def test_many_at_once_are_heard_one_after_the_other(
 ) -> None:
     """Telegram, command line, programs: nothing overlaps or is lost, each was told the truth."""
     async with serve_toned(limit_per_minute=0, limit_waiting=0) as face:
-        sent = await crowd(face, sandbox, ALICE, clients=5, requests=25)
+        sent = await run_load(face, sandbox, ALICE, clients=5, requests=25)
         await asyncio.to_thread(ear_a.wait_for_silence)
 
-    assert wrong(sent, tell(*ear_a.recording()[:1], RATE_HZ)) == []
+    assert failures(sent, tell(*ear_a.recording()[:1], RATE_HZ)) == []
 
 
 async def test_what_programs_sent_survives_a_kill(
