@@ -52,9 +52,15 @@ async def extract(kind: str, source: Path, target: Path) -> str:
 async def _read(kind: str, source: Path, part: Path) -> dict[str, Any]:
     """Read a file in a new process and return its answer; cancelling this kills the process."""
     process = await asyncio.create_subprocess_exec(
-        # Isolated and without the environment, which may contain the bot's token.
-        *(sys.executable, "-I", "-m", "bot.chat.decode"),
-        *(str(os.getpid()), kind, str(source), str(part), str(SAMPLE_RATE_HZ)),
+        sys.executable,
+        "-I",  # isolated, and below without the environment, which may contain the bot's token
+        "-m",
+        "bot.chat.decode",
+        str(os.getpid()),
+        kind,
+        str(source),
+        str(part),
+        str(SAMPLE_RATE_HZ),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

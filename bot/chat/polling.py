@@ -102,7 +102,7 @@ class Polling:
         self._connect = connect
         self._batch = batch
         self._handle = handle
-        self.looked = asyncio.Event()
+        self.caught_up = asyncio.Event()
         """Set once the updates that waited at the server before the start have been handled."""
         self._clock_logged = False
         self._on_connected = on_connected
@@ -180,7 +180,7 @@ class Polling:
                         log.error("Update %d can't be parsed and is skipped", update)
                         offset = update + 1
             if not updates:
-                self.looked.set()
+                self.caught_up.set()
 
     def _check_clock(self) -> None:
         warning = self.clock_warning
@@ -191,7 +191,7 @@ class Polling:
     async def _fetch(self, offset: int | None) -> tuple[Update | int, ...]:
         """Return updates, or only the id of an update that can't be parsed."""
         # The first poll does not wait: restored messages are spoken only after it.
-        timeout_s = _LONG_POLL_S if self.looked.is_set() else 0
+        timeout_s = _LONG_POLL_S if self.caught_up.is_set() else 0
         try:
             return await self._bot.get_updates(
                 offset, timeout=timeout_s, allowed_updates=ALLOWED_UPDATES

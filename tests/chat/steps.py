@@ -115,7 +115,9 @@ async def wait_for_exit(process: psutil.Process) -> None:
 async def bot_process(environment: Environment) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a bot with a voice of tones in a separate process; it is killed afterwards."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.support.fake_voice"),
+        sys.executable,
+        "-m",
+        "tests.support.fake_voice",
         env=environment,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,

@@ -36,11 +36,11 @@ async def test_edit_replaces_a_muted_and_a_late_message(
     fields: Json = {"text": "This is number 11.", "date": int(time.time()) - 7200}
     async with start_toned():
         await answer_to(sandbox, "/mute 2h")
-        kept = sandbox.send(ALICE, "This is number 1.")
-        await sandbox.wait_for(reaction_to(kept, "😴"))
-        sandbox.edit(ALICE, kept, "This is number 2.")
+        muted = sandbox.send(ALICE, "This is number 1.")
+        await sandbox.wait_for(reaction_to(muted, "😴"))
+        sandbox.edit(ALICE, muted, "This is number 2.")
         await answer_to(sandbox, "/unmute")
-        await sandbox.wait_for(reaction_to(kept, "👍"))
+        await sandbox.wait_for(reaction_to(muted, "👍"))
         late = sandbox.send_fields(ALICE, fields)
         question = await sandbox.wait_for(reply_with("Shall I say it?"))
         sandbox.edit(ALICE, late, "This is number 12.")

@@ -38,7 +38,7 @@ async def test_extraction_has_a_memory_limit(
     assert reader_processes() == []
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="macOS keeps no limit of memory")
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS enforces no memory limit")
 async def test_extraction_has_a_memory_limit_from_the_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

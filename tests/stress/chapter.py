@@ -36,7 +36,7 @@ class Unit:
 
     def tones(self, heard: list[Heard]) -> list[list[Heard]]:
         """Return the tones heard for each slot."""
-        return [[h for h in heard if h.code in slot] for slot in self.slots]
+        return [[tone for tone in heard if tone.code in slot] for slot in self.slots]
 
 
 @dataclass(eq=False, slots=True)
@@ -63,7 +63,7 @@ class Item:
 
 
 @dataclass(eq=False, slots=True)
-class Order:
+class SentCommand:
     """A command, or a button that was pressed."""
 
     name: str
@@ -93,7 +93,7 @@ class ChapterLog:
 
     items: dict[int, Item] = field(default_factory=dict)
     """By message number."""
-    orders: list[Order] = field(default_factory=list)
+    commands: list[SentCommand] = field(default_factory=list)
     noted: list[int] = field(default_factory=list)
     """The codes sent with /note."""
     kills: list[float] = field(default_factory=list)
@@ -180,7 +180,7 @@ class Chapter:
         """Press Louder or Softer."""
         if self._plan.louder:
             self._press("Louder")
-        elif sum(order.name == "Softer" for order in self.log.orders) < _MAX_SOFTER:
+        elif sum(command.name == "Softer" for command in self.log.commands) < _MAX_SOFTER:
             self._press("Softer")
 
     def _send(self, action: Action) -> None:
@@ -218,7 +218,7 @@ class Chapter:
 
     def _command(self, command: str, words: str = "") -> None:
         self._sandbox.send(YOU, f"{command} {words}".strip())
-        self.log.orders.append(Order(command, next(self._order), time.monotonic()))
+        self.log.commands.append(SentCommand(command, next(self._order), time.monotonic()))
         self._totals.sent[command] += 1
 
     def _press(self, label: str) -> None:
@@ -230,7 +230,7 @@ class Chapter:
 
     def _press_button(self, message_id: int, label: str, data: str) -> None:
         query_id = self._sandbox.press(YOU, message_id, data)
-        self.log.orders.append(Order(label, next(self._order), time.monotonic(), query_id))
+        self.log.commands.append(SentCommand(label, next(self._order), time.monotonic(), query_id))
         self._totals.sent[f"[{label}]"] += 1
 
     def _decide(self) -> bool:

@@ -8,7 +8,7 @@ from collections import Counter
 import soundfile
 
 from bot.chat.sandbox import Event
-from tests.stress.chapter import VOLUME_ANSWER, ChapterLog, Item, Order, Totals
+from tests.stress.chapter import VOLUME_ANSWER, ChapterLog, Item, SentCommand, Totals
 from tests.stress.faulty_sandbox import FaultySandbox
 from tests.stress.lab import GRACE_S, final_receipts
 from tests.stress.messages import GAVE_UP
@@ -99,7 +99,9 @@ class ChapterCheck:
             and not self._may_be_cut(item)
         ]
         failures = []
-        skips = [order.order for order in self._log.orders if order.name in ("/skip", "Skip")]
+        skips = [
+            command.order for command in self._log.commands if command.name in ("/skip", "Skip")
+        ]
         for count, item in enumerate(sorted(skipped, key=lambda i: -i.order), 1):
             later = sum(skip > item.order for skip in skips)
             if count > later:
@@ -135,9 +137,9 @@ class ChapterCheck:
     def _may_be_cut(self, item: Item) -> bool:
         """Whether a message may have been cut by something other than a /skip."""
         stopped = any(
-            order.order > item.order
-            for order in self._log.orders
-            if order.name in ("/stop", "Stop")
+            command.order > item.order
+            for command in self._log.commands
+            if command.name in ("/stop", "Stop")
         )
         left_unspoken = item.action.kind == "late" and self._plan.late != LATE_CHOICES[0]
         return stopped or left_unspoken or item.retracted or item.action.choice == "No"
@@ -166,7 +168,7 @@ class ChapterCheck:
         )
 
     def _replays(self) -> int:
-        return sum(order.name in ("/replay", "Say it again") for order in self._log.orders)
+        return sum(command.name in ("/replay", "Say it again") for command in self._log.commands)
 
     def _repeats(self, heard: list[Heard]) -> list[str]:
         """Return what was repeated by neither a kill, a pause nor a /replay."""
@@ -222,53 +224,51 @@ class ChapterCheck:
     def _quiet_spans(self) -> list[tuple[float, float]]:
         """Return when each pause and mute was sent, and when it was answered at the latest."""
         spans = []
-        for order in self._log.orders:
-            if order.name in ("/pause", "/mute", "Pause"):
+        for command in self._log.commands:
+            if command.name in ("/pause", "/mute", "Pause"):
                 answered_s = next(
-                    (at_s for at_s in self._answers(order) if at_s > order.at_s),
-                    order.at_s + _UNANSWERED_S,
+                    (at_s for at_s in self._answers(command) if at_s > command.at_s),
+                    command.at_s + _UNANSWERED_S,
                 )
-                spans.append((order.at_s, answered_s))
+                spans.append((command.at_s, answered_s))
         return spans
 
-    def _answers(self, order: Order) -> list[float]:
+    def _answers(self, command: SentCommand) -> list[float]:
         """Return the times of answers to a button, or to all commands of this name."""
-        if order.query_id:
+        if command.query_id:
             return [
                 at_s
                 for at_s, method, parameters in self._sandbox.calls
                 if method == "answercallbackquery"
-                and parameters.get("callback_query_id") == order.query_id
+                and parameters.get("callback_query_id") == command.query_id
             ]
-        pattern = _ANSWERS[order.name]
+        pattern = _ANSWERS[command.name]
         events = self._sandbox.events
         return [e.at_s for e in events if e.kind == "message" and re.match(pattern, e.text)]
 
     def _commands(self) -> list[str]:
         """Return the commands that were answered, and so carried out, more often than sent."""
         failures = []
-        for command in _ANSWERS:
-            sent = [order for order in self._log.orders if order.name == command]
+        for name in _ANSWERS:
+            sent = [command for command in self._log.commands if command.name == name]
             if not sent:
                 continue
             answered_s = self._answers(sent[0])
             answers, allowed = len(answered_s), len(sent)
-            self._totals.answered[command] += answers
-            if command == "/stop":  # it is recorded after it was carried out, not before
+            self._totals.answered[name] += answers
+            if name == "/stop":  # it is recorded after it was carried out, not before
                 allowed += sum(
                     any(at_s < killed_s < at_s + GRACE_S for killed_s in self._log.kills)
                     for at_s in answered_s
                 )
             if answers > allowed:
-                failures.append(
-                    f"{command} was sent {len(sent)} times and answered {answers} times"
-                )
+                failures.append(f"{name} was sent {len(sent)} times and answered {answers} times")
         return failures
 
     def _presses(self) -> list[str]:
         """Return the buttons that were carried out several times for one press."""
         failures = []
-        for press in (order for order in self._log.orders if order.query_id):
+        for press in (command for command in self._log.commands if command.query_id):
             texts = {
                 str(parameters.get("text") or "")
                 for _, method, parameters in self._sandbox.calls
@@ -282,7 +282,7 @@ class ChapterCheck:
 
     def _volume_steps(self) -> list[str]:
         """Return what is wrong with the volume after all steps up or down."""
-        steps = [order for order in self._log.orders if order.name in ("Louder", "Softer")]
+        steps = [command for command in self._log.commands if command.name in ("Louder", "Softer")]
         answered = sum(bool(self._answers(step)) for step in steps)
         carried_out = abs(self._log.volume - 100) // 15
         limit = 3  # from 100 to 150, or as often as Softer is pressed at most

@@ -12,8 +12,14 @@ _NOT_MODIFIED = (
     "exactly the same as a current content and reply markup of the message"
 )
 _METHODS = (
-    *("sendmessage", "setmessagereaction", "editmessagetext", "answercallbackquery"),
-    *("sendvoice", "getupdates", "getfile", "download"),
+    "sendmessage",
+    "setmessagereaction",
+    "editmessagetext",
+    "answercallbackquery",
+    "sendvoice",
+    "getupdates",
+    "getfile",
+    "download",
 )
 
 
