@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import math
 import secrets
 import socket
 import time
@@ -28,6 +29,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from telegram.constants import ReactionEmoji
+
+from bot.rate_limit import TokenBucket
 
 Json = dict[str, Any]
 
@@ -142,10 +145,8 @@ class Sandbox:
         self._arrived = asyncio.Event()
         self._poll: asyncio.Event | None = None  # set to end the current poll with 409
         self._poll_over = False
-        # By chat: messages left in its allowance, and `time.monotonic` when that was computed.
-        self._tokens: defaultdict[int, tuple[float, float]] = defaultdict(
-            lambda: (float(_BURST), time.monotonic())
-        )
+        # By chat; a token for each message.
+        self._tokens = defaultdict[int, TokenBucket](lambda: TokenBucket(_BURST, _REFILL_PER_S))
 
     # ---- the people's side ----
 
@@ -369,13 +370,9 @@ class Sandbox:
         Raises:
             BotApiError: 429; the chat has none left.
         """
-        left, since_s = self._tokens[chat_id]
-        now_s = time.monotonic()
-        left = min(_BURST, left + (now_s - since_s) * _REFILL_PER_S)
-        if left < 1:
-            wait_s = int((1 - left) / _REFILL_PER_S) + 1
+        if not self._tokens[chat_id].take():
+            wait_s = math.ceil(1 / _REFILL_PER_S)
             raise BotApiError(429, f"Too Many Requests: retry after {wait_s}", wait_s)
-        self._tokens[chat_id] = (left - 1, now_s)
 
     async def _download(self, request: Request) -> Response:
         file_id = request.path_params["path"].removeprefix("files/")
