@@ -12,7 +12,8 @@ from pathlib import Path
 
 from bench.run import YOU, crier
 from bot.settings import load
-from tests.chat.test_attachments import likeness, note_of, sweep
+from tests.chat.samples import note_of, sweep
+from tests.chat.steps import likeness
 from tests.support.loudspeaker import Loudspeakers
 
 TIMES = 10

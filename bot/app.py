@@ -182,7 +182,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
 
         async def on_connected() -> None:
             access.know_bot(bot.username)
-            await menu.offer(bot)
+            await menu.register(bot)
 
         polling = Polling(
             bot,
@@ -228,7 +228,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
 
         async def resume() -> None:
             with contextlib.suppress(TimeoutError):  # offline: it goes on all the same
-                await asyncio.wait_for(polling.looked.wait(), _FIRST_LOOK_S)
+                await asyncio.wait_for(polling.caught_up.wait(), _FIRST_LOOK_S)
             delivery.resume()
             await attachments.resume(bot_id)
             await notes.resume()

@@ -1,4 +1,4 @@
-"""Albums: Telegram sends each picture as a message of its own, most of them without words.
+"""Albums: Telegram sends each picture as a separate message, usually only one with a caption.
 
 Runs on the event loop.
 """
@@ -9,32 +9,33 @@ from dataclasses import dataclass
 
 from telegram import Message
 
-# An album comes within one or two batches of updates; this long after the last of it, it is whole.
-_WHOLE_AFTER_S = 3.0
+# An album arrives within one or two batches of updates; this long after its last message, it is
+# complete.
+_COMPLETE_AFTER_S = 3.0
 
 
 @dataclass(slots=True)
 class _Album:
     has_words: bool
     wordless: Message | None
-    """The first one that has no words."""
+    """The first message without words."""
     timer: asyncio.TimerHandle
 
 
 class Albums:
-    """Knows which pictures belong to one with words, and refuses an album that has none once."""
+    """Groups the messages of each album, and refuses an album without words once."""
 
     def __init__(self, refuse: Callable[[Message], None]) -> None:
-        """Call *refuse* with one message of each album without words."""
+        """Call *refuse* with the first message of each album that has no words at all."""
         self._refuse = refuse
         self._albums: dict[str, _Album] = {}
 
-    def note(self, message: Message, *, has_words: bool) -> None:
-        """Count a message in, if it belongs to an album."""
+    def add(self, message: Message, *, has_words: bool) -> None:
+        """Add a message to its album, if it belongs to one."""
         id_ = message.media_group_id
         if id_ is None:
             return
-        timer = asyncio.get_running_loop().call_later(_WHOLE_AFTER_S, self._end, id_)
+        timer = asyncio.get_running_loop().call_later(_COMPLETE_AFTER_S, self._complete, id_)
         album = self._albums.setdefault(id_, _Album(has_words, None, timer))
         if album.timer is not timer:
             album.timer.cancel()
@@ -43,7 +44,7 @@ class Albums:
         if not has_words and album.wordless is None:
             album.wordless = message
 
-    def _end(self, id_: str) -> None:
+    def _complete(self, id_: str) -> None:
         album = self._albums.pop(id_)
         if album.wordless is not None and not album.has_words:
             self._refuse(album.wordless)

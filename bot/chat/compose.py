@@ -1,7 +1,7 @@
-"""A Telegram message -> what shall be spoken of it, and what was left out. Pure.
+"""A Telegram message -> the text to speak, and a list of what was left out. Pure.
 
-Telegram says what is code, a link, a mention, a spoiler; what it does not say (a table, a stack
-trace, code between bare fences) is told by its shape.
+Telegram marks code, links, mentions and spoilers. What it does not mark (tables, stack traces, code
+between bare fences) is recognized by its shape.
 """
 
 import itertools
@@ -24,25 +24,25 @@ from bot.chat.marked_text import FORMULA, TABLE, MarkedText
 NOTHING_TO_SPEAK = "There is no word or number in it, so there is nothing to say. Send some words."
 
 _LONG_QUOTE_CHARS = 60
-_LONG_SITE_CHARS = 300  # of a link; a host's name may have 253
+_LONG_SITE_CHARS = 300  # of a link; a host name has at most 253
 _LONG_TAIL_CHARS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """What becomes of a message."""
+    """The result of composing a message."""
 
     text: str
-    """What shall be spoken; may hold nothing that can be."""
+    """The text to speak, which may contain nothing speakable."""
     skipped: str = ""
-    """What was left out, such as ``1 code block, 2 links``; empty where nothing was."""
+    """What was left out, such as ``1 code block, 2 links``; empty if nothing was."""
     unread: bool = False
-    """Whether some of that is in letters that the language's reader can't read."""
+    """Whether some of it was left out because the language's reader can't read its script."""
     urgent: bool = False
-    """Whether its sender wrote a ! in front."""
+    """Whether the message begins with an exclamation mark."""
 
 
-# Entities whose text is left out, and what they are called. Telegram sends each as a range.
+# Entities whose text is left out, and what to call them. Telegram sends each as a range.
 _LEFT_OUT = {
     MessageEntity.PRE: "code block",
     MessageEntity.SPOILER: "spoiler",
@@ -51,8 +51,8 @@ _LEFT_OUT = {
     FORMULA: "formula",
 }
 
-# These get the whole text, since what they find can be long. Each is linear, whatever the text;
-# `python -m bench.hostile` shows it.
+# Applied to the full text, since their matches can be long. Each takes linear time on any text;
+# `python -m bench.hostile` measures it.
 _FENCED = re.compile(r"```[^\n`]*\n.*?(?:```|\Z)", re.DOTALL)
 _TABLE = re.compile(r"(?:^[ \t]*\|.*\|[ \t]*$\n?){2,}", re.MULTILINE)
 _TRACE = re.compile(
@@ -63,8 +63,7 @@ _TRACE = re.compile(
 _BARE_LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"]+", re.IGNORECASE)
 _MARKDOWN_LINK = re.compile(r"!?\[([^\[\]\n]+)\]\((?:https?://)[^)\s\[]+\)")
 
-# And these get a piece of it at a time (`audio.text.sentences.pieces`), so they may be as slow as
-# they like.
+# Applied to short pieces of the text (`audio.text.sentences.pieces`), so these need not be linear.
 _EMAIL = re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}\b")
 _HEADING = re.compile(r"^#{1,6}[ \t]+", re.MULTILINE)
 _BULLET = re.compile(r"^[ \t]*(?:[-*•+▪◦]|\[[ xX]\])[ \t]+(?:\[[ xX]\][ \t]+)?", re.MULTILINE)
@@ -89,87 +88,97 @@ def compose(
     name_emoji: bool = False,
     after_command: bool = False,
 ) -> Composed:
-    """Return what shall be spoken of a message: its words, and whose and about what they are.
+    """Return the text to speak for a message, introduced by its origin and what it quotes.
 
     Args:
         message: as Telegram sent it.
-        lang: the language in which numbers and marks are read.
-        bot_name: the bot's own user name, which is left out where it is mentioned.
-        name_emoji: say the names of emoji where a message has nothing else.
-        after_command: leave out the command that it begins with, and take the rest as it is.
+        lang: the language to read numbers and signs in.
+        bot_name: the bot's own user name; mentions of it are left out.
+        name_emoji: speak the names of emoji if a message contains nothing else.
+        after_command: compose only what follows the command at the beginning of the message,
+            without origin or quote.
     """
     words = words_of(message)
     if after_command:
         words = words.after_command()
-    said, skipped = _without_entities(words, bot_name)
-    before = "" if after_command else _origin(message, lang)
-    urgent = not before and said.lstrip().startswith("!")  # in a group, a mention comes first
+    text, skipped = _replace_entities(words, bot_name)
+    intro = "" if after_command else _origin(message, lang)
+    urgent = not intro and text.lstrip().startswith("!")  # in a group, a mention comes first
     if urgent:
-        said = said.lstrip().lstrip("! ")
-    composed = compose_text(said, lang, skipped, name_emoji=name_emoji)
+        text = text.lstrip().lstrip("! ")
+    composed = compose_text(text, lang, skipped, name_emoji=name_emoji)
     if not speakable(composed.text):
-        return composed  # nobody wants to hear only whose it is
+        return composed  # an introduction alone is not worth speaking
     if not after_command:
-        before += _quote(message, lang, bot_name)
-    return replace(composed, text=before + composed.text, urgent=urgent)
+        intro += _quote(message, lang, bot_name)
+    return replace(composed, text=intro + composed.text, urgent=urgent)
 
 
 def compose_text(
     text: str, lang: str, skipped: Counter[str] | None = None, *, name_emoji: bool = False
 ) -> Composed:
-    """Return what shall be spoken of a plain text, as scripts and pipes send it."""
+    """Return the text to speak for a plain text, such as one that a script or a pipe sends.
+
+    Args:
+        text: the text, without entities.
+        lang: the language to read numbers and signs in.
+        skipped: what was left out already, by kind; counted on.
+        name_emoji: speak the names of emoji if a text contains nothing else.
+    """
     skipped = Counter() if skipped is None else skipped
-    for pattern, what in (
+    for pattern, kind in (
         (_FENCED, "code block"),
         (_TABLE, "table"),
         (_TRACE, "stack trace"),
     ):
-        text, times = pattern.subn("\n", text)
-        skipped[what] += times
+        text, count = pattern.subn("\n", text)
+        skipped[kind] += count
     text = _MARKDOWN_LINK.sub(r"\1", text)
     text, links = _BARE_LINK.subn(lambda match: _spoken_link(match[0]), text)
     skipped["link"] += links
     parts = [_without_marks(piece) for piece in pieces(text)]
     plain = [_with_emoji(part, lambda _: " ") for part in parts]
     if name_emoji and not any(speakable(part) for part in plain):
-        plain = [_with_emoji(parts[0], _named)]  # nobody wants to hear thousands of them
-    said: list[str] = []
+        plain = [_with_emoji(parts[0], _named)]  # not thousands of them
+    readable: list[str] = []
     unread: Counter[str] = Counter()
     for piece in itertools.chain.from_iterable(map(pieces, plain)):
-        readable, spelled = without_unread(read(piece, lang), lang)
-        said.append(readable)
-        unread += spelled
-    return Composed("".join(said), _in_words(skipped + unread), bool(unread))
+        text, left_out = without_unread(read(piece, lang), lang)
+        readable.append(text)
+        unread += left_out
+    return Composed("".join(readable), _listed(skipped + unread), bool(unread))
 
 
 def nothing_to_say(composed: Composed) -> str:
-    """Return why a text of which nothing is left is not said."""
+    """Return the reason why a message with nothing to speak is refused."""
     if not composed.skipped:
         return NOTHING_TO_SPEAK
-    why = f"There is nothing to say but {composed.skipped}."
-    return f"{why} I speak {_in_a_row(spoken_languages())}." if composed.unread else why
+    reason = f"There is nothing to say but {composed.skipped}."
+    if not composed.unread:
+        return reason
+    return f"{reason} I speak {_enumerated(spoken_languages())}."
 
 
-def _in_a_row(names: list[str]) -> str:
+def _enumerated(names: list[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _without_marks(text: str) -> str:
-    """Take out of a piece of text what is for the eye, and put the rest into words."""
+    """Remove visual markup from a piece of text and spell out addresses and hashtags."""
     if "@" in text:
         text = _EMAIL.sub(lambda match: _spoken_address(match[0]), text)
     text = _LOVED.sub("love", text)
     for pattern in (_EMOTICON, _HEADING, _QUOTED_LINE, _BULLET, _RULE):
         text = pattern.sub("", text)
     text = without_emphasis(text)
-    text = _HASHTAG.sub(lambda match: f"hashtag {_words_of(match[1])}", text)
+    text = _HASHTAG.sub(lambda match: f"hashtag {_split_hashtag(match[1])}", text)
     return _INNER_UNDERSCORE.sub(" ", text)
 
 
 def without_emphasis(text: str) -> str:
-    """Take out the marks around words that are emphasized.
+    """Remove the marks around emphasized words.
 
-    One pattern would do, but would look for the end of what has none again and again.
+    A single pattern would take quadratic time on marks that have no end.
     """
     return "\n".join(map(_line_without_emphasis, text.split("\n")))
 
@@ -181,10 +190,10 @@ def _line_without_emphasis(line: str) -> str:
         if mark in line and (ends := deque(pattern.finditer(line), maxlen=1))
     }
     parts: list[str] = []
-    done = place = 0
-    while last_end and (begins := _EMPHASIS_BEGINS.search(line, place)):
+    done = position = 0
+    while last_end and (begins := _EMPHASIS_BEGINS.search(line, position)):
         start = begins.start()
-        place = start + 1
+        position = start + 1
         for mark in _EMPHASIZED:
             inner = start + len(mark)
             may_end = last_end.get(mark, 0) > inner
@@ -192,13 +201,13 @@ def _line_without_emphasis(line: str) -> str:
                 last = _EMPHASIS_ENDS[mark].search(line, inner + 1)
                 end = last.start() if last else inner
                 parts += [line[done:start], line[inner:end]]
-                done = place = end + len(mark)
+                done = position = end + len(mark)
                 break
     return "".join([*parts, line[done:]])
 
 
-# The library's own `replace_emoji` is quadratic. By first character, how long emoji are; longest
-# first.
+# First character -> lengths of the emoji that begin with it, longest first. The library's own
+# `replace_emoji` takes quadratic time.
 _EMOJI_CHARS: dict[str, list[int]] = {}
 for _sign in sorted(emoji.EMOJI_DATA, key=len, reverse=True):
     _lengths = _EMOJI_CHARS.setdefault(_sign[0], [])
@@ -207,8 +216,8 @@ for _sign in sorted(emoji.EMOJI_DATA, key=len, reverse=True):
 _MAY_BE_EMOJI = re.compile(r"[^\x00-\xa8]|[0-9#*](?=\ufe0f?\u20e3)")
 
 
-def _with_emoji(text: str, say: Callable[[str], str]) -> str:
-    """Put what *say* makes of each emoji in its place."""
+def _with_emoji(text: str, replacement: Callable[[str], str]) -> str:
+    """Replace each emoji by what *replacement* returns for it."""
     if text.isascii():
         return text
     parts: list[str] = []
@@ -216,10 +225,10 @@ def _with_emoji(text: str, say: Callable[[str], str]) -> str:
     for match in _MAY_BE_EMOJI.finditer(text):
         start = match.start()
         if start < done:
-            continue  # part of the one before
+            continue  # part of the previous emoji
         for length in _EMOJI_CHARS.get(match[0], ()):
             if (sign := text[start : start + length]) in emoji.EMOJI_DATA:
-                parts += [text[done:start], say(sign)]
+                parts += [text[done:start], replacement(sign)]
                 done = start + len(sign)
                 done += text[done : done + 1] in ("\u200d", "\ufe0f")
                 break
@@ -231,25 +240,25 @@ def _named(sign: str) -> str:
     return f" {name}, "
 
 
-def _without_entities(words: MarkedText, bot_name: str) -> tuple[str, Counter[str]]:
-    """Replace what the entities mark by what shall be said of it.
+def _replace_entities(words: MarkedText, bot_name: str) -> tuple[str, Counter[str]]:
+    """Replace the entities by what is spoken for them; count what is left out, by kind.
 
-    What is left out wins over whatever it overlaps: Telegram marks a spoiled link as both, in
-    either order, and of a link that is spoiled in part the rest would give it away.
+    An entity that is left out also hides those that it overlaps: Telegram marks a link in a spoiler
+    as both, in either order, and the rest of a partly hidden link would give it away.
     """
     units = words.text.encode("utf-16-le", errors="replace")  # offsets count UTF-16 code units
     marks = _marks(units, words.entities, bot_name)
-    skipped = Counter(mark.what for mark in _apart([mark for mark in marks if mark.left_out]))
+    skipped = Counter(mark.kind for mark in _separate([mark for mark in marks if mark.left_out]))
     parts: list[bytes] = []
     done = 0
     for group in _overlapping(marks):
         hidden = any(mark.left_out for mark in group)
-        whole = _Mark(group[0].start, max(mark.end for mark in group), " ")
-        for mark in [whole] if hidden else group:
+        span = _Mark(group[0].start, max(mark.end for mark in group), " ")
+        for mark in [span] if hidden else group:
             if mark.start < done:
-                continue  # within one that was dealt with
-            skipped[mark.what] += 1
-            parts += [units[2 * done : 2 * mark.start], mark.said.encode("utf-16-le", "replace")]
+                continue  # within the previous one
+            skipped[mark.kind] += 1
+            parts += [units[2 * done : 2 * mark.start], mark.spoken.encode("utf-16-le", "replace")]
             done = mark.end
     parts.append(units[2 * done :])
     del skipped[""]
@@ -258,18 +267,19 @@ def _without_entities(words: MarkedText, bot_name: str) -> tuple[str, Counter[st
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """An entity that changes what is said, and where it is, in UTF-16 code units."""
+    """An entity that changes what is spoken; its position is in UTF-16 code units."""
 
     start: int
     end: int
-    said: str
-    what: str = ""
-    """What is counted."""
+    spoken: str
+    """What is spoken in its place."""
+    kind: str = ""
+    """What it counts as in `Composed.skipped`; empty if it is not counted."""
     left_out: bool = False
 
 
 def _marks(units: bytes, entities: tuple[MessageEntity, ...], bot_name: str) -> list[_Mark]:
-    """Return the entities that change what is said, in their order."""
+    """Return the entities that change what is spoken, by position."""
     marks = []
     for entity in entities:
         start, end = entity.offset, entity.offset + entity.length
@@ -279,15 +289,15 @@ def _marks(units: bytes, entities: tuple[MessageEntity, ...], bot_name: str) -> 
             marks.append(_Mark(start, end, " ", _LEFT_OUT[entity.type], left_out=True))
             continue
         inner = units[2 * start : 2 * end].decode("utf-16-le", errors="replace")
-        said = _said_of(entity, inner, bot_name)
-        if said is not None:
+        spoken = _spoken(entity, inner, bot_name)
+        if spoken is not None:
             is_link = entity.type in (MessageEntity.URL, MessageEntity.TEXT_LINK)
-            marks.append(_Mark(start, end, said, "link" if is_link else ""))
+            marks.append(_Mark(start, end, spoken, "link" if is_link else ""))
     return sorted(marks, key=lambda mark: (mark.start, -mark.end))
 
 
 def _overlapping(marks: list[_Mark]) -> list[list[_Mark]]:
-    """Return the marks, those together that overlap."""
+    """Return the marks in groups that overlap."""
     groups: list[list[_Mark]] = []
     end = 0
     for mark in marks:
@@ -299,22 +309,22 @@ def _overlapping(marks: list[_Mark]) -> list[list[_Mark]]:
     return groups
 
 
-def _apart(hidden: list[_Mark]) -> list[_Mark]:
-    """Return those that are not within or a continuation of one before, so that each counts once.
+def _separate(hidden: list[_Mark]) -> list[_Mark]:
+    """Return the marks that neither lie within an earlier one nor continue it.
 
-    Telegram cuts a spoiler into pieces where other entities begin and end.
+    Telegram splits a spoiler where other entities begin and end; it counts once all the same.
     """
     counted: list[_Mark] = []
     end = -1
     for mark in hidden:
-        if mark.start > end or (mark.start == end and mark.what != counted[-1].what):
+        if mark.start > end or (mark.start == end and mark.kind != counted[-1].kind):
             counted.append(mark)
         end = max(end, mark.end)
     return counted
 
 
-def _said_of(entity: MessageEntity, inner: str, bot_name: str) -> str | None:
-    """Return what is said of an entity; None where its text is said as it is."""
+def _spoken(entity: MessageEntity, inner: str, bot_name: str) -> str | None:
+    """Return what is spoken for an entity; None if its text is spoken unchanged."""
     kind = entity.type
     if kind == MessageEntity.URL:
         return _spoken_link(inner)
@@ -326,7 +336,7 @@ def _said_of(entity: MessageEntity, inner: str, bot_name: str) -> str | None:
         name = inner.removeprefix("@")
         return " " if name.casefold() == bot_name.casefold() else name.replace("_", " ")
     if kind == MessageEntity.HASHTAG:
-        return f"hashtag {_words_of(inner.removeprefix('#'))}"
+        return f"hashtag {_split_hashtag(inner.removeprefix('#'))}"
     if kind == MessageEntity.CASHTAG:
         return " ".join(inner.removeprefix("$"))
     if kind == MessageEntity.CUSTOM_EMOJI:
@@ -341,7 +351,7 @@ def _spoken_link(url: str) -> str:
     bare = bare[:_LONG_SITE_CHARS]
     try:
         host = urlsplit(bare if "//" in bare else f"//{bare}").hostname or ""
-    except ValueError:  # such as an unclosed bracket
+    except ValueError:  # for example an unclosed bracket
         host = ""
     host = host.removeprefix("www.")
     return f"link to {host.replace('.', ' dot ')}{end}" if host else f"a link{end}"
@@ -351,13 +361,13 @@ def _spoken_address(address: str) -> str:
     return address.replace("@", " at ").replace(".", " dot ")
 
 
-def _words_of(tag: str) -> str:
-    """Split a hashtag where its words begin."""
+def _split_hashtag(tag: str) -> str:
+    """Split a hashtag into words."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=\D)(?=\d)", " ", tag.replace("_", " "))
 
 
 def _origin(message: Message, lang: str) -> str:
-    """Return who a forwarded message is from."""
+    """Return the introduction of a forwarded message; empty if it is not one."""
     origin = message.forward_origin
     if origin is None:
         return ""
@@ -368,34 +378,34 @@ def _origin(message: Message, lang: str) -> str:
         or getattr(origin, "sender_user_name", None)
         or (chat.effective_name if chat else "")
     )
-    said = " ".join(compose_text(name or "", lang).text.split())
-    return f"Forwarded from {said}: " if speakable(said) else "Forwarded: "
+    spoken_name = " ".join(compose_text(name or "", lang).text.split())
+    return f"Forwarded from {spoken_name}: " if speakable(spoken_name) else "Forwarded: "
 
 
 def _quote(message: Message, lang: str, bot_name: str) -> str:
-    """Return which part of another message this one answers."""
+    """Return the introduction of a message that quotes another; empty if it does not."""
     if message.quote is None:
         return ""
     quoted = MarkedText(message.quote.text, tuple(message.quote.entities or ()))
-    said = " ".join(compose_text(_without_entities(quoted, bot_name)[0], lang).text.split())
-    if not speakable(said):
+    quote = " ".join(compose_text(_replace_entities(quoted, bot_name)[0], lang).text.split())
+    if not speakable(quote):
         return ""
-    short = said if len(said) <= _LONG_QUOTE_CHARS else said[:_LONG_QUOTE_CHARS] + "…"
+    short = quote if len(quote) <= _LONG_QUOTE_CHARS else quote[:_LONG_QUOTE_CHARS] + "…"
     return f"About “{short}”: "
 
 
-def _in_words(skipped: Counter[str]) -> str:
-    """Return what was left out in words; links only where something else was, too."""
-    if not any(times for what, times in skipped.items() if what != "link"):
-        return ""  # their sites are said
+def _listed(skipped: Counter[str]) -> str:
+    """Return `Composed.skipped`; links are listed only beside something else."""
+    if not any(count for kind, count in skipped.items() if kind != "link"):
+        return ""  # the names of their sites are spoken
     return ", ".join(
-        f"{times} {what if times == 1 else _plural(what)}"
-        for what, times in skipped.items()
-        if times > 0
+        f"{count} {kind if count == 1 else _plural(kind)}"
+        for kind, count in skipped.items()
+        if count > 0
     )
 
 
-def _plural(what: str) -> str:
-    """Return ``words in Korean`` of ``word in Korean``."""
-    thing, in_, language = what.partition(" in ")
-    return f"{thing}s{in_}{language}"
+def _plural(kind: str) -> str:
+    """Return ``words in Korean`` for ``word in Korean``."""
+    noun, in_, language = kind.partition(" in ")
+    return f"{noun}s{in_}{language}"

@@ -1,10 +1,9 @@
-"""The bytes of a file -> sound or text. Pure but for the WAV file that it writes; blocks.
+"""The bytes of a file -> sound or text. Pure except for the WAV file it writes; blocks.
 
-Whatever a file holds, the outcome is its sound, its text or an `AttachmentError`: it came from
-outside, and may be damaged, of another kind than its name says, or made to do harm. What reads it
-may crash, or take hours or all the memory, so the bot has this module read in a process of its own
-(`python -m bot.chat.decode`, started by bot/chat/extraction.py), which limits itself and answers
-with one line of JSON.
+A file comes from outside: it may be damaged, mislabelled or malicious. The result is always its
+sound, its text or an `AttachmentError`. The libraries that read it may crash, take hours or exhaust
+the memory, so the bot runs this module in a separate process (`python -m bot.chat.decode`, started
+by bot/chat/extraction.py), which limits its own resources and answers with one line of JSON.
 """
 
 import contextlib
@@ -28,17 +27,17 @@ SOUND, TEXT, PDF = "sound", "text", "pdf"
 
 MAX_SOUND_S = 600.0
 MAX_TEXT_CHARS = 60_000  # an hour
-MAX_READING_S = 60  # ten minutes of Opus take about one
+MAX_READING_S = 60  # ten minutes of Opus take about one second
 MAX_MEMORY_BYTES = 256_000_000
-_MAX_FILE_BYTES = 64_000_000  # ten minutes of WAV have 29
+_MAX_FILE_BYTES = 64_000_000  # ten minutes of WAV take 29 MB
 _MAX_PAGES = 300
-_NICENESS = 10  # what sounds meanwhile goes first
+_NICENESS = 10  # playback has priority
 
 SOUND_SUFFIXES = tuple(
     ".aac .aif .aiff .caf .flac .m4a .mkv .mov .mp3 .mp4 .oga .ogg .opus .wav .webm".split()
 )
-# FFmpeg's names of the containers of these; not among them are playlists and the like, which
-# would have it open other files and addresses. Source: ffmpeg-formats, format_whitelist.
+# FFmpeg's names of their containers. Playlists and the like are excluded: they make FFmpeg open
+# other files and URLs. Source: ffmpeg-formats, format_whitelist.
 _CONTAINERS = "aac,aiff,caf,flac,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,ogg,wav,w64"
 
 TOO_LONG = f"It is longer than {MAX_SOUND_S / 60:.0f} minutes. Cut it first."
@@ -49,21 +48,21 @@ class AttachmentError(Exception):
     """A file can't be spoken; the message says why and what to do."""
 
     left_out = "1 file that I can't read"
-    """What is told where the words beside it are spoken."""
+    """What is reported as skipped if the file's caption is spoken instead."""
 
 
 class SilentError(AttachmentError):
-    """There is no sound in a file."""
+    """A file contains no sound."""
 
     left_out = "1 file without sound"
 
 
 def decode(content: bytes, path: Path, rate_hz: int) -> None:
-    """Write the sound of a file, or of a video, as mono 16-bit WAV with *rate_hz*.
+    """Write the sound of a file, or of a video, to *path* as mono 16-bit WAV at *rate_hz*.
 
     Raises:
-        AttachmentError: there is no sound in it that FFmpeg knows, or too much.
-        OSError: it can't be written.
+        AttachmentError: it contains no sound that FFmpeg can decode, or too much.
+        OSError: the WAV file can't be written.
     """
     import av  # noqa: PLC0415  # loads FFmpeg's libraries
 
@@ -74,7 +73,7 @@ def decode(content: bytes, path: Path, rate_hz: int) -> None:
             out.setframerate(rate_hz)
             for block in _pcm(content, rate_hz):
                 out.writeframesraw(block)
-                # A small file can hold hours of silence, and a header can lie about it.
+                # A small file can hold hours of silence, and its header can lie about that.
                 if out.getnframes() > MAX_SOUND_S * rate_hz:
                     raise AttachmentError(TOO_LONG)
             if not out.getnframes():
@@ -86,7 +85,7 @@ def decode(content: bytes, path: Path, rate_hz: int) -> None:
 
 
 def _pcm(content: bytes, rate_hz: int) -> Iterator[bytes]:
-    """Decode the first sound in a file; a damaged packet of it is left out."""
+    """Decode the first audio stream of a file; damaged packets are left out."""
     import av  # noqa: PLC0415
 
     with av.open(io.BytesIO(content), "r", options={"format_whitelist": _CONTAINERS}) as file:
@@ -95,28 +94,28 @@ def _pcm(content: bytes, rate_hz: int) -> Iterator[bytes]:
         if (file.duration or 0) / av.time_base > MAX_SOUND_S:
             raise AttachmentError(TOO_LONG)
         resampler = av.AudioResampler("s16", "mono", rate_hz)
-        began = False
+        any_frames = False
         for packet in file.demux(file.streams.audio[0]):
             try:
                 frames = packet.decode()
             except av.InvalidDataError:
                 frames = []
             for frame in frames:
-                began = True
+                any_frames = True
                 yield from map(_bytes_of, resampler.resample(frame))
-        if began:
+        if any_frames:  # a resampler without input has no format to flush
             yield from map(_bytes_of, resampler.resample(None))
 
 
 def _bytes_of(frame: "av.AudioFrame") -> bytes:
-    return bytes(frame.planes[0])[: 2 * frame.samples]  # a plane is padded
+    return bytes(frame.planes[0])[: 2 * frame.samples]  # planes are padded
 
 
 def text_of(content: bytes, kind: str) -> str:
-    """Return the text of a file, as much of it as is read.
+    """Return the text of a file, at most `MAX_TEXT_CHARS` of it.
 
     Raises:
-        AttachmentError: it has none, or none that can be read.
+        AttachmentError: it has no readable text.
     """
     if kind == PDF:
         return _text_of_pdf(content)
@@ -138,7 +137,7 @@ def _text_of_pdf(content: bytes) -> str:
     pages: list[str] = []
     try:
         reader = pypdf.PdfReader(io.BytesIO(content))
-        # With an owner's password only, anyone may read it.
+        # A PDF with only an owner's password may be read by anyone.
         if reader.is_encrypted and not reader.decrypt(""):
             raise AttachmentError("The PDF is locked by a password. Send it without one.")
         for page in itertools.islice(reader.pages, _MAX_PAGES):
@@ -147,7 +146,7 @@ def _text_of_pdf(content: bytes) -> str:
                 break
     except (PyPdfError, DependencyError) as exc:
         raise AttachmentError(f"The PDF is damaged ({exc}). Send it in another form.") from exc
-    # A line of a page ends where the paper does; a paragraph ends with a mark.
+    # Join the lines of a page: a paragraph ends with a punctuation mark.
     return re.sub(r"(?<![.!?:\n])\n(?=\S)", " ", "\n\n".join(pages)[:MAX_TEXT_CHARS])
 
 
@@ -155,7 +154,7 @@ def main() -> None:
     """Read a file: ``python -m bot.chat.decode PARENT KIND SOURCE TARGET RATE_HZ``."""
     parent, kind, source, target, rate_hz = sys.argv[1:]
     _limit_this_process()
-    _end_with(int(parent))
+    _exit_with(int(parent))
     answer: dict[str, str | bool] = {}
     try:
         content = Path(source).read_bytes()
@@ -171,37 +170,37 @@ def main() -> None:
         answer = {
             "error": f"The computer can't keep it ({exc.strerror}). Make room, send it again."
         }
-    except Exception as exc:  # noqa: BLE001  # a file can be wrong in any way
-        why = f"It can't be read ({type(exc).__name__}). Send it in another form."
-        answer = {"error": why}
+    except Exception as exc:  # noqa: BLE001  # a file can be broken in any way
+        reason = f"It can't be read ({type(exc).__name__}). Send it in another form."
+        answer = {"error": reason}
     sys.stdout.write(json.dumps(answer) + "\n")
 
 
 def _limit_this_process() -> None:
-    """Take no more than is given to the reading of a file, where the system sees to that.
+    """Limit priority, processor time, memory and file size, as far as the system enforces that.
 
-    macOS keeps no limit of memory; whoever started this process looks at it, too.
+    macOS enforces no memory limit; the parent process watches the memory as well.
     """
     os.nice(_NICENESS)
     os.umask(0o077)
-    for limit, most in (
-        (resource.RLIMIT_CPU, MAX_READING_S),  # also where nobody is left to end it
+    for limit, value in (
+        (resource.RLIMIT_CPU, MAX_READING_S),  # even if the parent process is gone
         (resource.RLIMIT_DATA, MAX_MEMORY_BYTES),
         (resource.RLIMIT_FSIZE, _MAX_FILE_BYTES),
         (resource.RLIMIT_CORE, 0),
     ):
         with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(limit, (most, most))
+            resource.setrlimit(limit, (value, value))
 
 
-def _end_with(parent: int) -> None:
-    """End this process soon after the one that started it, however that ended."""
+def _exit_with(parent: int) -> None:
+    """Exit within a second of the parent process, whatever ended it."""
 
-    def look(*_: object) -> None:
+    def check_parent(*_: object) -> None:
         if os.getppid() != parent:
             os._exit(1)
 
-    signal.signal(signal.SIGALRM, look)
+    signal.signal(signal.SIGALRM, check_parent)
     signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
 
 

@@ -1,7 +1,7 @@
-"""A fetched file -> its sound or its text, read by a process of its own. Runs on the event loop.
+"""A fetched file -> its sound or its text, read in a separate process. Runs on the event loop.
 
-What reads files (FFmpeg, pypdf) may crash, or take hours or all the memory, by a file's fault. Then
-only that process ends.
+A broken file can make FFmpeg or pypdf crash, run for hours or exhaust the memory. Only that process
+dies of it.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 MAX_READING_S = float(decode.MAX_READING_S)
 MAX_MEMORY_BYTES = decode.MAX_MEMORY_BYTES
-_MAX_ANSWER_BYTES = 12 * decode.MAX_TEXT_CHARS + 1000  # a rare letter takes 12 in JSON
-_LOOK_EVERY_S = 0.1
+_MAX_ANSWER_BYTES = 12 * decode.MAX_TEXT_CHARS + 1000  # JSON escapes rare letters with 12 bytes
+_MEMORY_CHECK_INTERVAL_S = 0.1
 
 _TOO_SLOW = "It takes longer than a minute to read. Send it in another form, or in parts."
 _CRASHED = "It can't be read: what reads it crashed. Send it in another form."
@@ -35,11 +35,11 @@ async def extract(kind: str, source: Path, target: Path) -> str:
 
     Raises:
         AttachmentError: it can't be read, or not within the limits.
-        OSError: the sound can't be kept.
+        OSError: the sound can't be stored.
     """
     part = target.with_suffix(".part")
     try:
-        answer = await _ask(kind, source, part)
+        answer = await _read(kind, source, part)
         if "error" in answer:
             raise (SilentError if answer.get("silent") else AttachmentError)(answer["error"])
         if kind == decode.SOUND:
@@ -49,12 +49,18 @@ async def extract(kind: str, source: Path, target: Path) -> str:
         part.unlink(missing_ok=True)
 
 
-async def _ask(kind: str, source: Path, part: Path) -> dict[str, Any]:
-    """Return what the process answers that reads a file; cancelled, it ends that process."""
+async def _read(kind: str, source: Path, part: Path) -> dict[str, Any]:
+    """Read a file in a new process and return its answer; cancelling this kills the process."""
     process = await asyncio.create_subprocess_exec(
-        # Isolated, and without the environment: the bot's token may be in it.
-        *(sys.executable, "-I", "-m", "bot.chat.decode"),
-        *(str(os.getpid()), kind, str(source), str(part), str(SAMPLE_RATE_HZ)),
+        sys.executable,
+        "-I",  # isolated, and below without the environment, which may contain the bot's token
+        "-m",
+        "bot.chat.decode",
+        str(os.getpid()),
+        kind,
+        str(source),
+        str(part),
+        str(SAMPLE_RATE_HZ),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -62,7 +68,7 @@ async def _ask(kind: str, source: Path, part: Path) -> dict[str, Any]:
         limit=_MAX_ANSWER_BYTES,
     )
     assert process.stdout is not None  # noqa: S101  # asked for above
-    greedy = asyncio.create_task(_end_if_greedy(process))
+    memory_exceeded = asyncio.create_task(_kill_at_memory_limit(process))
     try:
         async with asyncio.timeout(MAX_READING_S):
             line = await process.stdout.readline()
@@ -70,27 +76,27 @@ async def _ask(kind: str, source: Path, part: Path) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(line)
     except TimeoutError as exc:
         raise AttachmentError(_TOO_SLOW) from exc
-    except ValueError as exc:  # no answer, half of one, or a longer one than there can be
-        if greedy.done():
+    except ValueError as exc:  # no answer, a partial one, or one that is too long
+        if memory_exceeded.done():
             raise AttachmentError(decode.TOO_MUCH_MEMORY) from exc
-        log.warning("What reads files ended with %s", process.returncode)
+        log.warning("The process that reads files exited with %s", process.returncode)
         raise AttachmentError(_CRASHED) from exc
     else:
         return answer
     finally:
-        greedy.cancel()
+        memory_exceeded.cancel()
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
         await process.wait()
 
 
-async def _end_if_greedy(process: asyncio.subprocess.Process) -> None:
-    """End a process that takes too much memory; return then, and only then."""
+async def _kill_at_memory_limit(process: asyncio.subprocess.Process) -> None:
+    """Kill a process that exceeds `MAX_MEMORY_BYTES`; return only if it did."""
     with contextlib.suppress(psutil.Error, ProcessLookupError):
         child = psutil.Process(process.pid)
-        while child.memory_info().rss <= MAX_MEMORY_BYTES:  # noqa: ASYNC110  # no event tells
-            await asyncio.sleep(_LOOK_EVERY_S)
+        while child.memory_info().rss <= MAX_MEMORY_BYTES:  # noqa: ASYNC110  # there is no event
+            await asyncio.sleep(_MEMORY_CHECK_INTERVAL_S)
         process.kill()
         return
-    await asyncio.Event().wait()  # it ended by itself
+    await asyncio.Event().wait()  # it exited within the limit

@@ -246,7 +246,7 @@ class Handlers:
         message, user = update.message, update.effective_user
         if message is None or user is None:
             return
-        self.albums.note(message, has_words=True)
+        self.albums.add(message, has_words=True)
         composed = await self._compose(message, context)
         if left_out:
             skipped = f"{composed.skipped}, {left_out}" if composed.skipped else left_out
@@ -258,7 +258,7 @@ class Handlers:
         message, user = update.message, update.effective_user
         if message is None or user is None:
             return
-        self.albums.note(message, has_words=True)
+        self.albums.add(message, has_words=True)
         try:
             attachment = attachment_of(message)
         except AttachmentError as exc:
@@ -315,7 +315,7 @@ class Handlers:
         if message is None or message.chat.type != ChatType.PRIVATE:
             return
         if message.media_group_id and is_picture(message):
-            self.albums.note(message, has_words=False)
+            self.albums.add(message, has_words=False)
         else:
             await self.intake.refuse(update.update_id, message, cant_speak(message))
 

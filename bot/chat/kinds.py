@@ -1,4 +1,4 @@
-"""Which words a message has, whatever its kind: text, caption, poll, checklist, place. Pure."""
+"""Kinds of messages, and the words in each: text, caption, poll, checklist, venue. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from bot.chat.rich_message import flatten
 _CANT_SPEAK = "I can say texts, read .txt, .md and .pdf files, and play sound and video notes."
 _NAMELESS_PLACE = "That place has no name that I could say. Send its name, or share it as a venue."
 
-# As Telegram registers them; with other marks in it, it is a path such as /srv/data.
+# The names that Telegram allows; with other characters behind it, it is a path such as /srv/data.
 _COMMAND = re.compile(r"/([A-Za-z][A-Za-z0-9_]{0,31})(?:@([A-Za-z0-9_]+))?[.,;:!?]*(?:\s|\Z)")
 
-# Telegram tells of these as of messages; python-telegram-bot 22.8 does not know them yet.
+# Telegram sends these as messages; python-telegram-bot 22.8 does not know them yet.
 _LATER_SERVICE = frozenset(
     {"community_chat_added", "community_chat_removed", "community_chat_joined"}
 )
@@ -24,21 +24,21 @@ _SERVICE = ("boost_added", "successful_payment", "passport_data", *_LATER_SERVIC
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
-    """A message that begins with a command."""
+class ChatCommand:
+    """The command that a message begins with."""
 
     name: str
     bot_name: str
-    """Whose it is; empty where no bot is named."""
+    """The bot it is addressed to; empty if none is named."""
 
     def __str__(self) -> str:
         return f"/{self.name}" + (f"@{self.bot_name}" if self.bot_name else "")
 
 
 def words_of(message: Message) -> MarkedText:
-    """Return the words of a message with their marks; empty where it has none."""
+    """Return the words of a message with their entities; empty if it has none."""
     if (rich := flatten(_rich_message(message))).text:
-        return rich  # a text beside it is for programs that can't show it
+        return rich  # a text beside it is for apps that can't display it
     if message.text:
         return MarkedText(message.text, tuple(message.entities))
     if message.caption:
@@ -55,17 +55,17 @@ def words_of(message: Message) -> MarkedText:
     return MarkedText()
 
 
-def command_of(message: Message) -> Command | None:
-    """Return the command that a message is; None where it is something else."""
+def command_of(message: Message) -> ChatCommand | None:
+    """Return the command that a message begins with, if any."""
     first = next(iter(message.entities), None)
     if first is None or first.type != MessageEntity.BOT_COMMAND or first.offset:
         return None
-    found = _COMMAND.match(message.text or "")
-    return Command(found[1], found[2] or "") if found else None
+    match = _COMMAND.match(message.text or "")
+    return ChatCommand(match[1], match[2] or "") if match else None
 
 
 def is_picture(message: Message) -> bool:
-    """Whether a message is a picture, also one that was sent as a file; its caption is said."""
+    """Whether a message is a picture, even if sent as a file; only its caption is spoken."""
     document = message.document
     return bool(
         message.photo
@@ -76,25 +76,25 @@ def is_picture(message: Message) -> bool:
 
 
 def speaks_by_file(message: Message) -> bool:
-    """Whether a message's file is what is said, and not its caption."""
+    """Whether a message's file is played or read, rather than its caption."""
     files = (message.voice, message.audio, message.video, message.video_note, message.document)
     return not is_picture(message) and any(files)
 
 
 def is_service(message: Message) -> bool:
-    """Whether Telegram tells of something that happened in the chat, which nobody wrote."""
+    """Whether a message reports an event in the chat, and was written by nobody."""
     return any(
         getattr(message, name, None) is not None or name in message.api_kwargs for name in _SERVICE
     )
 
 
 def cant_speak(message: Message) -> str:
-    """Return why a message without words is not said."""
+    """Return the reason why a message without words is refused."""
     return _NAMELESS_PLACE if message.location is not None else _CANT_SPEAK
 
 
 def _rich_message(message: Message) -> object:
-    """Return a rich message's JSON, which python-telegram-bot hands on as it came."""
+    """Return a rich message's JSON, which python-telegram-bot passes on as it is."""
     rich = message.api_kwargs.get("rich_message") or getattr(message, "rich_message", None)
     return rich if rich is None or isinstance(rich, Mapping) else rich.to_dict()
 

@@ -1,4 +1,4 @@
-"""A text together with what Telegram marks in it: links, mentions, code, spoilers. Pure."""
+"""A text and its entities, as Telegram marks them: links, mentions, code, spoilers. Pure."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -7,53 +7,53 @@ from dataclasses import dataclass
 from telegram import MessageEntity
 
 TABLE, FORMULA = "table", "formula"
-"""Kinds of entities that only rich messages have; Telegram itself sends them as blocks."""
+"""Entity types of our own for rich messages, which have these as blocks."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarkedText:
-    """A text and its entities, whose offsets count UTF-16 code units, as Telegram's do."""
+    """A text and its entities, whose offsets are in UTF-16 code units, as Telegram's are."""
 
     text: str = ""
     entities: tuple[MessageEntity, ...] = ()
 
     def part(self, entity: MessageEntity) -> str:
-        """Return what an entity marks."""
+        """Return the part of the text that an entity marks."""
         units = self.text.encode("utf-16-le", errors="replace")
         return _decoded(units[2 * entity.offset : 2 * (entity.offset + entity.length)])
 
     def after_command(self) -> "MarkedText":
-        """Return what follows the command that the text begins with, if it does."""
+        """Return the rest behind the command that the text begins with; all of it if none."""
         first = next((entity for entity in self.entities if entity.offset == 0), None)
         if first is None or first.type != MessageEntity.BOT_COMMAND:
             return self
         rest = _decoded(self.text.encode("utf-16-le", errors="replace")[2 * first.length :])
-        begin = first.length + len(rest) - len(rest.lstrip())  # blanks are one unit each
-        moved = (
+        start = first.length + len(rest) - len(rest.lstrip())  # blanks are one unit each
+        shifted = (
             MessageEntity(
                 entity.type,
-                max(0, entity.offset - begin),
-                entity.offset + entity.length - max(begin, entity.offset),
+                max(0, entity.offset - start),
+                entity.offset + entity.length - max(start, entity.offset),
                 entity.url,
             )
             for entity in self.entities
-            if entity.offset + entity.length > begin
+            if entity.offset + entity.length > start
         )
-        return MarkedText(rest.lstrip(), tuple(moved))
+        return MarkedText(rest.lstrip(), tuple(shifted))
 
 
 class Writer:
     """Writes a marked text, piece by piece."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start with an empty text."""
         self._parts: list[str] = []
         self._units = 0
         self._entities: list[MessageEntity] = []
 
     @property
     def units(self) -> int:
-        """How long it is, in UTF-16 code units."""
+        """The length so far, in UTF-16 code units."""
         return self._units
 
     def write(self, text: str, entities: Iterable[MessageEntity] = ()) -> None:
@@ -66,25 +66,25 @@ class Writer:
         self._units += len(text.encode("utf-16-le", errors="replace")) // 2
 
     def end_line(self) -> None:
-        """Begin a new line, unless one has just begun."""
+        """Start a new line, unless at the start of one."""
         if self._parts and not self._parts[-1].endswith("\n"):
             self.write("\n")
 
     def leave_out(self, kind: str) -> None:
-        """Mark that something of this kind was here."""
+        """Write a blank with an entity of this type in place of something left out."""
         with self.marking(kind):
             self.write(" ")
 
     @contextlib.contextmanager
     def marking(self, kind: str, url: str | None = None) -> Iterator[None]:
-        """Mark what is written meanwhile."""
-        begin = self._units
+        """Mark what is written within the context."""
+        start = self._units
         yield
-        if self._units > begin:
-            self._entities.append(MessageEntity(kind, begin, self._units - begin, url))
+        if self._units > start:
+            self._entities.append(MessageEntity(kind, start, self._units - start, url))
 
     def written(self) -> MarkedText:
-        """Return what was written."""
+        """Return the text written so far."""
         return MarkedText("".join(self._parts), tuple(self._entities))
 
 

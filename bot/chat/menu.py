@@ -1,4 +1,4 @@
-"""The menu of commands that Telegram shows, in each language that there is a translation for."""
+"""The menu of commands that Telegram shows, in every language with a translation."""
 
 import logging
 from collections.abc import Mapping
@@ -31,17 +31,17 @@ COMMANDS = (
 )
 
 TRANSLATIONS: Mapping[str, Mapping[str, str]] = {}
-"""Two-letter language code (ISO 639-1) -> command -> what it does. A command without one keeps its
-English; a language that is not here has the English menu."""
+"""Two-letter language code (ISO 639-1) -> command -> description. A command without a translation
+is described in English; a language that is not here gets the English menu."""
 
 
-async def offer(bot: Bot, translations: Mapping[str, Mapping[str, str]] = TRANSLATIONS) -> None:
-    """Register the menu; a server that refuses does not stop the bot."""
+async def register(bot: Bot, translations: Mapping[str, Mapping[str, str]] = TRANSLATIONS) -> None:
+    """Register the menu with Telegram; a refusal is only logged."""
     try:
         await bot.set_my_commands(COMMANDS)
-        for language, words in translations.items():
+        for language, descriptions in translations.items():
             menu = [
-                BotCommand(known.command, words.get(known.command, known.description))
+                BotCommand(known.command, descriptions.get(known.command, known.description))
                 for known in COMMANDS
             ]
             await bot.set_my_commands(menu, language_code=language)

@@ -1,10 +1,10 @@
-"""The way in: getUpdates, for ever.
+"""Polls Telegram for updates (getUpdates) until cancelled. Runs on the event loop.
 
-python-telegram-bot's own Updater confirms updates while handlers still work on them, dies without
-a word when a token is revoked or a handler's queue fails, and sleeps up to 30 s through a request
-to stop. This loop hands over each update and waits until it has been dealt with (a text is then on
-the disk), and only then asks for more, which is what confirms it to Telegram. It can be cancelled
-at any moment. Handlers only enqueue, so waiting for them costs nothing. Runs on the event loop.
+python-telegram-bot's own Updater confirms updates that handlers are still working on, dies silently
+when a token is revoked or a handler's queue fails, and may sleep for 30 s before it notices a
+request to stop. This loop hands over each update and waits until it has been handled (a text is on
+the disk by then). Only then does it ask for more, which confirms it to Telegram. Handlers only
+enqueue, so waiting for them costs nothing. It can be cancelled at any moment.
 """
 
 import asyncio
@@ -30,8 +30,7 @@ log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 ALLOWED_UPDATES = (Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY)
-# A dead connection is noticed this long after the server should have answered, plus the request's
-# own read timeout; the server allows up to 50 s.
+# A dead connection is noticed after this and the request's read timeout. The server allows 50 s.
 _LONG_POLL_S = 20
 _CONFLICT = (
     "Another program uses the same bot token and takes messages away. Stop it, or make a new "
@@ -39,36 +38,36 @@ _CONFLICT = (
 )
 _CLOSE_TIMEOUT_S = 1.0
 _CLOCK_ERROR_S = 60.0
-"""A smaller difference may come from the way to the server and back."""
+"""A smaller difference may be latency."""
 _BACK_OFF_S = (1.0, 1.5, 2.5, 4.0, 6.0, 10.0, 15.0, 30.0)
 
 
 class UpdatesRequest(HTTPXRequest):
-    """The connection of getUpdates: one, so that a second request can't overtake the first."""
+    """The only connection for getUpdates, so that a second request can't overtake the first."""
 
     def __init__(
         self, *, httpx_kwargs: dict[str, Any] | None = None, pool_timeout: float = 1.0
     ) -> None:
         """Connect as `HTTPXRequest` does."""
-        hooks = {"response": [self._note_date]}
+        hooks = {"response": [self._read_date]}
         super().__init__(
             connection_pool_size=1,
             pool_timeout=pool_timeout,
             httpx_kwargs={**(httpx_kwargs or {}), "event_hooks": hooks},
         )
         self.ahead_s = 0.0
-        """By how much Telegram's clock is ahead of this computer's, in seconds."""
+        """How far Telegram's clock is ahead of this computer's."""
 
-    async def _note_date(self, response: httpx.Response) -> None:
-        with contextlib.suppress(TypeError, ValueError):  # a proxy may say anything
+    async def _read_date(self, response: httpx.Response) -> None:
+        with contextlib.suppress(TypeError, ValueError):  # a proxy may send anything
             date = parsedate_to_datetime(response.headers.get("date"))
             self.ahead_s = date.timestamp() - time.time()
 
     async def renew(self) -> None:
-        """Begin anew with a fresh connection.
+        """Replace the connection.
 
-        A request that is cancelled at a bad moment may leave its connection marked as in use for
-        ever; with a pool of one, every later request would time out waiting for it.
+        Cancelling a request at a bad moment can leave its connection marked as in use. With a pool
+        of one, every later request would time out waiting for it.
         """
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.shutdown(), _CLOSE_TIMEOUT_S)
@@ -90,12 +89,12 @@ class Polling:
         """Fetch with *bot*.
 
         Args:
-            bot: asks Telegram.
-            request: the connection of *bot* for getUpdates.
-            connect: called again and again until it works, before anything else.
+            bot: calls the Bot API.
+            request: the connection that *bot* uses for getUpdates.
+            connect: called first, and retried until it succeeds.
             batch: the context in which the updates of one getUpdates are handled.
-            handle: gets each update; must not raise.
-            on_connected: what may be done at leisure once Telegram has answered.
+            handle: handles one update; must not raise.
+            on_connected: runs in the background once connected; cancelled when polling stops.
         """
         self._bot = bot
         self._request = request
@@ -103,35 +102,35 @@ class Polling:
         self._connect = connect
         self._batch = batch
         self._handle = handle
-        self.looked = asyncio.Event()
-        """Set once what waited at the server before the start has been handled."""
+        self.caught_up = asyncio.Event()
+        """Set once the updates that waited at the server before the start have been handled."""
         self._clock_logged = False
         self._on_connected = on_connected
         self._failures = 0
-        self._scope: asyncio.Timeout | None = None  # of the present try
+        self._scope: asyncio.Timeout | None = None  # of the current try; lets `poke` cancel it
         self.answers = 0
-        """How often Telegram has answered, if only to refuse."""
+        """The number of answers from Telegram, refusals included."""
         self._answered_s = time.monotonic()
         self.warning = ""
-        """What keeps messages away although there is a network; empty where nothing."""
+        """What keeps updates away although there is a network; empty if nothing does."""
 
     async def run(self) -> None:
         """Poll until cancelled.
 
         Raises:
-            InvalidToken: Telegram does not know the token, or not any more.
+            InvalidToken: Telegram does not know the token (any more).
         """
-        await self._until_it_works(self._connect)
+        await self._retry(self._connect)
         log.info("Connected to Telegram as @%s", self._bot.username)
-        await self._until_it_works(self._remove_webhook)
-        leisure = asyncio.create_task(self._on_connected())
+        await self._retry(self._remove_webhook)
+        background = asyncio.create_task(self._on_connected())
         try:
-            await self._fetch_for_ever()
+            await self._poll()
         finally:
-            leisure.cancel()
+            background.cancel()
 
     def now(self) -> float:
-        """Return the true time, in seconds since 1970: this computer's, or Telegram's."""
+        """Return seconds since 1970, by Telegram's clock if this computer's is wrong."""
         return time.time() + self._clock_error_s
 
     @property
@@ -141,7 +140,7 @@ class Polling:
 
     @property
     def clock_warning(self) -> str:
-        """What is wrong with this computer's clock; empty where nothing is."""
+        """What is wrong with this computer's clock; empty if nothing is."""
         error_s = self._clock_error_s
         if not error_s:
             return ""
@@ -153,35 +152,35 @@ class Polling:
 
     @property
     def age_s(self) -> float:
-        """How long ago Telegram gave what was asked for; at first, since when it has not."""
+        """Seconds since the last successful call; at first, since the start."""
         return time.monotonic() - self._answered_s
 
     def poke(self) -> None:
-        """Give the present request or pause up and ask anew: its connection may be dead."""
+        """Abandon the current request or pause and retry at once: the connection may be dead."""
         self._failures = 0
         if self._scope is not None and not self._scope.expired():
             self._scope.reschedule(asyncio.get_running_loop().time())
 
     async def _remove_webhook(self) -> None:
-        """Remove what another program may have left; it would keep every update away."""
+        """Remove a webhook that another program may have set; it would keep every update away."""
         await self._bot.delete_webhook(drop_pending_updates=False)
 
-    async def _fetch_for_ever(self) -> None:
+    async def _poll(self) -> None:
         offset: int | None = None
         while True:
-            updates = await self._until_it_works(functools.partial(self._fetch, offset))
+            updates = await self._retry(functools.partial(self._fetch, offset))
             self._check_clock()
-            known = [update for update in updates if isinstance(update, Update)]
-            async with self._batch(known):
+            valid = [update for update in updates if isinstance(update, Update)]
+            async with self._batch(valid):
                 for update in updates:
                     if isinstance(update, Update):
                         await self._handle(update)
                         offset = update.update_id + 1
                     else:
-                        log.error("Update %d can't be understood and is skipped", update)
+                        log.error("Update %d can't be parsed and is skipped", update)
                         offset = update + 1
             if not updates:
-                self.looked.set()
+                self.caught_up.set()
 
     def _check_clock(self) -> None:
         warning = self.clock_warning
@@ -190,35 +189,35 @@ class Polling:
         self._clock_logged = bool(warning)
 
     async def _fetch(self, offset: int | None) -> tuple[Update | int, ...]:
-        """Return updates; the number alone of one that is not as Telegram describes them."""
-        # The first look does not wait: what an earlier life left unsaid waits for it.
-        timeout_s = _LONG_POLL_S if self.looked.is_set() else 0
+        """Return updates, or only the id of an update that can't be parsed."""
+        # The first poll does not wait: restored messages are spoken only after it.
+        timeout_s = _LONG_POLL_S if self.caught_up.is_set() else 0
         try:
             return await self._bot.get_updates(
                 offset, timeout=timeout_s, allowed_updates=ALLOWED_UPDATES
             )
         except TelegramError:
             raise
-        except Exception:  # noqa: BLE001  # one of them; without this it would come again for ever
+        except Exception:  # noqa: BLE001  # one can't be parsed, and would come again for ever
             return await self._fetch_one(offset)
 
     async def _fetch_one(self, offset: int | None) -> tuple[Update | int, ...]:
-        wanted = {"offset": offset, "limit": 1, "allowed_updates": list(ALLOWED_UPDATES)}
-        with warnings.catch_warnings():  # that there is a method for it, which has just failed
+        parameters = {"offset": offset, "limit": 1, "allowed_updates": list(ALLOWED_UPDATES)}
+        with warnings.catch_warnings():  # it advises get_updates, which has just failed
             warnings.simplefilter("ignore")
-            raw = await self._bot.do_api_request("getUpdates", api_kwargs=wanted)
+            raw = await self._bot.do_api_request("getUpdates", api_kwargs=parameters)
         if not isinstance(raw, list):
             raise TelegramError("Telegram's answer is no list of updates")
         updates: list[Update | int] = []
-        for one in raw:
+        for fields in raw:
             try:
-                updates.append(Update.de_json(one, self._bot))
+                updates.append(Update.de_json(fields, self._bot))
             except Exception:  # noqa: BLE001
-                updates.append(int(one["update_id"]))
+                updates.append(int(fields["update_id"]))
         return tuple(updates)
 
-    async def _until_it_works(self, call: Callable[[], Awaitable[_T]]) -> _T:
-        """Call until Telegram answers, waiting longer after each failure."""
+    async def _retry(self, call: Callable[[], Awaitable[_T]]) -> _T:
+        """Call until it succeeds, waiting longer after each failure."""
         while True:
             try:
                 async with asyncio.timeout(None) as self._scope:
@@ -226,17 +225,17 @@ class Polling:
                         answer = await call()
                     except InvalidToken:
                         raise
-                    except Exception as exc:  # noqa: BLE001  # also what is no answer of the Bot API
+                    except Exception as exc:  # noqa: BLE001  # also an answer not from the Bot API
                         if isinstance(exc, TimedOut):
                             await self._renew()
                         await asyncio.sleep(await self._pause_s(exc))
                         continue
             except TimeoutError:
-                log.info("Asking Telegram anew")
+                log.info("Asking Telegram again")
                 await self._renew()
                 continue
             finally:
-                self._scope = None  # a finished one can't be moved
+                self._scope = None  # a finished one can't be rescheduled
             if self._failures:
                 log.info("Telegram answers again")
             self._failures = 0
@@ -246,7 +245,7 @@ class Polling:
             return answer
 
     async def _pause_s(self, error: Exception) -> float:
-        """Log the first of a row of failures, and return how long to wait."""
+        """Log the first of consecutive failures; return how long to wait before the next try."""
         pause_s = _BACK_OFF_S[min(self._failures, len(_BACK_OFF_S) - 1)]
         self._failures += 1
         match error:
@@ -264,13 +263,13 @@ class Polling:
                 if self._failures == 1:
                     log.error("%s (%s)", _CONFLICT, error)
             case _ if self._failures == 1:
-                what = str(error) if isinstance(error, TelegramError) else type(error).__name__
-                log.warning("Telegram can't be reached, trying on: %s", what)
+                reason = str(error) if isinstance(error, TelegramError) else type(error).__name__
+                log.warning("Telegram can't be reached; retrying: %s", reason)
         return pause_s
 
 
 def _span(seconds: float) -> str:
-    """Return a length of time as people say it."""
+    """Return a duration in words, rounded."""
     minutes = round(seconds / 60)
     if minutes < 120:  # noqa: PLR2004  # two hours
         return f"{minutes} minute{'' if minutes == 1 else 's'}"

@@ -1,7 +1,7 @@
-"""A rich message (Bot API 10.1), which is a tree of blocks -> one text with its marks. Pure.
+"""A rich message (Bot API 10.1), which is a tree of blocks -> one text with its entities. Pure.
 
-python-telegram-bot does not know these messages yet and hands their JSON on. What this module does
-not know either (later versions add blocks) is read by the fields that blocks have in common.
+python-telegram-bot does not know these messages yet and passes their JSON on. Types of blocks that
+this module does not know either (later versions add some) are read by the fields that blocks share.
 """
 
 from collections.abc import Mapping
@@ -23,10 +23,11 @@ _LEFT_OUT = {
     "mathematical_expression": FORMULA,
     "table": TABLE,
 }
-# What is not part of the text: buttons, targets of links, a bot's thinking aloud.
-_NOT_SAID = frozenset({"anchor", "button", "buttons", "divider", "thinking"})
-# How the text of these begins where it is what it looks like, and not a label.
-_MARKED = {
+# Not part of the text: buttons, anchors, a bot's reasoning.
+_IGNORED = frozenset({"anchor", "button", "buttons", "divider", "thinking"})
+# Type -> (prefix, entity). It is an entity only if its text begins with the prefix; otherwise the
+# text is a label.
+_PREFIXED = {
     "email_address": ("", MessageEntity.EMAIL),
     "mention": ("@", MessageEntity.MENTION),
     "hashtag": ("#", MessageEntity.HASHTAG),
@@ -36,10 +37,10 @@ _TEXTS, _BELOW = ("summary", "text", "alternative_text"), ("caption", "credit")
 
 
 def flatten(rich: object) -> MarkedText:
-    """Return the text of a message's ``rich_message``, whatever that holds.
+    """Return the text of a message's ``rich_message``; never raises, whatever that contains.
 
-    Blocks stand on lines of their own. A table, code, a formula, a spoiler and what is struck out
-    are not in the text; an entity tells that they were.
+    Each block is on its own line. Tables, code, formulas, spoilers and struck-out parts are not in
+    the text; an entity marks where each was.
     """
     writer = Writer()
     if isinstance(rich, Mapping):
@@ -55,29 +56,29 @@ def _blocks(writer: Writer, blocks: object, depth: int) -> None:
 
 
 def _node(writer: Writer, node: object, depth: int) -> None:
-    """Write a block, or a part of a text: both are strings, lists and objects with a type."""
+    """Write a block or a part of a text; either is a string, a list or an object with a type."""
     if depth > _MAX_DEPTH or writer.units > _MAX_UNITS:
         return
     if isinstance(node, str):
         writer.write(node)
     elif isinstance(node, list | tuple):
-        for one in node:
-            _node(writer, one, depth + 1)
+        for child in node:
+            _node(writer, child, depth + 1)
     elif isinstance(node, Mapping):
         _object(writer, node, depth + 1)
 
 
 def _object(writer: Writer, node: Mapping[str, Any], depth: int) -> None:
     kind = str(node.get("type"))
-    if kind in _NOT_SAID:
+    if kind in _IGNORED:
         return
     if kind in _LEFT_OUT:
         writer.leave_out(_LEFT_OUT[kind])
-    elif kind == "url" or kind in _MARKED:
-        _marked(writer, node, kind, depth)
+    elif kind == "url" or kind in _PREFIXED:
+        _entity(writer, node, kind, depth)
     else:
         label = str(node.get("label", ""))
-        if any(char.isalnum() for char in label):  # a number, and not a bullet
+        if any(char.isalnum() for char in label):  # a number, not a bullet
             writer.write(f"{label} ")
         for name in _TEXTS:
             _node(writer, node.get(name), depth)
@@ -93,13 +94,13 @@ def _blocks_within(writer: Writer, node: Mapping[str, Any], depth: int) -> None:
         inner = node.get(name)
         if isinstance(inner, list | tuple) and inner:
             if "label" not in node:
-                writer.end_line()  # what belongs to a label stays beside it
+                writer.end_line()  # an item stays on the line of its label
             _node(writer, inner[0], depth)
             _blocks(writer, inner[1:], depth)
 
 
-def _marked(writer: Writer, node: Mapping[str, Any], kind: str, depth: int) -> None:
-    """Write a link, a mention and the like, marked as Telegram marks them in other texts."""
+def _entity(writer: Writer, node: Mapping[str, Any], kind: str, depth: int) -> None:
+    """Write a link, a mention or the like with the entity that it has in an ordinary text."""
     inner = Writer()
     _node(inner, node.get("text"), depth)
     written = inner.written()
@@ -107,14 +108,14 @@ def _marked(writer: Writer, node: Mapping[str, Any], kind: str, depth: int) -> N
         shown = written.text.strip().casefold()
         url = str(node.get("url") or "")
         is_address = "." in shown and shown in url.casefold() and _host(url)
-        mark = MessageEntity.URL if is_address else MessageEntity.TEXT_LINK
+        entity = MessageEntity.URL if is_address else MessageEntity.TEXT_LINK
     else:
         url = ""
-        begin, mark = _MARKED[kind]
-        if not written.text.startswith(begin):
+        prefix, entity = _PREFIXED[kind]
+        if not written.text.startswith(prefix):
             writer.write(written.text, written.entities)
             return
-    with writer.marking(mark, url or None):
+    with writer.marking(entity, url or None):
         writer.write(written.text, written.entities)
 
 

@@ -1,17 +1,18 @@
-"""An embedded Bot API server: behind `crier demo`, and what the tests talk to.
+"""An embedded Bot API server, used by `crier demo` and by the tests.
 
-It keeps the real server's rules where a bot can run into them: an update is confirmed by the
-offset of the next getUpdates; a second poller ends the first with 409; 429 comes with retry_after;
-an edit that changes nothing, a reaction that is not on the list and an old button are refused.
+It follows the real server's rules where a bot can run into them: the offset of the next getUpdates
+confirms an update; a second poller ends the first with 409; 429 comes with retry_after; an edit
+that changes nothing, a reaction that is not on the list and an expired button are refused.
 Source: core.telegram.org/bots/api and tdlib/telegram-bot-api, Client.cpp.
 
-Runs on the event loop, on loopback only, in memory.
+Runs on the event loop, in memory, and listens on loopback only.
 """
 
 import asyncio
 import contextlib
 import itertools
 import json
+import math
 import secrets
 import socket
 import time
@@ -29,6 +30,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from telegram.constants import ReactionEmoji
 
+from bot.rate_limit import TokenBucket
+
 Json = dict[str, Any]
 
 _MAX_TEXT_CHARS = 4096
@@ -36,8 +39,8 @@ _MAX_CALLBACK_BYTES = 64
 _MAX_ANSWER_CHARS = 200
 _MAX_POLL_S = 50
 _MAX_FILE_BYTES = 20_000_000
-# "about one message a second per chat, bursts tolerated" (Bot API FAQ); how much of a burst is
-# not documented.
+# "about one message a second per chat, bursts tolerated" (Bot API FAQ). The size of a burst is not
+# documented.
 _BURST = 30
 _REFILL_PER_S = 1.0
 _REACTIONS = frozenset(str(emoji) for emoji in ReactionEmoji)
@@ -45,7 +48,7 @@ _REACTIONS = frozenset(str(emoji) for emoji in ReactionEmoji)
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Someone with Telegram on the phone; a private chat has the same number."""
+    """A Telegram user; the private chat with them has the same id."""
 
     id: int
     name: str = "You"
@@ -61,24 +64,24 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that the bot did, as a person would see it."""
+    """Something the bot did, as its users see it."""
 
     kind: str
     """``message``, ``edit``, ``reaction``, ``answer``, ``voice`` or ``menu``."""
     at_s: float
-    """`time.monotonic` when the server took it."""
+    """`time.monotonic` when the server accepted it."""
     chat_id: int = 0
     message_id: int = 0
-    """The bot's own message, or the one reacted to."""
+    """The bot's own message, or the message it reacted to."""
     text: str = ""
-    """The text, or the emoji."""
+    """The text, or the emoji of a reaction."""
     buttons: tuple[tuple[str, str], ...] = ()
     """(label, data)."""
     reply_to: int = 0
     content: bytes = b""
-    """Of a voice note."""
+    """The sound of a voice note."""
     thread_id: int = 0
-    """The forum topic that it was sent to."""
+    """The forum topic it was sent to."""
 
 
 @dataclass(slots=True)
@@ -87,17 +90,17 @@ class Fault:
 
     delay_s: float = 0.0
     status: int = 200
-    """200: only the delay."""
+    """200: delay the call and then carry it out."""
     raw: bytes = b""
-    """An answer that is not the Bot API's."""
+    """A body to answer with that is not the Bot API's."""
     description: str = ""
     retry_after_s: int = 0
     times: int = -1
-    """How often; -1 for always."""
+    """The number of calls it affects; -1 for all."""
 
 
 class BotApiError(Exception):
-    """What the server answers when it refuses."""
+    """The server refuses a call."""
 
     def __init__(
         self, status: int, description: str, retry_after_s: int = 0, migrate_to: int = 0
@@ -113,24 +116,24 @@ class BotApiError(Exception):
 
 
 class Sandbox:
-    """The server and the people on its other side."""
+    """The server, and the people who write to the bot through it."""
 
     def __init__(self, token: str) -> None:
-        """Know one bot, by its *token*."""
+        """Serve the bot that has *token*."""
         self.token = token
         self.bot_id = int(token.partition(":")[0])
         self.url = ""
         self.faults: dict[str, Fault] = {}
         """By lower-case method name; ``download``, or ``download:`` and a file_id."""
         self.ahead_s = 0.0
-        """By how much the server's clock is ahead of this computer's."""
+        """How far the server's clock is ahead of this computer's."""
         self.events: list[Event] = []
         self.calls: list[tuple[float, str, Json]] = []
         """Every request: `time.monotonic`, lower-case method (or ``download``), parameters."""
         self.without_reactions: set[int] = set()
-        """The chats in which no reactions are allowed."""
+        """The ids of chats that allow no reactions."""
         self.blocked: set[int] = set()
-        """The people who have blocked the bot."""
+        """The ids of people who have blocked the bot."""
         self._migrated: dict[int, int] = {}
         self._happened = asyncio.Condition()
         self._updates: deque[Json] = deque()
@@ -140,16 +143,15 @@ class Sandbox:
         self._files: dict[str, bytes] = {}
         self._queries: set[str] = set()
         self._arrived = asyncio.Event()
-        self._poll: asyncio.Event | None = None  # set to end the present poller
+        self._poll: asyncio.Event | None = None  # set to end the current poll with 409
         self._poll_over = False
-        self._tokens: defaultdict[int, tuple[float, float]] = defaultdict(
-            lambda: (float(_BURST), time.monotonic())
-        )
+        # By chat; a token for each message.
+        self._tokens = defaultdict[int, TokenBucket](lambda: TokenBucket(_BURST, _REFILL_PER_S))
 
     # ---- the people's side ----
 
     def send(self, person: Person, text: str, chat: Json | None = None) -> int:
-        """Send *text* to the bot, and return the message's number."""
+        """Send *text* to the bot and return the message's id."""
         fields: Json = {"text": text}
         if text.startswith("/"):
             length = len(text.split(maxsplit=1)[0])
@@ -157,7 +159,7 @@ class Sandbox:
         return self.send_fields(person, fields, chat)
 
     def send_fields(self, person: Person, fields: Json, chat: Json | None = None) -> int:
-        """Send a message of any kind, such as ``{"sticker": {...}}``."""
+        """Send a message of any kind, such as ``{"sticker": {...}}``, and return its id."""
         message = {
             "message_id": next(self._message_ids),
             "date": int(time.time() + self.ahead_s),
@@ -170,15 +172,15 @@ class Sandbox:
         return int(message["message_id"])
 
     def edit(self, person: Person, message_id: int, text: str) -> None:
-        """Edit a message that was sent before."""
-        # A copy: an update that waits to be fetched keeps the text that it was sent with.
+        """Edit a message sent earlier."""
+        # A copy: an update still waiting to be fetched keeps its original text.
         changed = {"text": text, "edit_date": int(time.time())}
         message = {**self._messages[person.id, message_id], **changed}
         self._messages[person.id, message_id] = message
         self.push({"edited_message": message})
 
     def press(self, person: Person, message_id: int, data: str, chat: Json | None = None) -> str:
-        """Press the button with *data* under one of the bot's messages; return the query's id."""
+        """Press the button with *data* below a message of the bot; return the query's id."""
         message = self._messages[(chat or person.as_chat())["id"], message_id]
         query_id = str(secrets.randbelow(10**15))
         self._queries.add(query_id)
@@ -187,10 +189,10 @@ class Sandbox:
         return query_id
 
     def migrate(self, group: Json) -> Json:
-        """Make a supergroup of a group, and return it; its messages have other numbers there."""
+        """Turn a group into a supergroup and return it; messages get new ids there."""
         supergroup = {**group, "id": group["id"] - 10**12, "type": "supergroup"}
         self._migrated[group["id"]] = supergroup["id"]
-        # Known from its first service message on.
+        # The server knows a chat from its first (service) message on.
         number = next(self._message_ids)
         self._messages[supergroup["id"], number] = {
             "message_id": number,
@@ -200,35 +202,35 @@ class Sandbox:
         return supergroup
 
     def push(self, update: Json) -> int:
-        """Offer an update, whatever it is, and return its number."""
+        """Queue any update for the bot and return its id."""
         update_id = next(self._update_ids)
         self._updates.append({"update_id": update_id, **update})
         self._arrived.set()
         return update_id
 
     def end_poll(self) -> None:
-        """End the poll under way with an empty answer, so that the next one meets a new fault."""
+        """End the current poll with an empty answer, so that the next one meets a new fault."""
         self._poll_over = self._poll is not None
         self._arrived.set()
 
     def add_file(self, content: bytes) -> str:
-        """Keep a file that the bot may fetch, and return its file_id."""
+        """Store a file for the bot to fetch and return its file_id."""
         file_id = secrets.token_hex(8)
         self._files[file_id] = content
         return file_id
 
     @property
     def pending(self) -> int:
-        """How many updates are not confirmed."""
+        """The number of unconfirmed updates."""
         return len(self._updates)
 
     async def wait_for(
         self, wanted: Callable[[Event], bool], timeout_s: float = 60.0, since: int = 0
     ) -> Event:
-        """Return the first event from number *since* on that is *wanted*; wait for it.
+        """Wait for the first event that is *wanted*, from index *since* on, and return it.
 
         Raises:
-            TimeoutError: it did not come.
+            TimeoutError: no such event within *timeout_s*.
         """
         async with asyncio.timeout(timeout_s), self._happened:
             while True:
@@ -239,17 +241,17 @@ class Sandbox:
                 await self._happened.wait()
 
     async def wait_for_call(self, method: str, times: int = 1, timeout_s: float = 30.0) -> None:
-        """Return when the bot has called *method* so many times.
+        """Wait until the bot has called *method* *times* times.
 
         Raises:
-            TimeoutError: it did not.
+            TimeoutError: it has not within *timeout_s*.
         """
         async with asyncio.timeout(timeout_s), self._happened:
             await self._happened.wait_for(
                 lambda: sum(called == method for _, called, _ in self.calls) >= times
             )
 
-    async def _note(self, event: Event) -> None:
+    async def _record(self, event: Event) -> None:
         async with self._happened:
             self.events.append(event)
             self._happened.notify_all()
@@ -258,7 +260,7 @@ class Sandbox:
 
     @contextlib.asynccontextmanager
     async def serve(self, port: int = 0) -> AsyncIterator[None]:
-        """Serve on 127.0.0.1 as long as the context lasts; port 0 is any free one."""
+        """Serve on 127.0.0.1 while the context lasts; port 0 selects a free one."""
         app = Starlette(
             routes=[
                 Route("/bot{token}/{method}", self._call, methods=["GET", "POST"]),
@@ -273,9 +275,11 @@ class Sandbox:
             access_log=False,
             date_header=False,
         )
-        server = _QuietServer(config)
-        # With the protocol named, asyncio switches Nagle's algorithm off; without, each answer
-        # waits 40 ms until the one before is acknowledged (asyncio/base_events.py, _set_nodelay).
+        server = uvicorn.Server(config)
+        # The program it is embedded in handles the signals.
+        server.capture_signals = contextlib.nullcontext  # type: ignore[assignment]
+        # asyncio disables Nagle's algorithm only if the protocol is named; otherwise each answer
+        # waits 40 ms for the previous one's acknowledgement (asyncio/base_events.py, _set_nodelay).
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
@@ -312,7 +316,7 @@ class Sandbox:
             self._check_chat(int(parameters.get("chat_id") or 0))
             result = await answer(parameters)
         except ClientDisconnect:
-            return Response(status_code=400)  # the bot has gone; nobody reads this
+            return Response(status_code=400)  # the bot is gone; nobody reads this
         except BotApiError as exc:
             body: Json = {
                 "ok": False,
@@ -338,7 +342,7 @@ class Sandbox:
             raise BotApiError(403, "Forbidden: bot was blocked by the user")
 
     async def _inject_fault(self, method: str) -> bytes:
-        """Do what is wrong with a method; return what to answer instead, if anything."""
+        """Apply a method's fault; return the raw body to answer with instead, if any."""
         fault = self._fault(method)
         if fault is None:
             return b""
@@ -348,7 +352,7 @@ class Sandbox:
         return fault.raw
 
     def _fault(self, method: str) -> Fault | None:
-        """Return what is wrong with this call, if anything."""
+        """Return the fault of this call, if any, and count it down."""
         fault = self.faults.get(method)
         if fault is None or fault.times == 0:
             return None
@@ -356,19 +360,19 @@ class Sandbox:
         return fault
 
     def _chat(self, chat_id: int) -> Json:
-        """Return a chat in which someone wrote."""
-        found = (m["chat"] for (chat, _), m in self._messages.items() if chat == chat_id)
-        return next(found, {"id": chat_id, "type": "private"})
+        """Return the chat with this id; a private one if nobody has written there."""
+        chats = (m["chat"] for (chat, _), m in self._messages.items() if chat == chat_id)
+        return next(chats, {"id": chat_id, "type": "private"})
 
     def _spend(self, chat_id: int) -> None:
-        """Take one message from a chat's allowance."""
-        left, since_s = self._tokens[chat_id]
-        now_s = time.monotonic()
-        left = min(_BURST, left + (now_s - since_s) * _REFILL_PER_S)
-        if left < 1:
-            wait_s = int((1 - left) / _REFILL_PER_S) + 1
+        """Use up one message of a chat's allowance.
+
+        Raises:
+            BotApiError: 429; the chat has none left.
+        """
+        if not self._tokens[chat_id].take():
+            wait_s = math.ceil(1 / _REFILL_PER_S)
             raise BotApiError(429, f"Too Many Requests: retry after {wait_s}", wait_s)
-        self._tokens[chat_id] = (left - 1, now_s)
 
     async def _download(self, request: Request) -> Response:
         file_id = request.path_params["path"].removeprefix("files/")
@@ -410,7 +414,7 @@ class Sandbox:
     async def _do_getupdates(self, parameters: Json) -> list[Json]:
         if self._poll is not None:
             self._poll.set()  # the newer request wins
-        ended = self._poll = asyncio.Event()
+        superseded = self._poll = asyncio.Event()
         offset = int(parameters.get("offset") or 0)
         limit = min(100, int(parameters.get("limit") or 100))
         timeout_s = min(_MAX_POLL_S, float(parameters.get("timeout") or 0))
@@ -422,20 +426,20 @@ class Sandbox:
             self._updates.popleft()
         deadline_s = time.monotonic() + timeout_s
         while True:
-            if ended.is_set():
+            if superseded.is_set():
                 raise BotApiError(
                     409,
                     "Conflict: terminated by other getUpdates request; "
                     "make sure that only one bot instance is running",
                 )
-            if allowed:  # the real server drops what was not asked for
-                self._updates = deque(u for u in self._updates if allowed_kind(u, allowed))
+            if allowed:  # the real server drops updates of other kinds
+                self._updates = deque(u for u in self._updates if _is_allowed(u, allowed))
             left_s = deadline_s - time.monotonic()
             if self._updates or left_s <= 0 or self._poll_over:
                 self._poll_over = False
                 break
             self._arrived.clear()
-            waits = [asyncio.ensure_future(e.wait()) for e in (self._arrived, ended)]
+            waits = [asyncio.ensure_future(e.wait()) for e in (self._arrived, superseded)]
             await asyncio.wait(waits, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
             for wait in waits:
                 wait.cancel()
@@ -464,11 +468,17 @@ class Sandbox:
         if parameters.get("reply_markup"):
             message["reply_markup"] = parameters["reply_markup"]
         self._messages[chat_id, message["message_id"]] = message
-        number = message["message_id"]
-        now_s = time.monotonic()
-        thread_id = _put_in_topic(message, parameters)
-        event = Event("message", now_s, chat_id, number, text, buttons, reply_to, b"", thread_id)
-        await self._note(event)
+        event = Event(
+            "message",
+            time.monotonic(),
+            chat_id=chat_id,
+            message_id=message["message_id"],
+            text=text,
+            buttons=buttons,
+            reply_to=reply_to,
+            thread_id=_put_in_topic(message, parameters),
+        )
+        await self._record(event)
         return message
 
     async def _do_sendvoice(self, parameters: Json) -> Json:
@@ -487,10 +497,15 @@ class Sandbox:
             },
         }
         self._messages[chat_id, message["message_id"]] = message
-        number = message["message_id"]
-        now_s, thread_id = time.monotonic(), _put_in_topic(message, parameters)
-        event = Event("voice", now_s, chat_id, number, content=content, thread_id=thread_id)
-        await self._note(event)
+        event = Event(
+            "voice",
+            time.monotonic(),
+            chat_id=chat_id,
+            message_id=message["message_id"],
+            content=content,
+            thread_id=_put_in_topic(message, parameters),
+        )
+        await self._record(event)
         return message
 
     async def _do_editmessagetext(self, parameters: Json) -> Json:
@@ -511,10 +526,16 @@ class Sandbox:
         message = {**message, "text": text, "reply_markup": markup}
         if markup is None:
             del message["reply_markup"]
-        self._messages[chat_id, number] = (
-            message  # a pressed button keeps the one that it was under
+        self._messages[chat_id, number] = message  # a copy: a pressed button refers to the old one
+        event = Event(
+            "edit",
+            time.monotonic(),
+            chat_id=chat_id,
+            message_id=number,
+            text=text,
+            buttons=buttons,
         )
-        await self._note(Event("edit", time.monotonic(), chat_id, number, text, buttons))
+        await self._record(event)
         return message
 
     async def _do_setmessagereaction(self, parameters: Json) -> bool:
@@ -527,7 +548,8 @@ class Sandbox:
         emoji = reactions[0].get("emoji", "") if reactions else ""
         if reactions and (emoji not in _REACTIONS or chat_id in self.without_reactions):
             raise BotApiError(400, "Bad Request: REACTION_INVALID")
-        await self._note(Event("reaction", time.monotonic(), chat_id, number, emoji))
+        event = Event("reaction", time.monotonic(), chat_id=chat_id, message_id=number, text=emoji)
+        await self._record(event)
         return True
 
     async def _do_answercallbackquery(self, parameters: Json) -> bool:
@@ -540,12 +562,12 @@ class Sandbox:
         if len(parameters.get("text") or "") > _MAX_ANSWER_CHARS:
             raise BotApiError(400, "Bad Request: MESSAGE_TOO_LONG")
         self._queries.discard(query_id)
-        await self._note(Event("answer", time.monotonic(), text=parameters.get("text") or ""))
+        await self._record(Event("answer", time.monotonic(), text=parameters.get("text") or ""))
         return True
 
     async def _do_setmycommands(self, parameters: Json) -> bool:
         names = ", ".join(command["command"] for command in parameters["commands"])
-        await self._note(Event("menu", time.monotonic(), text=names))
+        await self._record(Event("menu", time.monotonic(), text=names))
         return True
 
     async def _do_getfile(self, parameters: Json) -> Json:
@@ -565,21 +587,13 @@ class Sandbox:
         }
 
 
-class _QuietServer(uvicorn.Server):
-    """Leaves the signals to the program that it is embedded in."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
-
-
-def allowed_kind(update: Json, allowed: list[str]) -> bool:
-    """Say whether an update is of one of the kinds that the bot asked for."""
+def _is_allowed(update: Json, allowed: list[str]) -> bool:
+    """Whether the bot asked for updates of this kind."""
     return any(kind in update for kind in allowed)
 
 
 async def _parameters(request: Request) -> Json:
-    """Return the parameters of a call, from wherever the Bot API takes them."""
+    """Return the parameters of a call: from its query, its form and its JSON."""
     parameters: Json = dict(request.query_params)
     kind = request.headers.get("content-type", "")
     if kind.startswith("application/json"):
@@ -609,7 +623,7 @@ def _checked_text(parameters: Json) -> str:
 
 
 def _put_in_topic(message: Json, parameters: Json) -> int:
-    """Put a new message into the topic that was asked for, and return its number."""
+    """Put a new message into the requested forum topic and return the topic's id."""
     thread_id = int(parameters.get("message_thread_id") or 0)
     if thread_id:
         message.update(message_thread_id=thread_id, is_topic_message=True)

@@ -1,89 +1,39 @@
-"""Voice notes, sound and text files: played and read, or refused with a reason."""
+"""Files and recordings end to end: played or read, asked about, or refused with a reason."""
 
+import asyncio
 import io
-from pathlib import Path
-from typing import Literal
+import time
 
-import av
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.signal import correlate, resample_poly
+from scipy.signal import resample_poly
 
-from audio.types import SAMPLE_RATE_HZ, Samples
-from bot.chat.decode import PDF, TEXT, AttachmentError, decode, text_of
+from audio.types import SAMPLE_RATE_HZ
+from bot.chat.attachments import ALL, NO, NOTE
 from bot.chat.sandbox import Fault, Json, Sandbox
+from bot.settings import Settings
+from tests.chat.samples import ENDLESS_PDF, LONG_FILE_TEXT, film_of, note_of, sweep
+from tests.chat.steps import (
+    QUESTION,
+    ask_about_long_file,
+    bot_process,
+    likeness,
+    reader_process,
+    send_file,
+    send_voice,
+    wait_for_exit,
+)
 from tests.conftest import ALICE, StartBot, reaction_to, reply_with
+from tests.support.commandline import Environment
 from tests.support.fake_voice import tell
 from tests.support.loudspeaker import RATE_HZ, Ear
 
 
-def sweep(seconds: float) -> Samples:
-    """Return a rising tone, which is like itself at one place only."""
-    times = np.arange(int(seconds * RATE_HZ)) / RATE_HZ
-    hz = 300 + 1500 * times / seconds
-    return (0.5 * np.sin(2 * np.pi * np.cumsum(hz) / RATE_HZ)).astype(np.float32)
-
-
-def note_of(samples: Samples) -> bytes:
-    """Return a voice note as Telegram's apps record them."""
-    content = io.BytesIO()
-    soundfile.write(content, samples, RATE_HZ, format="OGG", subtype="OPUS")
-    return content.getvalue()
-
-
-def film_of(
-    samples: Samples, codec: Literal["aac", "libopus", "mp3"] = "aac", kind: str = "mp4"
-) -> bytes:
-    """Return a video note as Telegram's apps record them: moving pictures and AAC."""
-    content = io.BytesIO()
-    with av.open(content, "w", format=kind) as file:
-        pictures = file.add_stream("mpeg4", rate=10)
-        pictures.width, pictures.height, pictures.pix_fmt = 64, 64, "yuv420p"
-        sound = file.add_stream(codec, rate=RATE_HZ, layout="mono") if len(samples) else None
-        picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
-        for _ in range(5):
-            file.mux(pictures.encode(picture))
-        file.mux(pictures.encode())
-        if sound:
-            frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
-            frame.sample_rate, frame.pts = RATE_HZ, 0
-            file.mux(sound.encode(frame))
-            file.mux(sound.encode())
-    return content.getvalue()
-
-
-def likeness(ear: Ear, recorded: Samples) -> float:
-    """Return how like a recording the last sound heard is: the correlation's peak, 0 to 1."""
-    ear.wait_for_silence()
-    sound = ear.samples()[-len(recorded) - RATE_HZ // 2 :]
-    sound = np.pad(sound, RATE_HZ // 10)  # its edges may be cut where they are soft
-    if len(sound) < len(recorded):
-        return 0.0
-    peaks = np.abs(correlate(sound, recorded, "valid"))
-    best = int(peaks.argmax())
-    energy = (recorded**2).sum() * (sound[best : best + len(recorded)] ** 2).sum()
-    return float(peaks[best] / np.sqrt(energy))
-
-
-def send_voice(sandbox: Sandbox, content: bytes, seconds: int = 2) -> int:
-    """Send a voice note."""
-    voice = {"file_id": sandbox.add_file(content), "file_unique_id": "v", "duration": seconds}
-    return sandbox.send_fields(ALICE, {"voice": {**voice, "file_size": len(content)}})
-
-
-def send_file(sandbox: Sandbox, name: str, content: bytes) -> int:
-    """Send a document."""
-    document = {"file_id": sandbox.add_file(content), "file_unique_id": "d", "file_name": name}
-    return sandbox.send_fields(ALICE, {"document": {**document, "file_size": len(content)}})
-
-
-async def test_a_voice_note_sounds_as_it_was_recorded(
+async def test_voice_note_sounds_as_recorded(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:
-    """It is heard whole and unchanged, gets its thumb, and leaves no file behind."""
+    """It sounds complete and unchanged, gets its thumb, and leaves no file behind."""
     recorded = sweep(1.5)
     async with start_toned() as bot:
         message = send_voice(sandbox, note_of(recorded))
@@ -93,10 +43,10 @@ async def test_a_voice_note_sounds_as_it_was_recorded(
     assert likeness(ear_a, recorded) > 0.95
 
 
-async def test_a_video_note_and_a_video_sound_as_they_were_recorded(
+async def test_video_note_and_video_sound_as_recorded(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:
-    """Their sound is played; one without sound, and the words under one, are told as left out."""
+    """Their sound is played; a caption is reported as skipped; a silent one is refused."""
     recorded = sweep(1.5)
     content, mute = film_of(recorded), film_of(recorded[:0])
     about = {"file_unique_id": "n", "duration": 2}
@@ -118,10 +68,10 @@ async def test_a_video_note_and_a_video_sound_as_they_were_recorded(
         await sandbox.wait_for(reaction_to(third, "💔"))
 
 
-async def test_a_voice_note_is_fetched_again_after_a_restart(
+async def test_voice_note_is_fetched_after_a_restart(
     sandbox: Sandbox, start_toned: StartBot
 ) -> None:
-    """A note that could not be fetched before the restart is played after it."""
+    """A note that could not be fetched before a restart is played after it."""
     sandbox.faults["getfile"] = Fault(status=502, description="Bad Gateway")
     async with start_toned():
         message = send_voice(sandbox, note_of(sweep(0.5)))
@@ -134,7 +84,7 @@ async def test_a_voice_note_is_fetched_again_after_a_restart(
 async def test_text_files_are_read_and_long_ones_asked_about(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:
-    """A short file is read; a long one waits for a choice, which is obeyed once."""
+    """A short file is read; a long one waits for a choice, which counts once."""
     long_text = "This is number 21.\n\n" + "These are words of no number at all. " * 60
     async with start_toned():
         short = send_file(sandbox, "note.md", b"# This is number 11\n")
@@ -170,10 +120,10 @@ async def test_text_files_are_read_and_long_ones_asked_about(
         ("empty.txt", b"   \n", "There are no words in it"),
     ],
 )
-async def test_what_cannot_be_read_is_refused_with_a_reason(
+async def test_files_that_cannot_be_read_are_refused_with_a_reason(
     sandbox: Sandbox, start_toned: StartBot, name: str, content: bytes, why: str
 ) -> None:
-    """A file of another kind, or a damaged one, has its broken heart and the reason."""
+    """A file of another kind, or a damaged one, gets 💔 and the reason."""
     async with start_toned():
         message = send_file(sandbox, name, content)
         await sandbox.wait_for(reply_with(why, to=message))
@@ -183,7 +133,7 @@ async def test_what_cannot_be_read_is_refused_with_a_reason(
 async def test_large_files_and_long_notes_are_not_fetched(
     sandbox: Sandbox, start_toned: StartBot
 ) -> None:
-    """What is over a limit is refused before it costs anything."""
+    """A file over a limit is refused before it is fetched."""
     huge = {"file_id": "x", "file_unique_id": "x", "file_name": "a.pdf", "file_size": 30_000_000}
     endless = {"file_id": "x", "file_unique_id": "x", "duration": 3600}
     film = {**endless, "length": 240}
@@ -200,51 +150,198 @@ async def test_large_files_and_long_notes_are_not_fetched(
 
 
 @pytest.mark.parametrize(
-    ("kind", "codec"),
-    [("mp4", "aac"), ("mov", "aac"), ("matroska", "libopus"), ("matroska", "mp3")],
+    ("name", "content", "reply"),
+    [
+        ("holiday.mp4", film_of(sweep(0)), "Skipped: 1 file without sound."),
+        ("noise.ogg", b"this is no sound", "Skipped: 1 file that I can't read."),
+        ("program.exe", b"MZ", "Skipped: 1 file that I can't read."),
+        ("picture.png", b"PNG", ""),
+    ],
 )
-def test_what_phones_and_computers_record_is_decoded(
-    tmp_path: Path, kind: str, codec: Literal["aac", "libopus", "mp3"]
+async def test_captions_are_spoken_if_the_file_cannot_be(
+    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear, name: str, content: bytes, reply: str
 ) -> None:
-    """AAC, Opus and MP3, in the containers in which they come, beside pictures."""
-    decode(film_of(sweep(0.5), codec, kind), tmp_path / "x.wav", SAMPLE_RATE_HZ)
-    samples, rate_hz = soundfile.read(tmp_path / "x.wav")
+    """The caption of a silent video, a picture or an unreadable file is spoken."""
+    document = {"file_id": sandbox.add_file(content), "file_unique_id": "d", "file_name": name}
+    if name.endswith(".png"):
+        document["mime_type"] = "image/png"
+    async with start_toned():
+        message = sandbox.send_fields(ALICE, {"document": document, "caption": "Number 9."})
+        await sandbox.wait_for(reaction_to(message, "👍"))
+        if reply:
+            await sandbox.wait_for(reply_with(reply, to=message))
+    ear_a.wait_for_silence()
 
-    assert rate_hz == SAMPLE_RATE_HZ
-    assert len(samples) / rate_hz == pytest.approx(0.5, abs=0.06)
-    assert list(tmp_path.iterdir()) == [tmp_path / "x.wav"]
-
-
-def test_a_small_file_with_hours_of_silence_is_refused(tmp_path: Path) -> None:
-    """Whatever its header says, decoding ends at ten minutes."""
-    hours = io.BytesIO()
-    with av.open(hours, "w", format="adts") as file:  # which has no header to tell its length
-        sound = file.add_stream("aac", rate=8000, layout="mono")
-        for _ in range(11):
-            frame = av.AudioFrame.from_ndarray(np.zeros((1, 60 * 8000), np.float32), "fltp", "mono")
-            frame.sample_rate = 8000
-            file.mux(sound.encode(frame))
-        file.mux(sound.encode())
-    with pytest.raises(AttachmentError, match="longer than 10 minutes"):
-        decode(hours.getvalue(), tmp_path / "x.wav", SAMPLE_RATE_HZ)
+    assert [tone.code for tone in tell(ear_a.recording()[0], RATE_HZ)] == [9]
+    assert reply or not any(map(reply_with("", to=message), sandbox.events))
 
 
-@given(st.binary(max_size=400), st.sampled_from([TEXT, PDF]))
-def test_any_bytes_are_read_or_refused(content: bytes, kind: str) -> None:
-    """Whatever a file holds, there is a text or an AttachmentError."""
-    try:
-        text_of(content, kind)
-    except AttachmentError as exc:
-        assert str(exc)  # noqa: PT017
+async def test_files_are_spoken_in_the_order_of_arrival(
+    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
+) -> None:
+    """A quick download waits for a slower one before it."""
+    async with start_toned():
+        first = send_file(sandbox, "a.txt", b"Number 11.")
+        sandbox.faults[f"download:{next(iter(sandbox._files))}"] = Fault(delay_s=1.5)
+        second = send_file(sandbox, "b.txt", b"Number 12.")
+        for message in (first, second):
+            await sandbox.wait_for(reaction_to(message, "👍"))
+    ear_a.wait_for_silence()
+
+    assert [tone.code for tone in tell(ear_a.recording()[0], RATE_HZ)] == [11, 12]
 
 
-@given(st.binary(max_size=300))
-def test_any_bytes_are_sound_or_refused(content: bytes) -> None:
-    """Whatever a file holds, there is a recording or an AttachmentError."""
-    import tempfile
+async def test_stop_cancels_a_file_that_is_being_read(
+    sandbox: Sandbox, start_toned: StartBot, settings: Settings
+) -> None:
+    """/stop ends the process that reads the file and removes what it left."""
+    async with start_toned():
+        message = send_file(sandbox, "endless.pdf", ENDLESS_PDF)
+        reader = await reader_process()
+        sandbox.send(ALICE, "/stop")
+        await sandbox.wait_for(reaction_to(message, "🙊"))
+        await wait_for_exit(reader)
+        later = send_voice(sandbox, note_of(sweep(0.5)))
+        await sandbox.wait_for(reaction_to(later, "👍"))
 
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            decode(content, Path(folder) / "x.wav", SAMPLE_RATE_HZ)
-        except AttachmentError as exc:
-            assert str(exc)  # noqa: PT017
+    assert list((settings.data_dir / "sounds").iterdir()) == []
+
+
+async def test_files_that_crash_the_bot_twice_are_refused(
+    sandbox: Sandbox, bot_environment: Environment
+) -> None:
+    """A file that was being read when the bot died twice is reported, and not read again."""
+    message = send_file(sandbox, "endless.pdf", ENDLESS_PDF)
+    for _ in range(2):
+        async with bot_process(bot_environment) as process:
+            reader = await reader_process(process.pid)
+            process.kill()
+            await process.wait()
+            await wait_for_exit(reader)  # it exits with the bot
+    async with bot_process(bot_environment):
+        await sandbox.wait_for(reply_with("ended twice while reading this file", to=message))
+        await sandbox.wait_for(reaction_to(message, "💔"))
+
+
+async def test_files_follow_language_and_pronunciations(
+    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
+) -> None:
+    """The text of a file is spoken as a message with the same text would be."""
+    text = "Buenos días a todos, hoy vamos a hablar de Nguyen y de la música de nuestra ciudad."
+    async with start_toned() as bot:
+        inbox = bot.delivery._inbox
+        await inbox.prefer(ALICE.id, "follow", "1")
+        await inbox.pronounce("Nguyen", "17")
+        message = send_file(sandbox, "carta.txt", text.encode())
+        await sandbox.wait_for(reaction_to(message, "👍"))
+        rows = await inbox._database.execute_fetchall("SELECT lang, voice FROM message")
+    ear_a.wait_for_silence()
+
+    assert [(lang, voice[0]) for lang, voice in rows] == [("es", "e")]
+    assert [tone.code for tone in tell(ear_a.recording()[0], RATE_HZ)] == [17]
+
+
+async def test_files_are_private(
+    sandbox: Sandbox, start_toned: StartBot, settings: Settings
+) -> None:
+    """Recordings are readable only by their owner, even in a folder that was open before."""
+    folder = settings.data_dir / "sounds"
+    folder.mkdir(mode=0o755, parents=True)
+    content = note_of(sweep(0.5))
+    voice = {"file_id": sandbox.add_file(content), "file_unique_id": "v", "duration": 1}
+    async with start_toned():
+        sandbox.send_fields(ALICE, {"voice": voice, "date": int(time.time()) - 8 * 3600})
+        await sandbox.wait_for(reply_with("1 message came while I was away"))
+        modes = [path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())]
+
+    assert modes == [0o700, 0o600]
+
+
+# ---- questions and late files ----
+
+
+async def test_files_sent_hours_ago_are_asked_about(
+    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
+) -> None:
+    """A voice note is as late as its date, and is played only after a decision."""
+    voice = {"file_id": sandbox.add_file(note_of(sweep(0.5))), "file_unique_id": "v", "duration": 1}
+    date = int(time.time()) - 8 * 3600
+    async with start_toned():
+        message = sandbox.send_fields(ALICE, {"voice": voice, "date": date})
+        question = await sandbox.wait_for(reply_with("1 message came while I was away"))
+        assert ear_a.spans() == []
+        sandbox.press(ALICE, question.message_id, dict(question.buttons)["Say it"])
+        await sandbox.wait_for(reaction_to(message, "👍"))
+
+
+async def test_questions_about_files_are_owed_until_telegram_accepts_them(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
+    """A question not accepted before a restart is asked after it, and only once."""
+    sandbox.faults["sendmessage"] = Fault(status=502, description="Bad Gateway")
+    async with start_toned():
+        message = send_file(sandbox, "book.txt", LONG_FILE_TEXT.encode())
+        await sandbox.wait_for_call("sendmessage")
+    sandbox.faults.clear()
+    async with start_toned():
+        question = await sandbox.wait_for(reply_with(QUESTION, to=message))
+    async with start_toned():
+        sandbox.press(ALICE, question.message_id, dict(question.buttons)["The first paragraph"])
+        await sandbox.wait_for(reaction_to(message, "👍"))
+
+    assert len([e for e in sandbox.events if reply_with(QUESTION)(e)]) == 1
+
+
+async def test_questions_about_files_survive_a_kill(
+    sandbox: Sandbox, bot_environment: Environment
+) -> None:
+    """A question that Telegram had not accepted is asked after kill -9."""
+    sandbox.faults["sendmessage"] = Fault(status=502, description="Bad Gateway")
+    async with bot_process(bot_environment) as process:
+        message = send_file(sandbox, "book.txt", LONG_FILE_TEXT.encode())
+        await sandbox.wait_for_call("sendmessage")
+        process.kill()
+        await process.wait()
+    sandbox.faults.clear()
+    async with bot_process(bot_environment):
+        question = await sandbox.wait_for(reply_with(QUESTION, to=message))
+        sandbox.press(ALICE, question.message_id, dict(question.buttons)["No"])
+        await sandbox.wait_for(reaction_to(message, "🙊"))
+
+
+async def test_decisions_about_files_are_never_late(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
+    """A file sent an hour ago is spoken once that is decided, without another question."""
+    async with start_toned():
+        message, question = await ask_about_long_file(sandbox, date=int(time.time()) - 3600)
+        sandbox.press(ALICE, question.message_id, dict(question.buttons)["The first paragraph"])
+        await sandbox.wait_for(reaction_to(message, "👍"))
+
+    assert not any(map(reply_with("while I was away"), sandbox.events))
+
+
+async def test_decisions_about_files_are_made_once(sandbox: Sandbox, start_toned: StartBot) -> None:
+    """Of buttons pressed at the same time, the first counts."""
+    async with start_toned() as bot:
+        message, question = await ask_about_long_file(sandbox)
+        id_ = dict(question.buttons)["No"].removeprefix(NO)
+        attachments = bot.delivery.on_stop[-1].__self__  # type: ignore[attr-defined]
+        said = await asyncio.gather(
+            *(attachments.decide(ALICE.id, f"{choice}{id_}") for choice in (NO, ALL, NOTE))
+        )
+        await sandbox.wait_for(reaction_to(message, "🙊"))
+
+    assert said == ["Left unsaid.", "That was decided already.", "That was decided already."]
+
+
+async def test_questions_about_files_stay_open_after_a_stop(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
+    """/stop silences; a question asked before it can still be answered."""
+    async with start_toned():
+        message, question = await ask_about_long_file(sandbox)
+        sandbox.send(ALICE, "/stop")
+        await sandbox.wait_for(reply_with("Silent."))
+        sandbox.press(ALICE, question.message_id, dict(question.buttons)["The first paragraph"])
+        await sandbox.wait_for(reaction_to(message, "👍"))

@@ -1,4 +1,4 @@
-"""What is spoken of a message: entities, shapes, numbers; a table of real-looking messages."""
+"""What is spoken of a message: entities, shapes, numbers, and a table of realistic texts."""
 
 import datetime as dt
 import json
@@ -26,8 +26,8 @@ SPOKEN = json.loads((Path(__file__).parent.parent / "data" / "spoken.json").read
 
 
 @pytest.mark.parametrize("case", SPOKEN, ids=[case["sent"][:40] for case in SPOKEN])
-def test_a_message_is_read_as_a_person_would(case: dict[str, str]) -> None:
-    """Each message of the table is spoken as the table says, and what is left out is named."""
+def test_compose_text_reads_as_a_person_would(case: dict[str, str]) -> None:
+    """Each text of the table is spoken as listed, and what is left out is named."""
     composed = compose_text(case["sent"], case.get("lang", "en-us"))
 
     assert composed.text.strip() == case["spoken"]
@@ -35,7 +35,7 @@ def test_a_message_is_read_as_a_person_would(case: dict[str, str]) -> None:
 
 
 def message(text: str, *entities: tuple[str, str], **more: Any) -> Message:
-    """Return a message in which each (kind, part of the text) is marked."""
+    """Return a message with an entity for each (type, part of the text)."""
     marked = []
     for kind, part in entities:
         before = text[: text.index(part)].encode("utf-16-le")
@@ -64,8 +64,8 @@ def message(text: str, *entities: tuple[str, str], **more: Any) -> Message:
         (message("ok 🙂 x = 1", ("pre", "x = 1")), "ok   ", "1 code block"),
     ],
 )
-def test_entities_say_what_is_what(sent: Message, spoken: str, skipped: str) -> None:
-    """Code, spoilers and what is struck out are left out; links and names are said."""
+def test_compose_speaks_or_leaves_out_entities(sent: Message, spoken: str, skipped: str) -> None:
+    """Code, spoilers and struck-out text are left out; links and names are spoken."""
     composed = compose(sent, "en-us", "crier_bot")
 
     assert composed.text.split() == spoken.split()
@@ -82,7 +82,7 @@ SECRET = "x.org/end"
 def test_compose_leaves_out_a_spoiler_that_is_something_else_too(
     kind: str, kinds: tuple[str, str]
 ) -> None:
-    """A spoilered link, address or name is not said, whichever mark comes first."""
+    """A link, address or name in a spoiler is not spoken, in either order of the entities."""
     marks = [(kind if one == "url" else one, SECRET) for one in kinds]
     composed = compose(message(f"Look: {SECRET} there", *marks), "en-us")
 
@@ -91,8 +91,8 @@ def test_compose_leaves_out_a_spoiler_that_is_something_else_too(
 
 
 @pytest.mark.parametrize("hidden", ["x.org", "org/end", "Look: x.org", "end there"])
-def test_compose_leaves_out_a_link_that_is_spoiled_in_part(hidden: str) -> None:
-    """Of a link or an address half of which is hidden nothing is said."""
+def test_compose_leaves_out_a_partly_hidden_link(hidden: str) -> None:
+    """No part of a link or an address is spoken if a spoiler hides half of it."""
     sent = message(f"Look: {SECRET} there, Bob", ("url", SECRET), ("spoiler", hidden))
     composed = compose(sent, "en-us")
 
@@ -101,8 +101,8 @@ def test_compose_leaves_out_a_link_that_is_spoiled_in_part(hidden: str) -> None:
     assert composed.skipped == "1 spoiler"
 
 
-def test_compose_counts_a_spoiler_in_pieces_once() -> None:
-    """Telegram cuts a spoiler where another mark begins; it is one all the same."""
+def test_compose_counts_a_split_spoiler_once() -> None:
+    """Telegram splits a spoiler where another entity starts; it still counts as one."""
     sent = message(
         "He dies. Bob lives", ("spoiler", "He "), ("spoiler", "dies."), ("bold", "dies.")
     )
@@ -111,7 +111,7 @@ def test_compose_counts_a_spoiler_in_pieces_once() -> None:
 
 
 def test_compose_hides_the_spoiler_in_a_quote() -> None:
-    """What an answer quotes is said without its spoilers and code, and not at all without words."""
+    """A quote is spoken without its spoilers and code, and not at all without words."""
     spoiler = MessageEntity("spoiler", 4, 4)
     quoting = message("Yes.", quote=TextQuote("Did dies happen?", 0, [spoiler]))
     hidden = message("Yes.", quote=TextQuote("dies", 0, [MessageEntity("spoiler", 0, 4)]))
@@ -120,8 +120,8 @@ def test_compose_hides_the_spoiler_in_a_quote() -> None:
     assert compose(hidden, "en-us").text == "Yes."
 
 
-def test_compose_reads_the_name_of_a_forward_as_any_text() -> None:
-    """A name is text too: its links and emoji are said as elsewhere, and it is never alone."""
+def test_compose_reads_the_name_of_a_forward_as_text() -> None:
+    """Links and emoji in a name are treated as elsewhere, and a name is never spoken alone."""
     date = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
     origin = MessageOriginHiddenUser(date, "🎉 https://a.example/x?y 🎉")
     nameless = MessageOriginHiddenUser(date, "🎉")
@@ -135,8 +135,8 @@ def test_compose_reads_the_name_of_a_forward_as_any_text() -> None:
     assert not speakable(compose(empty, "en-us").text)
 
 
-def test_compose_keeps_the_marks_behind_a_command() -> None:
-    """What follows /urgent or /note has the spoilers and links that it was sent with."""
+def test_compose_keeps_the_entities_behind_a_command() -> None:
+    """The text behind /urgent or /note keeps its spoilers and links."""
     sent = message(
         "/urgent 🙂 He dies. See x.org/end",
         ("bot_command", "/urgent"),
@@ -149,8 +149,8 @@ def test_compose_keeps_the_marks_behind_a_command() -> None:
     assert composed.skipped == "1 spoiler, 1 link"
 
 
-def test_compose_finds_the_mark_of_what_is_urgent() -> None:
-    """A ! in front makes a text urgent, also behind a mention or a quote, not in a forward."""
+def test_compose_recognizes_urgent_messages() -> None:
+    """A leading ! makes a text urgent, also behind a mention or a quote, but not in a forward."""
     date = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
     origin = MessageOriginUser(date, User(8, "Bob", is_bot=False))
     mentioned = message("@crier_bot ! Now", ("mention", "@crier_bot"))
@@ -162,8 +162,8 @@ def test_compose_finds_the_mark_of_what_is_urgent() -> None:
     assert not compose(message("!Now", forward_origin=origin), "en-us").urgent
 
 
-def test_forwards_and_quotes_are_announced() -> None:
-    """A forwarded message says whose it is; an answer to a part says to which."""
+def test_compose_introduces_forwards_and_quotes() -> None:
+    """A forward names its author; a reply to a quote names the quote."""
     date = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
     origin = MessageOriginUser(date, User(8, "Bob", is_bot=False))
     forwarded = message("Dinner at eight.", forward_origin=origin)
@@ -173,32 +173,32 @@ def test_forwards_and_quotes_are_announced() -> None:
     assert compose(quoting, "en-us").text == "About “Are you there?”: Yes."
 
 
-def test_emoji_alone_can_be_named() -> None:
-    """Where it is wanted, a message of nothing but emoji is said by their names."""
+def test_compose_text_can_name_emoji() -> None:
+    """If requested, the names of emoji are spoken where there is nothing else."""
     assert "thumbs up" in compose_text("👍", "en-us", name_emoji=True).text
     assert compose_text("👍", "en-us").text.strip() == ""
 
 
-def test_taught_words_are_said_as_taught() -> None:
-    """A taught word is replaced where it is a word, in any case, and not inside others."""
+def test_pronounce_replaces_words() -> None:
+    """A taught word is replaced in any case, but not inside other words."""
     words = {"nguyen": "win", "sql": "sequel"}
 
     assert pronounce("Nguyen knows SQL, MySQL too", words) == "win knows sequel, MySQL too"
 
 
-def test_letters_that_only_look_like_shorthand_are_left_alone() -> None:
-    """A Turkish capital is no English i, and no mistake."""
+def test_compose_text_leaves_foreign_letters_alone() -> None:
+    """A Turkish capital İ is no English i, and raises no error."""
     assert compose_text("İdk", "en-us").text
 
 
-def test_other_languages_keep_their_numbers() -> None:
-    """English rules are for English alone."""
+def test_read_leaves_numbers_in_other_languages_alone() -> None:
+    """English rules apply to English only."""
     assert read("Um 7:30 kostet es 5 €", "de") == "Um 7:30 kostet es 5 €"
 
 
 @given(st.text(max_size=200), st.sampled_from(["en-us", "fr-fr", "ja"]))
-def test_anything_can_be_composed(text: str, lang: str) -> None:
-    """Whatever is sent, composing it raises nothing."""
+def test_compose_text_accepts_any_text(text: str, lang: str) -> None:
+    """Composing raises nothing, whatever is sent."""
     compose_text(text, lang, name_emoji=True)
 
 
@@ -213,8 +213,8 @@ def test_anything_can_be_composed(text: str, lang: str) -> None:
         max_size=5,
     ),
 )
-def test_any_entities_can_be_composed(text: str, entities: list[tuple[str, int, int]]) -> None:
-    """Entities that overlap or lie outside the text do no harm."""
+def test_compose_accepts_any_entities(text: str, entities: list[tuple[str, int, int]]) -> None:
+    """Overlapping entities and those outside the text do no harm."""
     marked = [MessageEntity(*entity) for entity in entities]
     date = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
     compose(Message(1, date, Chat(7, "private"), text=text, entities=marked), "en-us")
@@ -233,10 +233,10 @@ def test_any_entities_can_be_composed(text: str, entities: list[tuple[str, int, 
     st.integers(1, 40),
     st.integers(0, 6),
 )
-def test_compose_never_says_what_is_hidden(
+def test_compose_never_speaks_a_spoiler(
     entities: list[tuple[str, int, int]], start: int, length: int, place: int
 ) -> None:
-    """Whatever overlaps a spoiler, in whatever order, no letter of it is said."""
+    """Whatever overlaps a spoiler, in whatever order, no letter of it is spoken."""
     end = min(40, start + length)
     text = "".join("Q" if start <= at < end else "b" for at in range(40))
     marked = [MessageEntity(*entity) for entity in entities]

@@ -18,9 +18,9 @@ from tests.support.loudspeaker import Ear
 BOB = Person(8, "Bob")
 GROUP: Json = {"id": -100, "type": "group", "title": "Family"}
 LONG = " ".join(f"This is number {n}." for n in range(1, 13))
-MISTAKE = "I made a mistake"
+ERROR_REPLY = "I made a mistake"
 
-# Who asks, and where: each of them in turn.
+# Who sends each command, and in which chat.
 ASKING: tuple[tuple[Person, Json | None], ...] = (
     (ALICE, None),
     (ALICE, None),
@@ -28,8 +28,8 @@ ASKING: tuple[tuple[Person, Json | None], ...] = (
     (BOB, GROUP),
 )
 
-# What each is answered while something sounds and more waits. A first answer may differ from those
-# that follow.
+# Command -> the reply while something sounds and more waits. There are several where the first
+# replies differ from the later ones.
 ANSWERS: dict[str, tuple[str, ...]] = {
     "/start": ("Hello",),
     "/help": ("Send me a text",),
@@ -69,14 +69,14 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "/stop": ("Silent", "Nothing was waiting"),
     "/nonsense@crier_bot": ("I don't know /nonsense",),
 }
-# ... and what otherwise, where nothing sounds.
+# Replies that differ while the bot is idle.
 IDLE = {
     "/queue": ("Nothing waits",),
     "/skip": ("Nothing is being said",),
     "/stop": ("Nothing was waiting",),
 }
 
-# What a pressed button answers while something sounds; an empty text only ends its spinning.
+# Button -> its answer while something sounds; an empty text only stops its spinning.
 BUTTONS: dict[str, str] = {
     status_message.PAUSE: "Paused",
     status_message.RESUME: "Going on",
@@ -115,7 +115,7 @@ BUTTONS: dict[str, str] = {
 
 
 def is_answer(event: Event) -> bool:
-    """Match what a pressed button is answered."""
+    """Match the answer to a pressed button."""
     return event.kind == "answer"
 
 
@@ -123,7 +123,7 @@ def is_answer(event: Event) -> bool:
 async def household(
     sandbox: Sandbox, start_toned: StartBot, ear: Ear, *, speaking: bool
 ) -> AsyncIterator[None]:
-    """Run a bot of two people, idle or in the middle of six long messages; look for mistakes."""
+    """Run a bot for two people, idle or within six long messages; check for error replies."""
     async with start_toned(telegram_allowed_users=frozenset({ALICE.id, BOB.id})):
         if speaking:
             for who in (ALICE, BOB, ALICE, BOB, ALICE, BOB):
@@ -134,11 +134,11 @@ async def household(
         sandbox.send(ALICE, "/stop")
         await sandbox.wait_for(reply_with("Silent"), since=seen)
 
-    assert not [e for e in sandbox.events if e.text == "💔" or MISTAKE in e.text]
+    assert not [e for e in sandbox.events if e.text == "💔" or ERROR_REPLY in e.text]
 
 
 async def ask(sandbox: Sandbox, command: str, answers: tuple[str, ...]) -> None:
-    """Have everybody send a command, and see that each is answered rightly where it was sent."""
+    """Send a command from each person and chat; check each reply and its chat."""
     for number, (who, chat) in enumerate(ASKING):
         seen, asked_s = len(sandbox.events), time.monotonic()
         sandbox.send(who, command, chat)
@@ -157,7 +157,7 @@ async def ask(sandbox: Sandbox, command: str, answers: tuple[str, ...]) -> None:
 
 
 async def press(sandbox: Sandbox, data: str) -> None:
-    """Have everybody press a button, and see that each is answered rightly."""
+    """Press a button as each person in each chat; check each answer."""
     for who, chat in ASKING:
         seen = len(sandbox.events)
         sandbox.send(who, "/voice", chat)
@@ -170,33 +170,33 @@ async def press(sandbox: Sandbox, data: str) -> None:
 
 
 @pytest.mark.parametrize("command", ANSWERS)
-async def test_a_command_is_answered_while_something_sounds(
+async def test_command_is_answered_while_speaking(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear, command: str
 ) -> None:
-    """Whoever sends it, wherever: the right answer, in the chat where it was sent."""
+    """Whoever sends it, wherever: the right answer, in the same chat."""
     async with household(sandbox, start_toned, ear_a, speaking=True):
         await ask(sandbox, command, ANSWERS[command])
 
 
-async def test_every_command_is_answered_where_nothing_sounds(
+async def test_commands_are_answered_while_idle(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:
-    """One after another, each is answered as in the table."""
+    """Each in turn is answered as in the table."""
     async with household(sandbox, start_toned, ear_a, speaking=False):
         for command, answers in {**ANSWERS, **IDLE}.items():
-            sandbox._tokens.clear()  # this is no test of Telegram's limits
+            sandbox._tokens.clear()  # Telegram's limits are not under test
             await ask(sandbox, command, answers)
 
 
-def test_no_command_of_the_menu_is_left_out() -> None:
-    """The table above has them all."""
+def test_menu_has_no_untested_command() -> None:
+    """The table above covers the menu."""
     tried = {command.split()[0] for command in ANSWERS}
 
     assert {f"/{known.command}" for known in COMMANDS} - tried == set()
 
 
 @pytest.mark.parametrize("data", BUTTONS)
-async def test_a_button_is_answered_while_something_sounds(
+async def test_button_is_answered_while_speaking(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear, data: str
 ) -> None:
     """Whoever presses it, wherever: it stops spinning, with the right words."""
@@ -204,18 +204,18 @@ async def test_a_button_is_answered_while_something_sounds(
         await press(sandbox, data)
 
 
-async def test_every_button_is_answered_where_nothing_sounds(
+async def test_buttons_are_answered_while_idle(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:
-    """One after another, each is answered as in the table."""
+    """Each in turn is answered as in the table."""
     async with household(sandbox, start_toned, ear_a, speaking=False):
         for data in BUTTONS:
             sandbox._tokens.clear()
             await press(sandbox, data)
 
 
-def test_no_button_of_the_status_message_is_left_out() -> None:
-    """The table above has them all."""
+def test_status_message_has_no_untested_button() -> None:
+    """The table above covers the status message."""
     buttons = {
         value for name, value in vars(status_message).items() if str(value).startswith("strip:")
     }
@@ -223,10 +223,10 @@ def test_no_button_of_the_status_message_is_left_out() -> None:
     assert buttons - set(BUTTONS) == set()
 
 
-async def test_status_answers_whatever_happens(
+async def test_status_is_answered_under_load(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:
-    """Speech, files on their way, voice notes, a flood of edits: within a second all the same."""
+    """Speech, files, voice notes and a flood of edits: still within a second."""
     sandbox.faults["getfile"] = Fault(delay_s=2)
     async with household(sandbox, start_toned, ear_a, speaking=True):
         file: Json = {

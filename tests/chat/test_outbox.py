@@ -1,4 +1,4 @@
-"""What the chat sees: within Telegram's limits, to its end, and in its place."""
+"""The outbox: limits, pauses and refusals of Telegram, moved groups, topics and long replies."""
 
 import asyncio
 import itertools
@@ -45,17 +45,17 @@ async def outbox(sandbox: Sandbox, inbox: Inbox) -> AsyncIterator[Outbox]:
 
 
 class Answers:
-    """Collects what *then* is called with."""
+    """A callback for *then* that collects its arguments."""
 
     def __init__(self) -> None:
         self.given: asyncio.Queue[Any] = asyncio.Queue()
 
     async def __call__(self, answer: Any) -> None:
-        """Take an answer."""
+        """Store an answer."""
         self.given.put_nowait(answer)
 
     async def next(self) -> Any:
-        """Return the next one."""
+        """Wait for the next answer and return it."""
         async with asyncio.timeout(60):
             return await self.given.get()
 
@@ -65,13 +65,13 @@ def calls_of(sandbox: Sandbox, method: str) -> list[float]:
     return [at_s for at_s, called, _ in sandbox.calls if called == method]
 
 
-# ---- floods ----
+# ---- pauses ----
 
 
-async def test_outbox_sends_one_probe_for_each_pause_and_gives_all_receipts(
+async def test_outbox_probes_once_per_pause_and_sends_all_receipts(
     sandbox: Sandbox, outbox: Outbox
 ) -> None:
-    """While Telegram asks to wait, 120 receipts cost one request each time; then all are given."""
+    """While Telegram asks to wait, 120 receipts cost one request per pause; then all are sent."""
     sandbox.faults["setmessagereaction"] = Fault(
         status=429, description=TOO_MANY, retry_after_s=1, times=3
     )
@@ -89,8 +89,8 @@ async def test_outbox_sends_one_probe_for_each_pause_and_gives_all_receipts(
     assert counts == dict.fromkeys(messages, 1)
 
 
-async def test_outbox_keeps_each_kind_of_request_apart(sandbox: Sandbox, outbox: Outbox) -> None:
-    """A long pause asked for on edits holds no reaction, no reply and no button's answer."""
+async def test_outbox_separates_kinds_of_requests(sandbox: Sandbox, outbox: Outbox) -> None:
+    """A long pause requested for edits delays no reaction, no reply and no button's answer."""
     message = sandbox.send(ALICE, "Hello.")
     sent = Answers()
     outbox.reply(ALICE.id, "Status.", then=sent)
@@ -110,10 +110,8 @@ async def test_outbox_keeps_each_kind_of_request_apart(sandbox: Sandbox, outbox:
     assert len(calls_of(sandbox, "editmessagetext")) == 1
 
 
-async def test_outbox_sends_first_what_a_person_has_asked_for(
-    sandbox: Sandbox, outbox: Outbox
-) -> None:
-    """When a pause is over, the answer to a command goes before the reasons that wait."""
+async def test_outbox_sends_requested_answers_first(sandbox: Sandbox, outbox: Outbox) -> None:
+    """After a pause, the answer to a command is sent before reasons that wait."""
     sandbox.faults["sendmessage"] = Fault(
         status=429, description=TOO_MANY, retry_after_s=1, times=1
     )
@@ -129,8 +127,8 @@ async def test_outbox_sends_first_what_a_person_has_asked_for(
     assert texts == ["Silent.", *(f"Reason {n}." for n in range(5))]
 
 
-async def test_outbox_keeps_one_chats_pause_from_another(sandbox: Sandbox, outbox: Outbox) -> None:
-    """Where one chat is closed for long, another one gets its replies."""
+async def test_outbox_separates_chats(sandbox: Sandbox, outbox: Outbox) -> None:
+    """While one chat has a long pause, another gets its replies."""
     sandbox.faults["sendmessage"] = Fault(
         status=429, description=TOO_MANY, retry_after_s=600, times=1
     )
@@ -141,11 +139,13 @@ async def test_outbox_keeps_one_chats_pause_from_another(sandbox: Sandbox, outbo
     assert (await sandbox.wait_for(reply_with("Two."))).chat_id == GROUP["id"]
 
 
-# ---- what Telegram refuses ----
+# ---- refusals ----
 
 
-async def test_outbox_tells_a_refusal_from_an_answer(sandbox: Sandbox, outbox: Outbox) -> None:
-    """What waits for an answer gets it, or None where Telegram has refused."""
+async def test_outbox_distinguishes_a_refusal_from_an_answer(
+    sandbox: Sandbox, outbox: Outbox
+) -> None:
+    """The callback gets the answer, or None if Telegram refused."""
     given = Answers()
     outbox.react(ALICE.id, 10**6, receipts.HEARD, given)  # there is no such message
     assert await given.next() is None
@@ -170,10 +170,10 @@ async def test_outbox_tells_a_refusal_from_an_answer(sandbox: Sandbox, outbox: O
         Fault(status=401, description="Unauthorized", times=1),
     ],
 )
-async def test_outbox_tries_again_where_it_was_not_telegram_that_refused(
+async def test_outbox_retries_if_telegram_did_not_refuse(
     sandbox: Sandbox, outbox: Outbox, fault: Fault
 ) -> None:
-    """A gateway, a hotel's sign-in page, a revoked token: what is owed stays owed."""
+    """A gateway, a hotel's sign-in page or a revoked token: the reply stays owed."""
     sandbox.faults["sendmessage"] = fault
     given = Answers()
     outbox.reply(ALICE.id, "Hello.", then=given)
@@ -181,10 +181,10 @@ async def test_outbox_tries_again_where_it_was_not_telegram_that_refused(
     assert (await given.next()).text == "Hello."
 
 
-async def test_outbox_lets_others_pass_a_request_that_fails_again_and_again(
+async def test_outbox_sends_others_past_a_request_that_keeps_failing(
     sandbox: Sandbox, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reaction that the server always stumbles over holds up nothing, and is given up at last."""
+    """A reaction that always fails on the server delays nothing and is finally given up."""
     monkeypatch.setattr(receipts, "_BACK_OFF_S", (0.0, 0.1))
     monkeypatch.setattr(receipts, "_MAX_FAILURES", 2)
     sandbox.faults["setmessagereaction"] = Fault(status=500, description="Internal Server Error")
@@ -198,10 +198,10 @@ async def test_outbox_lets_others_pass_a_request_that_fails_again_and_again(
     assert await given.next() is None
 
 
-async def test_outbox_forgets_what_is_owed_to_a_chat_that_is_lost(
+async def test_outbox_drops_what_is_owed_to_a_lost_chat(
     sandbox: Sandbox, outbox: Outbox, inbox: Inbox
 ) -> None:
-    """Blocked by a person, it tries once, and no start tries again; others keep what is owed."""
+    """Blocked by a person, it tries once, and no start tries again; other chats are unaffected."""
     for number, chat_id in enumerate((ALICE.id, ALICE.id, GROUP["id"]), 1):
         message = QueuedMessage(0, chat_id, number, "Hello.")
         stored = await inbox.accept(sandbox.bot_id, number, message)
@@ -218,10 +218,10 @@ async def test_outbox_forgets_what_is_owed_to_a_chat_that_is_lost(
     assert [message.chat_id for message, _, _ in await inbox.owed(sandbox.bot_id)] == [GROUP["id"]]
 
 
-async def test_outbox_says_once_in_a_chat_that_reactions_are_not_allowed(
+async def test_outbox_reports_once_that_a_chat_allows_no_reactions(
     sandbox: Sandbox, outbox: Outbox
 ) -> None:
-    """The people of a restricted chat are told what they miss, and not at each message."""
+    """The people of a restricted chat are told once what they miss, not at each message."""
     sandbox.without_reactions.add(GROUP["id"])
     given = Answers()
     for _ in range(2):
@@ -237,7 +237,7 @@ async def test_outbox_says_once_in_a_chat_that_reactions_are_not_allowed(
 async def test_delivery_records_a_refused_receipt(
     sandbox: Sandbox, start_toned: StartBot, settings: Settings
 ) -> None:
-    """Where a chat takes no thumb, the record says so instead of counting it as given."""
+    """If a chat accepts no thumb, the record says so instead of counting it as sent."""
     sandbox.without_reactions.add(ALICE.id)
     async with start_toned():
         message = sandbox.send(ALICE, "This is number 1.")
@@ -259,7 +259,7 @@ async def test_delivery_records_a_refused_receipt(
 async def test_outbox_follows_a_group_that_becomes_a_supergroup(
     sandbox: Sandbox, outbox: Outbox, inbox: Inbox
 ) -> None:
-    """Replies arrive in the new chat, in order; reactions, whose messages are not there, end."""
+    """Replies arrive in the new chat, in order; reactions are dropped with their messages."""
     message = sandbox.send(ALICE, "Hello.", GROUP)
     stored = await inbox.accept(sandbox.bot_id, 1, QueuedMessage(0, GROUP["id"], message, "Hello."))
     assert stored is not None
@@ -285,10 +285,10 @@ async def test_outbox_follows_a_group_that_becomes_a_supergroup(
     assert all(e.reply_to == 0 for e in sandbox.events)
 
 
-async def test_bot_hears_from_telegram_that_a_group_has_moved(
+async def test_outbox_follows_the_service_message_of_a_move(
     sandbox: Sandbox, start_toned: StartBot, settings: Settings
 ) -> None:
-    """The service message is enough: what is owed to the group is sent to the supergroup."""
+    """After it, what is owed to the group is sent to the supergroup."""
     inbox = await Inbox.open(settings.data_dir / "crier.db")
     stored = await inbox.accept(
         sandbox.bot_id, 1, QueuedMessage(0, GROUP["id"], 5, "Hello."), "asked"
@@ -309,7 +309,7 @@ async def test_bot_hears_from_telegram_that_a_group_has_moved(
 # ---- topics ----
 
 
-async def test_bot_stays_in_the_topic_that_it_is_spoken_to_in(
+async def test_outbox_replies_in_the_topic_of_a_message(
     sandbox: Sandbox, start_toned: StartBot
 ) -> None:
     """Answers, reasons, questions, notes and status messages come in the message's own topic."""
@@ -330,16 +330,18 @@ async def test_bot_stays_in_the_topic_that_it_is_spoken_to_in(
         note = await sandbox.wait_for(lambda e: e.kind == "voice")
         reason = await sandbox.wait_for(reply_with("nothing to say"))
         question = await sandbox.wait_for(reply_with("Shall I say it?"))
-        strip = await sandbox.wait_for(reply_with("Speaking 1 of 1"))
+        speaking = await sandbox.wait_for(reply_with("Speaking 1 of 1"))
         sandbox.send(ALICE, "/help")
         outside = await sandbox.wait_for(reply_with("Send me a text"))
 
-    assert [e.thread_id for e in (status, note, reason, question, strip)] == [77] * 5
+    assert [e.thread_id for e in (status, note, reason, question, speaking)] == [77] * 5
     assert outside.thread_id == 0
 
 
-async def test_outbox_speaks_past_a_topic_that_is_gone(sandbox: Sandbox, outbox: Outbox) -> None:
-    """What would have gone to a deleted topic is said in the chat all the same."""
+async def test_outbox_replies_in_the_chat_if_a_topic_is_gone(
+    sandbox: Sandbox, outbox: Outbox
+) -> None:
+    """A reply to a deleted topic is sent to the chat itself."""
     sandbox.faults["sendmessage"] = Fault(
         status=400, description="Bad Request: message thread not found", times=1
     )
@@ -363,7 +365,7 @@ async def test_outbox_speaks_past_a_topic_that_is_gone(sandbox: Sandbox, outbox:
     ],
 )
 def test_split_keeps_every_word_within_the_limit(text: str) -> None:
-    """Each part has at most 4,096 UTF-16 code units and something in it; nothing is lost."""
+    """Each part has at most 4,096 UTF-16 code units and is not empty; nothing is lost."""
     parts = split(text, 4096)
 
     assert all(len(part.encode("utf-16-le")) // 2 <= 4096 for part in parts)
@@ -386,10 +388,10 @@ async def test_outbox_splits_a_long_reply_at_its_lines(sandbox: Sandbox, outbox:
     assert [bool(part.buttons) for part in parts] == [False] * (len(parts) - 1) + [True]
 
 
-async def test_outbox_sends_no_part_twice_where_a_later_one_is_delayed(
+async def test_outbox_sends_no_part_twice_if_a_later_one_is_delayed(
     sandbox: Sandbox, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failure in the middle of a long reply goes on with the part that is missing."""
+    """After a failure within a long reply, it continues with the missing part."""
     sent = outbox._bot.send_message
     tries = 0
 
@@ -414,7 +416,7 @@ async def test_outbox_sends_no_part_twice_where_a_later_one_is_delayed(
 async def test_outbox_keeps_labels_and_answers_within_limits(
     sandbox: Sandbox, outbox: Outbox
 ) -> None:
-    """A device with an endless name, or none, still has a button, and its press an answer."""
+    """A device with an endless name, or none, still gets a button, and its press an answer."""
     buttons = [
         [InlineKeyboardButton(label, callback_data="x")] for label in ("n" * 5000, " ", "Two")
     ]

@@ -1,4 +1,4 @@
-"""The sandbox Bot API server keeps the real server's rules."""
+"""The sandbox Bot API server follows the real server's rules."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from tests.conftest import ALICE, TOKEN
 
 
 async def call(sandbox: Sandbox, method: str, token: str = TOKEN, **parameters: Any) -> Any:
-    """Call a method, and return the body of the answer."""
+    """Call a method and return the body of the response."""
     async with httpx.AsyncClient() as client:
         response = await client.post(
             f"{sandbox.url}/bot{token}/{method}", json=parameters, timeout=10
@@ -22,8 +22,8 @@ async def call(sandbox: Sandbox, method: str, token: str = TOKEN, **parameters: 
     return body
 
 
-async def test_updates_come_until_they_are_confirmed(sandbox: Sandbox) -> None:
-    """An update is offered again until a higher offset is asked for."""
+async def test_sandbox_resends_updates_until_they_are_confirmed(sandbox: Sandbox) -> None:
+    """An update is sent again until a higher offset is requested."""
     sandbox.send(ALICE, "one")
     sandbox.send(ALICE, "two")
     first = (await call(sandbox, "getUpdates"))["result"]
@@ -35,8 +35,8 @@ async def test_updates_come_until_they_are_confirmed(sandbox: Sandbox) -> None:
     assert sandbox.pending == 1
 
 
-async def test_sandbox_offers_an_edited_message_as_it_was_and_as_it_is(sandbox: Sandbox) -> None:
-    """An update that waits keeps the text that it was sent with; the edit is one of its own."""
+async def test_sandbox_sends_the_original_and_the_edited_message(sandbox: Sandbox) -> None:
+    """A waiting update keeps its original text; the edit is an update of its own."""
     sandbox.edit(ALICE, sandbox.send(ALICE, "before"), "after")
     message, edited = (await call(sandbox, "getUpdates"))["result"]
 
@@ -44,8 +44,8 @@ async def test_sandbox_offers_an_edited_message_as_it_was_and_as_it_is(sandbox: 
     assert edited["edited_message"]["text"] == "after"
 
 
-async def test_a_long_poll_waits_for_the_next_update(sandbox: Sandbox) -> None:
-    """GetUpdates with a timeout answers as soon as something comes, or empty at its end."""
+async def test_sandbox_long_poll_waits_for_the_next_update(sandbox: Sandbox) -> None:
+    """GetUpdates with a timeout answers as soon as there is an update, or empty at its end."""
     began_s = time.monotonic()
     assert (await call(sandbox, "getUpdates", timeout=1))["result"] == []
     assert time.monotonic() - began_s >= 1
@@ -57,8 +57,8 @@ async def test_a_long_poll_waits_for_the_next_update(sandbox: Sandbox) -> None:
     assert (await asyncio.wait_for(poll, 1))["result"][0]["message"]["text"] == "now"
 
 
-async def test_a_second_poller_ends_the_first(sandbox: Sandbox) -> None:
-    """The newer getUpdates wins; the older is told of the conflict."""
+async def test_sandbox_second_poll_ends_the_first(sandbox: Sandbox) -> None:
+    """The newer getUpdates wins; the older one gets the conflict."""
     first = asyncio.create_task(call(sandbox, "getUpdates", timeout=9))
     await sandbox.wait_for_call("getupdates")
     second = asyncio.create_task(call(sandbox, "getUpdates", timeout=1))
@@ -69,7 +69,7 @@ async def test_a_second_poller_ends_the_first(sandbox: Sandbox) -> None:
     assert (await second)["result"] == []
 
 
-async def test_updates_that_were_not_asked_for_are_dropped(sandbox: Sandbox) -> None:
+async def test_sandbox_drops_updates_that_are_not_allowed(sandbox: Sandbox) -> None:
     """allowed_updates filters, as on the real server."""
     sandbox.push({"poll": {}})
     sandbox.send(ALICE, "text")
@@ -112,10 +112,10 @@ async def test_updates_that_were_not_asked_for_are_dropped(sandbox: Sandbox) -> 
         ("makeCoffee", {}, 404, "method not found"),
     ],
 )
-async def test_what_the_real_server_refuses_is_refused(
+async def test_sandbox_refuses_what_the_real_server_refuses(
     sandbox: Sandbox, method: str, parameters: dict[str, Any], status: int, description: str
 ) -> None:
-    """Each refusal has the real server's code and words."""
+    """Each refusal has the real server's code and description."""
     sandbox.send(ALICE, "hello")
     body = await call(sandbox, method, **parameters)
 
@@ -123,14 +123,14 @@ async def test_what_the_real_server_refuses_is_refused(
     assert description in body["description"]
 
 
-async def test_a_wrong_token_is_unauthorized(sandbox: Sandbox) -> None:
-    """A revoked token gets 401, something that is no token 404."""
+async def test_sandbox_rejects_a_wrong_token(sandbox: Sandbox) -> None:
+    """A revoked token gets 401; something that is no token gets 404."""
     assert (await call(sandbox, "getMe", token="4217:revoked"))["error_code"] == 401
     assert (await call(sandbox, "getMe", token="nonsense"))["error_code"] == 404
 
 
-async def test_an_edit_that_changes_nothing_is_refused(sandbox: Sandbox) -> None:
-    """The same text and buttons again are "not modified", others are taken."""
+async def test_sandbox_refuses_an_edit_that_changes_nothing(sandbox: Sandbox) -> None:
+    """The same text and buttons again are "not modified"; others are accepted."""
     sandbox.send(ALICE, "hello")
     number = (await call(sandbox, "sendMessage", chat_id=7, text="a"))["result"]["message_id"]
     edit = {"chat_id": 7, "message_id": number}
@@ -141,8 +141,8 @@ async def test_an_edit_that_changes_nothing_is_refused(sandbox: Sandbox) -> None
     assert "message is not modified" in refused["description"]
 
 
-async def test_a_flood_is_answered_with_retry_after(sandbox: Sandbox) -> None:
-    """After a burst to one chat the server asks to be left alone."""
+async def test_sandbox_answers_a_flood_with_retry_after(sandbox: Sandbox) -> None:
+    """After a burst to one chat the server asks for a pause."""
     sandbox.send(ALICE, "hello")
     answers = [await call(sandbox, "sendMessage", chat_id=7, text=str(n)) for n in range(35)]
     refused = [answer for answer in answers if not answer["ok"]]
@@ -152,16 +152,16 @@ async def test_a_flood_is_answered_with_retry_after(sandbox: Sandbox) -> None:
     assert refused[0]["parameters"]["retry_after"] >= 1
 
 
-async def test_faults_can_be_limited(sandbox: Sandbox) -> None:
-    """A fault with a number of times goes away after that many calls."""
+async def test_sandbox_faults_can_be_limited(sandbox: Sandbox) -> None:
+    """A fault with a number of times disappears after that many calls."""
     sandbox.faults["getme"] = Fault(status=502, description="Bad Gateway", times=1)
 
     assert (await call(sandbox, "getMe"))["error_code"] == 502
     assert (await call(sandbox, "getMe"))["result"]["username"] == "crier_bot"
 
 
-async def test_files_can_be_fetched(sandbox: Sandbox) -> None:
-    """GetFile names a path under which the file is found, with the right token only."""
+async def test_sandbox_serves_files(sandbox: Sandbox) -> None:
+    """GetFile names a path that serves the file to the right token only."""
     path = (await call(sandbox, "getFile", file_id=sandbox.add_file(b"sound")))["result"][
         "file_path"
     ]
@@ -173,8 +173,8 @@ async def test_files_can_be_fetched(sandbox: Sandbox) -> None:
     assert wrong.status_code == 401
 
 
-async def test_waiting_updates_can_be_counted_and_dropped(sandbox: Sandbox) -> None:
-    """GetWebhookInfo counts, deleteWebhook drops only when asked to, in any spelling of false."""
+async def test_sandbox_counts_and_drops_waiting_updates(sandbox: Sandbox) -> None:
+    """GetWebhookInfo counts; deleteWebhook drops only on request, in any spelling of false."""
     sandbox.send(ALICE, "hello")
     await call(sandbox, "deleteWebhook", drop_pending_updates=False)
     async with httpx.AsyncClient() as client:

@@ -18,7 +18,7 @@ from scipy.signal import correlate, resample_poly
 from audio.types import SAMPLE_RATE_HZ
 from audio.voices import VOICES
 from bot.chat.sandbox import Fault, Sandbox
-from tests.chat.test_bot import LONG
+from tests.chat.samples import LONG_TEXT
 from tests.conftest import ALICE, TOKEN, reaction_to
 from tests.support.commandline import Environment, crier, run
 from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
@@ -31,7 +31,7 @@ async def test_sigterm_while_speaking_is_silent_at_once_and_ends_with_0(
 ) -> None:
     """SIGTERM cuts the sound, ends the process within 3 s, and the message goes on later."""
     async with crier("run", environment=bot_environment) as process:
-        message = sandbox.send(ALICE, LONG)
+        message = sandbox.send(ALICE, LONG_TEXT)
         await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
         asked_s = time.monotonic()
         process.send_signal(signal.SIGTERM)
@@ -306,7 +306,7 @@ async def test_the_demo_does_not_inherit_what_an_earlier_one_left(
 ) -> None:
     """A demo that was ended in mid-message leaves nothing to the next one."""
     environment["AUDIO_DEVICE"] = f"file:{environment['DATA_DIR']}/spoken"
-    async with crier("demo", environment=environment, stdin=LONG.encode()) as process:
+    async with crier("demo", environment=environment, stdin=LONG_TEXT.encode()) as process:
         assert process.stdout is not None
         while "👀" not in (await process.stdout.readline()).decode():
             pass

@@ -22,7 +22,7 @@ from bot.chat.sandbox import Fault, Sandbox
 from bot.paths import CHECKOUT
 from bot.settings import Settings
 from tests.conftest import ALICE, TOKEN
-from tests.stress.load import crowd, wrong
+from tests.stress.load import failures, run_load
 from tests.support.commandline import Environment
 from tests.support.fake_voice import Heard as Tone
 from tests.support.fake_voice import ToneVoice, tell
@@ -467,10 +467,10 @@ async def test_many_clients_at_once_are_heard_in_turn(
 ) -> None:
     """Telegram, command line, programs: nothing overlaps or is lost; all get the true outcome."""
     async with serve_toned(limit_per_minute=0, limit_waiting=0) as face:
-        sent = await crowd(face, sandbox, ALICE, clients=5, requests=25)
+        sent = await run_load(face, sandbox, ALICE, clients=5, requests=25)
         await asyncio.to_thread(ear_a.wait_for_silence)
 
-    assert wrong(sent, tell(*ear_a.recording()[:1], RATE_HZ)) == []
+    assert failures(sent, tell(*ear_a.recording()[:1], RATE_HZ)) == []
 
 
 async def test_messages_of_programs_survive_a_kill(

@@ -1,13 +1,20 @@
-"""Kills and faults, many of them: `make chaos`, or `python -m tests.stress.chaos WHAT --times N`.
+"""Many kills and faults: `make chaos`, or `python -m tests.stress.chaos WHAT --times N`.
 
-Kills: the bot is killed with SIGKILL at random moments while messages come in. What was heard is
-told by its tones: nothing may be missing, nothing may be heard again but the sentence that was cut.
+``kills``: the bot gets SIGKILL at random moments while texts arrive. Each sentence is a tone of its
+own. Failures: a sentence not heard completely, one repeated that no kill has cut, two sentences
+repeated after one kill, a wrong receipt.
 
-Mixed: the same with everything else that can be sent; see tests/stress/mixed.py.
+``mixed``: the same with everything that can be sent; see tests/stress/mixed.py.
 
-Devices: the loudspeaker in use is stalled, killed and frozen in turn, in mid-message.
+``devices``: the loudspeaker in use is stalled, killed and frozen in turn, in mid-message. Failures:
+a sentence not heard, a missing 👍, an exit other than the watchdog's.
 
-Network: Telegram fails in every way that is known, for ten seconds each.
+``network``: Telegram fails in every known way, for ten seconds each; prints the time until the next
+sound.
+
+``many``: many short texts. Failures: growing memory, threads or sockets.
+
+Prints the failures; exits with 1 if there are any.
 """
 
 import argparse
@@ -26,51 +33,65 @@ from rich.table import Column, Table
 
 from bot.app import WEDGED
 from bot.chat.sandbox import Fault, Sandbox
-from tests.stress.lab import GRACE_S, YOU, Bot, all_ended, break_, lab, mend, receipts
-from tests.stress.mixed import GAVE_UP, mixed
+from tests.stress.lab import (
+    GRACE_S,
+    YOU,
+    BotProcess,
+    break_speaker,
+    final_receipts,
+    lab,
+    repair_speaker,
+    wait_for_receipts,
+)
+from tests.stress.messages import GAVE_UP
+from tests.stress.mixed import mixed
 from tests.support.fake_voice import CODES, TONE_S, Heard, tell
-from tests.support.loudspeaker import RATE_HZ, Ear
+from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
 
-# httpx keeps an idle connection for 5 s; what is open after that stays open.
-_KEPT_ALIVE_S = 7.0
+# httpx closes an idle connection after 5 s; a connection open after this is leaked.
+_IDLE_CONNECTIONS_CLOSED_S = 7.0
 
 
-def complaints(spoken: list[int], heard: list[Heard], kills: list[float]) -> list[str]:
-    """Return what is wrong with what was heard.
+def recording_failures(sent: list[int], heard: list[Heard], kills: list[float]) -> list[str]:
+    """Return what is wrong with a recording.
 
     Args:
-        spoken: the code of each sentence that was accepted, in order; they repeat after `CODES`.
-        heard: what was heard, in order.
-        kills: when the bot was killed.
+        sent: the code of each accepted sentence, in order; codes repeat after `CODES` sentences.
+        heard: the tones in the recording, in order.
+        kills: when the bot was killed, by `time.monotonic`.
     """
-    found = []
+    failures = []
     repeats: Counter[float] = Counter()
     rest = list(heard)
-    for code in spoken:
-        # A code comes again only long after, so the next ones of its kind are this sentence's.
-        mine = [h for h in rest[:40] if h.code == code]
-        if not any(h.whole for h in mine):
-            longest_s = max((h.end_s - h.start_s for h in mine), default=0.0)
-            found.append(f"sentence {code} was not heard whole: {longest_s:.2f} of {TONE_S} s")
-        for first, again in itertools.pairwise(mine):
-            killed_s = next((k for k in kills if first.start_s < k < again.start_s), None)
+    for code in sent:
+        # A code is used again only much later, so these tones belong to this sentence.
+        tones = [tone for tone in rest[:40] if tone.code == code]
+        if not any(tone.whole for tone in tones):
+            longest_s = max((tone.end_s - tone.start_s for tone in tones), default=0.0)
+            failures.append(f"sentence {code} was cut: heard {longest_s:.2f} of {TONE_S} s")
+        for first, second in itertools.pairwise(tones):
+            killed_s = next((k for k in kills if first.start_s < k < second.start_s), None)
             if killed_s is None:
-                found.append(f"sentence {code} was said twice without a kill between")
+                failures.append(f"sentence {code} was spoken twice without a kill in between")
             elif first.end_s < killed_s - GRACE_S:
-                found.append(
-                    f"sentence {code} was said again, {killed_s - first.end_s:.2f} s after its end"
+                late_s = killed_s - first.end_s
+                failures.append(
+                    f"sentence {code} was spoken again after a kill {late_s:.2f} s after its end"
                 )
             else:
                 repeats[killed_s] += 1
-        rest = [h for h in rest if h not in mine]
-    found += [f"{n} sentences were repeated after one kill" for n in repeats.values() if n > 1]
-    found += [f"{len(rest)} tones belong to no sentence: {rest[:3]}"] if rest else []
-    return found
+        rest = [tone for tone in rest if tone not in tones]
+    failures += [f"{n} sentences were repeated after one kill" for n in repeats.values() if n > 1]
+    failures += [f"{len(rest)} tones belong to no sentence: {rest[:3]}"] if rest else []
+    return failures
 
 
 async def kills(times: int, *, real: bool, seed: int) -> list[str]:
-    """Kill the bot at random moments while messages come in; return what went wrong."""
-    chance = random.Random(seed)  # no secret
+    """Kill the bot at random moments while texts arrive; return the failures.
+
+    With the *real* voice only receipts are checked, since there are no tones.
+    """
+    rng = random.Random(seed)  # not for secrets
     codes = itertools.cycle(range(CODES))
     messages: dict[int, list[int]] = {}
     killed: list[float] = []
@@ -82,94 +103,120 @@ async def kills(times: int, *, real: bool, seed: int) -> list[str]:
         with speakers.listen("speaker_a") as ear:
             for _ in track(range(times), "kill -9", disable=not sys.stderr.isatty()):
                 await bot.start()
-                for _ in range(chance.randint(1, 2)):
-                    sentences = [next(codes) for _ in range(chance.randint(1, 3))]
+                for _ in range(rng.randint(1, 2)):
+                    sentences = [next(codes) for _ in range(rng.randint(1, 3))]
                     text = " ".join(f"This is number {code}." for code in sentences)
                     messages[sandbox.send(YOU, text)] = sentences
-                # A start takes 1 to 2 s, so a third of the kills fall into it.
-                await asyncio.sleep(chance.uniform(0.3, 8.0 if real else 4.0))
+                # Starting takes 1 to 2 s, so a third of the kills hit it.
+                await asyncio.sleep(rng.uniform(0.3, 8.0 if real else 4.0))
                 killed.append(await bot.kill())
             await bot.start()
-            await all_ended(sandbox, list(messages), 60 + 5 * len(messages))
+            await wait_for_receipts(sandbox, list(messages), 60 + 5 * len(messages))
             await asyncio.to_thread(ear.wait_for_silence)
             recording, heard_s = ear.recording()
-    # By chance two kills in a row may fall into the making of the same one.
+    # Two consecutive kills may hit the synthesis of the same message by chance.
     given_up = {e.reply_to for e in sandbox.events if GAVE_UP.search(e.text)}
-    said = {m: sentences for m, sentences in messages.items() if m not in given_up}
-    spoken = [code for sentences in said.values() for code in sentences]
-    wrong = [] if real else complaints(spoken, tell(recording, RATE_HZ, heard_s), killed)
-    wrong += [
-        f"message {m} ended with {receipts(sandbox, m)}"
+    finished = {m: sentences for m, sentences in messages.items() if m not in given_up}
+    sent = [code for sentences in finished.values() for code in sentences]
+    failures = [] if real else recording_failures(sent, tell(recording, RATE_HZ, heard_s), killed)
+    failures += [
+        f"message {m} ended with {final_receipts(sandbox, m)}"
         for m in messages
-        if set(receipts(sandbox, m)) != {"👍" if m in said else "💔"}
+        if set(final_receipts(sandbox, m)) != {"👍" if m in finished else "💔"}
     ]
     print(
-        f"{times} kills, {len(messages)} messages, {len(spoken)} sentences: {len(wrong)} wrong; "
-        f"{len(given_up)} given up, since two kills fell into the making of them"
+        f"{times} kills, {len(messages)} messages, {len(sent)} sentences: {len(failures)} "
+        f"failures; {len(given_up)} messages given up, since two kills hit their synthesis"
     )
-    return wrong
+    return failures
 
 
 FAULTS = ("stalled", "killed", "frozen")
 
 
 async def devices(times: int) -> list[str]:
-    """Break the loudspeaker in use in each way in turn; return what went wrong."""
-    wrong: list[str] = []
-    took_s: dict[str, list[float]] = {kind: [] for kind in FAULTS}
-    restarts: Counter[str] = Counter()
+    """Break the loudspeaker in use in each way in turn; return the failures."""
     async with lab("tests.support.fake_voice", apart=True) as (sandbox, bot, speakers):
-        ended: asyncio.Queue[tuple[int, float]] = asyncio.Queue()
-        recovered_s: list[float] = []
-        daemon = speakers.daemons["speaker_a"]
-
-        async def supervise() -> None:
-            async for code in bot.supervise():
-                ended.put_nowait((code, time.monotonic()))
-                daemon.signal(signal.SIGCONT)  # a new process would hang on it like the old one
-
-        supervisor = asyncio.create_task(supervise())
+        run = _DeviceFaults(sandbox, bot, speakers)
+        supervisor = asyncio.create_task(run.supervise())
         for number in track(range(times), "faults", disable=not sys.stderr.isatty()):
-            kind = FAULTS[number % 3]
-            codes = {(number * 7 + k) % CODES for k in range(7)}
-            with speakers.listen("speaker_a") as ear_a, speakers.listen("speaker_b") as ear_b:
-                sent_s = time.monotonic()
-                text = " ".join(f"This is number {code}." for code in codes)
-                message = sandbox.send(YOU, text)
-                await asyncio.to_thread(heard_anywhere, sent_s, ear_a, ear_b)
-                await asyncio.sleep(0.1 + 0.17 * (number % 11))
-                broken_s = time.monotonic()
-                break_(daemon, kind)
-                await all_ended(sandbox, [message], 60)
-                took_s[kind].append(time.monotonic() - broken_s)
-                mend(daemon, kind)
-                await asyncio.sleep(0.3)  # what was heard last is on its way into the recording
-                tones = [*told(ear_a), *told(ear_b)]
-                spans = sorted([*ear_a.spans(broken_s), *ear_b.spans(broken_s)])
-            missing = codes - {tone.code for tone in tones if tone.whole}
-            if missing or receipts(sandbox, message) != ["👍"]:
-                wrong.append(f"{kind}: {missing} not heard, receipts {receipts(sandbox, message)}")
-            while not ended.empty():
-                restarts[kind] += 1
-                code, ended_s = ended.get_nowait()
-                # Nothing sounds again where it had been heard to its end.
-                recovered_s += [s - ended_s for s, _ in spans if s > ended_s][:1]
-                if code != WEDGED or kind != "frozen":
-                    wrong.append(f"{kind}: the bot ended with {code}")
-            await asyncio.sleep(0.7)  # the stream is closed, so the next message looks anew
+            await run.break_in_mid_message(number)
+            await asyncio.sleep(0.7)  # the stream closes, so the next message opens a device
         supervisor.cancel()
-    print(f"{times} device faults: {len(wrong)} wrong")
-    for kind, all_s in took_s.items():
-        if all_s:
-            print(f"  {kind}: to the receipt {max(all_s):.1f} s at most, {restarts[kind]} restarts")
-    if recovered_s:
-        most_s = max(recovered_s)
-        print(f"  from an exit to the next sound {most_s:.1f} s at most, of {len(recovered_s)}")
-    return wrong
+    print(f"{times} device faults: {len(run.failures)} failures")
+    run.report()
+    return run.failures
+
+
+class _DeviceFaults:
+    """Faults of the loudspeaker in use, and what became of the messages."""
+
+    def __init__(self, sandbox: Sandbox, bot: BotProcess, speakers: Loudspeakers) -> None:
+        self.failures: list[str] = []
+        self._sandbox = sandbox
+        self._bot = bot
+        self._speakers = speakers
+        self._daemon = speakers.daemons["speaker_a"]
+        self._exits: asyncio.Queue[tuple[int, float]] = asyncio.Queue()  # exit code, when
+        self._receipt_s: dict[str, list[float]] = {kind: [] for kind in FAULTS}
+        self._restarts: Counter[str] = Counter()
+        self._recovered_s: list[float] = []
+
+    async def supervise(self) -> None:
+        """Restart the bot whenever it exits."""
+        async for code in self._bot.supervise():
+            self._exits.put_nowait((code, time.monotonic()))
+            self._daemon.signal(signal.SIGCONT)  # a new process would hang on it as the old one did
+
+    async def break_in_mid_message(self, number: int) -> None:
+        """Send a message, break the loudspeaker while it sounds, and check what was heard."""
+        kind = FAULTS[number % 3]
+        codes = {(number * 7 + k) % CODES for k in range(7)}
+        with (
+            self._speakers.listen("speaker_a") as ear_a,
+            self._speakers.listen("speaker_b") as ear_b,
+        ):
+            sent_s = time.monotonic()
+            text = " ".join(f"This is number {code}." for code in codes)
+            message = self._sandbox.send(YOU, text)
+            await asyncio.to_thread(wait_for_any_sound, sent_s, ear_a, ear_b)
+            await asyncio.sleep(0.1 + 0.17 * (number % 11))
+            broken_s = time.monotonic()
+            break_speaker(self._daemon, kind)
+            await wait_for_receipts(self._sandbox, [message], 60)
+            self._receipt_s[kind].append(time.monotonic() - broken_s)
+            repair_speaker(self._daemon, kind)
+            await asyncio.sleep(0.3)  # the last sound is on its way into the recording
+            tones = [*tones_at(ear_a), *tones_at(ear_b)]
+            spans = sorted([*ear_a.spans(broken_s), *ear_b.spans(broken_s)])
+        missing = codes - {tone.code for tone in tones if tone.whole}
+        given = final_receipts(self._sandbox, message)
+        if missing or given != ["👍"]:
+            self.failures.append(f"{kind}: {missing} not heard, receipts {given}")
+        self._check_exits(kind, spans)
+
+    def _check_exits(self, kind: str, spans: list[tuple[float, float]]) -> None:
+        while not self._exits.empty():
+            self._restarts[kind] += 1
+            code, exited_s = self._exits.get_nowait()
+            # There is no later sound if the message had been heard to its end.
+            self._recovered_s += [s - exited_s for s, _ in spans if s > exited_s][:1]
+            if code != WEDGED or kind != "frozen":
+                self.failures.append(f"{kind}: the bot exited with {code}")
+
+    def report(self) -> None:
+        """Print how long recovery took."""
+        for kind, all_s in self._receipt_s.items():
+            if all_s:
+                restarts = self._restarts[kind]
+                print(f"  {kind}: receipt after at most {max(all_s):.1f} s, {restarts} restarts")
+        if self._recovered_s:
+            most_s, count = max(self._recovered_s), len(self._recovered_s)
+            print(f"  next sound after an exit: at most {most_s:.1f} s, in {count} cases")
 
 
 async def network(outage_s: float) -> list[str]:
-    """Break the network in each way for a while; tell how soon after it the bot hears again."""
+    """Break the network in each way for a while; print how long the bot takes to recover."""
     garbage = b"<html>Welcome to the hotel. Please log in.</html>"
     conflict = "Conflict: terminated by other getUpdates request"
     faults = {
@@ -182,20 +229,17 @@ async def network(outage_s: float) -> list[str]:
         "half-open connection": [Fault(delay_s=600)],
         "an answer without end": [Fault(raw=b'{"ok":true,"result":[')],
     }
-    took_s: dict[str, float] = {}
+    recovery_s: dict[str, float] = {}
     async with lab("tests.support.fake_voice", apart=False) as (sandbox, bot, speakers):
         supervisor = asyncio.create_task(keep_running(bot, sandbox))
         with speakers.listen("speaker_a") as ear:
-            for what, broken in track(faults.items(), disable=not sys.stderr.isatty()):
+            for name, injected in track(faults.items(), disable=not sys.stderr.isatty()):
                 await sandbox.wait_for_call("getupdates")
-                sandbox.faults = dict(zip(("getupdates", "getme"), broken, strict=False))
+                sandbox.faults = dict(zip(("getupdates", "getme"), injected, strict=False))
                 sandbox.end_poll()
                 await asyncio.sleep(outage_s)
                 sandbox.faults = {}
-                mended_s = time.monotonic()
-                message = sandbox.send(YOU, "This is number 1.")
-                took_s[what] = await asyncio.to_thread(ear.wait_for_sound, mended_s, 90) - mended_s
-                await all_ended(sandbox, [message], 30)
+                recovery_s[name] = await _time_to_sound(sandbox, ear)
             url_port = int(sandbox.url.rpartition(":")[2])
         supervisor.cancel()
     async with lab("tests.support.fake_voice", apart=False) as (sandbox, bot, speakers):
@@ -204,22 +248,27 @@ async def network(outage_s: float) -> list[str]:
         with speakers.listen("speaker_a") as ear:
             await asyncio.sleep(outage_s)
             async with sandbox.serve(url_port):
-                mended_s = time.monotonic()
-                message = sandbox.send(YOU, "This is number 1.")
-                heard_s = await asyncio.to_thread(ear.wait_for_sound, mended_s, 90)
-                took_s["no network at start"] = heard_s - mended_s
-                await all_ended(sandbox, [message], 30)
+                recovery_s["no network at start"] = await _time_to_sound(sandbox, ear)
         supervisor.cancel()
     table = Table("network fault", Column("first sound after it is over", justify="right"))
-    for what, seconds in took_s.items():
-        table.add_row(what, f"{seconds:.1f} s")
+    for name, seconds in recovery_s.items():
+        table.add_row(name, f"{seconds:.1f} s")
     Console().print(table)
     return []
 
 
+async def _time_to_sound(sandbox: Sandbox, ear: Ear) -> float:
+    """Send a text; return the seconds until it sounds, once it has its receipt."""
+    sent_s = time.monotonic()
+    message = sandbox.send(YOU, "This is number 1.")
+    heard_s = await asyncio.to_thread(ear.wait_for_sound, sent_s, 90)
+    await wait_for_receipts(sandbox, [message], 30)
+    return heard_s - sent_s
+
+
 async def many(times: int) -> list[str]:
-    """Speak many short messages; tell what grows."""
-    looks: dict[int, dict[str, float]] = {}
+    """Speak many short texts; return which resources grew."""
+    usage: dict[int, dict[str, float]] = {}
     async with lab("tests.support.fake_voice", apart=False) as (sandbox, bot, _):
         await bot.start()
         assert bot.process is not None
@@ -228,45 +277,45 @@ async def many(times: int) -> list[str]:
         for number in track(range(1, times + 1), "messages", disable=not sys.stderr.isatty()):
             waiting.append(sandbox.send(YOU, f"This is number {number}."))
             if len(waiting) > 5:
-                await all_ended(sandbox, [waiting.pop(0)], 30)
+                await wait_for_receipts(sandbox, [waiting.pop(0)], 30)
             if number in {50, times // 2, times}:
-                await all_ended(sandbox, waiting, 60)
+                await wait_for_receipts(sandbox, waiting, 60)
                 waiting.clear()
-                await asyncio.sleep(_KEPT_ALIVE_S)
-                looks[number] = {
+                await asyncio.sleep(_IDLE_CONNECTIONS_CLOSED_S)
+                usage[number] = {
                     "memory, MB": process.memory_info().rss / 1e6,
                     "files": process.num_fds(),
                     "threads": process.num_threads(),
                     "sockets": len(process.net_connections("all")),
                     "database, kB": sum(f.stat().st_size for f in bot.data_dir.glob("*.db*")) / 1e3,
                 }
-        await all_ended(sandbox, waiting, 60)
-    table = Table("", *(f"after {number}" for number in looks))
-    for what in looks[50]:
-        table.add_row(what, *(f"{look[what]:.0f}" for look in looks.values()))
+        await wait_for_receipts(sandbox, waiting, 60)
+    table = Table("", *(f"after {number}" for number in usage))
+    for resource in usage[50]:
+        table.add_row(resource, *(f"{used[resource]:.0f}" for used in usage.values()))
     Console().print(table)
-    first, last = looks[50], looks[times]
-    wrong = []
+    first, last = usage[50], usage[times]
+    failures = []
     if last["memory, MB"] > 1.05 * first["memory, MB"]:
-        wrong.append("memory has grown by more than 5 %")
-    wrong += [f"{what} has grown" for what in ("threads", "sockets") if last[what] > first[what]]
-    return wrong
+        failures.append("memory has grown by more than 5 %")
+    failures += [f"{name} has grown" for name in ("threads", "sockets") if last[name] > first[name]]
+    return failures
 
 
-async def keep_running(bot: Bot, sandbox: Sandbox) -> None:
-    """Start the bot anew whenever it ends, as launchd would."""
+async def keep_running(bot: BotProcess, sandbox: Sandbox) -> None:
+    """Restart the bot whenever it exits, as launchd would."""
     async for code in bot.supervise():
-        print(f"  the bot ended with {code} after {len(sandbox.calls)} calls")
+        print(f"  the bot exited with {code} after {len(sandbox.calls)} calls")
         await asyncio.sleep(1)
 
 
-def told(ear: Ear) -> list[Heard]:
-    """Return the tones that were heard."""
+def tones_at(ear: Ear) -> list[Heard]:
+    """Return the tones heard at a loudspeaker so far."""
     return tell(ear.recording()[0], RATE_HZ)
 
 
-def heard_anywhere(since_s: float, *ears: Ear) -> None:
-    """Return when one of them hears something."""
+def wait_for_any_sound(since_s: float, *ears: Ear) -> None:
+    """Wait until there is a sound at one of the loudspeakers. Blocks."""
     deadline_s = time.monotonic() + 20
     while not any(ear.spans(since_s) for ear in ears):
         if time.monotonic() > deadline_s:
@@ -275,27 +324,27 @@ def heard_anywhere(since_s: float, *ears: Ear) -> None:
 
 
 def main() -> int:
-    """Run one of them."""
+    """Run one of the tests; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["kills", "mixed", "devices", "network", "many"])
     parser.add_argument("--times", type=int, default=5)
-    parser.add_argument("--chapter", type=int, help="of mixed, that one alone")
+    parser.add_argument("--chapter", type=int, help="of mixed: run only this chapter")
     parser.add_argument("--real", action="store_true", help="with the real voice")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     print(f"seed {options.seed}")
     if options.what == "kills":
-        wrong = asyncio.run(kills(options.times, real=options.real, seed=options.seed))
+        failures = asyncio.run(kills(options.times, real=options.real, seed=options.seed))
     elif options.what == "mixed":
-        wrong = asyncio.run(mixed(options.times, seed=options.seed, only=options.chapter))
+        failures = asyncio.run(mixed(options.times, seed=options.seed, only=options.chapter))
     elif options.what == "devices":
-        wrong = asyncio.run(devices(options.times))
+        failures = asyncio.run(devices(options.times))
     elif options.what == "many":
-        wrong = asyncio.run(many(options.times))
+        failures = asyncio.run(many(options.times))
     else:
-        wrong = asyncio.run(network(10.0))
-    print("\n".join(wrong[:20]))
-    return 1 if wrong else 0
+        failures = asyncio.run(network(10.0))
+    print("\n".join(failures[:20]))
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

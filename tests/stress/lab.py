@@ -1,4 +1,4 @@
-"""What the crash lab and the soak share: the bot as a process, in the sandbox, at loudspeakers."""
+"""Shared by the stress tests: the bot as a process, the sandbox server, virtual loudspeakers."""
 
 import asyncio
 import os
@@ -18,13 +18,13 @@ from tests.support.loudspeaker import Daemon, Loudspeakers
 TOKEN = "4217:chaos-chaos-chaos-chaos-chaos"  # of the sandbox
 YOU = Person(1)
 GRACE_S = 0.25
-"""What sounded this shortly before a kill may not be known to have."""
+"""A sound that ended this shortly before a kill may not have been recorded as heard."""
 
-FINAL = "👍🙊💔"
+FINAL_RECEIPTS = "👍🙊💔"
 
 
-class Bot:
-    """The bot as a process that is started again and again."""
+class BotProcess:
+    """The bot as a process that can be killed and restarted."""
 
     def __init__(self, module: str, env: dict[str, str]) -> None:
         """Run ``python -m`` *module*."""
@@ -38,7 +38,7 @@ class Bot:
         self._env[name] = value
 
     async def start(self) -> None:
-        """Start it."""
+        """Start the process."""
         self.process = await asyncio.create_subprocess_exec(
             *self._command,
             cwd=CHECKOUT,
@@ -48,7 +48,7 @@ class Bot:
         )
 
     async def kill(self) -> float:
-        """Kill it; return when."""
+        """Kill the process; return `time.monotonic` of the kill."""
         assert self.process is not None
         self.process.kill()
         killed_s = time.monotonic()
@@ -56,7 +56,7 @@ class Bot:
         return killed_s
 
     async def supervise(self) -> AsyncIterator[int]:
-        """Start it anew whenever it ends; yields the exit codes."""
+        """Restart the process whenever it exits; yields each exit code."""
         while True:
             await self.start()
             assert self.process is not None
@@ -66,21 +66,21 @@ class Bot:
 @asynccontextmanager
 async def lab(
     module: str, *, apart: bool, sandbox: Sandbox | None = None, **variables: str
-) -> AsyncIterator[tuple[Sandbox, Bot, Loudspeakers]]:
-    """Serve the sandbox and the loudspeakers, with a bot that has not been started.
+) -> AsyncIterator[tuple[Sandbox, BotProcess, Loudspeakers]]:
+    """Serve the sandbox and the loudspeakers; yield them with a bot that is not started yet.
 
     Args:
-        module: what runs the bot.
-        apart: give each loudspeaker a daemon of its own.
-        sandbox: the server, where it is not a plain one.
-        variables: the bot's settings that differ.
+        module: the module that runs the bot, with its arguments.
+        apart: whether each loudspeaker has a PulseAudio daemon of its own.
+        sandbox: the server; by default a plain `Sandbox`.
+        variables: environment variables of the bot that differ from the defaults below.
     """
     sandbox = sandbox or Sandbox(TOKEN)
     with tempfile.TemporaryDirectory(prefix="crier") as temporary:
         folder = Path(temporary)
         speakers = Loudspeakers(folder, apart=apart)
         async with sandbox.serve():
-            bot = Bot(
+            bot = BotProcess(
                 module,
                 {
                     **os.environ,
@@ -107,27 +107,31 @@ async def lab(
         speakers.close()
 
 
-def receipts(sandbox: Sandbox, message: int) -> list[str]:
-    """Return the last receipts that a message has."""
+def final_receipts(sandbox: Sandbox, message: int) -> list[str]:
+    """Return the final receipts of a message; more than one if it was spoken again."""
     return [
         e.text
         for e in sandbox.events
-        if e.kind == "reaction" and e.message_id == message and e.text in FINAL
+        if e.kind == "reaction" and e.message_id == message and e.text in FINAL_RECEIPTS
     ]
 
 
-async def all_ended(sandbox: Sandbox, messages: list[int], timeout_s: float) -> None:
-    """Return when each message has a last receipt."""
+async def wait_for_receipts(sandbox: Sandbox, messages: list[int], timeout_s: float) -> None:
+    """Wait until each message has a final receipt.
+
+    Raises:
+        TimeoutError: some have none after *timeout_s*.
+    """
     deadline_s = time.monotonic() + timeout_s
-    while not all(receipts(sandbox, message) for message in messages):
+    while not all(final_receipts(sandbox, message) for message in messages):
         if time.monotonic() > deadline_s:
-            missing = [m for m in messages if not receipts(sandbox, m)]
-            raise TimeoutError(f"{len(missing)} messages have no last receipt: {missing[:5]}")
+            missing = [m for m in messages if not final_receipts(sandbox, m)]
+            raise TimeoutError(f"{len(missing)} messages have no final receipt: {missing[:5]}")
         await asyncio.sleep(0.1)
 
 
-def break_(daemon: Daemon, kind: str) -> None:
-    """Let the loudspeaker of *daemon* fail in this way."""
+def break_speaker(daemon: Daemon, kind: str) -> None:
+    """Make the loudspeaker of *daemon* fail: ``stalled``, ``killed`` or ``frozen``."""
     match kind:
         case "stalled":
             daemon.ask("suspend-sink", "speaker_a", "1")
@@ -137,8 +141,8 @@ def break_(daemon: Daemon, kind: str) -> None:
             daemon.signal(signal.SIGSTOP)
 
 
-def mend(daemon: Daemon, kind: str) -> None:
-    """Undo `break_`."""
+def repair_speaker(daemon: Daemon, kind: str) -> None:
+    """Undo `break_speaker`."""
     match kind:
         case "stalled":
             daemon.ask("suspend-sink", "speaker_a", "0")

@@ -1,8 +1,8 @@
-"""Many at once: ``python -m tests.stress.load --clients 8 --requests 300``.
+"""Load test: ``python -m tests.stress.load --clients 8 --requests 300``.
 
-Telegram, the command line and programs over HTTP have texts said at the same time. Each text is a
-tone of its own; what was heard is told by the tones: nothing may be missing, nothing may overlap,
-each one's order is kept, and what each was told is true.
+Telegram, the command line and programs over HTTP send texts at the same time. Each text sounds as a
+tone of its own, by which the recording is checked: every text is heard once and completely, nothing
+overlaps, each client's texts stay in order, and each client gets the correct receipts.
 """
 
 import argparse
@@ -20,30 +20,30 @@ from pydantic import SecretStr
 from bot.chat.sandbox import Person, Sandbox
 from bot.paths import CHECKOUT
 from bot.settings import Settings, load
-from tests.support.fake_voice import CODES, ToneVoice, tell
+from tests.support.fake_voice import CODES, Heard, ToneVoice, tell
 from tests.support.http_face import Face, serve
 from tests.support.loudspeaker import RATE_HZ, Loudspeakers
 
-TOKEN = "4217:crowd-crowd-crowd-crowd-crowd"  # of the sandbox
+TOKEN = "4217:stress-stress-stress-stress"  # of the sandbox
 YOU = Person(1)
-_ENDED = "👍🙊💔"
+_FINAL_RECEIPTS = "👍🙊💔"
 
 
-async def crowd(
-    face: Face, sandbox: Sandbox, person: Person, clients: int, requests: int
+async def run_load(
+    face: Face, sandbox: Sandbox, person: Person, *, clients: int, requests: int
 ) -> dict[str, list[int]]:
-    """Have texts said by Telegram, the command line and programs; return what each one sent.
+    """Send texts by Telegram, the command line and HTTP; return the codes each client sent.
 
     Raises:
-        AssertionError: somebody was told something else than that it was heard.
+        AssertionError: a client got another receipt than that its text was heard.
     """
-    each = [list(range(start, requests, clients)) for start in range(clients)]
+    codes_of = [list(range(start, requests, clients)) for start in range(clients)]
 
     async def telegram(codes: list[int]) -> None:
         texts = [sandbox.send(person, _text(code)) for code in codes]
         for text in texts:
             receipt = await sandbox.wait_for(
-                lambda e, text=text: e.message_id == text and e.text in _ENDED,  # type: ignore[misc]
+                lambda e, text=text: e.message_id == text and e.text in _FINAL_RECEIPTS,  # type: ignore[misc]
                 600,
             )
             assert receipt.text == "👍"
@@ -63,55 +63,57 @@ async def crowd(
         async with face.named(f"program {number}") as client:
             receipts = []
             for code in codes:
-                await ask(client, code, wait=False)
-                # The same message again, now with its receipt; meanwhile the next one is sent.
-                receipts.append(asyncio.create_task(ask(client, code, wait=True)))
+                await speak(client, code, wait=False)
+                # The same message again, to wait for its receipt while the next one is sent.
+                receipts.append(asyncio.create_task(speak(client, code, wait=True)))
             for receipt in await asyncio.gather(*receipts):
                 assert receipt["outcome"] == "heard", receipt
 
     data_dir = face.data_dir
     await asyncio.gather(
-        telegram(each[0]),
-        command_line(each[1], data_dir),
-        *(program(number, codes) for number, codes in enumerate(each[2:])),
+        telegram(codes_of[0]),
+        command_line(codes_of[1], data_dir),
+        *(program(number, codes) for number, codes in enumerate(codes_of[2:])),
     )
     names = ["telegram", "command line", *(f"program {number}" for number in range(clients - 2))]
-    return {name: [code % CODES for code in codes] for name, codes in zip(names, each, strict=True)}
+    return {
+        name: [code % CODES for code in codes] for name, codes in zip(names, codes_of, strict=True)
+    }
 
 
-async def ask(client: httpx.AsyncClient, code: int, *, wait: bool) -> Any:
-    """Have a text said, now or when the door says so; return the answer."""
+async def speak(client: httpx.AsyncClient, code: int, *, wait: bool) -> Any:
+    """Send a text over HTTP, again after each 429; return the response's JSON."""
     body = {"input": _text(code), "wait": wait}
     while True:
-        answer = await client.post(
+        response = await client.post(
             "/v1/audio/speak", json=body, headers={"Idempotency-Key": str(code)}
         )
-        if answer.status_code != 429:
-            assert answer.status_code in (200, 202), answer.text
-            return answer.json()
-        await asyncio.sleep(float(answer.headers["retry-after"]))
+        if response.status_code != 429:
+            assert response.status_code in (200, 202), response.text
+            return response.json()
+        await asyncio.sleep(float(response.headers["retry-after"]))
 
 
 def _text(code: int) -> str:
     return f"Number {code % CODES}."
 
 
-def wrong(sent: dict[str, list[int]], tones: list[Any]) -> list[str]:
-    """Return what is wrong with what was heard."""
+def failures(sent: dict[str, list[int]], tones: list[Heard]) -> list[str]:
+    """Return what is wrong with the recorded tones."""
     heard = [tone.code for tone in tones]
     expected = Counter(code for codes in sent.values() for code in codes)
-    found = [f"missing: {dict(lost)}" for lost in [expected - Counter(heard)] if lost]
-    found += [f"too many: {dict(more)}" for more in [Counter(heard) - expected] if more]
-    found += [f"not whole: {tone}" for tone in tones if not tone.whole]
+    failed = [f"missing: {dict(lost)}" for lost in [expected - Counter(heard)] if lost]
+    failed += [f"too many: {dict(more)}" for more in [Counter(heard) - expected] if more]
+    failed += [f"cut: {tone}" for tone in tones if not tone.whole]
     for name, codes in sent.items():
         rest = iter(heard)
         if not all(code in rest for code in codes):
-            found.append(f"out of order: {name}")
-    return found
+            failed.append(f"out of order: {name}")
+    return failed
 
 
 async def main() -> int:
-    """Run it; return the exit code."""
+    """Run the load test; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--requests", type=int, default=300)
@@ -135,14 +137,19 @@ async def main() -> int:
             )
             with speakers.listen("speaker_a") as ear:
                 async with serve(settings, ToneVoice()) as face:
-                    sent = await crowd(face, sandbox, YOU, options.clients, options.requests)
+                    sent = await run_load(
+                        face, sandbox, YOU, clients=options.clients, requests=options.requests
+                    )
                     await asyncio.to_thread(ear.wait_for_silence)
                     underruns = (await face.get("/v1/status"))["underruns"]
-                found = wrong(sent, tell(*ear.recording()[:1], RATE_HZ))
+                failed = failures(sent, tell(ear.recording()[0], RATE_HZ))
         speakers.close()
     print(f"{options.requests} texts of {options.clients} clients; underruns: {underruns}")
-    print("\n".join(found) or "Each was heard once, whole, in its order, and told so.")
-    return 1 if found else 0
+    print(
+        "\n".join(failed)
+        or "Every text was heard once, completely and in order, with a correct receipt."
+    )
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A few kills and faults of each kind; `make chaos` does hundreds, and soaks for long."""
+"""A few kills and faults of each kind; `make chaos` runs hundreds, and a long soak."""
 
 from tests.stress.chaos import devices, kills
 from tests.stress.mixed import mixed
@@ -6,25 +6,27 @@ from tests.stress.soak import soak
 from tests.support.loudspeaker import Loudspeakers
 
 
-async def test_kills_lose_nothing_and_repeat_only_what_they_cut(loudspeakers: Loudspeakers) -> None:
-    """Five SIGKILLs at random moments: every message is heard, and has its thumb."""
+async def test_chaos_kills_lose_nothing_and_repeat_only_what_they_cut(
+    loudspeakers: Loudspeakers,
+) -> None:
+    """Five SIGKILLs at random moments: every message is heard and gets its thumb."""
     assert loudspeakers.alsa_config.exists()
     assert await kills(5, real=False, seed=4) == []
 
 
-async def test_a_failing_loudspeaker_hands_the_message_on(loudspeakers: Loudspeakers) -> None:
-    """Stalled, killed, frozen in mid-message: each is heard to the end all the same."""
+async def test_chaos_devices_that_fail_lose_no_sentence(loudspeakers: Loudspeakers) -> None:
+    """The loudspeaker is stalled, killed and frozen; each message is heard to its end."""
     assert loudspeakers.alsa_config.exists()
     assert await devices(3) == []
 
 
-async def test_kills_of_everything_lose_nothing(loudspeakers: Loudspeakers) -> None:
-    """Two batches of texts, files and commands come twice: each ends once, and truly."""
+async def test_chaos_mixed_loses_nothing(loudspeakers: Loudspeakers) -> None:
+    """Two batches of texts, files and commands come twice; each ends once, correctly."""
     assert loudspeakers.alsa_config.exists()
     assert await mixed(2, seed=46) == []
 
 
-async def test_a_short_soak_ends_every_message_truly(loudspeakers: Loudspeakers) -> None:
-    """A quarter of a minute of everything at once: each message ends with a true receipt."""
+async def test_soak_ends_every_message_correctly(loudspeakers: Loudspeakers) -> None:
+    """A quarter of a minute of everything at once: each message gets a correct receipt."""
     assert loudspeakers.alsa_config.exists()
     assert await soak(0.25, seed=1) == []

@@ -1,4 +1,4 @@
-"""The server of the crash lab fails as it says it does."""
+"""The server of the stress tests fails as documented."""
 
 import random
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from tests.stress.faulty_sandbox import FaultySandbox
 
 @pytest.fixture
 async def faulty() -> AsyncIterator[FaultySandbox]:
-    """Serve it, in a good mood."""
+    """Serve the sandbox, at first without faults."""
     sandbox = FaultySandbox(TOKEN, random.Random(1))
     async with sandbox.serve():
         yield sandbox
@@ -23,30 +23,32 @@ def _client(sandbox: FaultySandbox) -> Bot:
     return Bot(TOKEN, base_url=f"{sandbox.url}/bot", base_file_url=f"{sandbox.url}/file/bot")
 
 
-async def test_faulty_sandbox_sends_again_what_was_not_confirmed(faulty: FaultySandbox) -> None:
-    """A lost confirmation fails, and the next one who asks gets the same updates again."""
+async def test_faulty_sandbox_resends_updates_after_a_lost_confirmation(
+    faulty: FaultySandbox,
+) -> None:
+    """A call that would confirm fails, and the next call gets the same updates again."""
     faulty.send(ALICE, "one")
     faulty.send(ALICE, "two")
     async with _client(faulty) as bot:
         first = await bot.get_updates()
-        faulty.confirmations_lost = True
+        faulty.lose_confirmations = True
         with pytest.raises(NetworkError):
             await bot.get_updates(first[-1].update_id + 1, timeout=0)
         again = await bot.get_updates()
-        faulty.confirmations_lost = False
+        faulty.lose_confirmations = False
         after = await bot.get_updates(first[-1].update_id + 1, timeout=0)
 
-    assert faulty.lost.is_set()
+    assert faulty.confirmation_lost.is_set()
     assert [u.update_id for u in again] == [u.update_id for u in first]
     assert after == ()
 
 
-async def test_faulty_sandbox_refuses_calls_by_chance_and_does_nothing_then(
+async def test_faulty_sandbox_refuses_calls_at_random_without_effect(
     faulty: FaultySandbox,
 ) -> None:
-    """Of many reactions some fail; exactly the others are there."""
+    """Of many reactions some fail, and exactly the others are recorded."""
     message = faulty.send(ALICE, "one")
-    faulty.moody = True
+    faulty.unreliable = True
     refused = 0
     async with _client(faulty) as bot:
         for _ in range(60):
@@ -59,10 +61,10 @@ async def test_faulty_sandbox_refuses_calls_by_chance_and_does_nothing_then(
     assert sum(event.kind == "reaction" for event in faulty.events) == 60 - refused
 
 
-async def test_faulty_sandbox_never_gives_a_file_that_is_gone(faulty: FaultySandbox) -> None:
-    """What was answered with 404 once is answered so again."""
+async def test_faulty_sandbox_never_serves_a_missing_file(faulty: FaultySandbox) -> None:
+    """A file that was answered with 404 once is always answered with 404."""
     file_id = faulty.add_file(b"sound")
-    faulty.gone.add(file_id)
+    faulty.missing_files.add(file_id)
     async with _client(faulty) as bot:
         for _ in range(2):
             with pytest.raises(TelegramError, match="Not Found"):

@@ -1,4 +1,4 @@
-"""A bot with an HTTP face, and a client that talks to it as any program would."""
+"""A bot that serves HTTP, and a client that talks to it as any program would."""
 
 import asyncio
 import json
@@ -17,10 +17,10 @@ SECRET = "tests-tests-tests-tests"
 
 
 class Face:
-    """What a program sees of a running bot."""
+    """The HTTP face of a running bot, as a program sees it."""
 
     def __init__(self, bot: Running, settings: Settings) -> None:
-        """Find it as the command line does: by api.json and api-token."""
+        """Find it by api.json and api-token, as the command line does."""
         self.bot = bot
         self.data_dir = settings.data_dir
         self.facts = json.loads((settings.data_dir / "api.json").read_text())
@@ -33,55 +33,55 @@ class Face:
         self.client = self.named("tests")
 
     def named(self, name: str, **options: Any) -> httpx.AsyncClient:
-        """Return a client of that name, which has the token."""
+        """Return a client with this name and the token."""
         headers = {"Authorization": f"Bearer {self.token}", "X-Client": name}
         return httpx.AsyncClient(
             base_url=self.url, headers=headers, timeout=600, trust_env=False, **options
         )
 
     def page_url(self) -> str:
-        """Return an address that opens the page once, as `crier page` gets it. Blocks."""
+        """Return a URL that opens the page once, from where `crier page` gets it. Blocks."""
         return Client("page", folder=self.data_dir).page_url()
 
     async def get(self, path: str) -> Any:
-        """Return what is there."""
-        answer = await self.client.get(path)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        """Return the JSON at *path*."""
+        response = await self.client.get(path)
+        assert response.status_code == 200, response.text
+        return response.json()
 
     async def speak(self, text: str, **fields: Any) -> Any:
-        """Have a text said; return the answer."""
-        answer = await self.client.post("/v1/audio/speak", json={"input": text, **fields})
-        assert answer.status_code in (200, 202), answer.text
-        return answer.json()
+        """Send a text to be spoken; return the response's JSON."""
+        response = await self.client.post("/v1/audio/speak", json={"input": text, **fields})
+        assert response.status_code in (200, 202), response.text
+        return response.json()
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator["Heard"]:
+    async def listening(self) -> AsyncIterator["EventLog"]:
         """Collect the events while the context lasts."""
-        async with self.client.stream("GET", "/v1/events") as answer:
-            assert answer.status_code == 200
-            heard = Heard()
-            task = asyncio.create_task(heard.collect(answer))
-            await heard.wait_for(lambda name, _: name == "status")
+        async with self.client.stream("GET", "/v1/events") as response:
+            assert response.status_code == 200
+            log = EventLog()
+            task = asyncio.create_task(log.collect(response))
+            await log.wait_for(lambda name, _: name == "status")
             try:
-                yield heard
+                yield log
             finally:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
 
 
-class Heard:
-    """Events, as a client got them."""
+class EventLog:
+    """The events that a client received."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start empty."""
         self.events: list[tuple[str, dict[str, Any]]] = []
         self._changed = asyncio.Condition()
 
-    async def collect(self, answer: httpx.Response) -> None:
-        """Read them for ever."""
+    async def collect(self, response: httpx.Response) -> None:
+        """Read server-sent events until the stream ends."""
         name = ""
-        async for line in answer.aiter_lines():
+        async for line in response.aiter_lines():
             field, _, value = line.partition(": ")
             if field == "event":
                 name = value
@@ -93,9 +93,9 @@ class Heard:
     async def wait_for(
         self, wanted: Callable[[str, dict[str, Any]], bool], timeout_s: float = 20.0
     ) -> dict[str, Any]:
-        """Return the first event that is *wanted*."""
+        """Wait for the first event that is *wanted*, and return its data."""
         async with asyncio.timeout(timeout_s), self._changed:
-            await self._changed.wait_for(lambda: any(wanted(*one) for one in self.events))
+            await self._changed.wait_for(lambda: any(wanted(*event) for event in self.events))
         return next(data for name, data in self.events if wanted(name, data))
 
 
@@ -104,7 +104,7 @@ ServeBot = Callable[..., AbstractAsyncContextManager[Face]]
 
 @asynccontextmanager
 async def serve(settings: Settings, voice: Voice) -> AsyncIterator[Face]:
-    """Run a bot with an HTTP face."""
+    """Run a bot that serves HTTP, while the context lasts."""
     face = None
     try:
         async with running(settings, show_code=lambda _: None, voice=voice, http=True) as bot:
@@ -112,4 +112,4 @@ async def serve(settings: Settings, voice: Voice) -> AsyncIterator[Face]:
             yield face
     finally:
         if face is not None:
-            await face.client.aclose()  # last, since it sees how the bot ends
+            await face.client.aclose()  # last, since tests watch the bot stop through it

@@ -1,0 +1,63 @@
+"""/devices: the list, its buttons, and what is used."""
+
+import asyncio
+import time
+
+from bot.chat.sandbox import Sandbox
+from tests.chat.samples import LONG_TEXT
+from tests.conftest import ALICE, StartBot, reaction_to, reply_with
+from tests.support.loudspeaker import Ear
+
+
+async def test_device_selected_by_button_is_used_and_survives_a_restart(
+    sandbox: Sandbox, start_bot: StartBot, ear_a: Ear, ear_b: Ear
+) -> None:
+    """The next message sounds on the device whose button was pressed, also after a restart."""
+    async with start_bot():
+        message = sandbox.send(ALICE, "On the first.")
+        await sandbox.wait_for(reaction_to(message, "👍"))
+        sandbox.send(ALICE, "/devices")
+        listing = await sandbox.wait_for(reply_with("speaker_b"))
+        data = dict(listing.buttons)["speaker_b"]
+        sandbox.press(ALICE, listing.message_id, data)
+        await sandbox.wait_for(lambda e: e.kind == "edit" and "Chosen: speaker_b" in e.text)
+        chosen_s = time.monotonic()
+        message = sandbox.send(ALICE, "On the second.")
+        await sandbox.wait_for(reaction_to(message, "👍"))
+    async with start_bot():
+        message = sandbox.send(ALICE, "Still on the second.")
+        await sandbox.wait_for(reaction_to(message, "👍"))
+
+    assert len(ear_a.spans()) == 1
+    assert ear_a.spans(chosen_s) == []
+    assert len(ear_b.spans(chosen_s)) == 2
+
+
+async def test_devices_marks_the_default_and_the_one_in_use(
+    sandbox: Sandbox, start_bot: StartBot, ear_a: Ear, ear_b: Ear
+) -> None:
+    """While a message sounds, /devices names every device, the default and the one in use."""
+    async with start_bot(audio_device="speaker_b"):
+        sandbox.send(ALICE, LONG_TEXT)
+        await asyncio.to_thread(ear_b.wait_for_sound, 0.0)
+        sandbox.send(ALICE, "/devices")
+        listing = await sandbox.wait_for(reply_with("Chosen: speaker_b"))
+
+    assert "• default (the system's default" in listing.text
+    assert "• speaker_b (in use)" in listing.text
+    labels = [label for label, _ in listing.buttons]
+    assert labels[-2:] == ["Follow the system", "Follow the setting (speaker_b)"]
+    assert ear_a.spans() == []
+
+
+async def test_device_button_of_a_missing_device_changes_nothing(
+    sandbox: Sandbox, start_bot: StartBot
+) -> None:
+    """A button for a device that is gone is answered with that, and changes nothing."""
+    async with start_bot():
+        sandbox.send(ALICE, "/devices")
+        listing = await sandbox.wait_for(reply_with("Chosen: speaker_a"))
+        sandbox.press(ALICE, listing.message_id, "device:0123456789abcdef")
+        await sandbox.wait_for(
+            lambda e: e.kind == "answer" and e.text == "That device is not there any more."
+        )
