@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
+CHECKOUT = Path(__file__).resolve().parent.parent
+
 _UMASK = 0o077
 # All that Crier or macOS puts into a data folder.
 _OWN = (

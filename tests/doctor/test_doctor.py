@@ -1,7 +1,7 @@
-"""`crier doctor`: each of these faults is planted, found and named with its mending.
+"""`crier doctor`: each of these faults is planted, and found together with its fix.
 
-What is broken is broken for real: files, databases, locks, ports, sinks, servers. Only the tools of
-a Mac and systemd are stand-ins, programs on the PATH that print what the real ones do.
+The faults are real: in files, databases, locks, ports, sinks, servers. Only the tools of a Mac and
+systemd are stand-ins: programs on the PATH that print what the real ones do.
 """
 
 import asyncio
@@ -30,10 +30,13 @@ from audio.kokoro.model_files import MODELS, VOICES_FILE
 from bot.chat.sandbox import Sandbox
 from bot.core.inbox import Inbox
 from bot.doctor import sound
-from bot.doctor.check import Check, Context, Finding, State, context, well
-from bot.doctor.command import CHECKS, Secrets, look, report
+from bot.doctor.check import Check, Context, Finding, State, load_context
+from bot.doctor.command import CHECKS, as_report
+from bot.doctor.redact import Redactor
+from bot.doctor.runner import run_checks
 from bot.settings import CHECKOUT, Settings
 from tests.conftest import ALICE, TOKEN
+from tests.doctor import faulty_checks
 from tests.support.commandline import Environment, crier, run
 from tests.support.loudspeaker import Loudspeakers
 
@@ -41,7 +44,7 @@ BY_NAME = {check.name: check for check in CHECKS}
 
 
 class Scene:
-    """A healthy machine, to be broken in one place."""
+    """A healthy machine, in which a test breaks one thing."""
 
     def __init__(self, settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.settings = settings
@@ -54,6 +57,7 @@ class Scene:
         self.monkeypatch = monkeypatch
         self.platform = sys.platform
         self.sound = False
+        self.answer_timeout_s = 8.0
         self.open: list[Any] = []
 
     def change(self, **values: Any) -> None:
@@ -61,7 +65,7 @@ class Scene:
         self.settings = self.settings.replaced(**values)
 
     def env(self, line: str) -> None:
-        """Write the .env file; the settings are read from it."""
+        """Write the .env file, from which the settings are read then."""
         (self.checkout / ".env").write_text(line + "\n")
         (self.checkout / ".env").chmod(0o600)
 
@@ -75,18 +79,18 @@ class Scene:
         self.monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
 
     def mac(self) -> None:
-        """Be a Mac, as far as its tools tell."""
+        """Pretend to be a Mac; its tools are added by `tool`."""
         self.platform = "darwin"
         self.monkeypatch.setenv("HOME", str(self.folder))
 
     def hold_lock(self) -> None:
-        """Be another Crier."""
+        """Hold the lock, as a running bot does."""
         lock = (self.data / "crier.lock").open("a")
         fcntl.flock(lock, fcntl.LOCK_EX)
         self.open.append(lock)
 
     def be_a_bot(self, answers: dict[str, Any] | None) -> None:
-        """Hold the lock and have a face that answers; None: it listens and says nothing."""
+        """Hold the lock and answer HTTP requests; with None, never answer."""
         self.hold_lock()
         if answers is None:
             listener = socket.create_server(("127.0.0.1", 0))
@@ -94,16 +98,16 @@ class Scene:
             port = listener.getsockname()[1]
         else:
             port = self.serve(answers)
-        self.face(port, os.getpid())
+        self.write_api_json(port, os.getpid())
         (self.data / "api-token").write_text("secret")
 
-    def face(self, port: int, pid: int) -> None:
-        """Write api.json."""
+    def write_api_json(self, port: int, pid: int) -> None:
+        """Write api.json, as a running bot does."""
         content = {"host": "127.0.0.1", "port": port, "pid": pid, "socket": ""}
         (self.data / "api.json").write_text(json.dumps(content))
 
     def serve(self, answers: dict[str, Any], date: str = "") -> int:
-        """Answer GET requests by the end of their path, at the time *date*."""
+        """Answer GET requests by the end of their path; *date* replaces the time of the answer."""
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -126,7 +130,7 @@ class Scene:
         return int(server.server_address[1])
 
     def database(self, *statements: str) -> Path:
-        """Make a database as Crier does, then do this to it."""
+        """Create a database as Crier does, then execute *statements* in it."""
         path = self.data / "crier.db"
 
         async def make() -> None:
@@ -139,18 +143,19 @@ class Scene:
         return path
 
     def context(self) -> Context:
-        """Return what the checks are told."""
+        """Return the context of the checks."""
         if (self.checkout / ".env").exists():
-            found = context(self.checkout)
+            context = load_context(self.checkout)
         else:
-            found = Context(self.settings, checkout=self.checkout)
-        found.platform, found.sound = self.platform, self.sound
-        return found
+            context = Context(self.settings, checkout=self.checkout)
+        context.platform, context.sound = self.platform, self.sound
+        context.answer_timeout_s = self.answer_timeout_s
+        return context
 
-    def look(self, *names: str) -> Finding:
-        """Run checks in this order, and return what the last one found."""
-        someone = self.context()
-        return [look(BY_NAME[name], someone) for name in names][-1]
+    def run(self, *names: str) -> Finding:
+        """Run checks in this order, and return the finding of the last one."""
+        checks = [BY_NAME[name] for name in names]
+        return [finding for _, finding in run_checks(self.context(), checks)][-1]
 
 
 class _Closing:
@@ -178,7 +183,7 @@ def scene(tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> I
         opened.close()
 
 
-# ---- faults: the check that finds it, how it is planted, its state, part of what is said ----
+# ---- faults: (check, how to plant it, state, part of what is found, part of the fix) ----
 
 
 def _truncated_model(scene: Scene) -> None:
@@ -297,8 +302,8 @@ def _wrong_clock(ahead_s: float) -> Callable[[Scene], None]:
     return plant
 
 
-def _left_face(scene: Scene) -> None:
-    scene.face(1, 2**22 - 1)
+def _stale_api_json(scene: Scene) -> None:
+    scene.write_api_json(1, 2**22 - 1)
 
 
 def _held_lock(scene: Scene) -> None:
@@ -307,20 +312,20 @@ def _held_lock(scene: Scene) -> None:
 
 def _hanging_bot(scene: Scene) -> None:
     scene.be_a_bot(None)
-    scene.monkeypatch.setattr("bot.doctor.system._ANSWER_S", 0.3)
+    scene.answer_timeout_s = 0.3
 
 
-def _deaf_bot(scene: Scene) -> None:
-    about = {"ok": False, "age_s": 300.0, "warning": ""}
-    scene.be_a_bot({"status": {"polling": about}})
+def _offline_bot(scene: Scene) -> None:
+    polling = {"ok": False, "age_s": 300.0, "warning": ""}
+    scene.be_a_bot({"status": {"polling": polling}})
 
 
-def _robbed_bot(scene: Scene) -> None:
-    about = {"ok": True, "age_s": 1.0, "warning": "Another program uses the same bot token."}
-    scene.be_a_bot({"status": {"polling": about}})
+def _bot_with_a_rival(scene: Scene) -> None:
+    polling = {"ok": True, "age_s": 1.0, "warning": "Another program uses the same bot token."}
+    scene.be_a_bot({"status": {"polling": polling}})
 
 
-def _complaining_bot(scene: Scene) -> None:
+def _warning_bot(scene: Scene) -> None:
     scene.be_a_bot({"status": {"warnings": ["No device fits 'AirPods'."]}})
 
 
@@ -440,7 +445,7 @@ FAULTS: list[tuple[str, Callable[[Scene], None], State, str, str]] = [
     ("secrets", _readable_api_token, WARN, "api-token", "chmod 600"),
     ("disk", _data_below_a_file, FAIL, "can't be written", "DATA_DIR"),
     ("disk", _full_disk, FAIL, "can't be written to (No space left", "Make room"),
-    ("database", _damaged_database, FAIL, "damaged", "Start Crier anew"),
+    ("database", _damaged_database, FAIL, "damaged", "Restart Crier"),
     ("database", _newer_database, FAIL, "newer Crier", "git pull"),
     ("database", _database_set_aside, WARN, "set aside", "remove"),
     ("people", _nobody, WARN, "Nobody may speak", "/pair"),
@@ -453,13 +458,13 @@ FAULTS: list[tuple[str, Callable[[Scene], None], State, str, str]] = [
     ("telegram", _login_page, FAIL, "login", "browser"),
     ("clock", _wrong_clock(-100), WARN, " s behind", "timedatectl"),
     ("clock", _wrong_clock(5000), FAIL, " s ahead of", "timedatectl"),
-    ("bot", _left_face, WARN, "ended by force", "crier run"),
+    ("bot", _stale_api_json, WARN, "ended by force", "crier run"),
     ("bot", _held_lock, WARN, f"process {os.getpid()} holds", f"kill {os.getpid()}"),
     ("bot", _hanging_bot, FAIL, "does not answer", "crier restart"),
-    ("polling", _deaf_bot, WARN, "300 s ago", "crier restart"),
-    ("polling", _robbed_bot, FAIL, "Another program", ""),
-    ("warnings", _complaining_bot, WARN, "No device fits", "/status"),
-    ("port", _taken_port, FAIL, "can't be had (Address already in use)", "API_PORT"),
+    ("polling", _offline_bot, WARN, "300 s ago", "crier restart"),
+    ("polling", _bot_with_a_rival, FAIL, "Another program", ""),
+    ("warnings", _warning_bot, WARN, "No device fits", "/status"),
+    ("port", _taken_port, FAIL, "can't be used (Address already in use)", "API_PORT"),
     ("service", _not_loaded, FAIL, "not loaded", "crier install"),
     ("service", _launchd("not running", "interactive (4)"), FAIL, "does not run", "crier logs"),
     ("service", _launchd("running", "adaptive (2)"), WARN, "throttled", "--process-type"),
@@ -481,38 +486,38 @@ FAULTS: list[tuple[str, Callable[[Scene], None], State, str, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("name", "plant", "state", "found", "mend"),
+    ("name", "plant", "state", "found", "fix"),
     FAULTS,
     ids=[f"{name}-{number}" for number, (name, *_) in enumerate(FAULTS)],
 )
-def test_a_planted_fault_is_found_and_its_mending_named(
-    scene: Scene, name: str, plant: Callable[[Scene], None], state: State, found: str, mend: str
+def test_check_finds_planted_fault_and_names_its_fix(
+    scene: Scene, name: str, plant: Callable[[Scene], None], state: State, found: str, fix: str
 ) -> None:
-    """Each fault is told by the check whose business it is, with what it means and what to do."""
+    """Each fault is found by its own check, with what it means and how to fix it."""
     plant(scene)
     names = ["telegram", "clock"] if name == "clock" else [name]
-    finding = scene.look(*names)
+    finding = scene.run(*names)
 
-    assert (finding.state, found in finding.found, mend in finding.mend) == (
+    assert (finding.state, found in finding.found, fix in finding.fix) == (
         state,
         True,
         True,
     ), finding
-    assert finding.mend
-    assert TOKEN not in finding.found + finding.mend
+    assert finding.fix
+    assert TOKEN not in finding.found + finding.fix
 
 
-async def test_a_token_that_telegram_does_not_know_is_named(scene: Scene, sandbox: Sandbox) -> None:
-    """A revoked token is told from a network that is down."""
+async def test_telegram_check_recognizes_revoked_token(scene: Scene, sandbox: Sandbox) -> None:
+    """A revoked token is distinguished from a network that is down."""
     scene.change(
         telegram_bot_token=SecretStr("99:wrong-AAHdqTcvCH1vGWJxfSeofSAs0K5PALD"),
         telegram_api_url=sandbox.url,
     )
-    finding = await asyncio.to_thread(scene.look, "telegram")
+    finding = await asyncio.to_thread(scene.run, "telegram")
 
     assert finding.state is FAIL
     assert "does not know the token" in finding.found
-    assert "@BotFather" in finding.mend
+    assert "@BotFather" in finding.fix
 
 
 @pytest.mark.parametrize(
@@ -523,27 +528,27 @@ async def test_a_token_that_telegram_does_not_know_is_named(scene: Scene, sandbo
         (1.4, 1.3, State.WARN, "too slow"),
     ],
 )
-def test_the_faster_model_is_recommended(
+def test_synthesis_check_recommends_faster_model(
     scene: Scene, fp32: float, int8: float, state: State, found: str
 ) -> None:
-    """Where both models are there, both are measured, and one is recommended."""
+    """If both models are there, both are measured, and one is recommended."""
     speeds = {"fp32": fp32, "int8": int8}
     scene.monkeypatch.setattr(sound, "_kinds", lambda _: ["fp32", "int8"])
-    scene.monkeypatch.setattr(sound, "_factor", lambda _, kind: speeds[kind])
+    scene.monkeypatch.setattr(sound, "_measure_rtf", lambda _, kind: speeds[kind])
     scene.change(kokoro_model="fp32")
     finding = sound.synthesis(scene.context())
 
     assert finding.state is state
     assert found in finding.found
-    assert ("KOKORO_MODEL=int8" in finding.mend) == (int8 < fp32 / 2)
+    assert ("KOKORO_MODEL=int8" in finding.fix) == (int8 < fp32 / 2)
 
 
 # ---- faults of the loudspeaker ----
 
 
 @pytest.fixture
-def heard(scene: Scene, loudspeakers: Loudspeakers) -> Iterator[Scene]:
-    """Return a machine with two loudspeakers, and a sound server to ask about them."""
+def audible(scene: Scene, loudspeakers: Loudspeakers) -> Iterator[Scene]:
+    """Return a machine with two loudspeakers, and a sound server that knows them."""
     daemon = loudspeakers.daemons["speaker_a"]
     scene.monkeypatch.setenv("PULSE_SERVER", daemon.socket)
     scene.change(audio_device="speaker_a")
@@ -560,96 +565,95 @@ def heard(scene: Scene, loudspeakers: Loudspeakers) -> Iterator[Scene]:
         (("set-sink-volume", "speaker_a", "0"), "at volume 0"),
     ],
 )
-def test_a_silent_output_is_found(
-    heard: Scene, loudspeakers: Loudspeakers, order: tuple[str, ...], found: str
+def test_checks_find_silent_output(
+    audible: Scene, loudspeakers: Loudspeakers, order: tuple[str, ...], found: str
 ) -> None:
-    """Muted or at volume 0: said before anything is played, and after it was."""
+    """A muted output, or one at volume 0, is found before anything is played, and afterwards."""
     loudspeakers.daemons["speaker_a"].ask(*order)
-    heard.sound = True
+    audible.sound = True
     for name in ("audible", "speaking"):
-        finding = heard.look(name)
+        finding = audible.run(name)
 
         assert finding.state is WARN, finding
         assert found in finding.found
-        assert "Turn it up" in finding.mend
+        assert "Turn it up" in finding.fix
 
 
-def test_a_sink_that_takes_nothing_is_found(heard: Scene, loudspeakers: Loudspeakers) -> None:
-    """A suspended sink is a silent stall, as when a Mac's headphones vanish."""
+def test_speaking_check_finds_stalled_sink(audible: Scene, loudspeakers: Loudspeakers) -> None:
+    """A suspended sink stalls silently, as when a Mac's headphones vanish."""
     loudspeakers.daemons["speaker_a"].ask("suspend-sink", "speaker_a", "1")
-    heard.sound = True
-    finding = heard.look("speaking")
+    audible.sound = True
+    finding = audible.run("speaking")
 
     assert finding.state is FAIL, finding
-    assert finding.mend
+    assert finding.fix
 
 
-def test_a_device_that_is_not_there_is_found(heard: Scene) -> None:
-    """The wanted device is named, with those that are there."""
-    heard.change(audio_device="AirPods")
-    finding = heard.look("devices")
+def test_devices_check_finds_missing_device(audible: Scene) -> None:
+    """The missing device is named, with those that are there."""
+    audible.change(audio_device="AirPods")
+    finding = audible.run("devices")
 
     assert finding.state is WARN
     assert "'AirPods'" in finding.found
     assert "speaker_a" in finding.found
-    assert "AUDIO_DEVICE" in finding.mend
+    assert "AUDIO_DEVICE" in finding.fix
 
 
-def test_the_device_chosen_in_the_chat_counts(heard: Scene) -> None:
-    """What was chosen with /devices outranks the settings, so it is what has to be there."""
-    heard.database("INSERT INTO choice VALUES ('device', 'HomePod', 'speaker_a')")
-    finding = heard.look("devices")
+def test_devices_check_looks_for_device_chosen_in_chat(audible: Scene) -> None:
+    """A choice made with /devices overrides the settings, so that device has to be there."""
+    audible.database("INSERT INTO choice VALUES ('device', 'HomePod', 'speaker_a')")
+    finding = audible.run("devices")
 
     assert finding.state is WARN
     assert "'HomePod'" in finding.found
 
 
-def test_no_device_at_all_is_found(scene: Scene) -> None:
-    """Without any output everything is held; that is a failure, and what to connect is said."""
+def test_devices_check_fails_without_any_device(scene: Scene) -> None:
+    """Without any output everything is held: a failure, with what to connect."""
     cards = Path("/proc/asound/cards")
     if sys.platform != "linux" or (cards.exists() and "[" in cards.read_text()):
         pytest.skip("this computer has a sound card")
     scene.monkeypatch.delenv("ALSA_CONFIG_PATH", raising=False)
-    finding = scene.look("devices")
+    finding = scene.run("devices")
 
     assert finding.state is FAIL
     assert "no output device" in finding.found
-    assert "Connect" in finding.mend
+    assert "Connect" in finding.fix
 
 
 # ---- the doctor itself ----
 
 
-def test_a_check_that_crashes_or_hangs_is_a_failure_of_its_own(scene: Scene) -> None:
-    """No traceback and no waiting for ever: the class is named, and the others go on."""
-    never = threading.Event()
+def test_run_checks_survives_checks_that_raise_crash_or_hang(scene: Scene) -> None:
+    """An exception, a crash and a hang are failures of that check alone; the others run."""
+    checks = [
+        Check("raise", faulty_checks.raise_error),
+        Check("crash", faulty_checks.crash),
+        Check("alive", faulty_checks.succeed),
+        Check("hang", faulty_checks.hang, limit_s=0.1, audio=True),
+        Check("next", faulty_checks.hang, audio=True),
+        Check("last", faulty_checks.succeed),
+    ]
+    findings = {check.name: finding for check, finding in run_checks(scene.context(), checks)}
 
-    def crash(_: Context) -> Finding:
-        raise ZeroDivisionError("a mistake")
-
-    def hang(_: Context) -> Finding:
-        never.wait(20)
-        return well("too late")
-
-    someone = scene.context()
-    crashed = look(Check("crash", crash), someone)
-    hung = look(Check("hang", hang, limit_s=0.1, audio=True), someone)
-    after = look(Check("next", hang, audio=True), someone)
-    never.set()
-
-    assert crashed.state is FAIL
-    assert "ZeroDivisionError" in crashed.found
-    assert hung.state is FAIL
-    assert "No answer" in hung.found
-    assert after.state is State.SKIP  # PortAudio is not called by a second thread meanwhile
-    assert "see hang" in after.found
+    assert findings["raise"].state is FAIL
+    assert "ZeroDivisionError" in findings["raise"].found
+    assert findings["crash"].state is FAIL
+    assert "It crashed (SIGABRT)" in findings["crash"].found
+    assert findings["alive"].state is State.PASS
+    assert findings["hang"].state is FAIL
+    assert "No answer" in findings["hang"].found
+    assert findings["next"].state is State.SKIP  # PortAudio hangs, so it is not called again
+    assert "see hang" in findings["next"].found
+    assert findings["last"].state is State.PASS
 
 
 @pytest.fixture
 def doctor_environment(
     environment: Environment, sandbox: Sandbox, loudspeakers: Loudspeakers, tmp_path: Path
 ) -> Environment:
-    """Return the variables of a healthy machine."""
+    """Return the environment of a healthy machine."""
     (tmp_path / "data").mkdir(mode=0o700)
     return {
         **environment,
@@ -663,30 +667,31 @@ def doctor_environment(
     }
 
 
-async def test_a_healthy_machine_gives_no_alarm(doctor_environment: Environment) -> None:
-    """Everything is well: nothing warns, nothing fails, a sentence is heard, the exit code is 0."""
+async def test_doctor_passes_on_healthy_machine(doctor_environment: Environment) -> None:
+    """Nothing warns, nothing fails, a sentence is heard, and the exit code is 0."""
     code, out, err = await run("doctor", "--sound", "--json", environment=doctor_environment)
-    said = json.loads(out)
+    report = json.loads(out)
     alarms = [
         check
-        for check in said["checks"]
+        for check in report["checks"]
         if check["state"] in ("warn", "fail")
-        and check["name"] not in ("load", "synthesis")  # of a machine that others use meanwhile
+        and check["name"]
+        not in ("load", "synthesis")  # other programs may use the machine meanwhile
     ]
 
     assert alarms == []
     assert code == 0, err
-    assert said["well"] is True
-    heard = next(check for check in said["checks"] if check["name"] == "speaking")
-    assert heard["state"] == "pass"
-    assert "On speaker_a: a tone after" in heard["found"]
+    assert report["well"] is True
+    speaking = next(check for check in report["checks"] if check["name"] == "speaking")
+    assert speaking["state"] == "pass"
+    assert "On speaker_a: a tone after" in speaking["found"]
     assert TOKEN not in out + err
 
 
-async def test_a_bot_that_runs_is_well_and_says_the_sentence_itself(
+async def test_doctor_speaks_through_running_bot(
     bot_environment: Environment, sandbox: Sandbox, loudspeakers: Loudspeakers
 ) -> None:
-    """The loudspeaker is in the bot's hands, so its queue is used, and its answers are heard."""
+    """A running bot uses the loudspeaker, so the sentence goes through its queue."""
     bot_environment["PULSE_SERVER"] = loudspeakers.daemons["speaker_a"].socket
     async with crier("run", environment=bot_environment):
         await sandbox.wait_for_call("getupdates")
@@ -703,7 +708,7 @@ async def test_a_bot_that_runs_is_well_and_says_the_sentence_itself(
     assert "The running bot: heard on speaker_a after" in found["speaking"]["found"]
 
 
-async def test_it_works_where_nothing_else_does(
+async def test_doctor_works_when_everything_is_broken(
     doctor_environment: Environment, tmp_path: Path
 ) -> None:
     """No token, no model, no PortAudio, a folder for .env, a wrong database, a missing package."""
@@ -725,10 +730,10 @@ async def test_it_works_where_nothing_else_does(
     assert "libportaudio2" in out
 
 
-async def test_it_works_without_any_package(
+async def test_doctor_works_without_packages(
     doctor_environment: Environment, tmp_path: Path
 ) -> None:
-    """Where not even the settings can be read, it says which package is missing."""
+    """If not even the settings can be read, it names the missing packages."""
     broken = tmp_path / "broken"
     broken.mkdir()
     for name in ("pydantic_settings", "pydantic", "rich", "numpy", "httpx"):
@@ -741,8 +746,8 @@ async def test_it_works_without_any_package(
     assert "see packages" in out
 
 
-async def test_the_report_holds_no_secret(doctor_environment: Environment, tmp_path: Path) -> None:
-    """It can be pasted anywhere: no token, no id, no name, no message, no home folder."""
+async def test_report_contains_no_secret(doctor_environment: Environment, tmp_path: Path) -> None:
+    """The report contains no token, id, name, message or home folder."""
     data = tmp_path / "data"
     canaries = {"token": TOKEN, "api": "canary-api-token-5511", "text": "the canary sings at noon"}
     canaries |= {"user": "123456789", "paired": "987654321", "name": "Canarina Bird"}
@@ -771,19 +776,20 @@ async def test_the_report_holds_no_secret(doctor_environment: Environment, tmp_p
     assert "| ✗ fail | telegram |" in out
 
 
-async def test_what_is_for_a_mac_says_so_elsewhere(doctor_environment: Environment) -> None:
-    """`--mac` on Linux is a wrong usage that names the right one."""
+async def test_mac_option_is_refused_on_linux(doctor_environment: Environment) -> None:
+    """On Linux `--mac` exits with 2 and a message."""
     code, _, err = await run("doctor", "--mac", environment=doctor_environment)
 
     assert code == 2
     assert "is for a Mac" in err
 
 
-def test_a_report_is_a_table(scene: Scene) -> None:
+def test_report_escapes_table_markup(scene: Scene) -> None:
     """A bar or a line break in a finding does not break the table."""
-    found = {"x": Finding(State.WARN, "a|b\nc", "mend it")}
+    findings = {"x": Finding(State.WARN, "a|b\nc", "fix it")}
 
-    assert report(found).splitlines()[-1] == "| ! warn | x | a\\|b c |"
+    assert as_report(findings).splitlines()[-1] == "| ! warn | x | a\\|b c |"
     assert (
-        Secrets(scene.context()).hide(f"https://x/bot{TOKEN}/getMe") == "https://x/bot<token>/getMe"
+        Redactor(scene.context()).redact(f"https://x/bot{TOKEN}/getMe")
+        == "https://x/bot<token>/getMe"
     )
