@@ -23,8 +23,8 @@ import pytest
 from bot.chat.sandbox import Sandbox
 from bot.settings import CHECKOUT
 from tests.conftest import ALICE, TOKEN, reaction_to, reply_with
-from tests.service.test_service import Home, alive, make_home
 from tests.support.loudspeaker import Ear, Loudspeakers
+from tests.support.service_home import Home, alive, make_home
 from tests.support.terminal import CTRL_C, Terminal, terminal
 
 pytestmark = [

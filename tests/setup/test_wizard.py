@@ -14,9 +14,9 @@ from bot.chat.sandbox import Sandbox
 from bot.core.inbox import Inbox
 from bot.settings import CHECKOUT
 from tests.conftest import ALICE, STRANGER, TOKEN, reaction_to, reply_with
-from tests.service.test_service import make_home
 from tests.support.commandline import run
 from tests.support.loudspeaker import Ear, Loudspeakers
+from tests.support.service_home import make_home
 from tests.support.terminal import CTRL_C, CTRL_D, Terminal, terminal
 
 Environment = dict[str, str]
