@@ -1,4 +1,4 @@
-"""Output of the command line: progress bars, tables, QR codes."""
+"""What the command line shows and asks: progress bars, tables, QR codes, yes or no."""
 
 import io
 import sys
@@ -92,3 +92,34 @@ def qr_code(text: str) -> str:
     out = io.StringIO()
     segno.make_qr(text, error="l").terminal(out, border=2, compact=True)
     return out.getvalue()
+
+
+def confirm(question: str, *, default: bool) -> bool:
+    """Ask a yes-or-no question on the terminal until it is answered. Blocks.
+
+    Args:
+        question: without the hint for the answers.
+        default: the answer that an empty line stands for.
+
+    Raises:
+        EOFError: Ctrl-D.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    while (answer := parse_yes_no(input(yes_no_prompt(question, default)), default)) is None:
+        sys.stdout.write(YES_NO_HINT)
+    return answer
+
+
+YES_NO_HINT = "Please answer y or n.\n"
+
+
+def yes_no_prompt(question: str, default: bool) -> str:
+    """Return the prompt of a yes-or-no question; a capital letter marks the default."""
+    return f"{question} [{'Y/n' if default else 'y/N'}] "
+
+
+def parse_yes_no(answer: str, default: bool) -> bool | None:
+    """Return what was answered, *default* for an empty line, or None for anything else."""
+    return {"": default, "y": True, "yes": True, "n": False, "no": False}.get(
+        answer.strip().lower()
+    )

@@ -1,1 +1,1 @@
-"""What a terminal, a script or an agent uses: thin clients of the running bot, and the demo."""
+"""The command line: `crier run`, the demo, and the commands that control the running bot."""

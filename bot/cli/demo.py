@@ -1,4 +1,4 @@
-"""`crier demo`: the same bot against the embedded Bot API server, with a chat in the terminal.
+"""`crier demo`: the bot with the embedded Bot API server, and a chat in the terminal.
 
 Piped input is spoken line by line. Runs on the event loop.
 """
@@ -30,29 +30,29 @@ from bot.errors import FAILED, OK
 from bot.settings import Settings
 
 _YOU = Person(1)
-_MAX_TEXT_CHARS = 4096  # an app on a phone splits longer texts too
-_MAX_UNDER_WAY = 16  # of piped lines; the rest stays in the pipe
+_MAX_TEXT_CHARS = 4096  # Telegram's apps split longer texts too
+_MAX_PENDING = 16  # of piped lines; the rest stays in the pipe
 _COMMAND_TIMEOUT_S = 10.0
-_MEANING = {
+_MEANINGS = {
     "👀": "stored, in the queue",
     "👍": "heard to the end",
     "🙊": "cut off",
     "😴": "waiting",
     "💔": "not spoken",
 }
-_ENDED = frozenset("👍🙊💔")
+_FINAL_REACTIONS = frozenset("👍🙊💔")
 
-_Say = Callable[[str, str], None]
-"""Prints (style, text)."""
+_Print = Callable[[str, str], None]
+"""Prints a text in a style: (style, text)."""
 
 
 def demo_settings(settings: Settings) -> Settings:
-    """Return *settings* with a bot, a person and a data folder of the demo's own."""
+    """Return *settings* with the demo's own bot, person and data folder."""
     return settings.replaced(
         telegram_bot_token=SecretStr(f"{secrets.randbelow(10**9) + 1}:{secrets.token_urlsafe(26)}"),
         telegram_allowed_users=frozenset({_YOU.id}),
         data_dir=settings.data_dir / "demo",
-        # Whoever pipes a book in does not flood a household.
+        # A book may be piped in.
         limit_per_minute=0,
         limit_waiting=0,
         quiet_hours="",
@@ -65,21 +65,21 @@ async def demo(settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     terminal = sys.stdin.isatty()
-    if not terminal:  # prompt_toolkit sees to Ctrl-C where it runs
+    if not terminal:  # prompt_toolkit handles Ctrl-C
         loop.add_signal_handler(signal.SIGINT, stop.set)
-    say: _Say = _print_colours if sys.stdout.isatty() else _print_plain
+    show: _Print = _print_colours if sys.stdout.isatty() else _print_plain
 
-    # Where an older demo kept every line that was typed, for ever.
+    # Older demos stored every typed line there.
     (settings.data_dir / "history").unlink(missing_ok=True)
-    settings = await _with_some_output(settings, say)
+    settings = await _with_output(settings, show)
     assert settings.telegram_bot_token is not None  # noqa: S101  # demo_settings made one
     sandbox = Sandbox(settings.telegram_bot_token.get_secret_value())
     async with sandbox.serve():
         settings = settings.replaced(telegram_api_url=sandbox.url)
         before = _wav_files(settings)
         async with running(settings, show_code=lambda _: None) as bot:
-            await bot.delivery.mute(0)  # a /mute of the last demo would keep a pipe for ever
-            chat = _Chat(sandbox, say)
+            await bot.delivery.mute(0)  # after a /mute in the last demo a pipe would never end
+            chat = _Chat(sandbox, show)
             watching = asyncio.create_task(chat.watch())
             talking = asyncio.create_task(_talk(chat) if terminal else _pipe(chat))
             stopping = asyncio.create_task(stop.wait())
@@ -92,22 +92,22 @@ async def demo(settings: Settings) -> int:
             else:
                 talking.cancel()
         for path in sorted(_wav_files(settings) - before):
-            say("", f"Written: {path}")
+            show("", f"Written: {path}")
     return code
 
 
-async def _with_some_output(settings: Settings, say: _Say) -> Settings:
-    """Write WAV files where there is no loudspeaker at all."""
+async def _with_output(settings: Settings, show: _Print) -> Settings:
+    """Return *settings*; without any output device, with a folder for WAV files instead."""
     if settings.audio_device.startswith(PREFIX):
         return settings
     try:
         if list_devices(settings).outputs:
             return settings
-        why = "There is no output device here"
+        reason = "There is no output device here"
     except AudioError as exc:
-        why = str(exc).rstrip(".")
+        reason = str(exc).rstrip(".")
     folder = settings.data_dir / "spoken"
-    say("warning", f"{why}, so what I say is written to WAV files in {folder}")
+    show("warning", f"{reason}, so what I say is written to WAV files in {folder}")
     return settings.replaced(audio_device=f"{PREFIX}{folder}")
 
 
@@ -120,14 +120,15 @@ def _wav_files(settings: Settings) -> set[Path]:
 class _Chat:
     """One person's side of the chat."""
 
-    def __init__(self, sandbox: Sandbox, say: _Say) -> None:
+    def __init__(self, sandbox: Sandbox, show: _Print) -> None:
         self._sandbox = sandbox
-        self._say = say
+        self.print = show
         self._texts: dict[int, str] = {}
-        self._buttons: list[tuple[int, str]] = []  # of the newest keyboard: (message, data)
-        self._shown = 0
+        self._buttons: list[tuple[int, str]] = []  # of the latest keyboard: (message id, data)
+        self._shown_events = 0
         self.failed = 0
-        self.under_way: set[int] = set()
+        self.pending: set[int] = set()
+        """Messages that were sent and have not ended."""
         self.changed = asyncio.Condition()
 
     def send(self, text: str) -> None:
@@ -143,31 +144,35 @@ class _Chat:
             message_id = self._sandbox.send(_YOU, part)
             if not part.startswith("/"):
                 self._texts[message_id] = part
-                self.under_way.add(message_id)
+                self.pending.add(message_id)
 
     async def ask(self, command: str) -> bool:
-        """Send a command, and say whether its answer came and was shown."""
-        seen = len(self._sandbox.events)
+        """Send a command; return whether its answer came and was shown."""
+        already_there = len(self._sandbox.events)
         self.send(command)
         try:
             answer = await self._sandbox.wait_for(
-                lambda event: event.kind in ("message", "answer"), _COMMAND_TIMEOUT_S, since=seen
+                lambda event: event.kind in ("message", "answer"),
+                _COMMAND_TIMEOUT_S,
+                since=already_there,
             )
             async with asyncio.timeout(_COMMAND_TIMEOUT_S), self.changed:
-                await self.changed.wait_for(lambda: answer in self._sandbox.events[: self._shown])
+                await self.changed.wait_for(
+                    lambda: answer in self._sandbox.events[: self._shown_events]
+                )
         except TimeoutError:
             return False
         return True
 
     async def watch(self) -> None:
-        """Show what the bot does, for ever."""
+        """Show what the bot does, forever."""
         for number in itertools.count():
             event = await self._sandbox.wait_for(lambda _: True, float("inf"), since=number)
             self._show(event)
             async with self.changed:
-                self._shown = number + 1
-                if event.kind == "reaction" and event.text in _ENDED:
-                    self.under_way.discard(event.message_id)
+                self._shown_events = number + 1
+                if event.kind == "reaction" and event.text in _FINAL_REACTIONS:
+                    self.pending.discard(event.message_id)
                     self.failed += event.text == "💔"
                 self.changed.notify_all()
 
@@ -175,18 +180,18 @@ class _Chat:
         match event.kind:
             case "reaction":
                 text = textwrap.shorten(self._texts.get(event.message_id, ""), 60)
-                meaning = _MEANING.get(event.text, "")
-                self._say("reaction", f"  {event.text} {meaning}: {text}")
+                meaning = _MEANINGS.get(event.text, "")
+                self.print("reaction", f"  {event.text} {meaning}: {text}")
             case "edit" if event.text.startswith("Speaking "):
-                pass  # a phone changes a line in place; here each would be one more
+                pass  # a phone edits it in place; here each edit would be a line
             case "message" | "edit":
-                self._say("bot", _wrapped(event.text))
+                self.print("bot", _wrapped(event.text))
                 if event.buttons:
                     self._buttons = [(event.message_id, data) for _, data in event.buttons]
                     for number, (label, _) in enumerate(event.buttons, 1):
-                        self._say("button", f"  /{number} [{label}]")
+                        self.print("button", f"  /{number} [{label}]")
             case "answer" if event.text:
-                self._say("bot", _wrapped(event.text))
+                self.print("bot", _wrapped(event.text))
 
 
 def _wrapped(text: str) -> str:
@@ -201,7 +206,7 @@ def _wrapped(text: str) -> str:
 
 async def _talk(chat: _Chat) -> int:
     """Chat in a terminal until Ctrl-D."""
-    chat._say(  # noqa: SLF001  # the same window
+    chat.print(
         "bot",
         "This is the demo: the bot itself, without Telegram. Write something and hear it.\n"
         "/help lists the commands, Tab completes them, Ctrl-D ends.\n"
@@ -223,7 +228,7 @@ async def _talk(chat: _Chat) -> int:
 
 
 async def _pipe(chat: _Chat) -> int:
-    """Speak piped lines, and wait until each was heard."""
+    """Speak piped lines, and wait until all have ended."""
     async for line in _stdin_lines():
         text = line.strip()
         if not text:
@@ -234,28 +239,28 @@ async def _pipe(chat: _Chat) -> int:
             continue
         chat.send(text)
         async with chat.changed:
-            await chat.changed.wait_for(lambda: len(chat.under_way) < _MAX_UNDER_WAY)
+            await chat.changed.wait_for(lambda: len(chat.pending) < _MAX_PENDING)
     async with chat.changed:
-        await chat.changed.wait_for(lambda: not chat.under_way)
+        await chat.changed.wait_for(lambda: not chat.pending)
     return FAILED if chat.failed else OK
 
 
 async def _stdin_lines() -> AsyncIterator[str]:
     """Yield the lines of stdin, whether it is a pipe or a file."""
     lines: asyncio.Queue[str | None] = asyncio.Queue()
-    room = threading.Semaphore(_MAX_UNDER_WAY)
+    slots = threading.Semaphore(_MAX_PENDING)
     loop = asyncio.get_running_loop()
 
     def read() -> None:
         for raw in sys.stdin.buffer:
-            room.acquire()
+            slots.acquire()
             loop.call_soon_threadsafe(lines.put_nowait, raw.decode(errors="replace"))
         loop.call_soon_threadsafe(lines.put_nowait, None)
 
-    # A daemon, because a read from a silent pipe can't be ended.
+    # A daemon, because a blocked read can't be cancelled.
     threading.Thread(target=read, name="stdin", daemon=True).start()
     while (line := await lines.get()) is not None:
-        room.release()
+        slots.release()
         yield line
 
 

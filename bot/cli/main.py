@@ -1,9 +1,9 @@
-"""The command line `crier`: which commands there are, and where each of them is.
+"""The command line `crier`: all commands, and the module of each.
 
-Imports nothing but the standard library, and of the project only the module of the command that
-was given, so that a thin one starts at once.
+Imports nothing but the standard library and the module of the command that was given, so that a
+command that only talks to the running bot starts at once.
 
-Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 70 what only a new process can mend.
+Exit codes: 0 success; 1 failure; 2 wrong usage or configuration; 70 only a restart helps.
 """
 
 import argparse
@@ -17,9 +17,9 @@ from bot.errors import OK, CommandError
 
 
 class Command(NamedTuple):
-    """Where a command is: ``module.name(options)`` runs it and returns the exit code.
+    """A command: ``module.name(options)`` runs it and returns the exit code.
 
-    What it takes is declared by ``module.name_arguments(parser)``, where there is one.
+    ``module.name_arguments(parser)``, if it exists, declares its options.
     """
 
     module: str
@@ -27,12 +27,12 @@ class Command(NamedTuple):
     help: str
 
     def run(self, options: argparse.Namespace) -> int:
-        """Run it."""
-        work: Callable[[argparse.Namespace], int] = getattr(self._module(), self.name)
-        return work(options)
+        """Run it, and return the exit code."""
+        function: Callable[[argparse.Namespace], int] = getattr(self._module(), self.name)
+        return function(options)
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare what it takes."""
+        """Declare its options."""
         declare = getattr(self._module(), f"{self.name}_arguments", None)
         if declare is not None:
             declare(parser)
@@ -42,36 +42,36 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "setup": Command("bot.setup.wizard", "setup", "ask for what Crier needs, try it and store it"),
+    "setup": Command("bot.setup.wizard", "setup", "ask for the settings, try them and store them"),
     "run": Command("bot.cli.run", "run", "start the bot"),
     "demo": Command("bot.cli.run", "demo", "chat with the same bot here, without Telegram"),
-    "say": Command("bot.cli.say", "say", "say a text, a file or what is piped in"),
-    "stop": Command("bot.cli.remote", "stop", "be silent now, and forget what waits"),
-    "skip": Command("bot.cli.remote", "skip", "go on with the next message"),
-    "pause": Command("bot.cli.remote", "pause", "be silent now, and keep everything"),
-    "resume": Command("bot.cli.remote", "resume", "go on where it was paused"),
-    "status": Command("bot.cli.remote", "status", "what is said, what waits, and how all is"),
-    "devices": Command("bot.cli.remote", "devices", "list where sound can go, or choose"),
-    "voices": Command("bot.cli.remote", "voices", "list the voices, or hear one"),
+    "say": Command("bot.cli.say", "say", "say a text, a file or piped input"),
+    "stop": Command("bot.cli.remote", "stop", "stop speaking and drop all waiting messages"),
+    "skip": Command("bot.cli.remote", "skip", "skip to the next message"),
+    "pause": Command("bot.cli.remote", "pause", "pause; nothing is lost"),
+    "resume": Command("bot.cli.remote", "resume", "continue after a pause"),
+    "status": Command("bot.cli.remote", "status", "show what is being said and what waits"),
+    "devices": Command("bot.cli.remote", "devices", "list the output devices, or choose one"),
+    "voices": Command("bot.cli.remote", "voices", "list the voices, or play one"),
     "page": Command("bot.cli.remote", "page", "open Crier's page in the browser"),
-    "doctor": Command("bot.doctor.command", "doctor", "look at everything, say what is wrong"),
-    "models": Command(
-        "bot.cli.run", "models", "fetch what is missing or damaged of the model files"
-    ),
+    "doctor": Command("bot.doctor.command", "doctor", "check everything, and say how to fix it"),
+    "models": Command("bot.cli.run", "models", "fetch model files that are missing or damaged"),
     "mcp": Command("bot.cli.mcp", "mcp", "serve speech to agents (MCP, on stdio)"),
-    "completion": Command("bot.cli.remote", "completion", "print what completes words in a shell"),
-    "pair": Command("bot.cli.pair", "pair", "show the code that lets the first phone in"),
+    "completion": Command("bot.cli.remote", "completion", "print a completion script for a shell"),
+    "pair": Command("bot.cli.pair", "pair", "show the code that pairs the first phone"),
     "install": Command("bot.service.manage", "install", "start at login and after a failure"),
-    "uninstall": Command("bot.service.manage", "uninstall", "end it and start at login no more"),
-    "restart": Command("bot.service.manage", "restart", "start the installed one anew"),
+    "uninstall": Command(
+        "bot.service.manage", "uninstall", "stop it, and no longer start it at login"
+    ),
+    "restart": Command("bot.service.manage", "restart", "restart the installed service"),
     "logs": Command("bot.service.log_tail", "logs", "show the end of the log"),
 }
 DEFAULT = Command("bot.cli.run", "start", "")
-"""Without a command: the bot, or the demo where there is no token."""
+"""Without a command: the bot, or the demo if there is no token."""
 
 
 class _Version(argparse.Action):
-    """Looks at the checkout and the settings only when asked."""
+    """Prints the version, which is read only then."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         print(importlib.import_module("bot.version").describe())
@@ -79,20 +79,20 @@ class _Version(argparse.Action):
 
 
 def parser_for(given: str | None) -> argparse.ArgumentParser:
-    """Return the parser; only the command *given* gets its arguments, or all where it is None."""
+    """Return the parser, with the options of the command *given*, or of all if it is None."""
     parser = argparse.ArgumentParser(
         prog="crier",
         description="A Telegram bot that says your messages aloud. Without a command: the bot, "
-        "or the demo where there is no token.",
+        "or the demo if there is no token.",
     )
     parser.add_argument(
         "--version", action=_Version, nargs=0, help="version, commit and model, and exit"
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, command in COMMANDS.items():
-        its_parser = commands.add_parser(name, help=command.help, description=command.help)
+        subparser = commands.add_parser(name, help=command.help, description=command.help)
         if given in (None, name):
-            command.add_arguments(its_parser)
+            command.add_arguments(subparser)
     return parser
 
 

@@ -1,4 +1,4 @@
-"""`crier mcp`: speech for agents, over the Model Context Protocol. A thin client of the bot."""
+"""`crier mcp`: tools for agents, over the Model Context Protocol; a client of the running bot."""
 
 import argparse
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ server = MCPServer(
 
 
 def mcp(_: argparse.Namespace) -> int:
-    """Serve until stdin ends."""
+    """Serve until the end of stdin."""
     server.run("stdio")
     return OK
 
@@ -45,28 +45,28 @@ def speak(
     urgent: Annotated[bool, Field(description="Say it next, before all that waits.")] = False,
     wait: Annotated[bool, Field(description="Answer only when it was heard to the end.")] = False,
 ) -> str:
-    """Runs on: a worker thread of the server's."""
-    order: dict[str, Any] = {"input": text, "priority": "urgent" if urgent else "normal"}
+    """Runs on a worker thread of the server."""
+    request: dict[str, Any] = {"input": text, "priority": "urgent" if urgent else "normal"}
     if voice:
-        order["voice"] = voice
-    with _told():
+        request["voice"] = voice
+    with _tool_errors():
         client = Client("agent")
         if not wait:
-            position = client.call("POST", "/v1/audio/speak", order)["position"]
+            position = client.call("POST", "/v1/audio/speak", request)["position"]
             return f"Queued; {position - 1} before it." if position > 1 else "Queued; it is next."
-        receipt = client.call("POST", "/v1/audio/speak", {**order, "wait": True}, timeout_s=None)
+        receipt = client.call("POST", "/v1/audio/speak", {**request, "wait": True}, timeout_s=None)
     if receipt["outcome"] != "heard":
         raise ToolError(receipt["reason"] or f"It was {receipt['outcome']}.")
     return f"Heard to the end. {receipt['reason']}".strip()
 
 
 @server.tool(
-    description="Be silent now, and forget everything that waits to be said.",
+    description="Stop speaking now, and drop everything that waits to be said.",
     annotations=ToolAnnotations(destructive_hint=True, idempotent_hint=True),
 )
 def stop() -> str:
-    """Runs on: a worker thread of the server's."""
-    with _told():
+    """Runs on a worker thread of the server."""
+    with _tool_errors():
         Client("agent").call("POST", "/v1/audio/stop")
     return "Silent."
 
@@ -76,14 +76,14 @@ def stop() -> str:
     annotations=ToolAnnotations(read_only_hint=True),
 )
 def status() -> dict[str, Any]:
-    """Runs on: a worker thread of the server's."""
-    with _told():
+    """Runs on a worker thread of the server."""
+    with _tool_errors():
         return Client("agent").get("/v1/status")
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Have the agent read what is wrong, as a person would."""
+def _tool_errors() -> Iterator[None]:
+    """Turn a ClientError into a ToolError, whose message the agent reads."""
     try:
         yield
     except ClientError as exc:

@@ -1,4 +1,4 @@
-"""`crier pair`, and how an invitation looks in a terminal."""
+"""`crier pair`: the code that pairs the first phone."""
 
 import argparse
 import sys
@@ -11,10 +11,10 @@ from bot.paths import data_dir
 
 
 def pair(_: argparse.Namespace) -> int:
-    """Show the code that lets the first phone in.
+    """Show the code that pairs the first phone.
 
     Raises:
-        CommandError: there is none.
+        CommandError: there is none, or it is too old.
     """
     path = data_dir() / FILE
     try:

@@ -1,4 +1,4 @@
-"""The commands that ask the running bot something and end: all that steers, shows and chooses."""
+"""The commands that control the running bot or show its state, each with a request or two."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.clean import clean_line
 from bot.cli.main import parser_for
-from bot.cli.say import wait_for
+from bot.cli.say import speak_and_wait
 from bot.client import Client, NotRunningError
 from bot.errors import FAILED, OK, UsageError
 
@@ -18,34 +18,36 @@ _SHORT_CHARS = 50
 
 
 def stop(_: argparse.Namespace) -> int:
-    """Be silent now, and forget what waits."""
+    """Stop speaking and drop all waiting messages."""
     stopped = Client().call("POST", "/v1/audio/stop")["stopped"]
-    one = "1 message was" if stopped == 1 else f"{stopped} messages were"
-    print(f"Silent. {one} cut or dropped." if stopped else "Silent. Nothing was waiting.")
+    messages = "1 message was" if stopped == 1 else f"{stopped} messages were"
+    print(f"Silent. {messages} cut or dropped." if stopped else "Silent. Nothing was waiting.")
     return OK
 
 
 def skip_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `skip` takes."""
-    parser.add_argument("id", nargs="?", type=int, metavar="ID", help="another than what sounds")
+    """Declare the arguments of `skip`."""
+    parser.add_argument(
+        "id", nargs="?", type=int, metavar="ID", help="another message than the one being spoken"
+    )
 
 
 def skip(options: argparse.Namespace) -> int:
-    """Go on with the next message."""
+    """Skip to the next message."""
     answer = Client().call("POST", "/v1/audio/skip", {"id": options.id})
     print("Skipped." if answer["skipped"] else "There is nothing to skip.")
     return OK if answer["skipped"] else FAILED
 
 
 def pause(_: argparse.Namespace) -> int:
-    """Be silent now, and keep everything."""
+    """Pause; nothing is lost."""
     Client().call("POST", "/v1/audio/pause")
     print("Paused. `crier resume` goes on.")
     return OK
 
 
 def resume(_: argparse.Namespace) -> int:
-    """Go on where it was paused."""
+    """Continue after a pause."""
     Client().call("POST", "/v1/audio/resume")
     print("Going on.")
     return OK
@@ -55,8 +57,8 @@ def resume(_: argparse.Namespace) -> int:
 
 
 def status_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `status` takes."""
-    parser.add_argument("--json", action="store_true", help="all of it, for programs")
+    """Declare the options of `status`."""
+    parser.add_argument("--json", action="store_true", help="everything, for programs")
 
 
 def status(options: argparse.Namespace) -> int:
@@ -67,21 +69,21 @@ def status(options: argparse.Namespace) -> int:
         print(json.dumps(now, indent=2, ensure_ascii=False))
         return OK
     items = client.get("/v1/queue")["items"] if now["speaking"] or now["waiting"] else []
-    _print_columns(_glance(now, items))
+    _print_columns(_status_rows(now, items))
     return OK
 
 
-def _glance(now: dict[str, Any], items: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    said = next((item["text"] for item in items if item["id"] == now["speaking_id"]), "")
+def _status_rows(now: dict[str, Any], items: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    text = next((item["text"] for item in items if item["id"] == now["speaking_id"]), "")
     if now["paused"]:
         doing = "paused; `crier resume` goes on"
     elif now["speaking"]:
-        short = textwrap.shorten(said, _SHORT_CHARS, placeholder="…")
-        doing = f"speaking, {_lasts(now['left_s'])} left" + (f": {short}" if short else "")
+        short = textwrap.shorten(text, _SHORT_CHARS, placeholder="…")
+        doing = f"speaking, {_duration(now['left_s'])} left" + (f": {short}" if short else "")
     else:
         doing = "silent"
     polling = now["polling"]
-    seen = f", last heard of {_lasts(polling['age_s'])} ago"
+    last_contact = f", last heard of {_duration(polling['age_s'])} ago"
     first = now["first_sound_ms"]
     rows = [
         ("Now", doing),
@@ -89,7 +91,7 @@ def _glance(now: dict[str, Any], items: list[dict[str, Any]]) -> list[tuple[str,
         ("Device", now["device"] or "not used yet"),
         ("Voice", f"{now['voice']}, volume {now['volume']} %"),
         ("First sound", "not known yet" if first is None else f"after {first} ms"),
-        ("Telegram", ("connected" if polling["ok"] else "not connected") + seen),
+        ("Telegram", ("connected" if polling["ok"] else "not connected") + last_contact),
         ("Version", now["version"]),
     ]
     if now["quiet"]:
@@ -99,7 +101,7 @@ def _glance(now: dict[str, Any], items: list[dict[str, Any]]) -> list[tuple[str,
     return rows + [("Warning", warning) for warning in now["warnings"]]
 
 
-def _lasts(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
@@ -108,16 +110,18 @@ def _lasts(seconds: float) -> str:
 
 
 def devices_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `devices` takes."""
-    parser.epilog = "A choice outranks AUDIO_DEVICE until the system is followed again."
+    """Declare the options of `devices`."""
+    parser.epilog = "A choice overrides AUDIO_DEVICE until --follow."
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("name", nargs="?", metavar="NAME", help="use this one; a part will do")
-    which.add_argument("--choose", action="store_true", help="use one of a list")
+    which.add_argument(
+        "name", nargs="?", metavar="NAME", help="use this one; a part of its name will do"
+    )
+    which.add_argument("--choose", action="store_true", help="choose from a list")
     which.add_argument("--follow", action="store_true", help="use the system's default")
 
 
 def devices(options: argparse.Namespace) -> int:
-    """List where sound can go, or choose."""
+    """List the output devices, or choose one."""
     choosing = options.name or options.choose or options.follow
     try:
         client = Client()
@@ -133,60 +137,81 @@ def devices(options: argparse.Namespace) -> int:
         if not names:
             print("There is no output device.", file=sys.stderr)
             return FAILED
-        _print_columns((device["name"], _notes(device)) for device in found["outputs"])
+        _print_columns((device["name"], _remarks(device)) for device in found["outputs"])
         if found["warning"]:
             print(found["warning"], file=sys.stderr)
         return OK
     name = ""  # the system's default
     if options.choose:
-        name = _ask(names)
+        name = _ask_device(names, found["wanted"])
     elif options.name:
-        name = _named(options.name, names)
+        name = _match_device(options.name, names)
     client.call("PUT", "/v1/device", {"name": name})
     print(f"Sound goes to {name}." if name else "Sound follows the system's default.")
     return OK
 
 
-def _notes(device: dict[str, Any]) -> str:
-    notes = {"is_default": "the system's default", "in_use": "in use"}
-    return ", ".join(words for key, words in notes.items() if device[key])
+def _remarks(device: dict[str, Any]) -> str:
+    remarks = {"is_default": "the system's default", "in_use": "in use"}
+    return ", ".join(remark for key, remark in remarks.items() if device[key])
 
 
-def _named(wanted: str, names: list[str]) -> str:
-    """Return the device that is meant.
+def _match_device(wanted: str, names: list[str]) -> str:
+    """Return the device whose name is, or contains, *wanted*.
 
     Raises:
-        UsageError: there is none of that name, or several.
+        UsageError: there is none, or there are several.
     """
     exact = [name for name in names if name.casefold() == wanted.casefold()]
-    found = exact or [name for name in names if wanted.casefold() in name.casefold()]
-    if len(found) != 1:
-        what = f"{len(found)} devices have" if found else "No device has"
-        raise UsageError(f"{what} {wanted!r} in the name. There are: {', '.join(found or names)}.")
-    return found[0]
+    matches = exact or [name for name in names if wanted.casefold() in name.casefold()]
+    if len(matches) != 1:
+        what = f"{len(matches)} devices have" if matches else "No device has"
+        listed = ", ".join(matches or names)
+        raise UsageError(f"{what} {wanted!r} in the name. There are: {listed}.")
+    return matches[0]
 
 
-def _ask(names: list[str]) -> str:
-    """Let a person choose; an empty name follows the system."""
+def _ask_device(names: list[str], current: str) -> str:
+    """Return the device that the person chooses; an empty name follows the system's default.
+
+    Args:
+        names: of the devices.
+        current: the choice that Enter confirms.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C or Ctrl-D.
+    """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("--choose asks in a terminal. Elsewhere: crier devices NAME")
+    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent  # noqa: PLC0415  # slow
     from prompt_toolkit.shortcuts import choice  # noqa: PLC0415  # slow to import
 
+    keys = KeyBindings()
+
+    @keys.add("c-d")
+    def _leave(event: KeyPressEvent) -> None:
+        event.app.exit(exception=KeyboardInterrupt())
+
     options = [(name, clean_line(name)) for name in names] + [("", "Follow the system's default")]
-    return choice("Where shall sound go?", options=options)
+    return choice(
+        "Where shall sound go?",
+        options=options,
+        default=current if current in names else "",
+        key_bindings=keys,
+    )
 
 
 # ---- voices ----
 
 
 def voices_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `voices` takes."""
-    parser.add_argument("--preview", metavar="NAME", help="hear one at the loudspeaker")
+    """Declare the options of `voices`."""
+    parser.add_argument("--preview", metavar="NAME", help="play one on the loudspeaker")
 
 
 def voices(options: argparse.Namespace) -> int:
-    """List the voices by language, or let one be heard."""
-    # Imported here, since it brings numpy along.
+    """List the voices by language, or play one."""
+    # Imported here, since they import numpy.
     from audio.types import UnknownVoiceError  # noqa: PLC0415
     from audio.voices import (  # noqa: PLC0415
         check_voice,
@@ -203,8 +228,8 @@ def voices(options: argparse.Namespace) -> int:
         voice = check_voice(options.preview)
     except UnknownVoiceError as exc:
         raise UsageError(str(exc)) from exc
-    order = {"voice": voice, "lang": language_of(voice), "speed": 1.0}
-    return wait_for(Client("preview"), [introduction(voice)], order)
+    style = {"voice": voice, "lang": language_of(voice), "speed": 1.0}
+    return speak_and_wait(Client("preview"), [introduction(voice)], style)
 
 
 # ---- page, completion ----
@@ -221,7 +246,7 @@ def page(_: argparse.Namespace) -> int:
 
 
 def completion_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `completion` takes."""
+    """Declare the arguments of `completion`."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = textwrap.dedent("""\
         bash: write it where bash-completion looks
@@ -244,14 +269,14 @@ def completion(options: argparse.Namespace) -> int:
 
 
 def _print_columns(rows: Iterable[tuple[str, str]]) -> None:
-    """Print rows of two columns; what is too long goes on below itself."""
-    rows = [(clean_line(name), clean_line(words)) for name, words in rows]
+    """Print rows of two columns; the second one is wrapped."""
+    rows = [(clean_line(name), clean_line(text)) for name, text in rows]
     left = max(len(name) for name, _ in rows) + 2
     width = max(shutil.get_terminal_size().columns - 1, left + 30)
-    for name, words in rows:
+    for name, text in rows:
         indent = " " * left
         print(
-            textwrap.fill(words, width, initial_indent=name.ljust(left), subsequent_indent=indent)
-            if words
+            textwrap.fill(text, width, initial_indent=name.ljust(left), subsequent_indent=indent)
+            if text
             else name
         )

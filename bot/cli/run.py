@@ -1,9 +1,8 @@
-"""The commands that run the bot in this process, or work beside it without one."""
+"""The commands that run the bot in this process, or need no running bot."""
 
 import argparse
 import asyncio
 import contextlib
-import os
 import sqlite3
 import sys
 from collections.abc import Callable, Coroutine
@@ -12,50 +11,52 @@ from typing import Any
 from bot.core import pairing
 from bot.errors import FAILED, OK, CommandError
 from bot.paths import data_dir, make_private
-from bot.service.supervise import Unattended
+from bot.service.process import restart_process
+from bot.service.supervise import ServiceRunner
 from bot.settings import Settings, SettingsError, configured
 
 
 def start(options: argparse.Namespace) -> int:
-    """Start the bot; where there is no token, offer to set it up, or start the demo."""
+    """Start the bot; without a token, offer to set it up, or start the demo."""
     if configured().telegram_bot_token is not None:
         return _run(None)
-    if not _wants_setup():
-        return demo(options)
+    try:
+        if not _wants_setup():
+            return demo(options)
+    except (EOFError, KeyboardInterrupt):
+        print()
+        return FAILED
     from bot.setup.wizard import set_up  # noqa: PLC0415  # slow to import
 
     code, wizard = set_up()
     if code != OK:
         return code
-    wizard.say_what_is_next("it starts now; send your bot a message")
+    wizard.print_summary("it starts now; send your bot a message")
     if wizard.settings.telegram_bot_token is None:
         return demo(options)
     if wizard.install:
         return OK
-    # A process of its own, which has neither the voice that was tried nor its threads in it.
-    return os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+    # The new process has neither the model of the wizard nor its threads.
+    return restart_process()
 
 
 def _wants_setup() -> bool:
-    """Ask, where there is somebody to ask."""
+    """Ask whether to set up Telegram; False without a terminal."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
-    try:
-        answer = input("Set up Telegram now? [Y/n], where n is the demo in this terminal: ")
-    except EOFError:
-        print()
-        return False
-    return not answer.strip().lower().startswith("n")
+    from bot.console import confirm  # noqa: PLC0415  # slow to import
+
+    return confirm("Set up Telegram now? No starts the demo in this terminal.", default=True)
 
 
 def run_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `crier run` takes."""
-    # Told and not guessed: what launchd and systemd put into the environment (XPC_SERVICE_NAME,
-    # INVOCATION_ID) is inherited by terminals that they have started, too.
+    """Declare the options of `crier run`."""
+    # An option, since the variables that launchd and systemd set (XPC_SERVICE_NAME, INVOCATION_ID)
+    # are inherited by the terminals that they start.
     parser.add_argument(
         "--service",
         action="store_true",
-        help="as launchd or systemd start it: what is wrong is notified and waited out",
+        help="as launchd or systemd start it: notify about errors, and wait until they are fixed",
     )
 
 
@@ -63,11 +64,11 @@ def run(options: argparse.Namespace) -> int:
     """Start the bot."""
     if not options.service:
         return _run(None)
-    service = Unattended(data_dir())
+    service = ServiceRunner(data_dir())
     return service.run(lambda: _run(service))
 
 
-def _run(service: Unattended | None) -> int:
+def _run(service: ServiceRunner | None) -> int:
     settings = configured(with_token=True)
     from bot import app  # noqa: PLC0415  # slow to import
 
@@ -76,7 +77,7 @@ def _run(service: Unattended | None) -> int:
         service.listen()
 
     def show_code(code: str) -> None:
-        with contextlib.suppress(OSError):  # a full disk; it is shown all the same
+        with contextlib.suppress(OSError):  # a full disk; the code is shown all the same
             pairing.keep(settings.data_dir, code)
         if not code:
             return
@@ -92,12 +93,11 @@ def _run(service: Unattended | None) -> int:
         if service is None:
             from bot.console import invitation  # noqa: PLC0415  # slow to import
 
-            is_seen = sys.stderr.isatty()
-            text = invitation(link) if is_seen else f"Or open {link}"
+            text = invitation(link) if sys.stderr.isatty() else f"Or open {link}"
             print(f"{text}\n", file=sys.stderr, flush=True)
 
     work = app.run(settings, show_code, show_link=show_link)
-    return _finish(work, service.ended if service else None)
+    return _finish(work, service.on_exit if service else None)
 
 
 def demo(_: argparse.Namespace) -> int:
@@ -109,12 +109,12 @@ def demo(_: argparse.Namespace) -> int:
     return _finish(demo.demo(settings))
 
 
-def _finish(work: Coroutine[Any, Any, int], ended: Callable[[int], int] | None = None) -> int:
-    """Run *work* to its end and the process with it; returns only where it could not begin.
+def _finish(work: Coroutine[Any, Any, int], on_exit: Callable[[int], int] | None = None) -> int:
+    """Run *work*, then exit.
 
     Args:
-        work: returns an exit code.
-        ended: gets it first, and returns the one to end with.
+        work: returns the exit code.
+        on_exit: called with that code; returns the one to exit with.
 
     Raises:
         CommandError: the database can't be used.
@@ -124,7 +124,7 @@ def _finish(work: Coroutine[Any, Any, int], ended: Callable[[int], int] | None =
 
     async def main() -> None:
         code = await work
-        exit_process(ended(code) if ended else code)
+        exit_process(on_exit(code) if on_exit else code)
 
     try:
         asyncio.run(main())
@@ -136,7 +136,7 @@ def _finish(work: Coroutine[Any, Any, int], ended: Callable[[int], int] | None =
 
 
 def _prepare(settings: Settings, *, terminal: bool) -> None:
-    """Start the log and have the model files in place."""
+    """Fetch the model files if necessary, and start the log."""
     from bot import logs  # noqa: PLC0415  # slow to import
     from bot.console import fetch_models  # noqa: PLC0415  # slow to import
 
@@ -155,7 +155,7 @@ def _prepare(settings: Settings, *, terminal: bool) -> None:
 
 
 def models(_: argparse.Namespace) -> int:
-    """Fetch what is missing or damaged of the model files."""
+    """Fetch the model files that are missing or damaged."""
     from bot.console import fetch_models  # noqa: PLC0415  # slow to import
 
     fetch_models(configured())
@@ -163,7 +163,7 @@ def models(_: argparse.Namespace) -> int:
 
 
 def devices(_: argparse.Namespace) -> int:
-    """List where sound can go."""
+    """List the output devices."""
     from audio.types import AudioError  # noqa: PLC0415  # slow to import
     from bot.app import list_devices  # noqa: PLC0415  # slow to import
     from bot.console import print_table  # noqa: PLC0415  # slow to import

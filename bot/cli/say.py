@@ -1,4 +1,4 @@
-"""`crier say`: a text from the command line to the loudspeaker, or into a file."""
+"""`crier say`: speaks a text on the loudspeaker, or writes it as sound into a file."""
 
 import argparse
 import contextlib
@@ -14,77 +14,84 @@ from bot.client import Client, ClientError
 from bot.errors import FAILED, OK, UsageError
 
 MAX_TEXT_CHARS = 60_000
-"""What the bot takes as one message; a test compares."""
+"""The longest text of one message, as in `bot.http.schemas`, which is slow to import."""
 
 _FORMATS = {".wav": "wav", ".mp3": "mp3", ".flac": "flac", ".opus": "opus"}
-_SENT = {"wav": "pcm"}
+_REQUESTED_FORMATS = {"wav": "pcm"}
 _SAMPLE_RATE_HZ = 24_000  # mono, 16 bit. Source: OpenAI's description of pcm, which the bot follows
 _SLOWEST, _FASTEST = 0.5, 2.0
-_HOW = 'Like this: crier say "Dinner is ready.", or: make 2>&1 | tail -1 | crier say'
+_EXAMPLE = 'Like this: crier say "Dinner is ready.", or: make 2>&1 | tail -1 | crier say'
 
 
 def say_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `say` takes."""
+    """Declare the options of `say`."""
     parser.epilog = (
-        "Returns as soon as the text is stored and queued, unless told to wait. "
+        "Returns as soon as the text is stored and queued, unless --wait is given. "
         "Exit codes: 0 done (with --wait: heard to the end), 1 failed, 2 wrong usage."
     )
     add = parser.add_argument
-    add("text", nargs="*", metavar="TEXT", help="what to say; - or nothing: what is piped in")
-    file = add("--file", action="append", type=Path, default=[], metavar="FILE", help="say a file")
+    add("text", nargs="*", metavar="TEXT", help="what to say; - or nothing: read stdin")
+    file = add(
+        "--file",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="say the text of a file",
+    )
     add("--voice", default="", metavar="NAME", help="one of `crier voices`")
-    add("--speed", type=_speed, metavar="FACTOR", help=f"{_SLOWEST} to {_FASTEST}; 1 is as usual")
+    add("--speed", type=_speed, metavar="FACTOR", help=f"{_SLOWEST} to {_FASTEST}; 1 is normal")
     add("--lang", default="", metavar="CODE", help="the language, such as en-gb")
-    add("--urgent", action="store_true", help="say it next, after the sentence that sounds")
-    add("--chime", action="store_true", help="sound a chime before it")
-    add("--client", default="command line", metavar="NAME", help="who says so, for the history")
+    add("--urgent", action="store_true", help="say it next, after the current sentence")
+    add("--chime", action="store_true", help="play a chime before it")
+    add("--client", default="command line", metavar="NAME", help="the sender's name in the history")
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--wait", action="store_true", help="wait until it was heard")
+    where.add_argument("--wait", action="store_true", help="wait until it was heard to the end")
     out = where.add_argument(
-        "--out", type=Path, metavar="FILE", help="write a .wav, .mp3, .flac, .opus"
+        "--out", type=Path, metavar="FILE", help="write a .wav, .mp3, .flac or .opus file"
     )
     where.add_argument("--standalone", action="store_true", help="speak here, without the bot")
-    for option in (file, out):  # what `completion` asks for
+    for option in (file, out):  # shtab completes file names for these
         option.complete = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # type: ignore[attr-defined]
 
 
 def say(options: argparse.Namespace) -> int:
-    """Have a text said."""
+    """Speak a text, or write it to a file."""
     if options.standalone:
         from bot.cli import standalone  # noqa: PLC0415  # loads the model
 
         return standalone.say(_text_of(options), options)
-    client = Client(options.client)  # before a pipe is read that may take its time
+    client = Client(options.client)  # before stdin is read, which may block for long
     text = _text_of(options)
-    manner = {"voice": options.voice, "speed": options.speed, "lang": options.lang}
-    order: dict[str, Any] = {name: value for name, value in manner.items() if value}
+    style = {"voice": options.voice, "speed": options.speed, "lang": options.lang}
+    request: dict[str, Any] = {name: value for name, value in style.items() if value}
     if options.out is not None:
         if options.urgent or options.chime:
             raise UsageError("--urgent and --chime are for the loudspeaker, not for a file.")
-        return _write(client, text, order, options.out)
-    order["priority"] = "urgent" if options.urgent else "normal"
-    if options.chime:  # else as the settings say
-        order["chime"] = True
+        return _write(client, text, request, options.out)
+    request["priority"] = "urgent" if options.urgent else "normal"
+    if options.chime:  # else as in the settings
+        request["chime"] = True
     parts = split(text)
     if options.wait:
-        return wait_for(client, parts, order)
-    places = [_queue(client, part, order)["position"] for part in parts]
+        return speak_and_wait(client, parts, request)
+    positions = [_queue(client, part, request)["position"] for part in parts]
     if sys.stderr.isatty():
-        queued = f"Queued; {places[0] - 1} before it." if places[0] > 1 else "Queued."
-        _tell(f"{queued} {_why_silent(client, urgent=options.urgent)}".rstrip())
+        queued = f"Queued; {positions[0] - 1} before it." if positions[0] > 1 else "Queued."
+        _print_to_person(f"{queued} {_silence_reason(client, urgent=options.urgent)}".rstrip())
     return OK
 
 
-def _why_silent(client: Client, *, urgent: bool) -> str:
-    """Return why nothing will be heard for a while; empty where it will."""
+def _silence_reason(client: Client, *, urgent: bool) -> str:
+    """Return why nothing will be heard for a while; empty if it will."""
     now = client.get("/v1/status")
     quiet = "" if urgent else now["quiet"]
     paused = "It is paused; `crier resume` goes on." if now["paused"] else ""
     return str(quiet or now["blocked"] or paused)
 
 
-def _queue(client: Client, text: str, order: dict[str, Any]) -> dict[str, Any]:
-    return client.call("POST", "/v1/audio/speak", {"input": text, **order})
+def _queue(client: Client, text: str, request: dict[str, Any]) -> dict[str, Any]:
+    return client.call("POST", "/v1/audio/speak", {"input": text, **request})
 
 
 def _speed(given: str) -> float:
@@ -101,10 +108,10 @@ def _speed(given: str) -> float:
 
 
 def _text_of(options: argparse.Namespace) -> str:
-    """Return what shall be said: words, files and a pipe, in this order, a paragraph each.
+    """Return the text to speak: arguments, files and stdin, in this order, a paragraph each.
 
     Raises:
-        UsageError: there is nothing, or a file can't be read.
+        UsageError: there is none, or a file can't be read.
     """
     words = [word for word in options.text if word != "-"]
     texts = [" ".join(words), *map(_read, options.file)]
@@ -112,7 +119,7 @@ def _text_of(options: argparse.Namespace) -> str:
         texts.append(sys.stdin.buffer.read().decode("utf-8-sig", errors="replace"))
     text = "\n\n".join(text.strip() for text in texts if text.strip())
     if not text:
-        raise UsageError(f"There is nothing to say. {_HOW}")
+        raise UsageError(f"There is nothing to say. {_EXAMPLE}")
     return text
 
 
@@ -126,7 +133,7 @@ def _read(path: Path) -> str:
 
 
 def split(text: str) -> list[str]:
-    """Return a text in parts that the bot takes, cut at ends of lines, or else between words."""
+    """Split a text into parts that the bot accepts, at ends of lines, or else between words."""
     parts = []
     while len(text) > MAX_TEXT_CHARS:
         head = text[:MAX_TEXT_CHARS]
@@ -139,17 +146,17 @@ def split(text: str) -> list[str]:
 # ---- waiting ----
 
 
-def wait_for(client: Client, parts: list[str], order: dict[str, Any]) -> int:
-    """Have a text said, and return when it was heard, or when it is known that it won't be."""
+def speak_and_wait(client: Client, parts: list[str], request: dict[str, Any]) -> int:
+    """Speak a text, wait until it was heard or can't be, and return the exit code."""
     ids: list[int] = []
     try:
         with client.events() as events:
-            next(events)  # the present status: from now on nothing is missed
-            ids += (_queue(client, part, order)["id"] for part in parts)
+            next(events)  # the current status: from now on no event is missed
+            ids += (_queue(client, part, request)["id"] for part in parts)
             return _follow(events, ids)
     except KeyboardInterrupt:
         if ids:
-            _complain(
+            _print_error(
                 "Not waiting any more. The message stays in the queue; `crier skip` or "
                 "`crier stop` ends it."
             )
@@ -159,49 +166,49 @@ def wait_for(client: Client, parts: list[str], order: dict[str, Any]) -> int:
 
 
 def _follow(events: Iterator[tuple[str, dict[str, Any]]], ids: list[int]) -> int:
-    """Show what becomes of messages, and return the exit code once all have ended."""
+    """Show what happens to messages; return the exit code when all have ended."""
     waiting = set(ids)
-    why_not = left_out = ""
+    failure = left_out = ""
     for name, fact in events:
         if fact.get("id") not in waiting:
             continue
         match name:
             case "queued" if fact["position"] > 1:
-                _show(f"Waiting; {fact['position'] - 1} before it")
+                _show_progress(f"Waiting; {fact['position'] - 1} before it")
             case "sounding":
-                _show(fact["text"])
+                _show_progress(fact["text"])
             case "held":
-                _complain(f"Not heard yet: {fact['reason']}")
+                _print_error(f"Not heard yet: {fact['reason']}")
                 return FAILED
             case "ended":
                 waiting.discard(fact["id"])
                 if fact["outcome"] == "heard":
                     left_out = left_out or fact["reason"]
                 else:
-                    why_not = why_not or fact["reason"] or f"it was {fact['outcome']}."
+                    failure = failure or fact["reason"] or f"it was {fact['outcome']}."
         if not waiting:
             break
-    if why_not:
-        _complain(f"Not heard to the end: {why_not}")
+    if failure:
+        _print_error(f"Not heard to the end: {failure}")
         return FAILED
-    _tell(f"Heard to the end. {left_out}".strip())
+    _print_to_person(f"Heard to the end. {left_out}".strip())
     return OK
 
 
-def _tell(text: str) -> None:
-    """Say something to a person; a script gets the exit code alone."""
+def _print_to_person(text: str) -> None:
+    """Print a line if stderr is a terminal; a script only gets the exit code."""
     if sys.stderr.isatty():
-        _complain(text)
+        _print_error(text)
 
 
-def _complain(text: str) -> None:
-    """Say something that a script's log shall have too."""
+def _print_error(text: str) -> None:
+    """Print a line on stderr."""
     _clear_line()
     print(text, file=sys.stderr)
 
 
-def _show(text: str) -> None:
-    """Show what happens now, in one line that is written over and over."""
+def _show_progress(text: str) -> None:
+    """Overwrite the progress line, if stderr is a terminal."""
     if sys.stderr.isatty():
         width = shutil.get_terminal_size().columns - 1
         line = clean_line(" ".join(text.split()))
@@ -217,21 +224,22 @@ def _clear_line() -> None:
 # ---- a file ----
 
 
-def _write(client: Client, text: str, order: dict[str, Any], path: Path) -> int:
-    """Write a text as sound; the file appears when it is whole."""
+def _write(client: Client, text: str, request: dict[str, Any], path: Path) -> int:
+    """Write a text as sound; the file appears when it is complete."""
     form = _FORMATS.get(path.suffix.lower())
     if form is None:
         raise UsageError(f"--out {path}: its name must end in {', '.join(_FORMATS)}.")
-    # A WAV file tells its length in its first bytes, which are sent before that is known.
-    order = {"model": "kokoro", "input": text, **order, "response_format": _SENT.get(form, form)}
-    if "voice" not in order:  # OpenAI's endpoint knows no usual one
-        order["voice"] = client.get("/v1/voices")["default"]
+    # A WAV file begins with its length, which the bot does not know yet when it sends that.
+    request = {"model": "kokoro", "input": text, **request}
+    request["response_format"] = _REQUESTED_FORMATS.get(form, form)
+    if "voice" not in request:  # OpenAI's endpoint has no default
+        request["voice"] = client.get("/v1/voices")["default"]
     part = path.with_name(f"{path.name}.part")
     try:
-        with part.open("wb") as file, _writing(file, form) as write:
-            for sound in client.sound(order):
+        with part.open("wb") as file, _sound_writer(file, form) as write:
+            for sound in client.sound(request):
                 write(sound)
-                _show(f"{path.name}: {file.tell() / 1000:.0f} kB")
+                _show_progress(f"{path.name}: {file.tell() / 1000:.0f} kB")
         part.replace(path)
     except OSError as exc:
         raise ClientError(f"{path} can't be written: {exc.strerror}.") from exc
@@ -239,13 +247,13 @@ def _write(client: Client, text: str, order: dict[str, Any], path: Path) -> int:
         _clear_line()
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-    _tell(f"Written: {path}")
+    _print_to_person(f"Written: {path}")
     return OK
 
 
 @contextlib.contextmanager
-def _writing(file: BinaryIO, form: str) -> Iterator[Callable[[bytes], object]]:
-    """Yield what takes the sound as it comes."""
+def _sound_writer(file: BinaryIO, form: str) -> Iterator[Callable[[bytes], object]]:
+    """Yield a function that appends sound to *file*."""
     if form != "wav":
         yield file.write
         return

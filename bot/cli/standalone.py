@@ -1,4 +1,4 @@
-"""`crier say --standalone`: the voice and the loudspeaker in this process, without the bot."""
+"""`crier say --standalone`: speaks in this process, without the bot."""
 
 import argparse
 import asyncio
@@ -14,14 +14,14 @@ from bot.client import Client, ClientError
 from bot.console import fetch_models
 from bot.errors import FAILED, OK, UsageError
 from bot.settings import Settings, configured
-from bot.setup.preview import Audition
+from bot.setup.preview import Preview
 
 
 def say(text: str, options: argparse.Namespace) -> int:
-    """Say a text, and return when it was heard.
+    """Speak a text and return the exit code. Blocks.
 
     Raises:
-        UsageError: the bot runs and would be talked over, or there is no such voice.
+        UsageError: the bot is running, or there is no such voice or language.
     """
     settings = configured()
     with contextlib.suppress(ClientError):
@@ -40,21 +40,22 @@ def _utterance(text: str, options: argparse.Namespace, settings: Settings) -> Ut
         raise UsageError(f"--voice: {exc}") from exc
     if options.lang and options.lang not in LANGUAGES:
         raise UsageError(f"--lang: choose {', '.join(LANGUAGES)}.")
-    own = settings.lang if voice == settings.kokoro_voice else language_of(voice)
-    lang = options.lang or own
+    default_lang = settings.lang if voice == settings.kokoro_voice else language_of(voice)
+    lang = options.lang or default_lang
     composed = compose_text(text, lang, name_emoji=settings.speak_emoji)
     speed = options.speed or settings.kokoro_speed
     return Utterance(1, composed.text, voice, speed, lang, chime=options.chime)
 
 
 async def _speak(utterance: Utterance, settings: Settings) -> int:
-    async with Audition(settings) as audition:
+    async with Preview(settings) as preview:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, audition.stop)
-        end = await audition.say(utterance)
-    if end.outcome is not Outcome.HEARD:
-        print(f"Not heard to the end: {end.reason or f'it was {end.outcome}.'}", file=sys.stderr)
-    for path in end.files:
+            loop.add_signal_handler(number, preview.stop)
+        ended = await preview.say(utterance)
+    if ended.outcome is not Outcome.HEARD:
+        reason = ended.reason or f"it was {ended.outcome}."
+        print(f"Not heard to the end: {reason}", file=sys.stderr)
+    for path in ended.files:
         print(f"Written: {path}", file=sys.stderr)
-    exit_process(OK if end.outcome is Outcome.HEARD else FAILED)
+    exit_process(OK if ended.outcome is Outcome.HEARD else FAILED)

@@ -1,1 +1,1 @@
-"""`crier doctor`: looks at everything, and says what is wrong and how to mend it."""
+"""`crier doctor`: runs checks, and reports what is wrong and how to fix it."""

@@ -1,7 +1,7 @@
-"""What `crier doctor` is made of: checks, what they find, and what they are told.
+"""The parts of `crier doctor`: checks, their findings, and the context that they run in.
 
-Imports nothing but the standard library when it is loaded, so that the doctor can still say which
-package is missing. A check blocks, runs in a thread of its own, and does not know how it is shown.
+Imports nothing but the standard library when it is loaded, so that the doctor can still report
+which package is missing. A check blocks, and does not know how its finding is shown.
 """
 
 import importlib.metadata
@@ -22,13 +22,12 @@ from bot.paths import CHECKOUT, data_dir
 if TYPE_CHECKING:
     from bot.settings import Settings
 
-
 _TOOL_TIMEOUT_S = 5.0
 _DATABASE_TIMEOUT_S = 2.0
 
 
 class State(StrEnum):
-    """How something is."""
+    """The result of a check."""
 
     PASS = "pass"  # noqa: S105  # no password
     WARN = "warn"
@@ -42,89 +41,91 @@ class Finding:
 
     state: State
     found: str
-    """What there is; where it is not well, what that means."""
-    mend: str = ""
-    """The command or the step that mends it."""
+    """The facts; for a warning or a failure, also what they mean."""
+    fix: str = ""
+    """The command or the step that fixes it; the key `mend` of `doctor --json`."""
 
 
-def well(found: str) -> Finding:
-    """Return that all is well."""
+def ok(found: str) -> Finding:
+    """Return a finding without a problem."""
     return Finding(State.PASS, found)
 
 
-def warn(found: str, mend: str) -> Finding:
-    """Return that Crier works, but not as it could."""
-    return Finding(State.WARN, found, mend)
+def warn(found: str, fix: str) -> Finding:
+    """Return a finding with which Crier works, but not at its best."""
+    return Finding(State.WARN, found, fix)
 
 
-def fail(found: str, mend: str) -> Finding:
-    """Return that Crier can't work like this."""
-    return Finding(State.FAIL, found, mend)
+def fail(found: str, fix: str) -> Finding:
+    """Return a finding with which Crier can't work."""
+    return Finding(State.FAIL, found, fix)
 
 
-def skip(found: str, mend: str = "") -> Finding:
-    """Return that there is nothing to look at, and why."""
-    return Finding(State.SKIP, found, mend)
+def skip(found: str, fix: str = "") -> Finding:
+    """Return why there was nothing to check."""
+    return Finding(State.SKIP, found, fix)
 
 
-class CannotLookError(Exception):
-    """A check depends on something that is not there; the message says what."""
+class CheckSkipped(Exception):  # noqa: N818  # an outcome, as unittest's SkipTest
+    """A check needs something that is not there; the message names it."""
 
 
-def _unsaid(_: str) -> None:
-    """Say nothing: nobody looks."""
+def _show_nothing(_: str) -> None:
+    """Ignore a message that nobody would see."""
 
 
-def _undone(_: str) -> bool:
-    """Ask nobody."""
+def _decline(_: str) -> bool:
+    """Return False: there is nobody to ask."""
     return False
 
 
 @dataclass(eq=False, slots=True)
 class Context:
-    """What the checks are told, and what they tell each other."""
+    """What the checks run with, and what one check leaves for the next."""
 
     _settings: "Settings | None"
-    """None where not even the packages are there that read them."""
+    """None where the packages that read the settings are missing."""
     settings_error: str = ""
     """Why the settings could not be read; then those are the defaults."""
     warnings: list[str] = field(default_factory=list)
-    """What is odd in the .env files."""
+    """About the .env files, such as an unknown name."""
     checkout: Path = CHECKOUT
     platform: str = sys.platform
     sound: bool = False
-    """Whether something may sound."""
-    say: Callable[[str], None] = _unsaid
-    """Shows what goes on within a check, until the next word of it."""
-    tell: Callable[[str], None] = _unsaid
-    """Tells the one at the computer what to do."""
-    ask: Callable[[str], bool] = _undone
-    """Tells the one at the computer what to do, and waits; False where it can't be done."""
+    """Whether checks may play sound."""
+    answer_timeout_s: float = 8.0
+    """How long Telegram or the running bot may take to answer."""
+    progress: Callable[[str], None] = _show_nothing
+    """Shows the current step of a check, until the next one."""
+    instruct: Callable[[str], None] = _show_nothing
+    """Shows the person at the computer what to do."""
+    ask: Callable[[str], bool] = _decline
+    """Shows the person what to do, and waits; False if they skip it."""
     clock_off_s: float | None = None
-    """By how much this computer's clock is ahead of Telegram's."""
-    hangs: str = ""
-    """The check that PortAudio did not let go; whoever asks it again would hang, too."""
+    """How far this computer's clock is ahead of Telegram's, in seconds; set by `telegram`."""
+    hung_check: str = ""
+    """The check in which PortAudio hung; another call could hang as well."""
 
     @property
     def settings(self) -> "Settings":
-        """The settings, or the defaults where they are wrong.
+        """The settings, or the defaults if they are wrong.
 
         Raises:
-            CannotLookError: what reads them is missing.
+            CheckSkipped: the packages that read them are missing.
         """
         if self._settings is None:
-            raise CannotLookError("The settings can't be read; see packages.")
+            raise CheckSkipped("The settings can't be read; see packages.")
         return self._settings
 
-    def alone(self) -> "Context":
+    def picklable(self) -> "Context":
         """Return a copy that can be sent to another process."""
-        return replace(self, say=_unsaid, tell=_unsaid, ask=_undone)
+        return replace(self, progress=_show_nothing, instruct=_show_nothing, ask=_decline)
 
     def query(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
-        """Ask the database, without changing it; nothing where there is none.
+        """Query the database read-only; empty if there is none.
 
         Raises:
-            CannotLookError: it can't be read.
+            CheckSkipped: it can't be read.
         """
         path = self.settings.data_dir / "crier.db"
         if not path.exists():
@@ -134,10 +135,10 @@ class Context:
             with closing(sqlite3.connect(uri, uri=True, timeout=_DATABASE_TIMEOUT_S)) as database:
                 return database.execute(sql, values).fetchall()
         except sqlite3.Error as exc:
-            raise CannotLookError(f"The database can't be read ({exc}); see database.") from exc
+            raise CheckSkipped(f"The database can't be read ({exc}); see database.") from exc
 
     def output(self, *command: str) -> str:
-        """Return what a system's tool prints; nothing where it fails, hangs or is missing."""
+        """Return what a system tool prints; empty if it fails, hangs or is missing."""
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=_TOOL_TIMEOUT_S, check=False
@@ -149,18 +150,17 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A question, and who answers it."""
+    """A named check."""
 
     name: str
-    look: Callable[[Context], Finding]
+    run: Callable[[Context], Finding]
+    """A function that can be pickled: checks run in another process."""
     limit_s: float = 20.0
     audio: bool = False
-    """It calls PortAudio."""
-    apart: bool = False
-    """It calls what is written in C and may take the process with it, so it gets its own."""
+    """Whether it calls PortAudio, which can hang."""
 
 
-def context(checkout: Path = CHECKOUT, *, sound: bool = False) -> Context:
+def load_context(checkout: Path = CHECKOUT) -> Context:
     """Read the settings as far as they can be read."""
     try:
         from bot.settings import (  # noqa: PLC0415  # what it needs may be missing
@@ -169,20 +169,20 @@ def context(checkout: Path = CHECKOUT, *, sound: bool = False) -> Context:
             load,
         )
     except ImportError:
-        return Context(None, checkout=checkout, sound=sound)
+        return Context(None, checkout=checkout)
     try:
         settings, warnings = load(checkout)
     except SettingsError as exc:
-        # All that is left to look at is where the data is, and what holds where nothing is set.
+        # The other checks then use the data folder, and the defaults.
         values: dict[str, Any] = {"data_dir": data_dir(checkout)}
         if given := os.environ.get("MODEL_DIR"):
             values["model_dir"] = Path(given).expanduser().absolute()
-        return Context(Settings.model_construct(**values), str(exc), checkout=checkout, sound=sound)
-    return Context(settings, warnings=warnings, checkout=checkout, sound=sound)
+        return Context(Settings.model_construct(**values), str(exc), checkout=checkout)
+    return Context(settings, warnings=warnings, checkout=checkout)
 
 
-def installed(package: str) -> str | None:
-    """Return the version of a package; None where it is missing."""
+def installed_version(package: str) -> str | None:
+    """Return the version of a package; None if it is missing."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -1,35 +1,20 @@
-"""`crier doctor`: looks at everything, says what is wrong and how to mend it."""
+"""`crier doctor`: which checks run, and how their findings are shown."""
 
 import argparse
-import contextlib
 import json
-import multiprocessing
-import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing.connection import Connection
-from pathlib import Path
 
 from bot import __version__
 from bot.clean import clean, clean_line, raw
 from bot.doctor import local, system
 from bot.doctor import sound as sound_checks
-from bot.doctor.check import (
-    CannotLookError,
-    Check,
-    Context,
-    Finding,
-    State,
-    context,
-    fail,
-    skip,
-)
+from bot.doctor.check import Check, Context, Finding, State, load_context
+from bot.doctor.redact import Redactor
+from bot.doctor.runner import exit_code_or_exit, run_checks, run_checks_here
 from bot.errors import FAILED, OK, UsageError
-from bot.logs import hide_tokens
 from bot.paths import CHECKOUT
 from bot.version import commit_of
 
@@ -51,10 +36,10 @@ GROUPS = {
         Check("telegram", system.telegram),
         Check("clock", system.clock),
     ),
-    "The bot that runs": (
+    "The running bot": (
         Check("bot", system.bot),
         Check("polling", system.polling),
-        Check("warnings", system.running_warnings),
+        Check("warnings", system.bot_warnings),
         Check("port", system.port),
         Check("service", system.service),
         Check("priority", system.priority),
@@ -62,14 +47,14 @@ GROUPS = {
     ),
     "The voice": (
         Check("models", sound_checks.models, limit_s=60.0),
-        Check("espeak", sound_checks.espeak, limit_s=60.0, apart=True),
-        Check("synthesis", sound_checks.synthesis, limit_s=180.0, apart=True),
+        Check("espeak", sound_checks.espeak, limit_s=60.0),
+        Check("synthesis", sound_checks.synthesis, limit_s=180.0),
     ),
     "The loudspeaker": (
-        Check("portaudio", sound_checks.portaudio, audio=True, apart=True),
-        Check("devices", sound_checks.devices, audio=True, apart=True),
-        Check("audible", sound_checks.audible, audio=True, apart=True),
-        Check("speaking", sound_checks.speaking, limit_s=120.0, audio=True, apart=True),
+        Check("portaudio", sound_checks.portaudio, audio=True),
+        Check("devices", sound_checks.devices, audio=True),
+        Check("audible", sound_checks.audible, audio=True),
+        Check("speaking", sound_checks.speaking, limit_s=120.0, audio=True),
     ),
 }
 CHECKS = tuple(check for group in GROUPS.values() for check in group)
@@ -77,15 +62,16 @@ _TITLES = {group[0].name: title for title, group in GROUPS.items()}
 
 _SYMBOLS = {State.PASS: "✓", State.WARN: "!", State.FAIL: "✗", State.SKIP: "–"}
 _COLOURS = {State.PASS: "green", State.WARN: "yellow", State.FAIL: "red", State.SKIP: "dim"}
-_FEWEST_DIGITS = 5  # of a number that may be somebody's id
-_FEWEST_LETTERS = 8  # of a message
+
+Findings = dict[str, Finding]
+"""By the name of the check."""
 
 
 def doctor_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what it takes."""
+    """Declare the options of `crier doctor`."""
     parser.add_argument("--json", action="store_true", help="for programs; plays nothing")
     parser.add_argument(
-        "--report", action="store_true", help="as a text for an issue, without any secret"
+        "--report", action="store_true", help="as text for a bug report, without secrets"
     )
     sound = parser.add_mutually_exclusive_group()
     sound.add_argument("--sound", action="store_true", help="play the test without asking")
@@ -98,39 +84,39 @@ def doctor_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def doctor(options: argparse.Namespace) -> int:
-    """Look at everything."""
+    """Run all checks and show their findings."""
     plain = options.json or options.report
-    someone = context()
-    secrets = Secrets(someone)
-    wanted = CHECKS
+    context = load_context()
+    redactor = Redactor(context)
+    checks, run = CHECKS, run_checks
     if options.mac:
-        wanted = _for_a_mac(someone)
+        checks, run = _prepare_for_mac(context), run_checks_here
     elif not options.quiet:
-        someone.sound = options.sound or (not plain and _agreed())
-    found = {}
-    with _shown(plain=plain, still=options.mac) as show:
-        for check, finding in examined(
-            someone, wanted, lambda name, what: show(name, secrets.hide(what))
+        context.sound = options.sound or (not plain and _may_play())
+    findings: Findings = {}
+    with _display(plain=plain, still=options.mac) as show:
+        for check, finding in run(
+            context, checks, lambda name, step: show(name, redactor.redact(step))
         ):
-            found[check.name] = secrets.hidden(finding)
-            show(check.name, found[check.name])
-    well = all(finding.state is not State.FAIL for finding in found.values())
+            findings[check.name] = redactor.redact_finding(finding)
+            show(check.name, findings[check.name])
+    failed = any(finding.state is State.FAIL for finding in findings.values())
     if options.json:
-        print(json.dumps({"version": __version__, "well": well, "checks": _rows(found)}, indent=2))
+        print(as_json(findings))
     elif options.report:
-        print(report(found))
+        print(as_report(findings))
     else:
-        print(_summary(found, "doctor --mac" if options.mac else "doctor"))
-    return _end(OK if well else FAILED)
+        print(_summary(findings, "doctor --mac" if options.mac else "doctor"))
+    return exit_code_or_exit(FAILED if failed else OK)
 
 
-def _for_a_mac(someone: Context) -> tuple[Check, ...]:
-    """Return what only a Mac can show.
+def _prepare_for_mac(context: Context) -> tuple[Check, ...]:
+    """Connect the checks of a Mac with the terminal, and return them.
 
     Raises:
-        UsageError: this is none, or nobody is there to help.
+        UsageError: this is no Mac, or nobody is at the terminal.
     """
-    if someone.platform != "darwin":
+    if context.platform != "darwin":
         raise UsageError(
             "`crier doctor --mac` is for a Mac. `crier doctor` looks at this computer."
         )
@@ -138,245 +124,86 @@ def _for_a_mac(someone: Context) -> tuple[Check, ...]:
         raise UsageError("`crier doctor --mac` needs somebody at a terminal, who switches outputs.")
     from bot.doctor.mac import mac_checks  # noqa: PLC0415  # needs numpy
 
-    def ask(what: str) -> bool:
-        return (
-            input(f"\n{clean(what)}\nPress Return when that is done, or s and Return to skip it. ")
-            == ""
-        )
-
-    someone.ask, someone.tell = ask, lambda what: print(f"\n{what}\n", flush=True)
-    return mac_checks(someone)
+    context.ask = ask_to_do
+    context.instruct = lambda what: print(f"\n{what}\n", flush=True)
+    return mac_checks(context)
 
 
-def _end(code: int) -> int:
-    """Return the exit code; or end at once, where a check hangs in a thread of its own."""
-    if any(thread.name.startswith("check ") for thread in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    return code
+def ask_to_do(what: str) -> bool:
+    """Show the person what to do, and wait; return whether they did it."""
+    print(f"\n{clean(what)}", flush=True)
+    while True:
+        answer = input("Press Return when that is done, or s and Return to skip it. ").strip()
+        if answer.lower() in ("", "s"):
+            return not answer
 
 
-def _agreed() -> bool:
-    """Ask whether something may sound; not where there is nobody to ask."""
+def _may_play() -> bool:
+    """Ask whether sound may be played; False without a terminal."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
     try:
-        answer = input("Play a tone and a sentence at the end? [Y/n] ")
+        from bot.console import confirm  # noqa: PLC0415  # rich may be what is missing
+    except ImportError:
+        return False
+    try:
+        return confirm("Play a tone and a sentence at the end?", default=True)
     except EOFError:
         return False
-    return answer.strip().lower() in ("", "y", "yes")
 
 
-# ---- looking ----
+# ---- output ----
 
 
-def examined(
-    someone: Context,
-    wanted: tuple[Check, ...] = CHECKS,
-    say: Callable[[str, str], None] = lambda _name, _what: None,
-) -> Iterator[tuple[Check, Finding]]:
-    """Run checks one after the other, whatever becomes of the others.
-
-    Args:
-        someone: whom to look at.
-        wanted: the checks.
-        say: called with a check's name and what it is doing.
-    """
-    for check in wanted:
-        say(check.name, "")
-        someone.say = lambda what, name=check.name: say(name, what)  # type: ignore[misc]
-        yield check, look(check, someone)
-
-
-def look(check: Check, someone: Context) -> Finding:
-    """Run one check, which may crash or hang, and may take its process with it."""
-    if check.audio and someone.hangs:
-        return skip(f"PortAudio hangs; see {someone.hangs}")
-    found = _apart(check, someone) if check.apart else _beside(check, someone)
-    if found is not None:
-        return found
-    if not check.audio:
-        return fail(
-            f"No answer within {check.limit_s:.0f} s.", "Please report it: `crier doctor --report`."
-        )
-    someone.hangs = check.name
-    restart = (
-        "`sudo killall coreaudiod`"
-        if someone.platform == "darwin"
-        else "`systemctl --user restart pipewire pipewire-pulse` or `pulseaudio -k`"
-    )
-    return fail(
-        f"No answer within {check.limit_s:.0f} s.",
-        f"Take the loudspeaker out and put it in again, or restart the sound server: {restart}.",
-    )
-
-
-def _guarded(check: Check, someone: Context) -> Finding:
-    """Run a check; no traceback is an answer."""
-    try:
-        return check.look(someone)
-    except CannotLookError as exc:
-        return skip(str(exc))
-    except ImportError as exc:
-        return fail(f"{type(exc).__name__}: {exc}.", "`make setup`")
-    except Exception as exc:  # noqa: BLE001  # whatever it is, the other checks go on
-        return fail(
-            f"The check itself failed ({type(exc).__name__}: {exc}).",
-            "Please report it: `crier doctor --report`.",
-        )
-
-
-def _beside(check: Check, someone: Context) -> Finding | None:
-    """Run a check in a thread; None where it hangs."""
-    found: list[Finding] = []
-    # A daemon: one that hangs must not keep the doctor from ending.
-    thread = threading.Thread(
-        target=lambda: found.append(_guarded(check, someone)),
-        name=f"check {check.name}",
-        daemon=True,
-    )
-    thread.start()
-    thread.join(check.limit_s)
-    return found[0] if found else None
-
-
-def _apart(check: Check, someone: Context) -> Finding | None:
-    """Run a check in a process, passing on what it says; None where it hangs."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(
-        target=_in_its_own_process, args=(theirs, check.name, someone.alone()), daemon=True
-    )
-    process.start()
-    theirs.close()
-    deadline_s = time.monotonic() + check.limit_s
-    try:
-        while ours.poll(max(0.0, deadline_s - time.monotonic())):
-            said = ours.recv()
-            if isinstance(said, Finding):
-                return said
-            someone.say(str(said))
-    except EOFError:
-        process.join()
-        code = process.exitcode or 0
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return fail(
-            f"It crashed ({how}): one of the libraries under it does not work here.",
-            "`make setup`; if that does not help, please report it: `crier doctor --report`.",
-        )
-    finally:
-        process.kill()
-        process.join()
-    return None
-
-
-def _in_its_own_process(pipe: Connection, name: str, someone: Context) -> None:
-    """Run a check of `CHECKS` and send what it says and finds."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # where libraries print what nobody asked for
-    someone.say = pipe.send
-    check = next(check for check in CHECKS if check.name == name)
-    pipe.send(_guarded(check, someone))
-    pipe.close()
-    os._exit(OK)  # PortAudio's own exit handler can hang
-
-
-# ---- what nobody else should read ----
-
-
-class Secrets:
-    """Takes out of a text what should not go into an issue."""
-
-    def __init__(self, someone: Context) -> None:
-        """Know the tokens, the people and the messages."""
-        try:
-            settings = someone.settings
-        except CannotLookError:
-            self._hidden: list[tuple[str, str]] = []
-        else:
-            ids = {str(user) for user in settings.telegram_allowed_users}
-            texts: set[str] = set()
-            names: set[str] = set()
-            token = settings.telegram_bot_token
-            self._hidden = [("<token>", token.get_secret_value())] if token else []
-            if api_token := system.api_token(someone):
-                self._hidden.append(("<token>", api_token))
-            with contextlib.suppress(CannotLookError):  # then nothing of it can be told either
-                for user, name in someone.query("SELECT user_id, name FROM person"):
-                    ids.add(str(user))
-                    names.add(str(name))
-                for *numbers, text in someone.query("SELECT user_id, chat_id, text FROM message"):
-                    ids.update(map(str, numbers))
-                    texts.add(str(text))
-            # A shorter one may be a word of ours; and no text is logged but at DEBUG.
-            self._hidden += [("<text>", text) for text in texts if len(text) >= _FEWEST_LETTERS]
-            self._hidden += [("<name>", name) for name in names]
-            self._hidden += [("<id>", id_) for id_ in ids if len(id_) >= _FEWEST_DIGITS]
-        self._hidden = [(word, text) for word, text in self._hidden if len(text) > 2]  # noqa: PLR2004
-        self._hidden.sort(key=lambda pair: -len(pair[1]))
-        self._home = str(Path.home())
-
-    def hide(self, text: str) -> str:
-        """Return a text that anybody may read."""
-        for word, secret in self._hidden:
-            text = text.replace(secret, word)
-        text = hide_tokens(text)
-        return text if self._home == "/" else text.replace(self._home, "~")
-
-    def hidden(self, finding: Finding) -> Finding:
-        """Return a finding that anybody may read."""
-        return Finding(finding.state, self.hide(finding.found), self.hide(finding.mend))
-
-
-# ---- showing ----
-
-
-def _rows(found: dict[str, Finding]) -> list[dict[str, str]]:
-    return [
-        {"name": name, "state": finding.state, "found": finding.found, "mend": finding.mend}
-        for name, finding in found.items()
+def as_json(findings: Findings) -> str:
+    """Return the findings for programs."""
+    failed = any(finding.state is State.FAIL for finding in findings.values())
+    checks = [
+        {"name": name, "state": finding.state, "found": finding.found, "mend": finding.fix}
+        for name, finding in findings.items()
     ]
+    return json.dumps({"version": __version__, "well": not failed, "checks": checks}, indent=2)
 
 
-def report(found: dict[str, Finding]) -> str:
-    """Return what was found as Markdown that can be pasted into an issue."""
+def as_report(findings: Findings) -> str:
+    """Return the findings as Markdown for a bug report."""
     commit = commit_of(CHECKOUT) or "not from git"
     lines = [f"crier {__version__} ({commit}), {time.strftime('%Y-%m-%d')}", ""]
     lines += ["| | check | found |", "|---|---|---|"]
-    for name, finding in found.items():
+    for name, finding in findings.items():
         text = finding.found.replace("|", "\\|").replace("\n", " ")
         lines.append(f"| {_SYMBOLS[finding.state]} {finding.state} | {name} | {text} |")
     return "\n".join(lines)
 
 
-def _summary(found: dict[str, Finding], command: str) -> str:
-    states = [finding.state for finding in found.values()]
-    fails, warns = states.count(State.FAIL), states.count(State.WARN)
-    if fails:
-        names = ", ".join(name for name, f in found.items() if f.state is State.FAIL)
-        verdict = f"Not well: {names}."
+def _summary(findings: Findings, command: str) -> str:
+    failed = [name for name, finding in findings.items() if finding.state is State.FAIL]
+    if failed:
+        verdict = f"Not well: {', '.join(failed)}."
+    elif any(finding.state is State.WARN for finding in findings.values()):
+        verdict = "Well enough; see what is marked with !."
     else:
-        verdict = "Well." if not warns else "Well enough; see what is marked with !."
+        verdict = "Well."
     return f"\n{verdict} `crier {command} --report` prints it for an issue, without any secret."
 
 
 _Show = Callable[[str, Finding | str], None]
+"""Shows the finding of a check, or its current step."""
 
 
 @contextmanager
-def _shown(*, plain: bool, still: bool) -> Iterator[_Show]:
-    """Show each finding as it comes, and what is looked at meanwhile.
+def _display(*, plain: bool, still: bool) -> Iterator[_Show]:
+    """Show each finding when it comes, and the current step until then.
 
     Args:
-        plain: show only what is looked at, on stderr, where that is a terminal.
-        still: nothing may move, since questions are asked meanwhile.
+        plain: show the current step only, on stderr, if that is a terminal.
+        still: show no animation, since the checks ask questions.
     """
     try:
         from rich.console import Console  # noqa: PLC0415  # may be what is missing
-        from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
     except ImportError:
-        yield lambda name, what: None if plain else _print_plainly(name, what)
+        yield lambda name, what: None if plain else _print_plain(name, what)
         return
     console = Console(file=raw(sys.stderr if plain else sys.stdout), highlight=False)
     with console.status("") as status:
@@ -385,26 +212,33 @@ def _shown(*, plain: bool, still: bool) -> Iterator[_Show]:
 
         def show(name: str, what: Finding | str) -> None:
             if isinstance(what, str):
-                doing = f"Looking at {name}" + (f": {what}" if what else "")
-                status.update(Text(clean_line(doing)))
+                step = f"Checking {name}" + (f": {what}" if what else "")
+                status.update(Text(clean_line(step)))
             elif not plain:
                 if title := _TITLES.get(name):
                     console.print(Text(f"\n{title}", style="bold"))
-                row = Table.grid(padding=(0, 1, 0, 0))
-                for width in (6, 9, None):
-                    row.add_column(width=width)
-                colour = _COLOURS[what.state]
-                found = Text(clean(what.found))
-                if what.mend and what.state is not State.PASS:
-                    found.append(f"\n→ {clean(what.mend)}", style="italic")
-                mark = Text(f"{_SYMBOLS[what.state]} {what.state}", style=colour)
-                row.add_row(mark, Text(name), found)
-                console.print(row)
+                console.print(_row(name, what))
 
         yield show
 
 
-def _print_plainly(name: str, what: Finding | str) -> None:
+def _row(name: str, finding: Finding) -> object:
+    """Return a finding as a row for rich."""
+    from rich.table import Table  # noqa: PLC0415  # may be what is missing
+    from rich.text import Text  # noqa: PLC0415
+
+    row = Table.grid(padding=(0, 1, 0, 0))
+    for width in (6, 9, None):
+        row.add_column(width=width)
+    text = Text(clean(finding.found))
+    if finding.fix and finding.state is not State.PASS:
+        text.append(f"\n→ {clean(finding.fix)}", style="italic")
+    mark = Text(f"{_SYMBOLS[finding.state]} {finding.state}", style=_COLOURS[finding.state])
+    row.add_row(mark, Text(name), text)
+    return row
+
+
+def _print_plain(name: str, what: Finding | str) -> None:
     if isinstance(what, Finding):
-        mend = f"\n    -> {what.mend}" if what.mend and what.state is not State.PASS else ""
-        print(f"{what.state:4}  {name:9}  {what.found}{mend}", flush=True)
+        fix = f"\n    -> {what.fix}" if what.fix and what.state is not State.PASS else ""
+        print(f"{what.state:4}  {name:9}  {what.found}{fix}", flush=True)

@@ -1,4 +1,4 @@
-"""The doctor's checks of this computer, the settings, the data and the log."""
+"""Checks of this computer, the settings, the data and the log."""
 
 import datetime as dt
 import fcntl
@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bot.doctor.check import (
-    CannotLookError,
+    CheckSkipped,
     Context,
     Finding,
     fail,
-    installed,
+    installed_version,
+    ok,
     skip,
     warn,
-    well,
 )
 from bot.paths import files_of
 
@@ -33,9 +33,7 @@ _LOG_BYTES = 50 << 20  # its own rotation keeps it below 6 MB
 _RECENT_S = 24 * 3600.0
 # Name, version and marker. Source: pip's requirements file format.
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?:\s*;\s*([^\\]*))?", re.MULTILINE)
-
-
-# A token that is in the file itself, not in the Keychain.
+# A token in the file itself, not in the Keychain.
 _TOKEN_LINE = re.compile(r"(?im)^[^#\n]*token[ \t]*=[ \t]*(?!keychain\b)[^\s#]")
 
 
@@ -43,7 +41,7 @@ _TOKEN_LINE = re.compile(r"(?im)^[^#\n]*token[ \t]*=[ \t]*(?!keychain\b)[^\s#]")
 
 
 def python(context: Context) -> Finding:
-    """Whether this Python is one that Crier runs on, at full speed."""
+    """Check that Crier runs on this Python, at full speed."""
     version = sys.version_info[:2]
     found = f"{platform.python_version()} on {platform.machine()}, {_system()}"
     if not _OLDEST_PYTHON <= version <= _NEWEST_PYTHON:
@@ -63,7 +61,7 @@ def python(context: Context) -> Finding:
             return warn(
                 f"{found}. Crier is made for macOS {_OLDEST_MACOS} and newer.", "Update macOS."
             )
-    return well(found)
+    return ok(found)
 
 
 def _system() -> str:
@@ -76,29 +74,29 @@ def _system() -> str:
 
 
 def packages(context: Context) -> Finding:
-    """Whether what requirements.txt pins is installed."""
-    pinned = dict(_wanted(context.checkout / "requirements.txt"))
-    versions = {name: installed(name) for name in pinned}
+    """Check that the versions in requirements.txt are installed."""
+    pinned = dict(_pinned(context.checkout / "requirements.txt"))
+    versions = {name: installed_version(name) for name in pinned}
     missing = [name for name, version in versions.items() if version is None]
-    other = [
+    different = [
         f"{name} {version} instead of {pinned[name]}"
         for name, version in versions.items()
         if version not in (None, pinned[name])
     ]
     if missing:
         return fail(f"Missing: {', '.join(missing)}.", "`make setup`")
-    if other:
-        return warn(f"Not what was tested: {', '.join(other)}.", "`make setup`")
-    return well(f"{len(pinned)} are there, each in the version that was tested")
+    if different:
+        return warn(f"Not the tested version: {', '.join(different)}.", "`make setup`")
+    return ok(f"{len(pinned)} are installed, each in the version that was tested")
 
 
-def _wanted(path: Path) -> Iterator[tuple[str, str]]:
+def _pinned(path: Path) -> Iterator[tuple[str, str]]:
     for name, version, marker in _PINNED.findall(path.read_text(encoding="utf-8")):
-        if not marker.strip() or _holds(marker.strip()):
+        if not marker.strip() or _applies(marker.strip()):
             yield name, version
 
 
-def _holds(marker: str) -> bool:
+def _applies(marker: str) -> bool:
     try:
         from packaging.markers import Marker  # noqa: PLC0415  # may be what is missing
     except ImportError:
@@ -107,40 +105,42 @@ def _holds(marker: str) -> bool:
 
 
 def disk(context: Context) -> Finding:
-    """Whether there is room, and the data folder can be written."""
+    """Check that there is room on the disk, and that the data folder can be written."""
     settings = context.settings
     for name, folder in (("DATA_DIR", settings.data_dir), ("MODEL_DIR", settings.model_dir)):
-        there = next(path for path in (folder, *folder.parents) if path.exists())
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
         if name == "DATA_DIR":
             try:
-                with tempfile.NamedTemporaryFile(dir=there, prefix=".crier-doctor-") as file:
+                with tempfile.NamedTemporaryFile(dir=existing, prefix=".crier-doctor-") as file:
                     file.write(b"\0" * 4096)
                     file.flush()
                     os.fsync(file.fileno())
             except OSError as exc:
                 return fail(
-                    f"{name}: {there} can't be written to ({exc.strerror}), so no message can be "
-                    "accepted.",
+                    f"{name}: {existing} can't be written to ({exc.strerror}), so no message can "
+                    "be accepted.",
                     f"Make room there, see that you may write there, or set {name} elsewhere.",
                 )
-        free_bytes = shutil.disk_usage(there).free
+        free_bytes = shutil.disk_usage(existing).free
         if free_bytes < _FULL_BYTES:
             return fail(
-                f"{name}: {free_bytes >> 20} MB are left at {there}, so messages may soon be "
+                f"{name}: {free_bytes >> 20} MB are left at {existing}, so messages may soon be "
                 "refused.",
                 "Make room there.",
             )
         if free_bytes < _SHORT_BYTES:
-            return warn(f"{name}: {free_bytes >> 20} MB are left at {there}.", "Make room there.")
-    free_gb = shutil.disk_usage(there).free / (1 << 30)
-    return well(f"{free_gb:.0f} GB free; {settings.data_dir} can be written")
+            return warn(
+                f"{name}: {free_bytes >> 20} MB are left at {existing}.", "Make room there."
+            )
+    free_gb = shutil.disk_usage(existing).free / (1 << 30)
+    return ok(f"{free_gb:.0f} GB free; {settings.data_dir} can be written")
 
 
 # ---- settings ----
 
 
 def settings(context: Context) -> Finding:
-    """Whether the settings can be read, and are all known."""
+    """Check that the settings can be read, and that all names are known."""
     if context.settings_error:
         return fail(
             f"They can't be used: {context.settings_error}",
@@ -153,25 +153,25 @@ def settings(context: Context) -> Finding:
             "Correct the name in .env (.env.example lists all) or remove it, or do as it says.",
         )
     given = sorted(name.upper() for name in context.settings.model_fields_set)
-    return well(f"Set: {', '.join(given)}" if given else "Nothing is set; all as it comes")
+    return ok(f"Set: {', '.join(given)}" if given else "Nothing is set; all are defaults")
 
 
 def secrets(context: Context) -> Finding:
-    """Whether others on this computer can read what is secret."""
+    """Check that nobody else on this computer can read the secrets."""
     folder = context.settings.data_dir
-    there = list(files_of(folder)) if folder.is_dir() else []
-    there = [path for path in there if not path.name.startswith(".env")]
-    there += [path for path in (context.checkout / ".env", folder / ".env") if _has_token(path)]
-    open_ = [path for path in there if _mode(path) & 0o077]
-    if folder.is_dir() and not _mode(folder) & 0o077:  # what is in a shut folder is shut, too
-        open_ = [path for path in open_ if path.parent != folder or path.name == "api-token"]
-    if open_:
-        names = " ".join(f"'{path}'" for path in open_)
+    files = list(files_of(folder)) if folder.is_dir() else []
+    files = [path for path in files if not path.name.startswith(".env")]
+    files += [path for path in (context.checkout / ".env", folder / ".env") if _has_token(path)]
+    readable = [path for path in files if _mode(path) & 0o077]
+    if folder.is_dir() and not _mode(folder) & 0o077:  # nobody else can look into it
+        readable = [path for path in readable if path.parent != folder or path.name == "api-token"]
+    if readable:
+        names = " ".join(f"'{path}'" for path in readable)
         return warn(
-            f"Others on this computer can read {', '.join(map(str, open_))}.",
+            f"Others on this computer can read {', '.join(map(str, readable))}.",
             f"`chmod 600 {names}`",
         )
-    return well(f"{len(there)} files, for your eyes only" if there else "None on the disk")
+    return ok(f"{len(files)} files that only you can read" if files else "None on the disk")
 
 
 def _mode(path: Path) -> int:
@@ -185,29 +185,27 @@ def _has_token(path: Path) -> bool:
         return False
 
 
-# ---- what is stored ----
+# ---- the stored data ----
 
 
 def database(context: Context) -> Finding:
-    """Whether what waits is safe."""
+    """Check that the database is intact, and of a version that this Crier knows."""
     path = context.settings.data_dir / "crier.db"
     if not path.exists():
-        return skip("None yet; it is made at the first start")
+        return skip("None yet; the first start makes it")
     try:
-        said, version = (
-            context.query(f"PRAGMA {question}")[0][0]
-            for question in ("quick_check(1)", "user_version")
+        ((integrity,),) = context.query("PRAGMA quick_check(1)")
+        ((version,),) = context.query("PRAGMA user_version")
+        ((waiting,),) = context.query(
+            "SELECT count(*) FROM message WHERE state IN ('waiting', 'held')"
         )
-        waiting = context.query("SELECT count(*) FROM message WHERE state IN ('waiting', 'held')")[
-            0
-        ][0]
-    except CannotLookError as exc:
-        said, version, waiting = str(exc.__cause__), 0, 0
-    if said != "ok":
+    except CheckSkipped as exc:
+        integrity, version, waiting = str(exc.__cause__), 0, 0
+    if integrity != "ok":
         return fail(
-            f"{path} is damaged ({said}).",
-            "Start Crier anew: it sets the file aside, begins a new one and says so. Who was "
-            "paired has to be paired again.",
+            f"{path} is damaged ({integrity}).",
+            "Restart Crier: it sets the file aside, starts a new one and reports it. Everybody "
+            "has to be paired again.",
         )
     if (newest := _schema_version()) and version > newest:
         return fail(
@@ -217,14 +215,14 @@ def database(context: Context) -> Finding:
     size_mb = path.stat().st_size / 1e6
     if newest and version < newest:
         version = f"{version} (the next start makes it {newest})"
-    aside = sorted(path.parent.glob(f"{path.name}.damaged-*"))
-    found = f"Sound, version {version}, {size_mb:.1f} MB, {waiting} waiting"
-    if aside:
+    damaged = sorted(path.parent.glob(f"{path.name}.damaged-*"))
+    found = f"Intact, version {version}, {size_mb:.1f} MB, {waiting} waiting"
+    if damaged:
         return warn(
-            f"{found}. An earlier one was damaged and set aside: {aside[-1].name}.",
-            f"If nothing of it is missed, remove {aside[-1]}.",
+            f"{found}. An earlier one was damaged and set aside: {damaged[-1].name}.",
+            f"If you miss nothing, remove {damaged[-1]}.",
         )
-    return well(found)
+    return ok(found)
 
 
 def _schema_version() -> int:
@@ -236,7 +234,7 @@ def _schema_version() -> int:
 
 
 def people(context: Context) -> Finding:
-    """Whether somebody may speak."""
+    """Check that somebody may speak."""
     paired = len(context.query("SELECT user_id FROM person"))
     allowed = len(context.settings.telegram_allowed_users)
     if not paired and not allowed and context.settings.telegram_bot_token is not None:
@@ -244,39 +242,39 @@ def people(context: Context) -> Finding:
             "Nobody may speak yet: nobody is allowed in the settings, nobody is paired.",
             "`crier pair` shows a code; send it to your bot: /pair CODE.",
         )
-    return well(f"{allowed} allowed in the settings, {paired} paired")
+    return ok(f"{allowed} allowed in the settings, {paired} paired")
 
 
 def quiet(context: Context) -> Finding:
-    """Whether it speaks at all at this hour."""
-    from bot.core.quiet_hours import Quiet  # noqa: PLC0415
+    """Check that Crier speaks at this hour."""
+    from bot.core.quiet_hours import Quiet  # noqa: PLC0415  # for this check alone
 
     quiet = Quiet(context.settings.quiet_hours)
     for (until,) in context.query("SELECT value FROM choice WHERE name = 'mute'"):
         quiet.mute(float(until))
     if reason := quiet.reason():
         return warn(
-            f"{reason} What comes is kept until then.",
+            f"{reason} Messages are held until then.",
             "/unmute in the chat ends a mute; QUIET_HOURS in .env sets the hours.",
         )
-    return well("It speaks at this hour")
+    return ok("It speaks at this hour")
 
 
 # ---- the log ----
 
 
 def log(context: Context) -> Finding:
-    """How large the log is, and what went wrong lately."""
+    """Check the size of the log, and the errors of the last day."""
     folder = context.settings.data_dir
     path = folder / "crier.log"
     files = list(folder.glob("crier.log*"))
     if not files:
-        return skip("None yet; it begins with the first start")
+        return skip("None yet; the first start makes it")
     size_bytes = sum(file.stat().st_size for file in files)
     if size_bytes > _LOG_BYTES:
         return warn(
             f"{size_bytes >> 20} MB; it should stay below 6 MB.",
-            f"Remove {path}.* and look what fills it: `crier logs`.",
+            f"Remove {path}.* and see what fills it: `crier logs`.",
         )
     errors = [line for line in _lines(path) if line[1] in ("ERROR", "CRITICAL")]
     recent = [text for at_s, _, text in errors if time.time() - at_s < _RECENT_S]
@@ -285,13 +283,13 @@ def log(context: Context) -> Finding:
         count = "1 error" if len(recent) == 1 else f"{len(recent)} errors"
         return warn(
             f"{found}, {count} within a day; the last: {recent[-1][:200]}",
-            "`crier logs` shows what came before it.",
+            "`crier logs` shows the lines before it.",
         )
-    return well(f"{found}, no error within a day")
+    return ok(f"{found}, no error within a day")
 
 
 def _lines(path: Path) -> Iterator[tuple[float, str, str]]:
-    """Return (seconds since 1970, level, text) of each line of a log, in either form."""
+    """Yield (seconds since 1970, level, text) of each line of a log, in text or JSON."""
     from bot.service.log_tail import as_json  # noqa: PLC0415  # what it needs may be missing
 
     with path.open(encoding="utf-8", errors="replace") as lines:
@@ -301,15 +299,16 @@ def _lines(path: Path) -> Iterator[tuple[float, str, str]]:
                 at_s = dt.datetime.fromisoformat(fields["at"]).timestamp()
                 yield at_s, fields["level"], f"{fields['logger']}: {fields['message']}"
             except (ValueError, KeyError, TypeError):
-                continue  # the lines of a traceback, or one that was cut off
+                continue  # a line of a traceback, or a truncated one
 
 
-# ---- who runs ----
+# ---- the running bot ----
 
 
 def lock_holder(context: Context) -> int | None:
-    """Return the process that holds the data folder; 0 where that can't be told, None if none."""
-    path = context.settings.data_dir / "crier.lock"
+    """Return the process that holds the data folder's lock; None if none, 0 if it is unknown."""
+    folder = context.settings.data_dir
+    path = folder / "crier.lock"
     try:
         with path.open("r") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -317,13 +316,30 @@ def lock_holder(context: Context) -> int | None:
     except FileNotFoundError:
         return None
     except BlockingIOError:
-        pass
-    number = f":{path.stat().st_ino} "
+        return _api_pid(folder) or _locking_pid(context, path)
+
+
+def _api_pid(folder: Path) -> int:
+    """Return the process that wrote api.json, if it still runs; else 0."""
+    try:
+        pid = int(json.loads((folder / "api.json").read_text(encoding="utf-8"))["pid"])
+        os.kill(pid, 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+    return pid
+
+
+def _locking_pid(context: Context, path: Path) -> int:
+    """Return the process that holds a lock, as the system knows it; else 0.
+
+    For a bot that is starting, or hangs: it has no api.json.
+    """
+    inode = f":{path.stat().st_ino} "
     try:
         for line in Path("/proc/locks").read_text().splitlines():
-            if "FLOCK" in line and number in line:
+            if "FLOCK" in line and inode in line:
                 return int(line.split()[4])
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # macOS has no /proc
         pass
-    said = context.output("lsof", "-t", str(path)).split()
-    return int(said[0]) if said and said[0].isdigit() else 0
+    pids = context.output("lsof", "-t", str(path)).split()
+    return int(pids[0]) if pids and pids[0].isdigit() else 0

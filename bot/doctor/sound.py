@@ -1,4 +1,4 @@
-"""The doctor's checks of the voice and the loudspeaker."""
+"""Checks of the voice and the loudspeaker."""
 
 import contextlib
 import json
@@ -9,40 +9,41 @@ import wave
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.doctor.check import CannotLookError, Context, Finding, fail, skip, warn, well
+from bot.doctor.check import CheckSkipped, Context, Finding, fail, ok, skip, warn
 from bot.doctor.local import lock_holder
 from bot.doctor.system import client_of
 
 if TYPE_CHECKING:
-    from audio.types import Ended
+    from audio.pipeline import Voice
+    from audio.types import Ended, Fact
 
 SENTENCE = "This is Crier. If you can hear this, everything works."
 _SAMPLE = "Your parcel has come, and somebody has to sign for it."
-_SLOW = 0.8
-"""Seconds of work for a second of speech from which on it may have to wait between sentences."""
-_FASTER = 1.25
-"""How much faster another model has to be to be worth a word."""
+_SLOW_RTF = 0.8
+"""Seconds of work for a second of speech above which it may have to wait between sentences."""
+_WORTHWHILE_SPEEDUP = 1.25
+"""How much faster another model has to be before it is recommended."""
 _TONE_HZ, _TONE_S = 440.0, 0.5
-_HEARD_TIMEOUT_S = 30.0
+_SPEAKING_TIMEOUT_S = 30.0
 _NO_PORTAUDIO = "`make setup`; on Debian or Ubuntu also `sudo apt-get install libportaudio2`"
 
 
-class CannotSoundError(Exception):
-    """The loudspeaker can't be had."""
+class DeviceUnavailableError(Exception):
+    """The output device can't be used; the message says why."""
 
 
 def wanted_device(context: Context) -> str:
-    """Return the device that was chosen in the chat, or else in the settings."""
+    """Return the device chosen in the chat, or else in the settings."""
     setting = context.settings.audio_device
-    with contextlib.suppress(CannotLookError):  # the check of the database says so
-        chosen = "SELECT value FROM choice WHERE name = 'device' AND setting = ?"
-        for (device,) in context.query(chosen, setting):
+    with contextlib.suppress(CheckSkipped):  # the check of the database reports it
+        sql = "SELECT value FROM choice WHERE name = 'device' AND setting = ?"
+        for (device,) in context.query(sql, setting):
             return str(device)
     return setting
 
 
 def portaudio(context: Context) -> Finding:
-    """Which PortAudio is loaded, and whether it starts."""
+    """Check that PortAudio starts, and which one it is."""
     from audio.output.portaudio import PortAudioSpeaker  # noqa: PLC0415  # needs numpy
     from audio.types import AudioError  # noqa: PLC0415
 
@@ -57,14 +58,14 @@ def portaudio(context: Context) -> Finding:
     found = f"{version.partition(',')[0]} ({path})"
     if context.platform == "darwin" and "_sounddevice_data" not in path:
         return warn(
-            f"{found}: not the one that comes with sounddevice, which is the one that is tested.",
+            f"{found}: not the tested one, which comes with sounddevice.",
             "`brew unlink portaudio`, if nothing else needs it.",
         )
-    return well(found)
+    return ok(found)
 
 
 def devices(context: Context) -> Finding:
-    """Where sound can go, and whether the wanted device is there."""
+    """Check that the wanted output device is there."""
     from audio.types import AudioError  # noqa: PLC0415
     from bot.app import make_speaker  # noqa: PLC0415  # slow to import
 
@@ -75,7 +76,7 @@ def devices(context: Context) -> Finding:
         if wanted.startswith("file:"):
             speaker.open()
     except AudioError as exc:
-        return fail(str(exc), "Mend portaudio first, or set AUDIO_DEVICE=file:DIR.")
+        return fail(str(exc), "Fix portaudio first, or set AUDIO_DEVICE=file:DIR.")
     finally:
         speaker.shutdown()
     if not found.outputs:
@@ -89,39 +90,39 @@ def devices(context: Context) -> Finding:
                 "AUDIO_DEVICE=file:DIR writes WAV files instead."
             ),
         )
-    names = [f"{one.name} (default)" if one.is_default else one.name for one in found.outputs]
+    names = [f"{output.name}{' (default)' * output.is_default}" for output in found.outputs]
     if found.warning:
         return warn(
             f"{found.warning} There are: {', '.join(names)}.",
             "/devices in the chat chooses one; or set AUDIO_DEVICE in .env.",
         )
-    return well((f"Wanted: {wanted}; there " if wanted else "There ") + f"are {', '.join(names)}")
+    return ok((f"Wanted: {wanted}; there " if wanted else "There ") + f"are {', '.join(names)}")
 
 
 def audible(context: Context) -> Finding:
-    """Whether the device is muted or at volume 0."""
+    """Check that the device is neither muted nor at volume 0."""
     from audio.output import coreaudio  # noqa: PLC0415
     from audio.output.mute import of_control  # noqa: PLC0415
 
     wanted = wanted_device(context)
     if wanted.startswith("file:"):
-        return skip("A folder is as loud as it is")
+        return skip("A folder has no volume")
     if context.platform == "darwin":
         name = wanted or _default_name(context)
-        why = coreaudio.mute_reason(name)
-        if why is None:
+        reason = coreaudio.mute_reason(name)
+        if reason is None:
             return skip(f"{name or 'The device'} has no volume that macOS knows")
     else:
         sinks = _sinks(context)
         if not sinks:
             return skip("There is no PulseAudio or PipeWire to ask")
         default = context.output("pactl", "get-default-sink")
-        named = {str(sink[key]): sink for sink in sinks for key in ("name", "description")}
-        sink = named.get(wanted) or named.get(default) or sinks[0]
-        name, why = str(sink["description"]), of_control(sink)
-    if why:
+        by_name = {str(sink[key]): sink for sink in sinks for key in ("name", "description")}
+        sink = by_name.get(wanted) or by_name.get(default) or sinks[0]
+        name, reason = str(sink["description"]), of_control(sink)
+    if reason:
         return warn(
-            f"{name} is {why}: it plays, and nobody hears it.",
+            f"{name} is {reason}: it plays, and nobody hears it.",
             "Turn it up in the sound settings"
             + (
                 "."
@@ -130,14 +131,14 @@ def audible(context: Context) -> Finding:
                 "`pactl set-sink-volume @DEFAULT_SINK@ 70%`."
             ),
         )
-    return well(f"{name} is neither muted nor at volume 0")
+    return ok(f"{name} is neither muted nor at volume 0")
 
 
 def _default_name(context: Context) -> str:
     from bot.app import list_devices  # noqa: PLC0415  # slow to import
 
     outputs = list_devices(context.settings).outputs
-    return next((one.name for one in outputs if one.is_default), "")
+    return next((output.name for output in outputs if output.is_default), "")
 
 
 def _sinks(context: Context) -> list[dict[str, object]]:
@@ -152,16 +153,17 @@ def _sinks(context: Context) -> list[dict[str, object]]:
 
 
 def _kinds(context: Context) -> list[str]:
-    """Return the models that are there, the one that is used first."""
+    """Return the models that are there, the used one first."""
     from audio.kokoro.model_files import MODELS, resolve_kind  # noqa: PLC0415
 
     used = resolve_kind(context.settings.kokoro_model)
-    there = [kind for kind in MODELS if (context.settings.model_dir / MODELS[kind].name).exists()]
-    return sorted(there, key=lambda kind: kind != used)
+    folder = context.settings.model_dir
+    existing = [kind for kind in MODELS if (folder / MODELS[kind].name).exists()]
+    return sorted(existing, key=lambda kind: kind != used)
 
 
 def models(context: Context) -> Finding:
-    """Whether the model files are there, to the byte."""
+    """Check that the model files are there and intact."""
     from audio.kokoro.model_files import MODELS, VOICES_FILE, resolve_kind, verify  # noqa: PLC0415
     from audio.types import ModelFileError  # noqa: PLC0415
 
@@ -170,7 +172,7 @@ def models(context: Context) -> Finding:
     files = [MODELS[used], VOICES_FILE]
     files += [MODELS[kind] for kind in _kinds(context) if kind != used]
     for file in files:
-        context.say(file.name)
+        context.progress(file.name)
         try:
             verify(folder / file.name, file)
         except ModelFileError as exc:
@@ -180,164 +182,189 @@ def models(context: Context) -> Finding:
                 f"{file.name} is damaged; it is not used now.", f"Remove {folder / file.name}."
             )
     names = ", ".join(file.name for file in files)
-    return well(f"{names}: whole, in {folder}")
+    return ok(f"{names}: intact, in {folder}")
 
 
 def espeak(context: Context) -> Finding:
-    """Whether espeak-ng, which knows how words are pronounced, works."""
+    """Check that espeak-ng, which pronounces words, works."""
     from audio.kokoro.voice import pronounced  # noqa: PLC0415
     from audio.types import SynthesisError  # noqa: PLC0415
 
     lang = context.settings.lang
     try:
-        return well(f"hello is {pronounced('hello', lang)!r} in {lang}")
+        return ok(f"hello is {pronounced('hello', lang)!r} in {lang}")
     except SynthesisError as exc:
         return fail(str(exc), "`make setup`; or unset PHONEMIZER_ESPEAK_LIBRARY, if it is set.")
 
 
 def synthesis(context: Context) -> Finding:
-    """How fast the voice is here, with each model that is there."""
+    """Measure the speed of synthesis with each model that is there."""
     from audio.kokoro.model_files import resolve_kind  # noqa: PLC0415
     from audio.types import AudioError  # noqa: PLC0415
 
     kinds = _kinds(context)
     used = resolve_kind(context.settings.kokoro_model)
     if used not in kinds:
-        raise CannotLookError("The model is missing; see models")
-    factors = {}
+        raise CheckSkipped("The model is missing; see models")
+    rtfs = {}
     try:
         for kind in kinds:
-            context.say(kind)
-            factors[kind] = _factor(context, kind)
+            context.progress(kind)
+            rtfs[kind] = _measure_rtf(context, kind)
     except AudioError as exc:
         return fail(f"The voice does not work: {exc}", "`crier models`, then `make setup`")
     speeds = ", ".join(
-        f"{kind} takes {factor:.2f} s for a second of speech" for kind, factor in factors.items()
+        f"{kind} takes {rtf:.2f} s for a second of speech" for kind, rtf in rtfs.items()
     )
-    best = min(factors, key=lambda kind: factors[kind])
-    if factors[used] > _FASTER * factors[best]:
+    best = min(rtfs, key=lambda kind: rtfs[kind])
+    if rtfs[used] > _WORTHWHILE_SPEEDUP * rtfs[best]:
         return warn(
-            f"{speeds}. {best} would be {factors[used] / factors[best]:.1f} times as fast.",
-            f"Write KOKORO_MODEL={best} into .env and start Crier anew.",
+            f"{speeds}. {best} would be {rtfs[used] / rtfs[best]:.1f} times as fast.",
+            f"Write KOKORO_MODEL={best} into .env and restart Crier.",
         )
-    if factors[used] > _SLOW:
+    if rtfs[used] > _SLOW_RTF:
         return warn(
-            f"{speeds}: too slow for speech without waits, so it waits before it begins.",
+            f"{speeds}: too slow for speech without gaps, so it waits before it starts.",
             "See load and priority; a newer or less busy computer is faster.",
         )
     other = "" if len(kinds) > 1 else "; the other model is not here to compare"
-    return well(f"{speeds}{other}; {used} is right")
+    return ok(f"{speeds}{other}; {used} is right")
 
 
-def _factor(context: Context, kind: str) -> float:
-    """Return how long the voice takes for a second of speech; the better of two."""
+def _measure_rtf(context: Context, kind: str) -> float:
+    """Return the seconds that a second of speech takes; the better of two measurements."""
     from audio.kokoro.voice import KokoroVoice  # noqa: PLC0415
     from audio.types import SAMPLE_RATE_HZ, CancelToken, Chunk  # noqa: PLC0415
 
     voice = KokoroVoice(context.settings.model_dir, kind)
     voice.load()
     chunk = Chunk(_SAMPLE, "", "", 0, ends_sentence=True, pause_s=0.0, letters=0.0)
-    factors = []
+    rtfs = []
     for _ in range(2):
         voice.forget()
         sound = voice.synthesize(
             chunk, context.settings.kokoro_voice, 1.0, context.settings.lang, CancelToken()
         )
-        factors.append(sound.took_s / (len(sound.samples) / SAMPLE_RATE_HZ))
-    return min(factors)
+        rtfs.append(sound.took_s / (len(sound.samples) / SAMPLE_RATE_HZ))
+    return min(rtfs)
 
 
 # ---- the loudspeaker ----
 
 
 def speaking(context: Context) -> Finding:
-    """Play a tone and say a sentence; measure how soon each is heard."""
+    """Play a tone and a sentence, and measure how soon each is heard."""
     if not context.sound:
         return skip("Nothing was played", "`crier doctor --sound` plays a tone and a sentence.")
     if lock_holder(context) is not None:
-        return _through_the_bot(context)
-    from audio.kokoro.model_files import resolve_kind  # noqa: PLC0415
-    from audio.kokoro.voice import KokoroVoice  # noqa: PLC0415
-    from audio.pipeline import SpeechPipeline  # noqa: PLC0415
-    from audio.types import AudioError, Ended, Fact, Held, Utterance  # noqa: PLC0415
-    from bot.app import make_speaker  # noqa: PLC0415
+        return _speak_through_bot(context)
+    from audio.kokoro.model_files import resolve_kind  # noqa: PLC0415  # needs numpy
+    from audio.kokoro.voice import KokoroVoice  # noqa: PLC0415  # likewise
+    from audio.types import AudioError  # noqa: PLC0415  # likewise
 
-    settings = context.settings
-    voice = KokoroVoice(settings.model_dir, resolve_kind(settings.kokoro_model))
+    voice = KokoroVoice(context.settings.model_dir, resolve_kind(context.settings.kokoro_model))
     try:
-        voice.load()  # so that what is measured is what a running bot takes
+        voice.load()  # first, so that the times are those of a running bot
     except AudioError as exc:
         return skip(f"The voice does not work, so nothing was played: {exc}")
-    facts: queue.SimpleQueue[Fact] = queue.SimpleQueue()
-    speaker = make_speaker(settings, wanted_device(context))
-    pipeline = SpeechPipeline(voice, speaker, facts.put)
+    try:
+        return _rate_speaking(*_play_tone_and_sentence(context, voice))
+    except (AudioError, DeviceUnavailableError) as exc:
+        return fail(str(exc), "See devices, portaudio and models.")
+    except queue.Empty:
+        return fail(
+            "The device accepts sound, but does not play it.",
+            "Choose another one: `crier devices` lists them, AUDIO_DEVICE in .env sets one.",
+        )
 
-    def heard(text: str, recording: str) -> Ended:
-        """Let one thing sound, and return how that ended."""
-        order = (settings.kokoro_voice, settings.kokoro_speed, settings.lang)
-        pipeline.say(Utterance(0, text, *order, recording=recording))
-        deadline_s = time.monotonic() + _HEARD_TIMEOUT_S
-        while True:
-            fact = facts.get(timeout=max(0.01, deadline_s - time.monotonic()))
-            if isinstance(fact, Held):
-                raise CannotSoundError(fact.reason)
-            if isinstance(fact, Ended):
-                return fact
+
+def _play_tone_and_sentence(context: Context, voice: "Voice") -> tuple["Ended", "Ended"]:
+    """Play both, and return how each ended.
+
+    Raises:
+        AudioError: the voice or PortAudio fails.
+        DeviceUnavailableError: the device can't be used.
+        queue.Empty: one of them does not end.
+    """
+    from audio.pipeline import SpeechPipeline  # noqa: PLC0415  # needs numpy
+    from audio.types import Fact, Utterance  # noqa: PLC0415  # likewise
+    from bot.app import make_speaker  # noqa: PLC0415  # slow to import
+
+    settings = context.settings
+    facts: queue.SimpleQueue[Fact] = queue.SimpleQueue()
+    pipeline = SpeechPipeline(voice, make_speaker(settings, wanted_device(context)), facts.put)
+
+    def play(text: str, recording: str) -> "Ended":
+        pipeline.say(
+            Utterance(
+                id=0,
+                text=text,
+                voice=settings.kokoro_voice,
+                speed=settings.kokoro_speed,
+                lang=settings.lang,
+                recording=recording,
+            )
+        )
+        return _wait_until_ended(facts)
 
     try:
         pipeline.start()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "tone.wav"
             _write_tone(path)
-            context.say("a tone")
-            tone = heard("", str(path))
-        context.say("a sentence")
-        return _judged(tone, heard(SENTENCE, ""))
-    except (AudioError, CannotSoundError) as exc:
-        return fail(str(exc), "See devices, portaudio and models.")
-    except queue.Empty:
-        return fail(
-            "The device takes sound, but does not play it.",
-            "Choose another one: `crier devices` lists them, AUDIO_DEVICE in .env sets one.",
-        )
+            context.progress("a tone")
+            tone = play("", str(path))
+        context.progress("a sentence")
+        return tone, play(SENTENCE, "")
     finally:
         pipeline.close().result(10)
 
 
-def _through_the_bot(context: Context) -> Finding:
-    """Have the running bot say the sentence: the loudspeaker is in its hands."""
-    from bot.client import ClientError  # noqa: PLC0415
+def _wait_until_ended(facts: "queue.SimpleQueue[Fact]") -> "Ended":
+    from audio.types import Ended, Held  # noqa: PLC0415  # needs numpy
+
+    deadline_s = time.monotonic() + _SPEAKING_TIMEOUT_S
+    while True:
+        fact = facts.get(timeout=max(0.01, deadline_s - time.monotonic()))
+        if isinstance(fact, Held):
+            raise DeviceUnavailableError(fact.reason)
+        if isinstance(fact, Ended):
+            return fact
+
+
+def _speak_through_bot(context: Context) -> Finding:
+    """Play the sentence through the running bot, which uses the loudspeaker."""
+    from bot.client import ClientError  # noqa: PLC0415  # what it needs may be missing
 
     client = client_of(context)
     if client is None:
-        return skip("The running bot has the loudspeaker", "Send it a message to hear it.")
-    context.say("a sentence, by the bot")
-    order = {"input": SENTENCE, "wait": True, "priority": "urgent"}
+        return skip("The running bot uses the loudspeaker", "Send it a message to hear it.")
+    context.progress("a sentence, by the bot")
+    request = {"input": SENTENCE, "wait": True, "priority": "urgent"}
     try:
-        said = client.call("POST", "/v1/audio/speak", order, _HEARD_TIMEOUT_S)
+        receipt = client.call("POST", "/v1/audio/speak", request, _SPEAKING_TIMEOUT_S)
         history = client.get("/v1/history").get("items", [])
     except ClientError as exc:
         return fail(f"The running bot does not speak: {exc}", "`crier restart`")
-    row: dict[str, Any] = next((r for r in history if r.get("id") == said.get("id")), {})
-    first = row.get("first_sound_ms")
-    found = "The running bot: " + str(said.get("outcome"))
-    if row.get("device"):
-        found += f" on {row['device']}"
-    if first is not None:
-        found += f" after {first} ms"
-    if reason := said.get("reason"):
+    record: dict[str, Any] = next((r for r in history if r.get("id") == receipt.get("id")), {})
+    found = "The running bot: " + str(receipt.get("outcome"))
+    if record.get("device"):
+        found += f" on {record['device']}"
+    if record.get("first_sound_ms") is not None:
+        found += f" after {record['first_sound_ms']} ms"
+    if reason := receipt.get("reason"):
         found += f"; {reason}"
-    match said.get("outcome"):
-        case "heard" if not said.get("reason"):
-            return well(found)
+    match receipt.get("outcome"):
+        case "heard" if not reason:
+            return ok(found)
         case "heard" | "held" | "stopped" | "skipped":
             return warn(found, "Do as it says, or turn it up; /status in the chat says more.")
     return fail(found, "`crier logs` says more.")
 
 
-def _judged(tone: "Ended", sentence: "Ended") -> Finding:
-    """Say what was measured, and whether it was good."""
-    from audio.types import Outcome  # noqa: PLC0415
+def _rate_speaking(tone: "Ended", sentence: "Ended") -> Finding:
+    """Return what was measured, and whether it is good."""
+    from audio.types import Outcome  # noqa: PLC0415  # needs numpy
 
     for fact in (tone, sentence):
         if fact.outcome is not Outcome.HEARD:
@@ -346,24 +373,24 @@ def _judged(tone: "Ended", sentence: "Ended") -> Finding:
         f"On {tone.device}: a tone after {tone.first_sound_ms} ms, a sentence after "
         f"{sentence.first_sound_ms} ms, {tone.audio_s + sentence.audio_s:.1f} s heard to the end"
     )
-    if why := tone.warning or sentence.warning:
-        return warn(f"{found}, but the output is {why}.", "Turn it up in the sound settings.")
+    if warning := tone.warning or sentence.warning:
+        return warn(f"{found}, but the output is {warning}.", "Turn it up in the sound settings.")
     if underruns := tone.underruns + sentence.underruns:
         return warn(
-            f"{found}; the device ran dry {underruns} times, which is heard as a crackle.",
+            f"{found}; the device ran out of sound {underruns} times, which is heard as a crackle.",
             "Write AUDIO_LATENCY=0.3 into .env; see load and priority.",
         )
-    return well(found)
+    return ok(found)
 
 
 def _write_tone(path: Path) -> None:
-    import numpy as np  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415  # may be what is missing
 
-    from audio.types import SAMPLE_RATE_HZ  # noqa: PLC0415
+    from audio.types import SAMPLE_RATE_HZ  # noqa: PLC0415  # needs numpy
 
     times = np.arange(int(_TONE_S * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
-    swell = np.sin(np.pi * times / _TONE_S)  # without a click at either end
-    samples = 0.3 * swell * np.sin(2 * np.pi * _TONE_HZ * times)
+    envelope = np.sin(np.pi * times / _TONE_S)  # no click at either end
+    samples = 0.3 * envelope * np.sin(2 * np.pi * _TONE_HZ * times)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

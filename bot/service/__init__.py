@@ -1,1 +1,1 @@
-"""Running without anybody at the terminal: at login, restarted, telling of failures."""
+"""Running with nobody at the terminal: start at login, restarts, notifications."""

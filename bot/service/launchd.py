@@ -1,7 +1,7 @@
-"""A LaunchAgent: how macOS starts Crier at login. The only file that knows launchctl.
+"""A LaunchAgent, with which macOS starts Crier at login. Only this module runs launchctl.
 
-Nothing here has been seen on a Mac by the project's own tests; they run it against a stand-in that
-behaves as launchctl(1) and the reports beside the constants say.
+The project's tests run it against a stand-in that behaves as launchctl(1) and the reports beside
+the constants say, not on a Mac.
 """
 
 import os
@@ -15,90 +15,94 @@ from pathlib import Path
 from typing import Any
 
 from bot.errors import CommandError, UsageError
-from bot.service.process import Done, run
+from bot.service.process import Completed, run
 
 LABEL = "org.crier.bot"
 PROCESS_TYPES = ("interactive", "standard", "adaptive")
 
-_LOOK_S = 0.25
-# The agent's ExitTimeOut is 20 s; launchd forgets a job some seconds after it has ended.
+_POLL_S = 0.25
+# The agent's ExitTimeOut is 20 s; launchd forgets a job some seconds after it has exited.
 _BOOTOUT_S = 30.0
 # For about 5 s after a bootout, bootstrap fails with 5 (input/output error) or 37 (operation
 # already in progress). Sources: headroom#1289, cc-connect#1834, d-inference#1102.
 _BOOTSTRAP_S = 15.0
-_NOT_YET = (5, 37)
-# Of a job that has been booted out, although `print` may still show it: d-inference#1102.
+_RETRY_CODES = (5, 37)
+# For a job that has been booted out, although `print` may still show it: d-inference#1102.
 _NOT_FOUND = 113
-# After a quick bootstrap a job may be registered and not run until it is kicked: openbase#15.
+# After a quick bootstrap a job may be registered and not run before a kickstart: openbase#15.
 _KICK_AFTER_S = 3.0
 # launchd starts a job at most every 10 s (ThrottleInterval, launchd.plist(5)).
-_RUN_S = 25.0
-_STAYS_S = 2.0
-"""Who can't be started at all has ended by then."""
+_START_S = 25.0
+_STABLE_S = 2.0
+"""A job that fails to start has exited by then."""
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """What ``launchctl print`` says of the agent."""
+class AgentStatus:
+    """The agent, as ``launchctl print`` shows it."""
 
     pid: int | None
+    state: str
+    """Such as ``running``."""
     last_exit: str
-    """An exit code, or why there is none."""
+    """An exit code, why there is none, or empty if it is not shown."""
+    spawn_type: str
+    """Such as ``interactive``; empty if it is not shown."""
 
 
 class Launchd:
-    """The agent of whoever is logged in at the screen."""
+    """The LaunchAgent of the user who is logged in at the screen."""
 
     def __init__(self, checkout: Path, data_dir: Path, process_type: str = "interactive") -> None:
-        """Be about the program of *checkout*, which logs into *data_dir*."""
+        """Manage the LaunchAgent for *checkout*; its log goes to *data_dir*."""
         self._checkout = checkout
         self._data_dir = data_dir
         self._process_type = process_type
-        self._domain = f"gui/{os.getuid()}"
+        self._domain = _domain()
         self._service = f"{self._domain}/{LABEL}"
-        self.file = Path.home() / "Library" / "LaunchAgents" / f"{LABEL}.plist"
+        self.file = agent_file()
 
     def content(self) -> bytes:
-        """Return the plist: the template of launchd/, filled in."""
+        """Return the plist: the template in launchd/, filled in."""
         template = (self._checkout / "launchd" / f"{LABEL}.plist").read_bytes()
-        places = {"@CHECKOUT@": str(self._checkout), "@DATA_DIR@": str(self._data_dir)}
-        agent = _filled(plistlib.loads(template), places)
+        values = {"@CHECKOUT@": str(self._checkout), "@DATA_DIR@": str(self._data_dir)}
+        agent = _fill_in(plistlib.loads(template), values)
         agent["ProcessType"] = self._process_type.capitalize()
         return plistlib.dumps(agent, sort_keys=False)
 
     def steps(self) -> list[str]:
-        """Return the commands that installing runs."""
+        """Return the commands that `install` runs."""
         return [f"launchctl bootstrap {self._domain} {self.file}"]
 
     def warnings(self) -> list[str]:
-        """Return what may be in the way."""
-        found = []
+        """Return what may prevent it from working."""
+        warnings = []
         guarded = [Path.home() / name for name in ("Desktop", "Documents", "Downloads")]
         if any(self._checkout.is_relative_to(folder) for folder in guarded):
-            found.append(
+            warnings.append(
                 f"{self._checkout} is in a folder that macOS guards: it may not let an agent read "
                 "it. Move the checkout elsewhere, such as to your home folder, run `make setup` "
                 "and install from there."
             )
         if not self._has_session():
-            found.append(
+            warnings.append(
                 "Nobody is logged in at this Mac's screen as you, so it can't be started now. It "
                 "starts at your next login there."
             )
         if self._process_type == "adaptive":
-            found.append(
+            warnings.append(
                 "An adaptive job stays in the background, which is slow, unless it serves XPC, "
                 "and Crier does not: speech may stutter (launchd.plist(5), ProcessType)."
             )
-        return found
+        return warnings
 
     def install(self) -> str:
-        """Write the agent and start it, or start it anew; return what came of it. Blocks.
+        """Write the agent and start or restart it; return the result in words. Blocks.
 
-        May be done again at any time, also after it was cut short.
+        Can be repeated at any time, also after it was interrupted.
 
         Raises:
-            CommandError: launchd refuses, or the bot does not stay.
+            CommandError: launchd refuses, or the bot exits.
         """
         if os.getuid() == 0:
             raise UsageError(
@@ -106,43 +110,43 @@ class Launchd:
             )
         content = self.content()
         self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # for launchd.log
-        if self.job() is not None and self._installed() == content:
+        if self.status() is not None and self._installed_content() == content:
             return self.restart()
         new = self._write_beside(content)
-        # launchd has read the old file, so that one goes first: what is registered and what is on
-        # the disk are then the same at every moment, wherever this may be cut short.
+        # Boot out before the file is replaced: so the registered agent and the file are the same at
+        # every moment, wherever this is interrupted.
         self._bootout()
         new.replace(self.file)
         if not self._has_session():
             return "It starts when you log in at this Mac's screen."
         self._bootstrap()
-        return f"Crier runs (process {self._running()}), and starts at every login."
+        return f"Crier runs (process {self._wait_until_stable()}), and starts at every login."
 
     def uninstall(self) -> bool:
-        """End the agent and remove its file; return whether there was one. Blocks.
+        """Stop the agent and remove its file; return whether there was one. Blocks.
 
         Raises:
-            CommandError: launchd does not let go of it.
+            CommandError: launchd does not stop it.
         """
-        there = self.job() is not None or self.file.exists()
+        existed = self.status() is not None or self.file.exists()
         self._bootout()
         self.file.unlink(missing_ok=True)
-        return there
+        return existed
 
     def restart(self) -> str:
-        """Start it anew; return what came of it. Blocks.
+        """Restart the agent; return the result in words. Blocks.
 
         Raises:
-            CommandError: it is not installed, or does not stay.
+            CommandError: it is not installed, or exits.
         """
-        before = self.job()
+        before = self.status()
         if before is not None:
             done = _launchctl("kickstart", "-k", self._service)
             if done.code == 0:
-                pid = self._running(other_than=before.pid)
-                return f"Crier runs anew (process {pid})."
+                pid = self._wait_until_stable(other_than=before.pid)
+                return f"Crier was restarted (process {pid})."
             if done.code != _NOT_FOUND:
-                raise CommandError(f"launchd does not start it anew: {done.said}.")
+                raise CommandError(f"launchd does not restart it: {done.message}.")
         if self.file.exists():
             raise CommandError(
                 "It is installed, but launchd does not know it: nobody is logged in at the screen, "
@@ -150,101 +154,120 @@ class Launchd:
             )
         raise CommandError("It is not installed. `crier install` does that.")
 
-    def job(self) -> Job | None:
-        """Return what launchd knows of the agent; None where it does not know it."""
-        done = _launchctl("print", self._service)
+    @staticmethod
+    def status() -> AgentStatus | None:
+        """Return the status of the agent; None if it is not loaded. Blocks.
+
+        Raises:
+            CommandError: launchctl can't be run.
+        """
+        done = _launchctl("print", f"{_domain()}/{LABEL}")
         if done.code:
             return None
         # One tab: the job's own lines, not those of its sockets and endpoints.
-        said = dict(re.findall(r"^\t([a-z ]+?) = (.*)$", done.output, re.MULTILINE))
-        pid = said.get("pid", "")
-        return Job(int(pid) if pid.isdigit() else None, said.get("last exit code", "unknown"))
+        fields = dict(re.findall(r"^\t([a-z ]+?) = (.*)$", done.output, re.MULTILINE))
+        pid = fields.get("pid", "")
+        return AgentStatus(
+            pid=int(pid) if pid.isdigit() else None,
+            state=fields.get("state", "unknown"),
+            last_exit=fields.get("last exit code", ""),
+            spawn_type=fields.get("spawn type", "").partition(" (")[0],
+        )
 
     def _has_session(self) -> bool:
         return _launchctl("print", self._domain).code == 0
 
-    def _installed(self) -> bytes:
+    def _installed_content(self) -> bytes:
         try:
             return self.file.read_bytes()
         except OSError:
             return b""
 
     def _write_beside(self, content: bytes) -> Path:
-        """Write what is to be the agent's file, under a name that launchd passes over."""
+        """Write the new plist under a name that launchd ignores; return its path."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         new = self.file.with_name(f".{LABEL}.new")
         new.write_bytes(content)
         if shutil.which("plutil"):
             done = run("plutil", "-lint", str(new))
             if done.code:
-                raise CommandError(f"plutil finds a fault in {new}: {done.said}.")
+                raise CommandError(f"plutil finds an error in {new}: {done.message}.")
         return new
 
     def _bootout(self) -> None:
-        """Have launchd forget the agent, which it does in its own time."""
-        if self.job() is None:
+        """Unload the agent, and wait until launchd has forgotten it."""
+        if self.status() is None:
             return
         done = _launchctl("bootout", self._service)
-        until_s = time.monotonic() + _BOOTOUT_S
-        while self.job() is not None:
-            if time.monotonic() > until_s:
+        deadline_s = time.monotonic() + _BOOTOUT_S
+        while self.status() is not None:
+            if time.monotonic() > deadline_s:
                 raise CommandError(
-                    f"launchd has not ended the running Crier within {_BOOTOUT_S:.0f} s"
-                    f"{f' ({done.said})' if done.code else ''}. Try again in a minute."
+                    f"launchd has not stopped the running Crier within {_BOOTOUT_S:.0f} s"
+                    f"{f' ({done.message})' if done.code else ''}. Try again in a minute."
                 )
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
 
     def _bootstrap(self) -> None:
-        # Who has switched it off before, in System Settings or by `launchctl disable`, wants it
-        # now; a disabled one can't be loaded (launchctl(1), enable).
+        # It may have been switched off in System Settings or by `launchctl disable`; a disabled
+        # agent can't be loaded (launchctl(1), enable).
         _launchctl("enable", self._service)
-        until_s = time.monotonic() + _BOOTSTRAP_S
+        deadline_s = time.monotonic() + _BOOTSTRAP_S
         while True:
             done = _launchctl("bootstrap", self._domain, str(self.file))
             if done.code == 0:
                 return
-            # Another install beside this one may have been quicker.
-            if done.code in _NOT_YET and self.job() is not None:
+            # Another install at the same time may have loaded it.
+            if done.code in _RETRY_CODES and self.status() is not None:
                 return
-            if done.code not in _NOT_YET or time.monotonic() > until_s:
-                raise CommandError(f"launchd does not take {self.file}: {done.said}.")
-            time.sleep(_LOOK_S * 2)
+            if done.code not in _RETRY_CODES or time.monotonic() > deadline_s:
+                raise CommandError(f"launchd does not accept {self.file}: {done.message}.")
+            time.sleep(_POLL_S * 2)
 
-    def _running(self, other_than: int | None = None) -> int:
-        """Return the process's id as soon as it runs and stays."""
-        began_s = time.monotonic()
-        pid, since_s, kicked, last_exit = None, began_s, False, ""
-        while (now_s := time.monotonic()) < began_s + _RUN_S:
-            job = self.job()
-            if job is None:
+    def _wait_until_stable(self, other_than: int | None = None) -> int:
+        """Wait until the agent has run for `_STABLE_S`; return its process id."""
+        started_s = time.monotonic()
+        pid, since_s, kicked, last_exit = None, started_s, False, ""
+        while (now_s := time.monotonic()) < started_s + _START_S:
+            status = self.status()
+            if status is None:
                 raise CommandError("It has been booted out meanwhile. `crier install` loads it.")
-            last_exit = job.last_exit
-            if job.pid != pid:
-                pid, since_s = job.pid, now_s
+            last_exit = status.last_exit or "unknown"
+            if status.pid != pid:
+                pid, since_s = status.pid, now_s
             if pid is None and not kicked and now_s - since_s > _KICK_AFTER_S:
                 _launchctl("kickstart", self._service)
                 kicked = True
-            if pid is not None and pid != other_than and now_s - since_s > _STAYS_S:
+            if pid is not None and pid != other_than and now_s - since_s > _STABLE_S:
                 return pid
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
         raise CommandError(
-            f"It is installed, but does not stay (last exit code: {last_exit}). `crier logs` "
+            f"It is installed, but exits again (last exit code: {last_exit}). `crier logs` "
             f"or {self._data_dir / 'launchd.log'} says why."
         )
 
 
-def _filled(value: Any, places: Mapping[str, str]) -> Any:
-    """Return a plist's value with the places' names replaced in its strings."""
-    if isinstance(value, str):
-        for name, place in places.items():
-            value = value.replace(name, place)
-        return value
-    if isinstance(value, dict):
-        return {key: _filled(part, places) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_filled(part, places) for part in value]
-    return value
+def agent_file() -> Path:
+    """Return where the agent's plist is, or would be."""
+    return Path.home() / "Library" / "LaunchAgents" / f"{LABEL}.plist"
 
 
-def _launchctl(*arguments: str) -> Done:
+def _domain() -> str:
+    return f"gui/{os.getuid()}"
+
+
+def _fill_in(template: Any, values: Mapping[str, str]) -> Any:
+    """Return a plist's template with its placeholders replaced."""
+    if isinstance(template, str):
+        for placeholder, value in values.items():
+            template = template.replace(placeholder, value)
+        return template
+    if isinstance(template, dict):
+        return {key: _fill_in(part, values) for key, part in template.items()}
+    if isinstance(template, list):
+        return [_fill_in(part, values) for part in template]
+    return template
+
+
+def _launchctl(*arguments: str) -> Completed:
     return run("launchctl", *arguments)

@@ -1,4 +1,4 @@
-"""`crier logs`: the end of the log, over its rotation, and what comes after."""
+"""`crier logs`: the end of the log, across its rotations, and new lines as they come."""
 
 import argparse
 import datetime as dt
@@ -14,7 +14,7 @@ from typing import BinaryIO
 from bot.errors import OK, CommandError
 from bot.paths import data_dir
 
-_LOOK_S = 0.25
+_POLL_S = 0.25
 # A line as bot/logs.py writes it, in local time.
 _LINE = re.compile(
     r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) (?P<level>[A-Z]+) +(?P<thread>\S+) +"
@@ -23,9 +23,9 @@ _LINE = re.compile(
 
 
 def logs_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `crier logs` takes."""
-    parser.add_argument("-f", "--follow", action="store_true", help="go on with what comes")
-    parser.add_argument("-n", "--lines", type=_number, default=50, metavar="N", help="how many, 50")
+    """Declare the options of `crier logs`."""
+    parser.add_argument("-f", "--follow", action="store_true", help="show new lines as they come")
+    parser.add_argument("-n", "--lines", type=_number, default=50, metavar="N", help="how many; 50")
     parser.add_argument("--json", action="store_true", help="one JSON object for each line")
 
 
@@ -33,7 +33,7 @@ def logs(options: argparse.Namespace) -> int:
     """Show the end of the log.
 
     Raises:
-        CommandError: there is none.
+        CommandError: there is no log, or it can't be read.
     """
     path = data_dir() / "crier.log"
     try:
@@ -51,36 +51,36 @@ def logs(options: argparse.Namespace) -> int:
 
 
 def tail(path: Path, count: int, *, follow: bool) -> Iterator[str]:
-    """Yield the last *count* lines of a log that rotates to ``.1`` and so on; then what comes.
+    """Yield the last *count* lines of a log that rotates to ``.1`` and so on.
 
-    Blocks where it follows, and never ends then.
+    With *follow*, yield new lines as they come, forever; blocks while there are none.
 
     Raises:
-        OSError: it can't be read; where it does not follow, also that there is none.
+        OSError: it can't be read; without *follow*, also if there is none.
     """
     while follow and not path.exists():
-        time.sleep(_LOOK_S)
+        time.sleep(_POLL_S)
     file = path.open("rb")
     try:
-        lines, rest = _whole(file.read())
+        lines, rest = _split_lines(file.read())
         yield from [*_older(path, file, count - len(lines)), *lines][-count:] if count else ()
         while follow:
             part = file.read()
-            # Nobody writes into a file that has been rotated away, so this reads it to its end.
+            # Nothing is written to a file that was rotated away: this reads the rest of it.
             if not part and _replaced(path, file):
                 part = file.read()
                 file.close()
                 file = path.open("rb")
-            lines, rest = _whole(rest + part)
+            lines, rest = _split_lines(rest + part)
             yield from lines
             if not part:
-                time.sleep(_LOOK_S)
+                time.sleep(_POLL_S)
     finally:
         file.close()
 
 
 def as_json(line: str) -> str:
-    """Return a line of the log as a JSON object; a traceback's have a message alone."""
+    """Return a line of the log as a JSON object; a line of a traceback has only a message."""
     if line.startswith("{"):
         return line
     match = _LINE.fullmatch(line)
@@ -91,22 +91,22 @@ def as_json(line: str) -> str:
     return json.dumps(fields, ensure_ascii=False)
 
 
-def _whole(raw: bytes) -> tuple[list[str], bytes]:
-    """Return the lines that have ended, and what has not."""
+def _split_lines(raw: bytes) -> tuple[list[str], bytes]:
+    """Return the complete lines, and the rest."""
     *lines, rest = raw.split(b"\n")
     return [line.decode(errors="replace") for line in lines], rest
 
 
 def _older(path: Path, newest: BinaryIO, count: int) -> list[str]:
-    """Return the last lines before those of *newest*, at least *count* where there are."""
+    """Return the last lines before those of *newest*, at least *count* if possible."""
     lines: list[str] = []
     for number in itertools.count(1):
         older = path.with_name(f"{path.name}.{number}")
         if len(lines) >= count or not older.exists():
             return lines
         if _same(older, newest):
-            continue  # rotated since it was opened
-        lines = [*_whole(older.read_bytes())[0], *lines]
+            continue  # it was rotated after it was opened
+        lines = [*_split_lines(older.read_bytes())[0], *lines]
     return lines
 
 
@@ -115,7 +115,7 @@ def _same(path: Path, file: BinaryIO) -> bool:
 
 
 def _replaced(path: Path, file: BinaryIO) -> bool:
-    """Say whether there is a new file of that name, or the old one has been emptied."""
+    """Whether there is a new file of that name, or the old one was truncated."""
     try:
         return not _same(path, file) or path.stat().st_size < file.tell()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""`crier install`, `uninstall`, `restart`: one door to launchd and to systemd."""
+"""`crier install`, `uninstall`, `restart`, with launchd or with systemd."""
 
 import argparse
 import contextlib
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from bot.console import confirm
 from bot.errors import FAILED, OK, UsageError
 from bot.paths import CHECKOUT, data_dir
 from bot.service.launchd import PROCESS_TYPES, Launchd
@@ -16,11 +17,11 @@ from bot.service.systemd import Systemd
 from bot.settings import Settings, SettingsError, load
 
 
-class System(Protocol):
-    """What starts programs at login."""
+class ServiceManager(Protocol):
+    """Starts Crier at login: launchd or systemd."""
 
     file: Path
-    """What tells it to."""
+    """The agent or the unit."""
 
     def content(self) -> bytes: ...
 
@@ -36,83 +37,102 @@ class System(Protocol):
 
 
 def install_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `crier install` takes."""
-    parser.add_argument("--yes", action="store_true", help="do it without asking")
+    """Declare the options of `crier install`."""
+    parser.add_argument("--yes", action="store_true", help="don't ask")
     parser.add_argument(
         "--process-type",
         choices=PROCESS_TYPES,
-        help="macOS only. interactive, the default, is not throttled, as an app is not; standard "
-        "is, a little; adaptive stays in the background, since Crier serves no XPC",
+        help="macOS only. interactive, the default, is not throttled, like an app; standard is, a "
+        "little; adaptive stays in the background, since Crier serves no XPC",
     )
 
 
-def install(
-    options: argparse.Namespace, platform: str = sys.platform, checkout: Path = CHECKOUT
+def install(options: argparse.Namespace) -> int:
+    """Start Crier at login; show first what that writes and runs."""
+    return install_service(ask=not options.yes, process_type=options.process_type)
+
+
+def install_service(
+    *,
+    ask: bool,
+    process_type: str | None = None,
+    platform: str = sys.platform,
+    checkout: Path = CHECKOUT,
 ) -> int:
-    """Have Crier started at login; shows first what that writes and does."""
+    """Start Crier at login; show first what that writes and runs. Blocks.
+
+    Args:
+        ask: whether the person has to confirm it.
+        process_type: one of `PROCESS_TYPES`, for macOS only; None for the default.
+        platform: as `sys.platform`.
+        checkout: where Crier is.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        CommandError: it can't be installed, or does not run.
+    """
     program = checkout / ".venv" / "bin" / "crier"
     if not program.exists():
         raise UsageError(f"{program} is missing. `make setup` makes it.")
-    with _as_a_service_sees_it(checkout) as (unseen, folder):
-        system = _system(platform, checkout, folder, options.process_type)
-        warnings = [*system.warnings(), *_unready(unseen, checkout)]
-    print(f"This starts Crier at login, and again after a failure. It writes {system.file}:\n")
-    print(textwrap.indent(system.content().decode(), "    "))
-    print("and runs\n")
-    for step in system.steps():
-        print(f"    {step}")
-    print()
-    for warning in warnings:
-        print(f"Attention: {warning}\n")
-    if not options.yes and not _agreed():
+    with _service_environment(checkout) as (hidden, folder):
+        manager = _service_manager(platform, checkout, folder, process_type)
+        warnings = [*manager.warnings(), *_configuration_warnings(hidden, checkout)]
+    _print_plan(manager, warnings)
+    if ask and not _confirmed():
         print("Nothing was changed.")
         return FAILED
-    print(system.install())
+    print(manager.install())
     print(
         "`crier logs -f` shows what it does, `crier pair` the code that lets your phone in, and "
-        "`crier uninstall` takes it away."
+        "`crier uninstall` removes it."
     )
     return OK
 
 
 def uninstall(
-    _: argparse.Namespace, platform: str = sys.platform, checkout: Path = CHECKOUT
+    _: argparse.Namespace, *, platform: str = sys.platform, checkout: Path = CHECKOUT
 ) -> int:
-    """End Crier and start it at login no more; messages and settings stay."""
-    with _as_a_service_sees_it(checkout) as (_unseen, folder):
-        system = _system(platform, checkout, folder)
-    if not system.uninstall():
+    """Stop Crier, and no longer start it at login; messages and settings stay."""
+    with _service_environment(checkout) as (_hidden, folder):
+        manager = _service_manager(platform, checkout, folder)
+    if not manager.uninstall():
         print("It is not installed.")
         return OK
-    print(f"Crier has ended, and {system.file} is removed.")
+    print(f"Crier was stopped, and {manager.file} is removed.")
     print(f"Messages and choices are still in {folder}.")
     return OK
 
 
-def restart(_: argparse.Namespace, platform: str = sys.platform, checkout: Path = CHECKOUT) -> int:
-    """Start the installed Crier anew."""
-    with _as_a_service_sees_it(checkout) as (_unseen, folder):
-        system = _system(platform, checkout, folder)
-    print(system.restart())
+def restart(
+    _: argparse.Namespace, *, platform: str = sys.platform, checkout: Path = CHECKOUT
+) -> int:
+    """Restart the installed Crier."""
+    with _service_environment(checkout) as (_hidden, folder):
+        manager = _service_manager(platform, checkout, folder)
+    print(manager.restart())
     return OK
 
 
-def _system(platform: str, checkout: Path, folder: Path, process_type: str | None = None) -> System:
+def _service_manager(
+    platform: str, checkout: Path, folder: Path, process_type: str | None = None
+) -> ServiceManager:
     if platform == "darwin":
         return Launchd(checkout, folder, process_type or PROCESS_TYPES[0])
     if process_type:
-        raise UsageError("--process-type is for macOS; systemd knows no such thing.")
+        raise UsageError("--process-type is for macOS; systemd has no such option.")
     if platform == "linux":
         return Systemd(checkout)
     raise UsageError(f"Crier can be installed on macOS and Linux, not on {platform}.")
 
 
 @contextlib.contextmanager
-def _as_a_service_sees_it(checkout: Path) -> Iterator[tuple[list[str], Path]]:
-    """Hide what only this shell has set: launchd and systemd start programs without it.
+def _service_environment(checkout: Path) -> Iterator[tuple[list[str], Path]]:
+    """Hide the settings of this shell: launchd and systemd start programs without them.
 
     Yields:
-        The names of the settings that are hidden, and the data folder that is used without them.
+        The names of the hidden settings, and the data folder that the service uses.
     """
     names = [name for name in os.environ if name.lower() in Settings.model_fields]
     hidden = {name: os.environ.pop(name) for name in names}
@@ -122,29 +142,42 @@ def _as_a_service_sees_it(checkout: Path) -> Iterator[tuple[list[str], Path]]:
         os.environ.update(hidden)
 
 
-def _unready(unseen: list[str], checkout: Path) -> list[str]:
-    """Return what the bot would wait for."""
-    found = [
+def _configuration_warnings(hidden: list[str], checkout: Path) -> list[str]:
+    """Return why the service would wait instead of speaking."""
+    warnings = [
         f"{name} is set in this shell, where the service does not see it. Write it into "
         f"{checkout / '.env'}."
-        for name in unseen
+        for name in hidden
     ]
     try:
         settings, unknown = load(checkout)
     except SettingsError as exc:
-        return [*found, f"{exc}\nUntil that is mended it waits, and tries again."]
+        return [*warnings, f"{exc}\nUntil that is fixed it waits, and tries again."]
     if settings.telegram_bot_token is None:
-        found.append(
+        warnings.append(
             "There is no TELEGRAM_BOT_TOKEN yet. It waits until there is one in "
             f"{checkout / '.env'}."
         )
-    return found + unknown
+    return warnings + unknown
 
 
-def _agreed() -> bool:
+def _print_plan(manager: ServiceManager, warnings: list[str]) -> None:
+    print(f"This starts Crier at login, and again after a failure. It writes {manager.file}:\n")
+    print(textwrap.indent(manager.content().decode(), "    "))
+    print("and runs\n")
+    for step in manager.steps():
+        print(f"    {step}")
+    print()
+    for warning in warnings:
+        print(f"Attention: {warning}\n")
+
+
+def _confirmed() -> bool:
+    """Ask whether to go ahead; Ctrl-C and Ctrl-D mean no."""
     if not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask at. `crier install --yes` does not ask.")
     try:
-        return input("Go on? [Y/n] ").strip().lower() in {"", "y", "yes"}
-    except EOFError:
+        return confirm("Go on?", default=True)
+    except (EOFError, KeyboardInterrupt):
+        print()
         return False

@@ -1,29 +1,34 @@
-"""Runs the system's own tools, such as launchctl and systemctl. Blocks."""
+"""This process, and the system tools that it runs, such as launchctl and systemctl. Blocks."""
 
+import contextlib
+import os
 import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NoReturn
 
 from bot.errors import CommandError
 
-# A restart may take as long as a program may take to end, 20 s.
+# A restart waits until the old process has exited, which may take 20 s.
 _TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """How a tool has ended."""
+class Completed:
+    """The result of a tool."""
 
     code: int
     output: str
-    said: str
-    """The first line of what it complained of or, without complaint, said."""
+    message: str
+    """The first line of stderr or, if that is empty, of stdout."""
 
 
-def run(*command: str) -> Done:
-    """Run a tool to its end.
+def run(*command: str) -> Completed:
+    """Run a tool and wait until it exits.
 
     Raises:
-        CommandError: it is missing, or does not end.
+        CommandError: it is missing, or does not exit.
     """
     try:
         done = subprocess.run(
@@ -34,5 +39,34 @@ def run(*command: str) -> Done:
     except subprocess.TimeoutExpired as exc:
         raise CommandError(f"`{' '.join(command)}` does not end.") from exc
     lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
-    said = lines[0].rstrip(".") if lines else f"exit code {done.returncode}"
-    return Done(done.returncode, done.stdout, said)
+    message = lines[0].rstrip(".") if lines else f"exit code {done.returncode}"
+    return Completed(done.returncode, done.stdout, message)
+
+
+def restart_process() -> NoReturn:
+    """Replace this process by a new one with the same command line."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(  # noqa: S606  # no shell is wanted
+        sys.executable, [sys.executable, *sys.orig_argv[1:]]
+    )
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Discard what C libraries print on stderr; ALSA prints every underrun."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    discard_stderr()
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+
+
+def discard_stderr() -> None:
+    """Point file descriptor 2 at /dev/null for the rest of this process."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)

@@ -1,8 +1,8 @@
-"""The bot with nobody at a terminal: `crier run --service`, as launchd and systemd start it.
+"""`crier run --service`: the bot without a terminal, as launchd and systemd start it.
 
-What is wrong with the configuration would be as wrong after another start, so it does not end the
-process: it is logged, notified once, and waited out until a .env changes. Then the process becomes
-a new one (exec), which reads everything afresh.
+A restart does not fix a wrong configuration, so the process does not exit: the error is logged and
+notified once, and the process waits until a .env file changes. Then it replaces itself by a new one
+(exec), which reads everything again.
 """
 
 import logging
@@ -18,106 +18,106 @@ from bot import logs
 from bot.errors import FAILED, OK, WRONG_USAGE, CommandError
 from bot.paths import CHECKOUT, make_private
 from bot.service.notify import Notices, notify
+from bot.service.process import restart_process
 
 log = logging.getLogger(__name__)
 
-_LOOK_S = 2.0
-# What may mend itself without a change of .env: a network, a full disk; a port that is taken.
+_POLL_S = 2.0
+# By exit code. Some errors pass without a change of .env: a network that is down, a full disk, a
+# port that another program uses.
 _RETRY_S = {FAILED: 60.0, WRONG_USAGE: 600.0}
-# What a new start may mend is worth a word only where it did not.
-_TIMES = 3
+# Don't notify about failures that a restart usually fixes until they recur.
+_RECURRENCES = 3
 
 
-class Unattended(logging.Handler):
-    """Stands in for a person who would read the terminal."""
+class ServiceRunner(logging.Handler):
+    """Runs the bot; logs, notifies of and waits out what a person would read on the terminal."""
 
     def __init__(self, data_dir: Path, checkout: Path = CHECKOUT) -> None:
-        """Begin to log, as far as that is possible, and look at the .env files."""
+        """Start the log, if it can be written, and record the state of the .env files."""
         super().__init__(logging.ERROR)
         self._env_files = (checkout / ".env", data_dir / ".env")
-        self._seen = self._look()
+        self._env_state = self._read_env_state()
         self._notices = Notices(data_dir / "notices.json")
         self._last_error = ""
         try:
             make_private(data_dir)
             logs.start("INFO", data_dir, "", form="text", terminal=False)
-        except OSError:  # the start of the bot will say so
+        except OSError:  # the start of the bot will report it
             logging.basicConfig(stream=sys.stderr)
 
     def run(self, start: Callable[[], int]) -> int:
-        """Start the bot; where it can't be, wait and become a new process."""
+        """Start the bot and return its exit code; if it can't start, wait and restart."""
         try:
             return start()
         except CommandError as exc:
-            return self._wait(exc.exit_code, str(exc))
+            self._wait_and_restart(exc.exit_code, str(exc))
         except Exception:
-            log.exception("Mistake in Crier")
-            self._notices.tell(
-                "Crier has ended by a mistake of its own again and again; `crier logs` says where.",
-                from_time=_TIMES,
+            log.exception("Unexpected error in Crier")
+            self._notices.report(
+                "An error of its own has stopped Crier several times; `crier logs` shows it.",
+                min_count=_RECURRENCES,
             )
             return FAILED
 
     def listen(self) -> None:
-        """Hear of what is logged as an error from now on."""
+        """Handle what is logged as an error from now on."""
         logging.getLogger().addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Notify of what ends the process again and again; keep the last error as a reason."""
+        """Notify about a critical error that recurs; store the last error as a reason."""
         self._last_error = logs.hide_tokens(record.getMessage())
         if record.levelno >= logging.CRITICAL:
-            self._notices.tell(self._last_error, from_time=_TIMES)
+            self._notices.report(self._last_error, min_count=_RECURRENCES)
 
-    def ended(self, code: int) -> int:
-        """Return the exit code of a bot that has ended in order; wait where it had to end."""
+    def on_exit(self, code: int) -> int:
+        """Return the exit code of the bot; after an error, wait and restart the process."""
         if code in _RETRY_S:
-            return self._wait(code, self._last_error or "Crier ended; `crier logs` says why.")
+            self._wait_and_restart(
+                code, self._last_error or "Crier has stopped; `crier logs` says why."
+            )
         return code
 
     def show(self, message: str) -> None:
-        """Show what concerns nobody but who sits at this computer. May take a moment."""
+        """Show a message on the screen of this computer. Blocks for 5 s at most."""
         notify(message)
 
-    def _wait(self, code: int, why: str) -> NoReturn:
-        """Tell what is wrong; then wait until it may be mended, and become a new process."""
+    def _wait_and_restart(self, code: int, reason: str) -> NoReturn:
+        """Report the reason, wait until it may be gone, and replace the process."""
         retry_s = _RETRY_S[code]
-        if self._notices.tell(why):
-            if why != self._last_error:
-                log.error("%s", why)
-            log.info(
-                "Looking again when %s or %s changes, and every %.0f s",
-                *(*self._env_files, retry_s),
-            )
-        signal.signal(signal.SIGTERM, _leave)
-        signal.signal(signal.SIGINT, _leave)
-        until_s = time.monotonic() + retry_s
-        while time.monotonic() < until_s:
-            if self._look() != self._seen:
-                log.info("The configuration has changed; starting again")
-                self._notices.forget()
+        if self._notices.report(reason):
+            if reason != self._last_error:
+                log.error("%s", reason)
+            files = " or ".join(map(str, self._env_files))
+            log.info("Trying again when %s changes, and every %.0f s", files, retry_s)
+        signal.signal(signal.SIGTERM, _exit)
+        signal.signal(signal.SIGINT, _exit)
+        deadline_s = time.monotonic() + retry_s
+        while time.monotonic() < deadline_s:
+            if self._read_env_state() != self._env_state:
+                log.info("The configuration has changed; restarting")
+                self._notices.clear()
                 break
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
         logging.shutdown()
         sys.stderr.flush()
-        os.dup2(sys.stderr.fileno(), 2)  # logs.keep_terminal_clean may have put it elsewhere
-        os.execv(  # noqa: S606  # no shell is wanted
-            sys.executable, [sys.executable, *sys.orig_argv[1:]]
-        )
+        os.dup2(sys.stderr.fileno(), 2)  # undoes logs.keep_terminal_clean
+        restart_process()
 
-    def _look(self) -> list[tuple[int, int, int] | None]:
-        """Return what tells whether a .env file has changed."""
-        seen: list[tuple[int, int, int] | None] = []
+    def _read_env_state(self) -> list[tuple[int, int, int] | None]:
+        """Return what differs after a change of a .env file."""
+        state: list[tuple[int, int, int] | None] = []
         for path in self._env_files:
             try:
                 stat = path.stat()
             except OSError:
-                seen.append(None)
+                state.append(None)
             else:
-                seen.append((stat.st_ino, stat.st_size, stat.st_mtime_ns))
-        return seen
+                state.append((stat.st_ino, stat.st_size, stat.st_mtime_ns))
+        return state
 
 
-def _leave(*_: object) -> NoReturn:
-    """End in order: there is nothing under way."""
+def _exit(*_: object) -> NoReturn:
+    """Exit with 0: the bot does not run."""
     logging.shutdown()
-    os._exit(OK)  # a thread that hangs must not keep the process
+    os._exit(OK)  # even if a thread hangs

@@ -1,8 +1,9 @@
-"""A user unit: how Linux starts Crier at login. The only file that knows systemctl."""
+"""A user unit, with which systemd starts Crier at login. Only this module runs systemctl."""
 
 import os
 import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from bot.errors import CommandError
@@ -10,10 +11,13 @@ from bot.service.process import run
 
 UNIT = "crier.service"
 
-_LOOK_S = 0.25
-_RUN_S = 20.0
-_STAYS_S = 2.0
-"""Who can't be started at all has ended by then."""
+_POLL_S = 0.25
+_START_S = 20.0
+_STABLE_S = 2.0
+"""A job that fails to start has exited by then."""
+
+# Source: systemctl(1), show.
+_PROPERTIES = ("LoadState", "ActiveState", "SubState", "NRestarts", "Result", "MainPID")
 
 _CONTENT = """\
 [Unit]
@@ -26,7 +30,7 @@ StartLimitIntervalSec=0
 Type=exec
 ExecStart="{checkout}/.venv/bin/crier" run --service
 WorkingDirectory={checkout}
-# Again after a failure, not after an orderly end.
+# After a failure, not after an exit with 0.
 Restart=on-failure
 RestartSec=5
 KillSignal=SIGTERM
@@ -37,11 +41,25 @@ WantedBy=default.target
 """
 
 
+@dataclass(frozen=True, slots=True)
+class UnitStatus:
+    """The unit, as ``systemctl show`` shows it."""
+
+    pid: int | None
+    active_state: str
+    """Such as ``active``."""
+    sub_state: str
+    """Such as ``running``."""
+    restarts: str
+    result: str
+    """Such as ``success`` or ``exit-code``."""
+
+
 class Systemd:
-    """The user's own systemd."""
+    """The user unit, in the user's own systemd."""
 
     def __init__(self, checkout: Path) -> None:
-        """Be about the program of *checkout*."""
+        """Manage the unit for *checkout*."""
         self._checkout = checkout
         self._program = checkout / ".venv" / "bin" / "crier"
         config = os.environ.get("XDG_CONFIG_HOME", "")
@@ -49,12 +67,12 @@ class Systemd:
         self.file = folder / "systemd" / "user" / UNIT
 
     def content(self) -> bytes:
-        """Return the unit."""
+        """Return the unit file."""
         checkout = str(self._checkout).replace("%", "%%")
         return _CONTENT.format(checkout=checkout).encode()
 
     def steps(self) -> list[str]:
-        """Return the commands that installing runs."""
+        """Return the commands that `install` runs."""
         return [
             "systemctl --user daemon-reload",
             f"systemctl --user enable {UNIT}",
@@ -62,7 +80,11 @@ class Systemd:
         ]
 
     def warnings(self) -> list[str]:
-        """Return what may be in the way."""
+        """Return what may prevent it from working.
+
+        Raises:
+            CommandError: systemd can't be reached, or would refuse the path of the program.
+        """
         self._check_bus()
         self._check_path()
         if not shutil.which("loginctl"):
@@ -74,10 +96,10 @@ class Systemd:
         return [logout + "loginctl enable-linger"]
 
     def install(self) -> str:
-        """Write the unit and start it, or start it anew; return what came of it. Blocks.
+        """Write the unit and start or restart it; return the result in words. Blocks.
 
         Raises:
-            CommandError: systemd can't be reached or refuses, or the bot does not stay.
+            CommandError: systemd can't be reached or refuses, or the bot exits.
         """
         self._check_bus()
         self._check_path()
@@ -85,13 +107,13 @@ class Systemd:
         new = self.file.with_name(f".{UNIT}.new")
         new.write_bytes(self.content())
         new.replace(self.file)
-        self._order("daemon-reload")
-        self._order("enable", UNIT)
-        self._order("restart", UNIT)
-        return f"Crier runs (process {self._running()}), and starts at every login."
+        self._systemctl("daemon-reload")
+        self._systemctl("enable", UNIT)
+        self._systemctl("restart", UNIT)
+        return f"Crier runs (process {self._wait_until_stable()}), and starts at every login."
 
     def uninstall(self) -> bool:
-        """End the unit and remove its file; return whether there was one. Blocks.
+        """Stop the unit and remove its file; return whether there was one. Blocks.
 
         Raises:
             CommandError: systemd can't be reached or refuses.
@@ -99,31 +121,50 @@ class Systemd:
         if not self.file.exists():
             return False
         self._check_bus()
-        self._order("disable", "--now", UNIT)
+        self._systemctl("disable", "--now", UNIT)
         self.file.unlink(missing_ok=True)
-        self._order("daemon-reload")
+        self._systemctl("daemon-reload")
         return True
 
     def restart(self) -> str:
-        """Start it anew; return what came of it. Blocks.
+        """Restart the unit; return the result in words. Blocks.
 
         Raises:
-            CommandError: it is not installed, or does not stay.
+            CommandError: it is not installed, or exits.
         """
         if not self.file.exists():
             raise CommandError("It is not installed. `crier install` does that.")
         self._check_bus()
-        self._order("restart", UNIT)
-        return f"Crier runs anew (process {self._running()})."
+        self._systemctl("restart", UNIT)
+        return f"Crier was restarted (process {self._wait_until_stable()})."
+
+    @staticmethod
+    def status() -> UnitStatus | None:
+        """Return the status of the unit; None if it is not loaded. Blocks.
+
+        Raises:
+            CommandError: systemctl can't be run.
+        """
+        done = run("systemctl", "--user", "show", UNIT, f"--property={','.join(_PROPERTIES)}")
+        values = dict(line.partition("=")[::2] for line in done.output.splitlines())
+        if done.code or values.get("LoadState") != "loaded":
+            return None
+        return UnitStatus(
+            pid=int(values.get("MainPID") or 0) or None,
+            active_state=values.get("ActiveState", "unknown"),
+            sub_state=values.get("SubState", "unknown"),
+            restarts=values.get("NRestarts", "unknown"),
+            result=values.get("Result", "unknown"),
+        )
 
     def _check_bus(self) -> None:
-        """Raise where there is no systemd that belongs to this user."""
+        """Raise CommandError if this user has no systemd."""
         why = "there is no systemctl"
         if shutil.which("systemctl"):
             done = run("systemctl", "--user", "show-environment")
             if done.code == 0:
                 return
-            why = done.said
+            why = done.message
         raise CommandError(
             f"systemd can't be reached as your user here ({why}), so Crier can't be installed. "
             f"Start it by hand, or from whatever starts programs here:\n\n"
@@ -131,31 +172,31 @@ class Systemd:
         )
 
     def _check_path(self) -> None:
-        """Raise where systemd would not start a program of that name, however it is quoted."""
+        """Raise CommandError if systemd would not start the program, however its path is quoted."""
         if any(sign in str(self._program) for sign in "\"'\\\n"):
             raise CommandError(
                 f"systemd starts no program whose path has a quote, a backslash or a line break in "
                 f"it, as {self._program} has. Move the checkout and run `make setup` there."
             )
 
-    def _order(self, *arguments: str) -> None:
+    def _systemctl(self, *arguments: str) -> None:
         done = run("systemctl", "--user", *arguments)
         if done.code:
-            raise CommandError(f"systemctl --user {' '.join(arguments)}: {done.said}.")
+            raise CommandError(f"systemctl --user {' '.join(arguments)}: {done.message}.")
 
-    def _running(self) -> int:
-        """Return the process's id as soon as it runs and stays."""
-        began_s = time.monotonic()
-        pid, since_s = 0, began_s
-        while (now_s := time.monotonic()) < began_s + _RUN_S:
-            done = run("systemctl", "--user", "show", UNIT, "--property=MainPID", "--value")
-            found = int(done.output.strip() or 0)
-            if found != pid:
-                pid, since_s = found, now_s
-            if pid and now_s - since_s > _STAYS_S:
+    def _wait_until_stable(self) -> int:
+        """Wait until the unit has run for `_STABLE_S`; return its process id."""
+        started_s = time.monotonic()
+        pid, since_s = None, started_s
+        while (now_s := time.monotonic()) < started_s + _START_S:
+            status = self.status()
+            new_pid = status.pid if status else None
+            if new_pid != pid:
+                pid, since_s = new_pid, now_s
+            if pid is not None and now_s - since_s > _STABLE_S:
                 return pid
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
         raise CommandError(
-            f"It is installed, but does not stay. `crier logs` or `journalctl --user -u {UNIT}` "
+            f"It is installed, but exits again. `crier logs` or `journalctl --user -u {UNIT}` "
             "says why."
         )

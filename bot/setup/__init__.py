@@ -1,1 +1,1 @@
-"""`crier setup`: asks for what Crier needs, tries it and stores it."""
+"""`crier setup`: asks for the settings, tries them and stores them."""

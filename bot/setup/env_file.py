@@ -1,4 +1,4 @@
-"""Writing to a .env file. Blocks for a moment."""
+"""Changes .env files. Blocks for a moment."""
 
 import io
 from collections.abc import Mapping
@@ -10,37 +10,37 @@ from bot.paths import write_private
 
 
 def change(path: Path, values: Mapping[str, str]) -> None:
-    """Set variables, and keep every other line; an empty value takes the variable away.
+    """Set variables and leave every other line as it is; an empty value removes the variable.
 
-    The file changes at once and as a whole, and only its owner may read it afterwards.
+    The file is replaced atomically, and only its owner can read it afterwards.
 
     Raises:
-        OSError: it can't be written; it is as it was.
+        OSError: it can't be written; it is unchanged.
     """
-    path = path.resolve()  # what a link points to is changed, not the link
+    path = path.resolve()  # a link stays a link; its target is replaced
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     write_private(path, _changed(text, values))
 
 
 def _changed(text: str, values: Mapping[str, str]) -> str:
-    # Not dotenv's own set_key, which swallows empty lines before what it changes.
+    # Not dotenv's own set_key, which drops empty lines before the variable.
     lines, missing = [], dict(values)
     for binding in parse_stream(io.StringIO(text)):
         line = binding.original.string
         if binding.key is not None and binding.key in values:
-            before = line[: len(line) - len(line.lstrip())]
-            line = before + _line(binding.key, values[binding.key])
+            indent = line[: len(line) - len(line.lstrip())]
+            line = indent + _line(binding.key, values[binding.key])
             missing.pop(binding.key, None)
         lines.append(line)
-    whole = "".join(lines)
-    if whole and not whole.endswith("\n"):
-        whole += "\n"
-    return whole + "".join(_line(name, value) for name, value in missing.items())
+    changed = "".join(lines)
+    if changed and not changed.endswith("\n"):
+        changed += "\n"
+    return changed + "".join(_line(name, value) for name, value in missing.items())
 
 
 def _line(name: str, value: str) -> str:
-    """Return what sets a variable, quoted as dotenv reads it; nothing for an empty value."""
+    """Return the line that sets a variable, quoted for dotenv; empty for an empty value."""
     if not value:
         return ""
     if not value.isalnum():

@@ -1,4 +1,4 @@
-"""Telegram before there is a bot: whose token it is, and which phone knows the code.
+"""Telegram before there is a running bot: whose token it is, and the first phone.
 
 Runs on the event loop.
 """
@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from telegram import Message, Update
+from telegram import Bot, Message, Update
 from telegram.error import InvalidToken, TelegramError
 
 from bot.app import make_bot, only_one
@@ -20,12 +20,12 @@ _LONG_POLL_S = 10
 _RETRY_S = 2.0
 
 
-async def who(settings: Settings) -> str:
-    """Return the name of the bot that the token belongs to.
+async def bot_name(settings: Settings) -> str:
+    """Return the user name of the bot that the token belongs to.
 
     Raises:
         InvalidToken: Telegram does not know the token.
-        TelegramError: Telegram can't be reached.
+        TelegramError: Telegram is unreachable.
     """
     bot = make_bot(settings)
     try:
@@ -34,11 +34,12 @@ async def who(settings: Settings) -> str:
         await bot.shutdown()
 
 
-async def who_may_speak(settings: Settings) -> list[str]:
-    """Return the names of the people who are let in, numbers for those of the settings.
+async def allowed_people(settings: Settings) -> list[str]:
+    """Return the names of the people who may speak; of those in the settings, the numbers.
 
     Raises:
-        InboxError: the database can't be used, or a bot uses it now.
+        InUseError: a bot is running.
+        InboxError: the database can't be used.
     """
     with only_one(settings.data_dir):
         inbox = await Inbox.open(settings.data_dir / "crier.db")
@@ -46,28 +47,30 @@ async def who_may_speak(settings: Settings) -> list[str]:
             names = await inbox.names()
         finally:
             await inbox.close()
-    fixed = [str(number) for number in sorted(settings.telegram_allowed_users - set(names))]
-    return fixed + list(names.values())
+    in_settings = [str(number) for number in sorted(settings.telegram_allowed_users - set(names))]
+    return in_settings + list(names.values())
 
 
-async def first_phone(
+async def pair_first_phone(
     settings: Settings,
+    *,
     show_code: Callable[[str], None],
     show_link: Callable[[str], None],
-    note: Callable[[str], None],
+    on_error: Callable[[str], None],
 ) -> str:
-    """Wait for the first person who sends the code, and let them in; return their name.
+    """Wait for the first person who sends the code, pair them, and return their name.
 
-    What others send meanwhile is dropped, as the bot itself drops it while nobody may speak.
+    Other messages are dropped, as the bot itself drops them while nobody may speak.
 
     Args:
         settings: with the token.
         show_code: shows a code on this computer.
-        show_link: shows the link that sends it.
-        note: told when Telegram can't be reached.
+        show_link: shows the link that sends the code.
+        on_error: called with a sentence each time that Telegram is unreachable.
 
     Raises:
-        InboxError: the database can't be used, or a bot uses it now.
+        InUseError: a bot is running.
+        InboxError: the database can't be used.
         InvalidToken: Telegram does not know the token.
     """
     bot = make_bot(settings)
@@ -76,34 +79,39 @@ async def first_phone(
         try:
             access = Access(settings.telegram_allowed_users, inbox, show_code, show_link)
             await access.start()
-            with contextlib.suppress(TelegramError):  # it works without the link, too
+            with contextlib.suppress(TelegramError):  # the code works without a link
                 access.know_bot(str((await bot.get_me()).username))
-            offset: int | None = None
-            while True:
-                try:
-                    updates = await bot.get_updates(
-                        offset, timeout=_LONG_POLL_S, allowed_updates=[Update.MESSAGE]
-                    )
-                except InvalidToken:
-                    raise
-                except TelegramError as exc:
-                    note(f"Telegram can't be reached, trying on: {exc}")
-                    await asyncio.sleep(_RETRY_S)
-                    continue
-                for update in updates:
-                    offset = update.update_id + 1
-                    if update.message is None or not await _paired(access, update.message):
-                        continue
-                    with contextlib.suppress(TelegramError):  # else the bot is sent it again
-                        await bot.get_updates(offset, limit=1, timeout=0)
-                    return update.message.from_user.full_name if update.message.from_user else ""
+            return await _wait_for_code(bot, access, on_error)
         finally:
             await inbox.close()
             await bot.shutdown()
 
 
-async def _paired(access: Access, message: Message) -> bool:
-    """Say whether a message lets its sender in, and answer it if it is a try."""
+async def _wait_for_code(bot: Bot, access: Access, on_error: Callable[[str], None]) -> str:
+    """Fetch messages until one pairs its sender; return their name."""
+    offset: int | None = None
+    while True:
+        try:
+            updates = await bot.get_updates(
+                offset, timeout=_LONG_POLL_S, allowed_updates=[Update.MESSAGE]
+            )
+        except InvalidToken:
+            raise
+        except TelegramError as exc:
+            on_error(f"Telegram is unreachable; retrying: {exc}")
+            await asyncio.sleep(_RETRY_S)
+            continue
+        for update in updates:
+            offset = update.update_id + 1
+            if update.message is None or not await _pair(access, update.message):
+                continue
+            with contextlib.suppress(TelegramError):  # confirms it, or the bot would get it too
+                await bot.get_updates(offset, limit=1, timeout=0)
+            return update.message.from_user.full_name if update.message.from_user else ""
+
+
+async def _pair(access: Access, message: Message) -> bool:
+    """Pair the sender if the message has the code; answer it if it has a wrong one."""
     code, user = code_in(message.text or ""), message.from_user
     if not code or user is None or message.chat.type != message.chat.PRIVATE:
         return False

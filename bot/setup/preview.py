@@ -1,7 +1,4 @@
-"""Voice and loudspeaker in this process, to hear them before there is a bot.
-
-Runs on the event loop.
-"""
+"""The voice and the loudspeaker in this process, without a bot. Runs on the event loop."""
 
 import asyncio
 import contextlib
@@ -17,21 +14,21 @@ from audio.voices import introduction, language_of
 from bot.app import make_speaker
 from bot.settings import Settings
 
-_CLOSE_S = 2.0
-_LONGEST_S = 60.0
+_CLOSE_TIMEOUT_S = 2.0
+_PLAY_TIMEOUT_S = 60.0
 """For one sentence; a model that is loaded for the first time may take some seconds."""
-_DEVICES_S = 10.0
+_DEVICES_TIMEOUT_S = 10.0
 
 
-class Audition:
-    """Lets one voice after the other, or one device after the other, say its sentence."""
+class Preview:
+    """Plays one utterance after the other."""
 
     def __init__(self, settings: Settings, voice: Voice | None = None) -> None:
-        """Speak as *settings* say."""
+        """Use the model, the device and the speed of *settings*."""
         loop = asyncio.get_running_loop()
         self._facts: asyncio.Queue[Fact] = asyncio.Queue()
         self._speed = settings.kokoro_speed
-        self._said = 0
+        self._last_id = 0
 
         def on_fact(fact: Fact) -> None:  # on the audio thread
             loop.call_soon_threadsafe(self._facts.put_nowait, fact)
@@ -40,7 +37,7 @@ class Audition:
             voice or KokoroVoice(settings.model_dir, resolve_kind(settings.kokoro_model)),
             make_speaker(settings, settings.audio_device),
             on_fact,
-            stream_idle_s=0,  # so that each sentence goes where was chosen just now
+            stream_idle_s=0,  # each sentence opens the device that is selected then
         )
 
     async def __aenter__(self) -> Self:
@@ -54,49 +51,51 @@ class Audition:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Release the device; one that does not answer is left to its fate."""
+        """Close the device; give up after `_CLOSE_TIMEOUT_S` if it hangs."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.wrap_future(self._pipeline.close()), _CLOSE_S)
+            await asyncio.wait_for(asyncio.wrap_future(self._pipeline.close()), _CLOSE_TIMEOUT_S)
 
-    async def hear(self, voice: str) -> str:
-        """Let *voice* say how it sounds; return why it could not be heard, or nothing."""
-        self._said += 1
+    async def play(self, voice: str) -> str:
+        """Play the introduction of *voice*; return why it was not heard, or an empty string."""
+        self._last_id += 1
         lang = language_of(voice)
-        sentence = Utterance(self._said, introduction(voice), voice, self._speed, lang)
+        utterance = Utterance(self._last_id, introduction(voice), voice, self._speed, lang)
         try:
-            async with asyncio.timeout(_LONGEST_S):
-                end = await self.say(sentence)
+            async with asyncio.timeout(_PLAY_TIMEOUT_S):
+                ended = await self.say(utterance)
         except TimeoutError:
-            return f"Nothing came out within {_LONGEST_S:.0f} s."
-        return "" if end.outcome is Outcome.HEARD else end.reason or end.outcome
+            return f"Nothing came out within {_PLAY_TIMEOUT_S:.0f} s."
+        return "" if ended.outcome is Outcome.HEARD else ended.reason or ended.outcome
 
     async def say(self, utterance: Utterance) -> Ended:
-        """Say something, and return how it ended; cancelled, it is silent."""
+        """Play an utterance and return its outcome; cancellation stops it."""
         self._pipeline.say(utterance)
-        why = ""
+        held_reason = ""
         try:
             while not isinstance(fact := await self._facts.get(), Ended):
-                if isinstance(fact, Held):  # nobody would see to it
-                    why = fact.reason
+                if isinstance(fact, Held):  # nobody would resume it
+                    held_reason = fact.reason
                     self._pipeline.abort()
         except asyncio.CancelledError:
             self._pipeline.abort()
             raise
-        return replace(fact, reason=why or fact.reason)
+        return replace(fact, reason=held_reason or fact.reason)
 
     def stop(self) -> None:
-        """Fall silent; what is being said ends as stopped."""
+        """Stop at once; the utterance ends as stopped."""
         self._pipeline.abort()
 
-    def choose(self, wanted: str) -> None:
-        """Speak on another device; an empty name follows the system."""
-        self._pipeline.select_device(wanted)
+    def select_device(self, name: str) -> None:
+        """Play on another device from now on; an empty name follows the system's default."""
+        self._pipeline.select_device(name)
 
     async def devices(self) -> Devices:
-        """Return where sound can go.
+        """Return the output devices.
 
         Raises:
             AudioError: PortAudio is missing or will not start.
             TimeoutError: it does not answer.
         """
-        return await asyncio.wait_for(asyncio.wrap_future(self._pipeline.devices()), _DEVICES_S)
+        return await asyncio.wait_for(
+            asyncio.wrap_future(self._pipeline.devices()), _DEVICES_TIMEOUT_S
+        )

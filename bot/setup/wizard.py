@@ -1,7 +1,7 @@
-"""`crier setup`: asks for what Crier needs, tries it, and stores it. Runs on the event loop.
+"""`crier setup`: asks for the settings, tries them, and stores them. Runs on the event loop.
 
-Nothing is stored before the last of the questions about settings; Ctrl-C until then leaves
-everything as it was. A second run shows what is set, and Enter keeps it.
+Nothing is stored before the last question about settings; Ctrl-C until then changes nothing. A
+second run shows what is set, and Enter keeps it.
 """
 
 import argparse
@@ -29,36 +29,37 @@ from bot.console import fetch_models, invitation, print_table
 from bot.core.inbox import InboxError
 from bot.errors import FAILED, OK, UsageError
 from bot.paths import CHECKOUT, data_dir
-from bot.service.manage import install
+from bot.service.manage import install_service
+from bot.service.process import quiet_stderr
 from bot.settings import Settings, check_token, configured, read_env
 from bot.setup.env_file import change
-from bot.setup.phone import first_phone, who, who_may_speak
-from bot.setup.preview import Audition
-from bot.setup.prompts import ask, confirm, numbered, quiet_libraries
+from bot.setup.phone import allowed_people, bot_name, pair_first_phone
+from bot.setup.preview import Preview
+from bot.setup.prompts import ask, confirm, numbered
 
 _TOKEN, _VOICE, _DEVICE = "TELEGRAM_BOT_TOKEN", "KOKORO_VOICE", "AUDIO_DEVICE"
 
-# The best of each language that is spoken most here, by the grades of Kokoro-82M's VOICES.md.
+# The best voices of American and British English, by the grades of Kokoro-82M's VOICES.md.
 _RECOMMENDED = ("af_heart", "af_bella", "am_michael", "am_fenrir", "bf_emma", "bm_george")
 
 
 def setup(_: argparse.Namespace) -> int:
-    """Ask for what Crier needs, try it, and store it.
+    """Ask for the settings, try them, and store them.
 
     Raises:
-        CommandError: there is nobody to ask, a setting is wrong, or there is no voice.
+        CommandError: there is no terminal, a setting is wrong, or the model can't be fetched.
     """
     code, wizard = set_up()
     if code == OK:
-        wizard.say_what_is_next("`make run` starts it; then send your bot a message")
+        wizard.print_summary("`make run` starts it; then send your bot a message")
     return code
 
 
 def set_up() -> "tuple[int, Wizard]":
-    """Ask, try, store and install; return the exit code and what was answered.
+    """Ask, try, store and install; return the exit code and the answers.
 
     Raises:
-        CommandError: there is nobody to ask, a setting is wrong, or there is no voice.
+        CommandError: there is no terminal, a setting is wrong, or the model can't be fetched.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
@@ -67,10 +68,10 @@ def set_up() -> "tuple[int, Wizard]":
         )
     settings = configured()
     fetch_models(settings)
-    logging.getLogger().addHandler(logging.NullHandler())  # what matters is printed here
+    logging.getLogger().addHandler(logging.NullHandler())  # the wizard prints what matters
     wizard = Wizard(settings, CHECKOUT)
     try:
-        with quiet_libraries():
+        with quiet_stderr():
             asyncio.run(wizard.run())
     except (KeyboardInterrupt, EOFError):
         print("\nThe rest is left as it is." if wizard.saved else "\nNothing was changed.")
@@ -79,34 +80,34 @@ def set_up() -> "tuple[int, Wizard]":
         print(f"{exc.filename} can't be written ({exc.strerror}). Make room and start again.")
         return FAILED, wizard
     if wizard.install:
-        return install(argparse.Namespace(yes=True, process_type=None)), wizard
+        return install_service(ask=False), wizard
     return OK, wizard
 
 
 @dataclass
 class Wizard:
-    """The questions, in their order, and what was answered."""
+    """The questions, in their order, and the answers."""
 
     settings: Settings
     checkout: Path
     answers: dict[str, str] = field(default_factory=dict)
-    """By variable; an empty one takes the variable away."""
+    """By variable; an empty one removes the variable."""
     saved: bool = False
     install: bool = False
-    runs: bool = False
-    """Whether a Crier runs that does not know the answers yet."""
+    bot_is_running: bool = False
+    """Whether a bot runs that has not read the answers yet."""
 
     async def run(self) -> None:
         """Ask, try and store.
 
         Raises:
-            KeyboardInterrupt: given up; where `saved` is false, before anything was stored.
-            EOFError: likewise.
+            KeyboardInterrupt: Ctrl-C; if `saved` is false, nothing was stored.
+            EOFError: Ctrl-D; likewise.
             OSError: the answers can't be stored.
         """
         print(
-            "This sets Crier up. Enter keeps what stands in [brackets]; Ctrl-C leaves everything "
-            "as it was."
+            "This sets Crier up. Enter keeps what is in [brackets]; Ctrl-C leaves everything as it "
+            "was."
         )
         await self._ask_token()
         await self._ask_sound()
@@ -118,37 +119,37 @@ class Wizard:
 
     async def _ask_token(self) -> None:
         print("\n1 of 5: Telegram\n")
-        present = self.settings.telegram_bot_token
-        if present is None:
+        stored = self.settings.telegram_bot_token
+        if stored is None:
             print(
                 "Crier needs a bot of its own. In Telegram, open @BotFather (https://t.me/BotFather"
                 "),\nsend /newbot, answer its two questions, and paste the token that it gives you."
             )
         else:
-            print(f"There is a token, of bot {present.get_secret_value().partition(':')[0]}.")
-        kept = "" if present is None else " [keep it]"
+            print(f"There is a token, of bot {stored.get_secret_value().partition(':')[0]}.")
+        hint = "" if stored is None else " [keep it]"
         while True:
-            typed = await ask(f"Token, not shown{kept}: ", secret=True)
-            if not typed and present is None:
-                if await confirm("Go on without Telegram, with the demo only?", default=False):
+            typed = await ask(f"Token, not shown{hint}: ", secret=True)
+            if not typed and stored is None:
+                if await confirm("Continue without Telegram, with the demo only?", default=False):
                     return
                 continue
-            token = typed or (present.get_secret_value() if present else "")
+            token = typed or (stored.get_secret_value() if stored else "")
             try:
                 check_token(token)
             except ValueError as exc:
                 print(f"This can't be a token: {exc}.")
                 continue
-            if await self._accepted(token, new=bool(typed)):
+            if await self._works(token, new=bool(typed)):
                 if typed:
                     self.answers[_TOKEN] = token
                     self.settings = self.settings.replaced(telegram_bot_token=SecretStr(token))
                 return
 
-    async def _accepted(self, token: str, *, new: bool) -> bool:
-        """Show a token to Telegram; say what it answers."""
+    async def _works(self, token: str, *, new: bool) -> bool:
+        """Try a token at Telegram; return whether to use it."""
         try:
-            name = await who(self.settings.replaced(telegram_bot_token=SecretStr(token)))
+            name = await bot_name(self.settings.replaced(telegram_bot_token=SecretStr(token)))
         except InvalidToken:
             print("Telegram does not know this token. Copy it from @BotFather once more.")
             return False
@@ -161,11 +162,11 @@ class Wizard:
     # ---- voice and loudspeaker ----
 
     async def _ask_sound(self) -> None:
-        async with Audition(self.settings) as audition:
-            await self._ask_voice(audition)
-            await self._ask_device(audition)
+        async with Preview(self.settings) as preview:
+            await self._ask_voice(preview)
+            await self._ask_device(preview)
 
-    async def _ask_voice(self, audition: Audition) -> None:
+    async def _ask_voice(self, preview: Preview) -> None:
         print("\n2 of 5: The voice\n")
         shown: Sequence[str] = _RECOMMENDED
         voice = self.settings.kokoro_voice
@@ -183,7 +184,7 @@ class Wizard:
             except UnknownVoiceError as exc:
                 print(exc)
                 continue
-            await self._hear(audition, wanted)
+            await self._play(preview, wanted)
             voice = wanted
         if voice != self.settings.kokoro_voice:
             self.answers[_VOICE] = voice
@@ -193,26 +194,27 @@ class Wizard:
         rows = [(str(n), voice, describe(voice)) for n, voice in enumerate(voices, 1)]
         print_table(("", "voice", "speaks"), rows)
 
-    async def _ask_device(self, audition: Audition) -> None:
+    async def _ask_device(self, preview: Preview) -> None:
         print("\n3 of 5: The loudspeaker\n")
         device = self.settings.audio_device
         if device.startswith(PREFIX):
             print(f"What Crier says is written to files in {device.removeprefix(PREFIX)}.")
             return
         try:
-            outputs = (await audition.devices()).outputs
+            outputs = (await preview.devices()).outputs
         except AudioError as exc:
             print(exc)
             return
         except TimeoutError:
-            print("The system does not say where sound can go.")
+            print("The list of devices could not be read.")
             return
         if not outputs:
             print("There is no output device now. Crier waits for one when it has to speak.")
             return
         names = [output.name for output in outputs]
         rows = [("0", "the system's default, whichever it is at the time", "")]
-        rows += [(str(n), o.name, "default" * o.is_default) for n, o in enumerate(outputs, 1)]
+        for number, output in enumerate(outputs, 1):
+            rows.append((str(number), output.name, "default" if output.is_default else ""))
         print_table(("", "device", ""), rows)
         while True:
             shown = clean_line(device) or "the default"
@@ -223,46 +225,47 @@ class Wizard:
             if wanted is None:
                 print(f"There is no number {typed!r}. Choose 0 to {len(names)}.")
                 continue
-            audition.choose(wanted)
-            await self._hear(audition, self.settings.kokoro_voice)
+            preview.select_device(wanted)
+            await self._play(preview, self.settings.kokoro_voice)
             device = wanted
         if device != self.settings.audio_device:
             self.answers[_DEVICE] = device
             self.settings = self.settings.replaced(audio_device=device)
 
-    async def _hear(self, audition: Audition, voice: str) -> None:
+    async def _play(self, preview: Preview, voice: str) -> None:
         print("Listen ...", flush=True)
-        if why := await audition.hear(voice):
-            print(f"It could not be heard: {why}")
+        if problem := await preview.play(voice):
+            print(f"It could not be heard: {problem}")
 
     # ---- storing ----
 
     def _save(self) -> None:
-        """Store the answers, each where it will be read from."""
+        """Store each answer in the .env file that it is read from."""
         values = dict(self.answers)
         if token := values.get(_TOKEN):
-            values[_TOKEN] = self._hidden(token)
-        near, far = self.checkout / ".env", self.settings.data_dir / ".env"
-        in_near = read_env(near)
-        here = {name: value for name, value in values.items() if name in in_near}
-        there = {name: value for name, value in values.items() if name not in in_near}
-        for path, some in ((near, here), (far, there)):
-            if some:
-                change(path, some)
-                print(f"\nStored in {path}: {', '.join(some)}.")
+            values[_TOKEN] = self._store_token(token)
+        # A value in the checkout's .env would override one in the data folder's.
+        files: dict[Path, dict[str, str]] = {}
+        overrides = read_env(self.checkout / ".env")
+        for name, value in values.items():
+            folder = self.checkout if name in overrides else self.settings.data_dir
+            files.setdefault(folder / ".env", {})[name] = value
+        for path, changes in files.items():
+            change(path, changes)
+            print(f"\nStored in {path}: {', '.join(changes)}.")
         for name in values:
             if os.environ.get(name):
-                print(f"{name} is set in the environment too, which wins. Unset it there.")
+                print(f"{name} is set in the environment too, which overrides it. Unset it there.")
         self.saved = True
 
-    def _hidden(self, token: str) -> str:
-        """Store the token in the Keychain where there is one; return what goes into the file."""
+    def _store_token(self, token: str) -> str:
+        """Store the token in the Keychain if there is one; return the value for the file."""
         if sys.platform != "darwin":
             return token
         try:
             keychain.store(str(self.settings.data_dir), token)
         except keychain.KeychainError as exc:
-            print(f"\n{exc} So the token goes into a file that only you may read.")
+            print(f"\n{exc} So the token goes into a file that only you can read.")
             return token
         print("\nThe token is in your Keychain.")
         return keychain.IN_KEYCHAIN
@@ -274,7 +277,7 @@ class Wizard:
             return
         print("\n4 of 5: Your phone\n")
         try:
-            people = await who_may_speak(self.settings)
+            people = await allowed_people(self.settings)
             if people:
                 print(
                     f"These may speak: {', '.join(people)}. /invite in the chat lets one more in."
@@ -283,10 +286,10 @@ class Wizard:
             if await confirm("Let your phone in now?", default=True):
                 await self._pair()
         except InUseError:
-            self.runs = True
+            self.bot_is_running = True
             print(
-                "Crier runs already. Where nobody may speak yet, `crier pair` shows the code for "
-                "your phone;\nafterwards /invite in the chat lets one more in."
+                "Crier runs already. If nobody may speak yet, `crier pair` shows the code for your "
+                "phone;\nafterwards /invite in the chat lets one more in."
             )
         except InboxError as exc:
             print(exc)
@@ -296,7 +299,7 @@ class Wizard:
             print(f"That can't be stored ({exc}). Make room, and start Crier: it shows a code.")
 
     async def _pair(self) -> None:
-        """Wait for the phone, or for Enter."""
+        """Wait for the phone, or for Enter, which skips it."""
 
         def show_code(code: str) -> None:
             if code:
@@ -305,25 +308,30 @@ class Wizard:
         def show_link(link: str) -> None:
             print(f"{invitation(link)}\n")
 
-        noted: set[str] = set()
+        shown: set[str] = set()
 
-        def note(text: str) -> None:
-            if text not in noted:
+        def on_error(text: str) -> None:
+            if text not in shown:
                 print(clean(text))  # to prompt_toolkit, not to the cleaned stdout
-            noted.add(text)
+            shown.add(text)
 
         async def enter() -> None:
             with contextlib.suppress(KeyboardInterrupt, EOFError):
-                await ask("Waiting for it; Enter goes on without. ")
+                while await ask("Waiting for it; Enter continues without. "):
+                    pass
 
         with patch_stdout():
-            phone = asyncio.create_task(first_phone(self.settings, show_code, show_link, note))
-            without = asyncio.create_task(enter())
+            phone = asyncio.create_task(
+                pair_first_phone(
+                    self.settings, show_code=show_code, show_link=show_link, on_error=on_error
+                )
+            )
+            skipped = asyncio.create_task(enter())
             try:
-                await asyncio.wait({phone, without}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({phone, skipped}, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                without.cancel()
-                await asyncio.wait({without})
+                skipped.cancel()
+                await asyncio.wait({skipped})
         if phone.done():
             print(f"{phone.result()} may speak now.")
             return
@@ -334,22 +342,22 @@ class Wizard:
     # ---- at login ----
 
     async def _ask_login(self) -> None:
-        if self.settings.telegram_bot_token is None or self.runs:
+        if self.settings.telegram_bot_token is None or self.bot_is_running:
             return
         print("\n5 of 5: At login\n")
         self.install = await confirm("Start Crier whenever you log in?", default=True)
 
-    def say_what_is_next(self, start: str) -> None:
-        """Say what is set, and what comes next; *start* says it for a bot that does not run."""
+    def print_summary(self, next_step: str) -> None:
+        """Print the settings and the next step; *next_step* is that of a bot that does not run."""
         print(f"\nVoice:        {self.settings.kokoro_voice}")
         print(f"Loudspeaker:  {self.settings.audio_device or 'the default of the system'}")
         print(f"Messages, choices and the log are in {self.settings.data_dir}.")
         if self.settings.telegram_bot_token is None:
-            start = "`crier demo` is a chat in this terminal; `crier setup` asks again"
+            next_step = "`crier demo` is a chat in this terminal; `crier setup` asks again"
         elif self.install:
-            start = "send your bot a message"
-        elif self.runs:
-            start = (
-                "`crier restart`, or stop it and start it again, so that it knows what is set now"
+            next_step = "send your bot a message"
+        elif self.bot_is_running:
+            next_step = (
+                "`crier restart`, or stop it and start it again, so that it reads the settings"
             )
-        print(f"\nNext: {start}.")
+        print(f"\nNext: {next_step}.")

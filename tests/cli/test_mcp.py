@@ -1,4 +1,4 @@
-"""Speech for agents, asked for as an agent does: by the official client, over stdio."""
+"""`crier mcp`, used as an agent does: with the official client, over stdio."""
 
 import asyncio
 import sys
@@ -39,14 +39,14 @@ async def agent(environment: Environment) -> AsyncIterator[Client]:
 
 
 def text_of(result: CallToolResult) -> str:
-    """Return what the agent reads."""
+    """Return the text that the agent reads."""
     [content] = result.content
     assert isinstance(content, TextContent)
     return content.text
 
 
-async def test_an_agent_sees_the_tools_and_what_they_take(environment: Environment) -> None:
-    """The tools say what they do, and which of their arguments are needed."""
+async def test_mcp_lists_tools(environment: Environment) -> None:
+    """The tools have descriptions, and name their required arguments."""
     async with agent(environment) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
 
@@ -55,8 +55,8 @@ async def test_an_agent_sees_the_tools_and_what_they_take(environment: Environme
     assert all(tool.description for tool in tools.values())
 
 
-async def test_an_agent_reads_why_it_is_not_heard(environment: Environment) -> None:
-    """Without a running bot a tool's error says how to start it."""
+async def test_speak_without_bot_says_how_to_start_it(environment: Environment) -> None:
+    """Without a running bot the tool's error says how to start it."""
     async with agent(environment) as client:
         result = await client.call_tool("speak", {"text": "Hello."})
 
@@ -64,8 +64,8 @@ async def test_an_agent_reads_why_it_is_not_heard(environment: Environment) -> N
     assert "Crier is not running. Start it with `make run`" in text_of(result)
 
 
-async def test_an_agents_speech_is_queued(environment: Environment, answerer: Answerer) -> None:
-    """What an agent says goes to the bot, marked as the agent's."""
+async def test_speak_queues_text(environment: Environment, answerer: Answerer) -> None:
+    """The text is sent to the bot, with the name of the agent."""
     answerer.answer("POST /v1/audio/speak", {"id": 7, "position": 1}, 202)
     async with agent(environment) as client:
         result = await client.call_tool("speak", {"text": "Done.", "urgent": True})
@@ -76,10 +76,10 @@ async def test_an_agents_speech_is_queued(environment: Environment, answerer: An
     assert headers["X-Client"] == "agent"
 
 
-async def test_an_agent_speaks_and_stops(
+async def test_speak_waits_and_stop_stops(
     settings: Settings, environment: Environment, ear_a: Ear
 ) -> None:
-    """An agent that waits is told the truth: heard to the end, or stopped by its own hand."""
+    """An agent that waits learns whether the text was heard to the end, or stopped."""
     async with serve(settings.replaced(api_port=0), ToneVoice()), agent(environment) as client:
         heard = await client.call_tool("speak", {"text": "Number 5.", "wait": True})
         await asyncio.to_thread(ear_a.wait_for_silence)
@@ -97,10 +97,10 @@ async def test_an_agent_speaks_and_stops(
     assert text_of(cut).endswith("It was stopped.")
 
 
-async def test_an_agent_reads_what_is_wrong_with_its_words(
+async def test_speak_reports_refusal_of_bot(
     settings: Settings, environment: Environment, ear_a: Ear
 ) -> None:
-    """What the bot refuses is a tool's error in the bot's own words."""
+    """What the bot refuses is an error of the tool, with the bot's message."""
     assert ear_a is not None
     async with serve(settings.replaced(api_port=0), ToneVoice()), agent(environment) as client:
         voice = await client.call_tool("speak", {"text": "Number 5.", "voice": "af_hart"})

@@ -1,4 +1,4 @@
-"""The command line as a process: signals, exit codes, logs, pipes."""
+"""`crier run` and `crier demo` as processes: signals, exit codes, logs, pipes."""
 
 import asyncio
 import signal
@@ -26,45 +26,45 @@ from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
 Start = Callable[..., AbstractAsyncContextManager[asyncio.subprocess.Process]]
 
 
-async def test_sigterm_while_speaking_is_silent_at_once_and_ends_with_0(
+async def test_run_exits_with_0_on_sigterm_while_speaking(
     bot_environment: Environment, sandbox: Sandbox, ear_a: Ear
 ) -> None:
-    """SIGTERM cuts the sound, ends the process within 3 s, and the message goes on later."""
+    """SIGTERM stops the sound at once and the process within 3 s; the message is not dropped."""
     async with crier("run", environment=bot_environment) as process:
         message = sandbox.send(ALICE, LONG_TEXT)
         await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
-        asked_s = time.monotonic()
+        sigterm_s = time.monotonic()
         process.send_signal(signal.SIGTERM)
         await asyncio.wait_for(process.wait(), 10)
-        took_s = time.monotonic() - asked_s
+        took_s = time.monotonic() - sigterm_s
     await asyncio.to_thread(ear_a.wait_for_silence)
 
     assert process.returncode == 0
     assert took_s < 3
-    assert ear_a.spans()[-1][1] - asked_s < 0.3
+    assert ear_a.spans()[-1][1] - sigterm_s < 0.3
     assert not any(map(reaction_to(message, "🙊"), sandbox.events))
 
 
-async def test_sigterm_in_a_back_off_ends_with_0(
+async def test_run_exits_with_0_on_sigterm_during_back_off(
     bot_environment: Environment, sandbox: Sandbox
 ) -> None:
-    """SIGTERM while polling sleeps after failures ends the process within 3 s."""
+    """SIGTERM while polling sleeps after failures stops the process within 3 s."""
     sandbox.faults["getupdates"] = Fault(
         status=429, description="Too Many Requests: retry after 60", retry_after_s=60
     )
     async with crier("run", environment=bot_environment) as process:
         await sandbox.wait_for_call("getupdates")
-        asked_s = time.monotonic()
+        sigterm_s = time.monotonic()
         process.send_signal(signal.SIGTERM)
         await asyncio.wait_for(process.wait(), 10)
-        took_s = time.monotonic() - asked_s
+        took_s = time.monotonic() - sigterm_s
 
     assert process.returncode == 0
     assert took_s < 3
 
 
-async def test_sigterm_without_any_network_ends_with_0(bot_environment: Environment) -> None:
-    """A bot that has never reached Telegram waits for it, and ends when asked to."""
+async def test_run_exits_with_0_on_sigterm_without_network(bot_environment: Environment) -> None:
+    """A bot that has never reached Telegram retries, and exits on SIGTERM."""
     bot_environment["TELEGRAM_API_URL"] = "http://127.0.0.1:1"
     async with crier("run", environment=bot_environment) as process:
         assert process.stderr is not None
@@ -76,8 +76,8 @@ async def test_sigterm_without_any_network_ends_with_0(bot_environment: Environm
     assert process.returncode == 0
 
 
-async def test_no_log_holds_the_token(bot_environment: Environment, sandbox: Sandbox) -> None:
-    """At DEBUG, with failures on the way, the token is in no file and in no output."""
+async def test_run_never_logs_token(bot_environment: Environment, sandbox: Sandbox) -> None:
+    """Even at DEBUG and with errors, the token is in no file and in no output."""
     sandbox.faults["getupdates"] = Fault(status=502, description=f"Bad bot{TOKEN}", times=1)
     async with crier("run", environment=bot_environment) as process:
         message = sandbox.send(ALICE, "Hello there.")
@@ -97,8 +97,8 @@ def written(environment: Environment) -> list[Path]:
     return [path for path in Path(environment["DATA_DIR"]).rglob("*") if path.is_file()]
 
 
-async def test_texts_are_not_logged_at_info(bot_environment: Environment, sandbox: Sandbox) -> None:
-    """Unless DEBUG is asked for, what people send is in no log."""
+async def test_run_logs_no_texts_at_info(bot_environment: Environment, sandbox: Sandbox) -> None:
+    """Without LOG_LEVEL=DEBUG, texts of messages are in no log."""
     bot_environment["LOG_LEVEL"] = "INFO"
     async with crier("run", environment=bot_environment) as process:
         message = sandbox.send(ALICE, "Xylophone.")
@@ -111,7 +111,7 @@ async def test_texts_are_not_logged_at_info(bot_environment: Environment, sandbo
     assert "Xylophone" not in log + err.decode()
 
 
-async def test_without_a_token_run_names_the_variable(environment: Environment) -> None:
+async def test_run_without_token_names_variable(environment: Environment) -> None:
     """`crier run` without a token exits with 2 and says where one comes from."""
     code, _, err = await run("run", environment=environment)
 
@@ -121,8 +121,10 @@ async def test_without_a_token_run_names_the_variable(environment: Environment) 
     assert "Traceback" not in err
 
 
-async def test_a_revoked_token_ends_with_2(bot_environment: Environment, sandbox: Sandbox) -> None:
-    """A token that Telegram does not know is named, at start and while running."""
+async def test_run_exits_with_2_for_revoked_token(
+    bot_environment: Environment, sandbox: Sandbox
+) -> None:
+    """A token that Telegram does not know is reported, at start and while running."""
     bot_environment["TELEGRAM_BOT_TOKEN"] = TOKEN[:-1] + "x"
     code, _, err = await run("run", environment=bot_environment)
     assert code == 2
@@ -145,7 +147,7 @@ async def test_a_revoked_token_ends_with_2(bot_environment: Environment, sandbox
         ({"DATA_DIR": "/dev/null/x"}, "DATA_DIR: /dev/null/x"),
     ],
 )
-async def test_a_wrong_setting_ends_with_2(
+async def test_run_exits_with_2_for_wrong_setting(
     bot_environment: Environment, variables: Environment, says: str
 ) -> None:
     """A wrong setting is one message that names the variable, and exit code 2."""
@@ -156,8 +158,8 @@ async def test_a_wrong_setting_ends_with_2(
     assert "Traceback" not in err
 
 
-async def test_a_taken_port_ends_with_2(bot_environment: Environment) -> None:
-    """Where another program has API_PORT, one message names it and what to do."""
+async def test_run_exits_with_2_for_taken_port(bot_environment: Environment) -> None:
+    """If another program uses the port, one message names API_PORT and says what to do."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         bot_environment["API_PORT"] = str(other.getsockname()[1])
         code, _, err = await run("run", environment=bot_environment)
@@ -168,7 +170,7 @@ async def test_a_taken_port_ends_with_2(bot_environment: Environment) -> None:
     assert "Traceback" not in err
 
 
-async def test_a_damaged_database_is_set_aside_and_named(
+async def test_run_sets_damaged_database_aside(
     bot_environment: Environment, sandbox: Sandbox
 ) -> None:
     """The bot starts with a new database, and says where the old one is."""
@@ -180,15 +182,13 @@ async def test_a_damaged_database_is_set_aside_and_named(
         while b"was set aside as" not in await process.stderr.readline():
             pass
         await sandbox.wait_for_call("getupdates")
-    (kept,) = database.parent.glob("crier.db.damaged-*")
+    (old,) = database.parent.glob("crier.db.damaged-*")
 
-    assert kept.read_bytes().startswith(b"not a database")
+    assert old.read_bytes().startswith(b"not a database")
 
 
-async def test_a_mute_of_the_last_demo_does_not_keep_a_pipe(
-    environment: Environment, tmp_path: Path
-) -> None:
-    """Each demo begins unmuted, so that a piped line is heard and the process ends."""
+async def test_demo_starts_unmuted(environment: Environment, tmp_path: Path) -> None:
+    """After a /mute in the last demo, a piped line is heard and the process exits."""
     environment["AUDIO_DEVICE"] = f"file:{tmp_path / 'spoken'}"
     await run(environment=environment, stdin=b"/mute\n")
     code, out, _ = await run(environment=environment, stdin=b"Hello there.\n")
@@ -197,12 +197,12 @@ async def test_a_mute_of_the_last_demo_does_not_keep_a_pipe(
     assert "heard to the end: Hello there." in out
 
 
-async def test_piped_lines_are_spoken_by_the_demo(
+async def test_demo_speaks_piped_lines(
     environment: Environment, loudspeakers: Loudspeakers, ear_a: Ear
 ) -> None:
     """Without a command and a token, each piped line is heard, and the exit code is 0."""
     environment["ALSA_CONFIG_PATH"] = str(loudspeakers.alsa_config)
-    environment["HTTP_PROXY"] = environment["ALL_PROXY"] = "http://127.0.0.1:1"  # of no concern
+    environment["HTTP_PROXY"] = environment["ALL_PROXY"] = "http://127.0.0.1:1"  # must be ignored
     code, out, _ = await run(environment=environment, stdin="Dinner is ready.\n\nÇa va?".encode())
     await asyncio.to_thread(ear_a.wait_for_silence)
 
@@ -212,7 +212,7 @@ async def test_piped_lines_are_spoken_by_the_demo(
     assert len(ear_a.spans()) == 2
 
 
-async def test_a_piped_line_that_cannot_be_spoken_fails(environment: Environment) -> None:
+async def test_demo_fails_for_line_that_cannot_be_spoken(environment: Environment) -> None:
     """The other lines are spoken; the exit code is 1 and the output says why."""
     environment["AUDIO_DEVICE"] = f"file:{environment['DATA_DIR']}/spoken"
     code, out, _ = await run("demo", environment=environment, stdin="🙂\nHello.\n".encode())
@@ -223,10 +223,10 @@ async def test_a_piped_line_that_cannot_be_spoken_fails(environment: Environment
     assert "Written: " in out
 
 
-async def test_without_a_device_the_demo_writes_files(
+async def test_demo_without_device_writes_files(
     environment: Environment,
 ) -> None:
-    """Where there is no output device at all, it says so, and names the WAV files."""
+    """Without any output device the demo says so, and names the WAV files."""
     if (await run("devices", environment=environment))[0] == 0:
         pytest.skip("this computer has a loudspeaker")
     code, out, _ = await run("demo", environment=environment, stdin=b"Dinner is ready.\n")
@@ -239,11 +239,11 @@ async def test_without_a_device_the_demo_writes_files(
         assert 0.7 < file.getnframes() / file.getframerate() < 2
 
 
-async def test_a_file_holds_what_a_loudspeaker_plays(
+async def test_demo_writes_to_file_what_loudspeaker_plays(
     environment: Environment, loudspeakers: Loudspeakers, ear_a: Ear, tmp_path: Path
 ) -> None:
-    """The WAV of a message and what the loudspeaker played are the same to their last word."""
-    # One word can be cut nowhere, whatever either run knows of the machine.
+    """The WAV file of a message and the sound of the loudspeaker are the same."""
+    # One word is one chunk, whatever either run has learned about the machine.
     text = b"Extraordinarily!"
     environment["ALSA_CONFIG_PATH"] = str(loudspeakers.alsa_config)
     environment["AUDIO_DEVICE"] = f"file:{tmp_path / 'spoken'}"
@@ -254,7 +254,7 @@ async def test_a_file_holds_what_a_loudspeaker_plays(
 
     with wave.open(str(tmp_path / "spoken" / "0001.wav")) as file:
         written = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32767
-    # Finer than either, since the loudspeaker may be a part of a frame behind.
+    # At a higher rate, since the loudspeaker may lag by a fraction of a frame.
     played = resample_poly(ear_a.samples(), 4, 1)
     loud = np.flatnonzero(np.abs(written) > 0.004)
     written = resample_poly(written[loud[0] : loud[-1] + 1], 4 * RATE_HZ, SAMPLE_RATE_HZ)
@@ -263,7 +263,7 @@ async def test_a_file_holds_what_a_loudspeaker_plays(
     assert likeness / np.sqrt((played**2).sum() * (written**2).sum()) > 0.99
 
 
-async def test_voices_are_listed(environment: Environment) -> None:
+async def test_voices_lists_all_voices(environment: Environment) -> None:
     """`crier voices` lists all 54 with what they speak."""
     code, out, _ = await run("voices", environment=environment)
 
@@ -272,8 +272,8 @@ async def test_voices_are_listed(environment: Environment) -> None:
     assert any("bf_emma" in line and "British English, female" in line for line in out.splitlines())
 
 
-async def test_devices_are_listed(environment: Environment, loudspeakers: Loudspeakers) -> None:
-    """`crier devices` lists where sound can go."""
+async def test_devices_lists_devices(environment: Environment, loudspeakers: Loudspeakers) -> None:
+    """`crier devices` lists the output devices."""
     environment["ALSA_CONFIG_PATH"] = str(loudspeakers.alsa_config)
     code, out, _ = await run("devices", environment=environment)
 
@@ -281,8 +281,8 @@ async def test_devices_are_listed(environment: Environment, loudspeakers: Loudsp
     assert "speaker_b" in out
 
 
-async def test_a_reader_that_leaves_is_no_error(environment: Environment) -> None:
-    """`crier voices | head -1` ends without a traceback."""
+async def test_voices_ignores_closed_pipe(environment: Environment) -> None:
+    """`crier voices | head -1` exits without a traceback."""
     command = f"{sys.executable} -P -m bot voices | head -1"
     done = await asyncio.to_thread(
         subprocess.run, ["sh", "-c", command], env=environment, capture_output=True, check=False
@@ -292,8 +292,8 @@ async def test_a_reader_that_leaves_is_no_error(environment: Environment) -> Non
     assert done.stderr == b""
 
 
-async def test_a_piped_command_is_answered(environment: Environment) -> None:
-    """A command's answer is shown before the demo ends."""
+async def test_demo_answers_piped_command(environment: Environment) -> None:
+    """The answer of a command is shown before the demo exits."""
     environment["AUDIO_DEVICE"] = f"file:{environment['DATA_DIR']}/spoken"
     code, out, _ = await run("demo", environment=environment, stdin=b"/status\n")
 
@@ -301,10 +301,10 @@ async def test_a_piped_command_is_answered(environment: Environment) -> None:
     assert "Idle. Nothing waits." in out
 
 
-async def test_the_demo_does_not_inherit_what_an_earlier_one_left(
+async def test_demo_drops_messages_of_earlier_demo(
     environment: Environment,
 ) -> None:
-    """A demo that was ended in mid-message leaves nothing to the next one."""
+    """A message that was interrupted in one demo is not spoken in the next one."""
     environment["AUDIO_DEVICE"] = f"file:{environment['DATA_DIR']}/spoken"
     async with crier("demo", environment=environment, stdin=LONG_TEXT.encode()) as process:
         assert process.stdout is not None

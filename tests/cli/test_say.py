@@ -1,4 +1,4 @@
-"""The command line and a running bot: what is said, and what is told about it."""
+"""The commands that control a running bot, each in a process of its own."""
 
 import asyncio
 import json
@@ -21,16 +21,16 @@ from tests.support.commandline import Environment, crier, run
 from tests.support.fake_voice import ToneVoice, tell
 from tests.support.http_face import Face, serve
 from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
-from tests.support.terminal import ENTER, terminal
+from tests.support.terminal import CTRL_C, CTRL_D, ENTER, terminal
 
 LONG = " ".join(f"Number {number}." for number in range(10, 60))
-"""Seconds of it; each sentence has a number that can be told."""
+"""Takes seconds; each sentence has a number that the recording shows."""
 TEN = " ".join(f"Number {number}." for number in range(10, 20))
 
 
 @pytest.fixture
 async def face(settings: Settings, loudspeakers: Loudspeakers) -> AsyncIterator[Face]:
-    """Run a bot with a voice of tones, in the data folder where the command line looks."""
+    """Run a bot with a fake voice, in the data folder that the command line uses."""
     assert loudspeakers.alsa_config.exists()
     async with serve(settings.replaced(api_port=0), ToneVoice()) as face:
         yield face
@@ -41,10 +41,8 @@ def codes(ear: Ear) -> list[int]:
     return [tone.code for tone in tell(*ear.recording()[:1], RATE_HZ)]
 
 
-async def test_say_returns_once_it_is_queued(
-    environment: Environment, face: Face, ear_a: Ear
-) -> None:
-    """A script gets an exit code of 0 and no output; the text is heard; the history names it."""
+async def test_say_returns_when_queued(environment: Environment, face: Face, ear_a: Ear) -> None:
+    """A script gets exit code 0 and no output; the text is heard, and is in the history."""
     async with face.listening() as heard:
         code, out, err = await run("say", "Number", "5.", environment=environment)
         ended = await heard.wait_for(lambda name, _: name == "ended")
@@ -55,10 +53,10 @@ async def test_say_returns_once_it_is_queued(
     assert codes(ear_a) == [5]
 
 
-async def test_wait_returns_when_it_was_heard(
+async def test_say_wait_returns_when_heard(
     environment: Environment, face: Face, ear_a: Ear
 ) -> None:
-    """--wait exits with 0 after the last sound; what is piped in is said."""
+    """--wait exits with 0 after the last sound; stdin is spoken."""
     code, out, err = await run(
         "say", "--wait", environment=environment, stdin=b"Number 1.\nNumber 2.\n"
     )
@@ -69,17 +67,17 @@ async def test_wait_returns_when_it_was_heard(
     assert [item["outcome"] for item in (await face.get("/v1/history"))["items"]] == ["heard"]
 
 
-async def test_through_the_unix_socket(
+async def test_client_uses_unix_socket(
     settings: Settings, environment: Environment, loudspeakers: Loudspeakers
 ) -> None:
-    """Where the data folder's path is short enough, the socket is used and no port is needed."""
+    """If the path of the data folder is short enough, the socket is used instead of the port."""
     assert loudspeakers.alsa_config.exists()
     with tempfile.TemporaryDirectory(prefix="crier") as folder:
         data_dir = Path(folder) / "d"
         async with serve(settings.replaced(api_port=0, data_dir=data_dir), ToneVoice()):
-            told = data_dir / "api.json"
-            facts = json.loads(told.read_text())
-            told.write_text(json.dumps({**facts, "port": 1}))
+            file = data_dir / "api.json"
+            facts = json.loads(file.read_text())
+            file.write_text(json.dumps({**facts, "port": 1}))
 
             code, out, _ = await run(
                 "status", "--json", environment={**environment, "DATA_DIR": str(data_dir)}
@@ -97,22 +95,24 @@ async def test_through_the_unix_socket(
         ("skip", "Skipped.\n", "it was skipped."),
     ],
 )
-async def test_what_cuts_a_message_is_told_to_who_waits(
+async def test_say_wait_reports_stop_and_skip(
     *, command: str, answer: str, outcome: str, environment: Environment, face: Face, ear_a: Ear
 ) -> None:
-    """`stop` and `skip` answer in a line, and --wait exits with 1 and says which it was."""
+    """`stop` and `skip` print a line; --wait exits with 1 and says which it was."""
     async with crier("say", "--wait", LONG, environment=environment) as waiting:
         await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
-        steered = await run(command, environment=environment)
+        answered = await run(command, environment=environment)
         _, err = await asyncio.wait_for(waiting.communicate(), 20)
 
-    assert steered == (0, answer, "")
+    assert answered == (0, answer, "")
     assert (waiting.returncode, err.decode()) == (1, f"Not heard to the end: {outcome}\n")
     assert (await face.get("/v1/queue"))["items"] == []
 
 
-async def test_pause_and_resume(environment: Environment, face: Face, ear_a: Ear) -> None:
-    """`pause` falls silent and keeps all, `status` says so, `resume` goes on to the end."""
+async def test_pause_keeps_message_until_resume(
+    environment: Environment, face: Face, ear_a: Ear
+) -> None:
+    """`pause` loses nothing, `status` shows it, and after `resume` the rest is heard."""
     await face.speak(LONG[:200])
     await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
     paused = await run("pause", environment=environment)
@@ -127,16 +127,16 @@ async def test_pause_and_resume(environment: Environment, face: Face, ear_a: Ear
     assert ended["outcome"] == "heard"
 
 
-async def test_with_nothing_to_stop_or_skip(environment: Environment, face: Face) -> None:
-    """In silence `stop` is content, and `skip` says that there is nothing."""
+async def test_stop_and_skip_with_nothing_to_do(environment: Environment, face: Face) -> None:
+    """If nothing is spoken, `stop` succeeds and `skip` fails, each with a message."""
     assert face.token
 
     assert await run("stop", environment=environment) == (0, "Silent. Nothing was waiting.\n", "")
     assert await run("skip", environment=environment) == (1, "There is nothing to skip.\n", "")
 
 
-async def test_a_held_message_says_why(environment: Environment, face: Face) -> None:
-    """While it has to be quiet --wait exits with 1 and the reason, and the message is kept."""
+async def test_say_wait_reports_why_message_is_held(environment: Environment, face: Face) -> None:
+    """While Crier is muted, --wait exits with 1 and the reason, and the message stays queued."""
     await face.bot.delivery.mute(time.time() + 3600)
 
     code, _, err = await run("say", "--wait", "Number 1.", environment=environment)
@@ -146,10 +146,8 @@ async def test_a_held_message_says_why(environment: Environment, face: Face) -> 
     assert [item["state"] for item in (await face.get("/v1/queue"))["items"]] == ["held"]
 
 
-async def test_urgent_comes_before_what_waits(
-    environment: Environment, face: Face, ear_a: Ear
-) -> None:
-    """--urgent is heard next, and the sender's name is the one that was given."""
+async def test_say_urgent_comes_next(environment: Environment, face: Face, ear_a: Ear) -> None:
+    """--urgent is heard before waiting messages, and --client is the sender's name."""
     await face.speak(LONG[:100])
     await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
 
@@ -166,10 +164,10 @@ async def test_urgent_comes_before_what_waits(
     assert sources == ["tests", "oven"]
 
 
-async def test_a_person_reads_why_nothing_is_heard(
+async def test_say_in_terminal_reports_mute(
     environment: Environment, face: Face, tmp_path: Path
 ) -> None:
-    """In a terminal `say` tells that it has to be quiet."""
+    """In a terminal `say` shows that Crier is muted."""
     await face.bot.delivery.mute(time.time() + 3600)
 
     async with terminal("say", "Number 1.", environment=environment, cwd=tmp_path) as screen:
@@ -178,10 +176,10 @@ async def test_a_person_reads_why_nothing_is_heard(
         assert await screen.ended() == 0
 
 
-async def test_a_person_sees_what_happens(
+async def test_say_wait_in_terminal_shows_progress(
     environment: Environment, face: Face, ear_a: Ear, tmp_path: Path
 ) -> None:
-    """In a terminal --wait shows what it waits for, and in the end that it was heard."""
+    """In a terminal --wait shows what it waits for, and then that the text was heard."""
     await face.speak(TEN)
     await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
 
@@ -192,10 +190,10 @@ async def test_a_person_sees_what_happens(
         assert await screen.ended() == 0
 
 
-async def test_a_device_is_chosen_from_a_list(
+async def test_devices_choose_selects_from_list(
     environment: Environment, face: Face, tmp_path: Path
 ) -> None:
-    """`devices --choose` asks in the terminal, and what was chosen is where sound goes."""
+    """`devices --choose` asks in the terminal, and sound goes to the chosen device."""
     names = [device["name"] for device in (await face.get("/v1/devices"))["outputs"]]
 
     async with terminal("devices", "--choose", environment=environment, cwd=tmp_path) as screen:
@@ -208,8 +206,40 @@ async def test_a_device_is_chosen_from_a_list(
     assert (await face.get("/v1/devices"))["wanted"] == "speaker_b"
 
 
-async def test_ctrl_c_leaves_the_message(environment: Environment, face: Face, ear_a: Ear) -> None:
-    """Ctrl-C ends the waiting, not the message, and says so."""
+@pytest.mark.parametrize("key", [CTRL_C, CTRL_D])
+async def test_devices_choose_changes_nothing_after_ctrl_c_or_ctrl_d(
+    environment: Environment, face: Face, tmp_path: Path, key: str
+) -> None:
+    """The list can be left without a choice."""
+    before = (await face.get("/v1/devices"))["wanted"]
+    async with terminal("devices", "--choose", environment=environment, cwd=tmp_path) as screen:
+        await screen.see("Where shall sound go")
+        screen.type(key)
+        await screen.ended()
+
+    assert "Sound goes to" not in screen.text
+    assert (await face.get("/v1/devices"))["wanted"] == before
+
+
+async def test_devices_choose_keeps_current_device_after_enter(
+    environment: Environment, face: Face, tmp_path: Path
+) -> None:
+    """The current device is the default of the list, which ignores keys that are no choice."""
+    await run("devices", "speaker_b", environment=environment)
+    async with terminal("devices", "--choose", environment=environment, cwd=tmp_path) as screen:
+        await screen.see("Where shall sound go")
+        screen.type("x")
+        screen.type(ENTER)
+        await screen.see("Sound goes to speaker_b")
+
+        assert await screen.ended() == 0
+    assert (await face.get("/v1/devices"))["wanted"] == "speaker_b"
+
+
+async def test_say_wait_keeps_message_after_ctrl_c(
+    environment: Environment, face: Face, ear_a: Ear
+) -> None:
+    """Ctrl-C stops the waiting, not the message, and says so."""
     async with crier("say", "--wait", LONG, environment=environment) as waiting:
         await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
         waiting.send_signal(signal.SIGINT)
@@ -232,10 +262,10 @@ async def test_ctrl_c_leaves_the_message(environment: Environment, face: Face, e
         (["devices", "--choose"], "--choose asks in a terminal. Elsewhere: crier devices NAME"),
     ],
 )
-async def test_what_can_not_be_done_is_told(
+async def test_commands_report_refusals(
     arguments: list[str], said: str, environment: Environment, face: Face
 ) -> None:
-    """What the bot refuses exits with 2 and the bot's own words."""
+    """What the bot refuses exits with 2 and the bot's message."""
     code, out, err = await run(*arguments, environment=environment)
 
     assert (code, out) == (2, "")
@@ -243,10 +273,10 @@ async def test_what_can_not_be_done_is_told(
     assert face.token not in err
 
 
-async def test_a_wrong_token_is_told(
+async def test_say_reports_wrong_token(
     environment: Environment, face: Face, settings: Settings
 ) -> None:
-    """A token that is not the bot's is told with the file that it is in."""
+    """The error names the file of the token that the bot refuses."""
     assert face.token
     path = settings.data_dir / "api-token"
     path.write_text("another")
@@ -257,8 +287,10 @@ async def test_a_wrong_token_is_told(
     assert f"Crier does not take the token in {path}." in err
 
 
-async def test_status_at_a_glance(environment: Environment, face: Face, ear_a: Ear) -> None:
-    """`status` says what is said and what waits; --json is what the bot answers."""
+async def test_status_shows_message_and_queue(
+    environment: Environment, face: Face, ear_a: Ear
+) -> None:
+    """`status` shows what is spoken and what waits; --json is the bot's own answer."""
     _, silent, _ = await run("status", environment=environment)
     await face.speak(LONG)
     await face.speak("Number 1.")
@@ -278,40 +310,40 @@ async def test_status_at_a_glance(environment: Environment, face: Face, ear_a: E
     assert json.loads(for_programs)["speaking"] is True
 
 
-async def test_devices_are_listed_and_chosen(environment: Environment, face: Face) -> None:
-    """A device is chosen by its name or a part of it, until the system is followed again."""
+async def test_devices_lists_and_selects(environment: Environment, face: Face) -> None:
+    """A device is selected by its name or a part of it; --follow reverts to the default."""
     _, listed, _ = await run("devices", environment=environment)
-    chosen = await run("devices", "KER_B", environment=environment)
+    selected = await run("devices", "KER_B", environment=environment)
     wanted = (await face.get("/v1/devices"))["wanted"]
     followed = await run("devices", "--follow", environment=environment)
 
     assert {"speaker_a", "speaker_b"} <= {line.split()[0] for line in listed.splitlines()}
-    assert chosen == (0, "Sound goes to speaker_b.\n", "")
+    assert selected == (0, "Sound goes to speaker_b.\n", "")
     assert wanted == "speaker_b"
     assert followed == (0, "Sound follows the system's default.\n", "")
     assert (await face.get("/v1/devices"))["wanted"] == ""
 
 
 @pytest.mark.parametrize("kind", ["wav", "mp3", "flac", "opus"])
-async def test_out_writes_a_file_that_plays(
+async def test_say_out_writes_playable_file(
     kind: str, environment: Environment, face: Face, tmp_path: Path
 ) -> None:
-    """--out writes what would be heard, under the name that was given, and nothing sounds."""
+    """--out writes the sound into the file, and nothing is played."""
     path = tmp_path / f"said.{kind.upper()}"
 
-    told = await run("say", "--out", str(path), TEN, environment=environment)
+    result = await run("say", "--out", str(path), TEN, environment=environment)
     samples, rate_hz = decoded(path.read_bytes(), kind)
 
-    assert told == (0, "", "")
+    assert result == (0, "", "")
     assert [tone.code for tone in tell(samples, rate_hz)] == list(range(10, 20))
     assert [file.name for file in tmp_path.glob("said*")] == [path.name]
     assert (await face.get("/v1/history"))["items"] == []
 
 
-async def test_a_wav_file_knows_its_length(
+async def test_say_out_writes_length_of_wav(
     environment: Environment, face: Face, tmp_path: Path
 ) -> None:
-    """A .wav file's header is true, so that every player shows how long it lasts."""
+    """The header of a .wav file has the right length, so that players show the duration."""
     assert face.token
     path = tmp_path / "said.wav"
     await run("say", "--out", str(path), "Number 1.", environment=environment)
@@ -321,8 +353,8 @@ async def test_a_wav_file_knows_its_length(
         assert len(file.readframes(file.getnframes())) == path.stat().st_size - 44
 
 
-async def test_standalone_needs_no_bot(environment: Environment, tmp_path: Path) -> None:
-    """--standalone speaks with the real voice in its own process, and says where to."""
+async def test_say_standalone_needs_no_bot(environment: Environment, tmp_path: Path) -> None:
+    """--standalone speaks with the real voice in its own process, and names the file."""
     alone = {**environment, "AUDIO_DEVICE": f"file:{tmp_path / 'spoken'}"}
 
     code, out, err = await run("say", "--standalone", "The kettle is on.", environment=alone)
@@ -333,8 +365,10 @@ async def test_standalone_needs_no_bot(environment: Environment, tmp_path: Path)
     assert path.stat().st_size > SAMPLE_RATE_HZ  # half a second
 
 
-async def test_standalone_talks_over_nobody(environment: Environment, face: Face) -> None:
-    """Where the bot runs, --standalone is refused."""
+async def test_say_standalone_is_refused_while_bot_runs(
+    environment: Environment, face: Face
+) -> None:
+    """--standalone would be heard at the same time as the bot."""
     assert face.token
 
     code, _, err = await run("say", "--standalone", "Number 1.", environment=environment)
@@ -343,8 +377,10 @@ async def test_standalone_talks_over_nobody(environment: Environment, face: Face
     assert err.endswith("Crier is running and would be talked over. Leave --standalone out.\n")
 
 
-async def test_devices_without_a_bot(environment: Environment, loudspeakers: Loudspeakers) -> None:
-    """Where no bot runs, the system is asked itself."""
+async def test_devices_without_bot_asks_system(
+    environment: Environment, loudspeakers: Loudspeakers
+) -> None:
+    """If no bot runs, the devices are those that the system lists."""
     alone = {**environment, "ALSA_CONFIG_PATH": str(loudspeakers.alsa_config)}
 
     code, listed, _ = await run("devices", environment=alone)
@@ -353,8 +389,8 @@ async def test_devices_without_a_bot(environment: Environment, loudspeakers: Lou
     assert "speaker_a" in listed
 
 
-async def test_voices_are_listed_and_heard(environment: Environment, face: Face) -> None:
-    """Voices are listed by language, without a bot too; --preview says a sentence in one."""
+async def test_voices_lists_and_previews(environment: Environment, face: Face) -> None:
+    """Voices are listed by language, even without a bot; --preview speaks a sentence."""
     code, listed, _ = await run("voices", environment={**environment, "DATA_DIR": "/nowhere"})
     previewed, _, _ = await run("voices", "--preview", "ff_siwis", environment=environment)
     (item,) = (await face.get("/v1/history"))["items"]
@@ -365,18 +401,18 @@ async def test_voices_are_listed_and_heard(environment: Environment, face: Face)
     assert (item["text"], item["source"]) == ("Voici comment je parle.", "preview")
 
 
-async def test_page_opens_in_the_browser(environment: Environment, face: Face) -> None:
-    """`page` hands an address that opens the page once to the browser, or to the terminal.
+async def test_page_opens_browser(environment: Environment, face: Face) -> None:
+    """`page` passes an address that opens the page once to the browser, or prints it.
 
-    The token is in neither, since all who use this computer can read a browser's arguments.
+    It does not contain the token, since all users of this computer can read its arguments.
     """
     code, opened, _ = await run("page", environment={**environment, "BROWSER": "/bin/echo"})
     without = await run("page", environment={**environment, "BROWSER": "/bin/false"})
 
     assert (code, without[0]) == (0, 0)
     assert face.token not in opened + without[1] + without[2]
-    for told in (opened, without[1].splitlines(keepends=True)[-1]):
-        address, _, one_time = told.strip().partition("#code=")
+    for output in (opened, without[1].splitlines(keepends=True)[-1]):
+        address, _, one_time = output.strip().partition("#code=")
         assert address == f"{face.url}/"
         async with httpx.AsyncClient(base_url=face.url, trust_env=False) as browser:
             answers = [
@@ -387,8 +423,8 @@ async def test_page_opens_in_the_browser(environment: Environment, face: Face) -
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
-async def test_completion_is_a_script(shell: str, environment: Environment) -> None:
-    """What `completion` prints is one that the shell itself can read."""
+async def test_completion_prints_valid_script(shell: str, environment: Environment) -> None:
+    """The shell itself parses the script."""
     program = shutil.which(shell)
     if program is None:
         pytest.skip(f"{shell} is not installed")
@@ -399,7 +435,7 @@ async def test_completion_is_a_script(shell: str, environment: Environment) -> N
     assert "standalone" in script
 
 
-async def test_completion_completes(environment: Environment) -> None:
+async def test_completion_completes_command_and_option(environment: Environment) -> None:
     """In bash, Tab completes a command and an option."""
     _, script, _ = await run("completion", "bash", environment=environment)
     for words, completed in ((["crier", "sta"], "status"), (["crier", "say", "--stand"], "--stan")):

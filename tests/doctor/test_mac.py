@@ -1,4 +1,4 @@
-"""`crier doctor --mac` on a stand-in for CoreAudio: what it measures, and that it sees a hang."""
+"""`crier doctor --mac` with a stand-in for CoreAudio: what it measures, and that it sees a hang."""
 
 import threading
 from collections.abc import Callable
@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from bot.doctor.check import Context, Finding, State
-from bot.doctor.command import look
-from bot.doctor.mac import Equipment, Watched, mac_checks
+from bot.doctor.mac import Equipment, MeasuringSpeaker, mac_checks
+from bot.doctor.runner import run_checks_here
 from bot.settings import Settings
 from tests.audio.test_coreaudio import SIX
 from tests.support.fake_coreaudio import CoreAudio, Stream
 from tests.support.fake_voice import ToneVoice
 
 
-class Mac:
+class MacScene:
     """A Mac with these loudspeakers, and its owner, who does what is asked."""
 
     def __init__(self, folder: Path, *names: str) -> None:
@@ -23,8 +23,8 @@ class Mac:
         self.devices = list(self.library.connected)
         self.context = Context(Settings(data_dir=folder), platform="darwin")
         self.context.ask = lambda _: True
-        self.gear = Equipment(
-            lambda: Watched(
+        self.equipment = Equipment(
+            lambda: MeasuringSpeaker(
                 "", full_at_open=True, load_library=self.library.load, system=self.library
             ),
             ToneVoice,
@@ -33,85 +33,86 @@ class Mac:
             text=SIX,
         )
 
-    def look(self, name: str, *, when_told: Callable[[], None] = lambda: None) -> Finding:
-        """Run one check; its owner does this when told what to do while it speaks."""
-        self.context.tell = lambda _: when_told()
-        checks = {check.name: check for check in mac_checks(self.context, self.gear)}
-        return look(checks[name], self.context)
+    def run(self, name: str, *, on_instruction: Callable[[], None] = lambda: None) -> Finding:
+        """Run one check; the owner follows an instruction by calling *on_instruction*."""
+        self.context.instruct = lambda _: on_instruction()
+        checks = [check for check in mac_checks(self.context, self.equipment) if check.name == name]
+        [(_, finding)] = run_checks_here(self.context, checks)
+        return finding
 
 
-def test_cycles_tell_how_long_open_and_abort_take(tmp_path: Path) -> None:
-    """As many streams as asked for are opened and aborted, each with its time."""
-    finding = Mac(tmp_path, "MacBook Speakers").look("cycles")
+def test_cycles_measure_open_and_abort(tmp_path: Path) -> None:
+    """The streams are opened and aborted, and the times are reported."""
+    finding = MacScene(tmp_path, "MacBook Speakers").run("cycles")
 
     assert finding.state is State.PASS, finding
     assert finding.found.startswith("3 of 3, none hung. Open: median")
     assert "Abort: median 1" in finding.found  # 100 ms and a bit
 
 
-def test_an_abort_that_never_returns_is_seen(
+def test_cycles_detect_abort_that_never_returns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A hang in C is seen by another thread's clock, and nothing else calls PortAudio then."""
-    mac = Mac(tmp_path, "MacBook Speakers")
-    mac.gear.hung_s = 0.5
-    over = threading.Event()
-    monkeypatch.setattr(Stream, "abort", lambda _: over.wait(20))
-    hung = mac.look("cycles")
-    after = mac.look("mute")
-    over.set()
+    """A hang in C is detected by another thread, and PortAudio is not called again."""
+    mac = MacScene(tmp_path, "MacBook Speakers")
+    mac.equipment.hung_s = 0.5
+    released = threading.Event()
+    monkeypatch.setattr(Stream, "abort", lambda _: released.wait(20))
+    hung = mac.run("cycles")
+    after = mac.run("mute")
+    released.set()
 
     assert hung.state is State.FAIL
     assert "After 0 cycles abort did not return" in hung.found
     assert after.state is State.SKIP
 
 
-def test_a_switch_while_it_speaks_is_measured(tmp_path: Path) -> None:
-    """The gap is that between the last sound here and the first sound there."""
-    mac = Mac(tmp_path, "MacBook Speakers", "AirPods")
+def test_switch_measures_gap(tmp_path: Path) -> None:
+    """The gap lasts from the last sound on one device to the first sound on the other."""
+    mac = MacScene(tmp_path, "MacBook Speakers", "AirPods")
 
     def switch() -> None:
         mac.library.default_device = mac.devices[1]
 
-    finding = mac.look("switch", when_told=switch)
+    finding = mac.run("switch", on_instruction=switch)
 
     assert finding.state is State.PASS, finding
     assert finding.found.startswith("From MacBook Speakers to AirPods: 0.")
 
 
-def test_a_removal_while_it_speaks_is_measured(tmp_path: Path) -> None:
-    """A device that vanishes is noticed after 2 s; the message is heard to its end elsewhere."""
-    mac = Mac(tmp_path, "AirPods", "MacBook Speakers")
-    finding = mac.look("removal", when_told=lambda: mac.library.disconnect(mac.devices[0]))
+def test_removal_measures_gap(tmp_path: Path) -> None:
+    """A vanished device is noticed after 2 s, and the rest is heard on another one."""
+    mac = MacScene(tmp_path, "AirPods", "MacBook Speakers")
+    finding = mac.run("removal", on_instruction=lambda: mac.library.disconnect(mac.devices[0]))
 
     assert finding.state in (State.PASS, State.WARN), finding
     assert finding.found.startswith("From AirPods to MacBook Speakers: ")
     assert "heard to the end" in finding.found
 
 
-def test_nothing_done_is_nothing_measured(tmp_path: Path) -> None:
-    """An owner who does not switch, or leaves a step out, gets no false alarm."""
-    mac = Mac(tmp_path, "MacBook Speakers", "AirPods")
-    stayed = mac.look("switch")
+def test_switch_and_removal_are_skipped_if_nothing_happens(tmp_path: Path) -> None:
+    """There is no false alarm if the owner does not switch, or skips a step."""
+    mac = MacScene(tmp_path, "MacBook Speakers", "AirPods")
+    stayed = mac.run("switch")
     mac.context.ask = lambda _: False
-    left_out = mac.look("removal")
+    skipped = mac.run("removal")
 
-    assert (stayed.state, left_out.state) == (State.SKIP, State.SKIP)
+    assert (stayed.state, skipped.state) == (State.SKIP, State.SKIP)
     assert "not switched" in stayed.found
 
 
-def test_a_mute_that_is_noticed_is_well_and_one_that_is_not_warns(tmp_path: Path) -> None:
-    """Muted and turned on again: both have to be seen."""
-    mac = Mac(tmp_path, "MacBook Speakers")
+def test_mute_passes_if_noticed_and_warns_if_not(tmp_path: Path) -> None:
+    """Both muting and unmuting have to be noticed."""
+    mac = MacScene(tmp_path, "MacBook Speakers")
 
     def do(what: str) -> bool:
         mac.devices[0].inaudible = "muted" if what.startswith("Mute") else ""
         return True
 
     mac.context.ask = do
-    noticed = mac.look("mute")
+    noticed = mac.run("mute")
     mac.context.ask = lambda _: True
-    unnoticed = mac.look("mute")
+    unnoticed = mac.run("mute")
 
     assert noticed.state is State.PASS, noticed
     assert unnoticed.state is State.WARN

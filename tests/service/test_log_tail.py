@@ -1,4 +1,4 @@
-"""`crier logs`: the end of the log over its rotation, and what comes after."""
+"""`crier logs`: the end of the log, across rotations, and new lines."""
 
 import asyncio
 import json
@@ -31,8 +31,8 @@ def last(path: Path, count: int) -> list[str]:
     return [line.removeprefix("line ") for line in tail(path, count, follow=False)]
 
 
-def test_the_end_reaches_into_older_files(log_file: Path) -> None:
-    """Where the newest file has too few lines, older ones give theirs, in order."""
+def test_tail_reads_older_files(log_file: Path) -> None:
+    """If the newest file has too few lines, those of older ones come first, in order."""
     write(log_file, 5, 6)
     write(log_file.with_name("crier.log.1"), 3, 4)
     write(log_file.with_name("crier.log.2"), 1, 2)
@@ -43,8 +43,8 @@ def test_the_end_reaches_into_older_files(log_file: Path) -> None:
     assert last(log_file, 0) == []
 
 
-async def test_following_misses_no_line_over_rotations(log_file: Path) -> None:
-    """What comes while it follows is shown once and in order, however often the file changes."""
+async def test_tail_follows_rotations(log_file: Path) -> None:
+    """New lines are shown once and in order, however often the file is rotated."""
     environment = {**os.environ, "DATA_DIR": str(log_file.parent), "PYTHONPATH": str(CHECKOUT)}
     follower = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "bot", "logs", "-f", "-n", "1"),
@@ -58,7 +58,7 @@ async def test_following_misses_no_line_over_rotations(log_file: Path) -> None:
         for burst in range(0, 40, 5):
             for number in range(burst, burst + 5):
                 writer.emit(logging.makeLogRecord({"msg": f"line {number}"}))
-                if number == 0:  # only the last of what is there already is shown
+                if number == 0:  # only the last of the existing lines is shown
                     shown.append(await asyncio.wait_for(follower.stdout.readline(), 10))
             while len(shown) < burst + 5:
                 shown.append(await asyncio.wait_for(follower.stdout.readline(), 10))
@@ -71,8 +71,8 @@ async def test_following_misses_no_line_over_rotations(log_file: Path) -> None:
     assert shown == [f"line {number}\n".encode() for number in range(40)]
 
 
-def test_a_line_is_shown_when_it_is_whole(log_file: Path) -> None:
-    """Half a line, half a letter even, waits for its other half."""
+def test_tail_waits_for_complete_line(log_file: Path) -> None:
+    """Half a line, even half a letter, is shown when the rest has come."""
     log_file.write_bytes(b"one\ntw\xc3")
     lines = tail(log_file, 5, follow=True)
     first = next(lines)
@@ -83,8 +83,8 @@ def test_a_line_is_shown_when_it_is_whole(log_file: Path) -> None:
     assert next(lines) == "twö"
 
 
-def test_an_emptied_log_is_followed_from_its_beginning(log_file: Path) -> None:
-    """Who empties the file by hand sees what comes then."""
+def test_tail_follows_truncated_log_from_start(log_file: Path) -> None:
+    """After the file was truncated by hand, new lines are shown."""
     write(log_file, 1, 2)
     lines = tail(log_file, 1, follow=True)
     assert next(lines) == "line 2"
@@ -93,8 +93,8 @@ def test_an_emptied_log_is_followed_from_its_beginning(log_file: Path) -> None:
     assert next(lines) == "line 3"
 
 
-def test_json_has_the_parts_of_a_line() -> None:
-    """A line becomes an object; one that is JSON already stays as it is."""
+def test_as_json_splits_line_into_fields() -> None:
+    """A line becomes an object; a line of JSON is unchanged."""
     line = "2026-01-02 03:04:05,678 WARNING audio       audio.output.portaudio: It went: away"
     fields = json.loads(as_json(line))
 
@@ -109,20 +109,20 @@ def test_json_has_the_parts_of_a_line() -> None:
     assert json.loads(as_json("ValueError: x")) == {"message": "ValueError: x"}
 
 
-def test_without_a_log_it_says_so(
+def test_logs_without_log_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The folder is named, and the exit code is 1."""
+    """The error names the folder, and the exit code is 1."""
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
 
     assert main(["logs"]) == 1
     assert f"There is no log in {tmp_path} yet" in capsys.readouterr().err
 
 
-def test_a_wrong_setting_does_not_hide_the_log(
+def test_logs_works_with_wrong_setting(
     log_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The log can be read when it is needed most."""
+    """The log can be read when a setting is wrong."""
     write(log_file, 1)
     monkeypatch.setenv("DATA_DIR", str(log_file.parent))
     monkeypatch.setenv("KOKORO_SPEED", "9")

@@ -1,130 +1,21 @@
-"""`crier install`, `uninstall`, `restart` on both systems, against stand-ins that run the job."""
+"""`crier install`, `uninstall`, `restart` with stand-ins for launchd and systemd."""
 
-import argparse
 import json
 import os
 import plistlib
 import shutil
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bot.errors import CommandError, UsageError
-from bot.paths import CHECKOUT
-from bot.service import launchd, systemd
+from bot.service import launchd
 from bot.service import manage as service
-from tests.support.supervisor import Job
-
-TOKEN = "4217:canary-AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
-SLEEPS = "exec sleep 600"
-
-
-@dataclass(frozen=True)
-class Home:
-    """A home folder with a checkout in it, and a stand-in for what starts programs there."""
-
-    platform: str
-    folder: Path
-    checkout: Path
-    state: Path
-
-    def program(self, script: str) -> None:
-        """Let `crier` be this."""
-        launcher = self.checkout / ".venv" / "bin" / "crier"
-        launcher.parent.mkdir(parents=True, exist_ok=True)
-        new = launcher.with_name("new")
-        new.write_text(f"#!/bin/sh\n{script}\n")
-        new.chmod(0o755)
-        new.replace(launcher)
-
-    def install(self, process_type: str | None = None) -> int:
-        """Run `crier install --yes`."""
-        options = argparse.Namespace(yes=True, process_type=process_type)
-        return service.install(options, self.platform, self.checkout)
-
-    def uninstall(self) -> int:
-        """Run `crier uninstall`."""
-        return service.uninstall(argparse.Namespace(), self.platform, self.checkout)
-
-    def restart(self) -> int:
-        """Run `crier restart`."""
-        return service.restart(argparse.Namespace(), self.platform, self.checkout)
-
-    @property
-    def file(self) -> Path:
-        """The file that has it started at login."""
-        if self.platform == "darwin":
-            return self.folder / "Library" / "LaunchAgents" / "org.crier.bot.plist"
-        return self.folder / ".config" / "systemd" / "user" / "crier.service"
-
-    @property
-    def job(self) -> Job | None:
-        """What runs, if anything does."""
-        name = "org.crier.bot" if self.platform == "darwin" else "crier.service"
-        return Job.read(self.state / f"{name}.json")
-
-    def wait_for(self, matches: Callable[[Job], bool]) -> Job:
-        """Return the job as soon as it matches."""
-        deadline_s = time.monotonic() + 20
-        while (job := self.job) is None or not matches(job):
-            assert time.monotonic() < deadline_s, job
-            time.sleep(0.02)
-        return job
-
-    @property
-    def pid(self) -> int:
-        """The process that runs."""
-        return self.wait_for(lambda job: job.pid is not None).pid or 0
-
-    def calls(self) -> list[str]:
-        """Return what the stand-in was asked to do, questions left out."""
-        lines = (self.state / "calls").read_text().splitlines()
-        return [line for line in lines if line.split()[0] not in {"print", "show", "enable"}]
-
-    def close(self) -> None:
-        """End what still runs."""
-        for file in self.state.glob("*.json"):
-            if file.name != "environment.json" and (job := Job.read(file)):
-                os.kill(job.supervisor, signal.SIGKILL)
-                if job.pid:
-                    os.kill(job.pid, signal.SIGKILL)
-
-
-def make_home(platform: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """Make a home folder and point this process at it."""
-    checkout = folder / "a %checkout & <its> $name"
-    home = Home(platform, folder, checkout, folder / "state")
-    shutil.copytree(CHECKOUT / "launchd", checkout / "launchd")
-    (checkout / ".env").write_text(f"DATA_DIR={folder / 'data'}\nTELEGRAM_BOT_TOKEN={TOKEN}\n")
-    home.program(SLEEPS)
-    home.state.mkdir()
-    (home.state / "scale").write_text("0.1")
-    tool = "launchctl" if platform == "darwin" else "systemctl"
-    (folder / "bin").mkdir()
-    stand_in = folder / "bin" / tool
-    stand_in.write_text(
-        f"#!/bin/sh\nPYTHONPATH='{CHECKOUT}' exec '{sys.executable}' -P -m "
-        f"tests.support.fake_{tool} "
-        f"'{home.state}' \"$@\"\n"
-    )
-    stand_in.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
-    monkeypatch.setenv("HOME", str(folder))
-    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("os.getuid", lambda: 501)
-    for system in (launchd, systemd):  # these programs begin and end more quickly than a bot
-        monkeypatch.setattr(system, "_LOOK_S", 0.1)
-        monkeypatch.setattr(system, "_STAYS_S", 0.4)
-        monkeypatch.setattr(system, "_RUN_S", 5.0)
-    monkeypatch.setattr(launchd, "_KICK_AFTER_S", 1.0)
-    return home
+from tests.support.service_home import SLEEPS, TOKEN, Home, alive, make_home
+from tests.support.terminal import CTRL_C, CTRL_D
 
 
 @pytest.fixture
@@ -156,8 +47,8 @@ def home(
 # ---- both systems ----
 
 
-def test_it_runs_after_installing(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    """Installing shows the file, writes it, starts the bot, and names its process."""
+def test_install_starts_bot(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """Install shows and writes the file, starts the bot, and names its process."""
     code = home.install()
     out = capsys.readouterr().out
 
@@ -168,8 +59,8 @@ def test_it_runs_after_installing(home: Home, capsys: pytest.CaptureFixture[str]
     assert (home.folder / "data").is_dir() or home.platform == "linux"
 
 
-def test_it_is_started_again_after_a_kill(home: Home) -> None:
-    """A kill -9 brings a new process."""
+def test_service_restarts_after_kill(home: Home) -> None:
+    """After a kill -9 a new process is started."""
     home.install()
     old = home.pid
     os.kill(old, signal.SIGKILL)
@@ -177,16 +68,16 @@ def test_it_is_started_again_after_a_kill(home: Home) -> None:
     assert home.wait_for(lambda job: job.pid not in {None, old}).starts == 2
 
 
-def test_an_orderly_end_is_left_alone(home: Home) -> None:
-    """Exit code 0 does not bring a new process."""
+def test_service_does_not_restart_after_exit_with_0(home: Home) -> None:
+    """After exit code 0 no new process is started."""
     home.program("sleep 2")
     home.install()
 
     assert home.wait_for(lambda job: job.last_exit == 0).starts == 1
 
 
-def test_installing_twice_runs_the_present_program(home: Home) -> None:
-    """A second install ends the old process and starts a new one, once."""
+def test_install_twice_runs_current_program(home: Home) -> None:
+    """A second install stops the old process and starts one new one."""
     home.install()
     old = home.pid
     home.program("exec sleep 601")
@@ -197,8 +88,8 @@ def test_installing_twice_runs_the_present_program(home: Home) -> None:
     assert not alive(old)
 
 
-def test_uninstalling_ends_it(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    """The process ends and the file goes; a second time there is nothing to do."""
+def test_uninstall_stops_bot(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """The process is stopped and the file removed; a second time there is nothing to do."""
     home.install()
     old = home.pid
     codes = home.uninstall(), home.uninstall()
@@ -210,8 +101,8 @@ def test_uninstalling_ends_it(home: Home, capsys: pytest.CaptureFixture[str]) ->
     assert not alive(old)
 
 
-def test_installing_right_after_uninstalling(home: Home) -> None:
-    """The system may still be at the old one; the new one runs all the same."""
+def test_install_works_right_after_uninstall(home: Home) -> None:
+    """The system may still be removing the old job; the new one runs all the same."""
     home.install()
     home.uninstall()
     code = home.install()
@@ -220,8 +111,8 @@ def test_installing_right_after_uninstalling(home: Home) -> None:
     assert alive(home.pid)
 
 
-def test_restarting(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    """The old process ends and a new one runs."""
+def test_restart_starts_new_process(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """The old process is stopped and a new one runs."""
     home.install()
     old = home.pid
     code = home.restart()
@@ -231,25 +122,25 @@ def test_restarting(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"process {home.pid}" in capsys.readouterr().out
 
 
-def test_restarting_what_is_not_installed(home: Home) -> None:
-    """It says what to do, and fails."""
+def test_restart_fails_if_not_installed(home: Home) -> None:
+    """Restart fails and says what to do."""
     with pytest.raises(CommandError, match=r"not installed\. `crier install`") as caught:
         home.restart()
 
     assert caught.value.exit_code == 1
 
 
-def test_what_does_not_stay_is_no_success(home: Home) -> None:
-    """A program that ends at once is reported, with where to look."""
+def test_install_fails_if_bot_exits(home: Home) -> None:
+    """A program that exits at once is an error, which names the log."""
     home.program("exit 3")
 
-    with pytest.raises(CommandError, match=r"does not stay.*crier logs"):
+    with pytest.raises(CommandError, match=r"exits again.*crier logs"):
         home.install()
-    home.wait_for(lambda job: job.starts > 1)  # it is tried on
+    home.wait_for(lambda job: job.starts > 1)  # it is restarted all the same
 
 
-def test_a_failed_one_is_mended_by_installing_again(home: Home) -> None:
-    """After the fault is gone, installing once more is all that is needed."""
+def test_install_again_repairs_failed_service(home: Home) -> None:
+    """Once the cause is gone, another install is enough."""
     home.program("exit 3")
     with pytest.raises(CommandError):
         home.install()
@@ -259,7 +150,7 @@ def test_a_failed_one_is_mended_by_installing_again(home: Home) -> None:
     assert alive(home.pid)
 
 
-def test_no_secret_is_written(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_install_writes_no_secret(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """The token is neither in the file nor in the job's environment, wherever it is set."""
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
     home.install()
@@ -269,10 +160,10 @@ def test_no_secret_is_written(home: Home, monkeypatch: pytest.MonkeyPatch) -> No
     assert TOKEN not in json.dumps(job.environment)
 
 
-def test_what_is_missing_is_said_before(
+def test_install_warns_about_settings(
     home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A missing token, a wrong value, a variable of this shell: each is named, none shown."""
+    """A missing token, a wrong value, a variable of this shell: each is named, none is shown."""
     (home.checkout / ".env").write_text(f"DATA_DIR={home.folder / 'data'}\n")
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
     home.install()
@@ -287,28 +178,31 @@ def test_what_is_missing_is_said_before(
     assert TOKEN not in first + second
 
 
-def test_without_a_terminal_it_does_not_ask(home: Home) -> None:
-    """Where nobody can answer, --yes has to be given, and nothing is done without."""
-    options = argparse.Namespace(yes=False, process_type=None)
+def test_install_without_terminal_needs_yes_option(home: Home) -> None:
+    """If nobody can answer, install without --yes is refused, and nothing is changed."""
     with pytest.raises(UsageError, match="--yes"):
-        service.install(options, home.platform, home.checkout)
+        service.install_service(ask=True, platform=home.platform, checkout=home.checkout)
 
     assert not home.file.exists()
     assert home.job is None
 
 
-def test_no_is_no(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who answers no has nothing changed."""
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("builtins.input", lambda _: "n")
-    options = argparse.Namespace(yes=False, process_type=None)
+@pytest.mark.parametrize("keys", ["n\r", "2\rn\r", CTRL_C, CTRL_D])
+async def test_install_changes_nothing_without_a_yes(home: Home, keys: str) -> None:
+    """No, Ctrl-C and Ctrl-D change nothing; an answer that is neither yes nor no is asked again."""
+    async with home.install_in_terminal() as screen:
+        await screen.see(r"Go on\? \[Y/n\]")
+        screen.type(keys)
+        if keys.startswith("2"):
+            await screen.see("Please answer y or n")
+        await screen.see("Nothing was changed")
 
-    assert service.install(options, home.platform, home.checkout) == 1
+        assert await screen.ended() == 1
     assert not home.file.exists()
 
 
-def test_before_set_up_there_is_nothing_to_install(home: Home) -> None:
-    """Without an environment the command names `make setup`."""
+def test_install_needs_make_setup(home: Home) -> None:
+    """Without an environment the error names `make setup`."""
     shutil.rmtree(home.checkout / ".venv")
 
     with pytest.raises(UsageError, match="make setup"):
@@ -318,8 +212,8 @@ def test_before_set_up_there_is_nothing_to_install(home: Home) -> None:
 # ---- macOS ----
 
 
-def test_the_agent_is_exactly_this(mac: Home) -> None:
-    """What launchd gets, key by key."""
+def test_install_writes_this_agent(mac: Home) -> None:
+    """The agent, key by key."""
     mac.install()
     checkout, log = str(mac.checkout), str(mac.folder / "data" / "launchd.log")
 
@@ -337,18 +231,18 @@ def test_the_agent_is_exactly_this(mac: Home) -> None:
     }
 
 
-@pytest.mark.skipif(not shutil.which("plutil"), reason="plutil is a Mac's")
-def test_the_agent_passes_plutil(mac: Home) -> None:
-    """Apple's own reader takes it."""
+@pytest.mark.skipif(not shutil.which("plutil"), reason="only macOS has plutil")
+def test_agent_passes_plutil(mac: Home) -> None:
+    """Apple's own parser accepts the agent."""
     mac.install()
 
     subprocess.run(["plutil", "-lint", mac.file], check=True)
 
 
-def test_a_changed_agent_replaces_the_running_one(
+def test_install_with_changed_agent_replaces_running_job(
     mac: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Installing with another process type ends the old job and runs the new one."""
+    """Install with another process type stops the old job and runs the new one."""
     mac.install()
     old = mac.pid
     code = mac.install("adaptive")
@@ -361,8 +255,8 @@ def test_a_changed_agent_replaces_the_running_one(
     assert "speech may stutter" in capsys.readouterr().out
 
 
-def test_an_unchanged_agent_is_only_restarted(mac: Home) -> None:
-    """The same file again needs no bootout."""
+def test_install_with_unchanged_agent_only_restarts(mac: Home) -> None:
+    """The same agent needs no bootout."""
     mac.install()
     mac.install()
 
@@ -370,19 +264,19 @@ def test_an_unchanged_agent_is_only_restarted(mac: Home) -> None:
 
 
 @pytest.mark.parametrize("moment", ["write", "bootout", "replace", "bootstrap"])
-def test_an_install_that_was_cut_short_can_be_repeated(
+def test_install_can_be_repeated_after_interruption(
     mac: Home, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wherever it ended, a second one leaves the wanted agent running."""
+    """Wherever it was interrupted, a second install leaves the wanted agent running."""
     mac.install()
     agent = launchd.Launchd
     names = {"write": "_write_beside", "bootout": "_bootout", "bootstrap": "_bootstrap"}
     with monkeypatch.context() as patch:
         if moment == "replace":
-            patch.setattr(Path, "replace", cut)
+            patch.setattr(Path, "replace", interrupt)
         else:
-            done = getattr(agent, names[moment])
-            patch.setattr(agent, names[moment], lambda self, *a: cut(done(self, *a)))
+            step = getattr(agent, names[moment])
+            patch.setattr(agent, names[moment], lambda self, *a: interrupt(step(self, *a)))
         with pytest.raises(KeyboardInterrupt):
             mac.install("standard")
     code = mac.install("standard")
@@ -392,8 +286,8 @@ def test_an_install_that_was_cut_short_can_be_repeated(
     assert "spawn type = daemon" in launchctl(mac, "print", "gui/501/org.crier.bot")
 
 
-def test_what_is_registered_and_does_not_run_is_kicked_once(mac: Home) -> None:
-    """After the race that leaves a job idle, one kickstart brings it up."""
+def test_install_kickstarts_idle_job_once(mac: Home) -> None:
+    """A job that a race leaves idle is started by one kickstart."""
     (mac.state / "idle").touch()
     code = mac.install()
 
@@ -401,17 +295,17 @@ def test_what_is_registered_and_does_not_run_is_kicked_once(mac: Home) -> None:
     assert [call.split()[0] for call in mac.calls()] == ["bootstrap", "kickstart"]
 
 
-def test_a_disabled_one_is_enabled(mac: Home) -> None:
-    """Who installs it wants it to run, also where it was switched off before."""
+def test_install_enables_disabled_agent(mac: Home) -> None:
+    """An agent that was switched off before runs after install."""
     (mac.state / "disabled").touch()
 
     assert mac.install() == 0
 
 
-def test_without_a_session_it_is_left_for_the_next_login(
+def test_install_without_session_waits_for_login(
     mac: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Over SSH with nobody at the screen the file is written and nothing fails."""
+    """Over SSH, with nobody at the screen, the file is written and nothing fails."""
     (mac.state / "no-session").touch()
     code = mac.install()
     out = capsys.readouterr().out
@@ -424,8 +318,8 @@ def test_without_a_session_it_is_left_for_the_next_login(
         mac.restart()
 
 
-def test_a_restart_after_a_bootout_by_hand_says_what_to_do(mac: Home) -> None:
-    """A kickstart would fail with 113; the answer names the command that helps."""
+def test_restart_after_bootout_names_install(mac: Home) -> None:
+    """A kickstart would fail with 113; the error names the command that helps."""
     mac.install()
     launchctl(mac, "bootout", "gui/501/org.crier.bot")
 
@@ -434,35 +328,34 @@ def test_a_restart_after_a_bootout_by_hand_says_what_to_do(mac: Home) -> None:
     assert mac.install() == 0
 
 
-def test_a_job_that_launchd_does_not_let_go_of_is_reported(
+def test_install_reports_job_that_is_not_unloaded(
     mac: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The old file stays as long as the old job does."""
+    """The old file stays while the old job is loaded."""
     monkeypatch.setattr(launchd, "_BOOTOUT_S", 1.0)
     (mac.state / "stuck").touch()
     mac.install()
     before = mac.file.read_bytes()
 
-    with pytest.raises(CommandError, match="has not ended the running Crier"):
+    with pytest.raises(CommandError, match="has not stopped the running Crier"):
         mac.install("standard")
     assert mac.file.read_bytes() == before
 
 
 @pytest.mark.parametrize("name", ["Desktop", "Documents", "Downloads"])
-def test_a_guarded_folder_is_named(
+def test_install_warns_about_guarded_folder(
     mac: Home, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An agent may not be allowed to read these; the warning says where to go."""
+    """An agent may not be allowed to read these; the warning says what to do."""
     (mac.folder / name).mkdir()
     checkout = mac.checkout.rename(mac.folder / name / "crier")
-    options = argparse.Namespace(yes=True, process_type=None)
-    service.install(options, "darwin", checkout)
+    service.install_service(ask=False, platform="darwin", checkout=checkout)
 
     assert "is in a folder that macOS guards" in capsys.readouterr().out
 
 
-def test_root_is_sent_away(mac: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With sudo it would be installed for nobody who hears anything."""
+def test_install_refuses_root(mac: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With sudo the agent would belong to root, who is not at the screen."""
     monkeypatch.setattr("os.getuid", lambda: 0)
 
     with pytest.raises(UsageError, match="without sudo"):
@@ -472,8 +365,8 @@ def test_root_is_sent_away(mac: Home, monkeypatch: pytest.MonkeyPatch) -> None:
 # ---- Linux ----
 
 
-def test_the_unit_is_exactly_this(penguin: Home) -> None:
-    """What systemd gets, with a path that needs quoting."""
+def test_install_writes_this_unit(penguin: Home) -> None:
+    """The unit, with a path that needs quoting."""
     penguin.install()
     checkout = str(penguin.checkout)
     escaped = checkout.replace("%", "%%")
@@ -500,18 +393,17 @@ def test_the_unit_is_exactly_this(penguin: Home) -> None:
     assert job.folder == checkout
 
 
-def test_a_path_that_systemd_refuses_is_refused(penguin: Home) -> None:
-    """An apostrophe in the path of a program is beyond quoting; the answer says so."""
+def test_install_refuses_path_that_systemd_refuses(penguin: Home) -> None:
+    """An apostrophe in the path of a program can't be quoted; the error says what to do."""
     checkout = penguin.checkout.rename(penguin.folder / "Anna's")
-    options = argparse.Namespace(yes=True, process_type=None)
 
     with pytest.raises(CommandError, match="Move the checkout"):
-        service.install(options, "linux", checkout)
+        service.install_service(ask=False, platform="linux", checkout=checkout)
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd's own reader")
-def test_systemd_reads_the_unit_as_it_is_meant(penguin: Home) -> None:
-    """The check of systemd itself finds nothing in the unit."""
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+def test_unit_passes_systemd_analyze(penguin: Home) -> None:
+    """The check of systemd itself finds nothing wrong with the unit."""
     penguin.install()
     done = subprocess.run(
         ["systemd-analyze", "verify", "--user", "--man=no", str(penguin.file)],
@@ -524,8 +416,8 @@ def test_systemd_reads_the_unit_as_it_is_meant(penguin: Home) -> None:
     assert "crier.service" not in done.stderr
 
 
-def test_it_is_enabled_and_disabled(penguin: Home) -> None:
-    """The link that starts it at login comes and goes."""
+def test_install_enables_and_uninstall_disables(penguin: Home) -> None:
+    """The link that starts the unit at login is created and removed."""
     wants = penguin.file.parent / "default.target.wants" / "crier.service"
     penguin.install()
     assert wants.is_symlink()
@@ -534,8 +426,8 @@ def test_it_is_enabled_and_disabled(penguin: Home) -> None:
     assert not wants.is_symlink()
 
 
-def test_without_a_bus_it_says_how_to_start_by_hand(penguin: Home) -> None:
-    """In a container, or after su, nothing is written and the command to type is named."""
+def test_install_without_bus_names_command_to_start(penguin: Home) -> None:
+    """In a container, or after su, nothing is written and the error names the command to type."""
     (penguin.state / "no-bus").touch()
 
     with pytest.raises(CommandError, match="No medium found") as caught:
@@ -544,28 +436,19 @@ def test_without_a_bus_it_says_how_to_start_by_hand(penguin: Home) -> None:
     assert not penguin.file.exists()
 
 
-def test_a_process_type_is_no_thing_of_systemds(penguin: Home) -> None:
+def test_install_refuses_process_type_on_linux(penguin: Home) -> None:
     """The option is refused instead of ignored."""
     with pytest.raises(UsageError, match="--process-type is for macOS"):
         penguin.install("adaptive")
 
 
-def alive(pid: int) -> bool:
-    """Say whether a process runs."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def cut(*_: object) -> None:
-    """End the command as a crash or Ctrl-C would."""
+def interrupt(*_: object) -> None:
+    """Stop the command as a crash or Ctrl-C would."""
     raise KeyboardInterrupt
 
 
 def launchctl(mac: Home, *arguments: str) -> str:
-    """Ask the stand-in."""
+    """Run the stand-in and return its output."""
     done = subprocess.run(
         [mac.folder / "bin" / "launchctl", *arguments], capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""`crier run --service`: what is wrong is notified once and waited out."""
+"""`crier run --service`: errors are notified once, and waited out."""
 
 import asyncio
 import logging
@@ -18,16 +18,16 @@ from bot.core import pairing
 from bot.paths import CHECKOUT
 from bot.service import notify
 from bot.service.notify import Notices
-from bot.service.supervise import Unattended
+from bot.service.supervise import ServiceRunner
 from tests.conftest import ALICE, TOKEN, reaction_to, reply_with
 from tests.support.commandline import crier, run
 
 
 class Desk:
-    """The computer that the service runs on: its settings and what it shows."""
+    """The computer that the service runs on: its settings, and what its screen shows."""
 
     def __init__(self, folder: Path, model_dir: Path) -> None:
-        """Put a `notify-send` and an `osascript` that write into *folder* on the path."""
+        """Put a `notify-send` and an `osascript` on the PATH that write into *folder*."""
         self.data_dir = folder / "data"
         self.data_dir.mkdir()
         self._shown = folder / "shown"
@@ -47,7 +47,7 @@ class Desk:
         }
 
     def set(self, **settings: str) -> None:
-        """Write the data folder's .env, at one stroke as an editor does."""
+        """Replace the data folder's .env, as an editor does."""
         new = self.data_dir / "new"
         new.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         new.replace(self.data_dir / ".env")
@@ -76,7 +76,7 @@ def desk(tmp_path: Path, model_dir: Path) -> Desk:
 
 @pytest.fixture
 def good(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
-    """Return settings with which nothing is wrong."""
+    """Return correct settings."""
     return {
         "TELEGRAM_BOT_TOKEN": TOKEN,
         "TELEGRAM_ALLOWED_USERS": str(ALICE.id),
@@ -86,10 +86,10 @@ def good(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
     }
 
 
-async def until(holds: Callable[[], bool], timeout_s: float = 30.0) -> None:
-    """Return as soon as something holds, which another process brings about."""
+async def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    """Wait until another process has made *condition* true."""
     deadline_s = time.monotonic() + timeout_s
-    while not holds():
+    while not condition():
         assert time.monotonic() < deadline_s
         await asyncio.sleep(0.05)
 
@@ -102,13 +102,13 @@ async def until(holds: Callable[[], bool], timeout_s: float = 30.0) -> None:
         ({"TELEGRAM_BOT_TOKEN": TOKEN[:-1] + "x"}, "Telegram does not know this token"),
     ],
 )
-async def test_a_wrong_setting_is_waited_out(
+async def test_service_waits_until_setting_is_fixed(
     desk: Desk, good: dict[str, str], sandbox: Sandbox, wrong: dict[str, str], says: str
 ) -> None:
-    """It is logged and notified once; when .env is mended the same process speaks."""
+    """A wrong setting is logged and notified once; after .env is fixed, the same process speaks."""
     desk.set(**{**good, **wrong})
     async with desk.service() as process:
-        await until(lambda: "Looking again when" in desk.log())
+        await until(lambda: "Trying again when" in desk.log())
         assert desk.shown().count(says) == 1
         assert process.returncode is None
         desk.set(**good)
@@ -120,10 +120,10 @@ async def test_a_wrong_setting_is_waited_out(
     assert TOKEN.partition(":")[2] not in desk.log() + desk.shown()
 
 
-async def test_a_taken_port_is_waited_out(
+async def test_service_waits_until_port_is_free(
     desk: Desk, good: dict[str, str], sandbox: Sandbox
 ) -> None:
-    """Another program's port is named; with another number in .env the bot speaks."""
+    """A port that another program uses is named; with another one in .env the bot speaks."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         desk.set(**{**good, "API_PORT": str(other.getsockname()[1])})
         async with desk.service() as process:
@@ -134,10 +134,10 @@ async def test_a_taken_port_is_waited_out(
             await sandbox.wait_for(reaction_to(message, "👍"))
 
 
-async def test_a_token_that_is_revoked_later_is_waited_out(
+async def test_service_waits_after_token_is_revoked(
     desk: Desk, good: dict[str, str], sandbox: Sandbox
 ) -> None:
-    """A service that has run for long says once that its token is no more, and stays."""
+    """A running service whose token is revoked notifies once, and does not exit."""
     desk.set(**good)
     async with desk.service() as process:
         await sandbox.wait_for_call("getupdates")
@@ -152,8 +152,8 @@ async def test_a_token_that_is_revoked_later_is_waited_out(
         assert process.returncode is None
 
 
-async def test_a_mend_that_does_not_mend_is_told_anew(desk: Desk) -> None:
-    """Who has just changed .env hears what is still wrong with it."""
+async def test_service_notifies_again_after_wrong_fix(desk: Desk) -> None:
+    """After each change of .env, what is still wrong with it is notified."""
     desk.set(TELEGRAM_BOT_TOKEN=TOKEN, KOKORO_SPEED="9")
     async with desk.service():
         await until(lambda: "KOKORO_SPEED" in desk.shown())
@@ -163,34 +163,34 @@ async def test_a_mend_that_does_not_mend_is_told_anew(desk: Desk) -> None:
         await until(lambda: "it is '9.0'" in desk.shown())
 
 
-async def test_a_waiting_service_ends_when_asked_to(desk: Desk) -> None:
-    """SIGTERM ends it with 0, at once."""
+async def test_waiting_service_exits_on_sigterm(desk: Desk) -> None:
+    """SIGTERM stops a waiting service at once, with exit code 0."""
     async with desk.service() as process:
-        await until(lambda: "Looking again when" in desk.log())
+        await until(lambda: "Trying again when" in desk.log())
         process.send_signal(signal.SIGTERM)
         await asyncio.wait_for(process.wait(), 3)
 
     assert process.returncode == 0
 
 
-async def test_missing_model_files_without_a_network_are_notified(
+async def test_service_notifies_about_missing_model_files(
     desk: Desk, good: dict[str, str], tmp_path: Path
 ) -> None:
-    """Nobody can send a message that would fail, so the screen says what is missing."""
+    """Without a network the missing files are named on the screen."""
     desk.set(**good)
     nowhere = {"MODEL_DIR": str(tmp_path / "none"), "ALL_PROXY": "http://127.0.0.1:1"}
     desk.environment |= {**nowhere, "UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "cache")}
     async with desk.service() as process:
         await until(lambda: "kokoro-v1.0" in desk.shown(), 90)
 
-        await until(lambda: "every 60 s" in desk.log(), 10)  # which comes after the notice
+        await until(lambda: "every 60 s" in desk.log(), 10)  # logged after the notification
         assert process.returncode is None
 
 
-async def test_a_data_folder_that_cannot_be_written_is_notified(
+async def test_service_notifies_about_unwritable_data_folder(
     desk: Desk, good: dict[str, str]
 ) -> None:
-    """Without a place for a log there is still the screen."""
+    """If there can be no log, the error is still shown on the screen."""
     desk.environment |= {**good, "DATA_DIR": "/dev/null/x"}
     async with desk.service() as process:
         await until(lambda: "DATA_DIR: /dev/null/x can't be written to" in desk.shown())
@@ -198,10 +198,10 @@ async def test_a_data_folder_that_cannot_be_written_is_notified(
         assert process.returncode is None
 
 
-async def test_the_pairing_code_reaches_the_owner_of_the_computer(
+async def test_service_shows_pairing_code_to_owner(
     desk: Desk, good: dict[str, str], sandbox: Sandbox
 ) -> None:
-    """It is notified and `crier pair` shows it until it is used; it is in no log."""
+    """The code is notified, and `crier pair` shows it until it is used; it is in no log."""
     good["TELEGRAM_ALLOWED_USERS"] = ""
     desk.set(**good)
     file = desk.data_dir / "pairing-code"
@@ -224,8 +224,8 @@ async def test_the_pairing_code_reaches_the_owner_of_the_computer(
     assert code not in desk.log()
 
 
-def test_pairing_code_gets_no_younger_by_its_link(tmp_path: Path) -> None:
-    """The link is known when Telegram has answered, which may be long after the code was made."""
+def test_add_link_keeps_age_of_pairing_code(tmp_path: Path) -> None:
+    """The link is added when Telegram has answered, which may be long after the code was made."""
     pairing.keep(tmp_path, "ABCD2345")
     file = tmp_path / "pairing-code"
     half_an_hour_ago_s = time.time() - 1800
@@ -237,8 +237,8 @@ def test_pairing_code_gets_no_younger_by_its_link(tmp_path: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-async def test_an_old_pairing_code_is_not_shown(desk: Desk) -> None:
-    """A code that has expired would only disappoint; the answer says how to get a new one."""
+async def test_pair_refuses_expired_code(desk: Desk) -> None:
+    """An expired code is not shown; the error says how to get a new one."""
     file = desk.data_dir / "pairing-code"
     file.write_text("ABCD2345\n")
     two_hours_ago_s = time.time() - 7200
@@ -250,13 +250,13 @@ async def test_an_old_pairing_code_is_not_shown(desk: Desk) -> None:
 
 
 @pytest.mark.usefixtures("plain_logging")
-def test_what_keeps_coming_back_is_notified_the_third_time(
+def test_service_notifies_about_critical_error_the_third_time(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A wedge that a new start mends is no news; one that comes again and again is, once."""
+    """An error that a restart fixes is not notified; one that recurs is, once."""
     monkeypatch.setenv("PATH", desk.path)
-    for _ in range(5):  # lives of the process
-        service = Unattended(desk.data_dir, desk.data_dir)
+    for _ in range(5):  # processes, one after the other
+        service = ServiceRunner(desk.data_dir, desk.data_dir)
         service.listen()
         logging.getLogger("bot.app").critical("The audio thread has been stuck for %d s.", 10)
         logging.getLogger().removeHandler(service)
@@ -264,22 +264,25 @@ def test_what_keeps_coming_back_is_notified_the_third_time(
     assert desk.shown() == "The audio thread has been stuck for 10 s.\n"
 
 
-def test_the_same_is_told_once_a_day(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also by another process; and again a day later."""
+def test_notices_report_same_text_once_a_day(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same text is notified once a day, also by another process."""
     monkeypatch.setenv("PATH", desk.path)
     file = desk.data_dir / "notices.json"
-    told = [Notices(file).tell("Something is wrong."), Notices(file).tell("Something is wrong.")]
+    reported = [
+        Notices(file).report("Something is wrong."),
+        Notices(file).report("Something is wrong."),
+    ]
     tomorrow_s = time.time() + 90_000
     monkeypatch.setattr("time.time", lambda: tomorrow_s)
-    told.append(Notices(file).tell("Something is wrong."))
+    reported.append(Notices(file).report("Something is wrong."))
 
-    assert told == [True, False, True]
+    assert reported == [True, False, True]
 
 
-def test_a_mac_shows_the_text_and_runs_none_of_it(
+def test_notify_on_mac_does_not_run_text_as_script(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Quotes and script in a text are shown as they are: it is an argument."""
+    """Quotes and AppleScript in a text are shown as they are."""
     monkeypatch.setenv("PATH", desk.path)
     monkeypatch.setattr(notify, "_LINUX", notify._MACOS)
     notify.notify('KOKORO_VOICE: "x" & (do shell script "true")')
@@ -289,7 +292,7 @@ def test_a_mac_shows_the_text_and_runs_none_of_it(
 
 @pytest.fixture
 def plain_logging() -> Iterator[None]:
-    """Put pytest's own handlers back afterwards."""
+    """Restore pytest's own handlers afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     for handler in handlers:

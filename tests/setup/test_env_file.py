@@ -1,4 +1,4 @@
-"""Writing to a .env file: what is not meant stays, and the change comes at once or not at all."""
+"""Changes of a .env file: other lines stay, and it is changed atomically."""
 
 import stat
 from pathlib import Path
@@ -9,8 +9,8 @@ from bot.settings import read_env
 from bot.setup.env_file import change
 
 
-def test_other_lines_stay(tmp_path: Path) -> None:
-    """Comments, order, odd lines and other variables are as they were."""
+def test_change_keeps_other_lines(tmp_path: Path) -> None:
+    """Comments, order, invalid lines and other variables are unchanged."""
     path = tmp_path / ".env"
     path.write_text("# mine\nCHIME=true\n\nexport KOKORO_VOICE=am_adam # so deep\nnot a line\n")
     change(path, {"KOKORO_VOICE": "bf_emma", "AUDIO_DEVICE": "Kitchen"})
@@ -24,15 +24,15 @@ def test_other_lines_stay(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "value", ["Alice's AirPods", 'The "big" one', "a\\b", "#1", "Büro = oben", "file:/tmp/a b"]
 )
-def test_whatever_a_device_is_called_is_read_back(tmp_path: Path, value: str) -> None:
-    """Names with quotes, signs of comments and spaces come back as they were."""
+def test_change_quotes_value(tmp_path: Path, value: str) -> None:
+    """Names with quotes, number signs and spaces are read back unchanged."""
     change(tmp_path / ".env", {"AUDIO_DEVICE": value})
 
     assert read_env(tmp_path / ".env") == {"AUDIO_DEVICE": value}
 
 
-def test_an_empty_value_takes_its_line_away(tmp_path: Path) -> None:
-    """To follow the default again, the variable goes; one that is not there is no matter."""
+def test_change_removes_empty_value(tmp_path: Path) -> None:
+    """An empty value removes the variable, if it is there."""
     path = tmp_path / ".env"
     path.write_text("AUDIO_DEVICE=Kitchen\nCHIME=true\n")
     change(path, {"AUDIO_DEVICE": "", "KOKORO_VOICE": ""})
@@ -40,8 +40,8 @@ def test_an_empty_value_takes_its_line_away(tmp_path: Path) -> None:
     assert path.read_text() == "CHIME=true\n"
 
 
-def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
-    """A new file and one that others could read are for its owner alone, in a folder likewise."""
+def test_change_makes_file_private(tmp_path: Path) -> None:
+    """Only the owner can read the file, new or old, and a new folder."""
     new, old = tmp_path / "data" / ".env", tmp_path / ".env"
     old.write_text("CHIME=true\n")
     old.chmod(0o644)
@@ -52,8 +52,8 @@ def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
     assert stat.S_IMODE(new.parent.stat().st_mode) == 0o700
 
 
-def test_a_failure_leaves_it_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the disk is full in the middle, the old file is still there, and nothing else."""
+def test_change_leaves_file_after_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the disk is full, the old file is still there, and no other."""
     path = tmp_path / ".env"
     path.write_text("CHIME=true\n")
 
@@ -68,8 +68,8 @@ def test_a_failure_leaves_it_as_it_was(tmp_path: Path, monkeypatch: pytest.Monke
     assert [p.name for p in tmp_path.iterdir()] == [".env"]
 
 
-def test_a_link_stays_a_link(tmp_path: Path) -> None:
-    """A .env that is kept elsewhere is changed there."""
+def test_change_follows_link(tmp_path: Path) -> None:
+    """If .env is a link, its target is changed."""
     real = tmp_path / "dotfiles"
     real.write_text("CHIME=true\n")
     (tmp_path / ".env").symlink_to(real)

@@ -1,4 +1,4 @@
-"""Set-up: what each failure answers, and that a second run does nothing."""
+"""scripts/setup.py: the message of each error, and that a second run does nothing."""
 
 import importlib.util
 import shutil
@@ -28,7 +28,7 @@ def setup() -> ModuleType:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """Return a copy of what set-up reads, not set up yet."""
+    """Return a copy of the files that set-up reads, without an environment."""
     root = tmp_path / "check out"
     shutil.copytree(CHECKOUT / "scripts", root / "scripts")
     for name in ("requirements.txt", "requirements-dev.txt", "pyproject.toml"):
@@ -37,7 +37,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def run(checkout: Path, path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run set-up with nothing but *path* to find programs in."""
+    """Run set-up with *path* as the whole PATH."""
     return subprocess.run(
         [sys.executable, "scripts/setup.py"],
         cwd=checkout,
@@ -58,8 +58,8 @@ def fake_uv(folder: Path, script: str) -> Path:
     return folder
 
 
-def test_without_a_network_the_message_says_so(checkout: Path, tmp_path: Path) -> None:
-    """Where no uv is and none can be fetched, that is said, in one message."""
+def test_setup_without_network_names_network(checkout: Path, tmp_path: Path) -> None:
+    """If there is no uv and it can't be downloaded, one message says so."""
     empty = tmp_path / "bin"
     empty.mkdir()
     done = run(checkout, empty, PIP_INDEX_URL="http://127.0.0.1:1", PIP_RETRIES="0")
@@ -69,8 +69,8 @@ def test_without_a_network_the_message_says_so(checkout: Path, tmp_path: Path) -
     assert "Traceback" not in done.stderr
 
 
-def test_without_a_fitting_python_the_message_names_them(checkout: Path, tmp_path: Path) -> None:
-    """Where no Python fits and none can be fetched, the versions that would are named."""
+def test_setup_without_python_names_versions(checkout: Path, tmp_path: Path) -> None:
+    """If no Python fits and none can be downloaded, the supported versions are named."""
     done = run(checkout, fake_uv(tmp_path / "bin", "exit 2"))
 
     assert done.returncode == 1
@@ -78,8 +78,8 @@ def test_without_a_fitting_python_the_message_names_them(checkout: Path, tmp_pat
     assert "Traceback" not in done.stderr
 
 
-def test_a_failing_installation_is_one_message(checkout: Path, tmp_path: Path) -> None:
-    """Where packages can't be installed, uv's own words are followed by one of ours."""
+def test_setup_reports_failed_installation(checkout: Path, tmp_path: Path) -> None:
+    """If packages can't be installed, uv's error is followed by one message."""
     script = f"""
 if [ "$1" = venv ]; then
     {shutil.which("mkdir")} -p .venv/bin
@@ -97,8 +97,8 @@ exit 1
     assert not (checkout / ".venv" / "crier-setup").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_named(checkout: Path, tmp_path: Path) -> None:
-    """An environment that can't be made is a message, not a traceback."""
+def test_setup_reports_unwritable_folder(checkout: Path, tmp_path: Path) -> None:
+    """An environment that can't be created is a message, not a traceback."""
     (checkout / ".uv").write_text("in the way")
     empty = tmp_path / "bin"
     empty.mkdir()
@@ -119,7 +119,7 @@ def test_a_folder_that_cannot_be_written_is_named(checkout: Path, tmp_path: Path
         ("win32", "AMD64", "", "", "Crier runs on Macs"),
     ],
 )
-def test_other_machines_are_told_before_a_download(
+def test_setup_refuses_other_platforms(
     setup: ModuleType,
     monkeypatch: pytest.MonkeyPatch,
     system: str,
@@ -128,7 +128,7 @@ def test_other_machines_are_told_before_a_download(
     rosetta: str,
     says: str,
 ) -> None:
-    """What can't work is said first."""
+    """An unsupported machine is refused before anything is downloaded."""
     monkeypatch.setattr(setup.sys, "platform", system)
     monkeypatch.setattr(setup.platform, "machine", lambda: machine)
     monkeypatch.setattr(setup.platform, "mac_ver", lambda: (macos, ("", "", ""), machine))
@@ -138,10 +138,10 @@ def test_other_machines_are_told_before_a_download(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Debian's packages")
-def test_without_rights_the_command_is_printed(
+def test_setup_without_rights_prints_command(
     setup: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where apt-get may not be run, the message holds exactly what to type."""
+    """If apt-get may not be run, the message contains the command to type."""
     monkeypatch.setattr(setup, "installed", lambda _: False)
     monkeypatch.setattr(setup.os, "geteuid", lambda: 1000)
     monkeypatch.setattr(
@@ -154,8 +154,8 @@ def test_without_rights_the_command_is_printed(
     assert command in str(error.value)
 
 
-def test_too_little_space_is_said(setup: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that is too small is told how much is needed and how much is free."""
+def test_setup_reports_lack_of_space(setup: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says how much space is needed and how much is free."""
     monkeypatch.setattr(setup, "STAMP", Path("/nonexistent"))
     usage = type("Usage", (), {"free": 100 << 20})()
     monkeypatch.setattr(setup.shutil, "disk_usage", lambda _: usage)
@@ -163,17 +163,17 @@ def test_too_little_space_is_said(setup: ModuleType, monkeypatch: pytest.MonkeyP
         setup.check_space()
 
 
-def test_a_second_run_does_nothing(tmp_path: Path) -> None:
-    """Set up once, set up for good: without programs or a network it ends at once, silently."""
-    began_s = time.monotonic()
+def test_setup_twice_does_nothing(tmp_path: Path) -> None:
+    """The second run needs no programs and no network, and exits at once, silently."""
+    started_s = time.monotonic()
     done = run(CHECKOUT, tmp_path)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert time.monotonic() - began_s < 5
+    assert time.monotonic() - started_s < 5
 
 
-def test_no_file_names_an_index() -> None:
-    """The lock files record versions and hashes, and no address."""
+def test_lock_files_name_no_index() -> None:
+    """The lock files contain versions and hashes, and no address."""
     locks = [*CHECKOUT.glob("requirements*.txt"), CHECKOUT / "scripts" / "uv.txt"]
     assert len(locks) == 5
     for name in locks:
@@ -184,10 +184,10 @@ def test_no_file_names_an_index() -> None:
         assert "--hash=sha256:" in text
 
 
-def test_a_language_that_was_added_stays(
+def test_setup_keeps_added_language(
     setup: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """It is installed once, and again whenever set-up makes the environment anew."""
+    """An added language is installed once, and again whenever the environment is recreated."""
     commands: list[str] = []
 
     def run(command: list[str]) -> int:
@@ -203,9 +203,9 @@ def test_a_language_that_was_added_stays(
     monkeypatch.setattr(setup, "ADDED", tmp_path / "languages")
 
     def installed() -> list[str]:
-        found = [Path(c).stem for c in commands if " pip " in c]
+        names = [Path(c).stem for c in commands if " pip " in c]
         commands.clear()
-        return found
+        return names
 
     setup.set_up(dev=True)
     assert installed() == ["requirements-dev"]

@@ -1,7 +1,7 @@
-"""A tour as a new user of Linux: from `git clone` to a service that outlives a kill.
+"""A tour as a new user of Linux: from `git clone` to a service that is restarted after a kill.
 
 In a home folder of its own, with its own environment, and with this user's caches, so that nothing
-is downloaded twice. What is typed is the README's, and a test of its own sees to that.
+is downloaded twice. A test checks that the commands are those of the README.
 """
 
 import json
@@ -23,8 +23,8 @@ import pytest
 from bot.chat.sandbox import Sandbox
 from bot.paths import CHECKOUT
 from tests.conftest import ALICE, TOKEN, reaction_to, reply_with
-from tests.service.test_service import Home, alive, make_home
 from tests.support.loudspeaker import Ear, Loudspeakers
+from tests.support.service_home import Home, alive, make_home
 from tests.support.terminal import CTRL_C, Terminal, terminal
 
 pytestmark = [
@@ -34,7 +34,7 @@ pytestmark = [
     ),
 ]
 
-_TYPED = (
+_COMMANDS = (
     "cp .env.example .env",
     "make run",
     ".venv/bin/crier install",
@@ -55,7 +55,7 @@ def clone(
     subprocess.run(["git", "clone", "--quiet", CHECKOUT, home.checkout], check=True)
     monkeypatch.setenv("XDG_CACHE_HOME", caches)
     (home.state / "scale").write_text("1")
-    # What a user's systemd knows of the loudspeakers.
+    # The environment of the user's systemd, with the loudspeakers.
     manager = {"ALSA_CONFIG_PATH": str(loudspeakers.alsa_config), "XDG_CACHE_HOME": caches}
     (home.state / "environment.json").write_text(json.dumps(manager))
     yield home
@@ -63,17 +63,17 @@ def clone(
 
 
 @asynccontextmanager
-async def begun(clone: Home, command: str, **more: str) -> AsyncIterator[Terminal]:
-    """Type a command line in a terminal, in the checkout."""
+async def started(clone: Home, command: str, **more: str) -> AsyncIterator[Terminal]:
+    """Run a command line in a terminal, in the checkout."""
     environment = {**os.environ, **more}
     program = ("sh", "-c", command)
     async with terminal(environment=environment, cwd=clone.checkout, program=program) as screen:
         yield screen
 
 
-async def typed(clone: Home, command: str) -> str:
-    """Type a command line, and return what it shows until it ends."""
-    async with begun(clone, command) as screen:
+async def output_of(clone: Home, command: str) -> str:
+    """Run a command line in a terminal, and return its output."""
+    async with started(clone, command) as screen:
         code = await screen.ended()
     assert code == 0, screen.text
     return screen.text
@@ -89,21 +89,21 @@ def write_settings(clone: Home, **values: str) -> None:
     env.write_text(text)
 
 
-def test_what_is_typed_is_in_the_readme() -> None:
-    """Every command of this tour is there."""
+def test_readme_has_commands_of_tour() -> None:
+    """The README has every command of this tour."""
     readme = (CHECKOUT / "README.md").read_text()
     table = readme[readme.index("| on the Mac") :].partition("\n\n")[0]
     named = {command.split()[0] for command in re.findall(r"`(.*?)`", table)}
-    for command in _TYPED:
+    for command in _COMMANDS:
         name = command.removeprefix(".venv/bin/crier ")
         assert command in readme or name in named, command
 
 
-async def test_from_a_clone_to_a_service_that_outlives_a_kill(
+async def test_tour_from_clone_to_restarted_service(
     clone: Home, sandbox: Sandbox, ear_a: Ear, loudspeakers: Loudspeakers
 ) -> None:
     """Set up, paired, installed, killed: the message that was sent meanwhile is heard."""
-    await typed(clone, "cp .env.example .env")
+    await output_of(clone, "cp .env.example .env")
     write_settings(
         clone,
         TELEGRAM_BOT_TOKEN=TOKEN,
@@ -112,7 +112,7 @@ async def test_from_a_clone_to_a_service_that_outlives_a_kill(
         API_PORT="0",  # others may test beside this
     )
     alsa = str(loudspeakers.alsa_config)
-    async with begun(clone, "make run", ALSA_CONFIG_PATH=alsa) as screen:
+    async with started(clone, "make run", ALSA_CONFIG_PATH=alsa) as screen:
         code = await screen.see(r"(/pair [0-9A-Za-z-]+)\s", timeout_s=240)
         sandbox.send(ALICE, code[1])
         await sandbox.wait_for(reply_with("Paired"))
@@ -121,7 +121,7 @@ async def test_from_a_clone_to_a_service_that_outlives_a_kill(
         screen.type(CTRL_C)
         await screen.ended()
 
-    async with begun(clone, ".venv/bin/crier install") as screen:
+    async with started(clone, ".venv/bin/crier install") as screen:
         await screen.answer(r"Go on\? \[Y/n\]", "")
         assert await screen.ended() == 0, screen.text
         assert "Crier runs" in screen.text
@@ -137,12 +137,12 @@ async def test_from_a_clone_to_a_service_that_outlives_a_kill(
     assert [span for span in ear_a.spans() if span[0] > killed_s]
     assert clone.pid != killed
 
-    assert "nothing" in await typed(clone, ".venv/bin/crier status")
-    log = await typed(clone, ".venv/bin/crier logs")
+    assert "nothing" in await output_of(clone, ".venv/bin/crier status")
+    log = await output_of(clone, ".venv/bin/crier logs")
     assert "Message 3: heard" in log
     assert TOKEN not in log
-    assert "Crier runs anew" in await typed(clone, ".venv/bin/crier restart")
+    assert "Crier was restarted" in await output_of(clone, ".venv/bin/crier restart")
     last = clone.pid
-    assert "is removed" in await typed(clone, ".venv/bin/crier uninstall")
+    assert "is removed" in await output_of(clone, ".venv/bin/crier uninstall")
     assert clone.job is None
     assert not alive(last)

@@ -1,4 +1,4 @@
-"""`crier setup` in a real terminal: from nothing to a bot that speaks, and safely again."""
+"""`crier setup` in a real terminal."""
 
 import os
 import shutil
@@ -14,20 +14,20 @@ from bot.chat.sandbox import Sandbox
 from bot.core.inbox import Inbox
 from bot.paths import CHECKOUT
 from tests.conftest import ALICE, STRANGER, TOKEN, reaction_to, reply_with
-from tests.service.test_service import make_home
 from tests.support.commandline import run
 from tests.support.loudspeaker import Ear, Loudspeakers
-from tests.support.terminal import CTRL_C, Terminal, terminal
+from tests.support.service_home import make_home
+from tests.support.terminal import CTRL_C, CTRL_D, Terminal, terminal
 
 Environment = dict[str, str]
 
-# `crier` with the voice that makes tones.
-_TONED = (sys.executable, "-P", "-m", "tests.support.run_with_fake_voice")
+# `crier` with a fake voice, which needs no model.
+_WITH_FAKE_VOICE = (sys.executable, "-P", "-m", "tests.support.run_with_fake_voice")
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """Return a copy of Crier, whose .env is nobody's."""
+    """Return a copy of Crier without a .env."""
     root = tmp_path / "checkout"
     for folder in ("audio", "bot"):
         shutil.copytree(CHECKOUT / folder, root / folder)
@@ -36,9 +36,9 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def environment(tmp_path: Path, checkout: Path, model_dir: Path, sandbox: Sandbox) -> Environment:
-    """Return the variables of a shell in which what is said goes to files."""
+    """Return the environment of a shell in which sound goes to files."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    # A Keychain that is locked, so that no test touches that of whoever runs it on a Mac.
+    # A locked Keychain, so that no test changes the real one of a Mac.
     locked = tmp_path / "packages" / "keyring" / "__main__.py"
     locked.parent.mkdir(parents=True)
     locked.write_text("raise SystemExit('locked')")
@@ -58,14 +58,14 @@ Setup = Callable[..., AbstractAsyncContextManager[Terminal]]
 
 @pytest.fixture
 def crier(environment: Environment, checkout: Path) -> Setup:
-    """Return what runs a command in a terminal, with a voice of tones."""
+    """Return a function that runs a command in a terminal, with a fake voice."""
 
     def run(*arguments: str) -> AbstractAsyncContextManager[Terminal]:
         return terminal(
             *arguments,
             environment=environment,
             cwd=checkout,
-            program=_TONED,
+            program=_WITH_FAKE_VOICE,
         )
 
     return run
@@ -76,14 +76,14 @@ def stored(environment: Environment) -> Path:
     return Path(environment["DATA_DIR"]) / ".env"
 
 
-async def test_a_new_user_is_led_to_a_bot_that_speaks(
+async def test_setup_leads_new_user_to_speaking_bot(
     environment: Environment,
     checkout: Path,
     sandbox: Sandbox,
     loudspeakers: Loudspeakers,
     ear_b: Ear,
 ) -> None:
-    """`make run` in a terminal asks; voice and device are heard, the phone is paired, it runs."""
+    """`make run` in a terminal asks; voice and device are played, the phone is paired, it runs."""
     environment["ALSA_CONFIG_PATH"] = str(loudspeakers.alsa_config)
     del environment["AUDIO_DEVICE"]
     async with terminal(environment=environment, cwd=checkout) as screen:
@@ -125,10 +125,10 @@ async def test_a_new_user_is_led_to_a_bot_that_speaks(
     assert stat.S_IMODE(stored(environment).stat().st_mode) == 0o600
 
 
-async def test_a_second_run_keeps_what_is_set(
+async def test_setup_twice_keeps_settings(
     crier: Setup, environment: Environment, sandbox: Sandbox
 ) -> None:
-    """It shows what is set, and Enter all the way through changes no byte."""
+    """A second run shows what is set, and Enter at each question changes nothing."""
     file = stored(environment)
     file.parent.mkdir()
     file.write_text(f"# mine\nTELEGRAM_BOT_TOKEN={TOKEN}\nKOKORO_VOICE=am_michael\nCHIME=true\n")
@@ -149,14 +149,15 @@ async def test_a_second_run_keeps_what_is_set(
     assert not any(method == "getupdates" for _, method, _ in sandbox.calls)
 
 
-async def test_ctrl_c_leaves_everything_as_it_was(
-    crier: Setup, environment: Environment, checkout: Path
+@pytest.mark.parametrize("key", [CTRL_C, CTRL_D])
+async def test_setup_stores_nothing_after_ctrl_c_or_ctrl_d(
+    crier: Setup, environment: Environment, checkout: Path, key: str
 ) -> None:
-    """Given up after the token, nothing is stored anywhere."""
+    """If it is left after the token, nothing is stored anywhere."""
     async with crier("setup") as screen:
         await screen.answer("Token, not shown", TOKEN)
         await screen.see("A number or a name")
-        screen.type(CTRL_C)
+        screen.type(key)
         await screen.see("Nothing was changed")
         code = await screen.ended()
 
@@ -165,10 +166,10 @@ async def test_ctrl_c_leaves_everything_as_it_was(
     assert not (checkout / ".env").exists()
 
 
-async def test_without_a_network_a_token_may_be_kept(
+async def test_setup_can_store_token_without_network(
     crier: Setup, environment: Environment
 ) -> None:
-    """The token can't be tried then; it is kept if that is wished, and the phone may come later."""
+    """Without a network the token can be stored untried, and the phone paired later."""
     environment["TELEGRAM_API_URL"] = "http://127.0.0.1:1"
     async with crier("setup") as screen:
         await screen.answer("Token, not shown", TOKEN)
@@ -176,8 +177,9 @@ async def test_without_a_network_a_token_may_be_kept(
         await screen.answer("Keep the token", "y")
         await screen.answer("A number or a name", "")
         await screen.answer("Let your phone in now", "y")
-        await screen.see("can't be reached, trying on")
-        await screen.answer("Enter goes on without", "")
+        await screen.see("is unreachable; retrying")
+        await screen.answer("Enter continues without", "what?")
+        await screen.answer("Enter continues without", "")
         await screen.answer("whenever you log in", "n")
         await screen.see("make run")
         code = await screen.ended()
@@ -186,10 +188,10 @@ async def test_without_a_network_a_token_may_be_kept(
     assert TOKEN in stored(environment).read_text()
 
 
-async def test_what_the_checkout_sets_is_changed_there(
+async def test_setup_changes_value_in_checkout_env(
     crier: Setup, environment: Environment, checkout: Path
 ) -> None:
-    """A value in the checkout's .env would win, so that is where the new one goes."""
+    """A value in the checkout's .env overrides others, so it is replaced there."""
     near = checkout / ".env"
     near.write_text(f"TELEGRAM_BOT_TOKEN={TOKEN}\nKOKORO_VOICE=am_michael # mine\n")
     async with crier("setup") as screen:
@@ -206,10 +208,10 @@ async def test_what_the_checkout_sets_is_changed_there(
     assert not stored(environment).exists()
 
 
-async def test_a_bot_that_runs_is_left_alone(
+async def test_setup_takes_no_messages_from_running_bot(
     crier: Setup, environment: Environment, sandbox: Sandbox
 ) -> None:
-    """Where a Crier runs already, set-up takes no messages away from it."""
+    """If Crier is running, setup does not fetch its messages."""
     file = stored(environment)
     file.parent.mkdir()
     file.write_text(f"TELEGRAM_BOT_TOKEN={TOKEN}\n")
@@ -229,15 +231,64 @@ async def test_a_bot_that_runs_is_left_alone(
     assert "Another program uses" not in bot.text
 
 
-async def test_the_demo_is_one_letter_away(crier: Setup) -> None:
-    """`make run` in a terminal without a token: n is the chat, as it is for a pipe unasked."""
+async def test_crier_without_token_starts_demo_after_no(crier: Setup) -> None:
+    """`make run` in a terminal without a token: n starts the demo, as a pipe does unasked."""
     async with crier() as screen:
         await screen.answer(r"Set up Telegram now\?", "n")
         await screen.see("This is the demo")
 
 
-async def test_without_a_terminal_it_says_where_to_write(environment: Environment) -> None:
-    """A pipe can't be asked; the message names the file that a person may write."""
+@pytest.mark.parametrize("wrong", ["2", "maybe", "-"])
+async def test_crier_without_token_asks_again_after_other_answer(crier: Setup, wrong: str) -> None:
+    """An answer that is neither yes nor no is asked again; then Enter is yes."""
+    async with crier() as screen:
+        await screen.answer(r"Set up Telegram now\?", wrong)
+        await screen.see("Please answer y or n")
+        await screen.answer(r"Set up Telegram now\?", "")
+        await screen.see("1 of 5: Telegram")
+
+
+@pytest.mark.parametrize("key", [CTRL_C, CTRL_D])
+async def test_crier_without_token_exits_after_ctrl_c_or_ctrl_d(
+    crier: Setup, environment: Environment, key: str
+) -> None:
+    """Neither set-up nor the demo is started."""
+    async with crier() as screen:
+        await screen.see(r"Set up Telegram now\?")
+        screen.type(key)
+
+        assert await screen.ended() == 1
+    assert "demo:" not in screen.text
+    assert not Path(environment["DATA_DIR"]).exists()
+
+
+async def test_setup_asks_again_after_wrong_number_or_answer(
+    crier: Setup, environment: Environment, loudspeakers: Loudspeakers
+) -> None:
+    """Each question is repeated until the answer fits; an empty line is what it says."""
+    environment["ALSA_CONFIG_PATH"] = str(loudspeakers.alsa_config)
+    del environment["AUDIO_DEVICE"]
+    async with crier("setup") as screen:
+        await screen.answer("Token, not shown", "")
+        await screen.answer("Continue without Telegram", "2")
+        await screen.see("Please answer y or n")
+        await screen.answer("Continue without Telegram", "")  # no
+        await screen.answer("Token, not shown", "")
+        await screen.answer("Continue without Telegram", "y")
+        await screen.answer("A number or a name", "99")
+        await screen.see("There is no voice '99'")
+        await screen.answer("A number or a name", "")
+        await screen.answer("A number, to hear it", "99")
+        await screen.see("There is no number '99'")
+        await screen.answer("A number, to hear it", "")
+        await screen.see("`crier demo` is a chat in this terminal")
+
+        assert await screen.ended() == 0
+    assert not stored(environment).exists()
+
+
+async def test_setup_without_terminal_names_env_file(environment: Environment) -> None:
+    """Without a terminal the error names the file to write."""
     code, _, err = await run("setup", environment=environment)
 
     assert code == 2
@@ -245,10 +296,10 @@ async def test_without_a_terminal_it_says_where_to_write(environment: Environmen
     assert str(stored(environment)) in err
 
 
-async def test_ctrl_c_after_storing_keeps_what_was_stored(
+async def test_setup_keeps_settings_after_later_ctrl_c(
     crier: Setup, environment: Environment
 ) -> None:
-    """While it waits for the phone, Ctrl-C ends the waiting, and the settings are there."""
+    """Ctrl-C while it waits for the phone stops the waiting; the settings are stored."""
     async with crier("setup") as screen:
         await screen.answer("Token, not shown", TOKEN)
         await screen.answer("A number or a name", "")
@@ -264,13 +315,13 @@ async def test_ctrl_c_after_storing_keeps_what_was_stored(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="on systemd's stand-in")
-async def test_it_starts_at_login_where_that_is_wished(
+async def test_setup_installs_service(
     tmp_path: Path,
     environment: Environment,
     checkout: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The last question installs Crier, shows what that writes, and needs no second yes."""
+    """The last question installs the service, and needs no second yes."""
     folder = tmp_path / "home"
     folder.mkdir()
     home = make_home("linux", folder, monkeypatch)
@@ -286,7 +337,7 @@ async def test_it_starts_at_login_where_that_is_wished(
             "setup",
             environment=environment,
             cwd=home.checkout,
-            program=_TONED,
+            program=_WITH_FAKE_VOICE,
         ) as screen:
             await screen.answer("keep it", "")
             await screen.answer("A number or a name", "")

@@ -1,4 +1,4 @@
-"""Runs the command line in a process of its own."""
+"""Runs the command line in another process."""
 
 import asyncio
 import sys
@@ -12,7 +12,7 @@ Environment = dict[str, str]
 async def crier(
     *arguments: str, environment: Environment, stdin: bytes = b"", module: str = "bot"
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run the command line; ends it by force if it is still there afterwards."""
+    """Run the command line; kill it afterwards if it still runs."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",
@@ -38,7 +38,7 @@ async def crier(
 async def run(
     *arguments: str, environment: Environment, stdin: bytes = b""
 ) -> tuple[int, str, str]:
-    """Run the command line to its end: (exit code, stdout, stderr)."""
+    """Run the command line until it exits; return (exit code, stdout, stderr)."""
     async with crier(*arguments, environment=environment, stdin=stdin) as process:
         out, err = await asyncio.wait_for(process.communicate(), 60)
         assert process.returncode is not None

@@ -2,21 +2,20 @@
 
 ``python -m tests.support.fake_launchctl STATE ARGUMENT...``.
 
-It runs what the plist says, and behaves as launchctl(1), launchd.plist(5) and reports say:
+It runs the job of the plist, and behaves as launchctl(1), launchd.plist(5) and bug reports say:
 
 - bootout is asynchronous: it returns at once, the job gets SIGTERM and, after ExitTimeOut, SIGKILL;
-  launchd knows it for a while longer, and then refuses to take it for some seconds, with 37
+  launchd knows it for a while longer, and then refuses to load it for some seconds, with 37
   (operation already in progress) and then 5 (input/output error)
-- bootstrap of what is registered fails with 5
-- kickstart of what is not registered fails with 113, -k kills what runs
-- KeepAlive with SuccessfulExit false starts it again after a failure, not more often than
-  ThrottleInterval says
-- the job has no environment to speak of
+- bootstrap of a registered job fails with 5
+- kickstart of an unregistered job fails with 113; -k kills the running one
+- KeepAlive with SuccessfulExit false restarts it after a failure, at most every ThrottleInterval
+- the job has almost no environment
 
 STATE is a folder. Files in it change the behaviour: ``no-session``, nobody is logged in;
-``idle``, what is bootstrapped does not run until it is kicked; ``stuck``, a job ends but is never
-forgotten; ``disabled``, as after `launchctl disable`; ``scale``, a factor on all of launchd's own
-times; ``environment.json``, as `launchctl setenv`. ``calls`` lists the calls.
+``idle``, a job that is bootstrapped does not run before a kickstart; ``stuck``, a job exits but is
+never forgotten; ``disabled``, as after `launchctl disable`; ``scale``, a factor on all times of
+launchd; ``environment.json``, as `launchctl setenv`. ``calls`` lists the calls.
 """
 
 import json
@@ -41,12 +40,12 @@ class Launchctl:
     """One call of launchctl."""
 
     def __init__(self, state: Path) -> None:
-        """Keep everything in the folder *state*."""
+        """Store everything in the folder *state*."""
         self.state = state
         self.scale = float((state / "scale").read_text())
 
     def main(self, verb: str, *arguments: str) -> int:
-        """Do one thing and return the exit code."""
+        """Run one command and return the exit code."""
         with (self.state / "calls").open("a") as calls:
             calls.write(" ".join((verb, *arguments)) + "\n")
         match verb, *arguments:
@@ -68,14 +67,14 @@ class Launchctl:
         return _fail(64, f"Unrecognized subcommand: {verb}")
 
     def print_domain(self, domain: str) -> int:
-        """Print what there is of a domain."""
+        """Print a domain."""
         if (self.state / "no-session").exists():
             return _fail(NOT_FOUND, f"Could not find domain for {domain}")
         print(f"{domain} = {{\n\ttype = login\n}}")
         return OK
 
     def print_job(self, target: str) -> int:
-        """Print what there is of a job, the parts that are looked at in the order they come."""
+        """Print a job: the lines that Crier reads, in their order."""
         job = Job.read(self._file(target))
         label = target.rpartition("/")[2]
         if job is None:
@@ -106,7 +105,7 @@ class Launchctl:
         return OK
 
     def bootstrap(self, domain: str, file: Path) -> int:
-        """Take a plist, and run its job."""
+        """Load a plist, and run its job."""
         if (self.state / "no-session").exists():
             return _fail(NO_SUCH_DOMAIN, f"Bootstrap failed: 125: Domain does not support {domain}")
         agent = plistlib.loads(file.read_bytes())
@@ -128,7 +127,9 @@ class Launchctl:
         job = Job(
             command=agent["ProgramArguments"],
             folder=agent["WorkingDirectory"],
-            environment=supervisor.plain(os.environ, {"XPC_SERVICE_NAME": label, **added}),
+            environment=supervisor.job_environment(
+                os.environ, {"XPC_SERVICE_NAME": label, **added}
+            ),
             output=agent["StandardErrorPath"],
             clean=[0],
             pause_s=agent.get("ThrottleInterval", 10) * self.scale,
@@ -137,28 +138,28 @@ class Launchctl:
             linger_s=1e6 if (self.state / "stuck").exists() else _LINGER_S * self.scale,
             starts_itself=not (self.state / "idle").exists(),
         )
-        supervisor.begin(job, self._file(f"{domain}/{label}"))
+        supervisor.start(job, self._file(f"{domain}/{label}"))
         return OK
 
     def bootout(self, target: str) -> int:
-        """Have a job ended and forgotten, some time later."""
+        """Stop a job, and forget it some time later."""
         file = self._file(target)
         job = Job.read(file)
         if job is None:
             return _fail(NO_SUCH_PROCESS, "Boot-out failed: 3: No such process")
         if job.leaving:
             return _fail(NOW_IN_PROGRESS, "Boot-out failed: 36: Operation now in progress")
-        supervisor.order(file, signal.SIGTERM)
+        supervisor.send_signal(file, signal.SIGTERM)
         return OK
 
     def kickstart(self, target: str, number: int) -> int:
-        """Start a job, or start it anew."""
+        """Start or restart a job."""
         file = self._file(target)
         job = Job.read(file)
         if job is None or job.leaving:
             label = target.rpartition("/")[2]
             return _fail(NOT_FOUND, f'Could not find service "{label}" in domain for user gui: 501')
-        supervisor.order(file, number)
+        supervisor.send_signal(file, number)
         return OK
 
     def _file(self, target: str) -> Path:

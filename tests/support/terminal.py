@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-CTRL_C, ENTER = "\x03", "\r"
-# What moves the cursor, colours text and so on. Source: ECMA-48, and xterm's control sequences.
+CTRL_C, CTRL_D, ENTER = "\x03", "\x04", "\r"
+# Move the cursor, colour text and so on. Source: ECMA-48, and xterm's control sequences.
 _CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\x1b[=>]")
 
 
 class Terminal:
-    """What a person sees and types."""
+    """The screen and the keyboard of the process."""
 
     def __init__(self, master: int, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -40,10 +40,10 @@ class Terminal:
         return _CONTROLS.sub("", self.raw.decode(errors="replace"))
 
     async def see(self, pattern: str, timeout_s: float = 60.0) -> re.Match[str]:
-        """Wait until *pattern* is shown after what was seen before.
+        """Wait until *pattern* is shown, after the last match.
 
         Raises:
-            AssertionError: it was not.
+            AssertionError: it was not shown in time.
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -65,7 +65,7 @@ class Terminal:
         self.type(line + ENTER)
 
     async def ended(self) -> int:
-        """Wait for the process, and return its exit code."""
+        """Wait until the process exits, and return its exit code."""
         return await asyncio.wait_for(self.process.wait(), 30)
 
 
@@ -76,7 +76,7 @@ async def terminal(
     cwd: Path,
     program: tuple[str, ...] = (sys.executable, "-P", "-m", "bot"),
 ) -> AsyncIterator[Terminal]:
-    """Run a *program* in a terminal; ends it by force if it is still there afterwards."""
+    """Run a *program* in a terminal; kill it afterwards if it still runs."""
     master, slave = os.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 120, 0, 0))
 

@@ -1,0 +1,67 @@
+"""Removes from the doctor's findings what must not be published."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from bot.doctor.check import CheckSkipped, Context, Finding
+from bot.doctor.system import api_token
+from bot.logs import hide_tokens
+
+_MIN_ID_DIGITS = 5
+_MIN_TEXT_CHARS = 8  # a shorter text may be a word of ours; only DEBUG logs texts at all
+_MIN_CHARS = 3  # of any secret
+
+
+class Redactor:
+    """Replaces tokens, ids, names, texts of messages, and the home folder."""
+
+    def __init__(self, context: Context) -> None:
+        """Read the secrets from the settings and the database, as far as they can be read."""
+        secrets: list[tuple[str, str]] = []
+        with contextlib.suppress(CheckSkipped):  # a check that can't read them can't print them
+            secrets.extend(_tokens_and_allowed(context))
+            secrets.extend(_people_and_texts(context))
+        # The longest first: a secret may hold another one.
+        self._secrets = sorted(
+            (pair for pair in secrets if len(pair[1]) >= _MIN_CHARS), key=lambda pair: -len(pair[1])
+        )
+        self._home = str(Path.home())
+
+    def redact(self, text: str) -> str:
+        """Return a text that anybody may read."""
+        for placeholder, secret in self._secrets:
+            text = text.replace(secret, placeholder)
+        text = hide_tokens(text)
+        return text if self._home == "/" else text.replace(self._home, "~")
+
+    def redact_finding(self, finding: Finding) -> Finding:
+        """Return a finding that anybody may read."""
+        return Finding(finding.state, self.redact(finding.found), self.redact(finding.fix))
+
+
+def _tokens_and_allowed(context: Context) -> Iterator[tuple[str, str]]:
+    """Yield (placeholder, secret) for each secret of the settings."""
+    settings = context.settings
+    if settings.telegram_bot_token is not None:
+        yield "<token>", settings.telegram_bot_token.get_secret_value()
+    yield "<token>", api_token(context)
+    for user_id in settings.telegram_allowed_users:
+        yield from _id(user_id)
+
+
+def _people_and_texts(context: Context) -> Iterator[tuple[str, str]]:
+    """Yield (placeholder, secret) for each secret of the database."""
+    for user_id, name in context.query("SELECT user_id, name FROM person"):
+        yield from _id(user_id)
+        yield "<name>", str(name)
+    for user_id, chat_id, text in context.query("SELECT user_id, chat_id, text FROM message"):
+        yield from _id(user_id)
+        yield from _id(chat_id)
+        if len(str(text)) >= _MIN_TEXT_CHARS:
+            yield "<text>", str(text)
+
+
+def _id(number: object) -> Iterator[tuple[str, str]]:
+    if len(str(number)) >= _MIN_ID_DIGITS:
+        yield "<id>", str(number)
