@@ -286,7 +286,7 @@ def bare_s(chunks: list[Chunk], rest_s: float) -> list[float]:
     for chunk in chunks:
         took = []
         for _ in range(5):
-            voice.forget()
+            voice.clear_cache()
             time.sleep(rest_s)
             sound = voice.synthesize(chunk, "af_heart", 1.0, "en-us", CancelToken())
             took.append(sound.took_s)

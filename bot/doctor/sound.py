@@ -101,7 +101,7 @@ def devices(context: Context) -> Finding:
 def audible(context: Context) -> Finding:
     """Whether the device is muted or at volume 0."""
     from audio.output import coreaudio  # noqa: PLC0415
-    from audio.output.mute import of_control  # noqa: PLC0415
+    from audio.output.mute import control_mute_reason  # noqa: PLC0415
 
     wanted = wanted_device(context)
     if wanted.startswith("file:"):
@@ -118,7 +118,7 @@ def audible(context: Context) -> Finding:
         default = context.output("pactl", "get-default-sink")
         named = {str(sink[key]): sink for sink in sinks for key in ("name", "description")}
         sink = named.get(wanted) or named.get(default) or sinks[0]
-        name, why = str(sink["description"]), of_control(sink)
+        name, why = str(sink["description"]), control_mute_reason(sink)
     if why:
         return warn(
             f"{name} is {why}: it plays, and nobody hears it.",
@@ -236,10 +236,10 @@ def _factor(context: Context, kind: str) -> float:
 
     voice = KokoroVoice(context.settings.model_dir, kind)
     voice.load()
-    chunk = Chunk(_SAMPLE, "", "", 0, ends_sentence=True, pause_s=0.0, letters=0.0)
+    chunk = Chunk(_SAMPLE, "", "", 0, ends_sentence=True, pause_s=0.0, speech_length=0.0)
     factors = []
     for _ in range(2):
-        voice.forget()
+        voice.clear_cache()
         sound = voice.synthesize(
             chunk, context.settings.kokoro_voice, 1.0, context.settings.lang, CancelToken()
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from audio.output.mute import Audibility
+from audio.output.mute import MuteCheck
 from audio.output.portaudio import PortAudioSpeaker
 from bot.chat.sandbox import Sandbox
 from tests.audio.test_speaker import AudioThread, tone
@@ -48,14 +48,14 @@ def test_the_sink_in_use_is_looked_at(
 def test_what_was_muted_as_it_began_was_not_heard() -> None:
     """A mute that ends while an utterance sounds still counts for it, and not for the next."""
     system = ["muted"]
-    audibility = Audibility(lambda _: system[0])
-    audibility.look("x", first=True)
+    check = MuteCheck(lambda _: system[0])
+    check.check("x", at_start=True)
     system[0] = ""
-    audibility.look("x", first=False)
-    assert audibility.answer() == "muted"
+    check.check("x", at_start=False)
+    assert check.reason() == "muted"
 
-    audibility.look("x", first=True)
-    assert audibility.answer() == ""
+    check.check("x", at_start=True)
+    assert check.reason() == ""
 
 
 def test_without_a_sound_server_nothing_is_said(
@@ -64,10 +64,10 @@ def test_without_a_sound_server_nothing_is_said(
     """Where there is nobody to ask, nobody is asked, and no server is started for it."""
     monkeypatch.delenv("PULSE_SERVER", raising=False)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    audibility = Audibility(lambda _: None)
-    audibility.look("x", first=True)
+    check = MuteCheck(lambda _: None)
+    check.check("x", at_start=True)
 
-    assert audibility.answer() == ""
+    assert check.reason() == ""
 
 
 async def test_the_sender_is_told_once_that_it_was_muted(

@@ -282,7 +282,7 @@ def test_only_what_follows_a_rest_counts_as_cold(tmp_path: Path, facts: Facts) -
         return Sound(np.full(SAMPLE_RATE_HZ, 0.1, np.float32), took_s=1.2)
 
     making, stopped, kept = threading.Event(), threading.Event(), list[SynthesisCost]()
-    pipeline = SpeechPipeline(Made(steady), WavSpeaker(tmp_path), facts, keep_pace=kept.append)
+    pipeline = SpeechPipeline(Made(steady), WavSpeaker(tmp_path), facts, on_cost=kept.append)
     pipeline.start()
     pipeline.say(order(1, "One."))
     pipeline.say(order(2, "Two."))
@@ -295,8 +295,8 @@ def test_only_what_follows_a_rest_counts_as_cold(tmp_path: Path, facts: Facts) -
     facts.end_of(4)
     pipeline.close().result(5)
 
-    once = SynthesisCost().after(letters=5, speed=1, spoken_s=1, took_s=1.2, rested=True)
-    assert kept[-1].cold == once.cold
+    once = SynthesisCost().after(length=5, speed=1, spoken_s=1, took_s=1.2, rested=True)
+    assert kept[-1].cold_factor == once.cold_factor
 
 
 def test_devices_are_told_by_the_audio_thread(pipeline: SpeechPipeline) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from audio import playback
 from audio.pipeline import SpeechPipeline
-from audio.playback import Job, Piece, Playback, Speaker
+from audio.playback import Piece, Playback, SpeechJob
+from audio.ports import Speaker
 from audio.types import SAMPLE_RATE_HZ, CancelToken, Chunk, Ended, Fact, Outcome, Sound, Utterance
 
 
@@ -28,10 +29,10 @@ class Stalling:
     def close(self) -> None: ...
     def abort(self) -> None: ...
     def pad(self) -> None: ...
-    def begin_utterance(self) -> None:
+    def start_utterance(self) -> None:
         self.told.append("begin")
 
-    def end_utterance(self) -> None:
+    def finish_utterance(self) -> None:
         self.told.append("end")
 
     def target_changed(self) -> bool:
@@ -54,10 +55,10 @@ def three_seconds(speaker: Stalling) -> Playback:
     """Write an utterance of three sentences of a second each."""
     playing = Playback(cast("Speaker", speaker), 3.0)
     playing.open()
-    job = Job(Utterance(1, "", "af_heart", 1.0, "en-us"), 0.0, idle_before=True)
+    job = SpeechJob(Utterance(1, "", "af_heart", 1.0, "en-us"), 0.0, was_idle=True)
     second = np.ones(SAMPLE_RATE_HZ, np.float32)
     for sentence in range(3):
-        chunk = Chunk("", "", "", sentence, ends_sentence=True, pause_s=0.0, letters=1.0)
+        chunk = Chunk("", "", "", sentence, ends_sentence=True, pause_s=0.0, speech_length=1.0)
         playing.add(Piece(job, chunk, sentence == 2, second, second[:0]))
     assert playing.play() == []
     return playing
@@ -126,7 +127,7 @@ def test_what_was_heard_is_told_as_heard_though_it_is_ended(
             written.set()
 
         def shutdown(self) -> None: ...
-        def take_files(self) -> tuple[str, ...]:
+        def pop_files(self) -> tuple[str, ...]:
             return ()
 
         def mute_reason(self) -> str:
@@ -167,11 +168,11 @@ def test_what_an_urgent_one_interrupts_is_begun_again() -> None:
     speaker = Stalling()
     playing = Playback(cast("Speaker", speaker), 3.0)
     playing.open()
-    long = Job(Utterance(1, "", "af_heart", 1.0, "en-us"), 0.0, idle_before=True)
-    urgent = Job(Utterance(2, "", "af_heart", 1.0, "en-us", urgent=True), 0.0, idle_before=False)
+    long = SpeechJob(Utterance(1, "", "af_heart", 1.0, "en-us"), 0.0, was_idle=True)
+    urgent = SpeechJob(Utterance(2, "", "af_heart", 1.0, "en-us", urgent=True), 0.0, was_idle=False)
     second = np.ones(SAMPLE_RATE_HZ, np.float32)
     for job, sentence, last in ((long, 0, False), (urgent, 0, True), (long, 1, True)):
-        chunk = Chunk("", "", "", sentence, ends_sentence=True, pause_s=0.0, letters=1.0)
+        chunk = Chunk("", "", "", sentence, ends_sentence=True, pause_s=0.0, speech_length=1.0)
         playing.add(Piece(job, chunk, last, second, second[:0]))
         playing.play()
 

@@ -11,7 +11,7 @@ from audio.clock import StreamClock
 from audio.output.portaudio import PortAudioSpeaker
 from audio.output.wavfile import WavSpeaker
 from audio.pipeline import SpeechPipeline
-from audio.playback import Job, Piece, Playback
+from audio.playback import Piece, Playback, SpeechJob
 from audio.types import SAMPLE_RATE_HZ, Chunk, PlaybackStarted, Word
 from tests.audio.test_pipeline import Facts, order
 from tests.support.fake_voice import CODES, ToneVoice, tell
@@ -101,8 +101,8 @@ def test_after_a_pause_the_rest_is_told_again(
 
 def piece(*words: Word, frames: int = SAMPLE_RATE_HZ) -> Piece:
     """Return a second of sound with *words*."""
-    chunk = Chunk("some words", "", "", 0, ends_sentence=True, pause_s=0, letters=9)
-    job = Job(order(1, "some words"), time.monotonic(), idle_before=True)
+    chunk = Chunk("some words", "", "", 0, ends_sentence=True, pause_s=0, speech_length=9)
+    job = SpeechJob(order(1, "some words"), time.monotonic(), was_idle=True)
     return Piece(job, chunk, True, np.full(frames, 0.1, np.float32), np.zeros(0, np.float32), words)
 
 
@@ -111,7 +111,7 @@ def next_sounding(playback: Playback) -> PlaybackStarted:
     deadline_s = time.monotonic() + 5
     while time.monotonic() < deadline_s:
         playback.play()
-        for sounding in playback.take_started():
+        for sounding in playback.pop_started():
             return sounding
         time.sleep(0.01)
     raise TimeoutError("nothing was told")
@@ -135,7 +135,7 @@ def test_on_another_device_it_is_told_again(tmp_path: Path) -> None:
 def test_what_is_left_out_of_a_piece_takes_its_words_along() -> None:
     """The words of the rest count from its own beginning; one that was cut begins there."""
     rest = piece(Word("gone", 0.0, 0.3), Word("cut", 0.4, 0.6), Word("whole", 0.7, 1.0))
-    rest.leave_out(SAMPLE_RATE_HZ // 2)
+    rest.trim(SAMPLE_RATE_HZ // 2)
 
     assert len(rest.samples) == SAMPLE_RATE_HZ // 2
     assert [(word.text, word.start_s) for word in rest.words] == [
@@ -159,10 +159,10 @@ def test_what_is_told_in_steps_is_no_time_of_its_own() -> None:
 def test_nothing_is_heard_before_it_was_written() -> None:
     """A device that takes a buffer at once has not played it."""
     clock = StreamClock()
-    clock.begin(10.0, 0)
+    clock.record_write(10.0, 0)
     clock.observe(10.01, 6144)
     first_s = clock.at_s(0)
-    clock.begin(20.0, 12_000)  # it had run dry meanwhile
+    clock.record_write(20.0, 12_000)  # it had run dry meanwhile
     clock.observe(20.01, 18_144)
 
     assert (first_s, clock.at_s(12_000)) == (10.0, 20.0)

@@ -12,7 +12,7 @@ import pytest
 
 from audio.output.portaudio import PortAudioSpeaker, _ring_frames
 from audio.output.wavfile import WavSpeaker
-from audio.playback import Speaker
+from audio.ports import Speaker
 from audio.types import SAMPLE_RATE_HZ, NoOutputDeviceError, Samples
 from tests.support.fake_coreaudio import CoreAudio
 from tests.support.loudspeaker import Ear, Loudspeakers
@@ -37,12 +37,12 @@ class AudioThread:
         def play(speaker: Speaker) -> None:
             if not speaker.is_open:
                 speaker.open()
-            speaker.begin_utterance()
+            speaker.start_utterance()
             done = 0
             while done < len(samples):
                 done += speaker.write(samples[done:])
                 time.sleep(speaker.poll_s)
-            speaker.end_utterance()
+            speaker.finish_utterance()
             end_frame = speaker.written_frames
             while speaker.played_frames < end_frame:
                 speaker.pad()
@@ -108,7 +108,7 @@ def test_an_abort_ends_at_once_and_reopening_works(any_speaker: AudioThread) -> 
 
     def write_and_abort(speaker: Speaker) -> float:
         speaker.open()
-        speaker.begin_utterance()
+        speaker.start_utterance()
         speaker.write(tone(2))
         began_s = time.monotonic()
         speaker.abort()
@@ -211,7 +211,7 @@ def test_files_are_numbered_whole_and_16_bit(tmp_path: Path) -> None:
     thread = AudioThread(WavSpeaker(folder))
     thread.play(tone(0.2))
     thread.play(tone(0.3))
-    files = thread.do(lambda speaker: speaker.take_files())
+    files = thread.do(lambda speaker: speaker.pop_files())
     thread.close()
 
     assert [Path(file).name for file in files] == ["0001.wav", "0002.wav"]
@@ -226,7 +226,7 @@ def test_an_aborted_file_ends_where_it_was_cut(tmp_path: Path) -> None:
 
     def write_and_abort(speaker: Speaker) -> None:
         speaker.open()
-        speaker.begin_utterance()
+        speaker.start_utterance()
         done = 0
         while done < SAMPLE_RATE_HZ:
             done += speaker.write(tone(2)[done:])

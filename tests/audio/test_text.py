@@ -111,17 +111,17 @@ def test_sound_never_stops_where_synthesis_is_fast_enough(
     phrases: list[str], b: float, a_s: float
 ) -> None:
     """On a machine with some speed to spare, every chunk is there before it is needed."""
-    pace = SynthesisCost()
+    cost = SynthesisCost()
     for spoken_s in (1.0, 2.0, 4.0) * 10:  # it has learned that machine
-        pace = pace.after(
-            letters=15 * spoken_s, speed=1, spoken_s=spoken_s, took_s=a_s + b * spoken_s
+        cost = cost.after(
+            length=15 * spoken_s, speed=1, spoken_s=spoken_s, took_s=a_s + b * spoken_s
         )
     planner = Planner(" ".join(phrases), "en-us", 1.0)
     buffered_s, late_s = 0.0, 0.0
     while not planner.done:
         begun = buffered_s > 0
-        chunk = planner.next(pace, buffered_s)
-        spoken_s = pace.audio_s(chunk.letters, 1.0)
+        chunk = planner.next(cost, buffered_s)
+        spoken_s = cost.audio_s(chunk.speech_length, 1.0)
         took_s = a_s + b * spoken_s
         if begun:
             late_s += max(0.0, took_s - buffered_s)
@@ -136,7 +136,7 @@ def test_the_first_chunk_is_short_and_the_later_ones_grow() -> None:
     """Sound starts soon even where the first sentence is long, and cuts become rarer."""
     text = "We walked along the river and over the bridge " * 6
     chunks = plan(text)
-    lengths = [chunk.letters for chunk in chunks]
+    lengths = [chunk.speech_length for chunk in chunks]
 
     assert SynthesisCost().audio_s(lengths[0], 1.0) < 2.5
     assert max(lengths) > 2 * lengths[0]
@@ -186,33 +186,36 @@ def test_long_messages_are_planned_whole(text: str) -> None:
     chunks = plan(text)
 
     assert sum(len(spoken(chunk.text)) for chunk in chunks) == len(spoken(text))
-    assert max(SynthesisCost().audio_s(chunk.letters, 1.0) for chunk in chunks) <= MAX_CHUNK_S + 4
+    assert (
+        max(SynthesisCost().audio_s(chunk.speech_length, 1.0) for chunk in chunks)
+        <= MAX_CHUNK_S + 4
+    )
 
 
 @pytest.mark.parametrize("slowness", [0.6, 0.9, 1.4])
 def test_a_slow_machine_waits_once_before_the_first_word(slowness: float) -> None:
     """Where synthesis is slow, sound is held back until the rest will be in time, no longer."""
-    pace = SynthesisCost()
+    cost = SynthesisCost()
     for spoken_s in (1.0, 3.0, 5.0) * 10:
-        pace = pace.after(
-            letters=20 * spoken_s, speed=1, spoken_s=spoken_s, took_s=0.2 + slowness * spoken_s
+        cost = cost.after(
+            length=20 * spoken_s, speed=1, spoken_s=spoken_s, took_s=0.2 + slowness * spoken_s
         )
     planner = Planner("We walked along the river and over the bridge. " * 8, "en-us", 1.0)
-    chunks = [planner.next(pace, 0.0)]
+    chunks = [planner.next(cost, 0.0)]
     now_s, begins_s = 0.0, 0.0
     stored_s = needed_s = 0.0
     while True:  # as the pipeline does, on a machine that is exactly as slow as it believes
-        spoken_s = pace.audio_s(chunks[-1].letters, 1.0)
-        now_s += pace.cost_s(spoken_s)
+        spoken_s = cost.audio_s(chunks[-1].speech_length, 1.0)
+        now_s += cost.cost_s(spoken_s)
         needed_s = max(needed_s, now_s - stored_s)
         stored_s += spoken_s + chunks[-1].pause_s
         if planner.done:
             break
         if now_s < begins_s or len(chunks) == 1:
-            chunk, wait_s = planner.next_held(pace, stored_s)
+            chunk, wait_s = planner.next_delayed(cost, stored_s)
             begins_s = now_s + wait_s
         else:
-            chunk = planner.next(pace, stored_s + begins_s - now_s)
+            chunk = planner.next(cost, stored_s + begins_s - now_s)
         chunks.append(chunk)
     begins_s = min(begins_s, now_s)
 
@@ -222,29 +225,29 @@ def test_a_slow_machine_waits_once_before_the_first_word(slowness: float) -> Non
 
 def test_pace_learns_and_can_be_kept() -> None:
     """After a few chunks the estimate is that of the machine; it survives being written down."""
-    pace = SynthesisCost()
+    cost = SynthesisCost()
     for spoken_s in (1.0, 2.0, 3.0, 4.0) * 8:
         took_s = 0.05 + 0.2 * spoken_s
-        pace = pace.after(letters=25 * spoken_s, speed=2, spoken_s=spoken_s, took_s=took_s)
+        cost = cost.after(length=25 * spoken_s, speed=2, spoken_s=spoken_s, took_s=took_s)
 
-    assert pace.a_s == pytest.approx(0.05, abs=0.03)
-    assert pace.b == pytest.approx(0.2, abs=0.03)
-    assert pace.audio_s(20, 2) == pytest.approx(0.8, abs=0.05)
-    assert SynthesisCost.from_dict(pace.to_dict()).b == pytest.approx(pace.b)
+    assert cost.overhead_s == pytest.approx(0.05, abs=0.03)
+    assert cost.rtf == pytest.approx(0.2, abs=0.03)
+    assert cost.audio_s(20, 2) == pytest.approx(0.8, abs=0.05)
+    assert SynthesisCost.from_dict(cost.to_dict()).rtf == pytest.approx(cost.rtf)
 
 
 def test_a_cold_start_says_little_of_the_next_chunk() -> None:
     """What takes longer after each rest does not make the machine seem busy, and is learned."""
-    pace = SynthesisCost()
+    cost = SynthesisCost()
     for _ in range(8):
-        pace = pace.after(letters=20, speed=1, spoken_s=1, took_s=0.4 * 1.5, rested=True)
+        cost = cost.after(length=20, speed=1, spoken_s=1, took_s=0.4 * 1.5, rested=True)
         for spoken_s in (2.0, 3.0, 4.0):
             took_s = 0.1 + 0.3 * spoken_s
-            pace = pace.after(letters=20 * spoken_s, speed=1, spoken_s=spoken_s, took_s=took_s)
-    pace = pace.after(letters=20, speed=1, spoken_s=1, took_s=0.4 * 1.5, rested=True)
+            cost = cost.after(length=20 * spoken_s, speed=1, spoken_s=spoken_s, took_s=took_s)
+    cost = cost.after(length=20, speed=1, spoken_s=1, took_s=0.4 * 1.5, rested=True)
 
-    assert pace.late < 1.1
-    assert pace.cost_s(2.0) == pytest.approx(0.7, rel=0.1)
+    assert cost.slowdown < 1.1
+    assert cost.cost_s(2.0) == pytest.approx(0.7, rel=0.1)
 
 
 def test_a_slow_chunk_is_heeded_at_once_and_hardly_remembered() -> None:
@@ -252,15 +255,15 @@ def test_a_slow_chunk_is_heeded_at_once_and_hardly_remembered() -> None:
     steady = SynthesisCost()
     for spoken_s in (1.0, 2.0, 3.0, 4.0) * 25:
         took_s = 0.2 + 0.3 * spoken_s
-        steady = steady.after(letters=20 * spoken_s, speed=1, spoken_s=spoken_s, took_s=took_s)
-    slow = steady.after(letters=50, speed=1, spoken_s=2.5, took_s=2 * steady.cost_s(2.5))
+        steady = steady.after(length=20 * spoken_s, speed=1, spoken_s=spoken_s, took_s=took_s)
+    slow = steady.after(length=50, speed=1, spoken_s=2.5, took_s=2 * steady.cost_s(2.5))
 
     assert slow.cost_s(2.5) > 1.4 * steady.cost_s(2.5)
-    assert slow.a_s + slow.b * 2.5 < 1.04 * (steady.a_s + steady.b * 2.5)
+    assert slow.overhead_s + slow.rtf * 2.5 < 1.04 * (steady.overhead_s + steady.rtf * 2.5)
 
 
 @pytest.mark.parametrize(
-    "kept", [None, [], {}, {"n": "x"}, {"n": 0}, {"b": 1}, {"x": -5.0}, {"cold": 0}]
+    "kept", [None, [], {}, {"n": "x"}, {"n": 0}, {"rtf": 1}, {"x": -5.0}, {"cold_factor": 0}]
 )
 def test_a_damaged_pace_is_forgotten(kept: object) -> None:
     """What can't be an estimate is not used."""

@@ -47,8 +47,8 @@ def synthesize(
         *(text, before, after, 0),
         ends_sentence=True,
         pause_s=0,
-        letters=len(text),
-        sentence_letters=len(sentence),
+        speech_length=len(text),
+        sentence_speech_length=len(sentence),
     )
     return voice.synthesize(chunk, "af_heart", speed, "en-us", cancel_token or CancelToken())
 
@@ -87,7 +87,7 @@ def test_a_fade_leaves_the_middle_alone() -> None:
 def test_an_interrupt_ends_the_inference(voice: KokoroVoice) -> None:
     """A long text that is interrupted fails within a fraction of the time it would take."""
     cancel_token = CancelToken()
-    timer = threading.Timer(0.2, cancel_token.set)
+    timer = threading.Timer(0.2, cancel_token.cancel)
     timer.start()
     began_s = time.monotonic()
     with pytest.raises(SynthesisError):
@@ -99,7 +99,7 @@ def test_an_interrupt_ends_the_inference(voice: KokoroVoice) -> None:
 def test_an_interrupt_that_came_first_counts(voice: KokoroVoice) -> None:
     """A cancel token set before the synthesis began ends it all the same."""
     cancel_token = CancelToken()
-    cancel_token.set()
+    cancel_token.cancel()
     with pytest.raises(SynthesisError):
         synthesize(voice, "Never said before.", cancel_token)
 
@@ -107,7 +107,7 @@ def test_an_interrupt_that_came_first_counts(voice: KokoroVoice) -> None:
 def test_the_next_synthesis_is_not_interrupted(voice: KokoroVoice) -> None:
     """A cancel token ends one synthesis, not the voice."""
     cancel_token = CancelToken()
-    cancel_token.set()
+    cancel_token.cancel()
     with pytest.raises(SynthesisError):
         synthesize(voice, "Never said before.", cancel_token)
 
@@ -131,7 +131,7 @@ def test_every_language_can_be_spoken(voice: KokoroVoice, lang: str) -> None:
     """espeak-ng knows every code that the catalogue uses."""
     name = next(name for name in VOICES if language_of(name) == lang)
 
-    chunk = Chunk("Radio 1", "", "", 0, ends_sentence=True, pause_s=0, letters=7)
+    chunk = Chunk("Radio 1", "", "", 0, ends_sentence=True, pause_s=0, speech_length=7)
 
     assert len(voice.synthesize(chunk, name, 1.0, lang, CancelToken()).samples)
 
@@ -174,8 +174,8 @@ def test_the_end_of_a_sentence_after_a_cut_is_heard_whole(voice: KokoroVoice) ->
                 *(text, context, "", 0),
                 ends_sentence=True,
                 pause_s=0,
-                letters=len(text),
-                sentence_letters=len(f"{before} {end}"),
+                speech_length=len(text),
+                sentence_speech_length=len(f"{before} {end}"),
             ),
             *("af_alloy", 1.0, "en-us", CancelToken()),
         )
@@ -225,7 +225,7 @@ def test_a_graph_without_the_known_names_is_spoken_whole(
 
 
 def test_chunks_joined_with_context_last_as_long_as_the_whole(voice: KokoroVoice) -> None:
-    """Cut inside clauses and joined again, a sentence keeps its pace."""
+    """Cut inside clauses and joined again, a sentence keeps its cost."""
     text = "The committee has printed a new timetable on a long roll of paper."
     whole = speak(voice, text)
     parts = [
@@ -254,7 +254,7 @@ def test_phrases_are_kept_within_bounds() -> None:
     phrases = _PhraseCache()
     second = Sound(np.ones(24_000, np.float32))
     for number in range(200):
-        phrases.keep(number, second)
+        phrases.put(number, second)
         phrases.get(0)
 
     assert phrases.get(0) is not None

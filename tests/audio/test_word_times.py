@@ -46,7 +46,7 @@ def speak(
 ) -> Sound:
     """Return *text* as sound."""
     before, after = around.get("before", ""), around.get("after", "")
-    chunk = Chunk(text, before, after, 0, ends_sentence=True, pause_s=0, letters=len(text))
+    chunk = Chunk(text, before, after, 0, ends_sentence=True, pause_s=0, speech_length=len(text))
     return voice.synthesize(chunk, name, 1.0, lang, CancelToken())
 
 
@@ -120,7 +120,7 @@ def test_a_text_of_more_than_one_run_of_the_model_has_its_words(voice: KokoroVoi
 
 def test_without_timings_words_last_as_long_as_the_sound() -> None:
     """A model that tells no times costs the light, not the sound."""
-    found = words("two words", [], lambda word: word, 0.5, 2.0)
+    found = words("two words", [], lambda word: word, start_s=0.5, length_s=2.0)
 
     assert [(word.text, word.start_s, word.end_s) for word in found] == [
         ("two", 0.0, 2.0),

@@ -58,7 +58,7 @@ def test_hostile_shape_is_composed_and_planned_in_linear_time(name: str) -> None
             planner = Planner(one, "en-us", 1.0)
             planner.next(SynthesisCost(), 0.0)
             if not planner.done:
-                planner.next_held(SynthesisCost(), 0.5)
+                planner.next_delayed(SynthesisCost(), 0.5)
 
     assert time.thread_time() - begun_s < _BOUND_S
 

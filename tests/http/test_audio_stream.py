@@ -199,8 +199,8 @@ async def test_one_who_takes_nothing_holds_little(toned: Face) -> None:
         assert answer.status_code == 200
         (rendering,) = toned.bot.pipeline._synthesis.renderings._waiting
         made_s = -1.0
-        while rendering.made_s > made_s:  # until it stands still
-            made_s = rendering.made_s
+        while rendering.synthesized_s > made_s:  # until it stands still
+            made_s = rendering.synthesized_s
             await asyncio.sleep(1.0)
         whole_s = 0.3 * 2500
 
