@@ -49,8 +49,8 @@ def read(text: str, lang: str) -> str:
     if lang.startswith("en"):
         chars = frozenset(text)
         for rule in rules(lang):
-            if rule.may_find(chars):
-                text, times = rule.pattern.subn(rule.say, text)
+            if rule.may_match(chars):
+                text, times = rule.pattern.subn(rule.reading, text)
                 chars = frozenset(text) if times else chars
     return text
 

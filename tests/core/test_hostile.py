@@ -106,9 +106,9 @@ def read_by_all(text: str) -> set[Rule]:
     found = set()
     for rule in rules("en-us"):
         chars = frozenset(text)
-        text, times = rule.pattern.subn(rule.say, text)
+        text, times = rule.pattern.subn(rule.reading, text)
         if times:
-            assert rule.may_find(chars), rule.pattern.pattern
+            assert rule.may_match(chars), rule.pattern.pattern
             found.add(rule)
     return found
 
