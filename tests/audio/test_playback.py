@@ -2,7 +2,9 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -10,10 +12,23 @@ import numpy as np
 import pytest
 
 from audio import playback
+from audio.output.wavfile import WavSpeaker
 from audio.pipeline import SpeechPipeline
 from audio.playback import Piece, Playback, SpeechJob
 from audio.ports import Speaker
-from audio.types import SAMPLE_RATE_HZ, CancelToken, Chunk, Ended, Fact, Outcome, Sound, Utterance
+from audio.types import (
+    SAMPLE_RATE_HZ,
+    CancelToken,
+    Chunk,
+    Ended,
+    Fact,
+    Outcome,
+    PlaybackStarted,
+    Sound,
+    Utterance,
+    Word,
+)
+from tests.support.pipelines import order
 
 
 class Stalling:
@@ -64,8 +79,8 @@ def three_seconds(speaker: Stalling) -> Playback:
     return playing
 
 
-def test_nothing_is_heard_sooner_than_it_can_be(clock: SimpleNamespace) -> None:
-    """A device that tells at once that it has played everything is not believed."""
+def test_play_does_not_trust_an_early_position(clock: SimpleNamespace) -> None:
+    """A device that reports at once that it has played everything is not believed."""
     speaker = Stalling()
     playing = three_seconds(speaker)
     speaker.played_frames = 3 * SAMPLE_RATE_HZ
@@ -76,10 +91,10 @@ def test_nothing_is_heard_sooner_than_it_can_be(clock: SimpleNamespace) -> None:
 
 
 @pytest.mark.parametrize(("since_s", "again"), [(0.1, True), (0.3, False)])
-def test_what_ended_just_before_a_stall_is_said_again(
+def test_lose_device_requeues_what_ended_just_before(
     clock: SimpleNamespace, since_s: float, again: bool
 ) -> None:
-    """A device that stalls may have counted a little that it never played."""
+    """A device that stalls may have counted some frames that it never played."""
     speaker = Stalling()
     playing = three_seconds(speaker)
     clock.now_s += 1 + since_s
@@ -91,8 +106,8 @@ def test_what_ended_just_before_a_stall_is_said_again(
     assert playing.stored_s() == pytest.approx(3.0 if again else 2.0)
 
 
-def test_what_seems_over_is_heard_before_it_is_cut_off(clock: SimpleNamespace) -> None:
-    """A stop just after a message does not make it one that was stopped."""
+def test_heard_by_now_includes_what_seems_over(clock: SimpleNamespace) -> None:
+    """A stop just after a message does not make it a stopped one."""
     speaker = Stalling()
     playing = three_seconds(speaker)
     clock.now_s += 1.05
@@ -113,7 +128,7 @@ class Beeping:
 
 
 @pytest.mark.parametrize("end", [SpeechPipeline.abort, SpeechPipeline.skip])
-def test_what_was_heard_is_told_as_heard_though_it_is_ended(
+def test_abort_and_skip_report_what_was_heard(
     clock: SimpleNamespace, end: Callable[[SpeechPipeline], None]
 ) -> None:
     """A /stop or /skip just after the last word comes too late for that message."""
@@ -151,8 +166,8 @@ def test_what_was_heard_is_told_as_heard_though_it_is_ended(
     pipeline.close().result(5)
 
 
-def test_a_pause_believes_a_device_no_more_than_it_can_tell(clock: SimpleNamespace) -> None:
-    """The end of a sentence that may not have been heard is said again after a pause."""
+def test_pause_repeats_the_uncertain_end_of_a_sentence(clock: SimpleNamespace) -> None:
+    """The end of a sentence that may not have been heard is repeated after a pause."""
     speaker = Stalling()
     playing = three_seconds(speaker)
     clock.now_s += 1.05
@@ -163,8 +178,8 @@ def test_a_pause_believes_a_device_no_more_than_it_can_tell(clock: SimpleNamespa
     assert playing.stored_s() == pytest.approx(2.3)
 
 
-def test_what_an_urgent_one_interrupts_is_begun_again() -> None:
-    """Each stretch has its beginning and its end, so that a folder of files misses none."""
+def test_play_marks_each_part_of_an_interrupted_utterance() -> None:
+    """Each part has its start and its end, so that a folder of files misses none."""
     speaker = Stalling()
     playing = Playback(cast("Speaker", speaker), 3.0)
     playing.open()
@@ -177,3 +192,48 @@ def test_what_an_urgent_one_interrupts_is_begun_again() -> None:
         playing.play()
 
     assert speaker.told == ["begin", "end", "begin", "end", "begin", "end"]
+
+
+def piece(*words: Word, frames: int = SAMPLE_RATE_HZ) -> Piece:
+    """Return a second of sound with *words*."""
+    chunk = Chunk("some words", "", "", 0, ends_sentence=True, pause_s=0, speech_length=9)
+    job = SpeechJob(order(1, "some words"), time.monotonic(), was_idle=True)
+    return Piece(job, chunk, True, np.full(frames, 0.1, np.float32), np.zeros(0, np.float32), words)
+
+
+def next_sounding(playback: Playback) -> PlaybackStarted:
+    """Return what is told to sound; plays until then."""
+    deadline_s = time.monotonic() + 5
+    while time.monotonic() < deadline_s:
+        playback.play()
+        for sounding in playback.pop_started():
+            return sounding
+        time.sleep(0.01)
+    raise TimeoutError("nothing was told")
+
+
+def test_playback_started_is_reported_again_on_another_device(tmp_path: Path) -> None:
+    """What starts again after its device was lost is reported again, with every word."""
+    playback = Playback(WavSpeaker(tmp_path), 3.0)
+    words = (Word("some", 0.0, 0.4), Word("words", 0.5, 1.0))
+    playback.add(piece(*words))
+    playback.open()
+    first = next_sounding(playback)
+    playback.lose_device()
+    playback.open()
+    again = next_sounding(playback)
+
+    assert first.words == again.words == words
+    assert again.at_s > first.at_s
+
+
+def test_trim_shifts_the_words() -> None:
+    """The words of the rest count from its own start; one that was cut starts there."""
+    rest = piece(Word("gone", 0.0, 0.3), Word("cut", 0.4, 0.6), Word("whole", 0.7, 1.0))
+    rest.trim(SAMPLE_RATE_HZ // 2)
+
+    assert len(rest.samples) == SAMPLE_RATE_HZ // 2
+    assert [(word.text, word.start_s) for word in rest.words] == [
+        ("cut", 0.0),
+        ("whole", pytest.approx(0.2)),
+    ]

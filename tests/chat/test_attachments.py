@@ -16,7 +16,7 @@ from audio.types import SAMPLE_RATE_HZ, Samples
 from bot.chat.decode import PDF, TEXT, AttachmentError, decode, text_of
 from bot.chat.sandbox import Fault, Json, Sandbox
 from tests.conftest import ALICE, StartBot, reaction_to, reply_with
-from tests.support.fake_voice import tell
+from tests.support.fake_voice import find_tones
 from tests.support.loudspeaker import RATE_HZ, Ear
 
 
@@ -154,9 +154,9 @@ async def test_text_files_are_read_and_long_ones_asked_about(
         spoken = resample_poly(samples, SAMPLE_RATE_HZ, rate_hz).astype(np.float32)
 
     ear_a.wait_for_silence()
-    heard = [tone.code for tone in tell(ear_a.recording()[0], RATE_HZ) if tone.whole]
+    heard = [tone.code for tone in find_tones(ear_a.recording()[0], RATE_HZ) if tone.whole]
     assert heard == [11, 21]
-    assert tell(spoken, SAMPLE_RATE_HZ)[0].code == 21
+    assert find_tones(spoken, SAMPLE_RATE_HZ)[0].code == 21
 
 
 @pytest.mark.parametrize(

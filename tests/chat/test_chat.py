@@ -16,7 +16,7 @@ from bot.chat.sandbox import Fault, Json, Person, Sandbox
 from bot.core.preferences import detect
 from bot.core.quiet_hours import Quiet, span_s
 from tests.conftest import ALICE, STRANGER, TOKEN, StartBot, reaction_to, reply_with
-from tests.support.fake_voice import tell
+from tests.support.fake_voice import find_tones
 from tests.support.loudspeaker import RATE_HZ, Ear
 
 BOB = Person(8, "Bob")
@@ -28,7 +28,7 @@ LONG = " ".join(f"This is number {n}." for n in range(1, 13))
 def heard(ear: Ear) -> list[int]:
     """Return the numbers that were heard whole, once the recording has them all."""
     ear.wait_for_silence()
-    return [tone.code for tone in tell(ear.recording()[0], RATE_HZ) if tone.whole]
+    return [tone.code for tone in find_tones(ear.recording()[0], RATE_HZ) if tone.whole]
 
 
 async def answer_to(sandbox: Sandbox, command: str, who: Person = ALICE) -> str:
@@ -310,7 +310,7 @@ async def test_a_message_is_sent_back_as_a_voice_note(
             sandbox.send_fields(ALICE, fields)
             note = await sandbox.wait_for(lambda e: e.kind == "voice", since=seen)
             samples, rate_hz = soundfile.read(io.BytesIO(note.content), dtype="float32")
-            told.append([tone.code for tone in tell(samples, rate_hz)])
+            told.append([tone.code for tone in find_tones(samples, rate_hz)])
 
     assert told == [[11], [21]]
     assert ear_a.spans() == []

@@ -26,7 +26,7 @@ from bot.settings import Settings
 from tests.chat.test_attachments import film_of, note_of, send_file, send_voice, sweep
 from tests.conftest import ALICE, TOKEN, StartBot, reaction_to, reply_with
 from tests.support.commandline import Environment
-from tests.support.fake_voice import tell
+from tests.support.fake_voice import find_tones
 from tests.support.loudspeaker import RATE_HZ, Ear
 
 LONG = "This is number 21.\n\n" + "These are words of no number at all. " * 60
@@ -217,7 +217,7 @@ async def test_files_are_said_in_the_order_in_which_they_came(
             await sandbox.wait_for(reaction_to(message, "👍"))
     ear_a.wait_for_silence()
 
-    assert [tone.code for tone in tell(ear_a.recording()[0], RATE_HZ)] == [11, 12]
+    assert [tone.code for tone in find_tones(ear_a.recording()[0], RATE_HZ)] == [11, 12]
 
 
 async def test_files_are_given_up_by_a_stop(
@@ -355,7 +355,7 @@ async def test_files_follow_language_and_pronunciations(
     ear_a.wait_for_silence()
 
     assert [(lang, voice[0]) for lang, voice in rows] == [("es", "e")]
-    assert [tone.code for tone in tell(ear_a.recording()[0], RATE_HZ)] == [17]
+    assert [tone.code for tone in find_tones(ear_a.recording()[0], RATE_HZ)] == [17]
 
 
 async def test_files_are_private(
@@ -400,7 +400,7 @@ async def test_captions_are_said_where_the_file_cannot_be(
             await sandbox.wait_for(reply_with(told, to=message))
     ear_a.wait_for_silence()
 
-    assert [tone.code for tone in tell(ear_a.recording()[0], RATE_HZ)] == [9]
+    assert [tone.code for tone in find_tones(ear_a.recording()[0], RATE_HZ)] == [9]
     assert told or not any(map(reply_with("", to=message), sandbox.events))
 
 

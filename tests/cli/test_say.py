@@ -18,7 +18,7 @@ from audio.types import SAMPLE_RATE_HZ
 from bot.settings import Settings
 from tests.http.test_audio_stream import decoded
 from tests.support.commandline import Environment, crier, run
-from tests.support.fake_voice import ToneVoice, tell
+from tests.support.fake_voice import ToneVoice, find_tones
 from tests.support.http_face import Face, serve
 from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
 from tests.support.terminal import ENTER, terminal
@@ -38,7 +38,7 @@ async def face(settings: Settings, loudspeakers: Loudspeakers) -> AsyncIterator[
 
 def codes(ear: Ear) -> list[int]:
     """Return the numbers that were heard."""
-    return [tone.code for tone in tell(*ear.recording()[:1], RATE_HZ)]
+    return [tone.code for tone in find_tones(*ear.recording()[:1], RATE_HZ)]
 
 
 async def test_say_returns_once_it_is_queued(
@@ -303,7 +303,7 @@ async def test_out_writes_a_file_that_plays(
     samples, rate_hz = decoded(path.read_bytes(), kind)
 
     assert told == (0, "", "")
-    assert [tone.code for tone in tell(samples, rate_hz)] == list(range(10, 20))
+    assert [tone.code for tone in find_tones(samples, rate_hz)] == list(range(10, 20))
     assert [file.name for file in tmp_path.glob("said*")] == [path.name]
     assert (await face.get("/v1/history"))["items"] == []
 

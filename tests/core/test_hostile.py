@@ -33,11 +33,11 @@ from bot.chat.sandbox import Sandbox
 from bot.core.composing import ComposeError, composing
 from bot.http.schemas import MAX_INPUT_CHARS
 from bot.settings import Settings
-from tests.audio.test_pipeline import Facts, order
 from tests.chat.test_attachments import send_file
 from tests.conftest import ALICE, StartBot, reaction_to, reply_with
 from tests.support.fake_voice import ToneVoice
 from tests.support.http_face import Face, serve
+from tests.support.pipelines import Facts, order
 
 # Of the processor's time; quadratic work takes many times as long.
 _BOUND_S = 5.0

@@ -23,8 +23,8 @@ from bot.settings import CHECKOUT, Settings
 from tests.conftest import ALICE, TOKEN
 from tests.stress.load import crowd, wrong
 from tests.support.commandline import Environment
-from tests.support.fake_voice import Heard as Tone
-from tests.support.fake_voice import ToneVoice, tell
+from tests.support.fake_voice import HeardTone as Tone
+from tests.support.fake_voice import ToneVoice, find_tones
 from tests.support.http_face import Face, ServeBot, serve
 from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
 
@@ -45,7 +45,7 @@ def serve_toned(settings: Settings, loudspeakers: Loudspeakers) -> ServeBot:
 
 def codes(ear: Ear) -> list[int]:
     """Return the numbers that were heard."""
-    return [tone.code for tone in tell(*ear.recording()[:1], RATE_HZ)]
+    return [tone.code for tone in find_tones(*ear.recording()[:1], RATE_HZ)]
 
 
 def numbers(*which: int) -> str:
@@ -187,7 +187,7 @@ def spoken(tmp_path: Path) -> list[Tone]:
     for path in sorted((tmp_path / "spoken").glob("*.wav")):
         with wave.open(str(path)) as file:
             raw = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-        found += tell((raw / 32768).astype(np.float32), SAMPLE_RATE_HZ)
+        found += find_tones((raw / 32768).astype(np.float32), SAMPLE_RATE_HZ)
     return found
 
 
@@ -444,7 +444,7 @@ async def test_metrics_agree_with_what_was_heard(serve_toned: ServeBot, ear_a: E
     first = value("crier_first_sound_seconds", "crier_first_sound_seconds_sum")
     stop = value("crier_stop_seconds", "crier_stop_seconds_sum")
     spans = ear_a.spans(ordered_s, gap_s=0.5)
-    tones_s = sum(t.end_s - t.start_s for t in tell(*ear_a.recording()[:1], RATE_HZ))
+    tones_s = sum(t.end_s - t.start_s for t in find_tones(*ear_a.recording()[:1], RATE_HZ))
     assert value("crier_messages", outcome="heard", source="http") == 1
     assert value("crier_messages", outcome="stopped", source="http") == 1
     assert value("crier_first_sound_seconds", "crier_first_sound_seconds_count") == 2
@@ -463,7 +463,7 @@ async def test_many_at_once_are_heard_one_after_the_other(
         sent = await crowd(face, sandbox, ALICE, clients=5, requests=25)
         await asyncio.to_thread(ear_a.wait_for_silence)
 
-    assert wrong(sent, tell(*ear_a.recording()[:1], RATE_HZ)) == []
+    assert wrong(sent, find_tones(*ear_a.recording()[:1], RATE_HZ)) == []
 
 
 async def test_what_programs_sent_survives_a_kill(

@@ -17,7 +17,7 @@ from audio.types import SAMPLE_RATE_HZ, Samples
 from bot.http import audio_stream
 from bot.http.audio_stream import FORMATS, MAX_STREAMS
 from bot.settings import Settings
-from tests.support.fake_voice import ToneVoice, tell
+from tests.support.fake_voice import ToneVoice, find_tones
 from tests.support.http_face import Face, serve
 from tests.support.loudspeaker import Loudspeakers
 
@@ -152,7 +152,7 @@ async def test_several_are_made_in_turn(toned: Face) -> None:
                     begun.append(time.monotonic())
                 sound += part
         ended.append(time.monotonic())
-        return [one.code for one in tell(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)]
+        return [one.code for one in find_tones(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)]
 
     got = await asyncio.gather(*map(get, texts))
 
@@ -172,8 +172,8 @@ async def test_the_loudspeaker_comes_first(toned: Face, tmp_path: Path) -> None:
 
     assert said["outcome"] == "heard"
     assert left
-    assert [one.code for one in tell(*decoded(spoken.read_bytes(), "wav"))] == [1, 2, 3]
-    assert [one.code for one in tell(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)] == [
+    assert [one.code for one in find_tones(*decoded(spoken.read_bytes(), "wav"))] == [1, 2, 3]
+    assert [one.code for one in find_tones(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)] == [
         *range(100, 200)
     ]
 
@@ -217,7 +217,7 @@ async def test_a_stop_of_the_loudspeaker_does_not_end_a_file(toned: Face) -> Non
     await toned.client.post("/v1/audio/stop")
     sound = (await making).content
 
-    assert len(tell(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)) == 100
+    assert len(find_tones(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)) == 100
 
 
 async def test_models_are_listed_as_openai_does(toned: Face) -> None:

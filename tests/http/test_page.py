@@ -18,7 +18,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from audio.kokoro.voice import KokoroVoice
 from bot.settings import Settings
-from tests.support.fake_voice import ToneVoice, tell
+from tests.support.fake_voice import ToneVoice, find_tones
 from tests.support.http_face import Face, ServeBot, serve
 from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
 
@@ -187,7 +187,7 @@ async def test_words_light_up_as_they_are_heard(
         complaints, requested = page.complaints(), page.requested()
     await asyncio.to_thread(ear_a.wait_for_silence)
     samples, heard_s = ear_a.recording()
-    heard = {tone.code: tone.start_s for tone in tell(samples, RATE_HZ, heard_s)}
+    heard = {tone.code: tone.start_s for tone in find_tones(samples, RATE_HZ, heard_s)}
     seen = {int(word.strip(".")): at_s for word, at_s in lit if word != "Number"}
 
     assert list(seen) == codes

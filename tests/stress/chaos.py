@@ -28,14 +28,14 @@ from bot.app import WEDGED
 from bot.chat.sandbox import Fault, Sandbox
 from tests.stress.lab import GRACE_S, YOU, Bot, all_ended, break_, lab, mend, receipts
 from tests.stress.mixed import GAVE_UP, mixed
-from tests.support.fake_voice import CODES, TONE_S, Heard, tell
+from tests.support.fake_voice import CODES, TONE_S, HeardTone, find_tones
 from tests.support.loudspeaker import RATE_HZ, Ear
 
 # httpx keeps an idle connection for 5 s; what is open after that stays open.
 _KEPT_ALIVE_S = 7.0
 
 
-def complaints(spoken: list[int], heard: list[Heard], kills: list[float]) -> list[str]:
+def complaints(spoken: list[int], heard: list[HeardTone], kills: list[float]) -> list[str]:
     """Return what is wrong with what was heard.
 
     Args:
@@ -97,7 +97,7 @@ async def kills(times: int, *, real: bool, seed: int) -> list[str]:
     given_up = {e.reply_to for e in sandbox.events if GAVE_UP.search(e.text)}
     said = {m: sentences for m, sentences in messages.items() if m not in given_up}
     spoken = [code for sentences in said.values() for code in sentences]
-    wrong = [] if real else complaints(spoken, tell(recording, RATE_HZ, heard_s), killed)
+    wrong = [] if real else complaints(spoken, find_tones(recording, RATE_HZ, heard_s), killed)
     wrong += [
         f"message {m} ended with {receipts(sandbox, m)}"
         for m in messages
@@ -260,9 +260,9 @@ async def keep_running(bot: Bot, sandbox: Sandbox) -> None:
         await asyncio.sleep(1)
 
 
-def told(ear: Ear) -> list[Heard]:
+def told(ear: Ear) -> list[HeardTone]:
     """Return the tones that were heard."""
-    return tell(ear.recording()[0], RATE_HZ)
+    return find_tones(ear.recording()[0], RATE_HZ)
 
 
 def heard_anywhere(since_s: float, *ears: Ear) -> None:

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from bot.chat.sandbox import Person, Sandbox
 from bot.settings import CHECKOUT, Settings, load
-from tests.support.fake_voice import CODES, ToneVoice, tell
+from tests.support.fake_voice import CODES, ToneVoice, find_tones
 from tests.support.http_face import Face, serve
 from tests.support.loudspeaker import RATE_HZ, Loudspeakers
 
@@ -137,7 +137,7 @@ async def main() -> int:
                     sent = await crowd(face, sandbox, YOU, options.clients, options.requests)
                     await asyncio.to_thread(ear.wait_for_silence)
                     underruns = (await face.get("/v1/status"))["underruns"]
-                found = wrong(sent, tell(*ear.recording()[:1], RATE_HZ))
+                found = wrong(sent, find_tones(*ear.recording()[:1], RATE_HZ))
         speakers.close()
     print(f"{options.requests} texts of {options.clients} clients; underruns: {underruns}")
     print("\n".join(found) or "Each was heard once, whole, in its order, and told so.")

@@ -31,7 +31,7 @@ from audio.types import SAMPLE_RATE_HZ, Samples
 from bot.chat.sandbox import Event
 from tests.stress.faulty_sandbox import FaultySandbox
 from tests.stress.lab import GRACE_S, TOKEN, YOU, Bot, lab, receipts
-from tests.support.fake_voice import CODES, Heard, tell, tone
+from tests.support.fake_voice import CODES, HeardTone, find_tones, tone
 from tests.support.loudspeaker import RATE_HZ
 
 KILLS = 10
@@ -231,7 +231,7 @@ class Unit:
     slots: list[set[int]]
     """Each of its tones; an edit adds what may sound instead."""
 
-    def of(self, heard: list[Heard]) -> list[list[Heard]]:
+    def of(self, heard: list[HeardTone]) -> list[list[HeardTone]]:
         """Return what was heard of each tone."""
         return [[h for h in heard if h.code in slot] for slot in self.slots]
 
@@ -480,7 +480,7 @@ class Chapter:
 
     # ---- what is to be said of it ----
 
-    def complaints(self, heard: list[Heard]) -> list[str]:
+    def complaints(self, heard: list[HeardTone]) -> list[str]:
         """Return what is wrong with what was heard and with what the bot answered."""
         items = list(self._items.values())
         known = {code for item in items for code in item.codes}
@@ -496,7 +496,7 @@ class Chapter:
         self._figures.suffered += self._sandbox.suffered
         return found
 
-    def _untrue_receipts(self, items: list[Item], heard: list[Heard]) -> list[str]:
+    def _untrue_receipts(self, items: list[Item], heard: list[HeardTone]) -> list[str]:
         """Return the receipts that are missing, that disagree or that are not true."""
         found: list[str] = []
         skipped: list[Item] = []
@@ -528,7 +528,7 @@ class Chapter:
                 found.append(f"{item} was cut, and {able} skips came after it for {count} messages")
         return found
 
-    def _unheard(self, item: Item, heard: list[Heard]) -> list[str]:
+    def _unheard(self, item: Item, heard: list[HeardTone]) -> list[str]:
         units = item.units
         if item.act.what == "long":
             if item.act.choice == "The first paragraph":
@@ -581,7 +581,7 @@ class Chapter:
     def _replays(self) -> int:
         return sum(sent.what in ("/replay", "Say it again") for sent in self._sent)
 
-    def _repeats(self, items: list[Item], heard: list[Heard]) -> list[str]:
+    def _repeats(self, items: list[Item], heard: list[HeardTone]) -> list[str]:
         """Return what was said again without a reason: a kill, a pause, a /replay."""
         found: list[str] = []
         cut_by: Counter[float] = Counter()
@@ -609,7 +609,9 @@ class Chapter:
         found += [f"{n} sentences were repeated after one kill" for n in cut_by.values() if n > 1]
         return found
 
-    def _cut_by_kill(self, tones: list[list[Heard]], first: Heard, second: Heard) -> float | None:
+    def _cut_by_kill(
+        self, tones: list[list[HeardTone]], first: HeardTone, second: HeardTone
+    ) -> float | None:
         """Return when the kill was that explains why a tone was heard again."""
         for killed_s in self._kills:
             if first.start_s < killed_s < second.start_s:
@@ -622,7 +624,7 @@ class Chapter:
                     return killed_s
         return None
 
-    def _interrupted(self, first: Heard, second: Heard) -> bool:
+    def _interrupted(self, first: HeardTone, second: HeardTone) -> bool:
         """Whether a pause or a mute explains why a tone was heard again."""
         for begin_s, end_s in self._quiet_spans():
             if begin_s - _REWIND_S < first.end_s < end_s + _BUSY_S and second.start_s > begin_s:
@@ -700,7 +702,7 @@ class Chapter:
         for event in self._sandbox.events:
             if event.kind == "voice":
                 samples, rate_hz = soundfile.read(io.BytesIO(event.content), dtype="float32")
-                found.append((event, {h.code for h in tell(samples, rate_hz)}))
+                found.append((event, {h.code for h in find_tones(samples, rate_hz)}))
         return found
 
     def _notes(self, items: list[Item]) -> list[str]:
@@ -770,7 +772,7 @@ async def _chapter(planned: Plan, chance: random.Random, figures: Figures) -> li
             await chapter.settle()
             await asyncio.to_thread(ear.wait_for_silence)
             recording, heard_s = ear.recording()
-        return chapter.complaints(tell(recording, RATE_HZ, heard_s))
+        return chapter.complaints(find_tones(recording, RATE_HZ, heard_s))
 
 
 def _print(figures: Figures, wrong: list[str]) -> None:

@@ -31,7 +31,7 @@ from bot.chat.sandbox import Person
 from tests.stress.faulty_sandbox import FaultySandbox
 from tests.stress.lab import FINAL, TOKEN, YOU, Bot, break_, lab, mend
 from tests.stress.mixed import GAVE_UP, Codes, file_fields, sentence, sound_file
-from tests.support.fake_voice import CODES, Heard, tell
+from tests.support.fake_voice import CODES, HeardTone, find_tones
 from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
 
 FLOODER = Person(2, "Bob")
@@ -96,7 +96,7 @@ class Tones:
         self._speakers = speakers
         self._name = name
         self._ear: Ear = speakers.listen(name)
-        self.heard: list[Heard] = []
+        self.heard: list[HeardTone] = []
 
     def roll(self, overlap_s: float = 1.0) -> None:
         """Tell what was heard so far, and go on with a fresh recording. Blocks."""
@@ -113,7 +113,7 @@ class Tones:
 
     def _take(self) -> None:
         recording, heard_s = self._ear.recording()
-        for tone in tell(recording, RATE_HZ, heard_s):
+        for tone in find_tones(recording, RATE_HZ, heard_s):
             twins = [
                 other
                 for other in self.heard[-20:]
@@ -452,7 +452,7 @@ class Soak:
         )
         return gone or killed or too_many
 
-    def _unheard(self, said: Said, heard: list[Heard]) -> list[str]:
+    def _unheard(self, said: Said, heard: list[HeardTone]) -> list[str]:
         sounded = {
             tone.code
             for tone in heard

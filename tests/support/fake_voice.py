@@ -75,7 +75,7 @@ def tone(code: int) -> Samples:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class HeardTone:
     """One tone, as it was heard."""
 
     code: int
@@ -88,9 +88,9 @@ class Heard:
         return self.end_s - self.start_s > 0.9 * TONE_S
 
 
-def tell(
+def find_tones(
     samples: Samples, rate_hz: int, heard_s: Callable[[int], float] | None = None
-) -> list[Heard]:
+) -> list[HeardTone]:
     """Return the tones in a recording.
 
     Args:
@@ -111,16 +111,16 @@ def tell(
         spectrum = np.abs(np.fft.rfft(part * np.hanning(len(part)), 1 << 16))
         hz = float(np.argmax(spectrum)) * rate_hz / (1 << 16)
         code = round((hz - _LOWEST_HZ) / _STEP_HZ)
-        found.append(Heard(code, clock(int(start)), clock(int(end))))
+        found.append(HeardTone(code, clock(int(start)), clock(int(end))))
     return _without_gaps(found)
 
 
-def _without_gaps(found: list[Heard]) -> list[Heard]:
+def _without_gaps(found: list[HeardTone]) -> list[HeardTone]:
     """Return the tones, the two parts of one as one where the device ran dry in it.
 
     That happens on a busy machine, and all of the tone is heard; underruns are counted elsewhere.
     """
-    joined: list[Heard] = []
+    joined: list[HeardTone] = []
     for one in found:
         last = joined[-1] if joined else one
         parts_s = last.end_s - last.start_s + one.end_s - one.start_s
@@ -130,7 +130,7 @@ def _without_gaps(found: list[Heard]) -> list[Heard]:
             and 0 < gap_s < _GAP_S
             and _PARTS[0] < parts_s / TONE_S < _PARTS[1]
         ):
-            joined[-1] = Heard(one.code, last.start_s, one.end_s)
+            joined[-1] = HeardTone(one.code, last.start_s, one.end_s)
         else:
             joined.append(one)
     return joined
