@@ -1,4 +1,4 @@
-"""How loud is each voice? `python -m bench.loudness` prints the gain that makes all alike.
+"""How loud is each voice? `python -m bench.loudness` prints the gains that equalize them.
 
 Integrated loudness after ITU-R BS.1770 (pyloudnorm) of one paragraph in the voice's own language;
 the gains are kept in audio/voices.py.
@@ -41,7 +41,7 @@ print(json.dumps({path: meter.integrated_loudness(sound) for path, sound in soun
 
 
 def main() -> None:
-    """Measure every voice as it comes from the model, or as Crier plays it, on another text."""
+    """Measure every voice as the model returns it, or as Crier plays it, on another text."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="with the gains, and another text")
     check = parser.parse_args().check

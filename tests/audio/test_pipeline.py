@@ -131,13 +131,13 @@ def test_pipeline_closes_its_stream_after_a_burst(
     assert loudspeakers.alsa_config.exists()
     closed = threading.Event()
 
-    class Watched(PortAudioSpeaker):
+    class ClosingSpeaker(PortAudioSpeaker):
         def close(self) -> None:
             if self.is_open:
                 closed.set()
             super().close()
 
-    pipeline = SpeechPipeline(voice, Watched("speaker_a"), facts, stream_idle_s=0.5)
+    pipeline = SpeechPipeline(voice, ClosingSpeaker("speaker_a"), facts, stream_idle_s=0.5)
     pipeline.start()
     pipeline.say(order(1, "Hello."))
     facts.end_of(1)
@@ -154,12 +154,12 @@ def test_pipeline_without_idle_time_opens_a_stream_per_utterance(
     assert loudspeakers.alsa_config.exists()
     opened: list[float] = []
 
-    class Watched(PortAudioSpeaker):
+    class OpeningSpeaker(PortAudioSpeaker):
         def open(self) -> None:
             opened.append(time.monotonic())
             super().open()
 
-    pipeline = SpeechPipeline(voice, Watched("speaker_a"), facts, stream_idle_s=0)
+    pipeline = SpeechPipeline(voice, OpeningSpeaker("speaker_a"), facts, stream_idle_s=0)
     pipeline.start()
     for id_ in (1, 2, 3):
         pipeline.say(order(id_, "Hello."))
@@ -174,7 +174,7 @@ def test_pipeline_holds_an_utterance_until_a_device_appears(
 ) -> None:
     """A missing device is no failure: the utterance waits, reports why, and is spoken later."""
 
-    class Absent(WavSpeaker):
+    class AbsentSpeaker(WavSpeaker):
         there = False
 
         def open(self) -> None:
@@ -182,7 +182,7 @@ def test_pipeline_holds_an_utterance_until_a_device_appears(
                 raise NoOutputDeviceError("There is no output device.")
             super().open()
 
-    speaker = Absent(tmp_path)  # type: ignore[arg-type]
+    speaker = AbsentSpeaker(tmp_path)  # type: ignore[arg-type]
     pipeline = SpeechPipeline(voice, speaker, facts)
     pipeline.start()
     pipeline.say(order(1, "Hello."))
@@ -195,8 +195,8 @@ def test_pipeline_holds_an_utterance_until_a_device_appears(
     assert end.outcome is Outcome.HEARD
 
 
-class Made:
-    """A voice whose sound is made by a function of the text."""
+class FunctionVoice:
+    """A voice whose sound is computed by a function of the text."""
 
     def __init__(self, make: Callable[[str], Sound]) -> None:
         self._make = make
@@ -214,14 +214,14 @@ def test_pipeline_fails_only_the_utterance_of_a_failing_chunk(
     """An error of the voice is reported as the reason, and the next utterance is spoken."""
     assert loudspeakers.alsa_config.exists()
 
-    def fragile(text: str) -> Sound:
+    def fail_on_bad(text: str) -> Sound:
         if "bad" in text:
             raise SynthesisError("It will not be said.")
         if "worse" in text:
             raise ZeroDivisionError
         return Sound(np.full(4800, 0.1, np.float32))
 
-    pipeline = SpeechPipeline(Made(fragile), PortAudioSpeaker("speaker_a"), facts)
+    pipeline = SpeechPipeline(FunctionVoice(fail_on_bad), PortAudioSpeaker("speaker_a"), facts)
     pipeline.start()
     for id_, text in enumerate(("bad", "worse", "good")):
         pipeline.say(order(id_, text))
@@ -244,7 +244,9 @@ def test_pipeline_learns_a_cold_start_only_after_a_rest(tmp_path: Path, facts: F
         return Sound(np.full(SAMPLE_RATE_HZ, 0.1, np.float32), took_s=1.2)
 
     making, stopped, kept = threading.Event(), threading.Event(), list[SynthesisCost]()
-    pipeline = SpeechPipeline(Made(steady), WavSpeaker(tmp_path), facts, on_cost=kept.append)
+    pipeline = SpeechPipeline(
+        FunctionVoice(steady), WavSpeaker(tmp_path), facts, on_cost=kept.append
+    )
     pipeline.start()
     pipeline.say(order(1, "One."))
     pipeline.say(order(2, "Two."))
@@ -366,8 +368,8 @@ def tone_pipeline(loudspeakers: Loudspeakers, facts: Facts) -> Iterator[SpeechPi
     pipeline.close().result(5)
 
 
-def told(facts: Facts) -> list[tuple[int, float]]:
-    """Return the numbers that were told to sound, and when."""
+def reported(facts: Facts) -> list[tuple[int, float]]:
+    """Return the numbers that were reported, and when each is heard."""
     return [
         (int(word.text.strip(".")), fact.at_s + word.start_s)
         for fact in facts.all
@@ -396,11 +398,11 @@ def test_playback_started_has_the_time_of_each_word(
         tone_pipeline.say(order(id_, text(id_ * 9, id_ * 9 + 9)))
     facts.end_of(2)
     stalls = tone_pipeline.status().underruns
-    said, sounded = dict(told(facts)), dict(heard(ear_a))  # what is told again counts
+    said, sounded = dict(reported(facts)), dict(heard(ear_a))  # the last report counts
 
     assert list(said) == list(sounded)
     off = [abs(said[code] - sounded[code]) for code in said]
-    # Where the device ran dry just before a word, nobody could tell.
+    # If the device ran dry just before a word, its time could not be known.
     assert sorted(off)[-1 - stalls] < MAX_TIME_ERROR_S, (stalls, off)
 
 
@@ -417,7 +419,7 @@ def test_playback_started_is_reported_again_after_a_pause(
     resumed_s = time.monotonic()
     tone_pipeline.resume()
     facts.end_of(1)
-    said = [*dict(told(facts)).items()]
+    said = [*dict(reported(facts)).items()]
     said = [(code, at_s) for code, at_s in said if at_s > resumed_s]
     sounded = [(code, at_s) for code, at_s in heard(ear_a) if at_s > resumed_s]
     whole = dict(sounded[1:])  # the first is the rest of one that was cut

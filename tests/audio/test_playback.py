@@ -1,4 +1,4 @@
-"""When a sentence has been heard, whatever its device tells."""
+"""Which pieces have been heard, whatever the device reports."""
 
 import queue
 import threading
@@ -31,24 +31,24 @@ from audio.types import (
 from tests.support.pipelines import order
 
 
-class Stalling:
-    """A device that takes everything and has played as much as it is told to say."""
+class ScriptedSpeaker:
+    """A device that accepts everything, and reports the position that a test sets."""
 
-    device, warning, is_open, underruns, poll_s = "stalling", "", True, 0, 0.02
+    device, warning, is_open, underruns, poll_s = "scripted", "", True, 0, 0.02
 
     def __init__(self) -> None:
         self.written_frames = self.played_frames = 0
-        self.told: list[str] = []
+        self.calls: list[str] = []
 
     def open(self) -> None: ...
     def close(self) -> None: ...
     def abort(self) -> None: ...
     def pad(self) -> None: ...
     def start_utterance(self) -> None:
-        self.told.append("begin")
+        self.calls.append("begin")
 
     def finish_utterance(self) -> None:
-        self.told.append("end")
+        self.calls.append("end")
 
     def target_changed(self) -> bool:
         return False
@@ -60,13 +60,13 @@ class Stalling:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """Return a clock that goes only when its `now_s` is set."""
+    """Return a clock that stands still until its `now_s` is set."""
     clock = SimpleNamespace(now_s=100.0)
     monkeypatch.setattr(playback, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
     return clock
 
 
-def three_seconds(speaker: Stalling) -> Playback:
+def three_seconds(speaker: ScriptedSpeaker) -> Playback:
     """Write an utterance of three sentences of a second each."""
     playing = Playback(cast("Speaker", speaker), 3.0)
     playing.open()
@@ -81,7 +81,7 @@ def three_seconds(speaker: Stalling) -> Playback:
 
 def test_play_does_not_trust_an_early_position(clock: SimpleNamespace) -> None:
     """A device that reports at once that it has played everything is not believed."""
-    speaker = Stalling()
+    speaker = ScriptedSpeaker()
     playing = three_seconds(speaker)
     speaker.played_frames = 3 * SAMPLE_RATE_HZ
 
@@ -95,7 +95,7 @@ def test_lose_device_requeues_what_ended_just_before(
     clock: SimpleNamespace, since_s: float, again: bool
 ) -> None:
     """A device that stalls may have counted some frames that it never played."""
-    speaker = Stalling()
+    speaker = ScriptedSpeaker()
     playing = three_seconds(speaker)
     clock.now_s += 1 + since_s
     speaker.played_frames = int((1 + since_s) * SAMPLE_RATE_HZ)
@@ -108,7 +108,7 @@ def test_lose_device_requeues_what_ended_just_before(
 
 def test_heard_by_now_includes_what_seems_over(clock: SimpleNamespace) -> None:
     """A stop just after a message does not make it a stopped one."""
-    speaker = Stalling()
+    speaker = ScriptedSpeaker()
     playing = three_seconds(speaker)
     clock.now_s += 1.05
     speaker.played_frames = int(1.05 * SAMPLE_RATE_HZ)
@@ -118,8 +118,8 @@ def test_heard_by_now_includes_what_seems_over(clock: SimpleNamespace) -> None:
     assert [piece.chunk.sentence for piece in playing.heard_by_now()] == [0]
 
 
-class Beeping:
-    """A voice that says a second of something, whatever it is given."""
+class OneSecondVoice:
+    """A voice that returns a second of sound for every chunk."""
 
     def load(self) -> None: ...
 
@@ -134,7 +134,7 @@ def test_abort_and_skip_report_what_was_heard(
     """A /stop or /skip just after the last word comes too late for that message."""
     written, ended = threading.Event(), queue.SimpleQueue[Ended]()
 
-    class Padded(Stalling):
+    class PaddingSpeaker(ScriptedSpeaker):
         poll_s = 0.001
 
         def pad(self) -> None:
@@ -152,8 +152,8 @@ def test_abort_and_skip_report_what_was_heard(
         if isinstance(fact, Ended):
             ended.put(fact)
 
-    speaker = Padded()
-    pipeline = SpeechPipeline(Beeping(), cast("Speaker", speaker), on_fact)
+    speaker = PaddingSpeaker()
+    pipeline = SpeechPipeline(OneSecondVoice(), cast("Speaker", speaker), on_fact)
     pipeline.start()
     pipeline.say(Utterance(1, "Hello.", "af_heart", 1.0, "en-us"))
     assert written.wait(5)
@@ -168,7 +168,7 @@ def test_abort_and_skip_report_what_was_heard(
 
 def test_pause_repeats_the_uncertain_end_of_a_sentence(clock: SimpleNamespace) -> None:
     """The end of a sentence that may not have been heard is repeated after a pause."""
-    speaker = Stalling()
+    speaker = ScriptedSpeaker()
     playing = three_seconds(speaker)
     clock.now_s += 1.05
     speaker.played_frames = int(1.05 * SAMPLE_RATE_HZ)
@@ -180,7 +180,7 @@ def test_pause_repeats_the_uncertain_end_of_a_sentence(clock: SimpleNamespace) -
 
 def test_play_marks_each_part_of_an_interrupted_utterance() -> None:
     """Each part has its start and its end, so that a folder of files misses none."""
-    speaker = Stalling()
+    speaker = ScriptedSpeaker()
     playing = Playback(cast("Speaker", speaker), 3.0)
     playing.open()
     long = SpeechJob(Utterance(1, "", "af_heart", 1.0, "en-us"), 0.0, was_idle=True)
@@ -191,7 +191,7 @@ def test_play_marks_each_part_of_an_interrupted_utterance() -> None:
         playing.add(Piece(job, chunk, last, second, second[:0]))
         playing.play()
 
-    assert speaker.told == ["begin", "end", "begin", "end", "begin", "end"]
+    assert speaker.calls == ["begin", "end", "begin", "end", "begin", "end"]
 
 
 def piece(*words: Word, frames: int = SAMPLE_RATE_HZ) -> Piece:
@@ -201,15 +201,15 @@ def piece(*words: Word, frames: int = SAMPLE_RATE_HZ) -> Piece:
     return Piece(job, chunk, True, np.full(frames, 0.1, np.float32), np.zeros(0, np.float32), words)
 
 
-def next_sounding(playback: Playback) -> PlaybackStarted:
-    """Return what is told to sound; plays until then."""
+def next_started(playback: Playback) -> PlaybackStarted:
+    """Play until something is reported to have started, and return that fact."""
     deadline_s = time.monotonic() + 5
     while time.monotonic() < deadline_s:
         playback.play()
-        for sounding in playback.pop_started():
-            return sounding
+        for started in playback.pop_started():
+            return started
         time.sleep(0.01)
-    raise TimeoutError("nothing was told")
+    raise TimeoutError("nothing was reported")
 
 
 def test_playback_started_is_reported_again_on_another_device(tmp_path: Path) -> None:
@@ -218,10 +218,10 @@ def test_playback_started_is_reported_again_on_another_device(tmp_path: Path) ->
     words = (Word("some", 0.0, 0.4), Word("words", 0.5, 1.0))
     playback.add(piece(*words))
     playback.open()
-    first = next_sounding(playback)
+    first = next_started(playback)
     playback.lose_device()
     playback.open()
-    again = next_sounding(playback)
+    again = next_started(playback)
 
     assert first.words == again.words == words
     assert again.at_s > first.at_s

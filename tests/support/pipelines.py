@@ -47,7 +47,7 @@ def order(id_: int, text: str, **fields: object) -> Utterance:
 
 
 class MacPipeline:
-    """A pipeline on a MacPipeline with these loudspeakers."""
+    """A pipeline with a voice of tones, on a Mac with these loudspeakers."""
 
     def __init__(self, *names: str, wanted: str = "") -> None:
         self.library = CoreAudio(*names)
