@@ -8,14 +8,16 @@
                              Speaker.write(chunk n) <---------- Synthesized
     on_fact <---- fact ----- PlaybackStarted, SentenceHeard, Held, Ended, ...
 
-The audio thread reads one mailbox and never waits for anything else: the device accepts what it has
-room for, and the voice answers into the mailbox. So an abort takes effect within the time of one
-write, whatever is queued before it.
+The audio thread reads one mailbox. It waits neither for the voice, which answers into the mailbox,
+nor for room in the device, which accepts what it has room for. So an abort takes effect within the
+time of one write, whatever is queued. Only opening a device and closing the pipeline block, for
+some tens of milliseconds.
 
 What crosses the threads, and nothing else does:
 
 - frozen values: orders and results through the mailbox, facts through `on_fact`, and the `Status`,
-  which the audio thread replaces and anybody may read;
+  which the audio thread replaces and anybody may read; a result also names its task and the job of
+  that, which only the audio thread uses;
 - callbacks, called on the audio thread (`on_fact`, `on_cost`, `Render.on_sound`, `asleep_s`) or the
   synthesis thread (`on_work`), which pass on what they get without blocking;
 - futures: of `devices` and `close`, set by the audio thread; the worker's stay between the threads;

@@ -13,7 +13,8 @@ from audio.types import CancelToken, Chunk, Devices, Samples, Sound
 class Voice(Protocol):
     """Turns chunks of text into sound.
 
-    Both methods run on the synthesis thread only, and block it; nothing else waits for them.
+    In the pipeline both methods run on the synthesis thread only, and block it; the audio thread
+    does not wait for them.
     """
 
     def load(self) -> None:
@@ -54,9 +55,9 @@ class Voice(Protocol):
 class Speaker(Protocol):
     """Plays sound; the only owner of the output device.
 
-    Every member runs on the audio thread only, and none waits for the device: `write` accepts what
-    there is room for and returns. Frames are counted from `open` on, silence included, at
-    `SAMPLE_RATE_HZ`.
+    In the pipeline every member runs on the audio thread only, and none waits until sound was
+    played: `write` accepts what there is room for and returns. Frames are counted from `open` on,
+    silence included, at `SAMPLE_RATE_HZ`.
     """
 
     @property
@@ -118,8 +119,8 @@ class Speaker(Protocol):
         """Accept as many of *samples* as there is room for. Does not block.
 
         Args:
-            samples: float32 of shape ``(frames,)``. The speaker keeps no reference that a later
-                change of the array would reach.
+            samples: float32 of shape ``(frames,)``. The array must not be changed afterwards,
+                since the speaker may keep a view of it.
 
         Returns:
             How many frames were accepted, from the first on; 0 if there is no room.

@@ -46,7 +46,7 @@ _AHEAD_S = 10.0
 _REST_S = 2.0
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class SynthesisTask:
     """The synthesis in progress. Audio thread only, except for its `cancel_token`."""
 
@@ -57,7 +57,7 @@ class SynthesisTask:
     cancel_token: CancelToken
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class PlanningTask:
     """The planning in progress: of a text or a recording. Audio thread only."""
 

@@ -167,7 +167,7 @@ def test_ensure_checks_the_free_space_first(
 
 @contextlib.contextmanager
 def no_room_for(size_bytes: int) -> Iterator[None]:
-    """Let no file grow so large."""
+    """Limit the size of files."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
     try:
