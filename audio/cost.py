@@ -1,133 +1,143 @@
-"""How fast this machine speaks: the running estimate that the planner plans with. Pure.
+"""What synthesis costs on this machine: the running estimate that the planner uses. Pure.
 
-Synthesis takes ``a + b x seconds of speech``, where *a* is what is read and made around it. A text
-has a length in letters, and a letter lasts a while. All three are learned from every chunk and kept
-between runs.
+Synthesis takes ``overhead + rtf x seconds of speech``, where rtf is the real-time factor and the
+overhead covers what is read and synthesized around the speech. The duration of the speech follows
+from the text's speech length, which is measured in letters. All three parameters are learned from
+every chunk and stored between runs.
 """
 
 import functools
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-# How much an older chunk counts against the next one, once there are some: about the last fifty
-# matter. A machine that becomes busy is noticed by `late`, within a message.
+# Weight of the older chunks against each new one: about the last fifty matter. `slowdown` notices
+# within one message that a machine has become busy.
 _MEMORY = 0.98
-# With few, an older one counts less, so that what is assumed below is soon forgotten.
+# With few chunks the older ones weigh less, so that the initial values below fade soon.
 _FEW = 4.0
-# By what share `late` follows each chunk. Up soon, down slowly: a stall is worse than a chunk that
-# is ready too soon. Of the pairs tried these, with the memory above, left the fewest stalls for the
-# time that is waited (bench/README.md).
-_LATE_UP, _LATE_DOWN = 0.5, 0.2
-# Before anything was learned: two x86 cores, int8. A faster machine learns better in one message.
-_A_S, _B, _S_PER_LETTER = 0.2, 0.35, 0.05
-# What these beginnings weigh against real chunks.
+# Smoothing of `slowdown`. Up soon, down slowly: a stall is worse than a chunk that is ready too
+# early. Of the pairs tried these, with the memory above, left the fewest stalls for the time spent
+# waiting (bench/README.md).
+_SLOWDOWN_UP, _SLOWDOWN_DOWN = 0.5, 0.2
+# Initial values: two x86 cores, int8. A faster machine learns better ones in one message.
+_OVERHEAD_S, _RTF, _S_PER_LETTER = 0.2, 0.35, 0.05
+# The weight of these initial values, in chunks and in letters.
 _WEIGHT = 3.0
 _LETTERS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class SynthesisCost:
-    """Sums of a linear regression that forgets, as one value.
+    """An exponentially weighted linear regression, as one value.
 
-    Use `after` to learn; the estimates are `cost_s` and `audio_s`.
+    Learn with `after`; estimate with `cost_s` and `audio_s`.
     """
 
     n: float = _WEIGHT
     x: float = 3 * 3.0
-    y: float = 3 * (_A_S + _B * 3.0)
+    y: float = 3 * (_OVERHEAD_S + _RTF * 3.0)
     xx: float = 1.0**2 + 3.0**2 + 5.0**2
-    xy: float = sum(x * (_A_S + _B * x) for x in (1.0, 3.0, 5.0))
+    xy: float = sum(x * (_OVERHEAD_S + _RTF * x) for x in (1.0, 3.0, 5.0))
     letters: float = _LETTERS
+    """Sum of speech lengths."""
     letters_s: float = _LETTERS * _S_PER_LETTER
-    late: float = 1.0
+    """How long they lasted, at speed 1."""
+    slowdown: float = 1.0
     """How many times longer than estimated the latest chunks took: above 1 on a busy machine."""
-    spread: float = 0.05
-    """By what share of it the latest chunks missed their estimate."""
-    cold: float = 1.2
+    error: float = 0.05
+    """The relative error of the latest estimates."""
+    cold_factor: float = 1.2
     """How many times longer the first chunk after a rest takes: caches are cold, cores are slow."""
 
     @property
-    def b(self) -> float:
-        """Seconds of synthesis for each second of speech."""
-        spread = self.n * self.xx - self.x * self.x
-        slope = (self.n * self.xy - self.x * self.y) / spread if spread > 1e-9 else 0.0  # noqa: PLR2004
-        # Chunks of one length say nothing about the slope; then all of it is put down to b.
+    def rtf(self) -> float:
+        """The real-time factor: seconds of synthesis for each second of speech."""
+        variance = self.n * self.xx - self.x * self.x
+        slope = (self.n * self.xy - self.x * self.y) / variance if variance > 1e-9 else 0.0  # noqa: PLR2004
+        # Chunks of one length say nothing about the slope; then all of the time is put down to it.
         return slope if 0 < slope * self.x < self.y else self.y / self.x
 
     @property
-    def a_s(self) -> float:
+    def overhead_s(self) -> float:
         """Seconds of synthesis for each chunk, whatever its length."""
-        return max(0.0, (self.y - self.b * self.x) / self.n)
+        return max(0.0, (self.y - self.rtf * self.x) / self.n)
 
     def cost_s(self, spoken_s: float) -> float:
         """Return how long the synthesis of *spoken_s* seconds of speech will take."""
-        return (self.a_s + self.b * spoken_s) * max(1.0, self.late)
+        return (self.overhead_s + self.rtf * spoken_s) * max(1.0, self.slowdown)
 
-    def audio_s(self, letters: float, speed: float) -> float:
-        """Return how long a text of that length lasts, silence around it excluded."""
-        return letters * self.letters_s / self.letters / speed
+    def audio_s(self, length: float, speed: float) -> float:
+        """Return how long a text of that speech length lasts, without silence around it."""
+        return length * self.letters_s / self.letters / speed
 
     def after(
         self,
         *,
-        letters: float,
+        length: float,
         speed: float,
         spoken_s: float,
         took_s: float,
         rested: bool = False,
     ) -> Self:
-        """Return what is known after one more chunk.
+        """Return the estimate updated with one more chunk.
 
         Args:
-            letters: the length of its text, as `letters` counts.
-            speed: at which it was spoken.
-            spoken_s: how long its words last.
-            took_s: how long that took.
-            rested: nothing was made for a while before it, so that the next will be faster.
+            length: the `speech_length` of its text.
+            speed: its speaking rate; 1 is normal.
+            spoken_s: the duration of its speech.
+            took_s: how long synthesis took.
+            rested: whether the worker had been idle before it, so that the next will be faster.
         """
-        expected_s = self.a_s + self.b * spoken_s
-        cold = self.cold
+        expected_s = self.overhead_s + self.rtf * spoken_s
+        cold_factor = self.cold_factor
         if rested and expected_s > 0:
-            cold = min(2.0, max(1.0, 0.8 * cold + 0.2 * took_s / expected_s))
-            took_s /= self.cold
-        late, spread = self.late, self.spread
+            cold_factor = min(2.0, max(1.0, 0.8 * cold_factor + 0.2 * took_s / expected_s))
+            took_s /= self.cold_factor
+        slowdown, error = self.slowdown, self.error
         if expected_s > 0:
-            spread = 0.8 * spread + 0.2 * abs(took_s / expected_s / late - 1)
             ratio = took_s / expected_s
-            late += (_LATE_UP if ratio > late else _LATE_DOWN) * (ratio - late)
-        keep = min(_MEMORY, 1 - 1 / (self.n + _FEW))
+            error = 0.8 * error + 0.2 * abs(ratio / slowdown - 1)
+            slowdown += (_SLOWDOWN_UP if ratio > slowdown else _SLOWDOWN_DOWN) * (ratio - slowdown)
+        memory = min(_MEMORY, 1 - 1 / (self.n + _FEW))
         return replace(
             self,
-            n=keep * self.n + 1,
-            x=keep * self.x + spoken_s,
-            y=keep * self.y + took_s,
-            xx=keep * self.xx + spoken_s * spoken_s,
-            xy=keep * self.xy + spoken_s * took_s,
-            letters=keep * self.letters + letters,
-            letters_s=keep * self.letters_s + spoken_s * speed,
-            late=min(4.0, max(1.0, late)),
-            spread=min(0.5, spread),
-            cold=cold,
+            n=memory * self.n + 1,
+            x=memory * self.x + spoken_s,
+            y=memory * self.y + took_s,
+            xx=memory * self.xx + spoken_s * spoken_s,
+            xy=memory * self.xy + spoken_s * took_s,
+            letters=memory * self.letters + length,
+            letters_s=memory * self.letters_s + spoken_s * speed,
+            slowdown=min(4.0, max(1.0, slowdown)),
+            error=min(0.5, error),
+            cold_factor=cold_factor,
         )
 
     def to_dict(self) -> dict[str, float]:
-        """Return what `from_dict` takes."""
+        """Return a form that `from_dict` accepts."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Any) -> Self:
-        """Return a pace that was kept; the beginnings where it can't be one."""
+        """Return a stored estimate, or the initial one if *values* is damaged or of another form.
+
+        The slowdown starts at 1: whether the machine is busy now is not known.
+        """
         try:
-            pace = cls(**{str(name): float(value) for name, value in values.items()})
-            plausible = 0 < pace.b < 100 and 0 <= pace.a_s < 100 and pace.letters > 0  # noqa: PLR2004
-            plausible = plausible and 1 <= pace.cold <= 2  # noqa: PLR2004
+            cost = cls(**{str(name): float(value) for name, value in values.items()})
+            plausible = (
+                0 < cost.rtf < 100  # noqa: PLR2004
+                and 0 <= cost.overhead_s < 100  # noqa: PLR2004
+                and cost.letters > 0
+                and 1 <= cost.cold_factor <= 2  # noqa: PLR2004
+            )
         except (AttributeError, TypeError, ValueError, ZeroDivisionError):
             return cls()
-        return replace(pace, late=1.0) if plausible else cls()
+        return replace(cost, slowdown=1.0) if plausible else cls()
 
 
 def speech_length(text: str) -> float:
-    """Return the length of *text* in letters' time: a digit is a word, a Han sign a syllable."""
+    """Return how long *text* takes to say, in letters: a digit is a word, a Han sign a syllable."""
     if text.isascii():
         return len(text) + (_DIGIT - 1) * sum(map(text.count, "0123456789"))
     return sum(map(_weight, text))

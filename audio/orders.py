@@ -1,18 +1,18 @@
-"""What the audio thread finds in its mailbox: orders, and what the synthesis worker answers."""
+"""The orders that the audio thread obeys, in the imperative, beside `audio.types.Utterance`.
+
+Each is named after the method of `SpeechPipeline` that puts it into the mailbox.
+"""
 
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from audio.planner import Planner
-from audio.playback import Job
-from audio.recording import Recording
-from audio.types import AudioError, CancelToken, Chunk, Devices, Samples, Sound, Utterance
+from audio.types import AudioError, Devices, Samples, Utterance
 
 
 @dataclass(frozen=True, slots=True)
 class Abort:
-    """End everything that was said before this."""
+    """Stop playback and drop every utterance that was queued before this order."""
 
     at_s: float
     """`time.monotonic` of the order."""
@@ -20,136 +20,85 @@ class Abort:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """End one utterance."""
+    """Drop one utterance."""
 
     id: int | None
-    """None for the one that sounds."""
+    """None for the current one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Be silent and keep everything, or go on."""
+    """Pause or resume playback; nothing is dropped."""
 
     paused: bool
 
 
 @dataclass(frozen=True, slots=True)
 class SetGain:
-    """Be louder or softer."""
+    """Change the loudness."""
 
     gain: float
+    """A factor; 1 is as synthesized."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """Say this in place of the one of the same id."""
+    """Replace the queued utterance of the same id."""
 
     utterance: Utterance
 
 
 @dataclass(frozen=True, slots=True)
 class Reorder:
-    """Say what has not begun in this order."""
+    """Speak what has not started in this order."""
 
     ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Render:
-    """Make sound for somebody else than the loudspeaker."""
+    """Synthesize sound for a file or a stream instead of the loudspeaker."""
 
     utterance: Utterance
     on_sound: Callable[[Samples | AudioError | None], None]
-    number: int | None = None
-    """Of a stream, which is taken bit by bit; None where all of it is wanted as soon as can be."""
+    stream_id: int | None = None
+    """Set for a stream, which is consumed bit by bit; None if all of it is wanted at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportTaken:
-    """Some of a stream was taken."""
+    """Record that some more of a stream was consumed."""
 
-    number: int
+    stream_id: int
     taken_s: float
+    """In seconds of sound, since the last report."""
 
 
 @dataclass(frozen=True, slots=True)
-class EndStream:
-    """Nobody takes any more of a stream."""
+class CloseStream:
+    """Stop synthesizing a stream."""
 
-    number: int
+    stream_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class SelectDevice:
-    """Sound elsewhere."""
+    """Use another output device."""
 
     wanted: str
+    """A name or part of one; empty follows the system's default."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueryDevices:
-    """Say where sound can go."""
+    """List the output devices."""
 
     answer: Future[Devices]
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """End the threads."""
-
-
-@dataclass(eq=False, slots=True)
-class Rendering:
-    """A `Render` under way. Audio thread only."""
-
-    order: Render
-    planner: Planner | None = None  # None until it was planned
-    again: Chunk | None = None
-    begun_s: float = 0.0
-    """`time.monotonic` when its first sound was there."""
-    made_s: float = 0.0
-    """How much sound was made."""
-    taken_s: float = 0.0
-    """How much of it was taken."""
-
-    @property
-    def stored_s(self) -> float:
-        """How much sound waits to be taken."""
-        return self.made_s - self.taken_s
-
-
-@dataclass(eq=False, slots=True)
-class Work:
-    """The one synthesis in flight. Audio thread only, but for its `cancel_token`."""
-
-    job: Job | Rendering
-    chunk: Chunk
-    last: bool
-    cancel_token: CancelToken
-
-
-@dataclass(eq=False, slots=True)
-class Plan:
-    """The one planning in flight: a text is cut up, a recording is opened. Audio thread only."""
-
-    job: Job | Rendering
-    order: Utterance
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """An utterance can be handed out bit by bit now, or can't be said."""
-
-    plan: Plan
-    result: Planner | Recording | BaseException
-
-
-@dataclass(frozen=True, slots=True)
-class Synthesized:
-    """A chunk is sound now, or failed."""
-
-    work: Work
-    result: Sound | BaseException
+    """Stop the threads."""
 
 
 Order = (
@@ -162,10 +111,8 @@ Order = (
     | Reorder
     | Render
     | ReportTaken
-    | EndStream
+    | CloseStream
     | SelectDevice
     | QueryDevices
     | Close
-    | Planned
-    | Synthesized
 )

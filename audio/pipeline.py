@@ -1,18 +1,30 @@
-"""The threads and the queue: texts in, sound and facts out.
+"""The threads and the mailbox: texts in, sound and facts out.
 
-    event loop              audio thread                      synthesis worker
+    event loop              audio thread                      synthesis thread
     say, abort, ... -order-> open the loudspeaker;
                              submit an utterance -------------> Planner
                              submit chunk n+1 <---------------- Planned
                                               ----------------> Voice.synthesize
                              Speaker.write(chunk n) <---------- Synthesized
-    on_fact <---- fact ----- PlaybackStarted, SentenceHeard, Held, Ended
+    on_fact <---- fact ----- PlaybackStarted, SentenceHeard, Held, Ended, ...
 
-The audio thread reads one mailbox and never waits anywhere else: not for the device, which takes
-what it has room for, and not for the voice, which answers into the mailbox. So an order to be
-silent is obeyed within the time of one write, whatever waits before it.
+The audio thread reads one mailbox. It waits neither for the voice, which answers into the mailbox,
+nor for room in the device, which accepts what it has room for. So an abort takes effect within the
+time of one write, whatever is queued. Only opening a device and closing the pipeline block, for
+some tens of milliseconds.
 
-The two sides meet at this mailbox, the `on_fact` callback and the published `Status`; nowhere else.
+What crosses the threads, and nothing else does:
+
+- frozen values: orders and results through the mailbox, facts through `on_fact`, and the `Status`,
+  which the audio thread replaces and anybody may read; a result also names its task and the job of
+  that, which only the audio thread uses;
+- callbacks, called on the audio thread (`on_fact`, `on_cost`, `Render.on_sound`, `asleep_s`) or the
+  synthesis thread (`on_work`), which pass on what they get without blocking;
+- futures: of `devices` and `close`, set by the audio thread; the worker's stay between the threads;
+- one bit: a `CancelToken`, cancelled by the audio thread, ends the synthesis in progress.
+
+A `Planner` or `Recording` is created on the synthesis thread and then used on the audio thread
+only, except for `Recording.read`.
 """
 
 import contextlib
@@ -29,10 +41,9 @@ from audio.cost import SynthesisCost
 from audio.orders import (
     Abort,
     Close,
-    EndStream,
+    CloseStream,
     Order,
     Pause,
-    Planned,
     QueryDevices,
     Render,
     Reorder,
@@ -41,13 +52,13 @@ from audio.orders import (
     SelectDevice,
     SetGain,
     Skip,
-    Synthesized,
 )
-from audio.playback import NO_PAUSE, Job, Piece, Playback, Speaker
+from audio.playback import Piece, Playback, SpeechJob
+from audio.ports import Speaker, Voice
 from audio.recording import Recording, chime
 from audio.rendering import describe_error
 from audio.sleep import time_asleep_s
-from audio.synthesis import Synthesis, Voice
+from audio.synthesis import Planned, Synthesis, Synthesized
 from audio.types import (
     SAMPLE_RATE_HZ,
     AudioError,
@@ -63,23 +74,21 @@ from audio.types import (
     Slept,
     Status,
     Utterance,
+    silence,
 )
-
-__all__ = ["SpeechPipeline", "Voice"]
 
 log = logging.getLogger(__name__)
 
-# How often the thread comes round when it has nothing to do.
+# The longest time between two iterations of the audio thread.
 _BEAT_S = 2.0
-# How soon a missing or failing device is looked for again.
+# How soon a missing or failing device is tried again.
 _RETRY_S = 2.0
 
-
-_CHIME = Chunk("", "", "", -1, ends_sentence=False, pause_s=0.0, letters=0.0)
+_CHIME = Chunk("", "", "", -1, ends_sentence=False, pause_s=0.0, speech_length=0.0)
 
 
 class SpeechPipeline:
-    """Speaks utterances in order, synthesizing ahead of what sounds.
+    """Speaks utterances in order, synthesizing ahead of playback.
 
     No public method blocks; call them from any thread.
     """
@@ -91,48 +100,48 @@ class SpeechPipeline:
         on_fact: Callable[[Fact], None],
         *,
         stream_idle_s: float = 3.0,
-        pace: SynthesisCost = SynthesisCost(),  # noqa: B008  # frozen
-        keep_pace: Callable[[SynthesisCost], None] = lambda _: None,
+        cost: SynthesisCost = SynthesisCost(),  # noqa: B008  # frozen
+        on_cost: Callable[[SynthesisCost], None] = lambda _: None,
         hold_after_sleep_s: float = math.inf,
         asleep_s: Callable[[], float] = time_asleep_s,
         on_work: Callable[[int, bool], None] = lambda _, __: None,
     ) -> None:
-        """Start nothing yet.
+        """Create the pipeline; `start` starts its threads.
 
         Args:
-            voice: used on the synthesis worker only.
+            voice: used on the synthesis thread only.
             speaker: used on the audio thread only.
             on_fact: called on the audio thread with each fact; must not block.
             stream_idle_s: how long the stream stays open after the last utterance; with 0 each
                 utterance has a stream of its own.
-            pace: what earlier runs learned of this machine.
-            keep_pace: called on the audio thread, now and then, with what is known now.
-            hold_after_sleep_s: after the computer slept for longer than this, what is under way
-                is paused and a `Slept` follows.
+            cost: what earlier runs learned of this machine.
+            on_cost: called on the audio thread, now and then, with what has been learned.
+            hold_after_sleep_s: if the computer slept for longer than this during playback, pause
+                and report `Slept`.
             asleep_s: returns how long the computer has slept in all; called on the audio thread.
             on_work: called on the synthesis thread with an utterance's id and True before its
-                text or recording is planned, or a chunk of it made, and with False after it.
+                text or recording is planned, or a chunk of it synthesized, and with False after.
         """
         self._speaker = speaker
         self._on_fact = on_fact
         self._stream_idle_s = stream_idle_s
-        self._keep_pace = keep_pace
-        self._mailbox: queue.SimpleQueue[Order] = queue.SimpleQueue()
-        self._streams = itertools.count(1)
+        self._on_cost = on_cost
+        self._mailbox: queue.SimpleQueue[Order | Planned | Synthesized] = queue.SimpleQueue()
+        self._stream_ids = itertools.count(1)
         self._status = Status()
         self._closed: Future[None] = Future()
-        self._closed.set_running_or_notify_cancel()  # whoever waits for it can't cancel it
-        # A daemon, because a wedged device must not keep the process from ending.
+        self._closed.set_running_or_notify_cancel()  # so that no waiter can cancel it
+        # A daemon, because a hanging device must not keep the process from exiting.
         self._thread = threading.Thread(target=self._run, name="audio", daemon=True)
         # The audio thread's own:
-        self._jobs: dict[int, Job] = {}  # in order of arrival; all that have not ended
+        self._jobs: dict[int, SpeechJob] = {}  # all that have not ended, in order
         self._playback = Playback(speaker, stream_idle_s)
         self._synthesis = Synthesis(
             voice,
             self._playback,
             self._jobs,
-            pace,
-            on_answer=self._mailbox.put,
+            cost,
+            on_result=self._mailbox.put,
             on_work=on_work,
             on_end=self._end,
         )
@@ -145,7 +154,7 @@ class SpeechPipeline:
         self._last_error = self._blocked = ""
         self._facts: list[Fact] = []
 
-    # ---- the public face ----
+    # ---- public: called from any thread ----
 
     def start(self) -> None:
         """Start the threads and load the voice in the background."""
@@ -157,73 +166,73 @@ class SpeechPipeline:
         self._mailbox.put(utterance)
 
     def abort(self) -> None:
-        """Fall silent and forget every utterance that was queued before this call."""
+        """Stop playback and drop every utterance that was queued before this call."""
         self._mailbox.put(Abort(time.monotonic()))
 
     def skip(self, id_: int | None = None) -> None:
-        """End one utterance, or the one that sounds; what waits behind it goes on."""
+        """Drop one utterance, by default the current one; the next one follows."""
         self._mailbox.put(Skip(id_))
 
     def pause(self) -> None:
-        """Fall silent, and keep everything; `resume` goes on with the word that was cut."""
+        """Stop playback, and drop nothing; `resume` continues with the word that was cut."""
         self._mailbox.put(Pause(paused=True))
 
     def resume(self) -> None:
-        """Go on after `pause`."""
+        """Continue after `pause`."""
         self._mailbox.put(Pause(paused=False))
 
     def set_gain(self, gain: float) -> None:
-        """Change the loudness of what sounds and of all that follows; 1 is as synthesized."""
+        """Change the loudness, also of what is being played; 1 is as synthesized."""
         self._mailbox.put(SetGain(gain))
 
     def replace(self, utterance: Utterance) -> None:
-        """Say another text in place of the one of the same id, if that has not begun."""
+        """Replace the queued utterance of the same id, unless it has started."""
         self._mailbox.put(Replace(utterance))
 
     def render(
         self, utterance: Utterance, on_sound: Callable[[Samples | AudioError | None], None]
     ) -> None:
-        """Make sound for somebody else, whenever the loudspeaker does not need the voice.
+        """Synthesize sound for a file, whenever the loudspeaker does not need the voice.
 
         Args:
-            utterance: what to say; its id means nothing.
-            on_sound: called on the audio thread with each stretch of sound, then with None; or
-                with the error that ended it. Must not block.
+            utterance: what to say; its id is ignored.
+            on_sound: called on the audio thread with each chunk of sound, then with None; or with
+                the error that ended it. Must not block.
         """
         self._mailbox.put(Render(utterance, on_sound))
 
     def stream(
         self, utterance: Utterance, on_sound: Callable[[Samples | AudioError | None], None]
     ) -> int:
-        """Make sound as `render` does, for somebody who listens meanwhile: it begins soon.
+        """Synthesize sound as `render` does, for a listener: the first chunk comes soon.
 
-        No more is made than some seconds ahead of what `report_taken` says.
+        Synthesis stays some seconds ahead of what `report_taken` has reported.
 
         Returns:
-            Its number, for `report_taken` and `end_stream`.
+            The stream's id, for `report_taken` and `close_stream`.
         """
-        number = next(self._streams)
-        self._mailbox.put(Render(utterance, on_sound, number))
-        return number
+        stream_id = next(self._stream_ids)
+        self._mailbox.put(Render(utterance, on_sound, stream_id))
+        return stream_id
 
-    def report_taken(self, number: int, taken_s: float) -> None:
-        """Tell that so many more seconds of a stream were taken."""
-        self._mailbox.put(ReportTaken(number, taken_s))
+    def report_taken(self, stream_id: int, taken_s: float) -> None:
+        """Report that some more seconds of a stream were consumed."""
+        self._mailbox.put(ReportTaken(stream_id, taken_s))
 
-    def end_stream(self, number: int) -> None:
-        """Make no more of a stream; what has ended already may be ended again."""
-        self._mailbox.put(EndStream(number))
+    def close_stream(self, stream_id: int) -> None:
+        """Stop synthesizing a stream. Idempotent."""
+        self._mailbox.put(CloseStream(stream_id))
 
     def reorder(self, ids: tuple[int, ...]) -> None:
-        """Say what has not begun to sound in this order."""
+        """Speak what has not started in this order."""
         self._mailbox.put(Reorder(ids))
 
     def select_device(self, wanted: str) -> None:
-        """Send sound to another device from the next sentence on; empty follows the system."""
+        """Use another device from the next sentence on; empty follows the system's default."""
         self._mailbox.put(SelectDevice(wanted))
 
     def devices(self) -> Future[Devices]:
-        """Ask the audio thread where sound can go; the future may raise AudioError."""
+        """Query the output devices; the future may raise AudioError."""
         answer: Future[Devices] = Future()
         self._mailbox.put(QueryDevices(answer))
         return answer
@@ -233,39 +242,39 @@ class SpeechPipeline:
         return self._status
 
     def close(self) -> Future[None]:
-        """Fall silent and end the threads; no facts follow about what had not ended.
+        """Stop playback and the threads; no facts follow about what had not ended.
 
         Idempotent. The future is done when the device is released.
         """
         self._mailbox.put(Close())
         return self._closed
 
-    # ---- audio thread: nothing below is called from anywhere else ----
+    # ---- private: runs on the audio thread only ----
 
     def _run(self) -> None:
         wait_s = 0.0
         while True:
             try:
-                # Never longer than this, so that others can see that the thread is alive.
-                order = self._mailbox.get(timeout=min(wait_s, _BEAT_S))
+                # The limit keeps the heartbeat going, by which others see that the thread is alive.
+                mail = self._mailbox.get(timeout=min(wait_s, _BEAT_S))
             except queue.Empty:
-                order = None
+                mail = None
             try:
-                if isinstance(order, Close):
+                if isinstance(mail, Close):
                     self._shut_down()
                     return
-                self._notice_sleep()  # before anything sounds wherever the computer is now
-                if order is not None:
-                    self._handle(order)
+                self._check_sleep()  # before anything is played where the computer is now
+                if mail is not None:
+                    self._handle(mail)
                 wait_s = self._step() if self._mailbox.empty() else 0.0
-            except Exception as exc:  # the thread must outlive any mistake of ours
-                log.exception("Mistake in the audio thread")
+            except Exception as exc:  # the thread must survive every error
+                log.exception("Unexpected error in the audio thread")
                 self._fail_all(describe_error(exc))
                 wait_s = 0.0
             self._publish()
-            self._tell()
+            self._send_facts()
 
-    def _notice_sleep(self) -> None:
+    def _check_sleep(self) -> None:
         slept_s = self._asleep_s() - self._slept_s
         self._slept_s += slept_s
         if slept_s <= self._hold_after_sleep_s or not self._jobs:
@@ -274,25 +283,12 @@ class SpeechPipeline:
             self._playback.pause()
         self._facts.append(Slept(slept_s))
 
-    def _handle(self, order: Order) -> None:  # noqa: C901, PLR0912  # one line for each
-        match order:
+    def _handle(self, mail: Order | Planned | Synthesized) -> None:  # noqa: C901, PLR0912  # a table
+        match mail:
             case Utterance():
-                idle = not self._jobs
-                job = self._jobs[order.id] = Job(order, time.monotonic(), idle_before=idle)
-                if order.chime and idle:
-                    self._playback.add(Piece(job, _CHIME, False, chime(), NO_PAUSE))
-                if order.urgent:
-                    self._synthesis.make_way()
+                self._accept(mail)
             case Abort(at_s):
-                sounding = self._status.speaking_id
-                self._tell_heard_by_now()
-                self._silence()
-                if sounding is not None and sounding in self._jobs:
-                    self._facts.append(Silenced(sounding, time.monotonic() - at_s))
-                self._synthesis.end_renderings("Stopped.")
-                self._playback.paused = False
-                for job in list(self._jobs.values()):
-                    self._end(job, Outcome.STOPPED)
+                self._abort(at_s)
             case Skip(id_):
                 self._skip(id_)
             case Pause(paused):
@@ -307,60 +303,80 @@ class SpeechPipeline:
             case Reorder(ids):
                 self._reorder(ids)
             case Render():
-                self._synthesis.renderings.begin(order)
-            case ReportTaken(number, taken_s):
-                self._synthesis.renderings.report_taken(number, taken_s)
-            case EndStream(number):
-                self._synthesis.end_stream(number)
+                self._synthesis.renderings.add(mail)
+            case ReportTaken(stream_id, taken_s):
+                self._synthesis.renderings.report_taken(stream_id, taken_s)
+            case CloseStream(stream_id):
+                self._synthesis.close_stream(stream_id)
             case SelectDevice(wanted):
                 self._speaker.select_device(wanted)
                 self._retry_at_s = 0.0
             case QueryDevices(answer):
                 self._answer_devices(answer)
             case Planned():
-                self._synthesis.receive_plan(order)
+                self._synthesis.receive_plan(mail)
             case Synthesized():
-                self._synthesis.receive(order)
+                self._synthesis.receive(mail)
+
+    def _accept(self, utterance: Utterance) -> None:
+        idle = not self._jobs
+        job = SpeechJob(utterance, received_s=time.monotonic(), was_idle=idle)
+        self._jobs[utterance.id] = job
+        if utterance.chime and idle:
+            self._playback.add(Piece(job, _CHIME, last=False, samples=chime(), pause=silence(0)))
+        if utterance.urgent:
+            self._synthesis.preempt()
+
+    def _abort(self, at_s: float) -> None:
+        current_id = self._status.speaking_id
+        self._report_heard_by_now()
+        self._silence()
+        if current_id is not None and current_id in self._jobs:
+            self._facts.append(Silenced(current_id, time.monotonic() - at_s))
+        self._synthesis.cancel_renderings("Stopped.")
+        self._playback.paused = False
+        for job in list(self._jobs.values()):
+            self._end(job, Outcome.STOPPED)
 
     def _replace(self, utterance: Utterance) -> None:
-        revised = self._jobs.get(utterance.id)
-        if revised is None or revised.begun or revised.heard_frames:
+        job = self._jobs.get(utterance.id)
+        if job is None or job.started or job.heard_frames:
             return
-        revised.order = utterance
+        job.utterance = utterance
         ids = list(self._jobs)
-        # What was made of it, and of those behind it, is made anew, so that the order stays.
-        self._make_anew(ids[ids.index(utterance.id) :])
+        # Synthesize it and everything behind it again, to preserve the order.
+        self._resynthesize(ids[ids.index(utterance.id) :])
 
     def _reorder(self, ids: tuple[int, ...]) -> None:
-        place = {id_: number for number, id_ in enumerate(ids)}
+        place = {id_: index for index, id_ in enumerate(ids)}
         before = list(self._jobs)
 
-        def key(job: Job) -> tuple[bool, int]:
-            begun = job.begun or job.heard_frames > 0
-            return not begun, 0 if begun else place.get(job.order.id, len(ids))
+        def key(job: SpeechJob) -> tuple[bool, int]:
+            started = job.started or job.heard_frames > 0
+            return not started, 0 if started else place.get(job.utterance.id, len(ids))
 
         in_order = sorted(self._jobs.values(), key=key)
         self._jobs.clear()
-        self._jobs.update((job.order.id, job) for job in in_order)
+        self._jobs.update((job.utterance.id, job) for job in in_order)
         after = list(self._jobs)
         moved = [i for i, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
         if moved:
-            self._make_anew(after[moved[0] :])
+            self._resynthesize(after[moved[0] :])
 
-    def _make_anew(self, ids: list[int]) -> None:
-        """Forget what was made of those among *ids* that have not begun."""
+    def _resynthesize(self, ids: list[int]) -> None:
+        """Discard the sound of those among *ids* that have not started."""
         for id_ in ids:
             job = self._jobs[id_]
-            if job.begun or job.heard_frames:
+            if job.started or job.heard_frames:
                 continue
-            self._playback.forget(job)
-            job.planner, job.again, job.frames, job.begin_at_s = None, None, 0, 0.0
-            job.chunks, job.complete = 0, False
-            self._synthesis.drop([job])
+            self._playback.discard(job)
+            job.planner, job.retry_chunk, job.start_at_s = None, None, 0.0
+            job.synthesized_frames, job.chunks, job.complete = 0, 0, False
+            self._synthesis.cancel([job])
 
     def _step(self) -> float:
-        """Do what can be done now, and return how long nothing else needs doing."""
-        self._synthesis.go_on()
+        """Do what can be done now; return how many seconds the next step can wait."""
+        self._synthesis.advance()
         if not self._jobs:
             return self._close_when_idle()
         if self._playback.paused:
@@ -371,33 +387,33 @@ class SpeechPipeline:
                 return self._retry_at_s - now_s
             if not self._open():
                 return _RETRY_S
-        self._playback.urgent_goes_on = any(
-            job.order.urgent and job.begun and not job.complete for job in self._jobs.values()
+        self._playback.urgent_in_progress = any(
+            job.utterance.urgent and job.started and not job.complete for job in self._jobs.values()
         )
         try:
             heard = self._playback.play()
         except AudioError as exc:
             self._lose_device(exc)
             return 0.0
-        self._facts += self._playback.take_started()
-        self._tell_heard(heard)
+        self._facts += self._playback.pop_started()
+        self._report_heard(heard)
         return self._speaker.poll_s
 
-    def _tell_heard(self, pieces: list[Piece]) -> None:
+    def _report_heard(self, pieces: list[Piece]) -> None:
         for piece in pieces:
             if piece.chunk.ends_sentence:
-                self._facts.append(SentenceHeard(piece.job.order.id, piece.chunk.sentence))
+                self._facts.append(SentenceHeard(piece.job.utterance.id, piece.chunk.sentence))
             if piece.last:
                 self._end(piece.job, Outcome.HEARD)
 
-    def _tell_heard_by_now(self) -> None:
-        with contextlib.suppress(AudioError):  # of a lost device nobody can say
-            self._tell_heard(self._playback.heard_by_now())
+    def _report_heard_by_now(self) -> None:
+        with contextlib.suppress(AudioError):  # the position of a lost device is unknown
+            self._report_heard(self._playback.heard_by_now())
 
     # -- the loudspeaker --
 
     def _open(self) -> bool:
-        """Open the loudspeaker; where it won't, hold everything and say so."""
+        """Open the loudspeaker; if that fails, hold everything and report it."""
         try:
             self._playback.open()
         except AudioError as exc:
@@ -408,7 +424,7 @@ class SpeechPipeline:
             for job in self._jobs.values():
                 if not job.held:
                     job.held = True
-                    self._facts.append(Held(job.order.id, str(exc)))
+                    self._facts.append(Held(job.utterance.id, str(exc)))
             return False
         self._blocked = ""
         return True
@@ -417,70 +433,70 @@ class SpeechPipeline:
         log.warning("%s", error)
         self._last_error = str(error)
         self._playback.lose_device()
-        # At once where it had worked for a while; not in a tight loop where it never does.
+        # At once if it had worked for a while; not in a tight loop if it never does.
         self._retry_at_s = self._playback.opened_s + _RETRY_S
 
     def _close_when_idle(self) -> float:
-        """Close the stream when a burst of utterances is over, so that it can move."""
+        """Close the stream after a burst, so that the next one follows a change of devices."""
         if not self._speaker.is_open:
             return _BEAT_S
         left_s = self._idle_since_s + self._stream_idle_s - time.monotonic()
         if left_s > 0:
             return left_s
         self._speaker.close()
-        self._keep_pace(self._synthesis.pace)
+        self._on_cost(self._synthesis.cost)
         return _BEAT_S
 
     def _answer_devices(self, answer: Future[Devices]) -> None:
         if not answer.set_running_or_notify_cancel():
-            return  # nobody waits for it any more
+            return  # the caller gave up
         if not self._jobs:
-            self._speaker.close()  # an open stream would keep the list as it was
+            self._speaker.close()  # while a stream is open, the list can't be updated
         try:
             answer.set_result(self._speaker.devices())
         except AudioError as exc:
             self._last_error = str(exc)
             answer.set_exception(exc)
 
-    # -- ends --
+    # -- the end of utterances --
 
     def _silence(self) -> None:
-        """Be silent, and let the worker be free for what comes next."""
+        """Stop playback, and free the worker for what comes next."""
         self._playback.silence()
-        self._synthesis.drop(self._jobs.values())
+        self._synthesis.cancel(self._jobs.values())
 
     def _skip(self, id_: int | None) -> None:
-        job: Job | None
+        job: SpeechJob | None
         if id_ is not None:
             job = self._jobs.get(id_)
-        else:  # what sounds, or else the first that waits
+        else:  # the current one, or else the first in the queue
             job = self._playback.current or next(iter(self._jobs.values()), None)
-        self._tell_heard_by_now()
-        if job is None or job.order.id not in self._jobs:
+        self._report_heard_by_now()
+        if job is None or job.utterance.id not in self._jobs:
             return
-        self._synthesis.drop([job])
+        self._synthesis.cancel([job])
         self._playback.drop(job)
         self._end(job, Outcome.SKIPPED)
 
-    def _end(self, job: Job, outcome: Outcome, reason: str = "") -> None:
-        """Tell how an utterance ended, and forget it."""
+    def _end(self, job: SpeechJob, outcome: Outcome, reason: str = "") -> None:
+        """Remove an utterance, and report how it ended."""
         if outcome is Outcome.FAILED:
             self._last_error = reason
-            self._playback.forget(job)
-        del self._jobs[job.order.id]
+            self._playback.discard(job)
+        del self._jobs[job.utterance.id]
         self._idle_since_s = time.monotonic()
         self._facts.append(
             Ended(
-                job.order.id,
+                job.utterance.id,
                 outcome,
-                reason,
-                job.device,
-                job.heard_frames / SAMPLE_RATE_HZ,
-                self._speaker.take_files(),
-                job.chunks,
-                job.first_sound_ms,
-                job.underruns,
-                self._speaker.mute_reason() if outcome is Outcome.HEARD else "",
+                reason=reason,
+                device=job.device,
+                audio_s=job.heard_frames / SAMPLE_RATE_HZ,
+                files=self._speaker.pop_files(),
+                chunks=job.chunks,
+                first_sound_ms=job.first_sound_ms,
+                underruns=job.underruns,
+                warning=self._speaker.mute_reason() if outcome is Outcome.HEARD else "",
             )
         )
 
@@ -492,19 +508,19 @@ class SpeechPipeline:
 
     def _publish(self) -> None:
         job = self._playback.current
-        sounding = job is not None and job.begun and job.order.id in self._jobs
+        playing = job is not None and job.started and job.utterance.id in self._jobs
         self._status = Status(
-            speaking=any(job.begun for job in self._jobs.values()),
-            speaking_id=job.order.id if job is not None and sounding else None,
-            left_s=self._left_s(job) if job is not None and sounding else 0.0,
-            waiting=sum(not job.begun for job in self._jobs.values()),
+            speaking=any(job.started for job in self._jobs.values()),
+            speaking_id=job.utterance.id if job is not None and playing else None,
+            left_s=self._left_s(job) if job is not None and playing else 0.0,
+            waiting=sum(not job.started for job in self._jobs.values()),
             buffer_s=self._playback.stored_s() + self._playback.queued_s(),
             paused=self._playback.paused,
             gain=self._gain,
             device=self._speaker.device or self._status.device,
             first_sound_ms=self._playback.first_sound_ms,
             underruns=self._speaker.underruns,
-            synthesis_s_per_s=self._synthesis.pace.b,
+            synthesis_s_per_s=self._synthesis.cost.rtf,
             last_error=self._last_error,
             blocked=self._blocked,
             warning=self._speaker.warning,
@@ -512,17 +528,17 @@ class SpeechPipeline:
             heartbeat_s=time.monotonic(),
         )
 
-    def _left_s(self, job: Job) -> float:
-        """Return how long what is to be heard of an utterance will last, roughly."""
+    def _left_s(self, job: SpeechJob) -> float:
+        """Return how long the rest of an utterance will last, roughly."""
         ready_s = self._playback.stored_s(job) + self._playback.queued_s()
         if job.planner is None:
             return ready_s
         if isinstance(job.planner, Recording):
             return ready_s + job.planner.left_s
-        return ready_s + self._synthesis.pace.audio_s(job.planner.letters_left, job.order.speed)
+        return ready_s + self._synthesis.cost.audio_s(job.planner.length_left, job.utterance.speed)
 
-    def _tell(self) -> None:
-        """Pass the facts on, once the status that they belong to can be seen."""
+    def _send_facts(self) -> None:
+        """Report the new facts; the status that they belong to has been published."""
         facts, self._facts = self._facts, []
         for fact in facts:
             self._on_fact(fact)
@@ -531,15 +547,15 @@ class SpeechPipeline:
         try:
             with contextlib.suppress(AudioError):
                 if self._speaker.is_open and not self._playback.paused:
-                    self._tell_heard(self._playback.play())
-                    # The silence after a sentence: what was heard is not to be said again.
+                    self._report_heard(self._playback.play())
+                    # In the silence after a sentence: so that it is not repeated after a restart.
                     time.sleep(self._playback.confirm_delay_s())
-                    self._tell_heard(self._playback.play())
+                    self._report_heard(self._playback.play())
             self._silence()
             self._synthesis.shut_down()
-            self._keep_pace(self._synthesis.pace)
+            self._on_cost(self._synthesis.cost)
             self._speaker.shutdown()
         finally:
             self._publish()
-            self._tell()
+            self._send_facts()
             self._closed.set_result(None)

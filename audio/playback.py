@@ -1,20 +1,19 @@
-"""Sound that is ready -> the loudspeaker, and what of it has been heard. Audio thread only."""
+"""Synthesized sound -> the loudspeaker, and what of it has been heard. Runs on: audio thread."""
 
 import contextlib
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from audio.clock import StreamClock
 from audio.planner import Planner
+from audio.ports import Speaker
 from audio.recording import Recording
 from audio.types import (
     SAMPLE_RATE_HZ,
     Chunk,
-    Devices,
     PlaybackStarted,
     Samples,
     SpeakerError,
@@ -22,74 +21,44 @@ from audio.types import (
     Word,
 )
 
-NO_PAUSE = np.zeros(0, np.float32)
 # Between two utterances that follow each other without a pause of their own.
 _GAP_S = 0.4
-# After a pause a word that was cut is heard again from here.
-_BACK_S = 0.3
+# After a pause playback resumes this much before the cut, so that the cut word is heard again.
+_REWIND_S = 0.3
 _FADE_FRAMES = 240  # 10 ms
-_AT_ONCE_FRAMES = 8192
-# By how much a device may tell too much: PulseAudio's ALSA plug-in guesses on between what its
-# server tells it every 100 ms. Seen: 2 of 33 sentences before a stall were cut, and 6 of 630 by
-# kills of the process, that had been told as heard.
+_MAX_WRITE_FRAMES = 8192
+# How far ahead of the truth a device's position may be: PulseAudio's ALSA plug-in extrapolates
+# between the reports of its server, which come every 100 ms. Seen: 2 of 33 sentences before a stall
+# were cut, and 6 of 630 by kills of the process, that had been reported as heard.
 _POSITION_ERROR_FRAMES = int(0.12 * SAMPLE_RATE_HZ)
-# A device that holds less may be about to start, or to start again, and may take its time for that.
+# A device that holds less may be about to start, or to restart, which may take its time.
 _STEADY_FRAMES = 2048
-# Above this a sample is bent instead of cut off, so that a loud voice does not crackle.
+# Samples above this are compressed instead of clipped, so that a loud voice does not crackle.
 _KNEE = 0.8
 
 
-class Speaker(Protocol):
-    """The one owner of the output. Runs on: audio thread. No method waits for the device."""
-
-    @property
-    def poll_s(self) -> float: ...
-    @property
-    def device(self) -> str: ...
-    @property
-    def warning(self) -> str: ...
-    @property
-    def is_open(self) -> bool: ...
-    @property
-    def written_frames(self) -> int: ...
-    @property
-    def played_frames(self) -> int: ...
-    @property
-    def underruns(self) -> int: ...
-    def open(self) -> None: ...
-    def write(self, samples: Samples) -> int: ...
-    def pad(self) -> None: ...
-    def abort(self) -> None: ...
-    def close(self) -> None: ...
-    def shutdown(self) -> None: ...
-    def devices(self) -> Devices: ...
-    def select_device(self, wanted: str) -> None: ...
-    def target_changed(self) -> bool: ...
-    def mute_reason(self) -> str: ...
-    def begin_utterance(self) -> None: ...
-    def end_utterance(self) -> None: ...
-    def take_files(self) -> tuple[str, ...]: ...
-
-
 @dataclass(eq=False, slots=True)
-class Job:
-    """An utterance on its way."""
+class SpeechJob:
+    """An utterance in the pipeline, and its progress."""
 
-    order: Utterance
-    asked_s: float
-    idle_before: bool
+    utterance: Utterance
+    received_s: float
+    """`time.monotonic` of the order."""
+    was_idle: bool
+    """Whether the loudspeaker was idle when it came."""
     planner: Planner | Recording | None = None  # None until its turn comes
-    again: Chunk | None = None
-    """A chunk whose synthesis gave way to a more urgent one's."""
-    frames: int = 0
-    """Synthesized so far."""
+    retry_chunk: Chunk | None = None
+    """A chunk whose synthesis was preempted by a more urgent one's."""
+    synthesized_frames: int = 0
     heard_frames: int = 0
-    begun: bool = False
-    begin_at_s: float = 0.0
-    """Its first word is held back until then, since its sound would run out before its end."""
+    started: bool = False
+    """Whether its first frame was written."""
+    start_at_s: float = 0.0
+    """Its first word is delayed until then, since its sound would otherwise run out."""
     complete: bool = False
-    """All of its sound is there."""
+    """Whether all of it is synthesized."""
     held: bool = False
+    """Whether a `Held` was reported."""
     device: str = ""
     chunks: int = 0
     """Synthesized so far."""
@@ -99,38 +68,40 @@ class Job:
 
 @dataclass(eq=False, slots=True)
 class Piece:
-    """A chunk as sound, on its way to and through the device."""
+    """A synthesized chunk, on its way to and through the device."""
 
-    job: Job
+    job: SpeechJob
     chunk: Chunk
     last: bool
+    """Whether it is the last of its utterance."""
     samples: Samples
     pause: Samples
+    """Silence to play after `samples`."""
     words: tuple[Word, ...] = ()
     """Within `samples`."""
-    written: int = 0
+    written_frames: int = 0
     """Of samples and pause together."""
-    begin_frame: int = 0
-    """In the speaker's count; set when the first frame is about to be written."""
+    start_frame: int = 0
+    """In the speaker's count; set just before the first frame is written."""
 
     @property
     def left_s(self) -> float:
-        """How long what is not written of it lasts, pause included."""
-        return (len(self.samples) + len(self.pause) - self.written) / SAMPLE_RATE_HZ
+        """How much of it is not written, pause included."""
+        return (len(self.samples) + len(self.pause) - self.written_frames) / SAMPLE_RATE_HZ
 
     @property
     def end_frame(self) -> int:
         """Where its samples end, pause excluded."""
-        return self.begin_frame + len(self.samples)
+        return self.start_frame + len(self.samples)
 
-    def leave_out(self, frames: int) -> None:
-        """Begin *frames* later, softly."""
-        left_out_s = frames / SAMPLE_RATE_HZ
+    def trim(self, frames: int) -> None:
+        """Remove the first *frames*; fade the rest in, and shift its words."""
+        trimmed_s = frames / SAMPLE_RATE_HZ
         self.samples = _faded_in(self.samples[frames:])
         self.words = tuple(
-            Word(word.text, max(0.0, word.start_s - left_out_s), word.end_s - left_out_s)
+            Word(word.text, max(0.0, word.start_s - trimmed_s), word.end_s - trimmed_s)
             for word in self.words
-            if word.end_s > left_out_s
+            if word.end_s > trimmed_s
         )
 
 
@@ -146,31 +117,32 @@ class Playback:
         self._heard: deque[Piece] = deque()  # of the sentence that is being heard
         self._gain = self._last_gain = 1.0
         self.paused = False
-        self.urgent_goes_on = False
-        """An urgent utterance has begun and is not all there: nothing else begins a sentence."""
+        self.urgent_in_progress = False
+        """Whether an urgent utterance has started and is not all synthesized: until then no other
+        utterance starts a sentence."""
         self.opened_s = 0.0
-        self._within: Job | None = None  # the utterance that the speaker was told of
+        self._speaker_job: SpeechJob | None = None  # passed to the speaker's start_utterance
         self.first_sound_ms: int | None = None
         self._clock = StreamClock()
-        self._untold: deque[Piece] = deque()  # begun to be written
-        self._sounding: list[PlaybackStarted] = []
+        self._unreported: deque[Piece] = deque()  # with their first frame written
+        self._started: list[PlaybackStarted] = []
 
-    # ---- what is there ----
+    # ---- state ----
 
     @property
-    def current(self) -> Job | None:
-        """The utterance that sounds, or whose turn is next."""
+    def current(self) -> SpeechJob | None:
+        """The utterance that is being played, or the next one."""
         for piece in (*self._sent, *self._ready):
             return piece.job
         return None
 
-    def stored_s(self, job: Job | None = None) -> float:
-        """Return how long the sound lasts that is ready and not written, of *job* or of all."""
+    def stored_s(self, job: SpeechJob | None = None) -> float:
+        """Return how much sound is ready and not written, of *job* or of all."""
         return sum(p.left_s for p in self._ready if job is None or p.job is job)
 
     def queued_s(self) -> float:
-        """Return how long the sound lasts that the device holds, padding excluded."""
-        if self._ready and self._ready[0].written:
+        """Return how much sound the device holds, padding excluded."""
+        if self._ready and self._ready[0].written_frames:
             end_frame = self._speaker.written_frames
         elif self._sent:
             end_frame = self._sent[-1].end_frame + len(self._sent[-1].pause)
@@ -179,12 +151,12 @@ class Playback:
         try:
             frames = end_frame - self._speaker.played_frames
         except SpeakerError:
-            return 0.0  # the next write will find it out
+            return 0.0  # the next write raises
         return max(0, frames) / SAMPLE_RATE_HZ
 
     def add(self, piece: Piece) -> None:
-        """Take a piece; an urgent one goes before what can wait, after the sentence under way."""
-        if not piece.job.order.urgent:
+        """Queue a piece; an urgent one goes first, after the current sentence."""
+        if not piece.job.utterance.urgent:
             self._ready.append(piece)
             return
         place = 0
@@ -193,20 +165,20 @@ class Playback:
                 place += 1
                 if self._ready[place - 1].chunk.ends_sentence:
                     break
-        while place < len(self._ready) and self._ready[place].job.order.urgent:
+        while place < len(self._ready) and self._ready[place].job.utterance.urgent:
             place += 1
         self._ready.insert(place, piece)
 
     def _is_within_sentence(self, piece: Piece) -> bool:
-        """Say whether the sentence of the piece that is next has begun to sound."""
+        """Return whether the sentence of the next piece has started to play."""
         before = self._sent[-1] if self._sent else self._heard[-1] if self._heard else None
         follows = before is not None and before.job is piece.job and not before.chunk.ends_sentence
-        return piece.written > 0 or follows
+        return piece.written_frames > 0 or follows
 
-    def within_sentence(self, job: Job) -> bool:
-        """Say whether *job* has begun a sentence of which not all is ready."""
-        mine = [p for p in (*self._heard, *self._sent, *self._ready) if p.job is job]
-        return job.begun and bool(mine) and not mine[-1].chunk.ends_sentence
+    def within_sentence(self, job: SpeechJob) -> bool:
+        """Return whether *job* has started a sentence of which not all is ready."""
+        pieces = [p for p in (*self._heard, *self._sent, *self._ready) if p.job is job]
+        return job.started and bool(pieces) and not pieces[-1].chunk.ends_sentence
 
     # ---- playing ----
 
@@ -214,36 +186,36 @@ class Playback:
         """Open the loudspeaker.
 
         Raises:
-            AudioError: it won't.
+            AudioError: it does not open.
         """
         self._speaker.open()
         self.opened_s = time.monotonic()
-        self._within = None
+        self._speaker_job = None
         self._clock = StreamClock()
 
     def play(self) -> list[Piece]:
-        """Hand over what the device has room for; return what was heard to its end since.
+        """Write what the device has room for; return what was heard to its end since.
 
         Raises:
-            AudioError: the device failed, or the next one will not open.
+            AudioError: the device failed, or the next one does not open.
         """
         self._write()
-        played = self._speaker.played_frames
-        self._tell_started(played)
-        return self._take_heard(played, _POSITION_ERROR_FRAMES)
+        played_frames = self._speaker.played_frames
+        self._report_started(played_frames)
+        return self._pop_heard(played_frames, _POSITION_ERROR_FRAMES)
 
     def heard_by_now(self) -> list[Piece]:
-        """Return what seems to have been heard to its end, before what follows is cut off.
+        """Return what seems to have been heard to its end, before the rest is cut off.
 
-        `play` is surer: it waits until the device has gone on for a bit.
+        `play` is more reliable: it allows for the error of the device's position.
 
         Raises:
             AudioError: the device failed.
         """
-        return self._take_heard(self._speaker.played_frames, 0) if self._speaker.is_open else []
+        return self._pop_heard(self._speaker.played_frames, 0) if self._speaker.is_open else []
 
     def confirm_delay_s(self) -> float:
-        """Return how long to wait until `play` knows of a sentence that seems to be over.
+        """Return how long to wait until `play` confirms a sentence that seems to be over.
 
         Raises:
             AudioError: the device failed.
@@ -253,9 +225,9 @@ class Playback:
         over = self._is_over(self._sent[0], self._speaker.played_frames, 0)
         return _POSITION_ERROR_FRAMES / SAMPLE_RATE_HZ if over else 0.0
 
-    def _take_heard(self, played: int, unsure_frames: int) -> list[Piece]:
+    def _pop_heard(self, played_frames: int, error_frames: int) -> list[Piece]:
         heard = []
-        while self._sent and self._is_over(self._sent[0], played, unsure_frames):
+        while self._sent and self._is_over(self._sent[0], played_frames, error_frames):
             piece = self._sent.popleft()
             piece.job.heard_frames += len(piece.samples)
             heard.append(piece)
@@ -264,19 +236,19 @@ class Playback:
                 self._heard.clear()
         return heard
 
-    def _is_over(self, piece: Piece, played: int, unsure_frames: int) -> bool:
-        """Say whether *played* frames are so many more than a piece's last, or all there are."""
-        sure_frame = piece.end_frame + unsure_frames
-        # The end of a short message: told as played while it is only on its way.
+    def _is_over(self, piece: Piece, played_frames: int, error_frames: int) -> bool:
+        """Return whether a piece was heard, if the device's position is off by *error_frames*."""
+        sure_frame = piece.end_frame + error_frames
+        # The end of a short message: reported as played while it is only on its way.
         if time.monotonic() < self._clock.not_before_s(sure_frame):
             return False
-        # Silence follows the last piece, so that there is something to be played after it.
-        return played >= min(sure_frame, self._speaker.written_frames)
+        # The last piece is followed by padding, so that its end can be passed.
+        return played_frames >= min(sure_frame, self._speaker.written_frames)
 
-    def take_started(self) -> list[PlaybackStarted]:
-        """Return what is on its way out and was not told of by an earlier call."""
-        sounding, self._sounding = self._sounding, []
-        return sounding
+    def pop_started(self) -> list[PlaybackStarted]:
+        """Return the facts about what has started to play since the last call."""
+        started, self._started = self._started, []
+        return started
 
     def set_gain(self, gain: float) -> None:
         """Change the loudness from the next write on; 1 is as synthesized."""
@@ -285,59 +257,74 @@ class Playback:
     def _write(self) -> None:
         while self._ready:
             piece = self._ready[0]
-            if piece.written == 0 and not self._begin(piece):
+            if piece.written_frames == 0 and not self._prepare(piece):
                 break
             if not (self._write_samples(piece) and self._write_pause(piece)):
                 return
             if piece.last:
-                self._speaker.end_utterance()
-                self._within = None
+                self._speaker.finish_utterance()
+                self._speaker_job = None
             self._sent.append(self._ready.popleft())
         if self._speaker.written_frames:
             self._speaker.pad()
 
     def _write_samples(self, piece: Piece) -> bool:
-        """Hand over what there is room for; return whether that was the rest."""
-        while piece.written < len(piece.samples):
-            samples = piece.samples[piece.written : piece.written + _AT_ONCE_FRAMES]
-            dry_before = self._speaker.underruns
+        """Write what there is room for; return whether that was the rest."""
+        while piece.written_frames < len(piece.samples):
+            start = piece.written_frames
+            samples = piece.samples[start : start + _MAX_WRITE_FRAMES]
+            underruns_before = self._speaker.underruns
             now_s = time.monotonic()
-            taken = self._speaker.write(self._apply_gain(samples))
-            piece.job.underruns += self._speaker.underruns - dry_before
-            if taken:
+            accepted = self._speaker.write(self._apply_gain(samples))
+            piece.job.underruns += self._speaker.underruns - underruns_before
+            if accepted:
                 self._last_gain = self._gain
-                if not piece.written:
-                    self._clock.begin(now_s, piece.begin_frame)
-                    self._untold.append(piece)
-            piece.written += taken
-            if taken < len(samples):
+                if not piece.written_frames:
+                    self._clock.record_write(now_s, piece.start_frame)
+                    self._unreported.append(piece)
+            piece.written_frames += accepted
+            if accepted < len(samples):
                 return False
         return True
 
     def _write_pause(self, piece: Piece) -> bool:
-        """Do the same with the silence after it."""
-        pause = piece.pause[piece.written - len(piece.samples) :]
-        taken = self._speaker.write(pause) if len(pause) else 0
-        piece.written += taken
-        return taken == len(pause)
+        """Do the same for the silence after it."""
+        pause = piece.pause[piece.written_frames - len(piece.samples) :]
+        accepted = self._speaker.write(pause) if len(pause) else 0
+        piece.written_frames += accepted
+        return accepted == len(pause)
 
-    def _tell_started(self, played: int) -> None:
-        """Tell of what is on its way out, as soon as it is sure when it will be heard."""
-        if self._clock.observe(time.monotonic(), played):  # what was told was too early
-            late = [p for p in (*self._sent, *self._ready) if p.written and p.end_frame > played]
-            self._untold.extendleft(p for p in reversed(late) if p not in self._untold)
-        while self._untold and not 0 <= self._untold[0].begin_frame - played < _STEADY_FRAMES:
-            piece = self._untold.popleft()
+    def _report_started(self, played_frames: int) -> None:
+        """Report what has started to play, as soon as the time of its first frame is certain."""
+        if self._clock.observe(time.monotonic(), played_frames):  # what was reported was too early
+            late = [
+                piece
+                for piece in (*self._sent, *self._ready)
+                if piece.written_frames and piece.end_frame > played_frames
+            ]
+            self._unreported.extendleft(p for p in reversed(late) if p not in self._unreported)
+        while (
+            self._unreported
+            and not 0 <= self._unreported[0].start_frame - played_frames < _STEADY_FRAMES
+        ):
+            piece = self._unreported.popleft()
             job, chunk = piece.job, piece.chunk
-            at_s = self._clock.at_s(piece.begin_frame)
-            if job.idle_before and job.first_sound_ms is None:
-                self.first_sound_ms = job.first_sound_ms = round(1000 * (at_s - job.asked_s))
-            if chunk.sentence >= 0:  # a chime says nothing
-                told = PlaybackStarted(job.order.id, chunk.sentence, chunk.text, piece.words, at_s)
-                self._sounding.append(told)
+            at_s = self._clock.at_s(piece.start_frame)
+            if job.was_idle and job.first_sound_ms is None:
+                self.first_sound_ms = job.first_sound_ms = round(1000 * (at_s - job.received_s))
+            if chunk.sentence >= 0:  # a chime has no text
+                self._started.append(
+                    PlaybackStarted(
+                        id=job.utterance.id,
+                        sentence=chunk.sentence,
+                        text=chunk.text,
+                        words=piece.words,
+                        at_s=at_s,
+                    )
+                )
 
     def _apply_gain(self, samples: Samples) -> Samples:
-        """Return samples at the present loudness, without a step where it has just changed."""
+        """Return samples at the current loudness, with a ramp where it has just changed."""
         if self._gain == self._last_gain == 1.0:
             return samples
         loud = samples * np.float32(self._gain)
@@ -352,18 +339,21 @@ class Playback:
         )
         return loud
 
-    def _begin(self, piece: Piece) -> bool:
-        """Prepare for the first frame of a piece; False if it has to wait."""
+    def _prepare(self, piece: Piece) -> bool:
+        """Prepare for the first frame of a piece; return False if it has to wait."""
         job = piece.job
-        now_s = time.monotonic()
-        if not job.begun and now_s < job.begin_at_s:
+        if not job.started and time.monotonic() < job.start_at_s:
             return False
         before = self._sent[-1] if self._sent else None
-        new_sentence = not job.begun or before is None or before.chunk.ends_sentence
-        if self.urgent_goes_on and not job.order.urgent and not self._is_within_sentence(piece):
+        new_sentence = not job.started or before is None or before.chunk.ends_sentence
+        if (
+            self.urgent_in_progress
+            and not job.utterance.urgent
+            and not self._is_within_sentence(piece)
+        ):
             return False
         if new_sentence and (
-            self._speaker.target_changed() or (not job.begun and self._own_stream())
+            self._speaker.target_changed() or (not job.started and self._needs_own_stream())
         ):
             if self._sent:
                 return False  # what was written is heard on the old device first
@@ -374,94 +364,90 @@ class Playback:
             missing -= self._speaker.written_frames - before.end_frame
             if missing > 0 and self._speaker.write(np.zeros(missing, np.float32)) < missing:
                 return False
-        job.begun = True
-        if self._within is not job:
-            if self._within is not None:  # the rest of that follows behind this urgent one
-                self._speaker.end_utterance()
-            self._speaker.begin_utterance()
-            self._within = job
+        job.started = True
+        if self._speaker_job is not job:
+            if self._speaker_job is not None:  # its rest follows behind this urgent one
+                self._speaker.finish_utterance()
+            self._speaker.start_utterance()
+            self._speaker_job = job
         job.device = self._speaker.device
-        piece.begin_frame = self._speaker.written_frames
+        piece.start_frame = self._speaker.written_frames
         return True
 
-    def _own_stream(self) -> bool:
-        """Whether this utterance should not share the stream of the last one."""
+    def _needs_own_stream(self) -> bool:
+        """Return whether the next utterance must not share the stream of the last one."""
         return self._stream_idle_s == 0 and self._speaker.written_frames > 0
 
-    # ---- ends and interruptions ----
+    # ---- interruptions ----
 
     def silence(self) -> None:
-        """Be silent now and forget every piece."""
+        """Stop now and drop every piece."""
         if self._speaker.is_open and (self._sent or self._ready):
-            self._count_heard_in_part()
+            self._count_partly_heard()
             self._speaker.abort()
-        for pieces in (self._ready, self._sent, self._heard, self._untold):
+        for pieces in (self._ready, self._sent, self._heard, self._unreported):
             pieces.clear()
 
-    def forget(self, job: Job) -> None:
-        """Leave out what is ready of an utterance that failed; what the device holds is heard."""
-        if self._within is job:
-            self._speaker.end_utterance()
-            self._within = None
-        for name in ("_ready", "_sent", "_heard", "_untold"):
+    def discard(self, job: SpeechJob) -> None:
+        """Drop the pieces of one utterance; what the device holds of it is still heard."""
+        if self._speaker_job is job:
+            self._speaker.finish_utterance()
+            self._speaker_job = None
+        for name in ("_ready", "_sent", "_heard", "_unreported"):
             setattr(self, name, deque(p for p in getattr(self, name) if p.job is not job))
 
-    def drop(self, job: Job) -> None:
-        """Forget the pieces of one utterance; be silent at once where it sounds."""
+    def drop(self, job: SpeechJob) -> None:
+        """Drop the pieces of one utterance, and stop it now if it is being played."""
         pieces = (*self._sent, *self._ready)
-        if self._speaker.is_open and any(p.job is job and p.written for p in pieces):
-            self._take_back()  # what the device held of others is written again
-        self.forget(job)
+        if self._speaker.is_open and any(p.job is job and p.written_frames for p in pieces):
+            self._rewind()  # what the device held of others is written again
+        self.discard(job)
 
     def pause(self) -> None:
-        """Be silent now; `resume` goes on with the word that was cut."""
+        """Stop now; clear `paused` to resume with the word that was cut."""
         self.paused = True
         if self._speaker.is_open:
-            self._take_back()
+            self._rewind()
 
-    def _take_back(self) -> None:
-        """Be silent now, and have everything again that was not heard, from a bit before it."""
-        with contextlib.suppress(SpeakerError):  # of a lost device nobody can say
-            played = self._speaker.played_frames
+    def _rewind(self) -> None:
+        """Stop output and requeue what was not heard, rewinding `_REWIND_S`."""
+        with contextlib.suppress(SpeakerError):  # the position of a lost device is unknown
+            played_frames = self._speaker.played_frames
             for piece in (*self._sent, *self._ready):
-                if piece.written:
-                    heard = min(max(0, played - piece.begin_frame), len(piece.samples))
-                    whole = self._is_over(piece, played, _POSITION_ERROR_FRAMES)
-                    from_ = heard if whole else heard - _back(heard)
-                    if from_:
-                        piece.leave_out(from_)
-                    piece.job.heard_frames += from_
+                if piece.written_frames:
+                    heard = min(max(0, played_frames - piece.start_frame), len(piece.samples))
+                    over = self._is_over(piece, played_frames, _POSITION_ERROR_FRAMES)
+                    trimmed = heard if over else max(0, heard - int(_REWIND_S * SAMPLE_RATE_HZ))
+                    if trimmed:
+                        piece.trim(trimmed)
+                    piece.job.heard_frames += trimmed
         self._ready, self._sent = self._sent + self._ready, deque()
-        self._untold.clear()
+        self._unreported.clear()
         for piece in self._ready:
-            piece.written = 0
+            piece.written_frames = 0
         self._speaker.abort()
 
     def lose_device(self) -> None:
-        """Close, and say the rest, from the beginning of the current sentence, elsewhere."""
+        """Close, and requeue from the start of the current sentence, for another device."""
         self._speaker.close()
         for piece in self._heard:
             piece.job.heard_frames -= len(piece.samples)
         self._ready = self._heard + self._sent + self._ready
         self._heard, self._sent = deque(), deque()
-        self._untold.clear()
-        self._sounding.clear()
+        self._unreported.clear()
+        self._started.clear()
         for piece in self._ready:
-            piece.written = 0
-            piece.job.begun = piece.job.idle_before = False  # it begins anew on the next device
+            piece.written_frames = 0
+            piece.job.started = piece.job.was_idle = False  # it starts again on the next device
 
-    def _count_heard_in_part(self) -> None:
-        """Count what has been heard of pieces that are about to be cut."""
-        with contextlib.suppress(SpeakerError):  # of a lost device nobody can say
-            played = self._speaker.played_frames
+    def _count_partly_heard(self) -> None:
+        """Add what was heard of the pieces that are about to be cut."""
+        with contextlib.suppress(SpeakerError):  # the position of a lost device is unknown
+            played_frames = self._speaker.played_frames
             for piece in (*self._sent, *self._ready):
-                if piece.written:
-                    heard = min(played - piece.begin_frame, len(piece.samples))
+                if piece.written_frames:
+                    heard = min(played_frames - piece.start_frame, len(piece.samples))
                     piece.job.heard_frames += max(0, heard)
-
-
-def _back(heard: int) -> int:
-    return min(heard, int(_BACK_S * SAMPLE_RATE_HZ))
 
 
 def _faded_in(samples: Samples) -> Samples:

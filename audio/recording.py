@@ -1,14 +1,16 @@
-"""Sound that needs no voice: a recording on the disk, and the chime before an announcement."""
+"""Sound that needs no voice: recordings on disk, and the chime before an announcement."""
 
+import contextlib
 import wave
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from audio.types import SAMPLE_RATE_HZ, AudioError, Chunk, Samples, Sound
 
-STRETCH_S = 5.0
-"""A recording is played, and remembered, in stretches of this length."""
+SEGMENT_S = 5.0
+"""A recording is played, and resumed, in segments of this duration."""
 
 _CHIME_HZ = (659.3, 523.3)  # E5, C5
 _CHIME_TONE_S, _CHIME_LEVEL = 0.45, 0.25
@@ -19,55 +21,63 @@ class RecordingError(AudioError):
 
 
 class Recording:
-    """Hands out the stretches of a recording as a planner hands out chunks."""
+    """Hands out the segments of a recording, as `audio.planner.Planner` hands out chunks."""
 
-    def __init__(self, path: Path, first_stretch: int = 0) -> None:
-        """Play *path*, mono 16-bit WAV at `SAMPLE_RATE_HZ`, from a stretch on.
+    def __init__(self, path: Path, first_segment: int = 0) -> None:
+        """Read the length of *path*. Blocks for the disk.
+
+        Args:
+            path: a mono 16-bit WAV file at `SAMPLE_RATE_HZ`.
+            first_segment: where to start, counted from 0.
 
         Raises:
-            RecordingError: it can't be read.
+            RecordingError: the file can't be read.
         """
         self._path = path
-        try:
-            with wave.open(str(path)) as file:
-                frames = file.getnframes()
-        except (OSError, EOFError, wave.Error) as exc:
-            raise RecordingError(f"The recording can't be read ({exc}). Send it again.") from exc
-        self._stretches: int = -(-frames // _STRETCH_FRAMES)
-        self._next: int = first_stretch
+        with _opened(path) as file:
+            frames = file.getnframes()
+        self._segments: int = -(-frames // _SEGMENT_FRAMES)
+        self._next: int = first_segment
 
     @property
     def done(self) -> bool:
-        """Whether every stretch has been handed out."""
-        return self._next >= self._stretches
+        """Whether every segment has been handed out."""
+        return self._next >= self._segments
 
     @property
     def left_s(self) -> float:
-        """How long what has not been handed out lasts."""
-        return (self._stretches - self._next) * STRETCH_S
+        """How much sound has not been handed out."""
+        return (self._segments - self._next) * SEGMENT_S
 
     def next(self) -> Chunk:
-        """Return the next stretch; its number is the chunk's sentence."""
+        """Return the next segment; its number stands in `Chunk.sentence`."""
         number, self._next = self._next, self._next + 1
-        return Chunk("", "", "", number, ends_sentence=True, pause_s=0.0, letters=0.0)
+        return Chunk("", "", "", number, ends_sentence=True, pause_s=0.0, speech_length=0.0)
 
     def read(self, chunk: Chunk) -> Sound:
-        """Return a stretch as sound. Runs on: synthesis worker. Blocks for the disk.
+        """Return a segment as sound. Runs on: synthesis thread. Blocks for the disk.
 
         Raises:
-            RecordingError: it can't be read.
+            RecordingError: the file can't be read.
         """
-        try:
-            with wave.open(str(self._path)) as file:
-                file.setpos(chunk.sentence * _STRETCH_FRAMES)
-                raw = file.readframes(_STRETCH_FRAMES)
-        except (OSError, EOFError, wave.Error) as exc:
-            raise RecordingError(f"The recording can't be read ({exc}). Send it again.") from exc
+        with _opened(self._path) as file:
+            file.setpos(chunk.sentence * _SEGMENT_FRAMES)
+            raw = file.readframes(_SEGMENT_FRAMES)
         return Sound(np.frombuffer(raw, "<i2").astype(np.float32) / np.float32(32768))
 
 
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[wave.Wave_read]:
+    """Open a WAV file; translate what goes wrong meanwhile into a `RecordingError`."""
+    try:
+        with wave.open(str(path)) as file:
+            yield file
+    except (OSError, EOFError, wave.Error) as exc:
+        raise RecordingError(f"The recording can't be read ({exc}). Send it again.") from exc
+
+
 def chime() -> Samples:
-    """Return two soft notes: something will be said."""
+    """Return two soft notes that announce an utterance."""
     frames = int(_CHIME_TONE_S * SAMPLE_RATE_HZ)
     times = np.arange(frames) / SAMPLE_RATE_HZ
     notes = [np.sin(2 * np.pi * hz * times) * np.exp(-5 * times) for hz in _CHIME_HZ]
@@ -76,4 +86,4 @@ def chime() -> Samples:
     return (_CHIME_LEVEL * np.concatenate(notes)).astype(np.float32)
 
 
-_STRETCH_FRAMES = int(STRETCH_S * SAMPLE_RATE_HZ)
+_SEGMENT_FRAMES = int(SEGMENT_S * SAMPLE_RATE_HZ)

@@ -1,117 +1,153 @@
-"""Sound for somebody else than the loudspeaker, made whenever that does not need the voice.
+"""Files and streams: sound for others than the loudspeaker, made when that does not need the voice.
 
-Several are made in turn, a chunk of each. Audio thread only.
+They take turns, one chunk each. Runs on: audio thread.
 """
 
 import logging
 import time
 from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 
 from audio.cost import SynthesisCost
-from audio.orders import Render, Rendering
-from audio.types import SAMPLE_RATE_HZ, AudioError, Chunk, RenderingEndedError, Sound
+from audio.orders import Render
+from audio.planner import Planner
+from audio.types import (
+    SAMPLE_RATE_HZ,
+    AudioError,
+    Chunk,
+    RenderingCancelledError,
+    Sound,
+    Utterance,
+    silence,
+)
 
 log = logging.getLogger(__name__)
 
-# With so much in store, as it seems to the planner, it makes whole clauses.
+# With that much sound buffered, the planner makes whole clauses.
 _UNHURRIED_S = 10.0
-# Of sound that nobody has taken yet: 2 MB. Half of it while the loudspeaker is busy is plenty.
+# Of sound that has not been consumed: 2 MB. Half of it lasts while the loudspeaker is busy.
 _AHEAD_S = 20.0
 
 
+@dataclass(eq=False, slots=True)
+class Rendering:
+    """A `Render` order in progress."""
+
+    order: Render
+    planner: Planner | None = None  # None until it was planned
+    retry_chunk: Chunk | None = None
+    """A chunk whose synthesis was preempted by the loudspeaker's."""
+    started_s: float = 0.0
+    """`time.monotonic` when its first sound was ready; 0 before."""
+    synthesized_s: float = 0.0
+    """How much sound was passed on."""
+    taken_s: float = 0.0
+    """How much of it was consumed."""
+
+    @property
+    def utterance(self) -> Utterance:
+        """What it says."""
+        return self.order.utterance
+
+    @property
+    def stored_s(self) -> float:
+        """How much sound waits to be consumed."""
+        return self.synthesized_s - self.taken_s
+
+
 class Renderings:
-    """All that are under way, the next one first."""
+    """The renderings in progress, the next one first."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._waiting: deque[Rendering] = deque()
 
-    def begin(self, order: Render) -> None:
-        """Take one more."""
+    def add(self, order: Render) -> None:
+        """Start another rendering."""
         self._waiting.append(Rendering(order))
 
-    def next(self, pace: SynthesisCost) -> tuple[Rendering, Chunk | None] | None:
-        """Return whose turn it is, and with what: nothing where it has to be planned first.
+    def next(self, cost: SynthesisCost) -> tuple[Rendering, Chunk | None] | None:
+        """Return the rendering whose turn it is, and its next chunk.
 
-        None where nobody has room for more.
+        The chunk is None if the rendering has to be planned first. None is returned if no
+        rendering has room for more.
         """
         for rendering in self._waiting:
-            if rendering.order.number is not None and rendering.stored_s >= _AHEAD_S:
+            if rendering.order.stream_id is not None and rendering.stored_s >= _AHEAD_S:
                 continue
             self._waiting.remove(rendering)
             self._waiting.append(rendering)
             if rendering.planner is None:
                 return rendering, None
             try:
-                chunk = rendering.again or rendering.planner.next(pace, _buffered_s(rendering))
-            except Exception as exc:  # what is made for one must not end what is said to all
+                chunk = rendering.retry_chunk or rendering.planner.next(
+                    cost, _buffered_s(rendering)
+                )
+            except Exception as exc:  # a failed rendering must not stop playback
                 log.exception("Unexpected error in planning a text")
                 self.fail(rendering, AudioError(describe_error(exc)))
-                return self.next(pace)
-            rendering.again = None
+                return self.next(cost)
+            rendering.retry_chunk = None
             return rendering, chunk
         return None
 
     def receive(
         self, rendering: Rendering, chunk: Chunk, sound: Sound | AudioError, *, last: bool
     ) -> None:
-        """Pass on what has become of a chunk."""
+        """Pass on the sound of a chunk, or the error in its place."""
         if isinstance(sound, AudioError):
             self.fail(rendering, sound)
             return
         samples = sound.samples
         if not last:
-            pause = np.zeros(int(chunk.pause_s * SAMPLE_RATE_HZ), np.float32)
-            samples = np.concatenate([samples, pause])
-        rendering.begun_s = rendering.begun_s or time.monotonic()
-        rendering.made_s += len(samples) / SAMPLE_RATE_HZ
+            samples = np.concatenate([samples, silence(chunk.pause_s)])
+        rendering.started_s = rendering.started_s or time.monotonic()
+        rendering.synthesized_s += len(samples) / SAMPLE_RATE_HZ
         rendering.order.on_sound(samples)
         if last:
             self._waiting.remove(rendering)
             rendering.order.on_sound(None)
 
     def fail(self, rendering: Rendering, error: AudioError) -> None:
-        """Give one up, and tell why."""
+        """Drop a rendering and report the error."""
         self._waiting.remove(rendering)
         rendering.order.on_sound(error)
 
-    def report_taken(self, number: int, taken_s: float) -> None:
-        """Count what the one who asked for a stream has taken of it."""
+    def report_taken(self, stream_id: int, taken_s: float) -> None:
+        """Record that some more of a stream was consumed."""
         for rendering in self._waiting:
-            if rendering.order.number == number:
+            if rendering.order.stream_id == stream_id:
                 rendering.taken_s += taken_s
 
-    def end(self, number: int) -> Rendering | None:
-        """Forget a stream; return it if it was under way."""
+    def close_stream(self, stream_id: int) -> None:
+        """Drop a stream without a report, if it is in progress."""
         for rendering in self._waiting:
-            if rendering.order.number == number:
+            if rendering.order.stream_id == stream_id:
                 self._waiting.remove(rendering)
-                return rendering
-        return None
+                return
 
-    def end_all(self, reason: str, *, streams: bool) -> None:
-        """Give up all, or all but the streams, whose takers can end them themselves."""
-        ended = [r for r in self._waiting if streams or r.order.number is None]
-        for rendering in ended:
+    def cancel_all(self, reason: str, *, streams: bool) -> None:
+        """Cancel every rendering; without *streams* spare those, whose consumers can close them."""
+        cancelled = [r for r in self._waiting if streams or r.order.stream_id is None]
+        for rendering in cancelled:
             self._waiting.remove(rendering)
-            rendering.order.on_sound(RenderingEndedError(reason))
+            rendering.order.on_sound(RenderingCancelledError(reason))
 
     def __contains__(self, rendering: object) -> bool:
-        """Say whether it is still wanted."""
+        """Return whether a rendering is still in progress."""
         return rendering in self._waiting
 
 
 def _buffered_s(rendering: Rendering) -> float:
-    """Return how much of it is in store for one who listens to it meanwhile."""
-    if rendering.order.number is None:
+    """Return how much sound is buffered for a listener who plays it as it comes."""
+    if rendering.order.stream_id is None:
         return _UNHURRIED_S
-    if not rendering.begun_s:
+    if not rendering.started_s:
         return 0.0
-    return max(0.0, rendering.made_s - (time.monotonic() - rendering.begun_s))
+    return max(0.0, rendering.synthesized_s - (time.monotonic() - rendering.started_s))
 
 
 def describe_error(error: BaseException) -> str:
-    """Return what to tell about a mistake of ours."""
+    """Return what the sender is told about an unexpected error."""
     return f"Crier made a mistake ({type(error).__name__}); its log says more."

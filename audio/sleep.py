@@ -1,19 +1,19 @@
-"""How long the computer has slept. Any thread."""
+"""How long the computer has slept. Runs on: any thread."""
 
 import sys
 import time
 
 if sys.platform == "darwin":
-    # Goes on during sleep, and stands still during sleep. Source: clock_gettime(3) of macOS.
-    _ALWAYS, _AWAKE = time.CLOCK_MONOTONIC, time.CLOCK_UPTIME_RAW
+    # The first counts sleep, the second does not. Source: clock_gettime(3) of macOS.
+    _WITH_SLEEP, _WITHOUT_SLEEP = time.CLOCK_MONOTONIC, time.CLOCK_UPTIME_RAW
 else:
     # Source: clock_gettime(2) of Linux.
-    _ALWAYS, _AWAKE = time.CLOCK_BOOTTIME, time.CLOCK_MONOTONIC
+    _WITH_SLEEP, _WITHOUT_SLEEP = time.CLOCK_BOOTTIME, time.CLOCK_MONOTONIC
 
 
 def time_asleep_s() -> float:
-    """Return for how long the computer has slept since it was started, in seconds.
+    """Return how long the computer has slept since it was started, in seconds.
 
     Setting the clock does not change it.
     """
-    return time.clock_gettime(_ALWAYS) - time.clock_gettime(_AWAKE)
+    return time.clock_gettime(_WITH_SLEEP) - time.clock_gettime(_WITHOUT_SLEEP)

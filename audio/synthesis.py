@@ -1,9 +1,10 @@
-"""What the synthesis worker makes next, and what becomes of it.
+"""What the synthesis worker does next, and where its results go.
 
 A text is planned on the worker, just before its first chunk, so that no text keeps the audio
-thread busy. Then one chunk at a time: of what is to be heard, the most urgent first, and no more
-than some seconds ahead; else of what somebody wants as a file or a stream. Audio thread only, but
-for the worker's own calls of the voice.
+thread busy. Then one chunk at a time: first what is heard next, no more than some seconds ahead;
+otherwise what is wanted as a file or a stream.
+
+Runs on: audio thread, except for the worker's own calls of the voice.
 """
 
 import json
@@ -12,18 +13,16 @@ import math
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ParamSpec, Protocol, TypeVar
-
-import numpy as np
+from typing import ParamSpec, TypeVar
 
 from audio.cost import SynthesisCost
-from audio.orders import Plan, Planned, Rendering, Synthesized, Work
 from audio.planner import Planner
-from audio.playback import NO_PAUSE, Job, Piece, Playback
+from audio.playback import Piece, Playback, SpeechJob
+from audio.ports import Voice
 from audio.recording import Recording
-from audio.rendering import Renderings, describe_error
+from audio.rendering import Rendering, Renderings, describe_error
 from audio.types import (
     SAMPLE_RATE_HZ,
     AudioError,
@@ -32,6 +31,7 @@ from audio.types import (
     Outcome,
     Sound,
     Utterance,
+    silence,
 )
 
 log = logging.getLogger(__name__)
@@ -39,79 +39,92 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Enough that a slow chunk does not leave a gap, little enough that a stop wastes little work.
+# Enough that a slow chunk leaves no gap, little enough that a stop wastes little work.
 _AHEAD_S = 10.0
-# A synthesis after a rest of this length counts as cold. Measured: x 1.2 to 1.3 after 4 s, on two
+# A synthesis after a rest of this duration counts as cold. Measured: x 1.2 to 1.3 after 4 s, on two
 # x86 cores.
 _REST_S = 2.0
 
 
-class Voice(Protocol):
-    """Turns a chunk of text into sound. Runs on: synthesis worker."""
+@dataclass(frozen=True, eq=False, slots=True)
+class SynthesisTask:
+    """The synthesis in progress. Audio thread only, except for its `cancel_token`."""
 
-    def load(self) -> None:
-        """Get ready; blocks.
+    job: SpeechJob | Rendering
+    chunk: Chunk
+    last: bool
+    """Whether it is the last of its utterance."""
+    cancel_token: CancelToken
 
-        Raises:
-            AudioError: it can't.
-        """
-        ...
 
-    def synthesize(
-        self, chunk: Chunk, voice: str, speed: float, lang: str, cancel_token: CancelToken
-    ) -> Sound:
-        """Return a chunk as sound; blocks.
+@dataclass(frozen=True, eq=False, slots=True)
+class PlanningTask:
+    """The planning in progress: of a text or a recording. Audio thread only."""
 
-        Raises:
-            AudioError: it can't, or *cancel_token* was set.
-        """
-        ...
+    job: SpeechJob | Rendering
+    utterance: Utterance
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The worker's result: an utterance that can be handed out in chunks, or the error."""
+
+    task: PlanningTask
+    result: Planner | Recording | BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class Synthesized:
+    """The worker's result: a chunk as sound, or the error."""
+
+    task: SynthesisTask
+    result: Sound | BaseException
 
 
 class Synthesis:
-    """The one synthesis in flight, and the choice of the next."""
+    """Runs one task at a time on the worker, and selects the next."""
 
     def __init__(
         self,
         voice: Voice,
         playback: Playback,
-        jobs: dict[int, Job],
-        pace: SynthesisCost,
+        jobs: dict[int, SpeechJob],
+        cost: SynthesisCost,
         *,
-        on_answer: Callable[[Planned | Synthesized], None],
+        on_result: Callable[[Planned | Synthesized], None],
         on_work: Callable[[int, bool], None],
-        on_end: Callable[[Job, Outcome, str], None],
+        on_end: Callable[[SpeechJob, Outcome, str], None],
     ) -> None:
-        """Start nothing yet.
+        """Create the worker; `start` uses it.
 
         Args:
             voice: used on the worker only.
-            playback: where sound goes, and how much of it is in store.
-            jobs: all that have not ended, in the order in which they are to be heard.
-            pace: what is known of this machine.
-            on_answer: called on the worker, for `receive_plan` and `receive`.
-            on_work: called on the worker with an utterance's id, and whether work on it begins
+            playback: where sound goes, and how much of it is ready.
+            jobs: all that have not ended, in the order in which they are spoken.
+            cost: what is known of this machine.
+            on_result: called on the worker; pass the result to `receive_plan` or `receive`.
+            on_work: called on the worker with an utterance's id, and whether work on it starts
                 or is over.
-            on_end: called where one of *jobs* ends here, with the reason if it failed.
+            on_end: called if one of *jobs* ends here, with the reason if it failed.
         """
         self.renderings = Renderings()
         self._voice = voice
         self._playback = playback
         self._jobs = jobs
-        self._pace = pace
-        self._on_answer = on_answer
+        self._cost = cost
+        self._on_result = on_result
         self._on_work = on_work
         self._on_end = on_end
-        self._work: Work | Plan | None = None
-        self._made_at_s = -math.inf  # when the last synthesis ended
+        self._task: SynthesisTask | PlanningTask | None = None
+        self._finished_s = -math.inf  # when the last synthesis was finished
         self._rested = True
-        """Whether nothing had been made for a while when the one in flight began."""
+        """Whether the worker had been idle for a while before the task in progress."""
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="synthesis")
 
     @property
-    def pace(self) -> SynthesisCost:
+    def cost(self) -> SynthesisCost:
         """What has been learned of this machine."""
-        return self._pace
+        return self._cost
 
     def start(self) -> None:
         """Load the voice. Runs on: any thread; does not block."""
@@ -121,133 +134,139 @@ class Synthesis:
         try:
             self._voice.load()
         except AudioError as exc:
-            log.error("%s", exc)  # noqa: TRY400  # the message says it all; said to senders too
+            log.error("%s", exc)  # noqa: TRY400  # the message says it all; senders get it, too
         except Exception:
-            log.exception("Mistake in loading the voice")
+            log.exception("Unexpected error in loading the voice")
 
     def shut_down(self) -> None:
-        """End what is in flight, and the worker with it."""
-        self._drop_work()
-        self.renderings.end_all("Crier is stopping.", streams=True)
+        """Cancel everything and stop the worker, without waiting for it."""
+        self._cancel_task()
+        self.renderings.cancel_all("Crier is stopping.", streams=True)
         self._worker.shutdown(wait=False, cancel_futures=True)
 
-    def drop(self, jobs: Collection[Job]) -> None:
-        """End the synthesis in flight, if it is for one of these."""
-        if self._work is not None and self._work.job in jobs:
-            self._drop_work()
+    def cancel(self, jobs: Collection[SpeechJob]) -> None:
+        """Cancel the task in progress if it is for one of these."""
+        if self._task is not None and self._task.job in jobs:
+            self._cancel_task()
 
-    def end_renderings(self, reason: str) -> None:
-        """Give up all but the streams, whose takers can end them themselves."""
-        self.renderings.end_all(reason, streams=False)
-        self._drop_unwanted()
+    def cancel_renderings(self, reason: str) -> None:
+        """Cancel all renderings but the streams, whose consumers can close them."""
+        self.renderings.cancel_all(reason, streams=False)
+        self._cancel_unwanted()
 
-    def end_stream(self, number: int) -> None:
-        """Make no more of a stream."""
-        self.renderings.end(number)
-        self._drop_unwanted()
+    def close_stream(self, stream_id: int) -> None:
+        """Stop synthesizing a stream."""
+        self.renderings.close_stream(stream_id)
+        self._cancel_unwanted()
 
-    def _drop_unwanted(self) -> None:
-        work = self._work
-        if work and isinstance(work.job, Rendering) and work.job not in self.renderings:
-            self._drop_work()
+    def _cancel_unwanted(self) -> None:
+        task = self._task
+        if task and isinstance(task.job, Rendering) and task.job not in self.renderings:
+            self._cancel_task()
 
-    def _drop_work(self) -> None:
-        if self._work is not None:
-            if isinstance(self._work, Work):  # a plan can't be ended, and takes no time
-                self._work.cancel_token.set()
-                self._made_at_s = time.monotonic()
-            self._work = None
+    def _cancel_task(self) -> None:
+        if self._task is not None:
+            if isinstance(self._task, SynthesisTask):  # planning can't be cancelled; it is short
+                self._task.cancel_token.cancel()
+                self._finished_s = time.monotonic()
+            self._task = None
 
-    def _in_turn(self) -> list[Job]:
+    def _by_priority(self) -> list[SpeechJob]:
         """Return the utterances in the order in which they need the voice."""
-        jobs = sorted(self._jobs.values(), key=lambda job: not job.order.urgent)  # stable
-        # What is urgent waits for the end of a sentence that has begun.
+        jobs = sorted(self._jobs.values(), key=lambda job: not job.utterance.urgent)  # stable
+        # An urgent utterance waits for the end of the current sentence.
         jobs.sort(key=lambda job: not self._playback.within_sentence(job))
         return jobs
 
-    def make_way(self) -> None:
-        """End a synthesis that an urgent utterance would have to wait for; it is done again."""
-        work = self._work
-        if work is None or (isinstance(work.job, Job) and self._playback.within_sentence(work.job)):
+    def preempt(self) -> None:
+        """Cancel and requeue a synthesis that an urgent utterance would have to wait for."""
+        task = self._task
+        if task is None or (
+            isinstance(task.job, SpeechJob) and self._playback.within_sentence(task.job)
+        ):
             return
-        if isinstance(work, Work):
-            work.job.again = work.chunk
-        self._drop_work()
+        if isinstance(task, SynthesisTask):
+            task.job.retry_chunk = task.chunk
+        self._cancel_task()
 
-    def go_on(self) -> None:
-        """Give the worker the next chunk, if it is free and little sound is in store."""
-        if self._work is not None:
-            if isinstance(self._work.job, Job) or not self._needs_voice():
+    def advance(self) -> None:
+        """Give the worker its next task, if it is free and little sound is ready."""
+        if self._task is not None:
+            if isinstance(self._task.job, SpeechJob) or not self._needs_voice():
                 return
-            self.make_way()
-        if not self._playback.paused and self._go_on_for_the_loudspeaker():
+            self.preempt()
+        if not self._playback.paused and self._advance_speech():
             return
-        if turn := self.renderings.next(self._pace):
+        if turn := self.renderings.next(self._cost):
             rendering, chunk = turn
             if rendering.planner is None or chunk is None:
-                self._plan(Plan(rendering, rendering.order.utterance))
+                self._submit_planning(PlanningTask(rendering, rendering.utterance))
                 return
-            work = Work(rendering, chunk, rendering.planner.done, CancelToken())
-            self._submit(work, rendering.order.utterance)
+            last = rendering.planner.done
+            self._submit(SynthesisTask(rendering, chunk, last, CancelToken()), rendering.utterance)
 
-    def _go_on_for_the_loudspeaker(self) -> bool:
-        """Give the worker what is to be heard next; return whether there was something."""
-        for job in self._in_turn():
-            if job.again is None and job.planner is not None and job.planner.done:
+    def _advance_speech(self) -> bool:
+        """Give the worker what is heard next; return whether there was something."""
+        for job in self._by_priority():
+            if job.retry_chunk is None and job.planner is not None and job.planner.done:
                 continue
             stored_s, now_s = self._playback.stored_s(), time.monotonic()
-            if stored_s > _AHEAD_S and now_s >= job.begin_at_s and not job.order.urgent:
+            if stored_s > _AHEAD_S and now_s >= job.start_at_s and not job.utterance.urgent:
                 return False
             if job.planner is None:
-                self._plan(Plan(job, job.order))
+                self._submit_planning(PlanningTask(job, job.utterance))
                 return True
             try:
                 chunk = self._next_chunk(job, job.planner, stored_s)
-            except Exception as exc:  # one text must not take the others with it
+            except Exception as exc:  # one text must not affect the others
                 log.exception("Unexpected error in planning a text")
                 self._on_end(job, Outcome.FAILED, describe_error(exc))
                 continue
-            self._submit(Work(job, chunk, job.planner.done, CancelToken()), job.order)
+            last = job.planner.done
+            self._submit(SynthesisTask(job, chunk, last, CancelToken()), job.utterance)
             return True
         return False
 
-    def _next_chunk(self, job: Job, planner: Planner | Recording, stored_s: float) -> Chunk:
-        if job.again is not None:
-            chunk, job.again = job.again, None
+    def _next_chunk(self, job: SpeechJob, planner: Planner | Recording, stored_s: float) -> Chunk:
+        if job.retry_chunk is not None:
+            chunk, job.retry_chunk = job.retry_chunk, None
             return chunk
         if isinstance(planner, Recording):
             return planner.next()
-        if job.frames and not job.begun:
-            chunk, wait_s = planner.next_held(self._pace, self._playback.stored_s(job))
-            job.begin_at_s = time.monotonic() + wait_s
+        if job.synthesized_frames and not job.started:
+            chunk, delay_s = planner.next_delayed(self._cost, self._playback.stored_s(job))
+            job.start_at_s = time.monotonic() + delay_s
             return chunk
-        if job.order.urgent:  # what it goes before does not keep it in sound
+        if job.utterance.urgent:  # it goes ahead of what is stored of others
             stored_s = self._playback.stored_s(job)
-        return planner.next(self._pace, stored_s + self._playback.queued_s())
+        return planner.next(self._cost, stored_s + self._playback.queued_s())
 
     def _needs_voice(self) -> bool:
-        """Whether something for the loudspeaker waits for the voice."""
+        """Return whether something for the loudspeaker waits for the voice."""
         if self._playback.paused or self._playback.stored_s() > _AHEAD_S:
             return False
-        return any(j.planner is None or j.again or not j.planner.done for j in self._jobs.values())
+        return any(
+            job.planner is None or job.retry_chunk or not job.planner.done
+            for job in self._jobs.values()
+        )
 
-    def _plan(self, plan: Plan) -> None:
-        """Submit an utterance whose turn has come to the worker, for planning."""
+    def _submit_planning(self, task: PlanningTask) -> None:
+        """Plan an utterance whose turn has come, on the worker."""
 
         def report(future: Future[Planner | Recording]) -> None:  # on the worker
             if not future.cancelled():
-                self._on_answer(Planned(plan, future.exception() or future.result()))
+                self._on_result(Planned(task, future.exception() or future.result()))
 
-        self._work = plan
-        self._start(plan.job, _planned, plan.order).add_done_callback(report)
+        self._task = task
+        self._run(task.job, _planned, task.utterance).add_done_callback(report)
 
-    def _start(
-        self, job: Job | Rendering, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    def _run(
+        self, job: SpeechJob | Rendering, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
         """Submit a call to the worker on behalf of an utterance or a rendering."""
         if isinstance(job, Rendering):
             return self._worker.submit(call, *args, **kwargs)
-        id_ = job.order.id
+        id_ = job.utterance.id
 
         def work() -> T:  # on the worker
             self._on_work(id_, True)
@@ -258,13 +277,13 @@ class Synthesis:
 
         return self._worker.submit(work)
 
-    def receive_plan(self, answer: Planned) -> None:
-        """Take the plan of an utterance, or end it where it can't be said."""
-        plan, planner = answer.plan, answer.result
-        if plan is not self._work:
-            return  # it gave way, or was stopped
-        self._work = None
-        job = plan.job
+    def receive_plan(self, planned: Planned) -> None:
+        """Store the plan of an utterance, or end the utterance if it can't be spoken."""
+        task, planner = planned.task, planned.result
+        if task is not self._task:
+            return  # cancelled meanwhile
+        self._task = None
+        job = task.job
         if isinstance(planner, BaseException):
             if not isinstance(planner, AudioError):
                 log.error("Unexpected error in planning a text", exc_info=planner)
@@ -273,95 +292,105 @@ class Synthesis:
                 self.renderings.fail(job, planner)
             else:
                 self._on_end(job, Outcome.FAILED, str(planner))
-        elif isinstance(job, Job):
+        elif isinstance(job, SpeechJob):
             job.planner = planner
-            if planner.done:  # all of its sentences were heard in an earlier life
+            if planner.done:  # all of its sentences were heard before a restart
                 self._on_end(job, Outcome.HEARD, "")
         elif isinstance(planner, Planner):
             job.planner = planner
 
-    def _submit(self, work: Work, order: Utterance) -> None:
+    def _submit(self, task: SynthesisTask, utterance: Utterance) -> None:
         if log.isEnabledFor(logging.DEBUG):  # the bench reads it
-            log.debug("Chunk of message %d: %s", order.id, json.dumps(asdict(work.chunk)))
+            log.debug("Chunk of message %d: %s", utterance.id, json.dumps(asdict(task.chunk)))
 
         def report(future: Future[Sound]) -> None:  # on the worker
             if not future.cancelled():
-                self._on_answer(Synthesized(work, future.exception() or future.result()))
+                self._on_result(Synthesized(task, future.exception() or future.result()))
 
-        self._work = work
-        self._rested = time.monotonic() - self._made_at_s > _REST_S
-        if isinstance(work.job.planner, Recording):
-            making = self._start(work.job, work.job.planner.read, work.chunk)
+        self._task = task
+        self._rested = time.monotonic() - self._finished_s > _REST_S
+        if isinstance(task.job.planner, Recording):
+            future = self._run(task.job, task.job.planner.read, task.chunk)
         else:
-            making = self._start(
-                work.job,
+            future = self._run(
+                task.job,
                 self._voice.synthesize,
-                *(work.chunk, order.voice, order.speed, order.lang, work.cancel_token),
+                task.chunk,
+                utterance.voice,
+                utterance.speed,
+                utterance.lang,
+                task.cancel_token,
             )
-        making.add_done_callback(report)
+        future.add_done_callback(report)
 
-    def receive(self, answer: Synthesized) -> None:
-        """Pass on what the worker has made, or why it could not."""
-        work, sound = answer.work, answer.result
-        if work is not self._work:
-            return  # it gave way, or was stopped
-        self._work = None
+    def receive(self, synthesized: Synthesized) -> None:
+        """Pass on the sound of a chunk, or the error in its place."""
+        task, sound = synthesized.task, synthesized.result
+        if task is not self._task:
+            return  # cancelled meanwhile
+        self._task = None
         if isinstance(sound, Sound):
-            self._learn(work, sound)
+            self._learn(task, sound)
         elif not isinstance(sound, AudioError):
-            log.error("Mistake in the synthesis worker", exc_info=sound)
+            log.error("Unexpected error in the synthesis worker", exc_info=sound)
             sound = AudioError(describe_error(sound))
-        job = work.job
-        if isinstance(job, Rendering):
-            self.renderings.receive(job, work.chunk, sound, last=work.last)
-            return
-        if isinstance(sound, AudioError):
-            self._on_end(job, Outcome.FAILED, str(sound))
-            return
-        job.frames += len(sound.samples)
-        job.chunks += 1
-        if work.last and job.frames == 0:
-            what = "There is no sound in it"
-            if not job.order.recording:
-                what = f"The voice {job.order.voice} can pronounce nothing of it"
-            reason = f"{what}. Send something else."
-            self._on_end(job, Outcome.FAILED, reason)
-            return
-        pause = np.zeros(int(work.chunk.pause_s * SAMPLE_RATE_HZ), np.float32)
-        if work.last:
-            pause = NO_PAUSE
-            job.begin_at_s, job.complete = 0.0, True
-        self._playback.add(Piece(job, work.chunk, work.last, sound.samples, pause, sound.words))
-        self._note_sound(work, sound, job.order.id)
+        if isinstance(task.job, Rendering):
+            self.renderings.receive(task.job, task.chunk, sound, last=task.last)
+        elif isinstance(sound, AudioError):
+            self._on_end(task.job, Outcome.FAILED, str(sound))
+        else:
+            self._play(task, task.job, sound)
 
-    def _learn(self, work: Work, sound: Sound) -> None:
-        job = work.job
-        speed = (job.order.utterance if isinstance(job, Rendering) else job.order).speed
+    def _play(self, task: SynthesisTask, job: SpeechJob, sound: Sound) -> None:
+        """Queue a chunk for playback; an utterance without any sound has failed."""
+        job.synthesized_frames += len(sound.samples)
+        job.chunks += 1
+        if task.last and job.synthesized_frames == 0:
+            what = "There is no sound in it"
+            if not job.utterance.recording:
+                what = f"The voice {job.utterance.voice} can pronounce nothing of it"
+            self._on_end(job, Outcome.FAILED, f"{what}. Send something else.")
+            return
+        if task.last:
+            job.start_at_s, job.complete = 0.0, True
+        self._playback.add(
+            Piece(
+                job=job,
+                chunk=task.chunk,
+                last=task.last,
+                samples=sound.samples,
+                pause=silence(0.0 if task.last else task.chunk.pause_s),
+                words=sound.words,
+            )
+        )
+        self._log_sound(task, sound, job.utterance.id)
+
+    def _learn(self, task: SynthesisTask, sound: Sound) -> None:
         if sound.took_s:
-            self._made_at_s = time.monotonic()
-            self._pace = self._pace.after(
-                letters=work.chunk.letters,
-                speed=speed,
+            self._finished_s = time.monotonic()
+            self._cost = self._cost.after(
+                length=task.chunk.speech_length,
+                speed=task.job.utterance.speed,
                 spoken_s=len(sound.samples) / SAMPLE_RATE_HZ,
                 took_s=sound.took_s,
                 rested=self._rested,
             )
 
-    def _note_sound(self, work: Work, sound: Sound, id_: int) -> None:
+    def _log_sound(self, task: SynthesisTask, sound: Sound, id_: int) -> None:
         if log.isEnabledFor(logging.DEBUG):  # the bench reads it
             facts = {
                 "at_s": time.monotonic(),
                 "sound_s": len(sound.samples) / SAMPLE_RATE_HZ,
-                "pause_s": 0.0 if work.last else work.chunk.pause_s,
+                "pause_s": 0.0 if task.last else task.chunk.pause_s,
                 "took_s": sound.took_s,
                 "buffered_s": self._playback.stored_s() + self._playback.queued_s(),
-                "late": self._pace.late,
+                "slowdown": self._cost.slowdown,
             }
             log.debug("Sound of message %d: %s", id_, json.dumps(facts))
 
 
-def _planned(order: Utterance) -> Planner | Recording:
-    """Return what hands an utterance out bit by bit. Runs on: synthesis worker."""
-    if order.recording:
-        return Recording(Path(order.recording), order.first_sentence)
-    return Planner(order.text, order.lang, order.speed, order.first_sentence)
+def _planned(utterance: Utterance) -> Planner | Recording:
+    """Return the source of an utterance's chunks. Runs on: synthesis thread."""
+    if utterance.recording:
+        return Recording(Path(utterance.recording), utterance.first_sentence)
+    return Planner(utterance.text, utterance.lang, utterance.speed, utterance.first_sentence)

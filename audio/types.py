@@ -5,15 +5,15 @@ Orders go in as values, facts come out as values, and every one of them is froze
 The errors::
 
     AudioError
-    ├── NothingToSpeakError    the text has no letter and no digit
-    ├── UnknownVoiceError      no voice of that name
-    ├── ModelFileError         a model file is missing, damaged or can't be fetched
-    ├── SynthesisError         the model failed on this text
-    ├── RenderingEndedError    a sound for somebody else was given up; it can be asked for again
-    ├── AudioLibraryError      PortAudio itself is missing or will not start
-    └── SpeakerError           sound can't go out
-        ├── NoOutputDeviceError   there is no output device at all
-        └── DeviceLostError       the device stopped taking sound
+    ├── NothingToSpeakError      the text has no letter and no digit
+    ├── UnknownVoiceError        no voice of that name
+    ├── ModelFileError           a model file is missing, damaged or can't be fetched
+    ├── SynthesisError           the model failed on this text
+    ├── RenderingCancelledError  a file or stream was cancelled; it can be requested again
+    ├── AudioLibraryError        PortAudio itself is missing or will not start
+    └── SpeakerError             the output does not work
+        ├── NoOutputDeviceError     there is no output device at all
+        └── DeviceLostError         the device stopped taking sound
 
 Each message says what happened, to what, and what to do next.
 """
@@ -27,14 +27,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 SAMPLE_RATE_HZ = 24_000
-"""What Kokoro makes and what every stream is opened with. Source: kokoro_onnx/config.py."""
+"""Kokoro's output rate, and the rate of every stream. Source: kokoro_onnx/config.py."""
 
 Samples: TypeAlias = NDArray[np.float32]
 """Mono sound: shape ``(frames,)``, float32, nominally in [-1, 1], at `SAMPLE_RATE_HZ`."""
 
 
+def silence(duration_s: float) -> Samples:
+    """Return that much silence."""
+    return np.zeros(int(duration_s * SAMPLE_RATE_HZ), np.float32)
+
+
 class AudioError(Exception):
-    """Anything that keeps a text from being heard."""
+    """Base class of the errors that keep a text from being heard."""
 
 
 class NothingToSpeakError(AudioError):
@@ -49,8 +54,8 @@ class ModelFileError(AudioError):
     """A model file is missing, damaged, or can't be fetched."""
 
 
-class RenderingEndedError(AudioError):
-    """A sound for somebody else was given up, by a stop; it can be asked for again."""
+class RenderingCancelledError(AudioError):
+    """A file or stream was cancelled, for example by a stop; it can be requested again."""
 
 
 class SynthesisError(AudioError):
@@ -62,7 +67,7 @@ class AudioLibraryError(AudioError):
 
 
 class SpeakerError(AudioError):
-    """Sound can't go out."""
+    """The output does not work."""
 
 
 class NoOutputDeviceError(SpeakerError):
@@ -74,35 +79,36 @@ class DeviceLostError(SpeakerError):
 
 
 class CancelToken:
-    """Ends one synthesis early.
+    """Cancels one synthesis.
 
-    The one object here that two threads share; all it does is pass a single bit on.
+    Shared by the audio thread, which cancels, and the synthesis thread, which binds; it carries a
+    single bit.
     """
 
     def __init__(self) -> None:
-        self._is_set = False
-        self._end: Callable[[], None] | None = None
+        self._is_cancelled = False
+        self._callback: Callable[[], None] | None = None
 
-    def set(self) -> None:
-        """End what is bound, now or when it is. Runs on: any thread. Never blocks."""
-        self._is_set = True
-        if self._end is not None:
-            self._end()
+    def cancel(self) -> None:
+        """Call the bound callback, now or as soon as it is bound. Any thread; never blocks."""
+        self._is_cancelled = True
+        if self._callback is not None:
+            self._callback()
 
-    def bind(self, end: Callable[[], None]) -> None:
-        """Let `set` call *end*, which must not block. Runs on: synthesis thread."""
-        self._end = end
-        # Looked at after *end* is in place, so that a `set` in between is not missed.
-        if self._is_set:
-            end()
+    def bind(self, callback: Callable[[], None]) -> None:
+        """Set what `cancel` calls; *callback* must not block. Runs on: synthesis thread."""
+        self._callback = callback
+        # Checked after the callback is in place, so that a `cancel` in between is not missed.
+        if self._is_cancelled:
+            callback()
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """An order: say this text."""
+    """An order: speak this text."""
 
     id: int
-    """Chosen by whoever gives the order; the facts about it carry the same number."""
+    """Assigned by the caller; the facts about this utterance carry the same number."""
     text: str
     voice: str
     speed: float
@@ -110,23 +116,23 @@ class Utterance:
     lang: str
     """espeak-ng's name of the language, such as ``en-us``."""
     first_sentence: int = 0
-    """Where to begin, counted from 0: sentences before it were heard in an earlier life."""
+    """Where to start, counted from 0: earlier sentences were heard before a restart."""
     recording: str = ""
-    """A WAV file to play in place of the text; its stretches count as sentences."""
+    """A WAV file to play in place of the text; each stretch of it counts as a sentence."""
     chime: bool = False
-    """Sound a chime first, where it comes to an idle loudspeaker."""
+    """Play a chime first if the loudspeaker is idle."""
     urgent: bool = False
-    """It comes next, after the sentence that sounds; what it interrupts goes on behind it."""
+    """Speak it next, after the current sentence; what it interrupts continues behind it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What the model is given at once."""
+    """The input of one run of the model."""
 
     text: str
-    """What shall be heard of it."""
+    """The part that is heard."""
     before: str
-    """Some words that come before, to be read along and not spoken; empty after punctuation."""
+    """Some words of context before it, read along and not spoken; empty after punctuation."""
     after: str
     """The same for what follows."""
     sentence: int
@@ -134,32 +140,32 @@ class Chunk:
     ends_sentence: bool
     pause_s: float
     """Silence to leave after it."""
-    letters: float
-    """Its length, as `audio.cost.letters` counts."""
-    sentence_letters: float = 0.0
-    """The length of its whole sentence, whose pace it keeps."""
+    speech_length: float
+    """As `audio.cost.speech_length` measures it."""
+    sentence_speech_length: float = 0.0
+    """The same for its whole sentence, whose speaking rate it keeps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """When a word is heard, counted from the first frame of the sound that it is part of."""
+    """When a word is heard, counted from the first frame of the sound that contains it."""
 
     text: str
-    """As it was written, with its marks."""
+    """As written, with its punctuation."""
     start_s: float
     end_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A chunk as sound."""
+    """A synthesized chunk."""
 
     samples: Samples
-    """What shall be heard: silence and context around it cut off."""
+    """What is heard; silence and context around it are cut off."""
     took_s: float = 0.0
-    """How long the model took; 0 where it was kept from an earlier time."""
+    """How long synthesis took; 0 for a cached phrase."""
     words: tuple[Word, ...] = ()
-    """In order, within `samples`; none where no text is spoken."""
+    """In order, within `samples`; empty where no text is spoken."""
 
 
 class Outcome(StrEnum):
@@ -173,16 +179,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlaybackStarted:
-    """A fact: a stretch of an utterance is on its way out of the device."""
+    """A fact: a chunk of an utterance is on its way out of the device."""
 
     id: int
     sentence: int
     """The one that it belongs to, counted from 0."""
     text: str
-    """What is said; empty for a recording."""
+    """Empty for a recording."""
     words: tuple[Word, ...]
     at_s: float
-    """`time.monotonic` at which its first frame is heard, which is what its words count from."""
+    """`time.monotonic` at which its first frame is heard; its words count from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,23 +210,23 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A fact: an utterance is over, and how."""
+    """A fact: an utterance is over; no other fact about it follows."""
 
     id: int
     outcome: Outcome
     reason: str = ""
     """For `Outcome.FAILED`: what happened and what to do next."""
     device: str = ""
-    """Where it sounded last."""
+    """The device that played it last."""
     audio_s: float = 0.0
     """How much of it was heard, in seconds of sound."""
     files: tuple[str, ...] = ()
-    """The files it was written to, where the loudspeaker is a folder."""
+    """The files it was written to, where the output is a folder."""
     chunks: int = 0
-    """In how many runs of the voice it was made."""
+    """The number of synthesized chunks."""
     first_sound_ms: int | None = None
-    """From the order to its first frame at the device; None where it waited for others, or where
-    nothing of it sounded."""
+    """From the order to its first frame at the device; None if it waited for others, or if
+    nothing of it was played."""
     underruns: int = 0
     """How often the device ran dry inside it."""
     warning: str = ""
@@ -229,7 +235,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Silenced:
-    """A fact: what sounded was cut, and the device is silent."""
+    """A fact: playback was cut off, and the device is silent."""
 
     id: int
     took_s: float
@@ -238,7 +244,7 @@ class Silenced:
 
 @dataclass(frozen=True, slots=True)
 class Slept:
-    """A fact: the computer slept while something was under way; it is paused now."""
+    """A fact: the computer slept during playback, which is paused now."""
 
     slept_s: float
     """For how long."""
@@ -249,7 +255,7 @@ Fact: TypeAlias = PlaybackStarted | SentenceHeard | Held | Silenced | Ended | Sl
 
 @dataclass(frozen=True, slots=True)
 class OutputDevice:
-    """One place where sound can go."""
+    """A device that can play sound."""
 
     name: str
     is_default: bool
@@ -258,7 +264,7 @@ class OutputDevice:
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """Every output device, and the one that was asked for."""
+    """Every output device, and the selected one."""
 
     outputs: tuple[OutputDevice, ...]
     wanted: str
@@ -269,39 +275,39 @@ class Devices:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the audio world is doing, as last published by the audio thread."""
+    """The state of playback, as last published by the audio thread."""
 
     speaking: bool = False
     speaking_id: int | None = None
-    """The utterance that sounds."""
+    """The utterance that is being played."""
     left_s: float = 0.0
     """How long the rest of it will last, roughly."""
     buffer_s: float = 0.0
-    """How long the sound lasts that is ready and not heard yet."""
+    """How much sound is ready and not heard yet."""
     paused: bool = False
     gain: float = 1.0
     waiting: int = 0
-    """Utterances accepted and not yet begun."""
+    """Utterances accepted and not yet started."""
     device: str = ""
     """The device in use or used last; empty before the first sound."""
     first_sound_ms: int | None = None
-    """From the order to the first frame at the device, for the last utterance that came to an
-    idle loudspeaker."""
+    """From the order to the first frame at the device, for the last utterance that found the
+    loudspeaker idle."""
     underruns: int = 0
     """How often the device ran dry inside an utterance."""
     synthesis_s_per_s: float = 0.0
-    """How long the voice takes for one second of sound, lately."""
+    """The current real-time factor: seconds of synthesis for each second of sound."""
     last_error: str = ""
     blocked: str = ""
-    """Why the loudspeaker would not open the last time; empty where it did."""
+    """Why the loudspeaker did not open the last time; empty if it did."""
     warning: str = ""
-    """About the wanted device; see `Devices.warning`."""
+    """About the selected device; see `Devices.warning`."""
     inaudible: str = ""
     """Why the last utterance can't have been heard, such as ``muted``; see `Ended.warning`."""
     heartbeat_s: float = 0.0
-    """`time.monotonic` when the audio thread last came round."""
+    """`time.monotonic` of the audio thread's last iteration."""
 
     @property
     def unheard(self) -> str:
-        """Why the last utterance can't have been heard, in a sentence; empty where it can."""
+        """Why the last utterance can't have been heard, as a sentence; empty if it can."""
         return f"{self.device} was {self.inaudible} when it last spoke." if self.inaudible else ""

@@ -1,11 +1,11 @@
-"""Kokoro's 54 voices and the languages that they speak."""
+"""Kokoro's 54 voices and their languages."""
 
 import difflib
 
 from audio.types import UnknownVoiceError
 
 # The letters are Kokoro's own: language, then f(emale) or m(ale).
-# Source: the names inside voices-v1.0.bin; a test compares them.
+# Source: the names in voices-v1.0.bin; a test compares them.
 VOICES = tuple(
     f"{kind}_{name}"
     for kind, names in {
@@ -113,39 +113,41 @@ _GAIN_DB: dict[str, float] = {
     "zm_yunyang": 2.0,
 }
 
-_WHOLE = 100
+_PERCENT = 100
 
 LANGUAGES = tuple(code for code, _ in _LANGUAGES.values())
-"""espeak-ng's codes of the languages that some voice was made for."""
+"""espeak-ng's codes of the languages that have a voice."""
 
 
 def blend(name: str) -> tuple[tuple[str, float], ...]:
     """Return the voices in a name and their shares: one voice, or ``af_heart:70,af_bella:30``.
 
+    The shares add up to 1.
+
     Raises:
-        UnknownVoiceError: a voice or a share is none.
+        UnknownVoiceError: a voice does not exist, or a share is not a number from 1 to 100.
     """
     parts = []
     for part in name.split(","):
         voice, _, share = part.strip().partition(":")
-        if share and not (share.isdecimal() and 0 < int(share) <= _WHOLE):
-            raise UnknownVoiceError(f"{share!r} is no share of a voice. Write 1 to {_WHOLE}.")
-        parts.append((_known(voice.strip()), float(share or _WHOLE)))
-    whole = sum(share for _, share in parts)
-    return tuple((voice, share / whole) for voice, share in parts)
+        if share and not (share.isdecimal() and 0 < int(share) <= _PERCENT):
+            raise UnknownVoiceError(f"{share!r} is no share of a voice. Write 1 to {_PERCENT}.")
+        parts.append((_checked(voice.strip()), float(share or _PERCENT)))
+    total = sum(share for _, share in parts)
+    return tuple((voice, share / total) for voice, share in parts)
 
 
 def check_voice(name: str) -> str:
-    """Return *name* if there is such a voice, or if it is a blend of such.
+    """Return *name* if it is a voice or a blend of voices.
 
     Raises:
-        UnknownVoiceError: with the nearest names.
+        UnknownVoiceError: it is neither; the message suggests similar names.
     """
     blend(name)
     return name
 
 
-def _known(name: str) -> str:
+def _checked(name: str) -> str:
     if name in VOICES:
         return name
     near = difflib.get_close_matches(name.lower(), VOICES, n=3, cutoff=0.5)
@@ -154,20 +156,20 @@ def _known(name: str) -> str:
 
 
 def gain_of(voice: str) -> float:
-    """Return the factor that makes a voice, or a blend, as loud as the others."""
+    """Return the factor by which a voice, or a blend, becomes as loud as the others."""
     decibels = sum(_GAIN_DB.get(name, 0.0) * share for name, share in blend(voice))
     return float(10 ** (decibels / 20))
 
 
 def families() -> list[tuple[str, str]]:
-    """Return what voices there are: (the first two letters of their names, in words)."""
+    """Return the families of voices: (the first two letters of their names, a description)."""
     return [
         (family, describe(f"{family}_")) for family in dict.fromkeys(voice[:2] for voice in VOICES)
     ]
 
 
 def spoken_languages() -> list[str]:
-    """Return the names of the languages that are spoken, English once."""
+    """Return the names of the languages that have a voice, English once."""
     names = (name for _, name in _LANGUAGES.values())
     return list(dict.fromkeys("English" if "English" in name else name for name in names))
 
@@ -178,12 +180,12 @@ def voices_of(family: str) -> list[str]:
 
 
 def language_of(voice: str) -> str:
-    """Return espeak-ng's code of the language that *voice*, or the first of a blend, is of."""
+    """Return espeak-ng's code of the language of *voice*, or of the first voice of a blend."""
     return _LANGUAGES[voice[0]][0]
 
 
 def introduction(voice: str) -> str:
-    """Return a sentence in the language of *voice*, to hear it by."""
+    """Return a sample sentence in the language of *voice*."""
     return _INTRODUCTIONS[language_of(voice)]
 
 

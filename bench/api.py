@@ -1,8 +1,8 @@
-"""What programs cost each other: ``python -m bench.api``.
+"""What HTTP clients cost each other: ``python -m bench.api``.
 
-While a 4,000-character file is made over HTTP, how much later does a spoken message sound, and
-does it stumble? And how soon is the first byte of a long text there, beside the first sound of the
-same text at the loudspeaker? Linux only, as bench.run.
+While a 4,000-character file is synthesized over HTTP, how much later is a spoken message heard, and
+does it stall? And how soon is the first byte of a long text available, compared with its first
+sound at the loudspeaker? Linux only, as bench.run.
 """
 
 import argparse
@@ -28,13 +28,13 @@ from bot.settings import load
 from tests.support.loudspeaker import Ear, Loudspeakers
 
 CHARS = 4000
-# A first word of its own for each text, so that none was said before; all are equally long.
+# Different first words of the same length, so that no text is repeated.
 NAMES = "Anna Emma Paul Mark Jane Luke Nora Ruth Carl Dora Fred Hugo Iris Jack Kate Lena".split()
 
 
 @asynccontextmanager
 async def face(data_dir: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """Return a client of the bot that has just been started."""
+    """Wait for the API of a bot that starts, and return a client of it."""
     while not (data_dir / "api.json").exists():  # noqa: ASYNC110  # another process makes it
         await asyncio.sleep(0.05)
     port = json.loads((data_dir / "api.json").read_text())["port"]
@@ -49,7 +49,7 @@ async def face(data_dir: Path) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def spoken(client: httpx.AsyncClient, text: str, ear: Ear) -> tuple[float, float]:
-    """Have *text* said; return the first sound and the longest silence, in seconds."""
+    """Speak *text*; return the time to the first sound, and the longest silence, in seconds."""
     ordered_s = time.monotonic()
     answer = await client.post("/v1/audio/speak", json={"input": text, "wait": True})
     assert answer.json()["outcome"] == "heard", answer.text
@@ -60,7 +60,7 @@ async def spoken(client: httpx.AsyncClient, text: str, ear: Ear) -> tuple[float,
 
 
 async def first_byte(client: httpx.AsyncClient, text: str, how: str) -> float:
-    """Return how soon the first of a file's bytes are there, in seconds; the rest is not taken."""
+    """Return the time to the first byte of a file, in seconds; the rest is not read."""
     body = {"model": "kokoro", "voice": "af_heart", "input": text, "response_format": how}
     ordered_s = time.monotonic()
     async with client.stream("POST", "/v1/audio/speech", json=body) as answer:
@@ -72,7 +72,7 @@ async def first_byte(client: httpx.AsyncClient, text: str, how: str) -> float:
 
 @asynccontextmanager
 async def being_made(client: httpx.AsyncClient, text: str) -> AsyncIterator[asyncio.Event]:
-    """Have files made of *text*, one after the other, while the context lasts."""
+    """Request files of *text*, one after the other, while the context lasts."""
     body = {"model": "kokoro", "voice": "af_heart", "input": text, "response_format": "mp3"}
     made = asyncio.Event()
 
@@ -82,7 +82,7 @@ async def being_made(client: httpx.AsyncClient, text: str) -> AsyncIterator[asyn
             made.set()
 
     making = asyncio.create_task(make())
-    await asyncio.sleep(2.0)  # until it is well under way
+    await asyncio.sleep(2.0)  # until synthesis is in progress
     try:
         yield made
     finally:
@@ -91,7 +91,7 @@ async def being_made(client: httpx.AsyncClient, text: str) -> AsyncIterator[asyn
 
 
 async def main() -> None:
-    """Run it."""
+    """Run the measurements."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=6)
     options = parser.parse_args()
@@ -102,7 +102,7 @@ async def main() -> None:
     silences: list[float] = []
     bytes_s: dict[str, list[float]] = {"mp3": [], "pcm": [], "opus": []}
     sounds_s: list[float] = []
-    names = (f"{one} {other}" for one, other in itertools.permutations(NAMES, 2))
+    names = (f"{first} {second}" for first, second in itertools.permutations(NAMES, 2))
     with tempfile.TemporaryDirectory(prefix="crier") as temporary:
         folder = Path(temporary)
         speakers = Loudspeakers(folder)

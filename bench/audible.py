@@ -8,7 +8,7 @@ import numpy as np
 
 
 def main() -> None:
-    """Measure the file; end with 1 where it is silent, or too short or long for a sentence."""
+    """Measure the file; exit with 1 if it is silent, or too short or long for a sentence."""
     (path,) = Path(sys.argv[1]).glob("*.wav")
     with wave.open(str(path)) as file:
         samples = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32768

@@ -32,7 +32,7 @@ RECEIPT_S = 0.3  # how long after the last sound of a message its receipt may co
 
 @contextlib.contextmanager
 def competition(busy: bool) -> Iterator[None]:
-    """Keep both cores busy with something else."""
+    """Keep both cores busy with other work."""
     spin = "while True: pass"
     others = [subprocess.Popen([sys.executable, "-c", spin]) for _ in range(2 if busy else 0)]
     try:
@@ -44,7 +44,7 @@ def competition(busy: bool) -> Iterator[None]:
 
 
 def resident_mb(pid: int) -> float:
-    """Return the memory that a process uses now."""
+    """Return the current memory of a process."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS"):
             return int(line.split()[1]) / 1024
@@ -52,7 +52,7 @@ def resident_mb(pid: int) -> float:
 
 
 async def many(system: Crier, speakers: Loudspeakers, count: int) -> None:
-    """Speak *count* messages, always a few ahead, and tell of silences and of memory."""
+    """Speak *count* messages, with a few always queued, and report silences and memory."""
     texts = [f"Number {n}. {MESSAGES[n % len(MESSAGES)]}" for n in range(count)]
     waiting: list[int] = []
     inside_s: list[float] = []
@@ -87,7 +87,7 @@ async def many(system: Crier, speakers: Loudspeakers, count: int) -> None:
 
 
 async def one_by_one(system: Crier, speakers: Loudspeakers, count: int, log: Path) -> None:
-    """Speak *count* messages, each to an idle bot; tell of silences and of the first waits."""
+    """Speak *count* messages, each to an idle bot; report silences and the first waits."""
     stumbles: list[float] = []
     ordered_s: list[float] = []
     first_s: list[float] = []
@@ -103,7 +103,7 @@ async def one_by_one(system: Crier, speakers: Loudspeakers, count: int, log: Pat
     sounds = told(log, "Sound")
     ratios = []
     for number in range(count):
-        # Sound may begin when each chunk is there before what precedes it has been heard.
+        # Sound may start once every chunk will be ready before the one before it has been heard.
         needed_s, before_s = 0.0, 0.0
         for sound in sounds[number + 2]:  # 1 was the warm-up
             needed_s = max(needed_s, sound["at_s"] - before_s)
@@ -120,7 +120,7 @@ async def one_by_one(system: Crier, speakers: Loudspeakers, count: int, log: Pat
 
 
 async def first_sound(system: Crier, ear: Ear, text: str) -> float:
-    """Return the first sound of *text*, which is then stopped."""
+    """Return the time to the first sound of *text*, which is then stopped."""
     await asyncio.sleep(SETTLE_S)
     ordered_s = time.monotonic()
     system.sandbox.send(YOU, text)
@@ -134,7 +134,7 @@ async def long_text(system: Crier, ear: Ear) -> None:
     """Compare the first sound of 4,000 characters with that of 200."""
     short, long_ = [], []
     for number in range(5):
-        # Beginnings of one length, and never one that was said before and so was kept.
+        # Starts of the same length, each new, since repeated phrases are cached.
         start = f"{AFTER_STOP[number]} and chair, "
         short.append(await first_sound(system, ear, start + MEDIUM[0][4:170]))
         start = f"{AFTER_STOP[number + 5]} and chair, "
@@ -144,11 +144,11 @@ async def long_text(system: Crier, ear: Ear) -> None:
 
 
 async def long_queue(system: Crier) -> None:
-    """Queue 1,000 messages, and tell how long each took to be accepted."""
+    """Queue 1,000 messages, and report how long each took to be accepted."""
     began_s = time.monotonic()
     for number in range(1000):
         system.sandbox.send(YOU, f"Message {number}.")
-    while system.sandbox.pending:  # noqa: ASYNC110  # coarse enough not to cost anything
+    while system.sandbox.pending:  # noqa: ASYNC110  # coarse enough to cost nothing
         await asyncio.sleep(0.02)
     print(f"1,000 messages: {time.monotonic() - began_s:.2f} ms each until they were on the disk")
     system.sandbox.send(YOU, "/stop")
@@ -156,7 +156,7 @@ async def long_queue(system: Crier) -> None:
 
 
 async def main() -> None:
-    """Run all of it."""
+    """Run all measurements."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=50)
     parser.add_argument("--busy", action="store_true", help="with two competing processes")

@@ -1,4 +1,4 @@
-"""What do hostile texts cost, and what do they keep waiting? `python -m bench.hostile`.
+"""What do hostile texts cost, and what do they block? `python -m bench.hostile`.
 
 Each shape of `bench.shapes` at three lengths: the processor's time for composing and for planning,
 the longest pause of an event loop on which it is composed, and of the audio thread of a pipeline
@@ -39,7 +39,7 @@ _SHOWN = 40
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one shape at one length."""
+    """The costs of one shape at one length."""
 
     shape: str
     chars: int
@@ -55,7 +55,7 @@ class Cost:
 
 
 def work_on(text: str) -> tuple[str, float, float]:
-    """Return what is said of a text, and how long composing and planning it take."""
+    """Return what is spoken of a text, and how long composing and planning it take."""
     begun_s = time.thread_time()
     said = compose_text(text, LANG, name_emoji=True).text
     composed_s = time.thread_time()
@@ -65,7 +65,7 @@ def work_on(text: str) -> tuple[str, float, float]:
 
 
 async def watched(text: str) -> tuple[tuple[str, float, float], float]:
-    """Return the same, and how long an event loop is away at most while it waits for it."""
+    """Return the same, and the longest time for which it blocks an event loop."""
     work = asyncio.create_task(composing(len(text), work_on, text))
     longest_s, last_s = 0.0, time.monotonic()
     while not work.done():
@@ -76,7 +76,7 @@ async def watched(text: str) -> tuple[tuple[str, float, float], float]:
 
 
 class Room:
-    """A pipeline that plays into files, and how long its audio thread is away at most."""
+    """A pipeline that plays into files, and the longest time for which its audio thread is busy."""
 
     def __init__(self, folder: Path) -> None:
         self._ended: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -91,7 +91,7 @@ class Room:
             self._ended.put(fact.id)
 
     def pause_s(self, text: str) -> float:
-        """Say the beginning of a text."""
+        """Speak the start of a text."""
         self._number += 1
         begun_s = last_s = time.monotonic()
         self._pipeline.say(Utterance(self._number, text, "af_heart", 1.0, LANG))
@@ -123,7 +123,9 @@ def main() -> None:
     costs = []
     with tempfile.TemporaryDirectory(prefix="crier") as folder:
         room = Room(Path(folder))
-        asyncio.run(watched(SHAPES["words"](LENGTHS_CHARS[0])))  # what is loaded at first use
+        asyncio.run(
+            watched(SHAPES["words"](LENGTHS_CHARS[0]))
+        )  # loads what is imported at first use
         gc.freeze()  # as the bot does
         for name, shape in track(SHAPES.items(), "Measuring", console=console):
             for chars in options.chars:

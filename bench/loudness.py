@@ -1,4 +1,4 @@
-"""How loud is each voice? `python -m bench.loudness` prints the gain that makes all alike.
+"""How loud is each voice? `python -m bench.loudness` prints the gains that equalize them.
 
 Integrated loudness after ITU-R BS.1770 (pyloudnorm) of one paragraph in the voice's own language;
 the gains are kept in audio/voices.py.
@@ -41,7 +41,7 @@ print(json.dumps({path: meter.integrated_loudness(sound) for path, sound in soun
 
 
 def main() -> None:
-    """Measure every voice as it comes from the model, or as Crier plays it, on another text."""
+    """Measure every voice as the model returns it, or as Crier plays it, on another text."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="with the gains, and another text")
     check = parser.parse_args().check
@@ -53,7 +53,7 @@ def main() -> None:
         for name in track(VOICES, disable=not sys.stderr.isatty()):
             lang = language_of(name)
             text = (OTHER if check else TEXTS).get(lang[:2]) or TEXTS[lang]
-            chunk = Chunk(text, "", "", 0, ends_sentence=True, pause_s=0, letters=1)
+            chunk = Chunk(text, "", "", 0, ends_sentence=True, pause_s=0, speech_length=1)
             sound = voice.synthesize(chunk, name, 1.0, lang, CancelToken())
             path = Path(temporary) / f"{name}.npy"
             np.save(path, sound.samples)

@@ -1,4 +1,4 @@
-"""How soon does a voice note sound, and is it still itself? `python -m bench.notes`.
+"""How soon is a voice note heard, and how faithfully? `python -m bench.notes`.
 
 Ten voice notes (OGG/Opus) are sent to the bot while nothing sounds; each is timed from the answer
 that carries the file to the first sound at a virtual loudspeaker, and compared with what was heard.
@@ -18,11 +18,11 @@ from tests.support.loudspeaker import Loudspeakers
 
 TIMES = 10
 RECORDED_S = 2.0
-CLOSED_AFTER_S = 5.0  # the stream of the one before is closed by then: STREAM_IDLE_S
+CLOSED_AFTER_S = 5.0  # by then the stream of the previous one is closed: STREAM_IDLE_S
 
 
 async def measure(folder: Path) -> None:
-    """Send the notes, and print what was found."""
+    """Send the notes, and print the results."""
     speakers = Loudspeakers(folder)
     env = {**os.environ, "ALSA_CONFIG_PATH": str(speakers.alsa_config)}
     env["MODEL_DIR"] = str(load()[0].model_dir)
@@ -48,7 +48,7 @@ async def measure(folder: Path) -> None:
 
 
 def main() -> None:
-    """Measure."""
+    """Run the measurements."""
     with tempfile.TemporaryDirectory(prefix="crier") as folder:
         asyncio.run(measure(Path(folder)))
 

@@ -20,7 +20,7 @@ WRITE_BLOCK = 4096
 
 
 def open_stream() -> Any:
-    """Open a stream as the usual recipe says."""
+    """Open a stream according to the usual recipe."""
     import sounddevice as sd
 
     sd._terminate()
@@ -40,7 +40,7 @@ def write(stream: Any, samples: Any) -> None:
 
 
 def finish(stream: Any) -> None:
-    """Push the end out, as any of them has to on ALSA, and close."""
+    """Pad the end with silence, as each of them must on ALSA, and close."""
     import numpy as np
 
     stream.write(np.zeros((12_288, 1), np.float32))
@@ -48,7 +48,7 @@ def finish(stream: Any) -> None:
 
 
 def create(kokoro: Any) -> Callable[[str], None]:
-    """Make all of it, then play."""
+    """Synthesize all of it, then play."""
 
     def speak(text: str) -> None:
         samples, _ = kokoro.create(text, VOICE, 1.0, LANG)
@@ -60,7 +60,7 @@ def create(kokoro: Any) -> Callable[[str], None]:
 
 
 def stream(kokoro: Any) -> Callable[[str], None]:
-    """Play what `create_stream` yields as it comes."""
+    """Play what `create_stream` yields, as it comes."""
 
     async def play(text: str) -> None:
         out = open_stream()
@@ -72,7 +72,7 @@ def stream(kokoro: Any) -> Callable[[str], None]:
 
 
 def recipe(kokoro: Any) -> Callable[[str], None]:
-    """Make chunks of at most 400 characters, one ahead of the one that plays."""
+    """Synthesize chunks of at most 400 characters, one ahead of playback."""
 
     def chunks(text: str) -> list[str]:
         parts: list[str] = []
@@ -99,7 +99,7 @@ def recipe(kokoro: Any) -> Callable[[str], None]:
 
 
 def stackvox(model: str, voices: str) -> Callable[[str], None]:
-    """Let stackvox speak, with the same model files."""
+    """Speak with stackvox, with the same model files."""
     from stackvox import Stackvox
 
     folder = Path(tempfile.mkdtemp())

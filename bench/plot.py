@@ -31,7 +31,7 @@ def first_sound(results: list[dict[str, Any]], path: Path) -> None:
         axes.plot(range(len(lengths)), firsts, marker="o", linewidth=width, label=result["name"])
         axes.annotate(
             f"{firsts[-1]:.1f} s",
-            (len(lengths) - 1, above := max(firsts[-1], above + 0.7)),  # none over another
+            (len(lengths) - 1, above := max(firsts[-1], above + 0.7)),  # so that no two overlap
             xytext=(6, -3),
             textcoords="offset points",
         )
@@ -45,7 +45,7 @@ def first_sound(results: list[dict[str, Any]], path: Path) -> None:
 
 
 def buffer(everything: dict[str, Any], path: Path) -> None:
-    """Draw how much sound was ready and not yet heard, over one message of 785 characters."""
+    """Draw how much sound was buffered during one message of 785 characters."""
     sounds = everything["buffer"]
     began_s = sounds[0]["at_s"]
     times, levels = [0.0], [0.0]

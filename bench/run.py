@@ -55,12 +55,12 @@ console = Console(stderr=True)
 
 @dataclass
 class Spoken:
-    """One text, as it was heard."""
+    """How one text was heard."""
 
     first_s: float
     longest_silence_s: float
     length_s: float
-    """From the first sound to the last."""
+    """From the start of the first sound to the end of the last."""
     cpu_s: float
     end_s: float
     """`time.monotonic` of the last sound."""
@@ -75,14 +75,14 @@ class Result:
     peak_mb: float = 0.0
 
 
-class System:
-    """Something that speaks a line when told to, and can be watched."""
+class MeasuredSystem:
+    """A program that speaks texts on request, and whose resources are measured."""
 
     name = ""
     pid = 0
 
     async def say(self, text: str) -> float:
-        """Have *text* said; return the `time.monotonic` of the order, when it is over."""
+        """Speak *text* to its end; return the `time.monotonic` of the order."""
         raise NotImplementedError
 
     def cpu_s(self) -> float:
@@ -91,18 +91,18 @@ class System:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def peak_mb(self) -> float:
-        """Return the most memory that was used at once."""
+        """Return the peak memory."""
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith("VmHWM"):
                 return int(line.split()[1]) / 1024
         return 0.0
 
 
-class Peer(System):
-    """One of the others."""
+class Peer(MeasuredSystem):
+    """One of the other systems."""
 
     def __init__(self, kind: str, process: asyncio.subprocess.Process) -> None:
-        """Talk to *process*."""
+        """Measure *process*."""
         self.name = {
             "create": "kokoro-onnx create",
             "stream": "kokoro-onnx create_stream",
@@ -113,7 +113,7 @@ class Peer(System):
         self.pid = process.pid
 
     async def say(self, text: str) -> float:
-        """Have *text* said; return when it was ordered."""
+        """Speak *text* to its end; return when it was ordered."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         ordered_s = time.monotonic()
@@ -124,18 +124,18 @@ class Peer(System):
         return ordered_s
 
 
-class Crier(System):
+class Crier(MeasuredSystem):
     """The bot, over HTTP, from the update to the loudspeaker."""
 
     name = "Crier"
 
     def __init__(self, sandbox: Sandbox, pid: int) -> None:
-        """Talk to the bot behind *sandbox*."""
+        """Measure the bot that is connected to *sandbox*."""
         self.sandbox = sandbox
         self.pid = pid
 
     async def say(self, text: str) -> float:
-        """Have *text* said; return when the server offered it."""
+        """Speak *text* to its end; return when the server offered it."""
         ordered_s = time.monotonic()
         message = self.sandbox.send(YOU, text)
         await self.heard(message)
@@ -150,7 +150,7 @@ class Crier(System):
 
 @asynccontextmanager
 async def peer(kind: str, python: Path, env: dict[str, str]) -> AsyncIterator[Peer]:
-    """Run one of the others."""
+    """Run one of the other systems."""
     model_dir = load()[0].model_dir
     process = await asyncio.create_subprocess_exec(
         str(python),
@@ -194,7 +194,7 @@ async def crier(env: dict[str, str], data_dir: Path) -> AsyncIterator[Crier]:
                 "DATA_DIR": str(data_dir),
                 "API_PORT": "0",
                 "KOKORO_MODEL": "int8",
-                "LOG_LEVEL": "DEBUG",  # tells which chunk was first
+                "LOG_LEVEL": "DEBUG",  # logs every chunk
             },
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
@@ -207,8 +207,8 @@ async def crier(env: dict[str, str], data_dir: Path) -> AsyncIterator[Crier]:
             await process.wait()
 
 
-async def measure(system: System, text: str, ear: Ear) -> Spoken:
-    """Have *text* said, and return what was heard of it."""
+async def measure(system: MeasuredSystem, text: str, ear: Ear) -> Spoken:
+    """Speak *text*, and return how it was heard."""
     await asyncio.sleep(SETTLE_S)
     cpu_s = system.cpu_s()
     ordered_s = await system.say(text)
@@ -224,8 +224,8 @@ async def measure(system: System, text: str, ear: Ear) -> Spoken:
     )
 
 
-async def measure_lengths(system: System, ear: Ear, rounds: dict[str, int]) -> Result:
-    """Have each length said several times."""
+async def measure_lengths(system: MeasuredSystem, ear: Ear, rounds: dict[str, int]) -> Result:
+    """Speak texts of each length several times."""
     result = Result(system.name)
     await system.say("Warming up before we begin.")
     for length, texts in LENGTHS.items():
@@ -238,7 +238,7 @@ async def measure_lengths(system: System, ear: Ear, rounds: dict[str, int]) -> R
 
 
 async def measure_stop(system: Crier, ear: Ear, times: int) -> dict[str, list[float]]:
-    """Return how long /stop takes to silence, and how soon the next message sounds.
+    """Return how long /stop takes to silence, and how soon the next message is heard.
 
     And, each time just before, how soon one like it sounds on an idle bot.
     """
@@ -248,11 +248,11 @@ async def measure_stop(system: Crier, ear: Ear, times: int) -> dict[str, list[fl
         idle_first_s.append((await measure(system, f"{idle} is ready.", ear)).first_s)
         await asyncio.sleep(SETTLE_S)
         ordered_s = time.monotonic()
-        # Unsaid before, and long enough that its synthesis goes on when it is stopped.
+        # New, and long enough that its synthesis is in progress when it is stopped.
         long = " ".join(MESSAGES[number * each : (number + 1) * each])
         system.sandbox.send(YOU, long)
         await asyncio.to_thread(ear.wait_for_sound, ordered_s)
-        await asyncio.sleep(1.0 + 0.07 * number)  # another moment of the sentence each time
+        await asyncio.sleep(1.0 + 0.07 * number)  # at another point of the sentence each time
         stopped_s = time.monotonic()
         system.sandbox.send(YOU, "/stop")
         await system.heard(system.sandbox.send(YOU, f"{following} is ready."))
@@ -269,7 +269,7 @@ async def measure_stop(system: Crier, ear: Ear, times: int) -> dict[str, list[fl
 
 
 async def measure_repeat(system: Crier, ear: Ear, times: int) -> list[float]:
-    """Return the first sound of a phrase that was said before, in ms."""
+    """Return the time to the first sound of a repeated phrase, in ms."""
     phrase = "The washing is done."
     await system.say(phrase)
     return [1000 * (await measure(system, phrase, ear)).first_s for _ in range(times)]
@@ -286,7 +286,7 @@ def bare_s(chunks: list[Chunk], rest_s: float) -> list[float]:
     for chunk in chunks:
         took = []
         for _ in range(5):
-            voice.forget()
+            voice.clear_cache()
             time.sleep(rest_s)
             sound = voice.synthesize(chunk, "af_heart", 1.0, "en-us", CancelToken())
             took.append(sound.took_s)
@@ -295,13 +295,13 @@ def bare_s(chunks: list[Chunk], rest_s: float) -> list[float]:
 
 
 def text_of(log: Path) -> str:
-    """Return a log that may have been rolled over."""
+    """Return the text of a log that may have been rotated."""
     parts = sorted(log.parent.glob(f"{log.name}*"), reverse=True)  # crier.log.1 is older
     return "".join(part.read_text() for part in parts)
 
 
 def told(log: Path, what: str) -> dict[int, list[dict[str, Any]]]:
-    """Return what the bot's log tells of the chunks of each message."""
+    """Return what the bot's log has of the chunks of each message."""
     found: dict[int, list[dict[str, Any]]] = {}
     for line in text_of(log).splitlines():
         _, mark, rest = line.partition(f"{what} of message ")
@@ -312,12 +312,12 @@ def told(log: Path, what: str) -> dict[int, list[dict[str, Any]]]:
 
 
 def length_s(sounds: list[dict[str, Any]]) -> float:
-    """Return how long a message lasts when it is spoken without a stop."""
+    """Return the duration of a message without interruptions."""
     return sum(float(sound["sound_s"] + sound["pause_s"]) for sound in sounds)
 
 
 def environment(folder: Path) -> Path:
-    """Return a Python with the peers and the tools that the project itself does not need."""
+    """Return a Python with the peers, and with tools that the project itself does not need."""
     python = folder / "bin" / "python"
     stamp = folder / "ready"
     if not stamp.exists() or stamp.read_text().split() != TOOLS:
@@ -329,7 +329,7 @@ def environment(folder: Path) -> Path:
 
 
 def median(values: list[float]) -> float:
-    """Return the median, or not a number where there is none."""
+    """Return the median, or NaN if there are no values."""
     return statistics.median(values) if values else float("nan")
 
 

@@ -1,4 +1,4 @@
-"""Texts that are hard on regular expressions, and on whoever reads them from the beginning again.
+"""Texts that make regular expressions slow, or code that rescans them from the start.
 
 Each is a function of its length in characters, and is used by `bench.hostile` and by the tests.
 """

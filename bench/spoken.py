@@ -1,9 +1,8 @@
-"""Is it read as a person would? `python -m bench.spoken`.
+"""Is text read as a person would read it? `python -m bench.spoken`.
 
 The messages of tests/data/spoken.json that say what must be ``heard`` are spoken by the bot at a
-virtual loudspeaker and recorded there. A recogniser (faster-whisper, offline) writes down what it
-hears, numbers in words, and every message that it heard otherwise is shown, with what it writes
-where it may use figures.
+virtual loudspeaker and recorded there. A recogniser (faster-whisper, offline) transcribes them
+with numbers in words, and every message that differs is shown, with its transcript in figures.
 """
 
 import asyncio
@@ -30,7 +29,7 @@ SAME = {
     r"\bmister\b": "mr",
     r"\bok\b": "okay",
     r"\boh\b|\bo\b": "oh",
-    r"\bviii\b": "the eighth",  # it knows its kings
+    r"\bviii\b": "the eighth",  # it writes kings this way
     r"\bxiv\b": "the fourteenth",
     r"\bwar ii\b": "war two",
     r"\bsaint\b": "st",
@@ -42,7 +41,7 @@ SAME = {
 
 
 def told(text: str) -> list[str]:
-    """Return the words of a text, spelled in one way."""
+    """Return the words of a text in a normalized spelling."""
     plain = " ".join(words(re.sub(r"[-–]", " ", text)))
     for pattern, spelling in SAME.items():
         plain = re.sub(pattern, spelling, plain)
@@ -50,7 +49,7 @@ def told(text: str) -> list[str]:
 
 
 def main() -> None:
-    """Print what was heard otherwise than a person would have read it."""
+    """Print the messages that were heard otherwise than a person would have read them."""
     cases = [case for case in json.loads(TABLE.read_text()) if "heard" in case]
     python = environment(HERE / ".venv")
     with tempfile.TemporaryDirectory(prefix="crier") as temporary:

@@ -1,9 +1,9 @@
-"""What is said in the bench: three lengths, varied so that nothing is repeated."""
+"""The texts of the bench: three lengths, varied so that nothing is repeated."""
 
-# Words of one length, so that every round has a text of its own.
+# Words of the same length, so that every round has another text.
 _FIRST = ("Dinner", "Supper", "Coffee", "Brunch", "Shower")
 
-# Unsaid before, and as long: what is sent to an idle bot, and right after /stop.
+# New, and of the same length: sent to an idle bot, and right after /stop.
 BEFORE_STOP = tuple(
     """Hammer Rocket Banana Button Cellar Dragon Forest Guitar Helmet Insect Jungle Kitten Locker
     Magnet Needle Oyster Parrot Rabbit Salmon Turtle Walnut""".split()
@@ -15,7 +15,7 @@ AFTER_STOP = tuple(
 
 SHORT = tuple(f"{word} is ready." for word in _FIRST)
 
-# Every clause of these has a word of its own in each round, since Crier keeps what it has said.
+# Every clause has another word in each round, since Crier caches what it has spoken.
 _MEDIUM = (
     "The {0} has come early today. Please put the {1} into the kitchen, close the {2} before it "
     "rains, and give the {3} her food; we shall be home at about {4}, and perhaps later."
@@ -60,8 +60,8 @@ _LONG_WORDS = """
 """
 LONG = tuple(_LONG.format(*words.split()) for words in _LONG_WORDS.split("\n\n"))
 
-# Forty messages of the kinds that people send, to be understood by a recogniser: plain words, so
-# that what it writes can be compared, and long sentences, so that there are cuts.
+# Forty messages such as people send, for a recogniser: plain words, so that the transcripts can be
+# compared, and long sentences, so that there are cuts.
 MESSAGES = (
     "Dinner is ready.",
     "Could somebody please open the door? I have my hands full.",

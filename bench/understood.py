@@ -1,8 +1,8 @@
-"""Is it understood as well as when it is synthesized whole? `python -m bench.understood`.
+"""Is it understood as well as text synthesized at once? `python -m bench.understood`.
 
 Forty messages are spoken by the bot at a virtual loudspeaker and recorded there; the same texts are
-made by one `create` call for each sentence. A recogniser (faster-whisper, offline) writes both
-down, and the word error rates are compared.
+synthesized by one `create` call per sentence. A recogniser (faster-whisper, offline) transcribes
+both, and the word error rates are compared.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ def errors(expected: list[str], heard: list[str]) -> int:
 
 
 async def record(folder: Path, messages: Sequence[str]) -> None:
-    """Have the bot say every message, and save what the loudspeaker played."""
+    """Speak every message with the bot, and save what the loudspeaker played."""
     speakers = Loudspeakers(folder)
     env = {**os.environ, "ALSA_CONFIG_PATH": str(speakers.alsa_config)}
     env["MODEL_DIR"] = str(load()[0].model_dir)
@@ -61,7 +61,7 @@ async def record(folder: Path, messages: Sequence[str]) -> None:
 
 
 def whole(folder: Path) -> None:
-    """Save every message as made by one `create` call for each sentence."""
+    """Save every message as synthesized by one `create` call per sentence."""
     from kokoro_onnx import Kokoro
 
     model_dir = load()[0].model_dir
@@ -76,7 +76,7 @@ def whole(folder: Path) -> None:
 
 
 def main() -> None:
-    """Print both word error rates, and every message that was not understood."""
+    """Print both word error rates, and every message with an error."""
     python = environment(HERE / ".venv")
     with tempfile.TemporaryDirectory(prefix="crier") as temporary:
         folder = Path(temporary)

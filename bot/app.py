@@ -30,8 +30,8 @@ from audio.kokoro.model_files import resolve_kind
 from audio.kokoro.voice import KokoroVoice
 from audio.output.portaudio import PortAudioSpeaker
 from audio.output.wavfile import PREFIX, WavSpeaker
-from audio.pipeline import SpeechPipeline, Voice
-from audio.playback import Speaker
+from audio.pipeline import SpeechPipeline
+from audio.ports import Speaker, Voice
 from audio.sleep import time_asleep_s
 from audio.types import Devices, Fact
 from bot.chat import menu
@@ -150,8 +150,8 @@ async def running(  # noqa: PLR0915  # the start order, on one page
             speaker or make_speaker(settings, wanted),
             on_fact,
             stream_idle_s=settings.stream_idle_s,
-            pace=_known_pace(settings),
-            keep_pace=lambda pace: _keep_pace(settings, pace),
+            cost=_known_cost(settings),
+            on_cost=lambda cost: _store_cost(settings, cost),
             hold_after_sleep_s=settings.late_after_s or math.inf,
             asleep_s=time_asleep_s,
             on_work=on_work,
@@ -392,7 +392,7 @@ def make_speaker(settings: Settings, wanted: str) -> Speaker:
     return PortAudioSpeaker(wanted, settings.audio_latency)
 
 
-def _known_pace(settings: Settings) -> SynthesisCost:
+def _known_cost(settings: Settings) -> SynthesisCost:
     """Return what earlier runs learned of this machine's speed."""
     try:
         return SynthesisCost.from_dict(json.loads((settings.data_dir / "pace.json").read_text()))
@@ -400,9 +400,9 @@ def _known_pace(settings: Settings) -> SynthesisCost:
         return SynthesisCost()
 
 
-def _keep_pace(settings: Settings, pace: SynthesisCost) -> None:  # on the audio thread
+def _store_cost(settings: Settings, cost: SynthesisCost) -> None:  # on the audio thread
     with contextlib.suppress(OSError):  # it is learned again
-        (settings.data_dir / "pace.json").write_text(json.dumps(pace.to_dict()))
+        (settings.data_dir / "pace.json").write_text(json.dumps(cost.to_dict()))
 
 
 def list_devices(settings: Settings) -> Devices:

@@ -1,1 +1,1 @@
-"""The voice: the only package that knows Kokoro and onnxruntime."""
+"""The voice: the only package that uses Kokoro and onnxruntime."""

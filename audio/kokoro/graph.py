@@ -1,44 +1,44 @@
-"""Kokoro's graph, made to tell how long each phoneme lasts, and to speak some of them only.
+"""Patches Kokoro's graph: it reports phoneme durations, and decodes a window of the frames only.
 
-The model has two parts. The encoder reads all phonemes and decides how long each lasts and how high
-the voice is in each frame; the decoder turns frames into sound, which takes most of the time. An
-export runs both on everything; here the decoder is given a stretch of the frames. So a chunk can be
-read with what surrounds it in its sentence, and neither that nor the silence around the words costs
-sound that nobody hears. Measured on two x86 cores: 0.09 s and a thousandth for each phoneme for the
-encoder, 0.3 s for each second of sound for the decoder.
+The model has two parts. The encoder reads all phonemes, and computes the duration of each and the
+pitch of each frame; the decoder turns frames into sound, which takes most of the time. An export
+runs both on everything; with the patch the decoder gets a window of the frames. So a chunk can be
+read with its context, and neither that nor the silence around the words is decoded. Measured on two
+x86 cores: 0.09 s and a thousandth for each phoneme for the encoder, 0.3 s for each second of sound
+for the decoder.
 
-The frames that the decoder gets, ``[1, 512, n]``, and pitch and energy, ``[1, 2 n]``, are each cut
-by a Slice between the two parts: its input is the encoder's output, which gets another name of the
-same length in place, and its output has the name that the decoder reads. What is new follows after
-the end of the file, since protobuf messages merge when they are joined. Source: onnx/onnx.proto3
-for the numbers of the fields, and the onnx operators' documentation.
+The decoder's inputs are the frames, ``[1, 512, n]``, and pitch and energy, ``[1, 2 n]``. Each is
+cut by a Slice between the two parts: its input is the encoder's output, which is renamed in place
+to another name of the same length, and its output has the name that the decoder reads. The new
+nodes are appended to the file, since concatenated protobuf messages are merged. Source:
+onnx/onnx.proto3 for the numbers of the fields, and the documentation of the onnx operators.
 """
 
 import mmap
 from pathlib import Path
 
-# The outputs of the encoder's last nodes in the v1.0 exports; those of one file suit the others,
-# since quantizing keeps them. Seen in kokoro-v1.0.int8.onnx.
+# The outputs of the encoder's last nodes. Found in kokoro-v1.0.int8.onnx; the other v1.0 exports
+# have the same names, since quantizing preserves them.
 _DURATIONS = b"/encoder/Clip_output_0"
 _ENCODED = b"/encoder/MatMul_1_output_0"  # [1, 512, frames]
 _PITCH, _ENERGY = b"/encoder/Reshape_output_0", b"/encoder/Reshape_1_output_0"  # [1, 2 x frames]
 
 FRAME_SAMPLES = 600
-"""Samples of sound for each frame."""
+"""Samples of sound per frame of the decoder."""
 
 WINDOW = ("first_token", "end_token", "lead_frames", "tail_frames")
-"""The inputs that the window adds, each one int64: tokens are counted from the first pad; so many
-frames more are made before and after them."""
+"""The inputs that define the window, each one int64: the first and the end token, counted from the
+first pad, and the number of frames to decode before and after them."""
 
 _FLOAT, _INT64 = 1, 7  # TensorProto.DataType
 _INT = 2  # AttributeProto.AttributeType
 
 
 def change_graph(path: Path, *, window: bool = True) -> None:
-    """Have the graph in a file report the durations, and take a `WINDOW`.
+    """Patch the graph in a file: add the output of durations, and the inputs of a `WINDOW`.
 
     Raises:
-        LookupError: no window can be added, since the export has other names.
+        LookupError: no window can be added, since the export uses other names.
     """
     with path.open("r+b") as file:
         with mmap.mmap(file.fileno(), 0) as content:
@@ -50,7 +50,7 @@ def change_graph(path: Path, *, window: bool = True) -> None:
 
 
 def _only_place(content: mmap.mmap, name: bytes) -> int:
-    """Return where the node that makes *name* says so."""
+    """Return the offset at which a node names *name* as its output."""
     place = content.find(_output(name))
     if place < 0 or content.find(_output(name), place + 1) >= 0:
         raise LookupError(name)
@@ -58,7 +58,7 @@ def _only_place(content: mmap.mmap, name: bytes) -> int:
 
 
 def _output(name: bytes) -> bytes:
-    """Return the field of the node that makes *name*; those that read it have another number."""
+    """Return the field that names a node's output; the fields of inputs have another number."""
     return _field(2, name)
 
 
@@ -81,9 +81,9 @@ def _window() -> bytes:
         _node("Reshape", [_DURATIONS, b"w_flat"], b"w_durations"),
         *_frames_until(first, b"w_first"),
         _node("Sub", [b"w_first", lead], b"w_early"),
-        _node("Max", [b"w_early", b"w0"], b"w_start"),  # below 0 is counted from the end
+        _node("Max", [b"w_early", b"w0"], b"w_start"),  # below 0 would count from the end
         *_frames_until(end, b"w_last"),
-        _node("Add", [b"w_last", tail], b"w_end"),  # past the end is the end
+        _node("Add", [b"w_last", tail], b"w_end"),  # beyond the end means the end
         _node("Slice", [_renamed(_ENCODED), b"w_start", b"w_end", b"w2"], _ENCODED),
         _node("Mul", [b"w_start", b"w2"], b"w_start2"),
         _node("Mul", [b"w_end", b"w2"], b"w_end2"),
@@ -94,10 +94,10 @@ def _window() -> bytes:
 
 
 def _frames_until(token: bytes, name: bytes) -> list[bytes]:
-    """Return nodes that add up the durations of the tokens before *token*."""
+    """Return nodes that sum the durations of the tokens before *token*."""
     return [
         _node("Slice", [b"w_durations", b"w0", token], name + b"_part"),
-        _node("ReduceSum", [name + b"_part"], name + b"_sum"),  # keeps its one dimension
+        _node("ReduceSum", [name + b"_part"], name + b"_sum"),  # of shape [1]
         _node("Cast", [name + b"_sum"], name, to=_INT64),
     ]
 
@@ -125,7 +125,7 @@ def _field(number: int, content: bytes) -> bytes:
 
 
 def _number(number: int, value: int) -> bytes:
-    """Return one protobuf field of a number."""
+    """Return one protobuf field that holds a number."""
     return _varint(number << 3) + _varint(value)
 
 

@@ -1,7 +1,7 @@
-"""Text -> phonemes where espeak does not know the signs: Japanese and Chinese, by other packages.
+"""Text -> phonemes: by espeak, or by other packages for Japanese and Chinese characters.
 
-They are large, so they are installed on request (``make japanese``, ``make chinese``); without them
-espeak reads what it can. Runs on the synthesis thread, but for `is_supported`.
+These packages are large, so they are installed on request (``make japanese``, ``make chinese``);
+without them espeak reads what it can. Runs on: synthesis thread, except for `is_supported`.
 """
 
 import functools
@@ -15,9 +15,9 @@ log = logging.getLogger(__name__)
 
 _NEEDED = {"ja": ("misaki", "pyopenjtalk"), "cmn": ("misaki", "jieba", "pypinyin", "cn2an")}
 
-# misaki writes Japanese for a later Kokoro than v1.0. These are its signs and those that v1.0
-# learned. Source: misaki's ja.py (later) and cutlet.py (v1.0); a test compares them where they are
-# installed.
+# misaki emits Japanese phonemes for a later Kokoro than v1.0. These are its symbols and those that
+# v1.0 was trained with. Source: misaki's ja.py (later) and cutlet.py (v1.0); a test compares them
+# if they are installed.
 _V1 = str.maketrans(
     {
         "g": "ɡ",
@@ -56,7 +56,7 @@ _LATIN = re.compile(r"([^\W\d_]+(?:['’ -][^\W\d_]+)*)")
 
 @functools.cache
 def is_supported(lang: str) -> bool:
-    """Say whether the signs of a language are read as they should be."""
+    """Return whether the packages that read a language's characters are installed."""
     return all(importlib.util.find_spec(name) for name in _NEEDED.get(lang, ()))
 
 
@@ -66,32 +66,32 @@ def phonemize(text: str, lang: str, espeak: Callable[[str, str], str]) -> str:
     Args:
         text: in the language *lang*.
         lang: espeak-ng's code.
-        espeak: does the same for every language, and for words of another within *text*.
+        espeak: (text, lang) -> phonemes, for all other languages, and for foreign words in *text*.
     """
     if lang not in _NEEDED or not is_supported(lang):
         return espeak(text, lang)
     try:
         return _japanese(text) if lang == "ja" else _chinese(text, espeak)
-    except Exception:  # both assert that they know every sign; espeak makes something of any
-        log.exception("Not read by misaki")
+    except Exception:  # both assert that they know every character; espeak reads any
+        log.exception("misaki failed; espeak reads the text")
         return espeak(text, lang)
 
 
 def without_switches(phonemes: str) -> str:
-    """Leave out the languages that espeak names where it changes its voice, as in (en)…(hi).
+    """Return *phonemes* without espeak's language switches, as in (en)…(hi).
 
-    A word in brackets that someone wrote has a stress mark, or a vowel that is no letter of ASCII.
+    A word in brackets in the text has a stress mark or a vowel outside ASCII, and stays.
     """
     return _SWITCH.sub("", phonemes)
 
 
 def _japanese(text: str) -> str:
     both, _ = _openjtalk()(text)
-    return as_v1(both[: len(both) // 2])  # the rest is the pitch, which v1.0 has no signs for
+    return as_v1(both[: len(both) // 2])  # the rest is the pitch, for which v1.0 has no symbols
 
 
 def as_v1(phonemes: str) -> str:
-    """Return misaki's Japanese phonemes as Kokoro v1.0 knows them."""
+    """Return misaki's Japanese phonemes in the symbols of Kokoro v1.0."""
     phonemes = phonemes.translate(_V1)
     for sound, spelled in _V1_SOUNDS:
         phonemes = re.sub(sound, spelled, phonemes)
@@ -99,7 +99,7 @@ def as_v1(phonemes: str) -> str:
 
 
 def _chinese(text: str, espeak: Callable[[str, str], str]) -> str:
-    import cn2an  # noqa: PLC0415  # not always there
+    import cn2an  # noqa: PLC0415  # optional
 
     read = _pinyin()
     parts = []
@@ -113,15 +113,15 @@ def _chinese(text: str, espeak: Callable[[str, str], str]) -> str:
 
 @functools.cache
 def _openjtalk() -> Any:
-    from misaki import ja  # noqa: PLC0415  # not always there, and slow to import
+    from misaki import ja  # noqa: PLC0415  # optional, and slow to import
 
     return ja.JAG2P("pyopenjtalk")
 
 
 @functools.cache
 def _pinyin() -> Any:
-    import jieba  # noqa: PLC0415  # not always there
+    import jieba  # noqa: PLC0415  # optional
     from misaki import zh  # noqa: PLC0415
 
-    jieba.setLogLevel(logging.WARNING)  # it tells about its dictionary
+    jieba.setLogLevel(logging.WARNING)  # below, it reports loading its dictionary
     return zh.ZHG2P

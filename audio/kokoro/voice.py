@@ -1,6 +1,6 @@
-"""Chunk -> samples. The only file that knows onnxruntime, and with audio/kokoro/graph.py Kokoro.
+"""Chunks -> samples. The only module that uses onnxruntime and kokoro-onnx.
 
-Everything here runs on the synthesis thread.
+Runs on: synthesis thread.
 """
 
 import contextlib
@@ -31,6 +31,7 @@ from audio.types import (
     Sound,
     SynthesisError,
     Word,
+    silence,
 )
 from audio.voices import blend, gain_of
 
@@ -40,39 +41,38 @@ FADE_FRAMES = 48
 """2 ms: too short to hear, long enough that two chunks join without a click."""
 
 MAX_PHONEMES = 510
-"""In one run of the model. Source: kokoro_onnx/config.py, MAX_PHONEME_LENGTH."""
+"""For one run of the model. Source: kokoro_onnx/config.py, MAX_PHONEME_LENGTH."""
 
-# Of the loudest sample: -48 dB. Relative, since some voices whisper.
+# Relative to the loudest sample, since some voices whisper: -48 dB.
 _QUIET = 0.004
 _LEAD_FRAMES = 120  # 5 ms
 _TAIL_FRAMES = 960  # 40 ms: a last consonant rings out
-_PHRASE_S = 6.0
-_PHRASES_BYTES = 8 << 20  # about 85 s of sound
+_MAX_PHRASE_S = 6.0
+_CACHE_BYTES = 8 << 20  # about 85 s of sound
 
 _M_MMAP_THRESHOLD = -3  # malloc.h
 _LARGE_BYTES = 4 << 20
 
-# More threads than this bring little on a model of this size, and on a Mac the rest are
-# efficiency cores. Source: onnxruntime.ai, thread management.
+# More threads gain little on a model of this size, and on a Mac the other cores are efficiency
+# cores. Source: onnxruntime.ai, thread management.
 _MAX_THREADS = 4
 
-
-# What exports call the input with the phonemes' numbers. Source: kokoro_onnx/__init__.py.
+# The names that exports give to the input of phoneme numbers. Source: kokoro_onnx/__init__.py.
 _TOKENS = ("tokens", "input_ids")
 
-# What is made around the phonemes that are heard. A first consonant begins up to 9 frames before
-# its phoneme, a last one ends up to 3 frames after it. Measured: 6 texts, 13 voices.
+# The frames decoded around the phonemes that are heard. A first consonant starts up to 9 frames
+# before its phoneme, a last one ends up to 3 frames after it. Measured: 6 texts, 13 voices.
 _LEAD_WINDOW_FRAMES, _TAIL_WINDOW_FRAMES = 10, 6
-# Where a window begins within a sentence the decoder makes a crack of up to 100 times the loudest
-# sound, one frame long; not where it ends. Measured: 7 voices, 5 windows.
+# At the start of a window inside a sentence the decoder emits a crack of up to 100 times the
+# loudest sound, one frame long; not at its end. Measured: 7 voices, 5 windows.
 _CRACK_SAMPLES = 2 * FRAME_SAMPLES
 
 
 class _Session:
-    """An `onnxruntime.InferenceSession`: a run can be ended early, and makes what is heard.
+    """An `onnxruntime.InferenceSession` whose runs can be cancelled, and decode what is heard only.
 
     kokoro-onnx calls ``run(None, inputs)`` and passes no options of its own. It puts a pad before
-    the first phoneme and after the last one, which the model makes a silence of.
+    the first phoneme and after the last one, which the model turns into silence.
     """
 
     def __init__(self, session: Any, model_path: Path) -> None:
@@ -81,23 +81,23 @@ class _Session:
         self._windowed = {item.name for item in session.get_inputs()}.issuperset(WINDOW)
         self.cancel_token: CancelToken | None = None
         self.unheard = (0, 0)
-        """How many phonemes at the beginning and at the end are not heard."""
+        """How many phonemes at the start and at the end are context, which is not heard."""
         self.get_inputs = session.get_inputs
         self.get_outputs = session.get_outputs
         self.get_modelmeta = session.get_modelmeta
 
     def run(self, names: list[str] | None, inputs: dict[str, NDArray[Any]]) -> list[Any]:
-        """Run the model, with the current cancel token's options."""
+        """Run the model; the current cancel token terminates it."""
         import onnxruntime  # noqa: PLC0415  # slow to import: only when speaking
 
         options = onnxruntime.RunOptions()
-        # What a run used is given back: otherwise what was once needed is kept for ever.
+        # Frees what the run used; otherwise the largest run's memory is never freed.
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         if self.cancel_token is not None:
             self.cancel_token.bind(lambda: setattr(options, "terminate", True))
         if not self._windowed:
-            whole: list[Any] = self._session.run(names, inputs, options)
-            return whole
+            outputs: list[Any] = self._session.run(names, inputs, options)
+            return outputs
         tokens = next(tokens for name, tokens in inputs.items() if name in _TOKENS)
         before, after = self.unheard
         first, end = 1 + before, tokens.shape[1] - 1 - after
@@ -114,7 +114,7 @@ class _Session:
 
 
 def _within(duration: NDArray[np.float32], first: int, end: int) -> NDArray[np.float32]:
-    """Return how many frames of each token are in the sound."""
+    """Return how many frames of each token are in the sound of a window."""
     heard = np.zeros_like(duration)
     heard[first:end] = duration[first:end]
     heard[first - 1] = min(_LEAD_WINDOW_FRAMES, duration[:first].sum())
@@ -126,22 +126,22 @@ class KokoroVoice:
     """Kokoro-82M through kokoro-onnx."""
 
     def __init__(self, model_dir: Path, kind: str, *, even: bool = True) -> None:
-        """Remember where the model is; `load` reads it.
+        """Create a voice without its model; `load` reads it.
 
         Args:
             model_dir: the folder of the model files.
             kind: ``fp32`` or ``int8``.
-            even: make all voices equally loud.
+            even: whether to make all voices equally loud.
         """
         self._even = even
         self._model_dir = model_dir
         self._kind = kind
         self._session: _Session | None = None
         self._kokoro: Any = None
-        self._phrases = _PhraseCache()
+        self._cache = _PhraseCache()
 
     def load(self) -> None:
-        """Read and check the model files and warm the model up. Blocks for about a second.
+        """Read and verify the model files, and warm the model up. Blocks for about a second.
 
         Raises:
             ModelFileError: a file is missing or damaged.
@@ -154,12 +154,12 @@ class KokoroVoice:
         except ModelFileError:
             raise
         except Exception:  # noqa: BLE001  # LookupError, and onnxruntime has a dozen of its own
-            log.warning("The model makes all of the sound around a chunk, which takes longer.")
+            log.warning("Windowed decoding unavailable; falling back to full decoding (slower).")
             self._start(window=False)
         log.info("Voice ready: %s", MODELS[self._kind].name)
 
     def _start(self, *, window: bool) -> None:
-        """Load the model and let it speak once.
+        """Load the model and run it once.
 
         Raises:
             ModelFileError: see `load`.
@@ -167,20 +167,17 @@ class KokoroVoice:
         import onnxruntime  # noqa: PLC0415  # slow to import
         from kokoro_onnx import Kokoro  # noqa: PLC0415  # slow to import
 
-        # kokoro-onnx prints to stderr by a handler of its own (kokoro_onnx/log.py).
-        logging.getLogger("kokoro_onnx").handlers.clear()
-        logging.getLogger("phonemizer").setLevel(logging.ERROR)  # warns about every odd word
-
+        _quiet_loggers()
         model = self._model_dir / MODELS[self._kind].name
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = min(_MAX_THREADS, os.cpu_count() or 1)
         options.inter_op_num_threads = 1
-        # A spinning pool burns whole cores while nothing is spoken, and a memory
-        # pattern per text length grows without end (hexgrad/kokoro#358).
+        # A spinning thread pool uses whole cores while idle, and a memory pattern for each text
+        # length grows without bound (hexgrad/kokoro#358).
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_mem_pattern = False
-        _give_memory_back()
-        # From a file, since from memory the bytes are held twice while it loads.
+        _return_memory()
+        # From a file: from memory, the bytes would be held twice while it loads.
         change = partial(change_graph, window=window)
         with verified_copy(model, MODELS[self._kind], change) as copy:
             session = onnxruntime.InferenceSession(
@@ -191,36 +188,36 @@ class KokoroVoice:
         kokoro.create("Ready.", "af_heart")  # the first run of a session is the slowest
         self._kokoro = kokoro
 
-    def forget(self) -> None:
-        """Forget the phrases that were spoken before."""
-        self._phrases = _PhraseCache()
+    def clear_cache(self) -> None:
+        """Drop the cached phrases."""
+        self._cache = _PhraseCache()
 
     def synthesize(
         self, chunk: Chunk, voice: str, speed: float, lang: str, cancel_token: CancelToken
     ) -> Sound:
-        """Return a chunk as sound: silence and context around it cut off, edges faded.
+        """Return a chunk as sound: without the silence and context around it, edges faded.
 
-        Blocks for about a third of the sound's length on two x86 cores; not at all for a phrase
-        that was spoken before.
+        Blocks for about a third of the sound's duration on two x86 cores; not at all for a cached
+        phrase.
 
         Returns:
-            Without samples where the language's rules find nothing to pronounce.
+            Without samples if the language's rules find nothing to pronounce.
 
         Raises:
             ModelFileError: see `load`.
-            SynthesisError: the model failed, or *cancel_token* was set.
+            SynthesisError: the model failed, or *cancel_token* was cancelled.
         """
         self.load()
         assert self._session is not None  # noqa: S101  # load sets it
         cut = bool(chunk.before or chunk.after)
-        sentence = chunk.sentence_letters if cut else 0.0
-        key = (chunk.before, chunk.text, chunk.after, sentence, voice, speed, lang)
-        if (kept := self._phrases.get(key)) is not None:
-            return kept
+        sentence_length = chunk.sentence_speech_length if cut else 0.0
+        key = (chunk.before, chunk.text, chunk.after, sentence_length, voice, speed, lang)
+        if (cached := self._cache.get(key)) is not None:
+            return cached
         self._session.cancel_token = cancel_token
-        began_s = time.perf_counter()
+        started_s = time.perf_counter()
         try:
-            samples, spoken = self._speak(self._session, chunk, voice, speed, lang)
+            samples, spoken_words = self._speak(self._session, chunk, voice, speed, lang)
         except Exception as exc:
             # onnxruntime, phonemizer and kokoro-onnx raise a dozen classes between them.
             raise SynthesisError(
@@ -232,9 +229,8 @@ class KokoroVoice:
         if self._even:
             samples = samples * np.float32(gain_of(voice))
         samples = fade_edges(samples)
-        self._phrases.keep(key, Sound(samples, words=spoken))
-        took_s = time.perf_counter() - began_s
-        return Sound(samples, took_s, spoken)
+        self._cache.put(key, Sound(samples, words=spoken_words))
+        return Sound(samples, time.perf_counter() - started_s, spoken_words)
 
     def _speak(
         self, session: _Session, chunk: Chunk, voice: str, speed: float, lang: str
@@ -245,17 +241,17 @@ class KokoroVoice:
             for part in (chunk.before, chunk.text, chunk.after)
         )
         if not text.strip():
-            return _NOTHING, ()
+            return silence(0), ()
         if len(before) + len(text) + len(after) + 2 > MAX_PHONEMES:
-            before = after = ""  # the timings would not be ours
+            before = after = ""  # kokoro-onnx would split it, and the timings would not match
         phonemes = " ".join(part for part in (before, text, after) if part)
         style = self._style(voice)
         if before or after:
-            # A style has a row for each length; a part of a sentence is said as fast as all of it.
-            whole = round(len(text) * chunk.sentence_letters / chunk.letters)
-            style = np.broadcast_to(
-                style[min(max(whole, len(phonemes)), len(style)) - 1], style.shape
-            )
+            # A style has a row for each number of phonemes, which sets the speaking rate; a part of
+            # a sentence takes that of the whole sentence.
+            estimate = round(len(text) * chunk.sentence_speech_length / chunk.speech_length)
+            row = min(max(estimate, len(phonemes)), len(style)) - 1
+            style = np.broadcast_to(style[row], style.shape)
         if len(phonemes) + 2 <= MAX_PHONEMES:  # else kokoro-onnx splits it
             session.unheard = (len(before), len(after))
         audio, _, timings = self._kokoro.create_timed(
@@ -270,7 +266,7 @@ class KokoroVoice:
         raw = np.asarray(audio, dtype=np.float32).ravel()
         first, last = _loud_part(raw)
         spoken = timings[len(before) + 1 if before else 0 :]
-        # The model tells how long each phoneme lasts; a cut goes through the middle of the space.
+        # The model reports the duration of each phoneme; the cut is in the middle of the space.
         if before:
             space = timings[len(before)]
             first = int((space.start + space.end) / 2 * SAMPLE_RATE_HZ)
@@ -279,17 +275,16 @@ class KokoroVoice:
             last = int((space.start + space.end) / 2 * SAMPLE_RATE_HZ)
             spoken = spoken[: len(text)]
         samples = raw[first:last]
-        said = words(
+        return samples, words(
             chunk.text,
             spoken,
             lambda word: self._phonemize(word, lang),
-            first / SAMPLE_RATE_HZ,
-            len(samples) / SAMPLE_RATE_HZ,
+            start_s=first / SAMPLE_RATE_HZ,
+            length_s=len(samples) / SAMPLE_RATE_HZ,
         )
-        return samples, said
 
     def _phonemize(self, text: str, lang: str) -> str:
-        """Return *text* in phonemes that the model knows, with single spaces."""
+        """Return *text* as phonemes that the model knows, with single spaces."""
         tokenizer = self._kokoro.tokenizer
 
         def espeak(part: str, lang: str) -> str:
@@ -304,48 +299,45 @@ class KokoroVoice:
         return mean
 
 
-def _give_memory_back() -> None:
-    """Have glibc give back all large blocks that are freed, here those of the model's runs.
+def _return_memory() -> None:
+    """Make glibc return large freed blocks to the system, here those of the model's runs.
 
-    It keeps those below a threshold that grows with each that is freed, up to 32 MB. Source:
-    mallopt(3), M_MMAP_THRESHOLD. Measured with 785 characters: 130 MB less.
+    By default it retains blocks below a threshold that grows with each freed block, up to 32 MB.
+    Source: mallopt(3), M_MMAP_THRESHOLD. Measured with 785 characters: 130 MB less.
     """
     if sys.platform == "linux":
-        with contextlib.suppress(AttributeError):  # of another C library
+        with contextlib.suppress(AttributeError):  # another C library
             ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 class _PhraseCache:
-    """The sound of short phrases that were spoken lately, so that a repeated one is there at once.
+    """The sound of short phrases that were spoken recently, so that a repeated one costs nothing.
 
-    Bounded in bytes; the one unused for longest goes first.
+    Bounded in bytes; the least recently used one is dropped first.
     """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, Sound] = OrderedDict()
+        self._sounds: OrderedDict[Hashable, Sound] = OrderedDict()
         self._bytes = 0
 
     def get(self, key: Hashable) -> Sound | None:
         """Return the sound of a phrase, or None."""
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        return self._kept.get(key)
+        if key in self._sounds:
+            self._sounds.move_to_end(key)
+        return self._sounds.get(key)
 
-    def keep(self, key: Hashable, sound: Sound) -> None:
-        """Keep the sound of a phrase that is short enough."""
-        if not 0 < len(sound.samples) <= _PHRASE_S * SAMPLE_RATE_HZ:
+    def put(self, key: Hashable, sound: Sound) -> None:
+        """Store the sound of a phrase, if it is short enough."""
+        if not 0 < len(sound.samples) <= _MAX_PHRASE_S * SAMPLE_RATE_HZ:
             return
-        self._kept[key] = sound
+        self._sounds[key] = sound
         self._bytes += sound.samples.nbytes
-        while self._bytes > _PHRASES_BYTES:
-            self._bytes -= self._kept.popitem(last=False)[1].samples.nbytes
-
-
-_NOTHING: Samples = np.zeros(0, np.float32)
+        while self._bytes > _CACHE_BYTES:
+            self._bytes -= self._sounds.popitem(last=False)[1].samples.nbytes
 
 
 def _loud_part(samples: Samples) -> tuple[int, int]:
-    """Return where the words begin and end, a breath included."""
+    """Return where the words start and end, with a small margin."""
     level = np.abs(samples)
     loud = np.flatnonzero(level > _QUIET * level.max(initial=0.0))
     if not len(loud):
@@ -365,15 +357,14 @@ def fade_edges(samples: Samples) -> Samples:
 
 
 def pronounced(word: str, lang: str) -> str:
-    """Return a word in phonemes, as espeak-ng has it: what the voice begins with.
+    """Return a word in espeak-ng's phonemes, the first step of the voice.
 
     Raises:
         SynthesisError: espeak-ng can't be loaded, or does not know the language.
     """
     from kokoro_onnx.tokenizer import Tokenizer  # noqa: PLC0415  # slow to import
 
-    logging.getLogger("kokoro_onnx").handlers.clear()
-    logging.getLogger("phonemizer").setLevel(logging.ERROR)
+    _quiet_loggers()
     try:
         phonemes: str = Tokenizer().phonemize(word, lang)
     except Exception as exc:  # a dozen classes between three libraries
@@ -384,3 +375,9 @@ def pronounced(word: str, lang: str) -> str:
     if not phonemes:
         raise SynthesisError(f"espeak-ng pronounces nothing in {lang}.")
     return phonemes
+
+
+def _quiet_loggers() -> None:
+    # kokoro-onnx prints to stderr through a handler of its own (kokoro_onnx/log.py).
+    logging.getLogger("kokoro_onnx").handlers.clear()
+    logging.getLogger("phonemizer").setLevel(logging.ERROR)  # warns about every odd word

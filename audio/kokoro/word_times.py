@@ -1,7 +1,7 @@
-"""When each word of a chunk is heard, from when each of its phonemes is. Pure.
+"""When each word of a chunk is heard, from the times of its phonemes. Pure.
 
-espeak-ng joins words ("of the" is ``ʌvðə``) and says numbers in several, so there is no counting
-from one to the other. But each word's own phonemes, in a row, are nearly those of the whole text.
+espeak-ng joins words ("of the" is ``ʌvðə``) and expands numbers to several, so that words can't be
+counted in the phonemes. But the phonemes of each word alone, joined, are nearly those of the text.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,29 +14,38 @@ import numpy as np
 from audio.types import Word
 
 _SILENT = frozenset(' ˈˌ-;:,.!?¡¿—…"()[]{}«»“”')
-"""What a text's phonemes have besides sounds: stress, and the marks that phonemizer keeps."""
+"""Phoneme characters without a sound: stress, and the punctuation that phonemizer preserves."""
 
 _LATE_S = 0.05
-"""So long after it begins to sound a phoneme begins in Kokoro's timings. Measured: the median over
-186 words after a pause, in four voices at three speeds."""
+"""How late Kokoro's timings are: a phoneme is heard this much before its start. Measured: the
+median over 186 words after a pause, in four voices at three speeds."""
 
 
 class Timing(Protocol):
     """When a phoneme is spoken. Source: kokoro_onnx/sliding.py, Timing."""
 
     @property
-    def phoneme(self) -> str: ...
+    def phoneme(self) -> str:
+        """One character."""
+        ...
+
     @property
-    def start(self) -> float: ...
+    def start(self) -> float:
+        """In seconds, from the first sample of the model's output."""
+        ...
+
     @property
-    def end(self) -> float: ...
+    def end(self) -> float:
+        """In seconds, as `start`."""
+        ...
 
 
 def words(
     text: str,
     timings: Sequence[Timing],
     phonemize: Callable[[str], str],
-    begin_s: float,
+    *,
+    start_s: float,
     length_s: float,
 ) -> tuple[Word, ...]:
     """Return the words of *text* in order; joined by spaces they are the text.
@@ -44,31 +53,31 @@ def words(
     Args:
         text: what is heard.
         timings: its phonemes.
-        phonemize: tells the phonemes of one word.
-        begin_s: where what is heard begins, in the timings' count; the words count from there.
-        length_s: how long it is heard. No word begins or ends later.
+        phonemize: returns the phonemes of one word.
+        start_s: where the heard part starts, on the clock of the timings; words count from there.
+        length_s: its duration. No word starts or ends later.
     """
     texts, counts, alone = _spoken_words(text, phonemize)
     sounds = [timing for timing in timings if timing.phoneme not in _SILENT]
     if not sounds:
         return tuple(Word(word, 0.0, length_s) for word in texts)
-    firsts = _firsts(alone, [sound.phoneme for sound in sounds], counts)
+    firsts = _first_sounds(alone, [sound.phoneme for sound in sounds], counts)
 
     def within(at_s: float) -> float:
-        return min(max(0.0, at_s - _LATE_S - begin_s), length_s)
+        return min(max(0.0, at_s - _LATE_S - start_s), length_s)
 
     found = []
     for word, (first, following) in zip(texts, pairwise([*firsts, len(sounds)]), strict=True):
-        start_s = within(sounds[first].start)
-        end_s = within(sounds[following - 1].end) if following > first else start_s
-        found.append(Word(word, start_s, end_s))
+        word_start_s = within(sounds[first].start)
+        word_end_s = within(sounds[following - 1].end) if following > first else word_start_s
+        found.append(Word(word, word_start_s, word_end_s))
     return tuple(found)
 
 
 def _spoken_words(text: str, phonemize: Callable[[str], str]) -> tuple[list[str], list[int], str]:
-    """Return the words, how many sounds each has, and all of these.
+    """Return the words, the number of sounds of each, and all the sounds.
 
-    What has no sound, such as a dash, belongs to the word before it.
+    A part without a sound, such as a dash, belongs to the word before it.
     """
     texts: list[str] = []
     counts: list[int] = []
@@ -85,16 +94,16 @@ def _spoken_words(text: str, phonemize: Callable[[str], str]) -> tuple[list[str]
     return texts, counts, alone
 
 
-def _firsts(alone: str, spoken: list[str], counts: list[int]) -> list[int]:
-    """Return with which of the sounds that were spoken each word begins.
+def _first_sounds(alone: str, spoken: list[str], counts: list[int]) -> list[int]:
+    """Return the index in *spoken* of the first sound of each word.
 
-    Where both say the same, that is known; between, it is shared out by length.
+    Exact where *alone* and *spoken* agree; interpolated between.
     """
     blocks = SequenceMatcher(None, list(alone), spoken, autojunk=False).get_matching_blocks()
     pairs = [(0, 0)]
     pairs += [(block.a + i, block.b + i) for block in blocks for i in range(block.size)]
     pairs.append((len(alone), len(spoken)))
-    begins = [0, *accumulate(counts)][: len(counts)]
-    mine, theirs = zip(*pairs, strict=True)
-    places = np.interp(begins, mine, theirs)
-    return [min(round(place), len(spoken) - 1) for place in places]
+    starts = [0, *accumulate(counts)][: len(counts)]
+    in_alone, in_spoken = zip(*pairs, strict=True)
+    indices = np.interp(starts, in_alone, in_spoken)
+    return [min(round(index), len(spoken) - 1) for index in indices]

@@ -1,1 +1,1 @@
-"""Where sound goes: PortAudio, what a Mac adds to it, and WAV files."""
+"""Outputs: PortAudio, what a Mac adds to it, and WAV files."""

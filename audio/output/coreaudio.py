@@ -1,8 +1,8 @@
-"""What PortAudio can't tell on a Mac: the devices and the default of now, and who is muted.
+"""What PortAudio does not report on a Mac: the current devices and default, mute and volume.
 
-PortAudio reads its list of devices and the default when it starts and never again, and does not
-know of mute and volume. Elsewhere than on macOS every answer is None. Called on the audio thread;
-does not block: each question is a read of a property that the system keeps in this process.
+PortAudio reads its list of devices and the default when it starts and never again, and has no
+access to mute and volume. On other systems every function returns None. Runs on: audio thread. Does
+not block: each call reads a property that the system stores in this process.
 """
 
 import ctypes
@@ -25,7 +25,7 @@ class _PropertyAddress(ctypes.Structure):
 
 
 def _address(selector: str, scope: str = "glob", element: int = 0) -> _PropertyAddress:
-    """Return an address; both names are four characters, as Apple's headers write them."""
+    """Return an address from two four-character codes, as Apple's headers write them."""
     code, within = (int.from_bytes(name.encode("ascii"), "big") for name in (selector, scope))
     return _PropertyAddress(code, within, element)
 
@@ -36,7 +36,7 @@ _DEFAULT_OUTPUT = _address("dOut")  # kAudioHardwarePropertyDefaultOutputDevice
 _DEVICES = _address("dev#")  # kAudioHardwarePropertyDevices
 _NAME = _address("lnam")  # kAudioObjectPropertyName
 _MUTE, _VOLUME, _OUTPUT = "mute", "volm", "outp"  # kAudioDevicePropertyMute, -VolumeScalar
-# Element 0 is the whole device; one that has no control of its own has them on its channels.
+# Element 0 is the device itself; one without controls has them on its channels.
 _ELEMENTS = ((0,), (1, 2))
 _UTF_8 = 0x08000100  # kCFStringEncodingUTF8. Source: CoreFoundation/CFString.h.
 _NAME_BYTES = 512
@@ -67,7 +67,7 @@ def _read(object_id: int, address: _PropertyAddress, value: Any) -> bool:
 
 
 def default_output_id() -> int | None:
-    """Return CoreAudio's number of the default output device, or None where it is unknown."""
+    """Return CoreAudio's id of the default output device, or None if it is unknown."""
     device = ctypes.c_uint32(0)
     if _library() is None or not _read(_SYSTEM_OBJECT, _DEFAULT_OUTPUT, device):
         return None
@@ -75,9 +75,9 @@ def default_output_id() -> int | None:
 
 
 def device_ids() -> tuple[int, ...] | None:
-    """Return CoreAudio's numbers of all devices, or None where they are unknown.
+    """Return CoreAudio's ids of all devices, or None if they are unknown.
 
-    A device that comes back has another number.
+    A device that is connected again gets another id.
     """
     library = _library()
     if library is None:
@@ -98,14 +98,14 @@ def device_ids() -> tuple[int, ...] | None:
 def mute_reason(name: str) -> str | None:
     """Return why the output device of that name can't be heard: ``muted``, ``at volume 0``.
 
-    Empty where it can, None where nobody knows.
+    Empty if it can be heard, None if that is unknown.
     """
     for device_id in _ids_of(name):
-        return _inaudible(device_id)
+        return _mute_reason(device_id)
     return None
 
 
-def _inaudible(device_id: int) -> str:
+def _mute_reason(device_id: int) -> str:
     for elements in _ELEMENTS:
         muted = list(_controls(device_id, _MUTE, elements, ctypes.c_uint32))
         if muted and all(muted):
@@ -119,7 +119,7 @@ def _inaudible(device_id: int) -> str:
 def _controls(
     device_id: int, selector: str, elements: tuple[int, ...], kind: Any
 ) -> Iterator[float]:
-    """Read one control on each of these elements that has it."""
+    """Yield the value of a control on each of these elements that has it."""
     for element in elements:
         address = _address(selector, _OUTPUT, element)
         # A Boolean: only the lowest byte of the answer counts.
@@ -133,10 +133,10 @@ def _controls(
 
 
 def _ids_of(name: str) -> Iterator[int]:
-    """Return the numbers of the devices of that name, the default first."""
+    """Yield the ids of the devices of that name, the default first."""
     ids = device_ids() or ()
     default = default_output_id()
-    for device_id in sorted(ids, key=lambda one: one != default):
+    for device_id in sorted(ids, key=lambda id_: id_ != default):
         if _name(device_id) == name:
             yield device_id
 
@@ -153,4 +153,4 @@ def _name(device_id: int) -> str:
         )
         return name.value.decode(errors="replace") if done & 0xFF else ""
     finally:
-        foundation.CFRelease(reference)  # whoever reads the property owns the string
+        foundation.CFRelease(reference)  # the reader of the property owns the string

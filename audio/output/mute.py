@@ -1,7 +1,7 @@
-"""Whether what a device takes can be heard: not where the system has it muted or at volume 0.
+"""Whether the system has muted a device or turned it down to 0, so that nobody hears what it plays.
 
-macOS tells at once. On Linux `pactl` does, where there is a PulseAudio or PipeWire; it runs beside
-the audio thread, which looks at its answer later. Runs on: audio thread. Nothing here blocks.
+macOS answers at once. On Linux `pactl` answers, if there is PulseAudio or PipeWire; it runs beside
+the audio thread, which collects its answer later. Runs on: audio thread. Nothing here blocks.
 """
 
 import contextlib
@@ -19,64 +19,64 @@ from audio.output import coreaudio
 
 MUTED, AT_ZERO = "muted", "at volume 0"
 
-# A sound server that does not answer is asked again at the next look.
-_PATIENCE_S = 2.0
+# After that a sound server that does not answer is asked again at the next check.
+_TIMEOUT_S = 2.0
 
 
-class Audibility:
-    """Looks at the beginning and at the end of an utterance."""
+class MuteCheck:
+    """Checks a device at the start and at the end of each utterance."""
 
     def __init__(self, ask_system: Callable[[str], str | None] = coreaudio.mute_reason) -> None:
-        """Ask *ask_system*, and `pactl` where that does not know."""
+        """Ask *ask_system*, and `pactl` if that returns None."""
         self._ask_system = ask_system
-        self._found = ""
-        self._asked: _Pactl | None = None
-        self._asked_first = False
+        self._reason = ""
+        self._pactl: _Pactl | None = None
+        self._pactl_at_start = False
 
-    def look(self, device: str, *, first: bool) -> None:
-        """Begin to look at *device*; *first* forgets what was found for the last utterance."""
-        self._take()
-        found = self._ask_system(device)
-        if found is not None:
-            self._note(found, first=first)
-        elif self._asked is None:
-            self._asked, self._asked_first = _Pactl.begin(), first
+    def check(self, device: str, *, at_start: bool) -> None:
+        """Start to check *device*; *at_start* discards the result for the last utterance."""
+        self._collect()
+        reason = self._ask_system(device)
+        if reason is not None:
+            self._record(reason, at_start=at_start)
+        elif self._pactl is None:
+            self._pactl, self._pactl_at_start = _Pactl.start(), at_start
 
-    def answer(self) -> str:
-        """Return what was found last: `MUTED`, `AT_ZERO`, or nothing."""
-        self._take()
-        return self._found
+    def reason(self) -> str:
+        """Return the last result: `MUTED`, `AT_ZERO`, or an empty string if it can be heard."""
+        self._collect()
+        return self._reason
 
-    def end(self) -> None:
-        """Give up a look that is under way."""
-        if self._asked is not None:
-            self._asked.end()
-            self._asked = None
+    def cancel(self) -> None:
+        """Cancel a check in progress."""
+        if self._pactl is not None:
+            self._pactl.kill()
+            self._pactl = None
 
-    def _take(self) -> None:
-        if self._asked is not None and (found := self._asked.answer()) is not None:
-            self._asked = None
-            self._note(found, first=self._asked_first)
+    def _collect(self) -> None:
+        if self._pactl is not None and (reason := self._pactl.reason()) is not None:
+            self._pactl = None
+            self._record(reason, at_start=self._pactl_at_start)
 
-    def _note(self, found: str, *, first: bool) -> None:
-        # What was muted as it began was not heard, even if it is not muted any more.
-        self._found = found if first else found or self._found
+    def _record(self, reason: str, *, at_start: bool) -> None:
+        # What was muted at its start was not heard, even if it is not muted any more.
+        self._reason = reason if at_start else reason or self._reason
 
 
 class _Pactl:
-    """A `pactl` that lists everything into a file, which a full pipe can't keep waiting."""
+    """A `pactl` process that lists everything into a file; a pipe could fill up and block it."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", listing: IO[bytes]) -> None:
         self._process = process
         self._listing = listing
-        self._began_s = time.monotonic()
+        self._started_s = time.monotonic()
 
     @classmethod
-    def begin(cls) -> "_Pactl | None":
-        """Start it; None where there is no sound server to ask."""
+    def start(cls) -> "_Pactl | None":
+        """Start it; return None if there is no sound server to ask."""
         if not _has_server() or shutil.which("pactl") is None:
             return None
-        listing = tempfile.TemporaryFile()  # noqa: SIM115  # it is closed with the answer
+        listing = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `reason` or `kill`
         try:
             process = subprocess.Popen(
                 ["pactl", "-f", "json", "list"],
@@ -89,52 +89,52 @@ class _Pactl:
             return None
         return cls(process, listing)
 
-    def answer(self) -> str | None:
-        """Return what it said; nothing where that can't be understood; None while it runs."""
+    def reason(self) -> str | None:
+        """Return its answer; empty if that can't be parsed, None while it runs."""
         if self._process.poll() is None:
-            if time.monotonic() - self._began_s < _PATIENCE_S:
+            if time.monotonic() - self._started_s < _TIMEOUT_S:
                 return None
-            self.end()
+            self.kill()
             return ""
         with self._listing:
             self._listing.seek(0)
             raw = self._listing.read()
         with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-            return of_process(json.loads(raw), os.getpid())
+            return process_mute_reason(json.loads(raw), os.getpid())
         return ""  # an old one, without JSON
 
-    def end(self) -> None:
-        """End it by force."""
+    def kill(self) -> None:
+        """Kill the process."""
         self._process.kill()
-        self._process.wait()  # at once, after such a signal
+        self._process.wait()  # returns at once after SIGKILL
         self._listing.close()
 
 
 def _has_server() -> bool:
-    """Say whether a sound server runs: `pactl` would start one where there is none."""
+    """Return whether a sound server runs: `pactl` would start one if there is none."""
     if "PULSE_SERVER" in os.environ:
         return True
     return Path(os.environ.get("XDG_RUNTIME_DIR", "/nowhere"), "pulse", "native").exists()
 
 
-def of_process(listing: Any, pid: int) -> str:
-    """Return why the streams of process *pid* can't be heard; nothing where one can or none is.
+def process_mute_reason(listing: Any, pid: int) -> str:
+    """Return why no stream of process *pid* can be heard; empty if one can, or if it has none.
 
     Args:
-        listing: what ``pactl -f json list`` says.
+        listing: the parsed output of ``pactl -f json list``.
         pid: whose streams.
     """
     sinks = {sink["index"]: sink for sink in listing["sinks"]}
-    found = [
-        of_control(stream) or of_control(sinks.get(stream["sink"], {}))
+    reasons = [
+        control_mute_reason(stream) or control_mute_reason(sinks.get(stream["sink"], {}))
         for stream in listing["sink_inputs"]
         if stream["properties"].get("application.process.id") == str(pid)
     ]
-    return found[0] if found and all(found) else ""
+    return reasons[0] if reasons and all(reasons) else ""
 
 
-def of_control(control: Any) -> str:
-    """Return why a sink or a stream can't be heard, as ``pactl -f json`` describes it."""
+def control_mute_reason(control: Any) -> str:
+    """Return why a sink or a stream of ``pactl -f json list`` can't be heard."""
     if control.get("mute"):
         return MUTED
     channels = control.get("volume", {}).values()

@@ -1,8 +1,7 @@
-"""Samples -> the loudspeaker. The only file that knows PortAudio.
+"""Samples -> the loudspeaker. The only module that uses PortAudio.
 
-Everything here runs on the audio thread, the import of sounddevice (which starts PortAudio)
-included, and nothing here waits for the device: `PortAudioSpeaker.write` hands over what the
-device has room for and returns.
+Runs on: audio thread, including the import of sounddevice, which starts PortAudio. Nothing here
+waits for the device: `PortAudioSpeaker.write` writes what the device has room for and returns.
 """
 
 import contextlib
@@ -16,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from audio.output import coreaudio
-from audio.output.mute import Audibility
+from audio.output.mute import MuteCheck
 from audio.types import (
     SAMPLE_RATE_HZ,
     AudioLibraryError,
@@ -31,34 +30,45 @@ from audio.types import (
 log = logging.getLogger(__name__)
 
 BLOCK_FRAMES = 2048
-"""85 ms: small enough to start soon, large enough for a Bluetooth device's appetite."""
+"""85 ms: small enough to start soon, large enough for Bluetooth devices."""
 
 DEAD_AFTER_S = 2.0
-"""A device that holds a block and takes nothing for so long is dead: a vanished one raises nothing
-on a Mac (pa_mac_core_blocking.c), its ring just stays full."""
+"""A device that holds a block and accepts nothing for this time is dead: on a Mac a disconnected
+one raises no error (pa_mac_core_blocking.c), its ring just stays full."""
 
-# A device that died in silence is left alone so long; where another one stands in for the wanted
-# one, the wanted one is looked for as often, at the end of a sentence.
+# How long a device that died is avoided; and how often a selected device that is missing is
+# searched for, at the end of a sentence.
 _AVOID_S = 10.0
 
 
-class System(Protocol):
-    """What the system knows and PortAudio does not; None where it can't tell."""
+class AudioSystem(Protocol):
+    """What the system knows and PortAudio does not; None if it is unknown.
 
-    def default_output_id(self) -> int | None: ...
-    def device_ids(self) -> tuple[int, ...] | None: ...
-    def mute_reason(self, name: str) -> str | None: ...
+    Implemented by the module `audio.output.coreaudio`. No method blocks or raises.
+    """
+
+    def default_output_id(self) -> int | None:
+        """Return the id of the default output device."""
+        ...
+
+    def device_ids(self) -> tuple[int, ...] | None:
+        """Return the ids of all devices; a device that is connected again gets another."""
+        ...
+
+    def mute_reason(self, name: str) -> str | None:
+        """Return why a device can't be heard, such as ``muted``; empty if it can."""
+        ...
 
 
 class PortAudioSpeaker:
     """A write-based `sounddevice.OutputStream` that is opened and closed as needed.
 
-    The stream belongs to one device: to follow a change, ask `target_changed`, wait until the
-    sound has ended, and call `close` and `open`, which looks for devices again.
+    A stream belongs to one device: to follow a change, call `target_changed`, wait until the sound
+    has been heard, and call `close` and `open`, which searches for devices again.
     """
 
     poll_s = 0.02
-    """How soon it is worth asking for room again: a quarter of a block."""
+    """A quarter of a block."""
 
     def __init__(
         self,
@@ -67,21 +77,21 @@ class PortAudioSpeaker:
         *,
         full_at_open: bool = sys.platform == "darwin",
         load_library: Callable[[], Any] = lambda: importlib.import_module("sounddevice"),
-        system: System = coreaudio,
+        system: AudioSystem = coreaudio,
     ) -> None:
-        """Open nothing yet.
+        """Create a closed speaker.
 
         Args:
             wanted: a device's name or a part of it, in any case; empty follows the system.
             latency: ``high``, ``low`` or seconds, as PortAudio understands them.
-            full_at_open: a new stream holds a ring full of silence, as on CoreAudio
-                (pa_mac_core_blocking.c), so its depth can't be asked for.
-            load_library: returns sounddevice, or what stands in for it.
-            system: the system's own sound settings, or what stands in for them.
+            full_at_open: whether a new stream holds a ring full of silence, as on CoreAudio
+                (pa_mac_core_blocking.c), so that its depth can't be queried.
+            load_library: returns sounddevice, or a stand-in.
+            system: the system's own sound settings, or a stand-in.
         """
         self._load_library = load_library
         self._system = system
-        self._audibility = Audibility(system.mute_reason)
+        self._mute_check = MuteCheck(system.mute_reason)
         self._scanned: tuple[object, object] = (None, None)
         self._full_at_open = full_at_open
         self._wanted = wanted
@@ -103,7 +113,7 @@ class PortAudioSpeaker:
         self._may_be_dry = True
         self._underruns = 0
 
-    # ---- where sound goes ----
+    # ---- devices ----
 
     @property
     def device(self) -> str:
@@ -112,29 +122,29 @@ class PortAudioSpeaker:
 
     @property
     def warning(self) -> str:
-        """What is wrong with the wanted device; empty where nothing is."""
+        """What is wrong with the selected device; empty if nothing is."""
         return self._warning
 
     def select_device(self, wanted: str) -> None:
-        """Want another device from the next `open` on; empty follows the system."""
+        """Set the device of the next `open`; empty follows the system's default."""
         self._wanted = wanted
 
     def target_changed(self) -> bool:
-        """Say whether sound should go elsewhere than where the open stream takes it.
+        """Return whether sound should go to another device than the open one.
 
-        Also now and then while another device stands in for the wanted one, which may be back.
+        True also now and then while another device replaces the selected one, which may be back.
         """
         if self._stream is None:
             return False
-        stands_in = bool(self._warning) and time.monotonic() - self._opened_s > _AVOID_S
-        return stands_in or self._opened_for != self._target()
+        replaces = bool(self._warning) and time.monotonic() - self._opened_s > _AVOID_S
+        return replaces or self._opened_for != self._target()
 
     def _target(self) -> tuple[str, int | None]:
-        """What an `open` would be for: the wanted name, or the system's default."""
+        """Return the target of an `open`: the selected name, or the system's default."""
         return (self._wanted, None if self._wanted else self._system.default_output_id())
 
     def devices(self) -> Devices:
-        """List the output devices, looked for anew unless a stream is open.
+        """Return the output devices, searched for again unless a stream is open.
 
         Raises:
             AudioLibraryError: PortAudio is missing or will not start.
@@ -159,33 +169,33 @@ class PortAudioSpeaker:
         return (str(self._sd.get_portaudio_version()[1]), str(self._sd._libname))  # noqa: SLF001
 
     def mute_reason(self) -> str:
-        """Return why the utterance that sounds or sounded last can't be heard; mostly empty.
+        """Return why the current or last utterance can't be heard; mostly empty.
 
-        What the system says about the device, as of the utterance's beginning or end.
+        According to the system, as of the start or the end of the utterance.
         """
-        return self._audibility.answer()
+        return self._mute_check.reason()
 
     def _devices_now(self) -> tuple[object, object]:
-        """Return what the system says about its devices, to be compared; (None, ...) if nothing."""
+        """Return the system's device ids and default, for comparison; (None, ...) if unknown."""
         return (self._system.device_ids(), self._system.default_output_id())
 
     def _scan_if_changed(self) -> None:
-        """Scan, unless the system says that its devices are those of the last scan.
+        """Scan, unless the system reports the same devices as at the last scan.
 
-        On a Mac a scan costs 10 to 50 ms and is a place where PortAudio can hang
-        (sounddevice#394). After anything odd it is worth that.
+        On a Mac a scan costs 10 to 50 ms, and PortAudio may hang in it (sounddevice#394). After a
+        warning or an error it is worth that.
         """
-        now = self._devices_now()
-        same = now[0] is not None and now == self._scanned
+        current = self._devices_now()
+        same = current[0] is not None and current == self._scanned
         if not same or self._warning or self._sd is None or not self._sd._initialized:  # noqa: SLF001
             self._scan()
 
     def _scan(self) -> None:
-        """Have PortAudio look for devices again; it freezes its list when it starts.
+        """Restart PortAudio, which lists the devices only when it starts.
 
-        Only with no stream open: it would leave a dangling one behind (sounddevice#47).
+        Only without an open stream, which would be left dangling (sounddevice#47).
         """
-        # Read before: what changes meanwhile is then seen at the next open.
+        # Read before, so that a change meanwhile is noticed at the next open.
         scanning, self._scanned = self._devices_now(), (None, None)
         self._restart_library()
         self._scanned = scanning
@@ -197,8 +207,8 @@ class PortAudioSpeaker:
                 log.info("%s (%s)", *self.library)
                 if self._sd._initialized:  # noqa: SLF001
                     return
-            # Public calls for this do not exist; its maintainer names these (sounddevice#125).
-            # After a start that failed, another end would fail too.
+            # There is no public call for this; its maintainer recommends these (sounddevice#125).
+            # After a failed start _terminate would fail, too.
             if self._sd._initialized:  # noqa: SLF001
                 self._sd._terminate()  # noqa: SLF001
             self._sd._initialize()  # noqa: SLF001
@@ -208,7 +218,7 @@ class PortAudioSpeaker:
                 "On Debian or Ubuntu: sudo apt-get install libportaudio2"
             ) from exc
         except Exception as exc:
-            # sounddevice starts PortAudio while it is imported, so its error class may be unknown.
+            # sounddevice starts PortAudio during its import, so its error class may not exist yet.
             if type(exc).__name__ != "PortAudioError":
                 raise
             raise AudioLibraryError(f"PortAudio will not start ({exc}). Trying again.") from exc
@@ -217,7 +227,7 @@ class PortAudioSpeaker:
         """Return (index, name) of every output device, and the index of the default or -1.
 
         Raises:
-            AudioLibraryError: PortAudio does not tell.
+            AudioLibraryError: PortAudio can't list them.
         """
         try:
             outputs = [
@@ -229,12 +239,16 @@ class PortAudioSpeaker:
         except self._sd.PortAudioError as exc:
             raise AudioLibraryError(f"PortAudio lists no devices ({exc}). Trying again.") from exc
         if outputs and default not in dict(outputs):
-            # Such as Bluetooth headphones that show no channels yet: looked at again soon.
+            # Such as Bluetooth headphones that have no channels yet: scan again soon.
             default, self._scanned = outputs[0][0], (None, None)
         return outputs, default
 
     def _pick(self, outputs: list[tuple[int, str]], default: int) -> tuple[int, str, str]:
-        """Choose by name, since indices shift: (index, name, warning)."""
+        """Select a device by name, since indices change.
+
+        Returns:
+            (index, name, warning).
+        """
         names = dict(outputs)
         fallback = (default, names.get(default, ""))
         wanted = self._wanted.casefold()
@@ -245,28 +259,30 @@ class PortAudioSpeaker:
         if exact or len(partial) == 1:
             return (*(exact or partial)[0], "")
         if partial:
-            every = ", ".join(name for _, name in partial)
-            warning = f"{self._wanted!r} fits several devices ({every}); using {partial[0][1]}."
+            names_text = ", ".join(name for _, name in partial)
+            warning = (
+                f"{self._wanted!r} fits several devices ({names_text}); using {partial[0][1]}."
+            )
             return (*partial[0], warning)
         return (*fallback, f"No device fits {self._wanted!r}; using {fallback[1]} instead.")
 
     # ---- the stream ----
 
     def open(self) -> None:
-        """Look for devices and open a stream on the wanted one, or on the default.
+        """Search for devices, and open a stream on the selected one or on the default.
 
-        Blocks for some tens of milliseconds, less where no device has come or gone; for a
-        Bluetooth device that sleeps, longer.
+        Blocks for some tens of milliseconds; less if the devices have not changed, longer for a
+        Bluetooth device that sleeps.
 
         Raises:
             NoOutputDeviceError: there is none.
-            SpeakerError: the device will not open.
+            SpeakerError: the device does not open.
             AudioLibraryError: PortAudio is missing or will not start.
         """
         self._scan_if_changed()
         target = self._target()
         outputs, default = self._outputs()
-        # Until the stream is open, what was scanned is not known to be good.
+        # Until the stream is open, the scan is not known to be good.
         scanned, self._scanned = self._scanned, (None, None)
         if not outputs:
             raise NoOutputDeviceError(
@@ -319,7 +335,7 @@ class PortAudioSpeaker:
             total_s = float(stream.latency)
             if self._full_at_open:
                 capacity_frames = _ring_frames(latency_s)
-                # PortAudio counts its ring in; what is left is the device's own.
+                # PortAudio includes its ring; the rest is the device's own latency.
                 beyond_s = max(0.0, total_s - capacity_frames / SAMPLE_RATE_HZ)
             else:
                 capacity_frames, beyond_s = int(stream.write_available), 0.0
@@ -337,29 +353,29 @@ class PortAudioSpeaker:
     def _is_avoided(self, name: str) -> bool:
         return time.monotonic() < self._avoid_until_s.get(name, 0.0)
 
-    def _lost(self, why: object) -> DeviceLostError:
-        """Return the error that says that the device in use failed; what was scanned is stale."""
+    def _device_lost(self, why: object) -> DeviceLostError:
+        """Return the error for a failure of the device in use, and mark the scan as stale."""
         self._scanned = (None, None)
         return DeviceLostError(f"{self._device} stopped taking sound ({why}).")
 
-    def _ask_room(self) -> int:
-        """Return for how many frames the device has room.
+    def _query_room(self) -> int:
+        """Return how many frames the device has room for.
 
         Raises:
-            DeviceLostError: the device failed, or has not moved although it holds sound.
+            DeviceLostError: the device failed, or does not play the sound that it holds.
         """
         try:
             room = int(self._stream.write_available)
         except self._sd.PortAudioError as exc:
-            raise self._lost(exc) from exc
+            raise self._device_lost(exc) from exc
         now_s = time.monotonic()
-        # Less than a block may stay on ALSA, and a device that ran dry does not move either.
+        # ALSA may hold less than a block for ever, and a device that ran dry does not move either.
         if room != self._room or self._capacity_frames - room < BLOCK_FRAMES:
             self._room, self._room_changed_s = room, now_s
         elif now_s - self._room_changed_s > DEAD_AFTER_S:
-            # It raises nothing, so it may still be listed, and open.
+            # It raises no error, so it may still be listed, and open.
             self._avoid_until_s[self._device] = now_s + _AVOID_S
-            raise self._lost(f"it took nothing for {DEAD_AFTER_S:.0f} s")
+            raise self._device_lost(f"it took nothing for {DEAD_AFTER_S:.0f} s")
         return room
 
     @property
@@ -369,28 +385,28 @@ class PortAudioSpeaker:
 
     @property
     def written_frames(self) -> int:
-        """Frames taken since `open`, silence included."""
+        """Frames accepted since `open`, silence included."""
         return self._written_frames
 
     @property
     def underruns(self) -> int:
-        """How often the device ran dry between two writes that should have joined."""
+        """How often the device ran dry between two writes of one utterance."""
         return self._underruns
 
     def write(self, samples: Samples) -> int:
-        """Hand over as much of *samples* as the device has room for, and return how much.
+        """Write as many of *samples* as the device has room for; return how many.
 
         Raises:
             DeviceLostError: the device failed.
         """
-        frames = min(len(samples), self._ask_room())
+        frames = min(len(samples), self._query_room())
         if frames <= 0:
             return 0
         try:
             block = np.ascontiguousarray(samples[:frames], dtype=np.float32).reshape(-1, 1)
             dry = self._stream.write(block)
         except self._sd.PortAudioError as exc:
-            raise self._lost(exc) from exc
+            raise self._device_lost(exc) from exc
         # The first write after a pause always reports an underflow; between utterances there
         # may be one.
         if dry and not self._may_be_dry:
@@ -401,25 +417,25 @@ class PortAudioSpeaker:
         return frames
 
     def pad(self) -> None:
-        """Push what was written out with silence; call while there is nothing to write.
+        """Write silence, so that the device plays the last frames; call while idle.
 
-        ALSA starts and goes on in whole blocks only: of the last 120 ms nothing was heard
-        without this. After one buffer of silence it does nothing more, and the device runs dry.
+        ALSA plays whole blocks only: without this the last 120 ms were not heard. After one buffer
+        of silence it does nothing more, and the device runs dry.
 
         Raises:
             DeviceLostError: the device failed.
         """
         if self._padded_frames >= self._capacity_frames:
             return
-        room = self._ask_room()
+        room = self._query_room()
         if self._capacity_frames - room >= BLOCK_FRAMES:
-            return  # enough is queued; what comes next should not wait behind silence
+            return  # enough is queued; the next sound should not wait behind silence
         frames = min(room, BLOCK_FRAMES)
         try:
             if frames > 0:
                 self._stream.write(np.zeros((frames, 1), np.float32))
         except self._sd.PortAudioError as exc:
-            raise self._lost(exc) from exc
+            raise self._device_lost(exc) from exc
         self._padded_frames += frames
         self._count(frames)
 
@@ -432,22 +448,22 @@ class PortAudioSpeaker:
     def played_frames(self) -> int:
         """Frames that have been heard since `open`.
 
-        By the device's count of free room; by the clock for less than a block, which ALSA may
-        keep. A device that takes nothing more has not played what it holds.
+        Computed from the device's free room; for less than a block, which ALSA may hold, from the
+        clock. What a dead device holds is not counted.
 
         Raises:
             DeviceLostError: the device failed.
         """
-        queued = max(0, self._capacity_frames - self._ask_room())
+        queued = max(0, self._capacity_frames - self._query_room())
         depth_s = (self._capacity_frames + self._beyond_frames) / SAMPLE_RATE_HZ
         if queued < BLOCK_FRAMES and time.monotonic() - self._last_write_s > depth_s:
             return self._written_frames
         return self._written_frames - queued - self._beyond_frames
 
     def abort(self) -> None:
-        """Fall silent now, forget what was written, and close. Never raises.
+        """Stop playback now, drop what was not played, and close. Never raises.
 
-        Called by the thread that writes: an abort from another one can leave a CoreAudio writer
+        Runs on the thread that writes: an abort from another one can leave a CoreAudio writer
         hanging for ever (pa_mac_core_blocking.c). Costs 100 ms and more on a Mac.
         """
         if self._stream is not None:
@@ -464,26 +480,26 @@ class PortAudioSpeaker:
         self._stream, self._device = None, ""
 
     def shutdown(self) -> None:
-        """Close, and end PortAudio, so that its exit handler has nothing left to hang on."""
+        """Close, and terminate PortAudio, so that its exit handler has nothing to hang on."""
         self.abort()
-        self._audibility.end()
+        self._mute_check.cancel()
         if self._sd is not None and self._sd._initialized:  # noqa: SLF001
             with contextlib.suppress(self._sd.PortAudioError):
                 self._sd._terminate()  # noqa: SLF001
 
-    # ---- where an utterance begins and ends, which matters more to a folder of files ----
+    # ---- utterances ----
 
-    def begin_utterance(self) -> None:
-        """Expect that the device may have run dry since the last one; look if it can be heard."""
+    def start_utterance(self) -> None:
+        """Count no underrun since the last one; check whether the device is muted."""
         self._may_be_dry = True
-        self._audibility.look(self._device, first=True)
+        self._mute_check.check(self._device, at_start=True)
 
-    def end_utterance(self) -> None:
-        """Look if it could be heard, just before its last sound has left the device."""
-        self._audibility.look(self._device, first=False)
+    def finish_utterance(self) -> None:
+        """Check whether the device is muted, just before the last sound leaves it."""
+        self._mute_check.check(self._device, at_start=False)
 
-    def take_files(self) -> tuple[str, ...]:
-        """Return nothing: a loudspeaker leaves no files."""
+    def pop_files(self) -> tuple[str, ...]:
+        """Return nothing: a loudspeaker writes no files."""
         return ()
 
 

@@ -1,6 +1,6 @@
-"""Samples -> WAV files, at the pace of a loudspeaker: what `AUDIO_DEVICE=file:DIR` means.
+"""Samples -> WAV files, in real time as a loudspeaker plays: `AUDIO_DEVICE=file:DIR`.
 
-Everything here runs on the audio thread. Writing blocks as files do.
+Runs on: audio thread. Writing files blocks.
 """
 
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from audio.types import SAMPLE_RATE_HZ, Devices, OutputDevice, Samples, SpeakerError
+from audio.types import SAMPLE_RATE_HZ, Devices, OutputDevice, Samples, SpeakerError, silence
 
 PREFIX = "file:"
 
@@ -27,10 +27,10 @@ class WavSpeaker:
     underruns = 0
 
     def __init__(self, folder: Path) -> None:
-        """Open nothing yet.
+        """Create a closed speaker.
 
         Args:
-            folder: where the files go; made when missing.
+            folder: where the files go; created by `open`.
         """
         self._folder = folder
         self._open = False
@@ -38,7 +38,7 @@ class WavSpeaker:
         self._written_frames = 0
         self._recording = False
         self._samples: list[Samples] = []
-        self._begin_frame = 0
+        self._start_frame = 0
         self._done: deque[tuple[int, Samples]] = deque()
         self._files: list[str] = []
 
@@ -54,7 +54,7 @@ class WavSpeaker:
 
     @property
     def written_frames(self) -> int:
-        """Frames taken since `open`, silence included."""
+        """Frames accepted since `open`, silence included."""
         return self._written_frames
 
     @property
@@ -71,26 +71,26 @@ class WavSpeaker:
         return played
 
     def select_device(self, wanted: str) -> None:
-        """Do nothing: a folder has been chosen in the settings."""
+        """Do nothing: the folder is set in the settings."""
 
     def target_changed(self) -> bool:
-        """Return False: a folder stays where it is."""
+        """Return False: the folder never changes."""
         return False
 
     def mute_reason(self) -> str:
-        """Return nothing: a file is as loud as it was made."""
+        """Return nothing: a file is never muted."""
         return ""
 
     def devices(self) -> Devices:
-        """List the folder as the only device."""
+        """Return the folder as the only device."""
         name = f"{PREFIX}{self._folder}"
         return Devices((OutputDevice(name, is_default=True, in_use=self._open),), wanted=name)
 
     def open(self) -> None:
-        """Make the folder.
+        """Create the folder.
 
         Raises:
-            SpeakerError: it can't be made.
+            SpeakerError: it can't be created.
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -103,19 +103,19 @@ class WavSpeaker:
         self._written_frames = 0
         self._played_until_s = time.monotonic()
 
-    def begin_utterance(self) -> None:
-        """Record from here."""
+    def start_utterance(self) -> None:
+        """Start recording."""
         self._recording, self._samples = True, []
-        self._begin_frame = self._written_frames
+        self._start_frame = self._written_frames
 
-    def end_utterance(self) -> None:
-        """Record to here; the file appears when its last frame has had its time."""
+    def finish_utterance(self) -> None:
+        """Stop recording; the file is written when its last frame would have been heard."""
         self._recording = False
-        self._done.append((self._written_frames, np.concatenate([*self._samples, _NOTHING])))
+        self._done.append((self._written_frames, np.concatenate([*self._samples, silence(0)])))
         self._samples = []
 
     def write(self, samples: Samples) -> int:
-        """Take as much of *samples* as a loudspeaker's buffer would, and return how much."""
+        """Accept as many of *samples* as a loudspeaker's buffer would; return how many."""
         now_s = time.monotonic()
         queued = max(0.0, self._played_until_s - now_s) * SAMPLE_RATE_HZ
         frames = max(0, min(len(samples), _CAPACITY_FRAMES - int(queued)))
@@ -126,29 +126,29 @@ class WavSpeaker:
         return frames
 
     def pad(self) -> None:
-        """Do nothing: a file needs no silence to be pushed out."""
+        """Do nothing: a file needs no padding."""
 
-    def take_files(self) -> tuple[str, ...]:
-        """Return the files that appeared since the last call."""
+    def pop_files(self) -> tuple[str, ...]:
+        """Return the files written since the last call."""
         files, self._files = tuple(self._files), []
         return files
 
     def abort(self) -> None:
-        """Save what had its time, forget the rest, and close. Never raises."""
+        """Save what would have been heard, drop the rest, and close. Never raises."""
         try:
             played = self.played_frames
             for end_frame, samples in self._done:
-                begin_frame = end_frame - len(samples)
-                self._save(samples[: max(0, played - begin_frame)])
+                start_frame = end_frame - len(samples)
+                self._save(samples[: max(0, played - start_frame)])
             if self._recording:
-                samples = np.concatenate([*self._samples, _NOTHING])
-                self._save(samples[: max(0, played - self._begin_frame)])
+                samples = np.concatenate([*self._samples, silence(0)])
+                self._save(samples[: max(0, played - self._start_frame)])
         except SpeakerError:
-            pass  # being silent matters more than the cut-off file
+            pass  # stopping matters more than the cut-off file
         self.close()
 
     def close(self) -> None:
-        """Forget what had no time to sound. Never raises."""
+        """Drop what would not have been heard. Never raises."""
         self._open = self._recording = False
         self._samples = []
         self._done.clear()
@@ -158,13 +158,17 @@ class WavSpeaker:
         self.abort()
 
     def _save(self, samples: Samples) -> None:
-        """Write the next ``NNNN.wav``, under another name until it is whole."""
+        """Write the next ``NNNN.wav``, under another name until it is complete.
+
+        Raises:
+            SpeakerError: the folder can't be written to.
+        """
         if not len(samples):
             return
         try:
             path = self._folder / f"{self._next_number():04d}.wav"
             part = path.with_name(path.name + _SUFFIX)
-            # Opened here: wave's own writer stumbles over itself where that fails.
+            # Opened here: if that fails, wave's own writer raises another error when deleted.
             with part.open("wb") as raw, wave.open(raw, "wb") as file:
                 file.setnchannels(1)
                 file.setsampwidth(2)
@@ -183,6 +187,3 @@ class WavSpeaker:
             int(path.stem) for path in self._folder.glob("*.wav") if re.fullmatch(r"\d+", path.stem)
         ]
         return max(numbers, default=0) + 1
-
-
-_NOTHING = np.zeros(0, np.float32)

@@ -1,1 +1,1 @@
-"""What is written -> sentences that sound right. Pure: no files, no threads."""
+"""Written text -> sentences that sound right. Pure: no files, no threads."""

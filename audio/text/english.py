@@ -1,247 +1,94 @@
-"""What a number, a sign or a short form is in an English text, and how a person reads it. Pure.
+"""What a number, a sign or a short form in an English text is, and how a person reads it. Pure.
 
-A table of rules, applied in order; each leaves alone what a later one needs.
+A table of rules, applied in order; each leaves alone what a later one needs. To add one, put it
+before the rules that would misread its text, with an example that no other rule handles: a test
+runs every example through all rules, and checks that the rule itself has changed it.
 """
 
 import functools
 import re
 import string
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from audio.text.lexicon import (
     COMPARED,
-    CURRENCIES,
-    DECADES,
-    DIGITS,
     EACH,
     FRACTIONS,
     LETTERED,
-    MONTH_SHORT,
     MONTHS,
     PLACES,
     QUICK,
-    SCALES,
     SHORTHAND,
     UNITS,
     WEEKDAYS,
 )
+from audio.text.readings import (
+    Match,
+    century,
+    clock_time,
+    day_month,
+    decade,
+    dimensions,
+    dotted,
+    duration,
+    iso_date,
+    known,
+    measure,
+    month_day,
+    month_range,
+    numbered_title,
+    phone_number,
+    price,
+    price_range,
+    regnal_number,
+    season,
+    shorthand,
+    single_price,
+    slashed_date,
+    spelled,
+    version,
+    weekday_range,
+    year,
+)
 
-_Match = re.Match[str]
 
-# A number with a mark that people put between thousands.
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A pattern, and how to read what it matches."""
+
+    name: str
+    purpose: str
+    """What it matches, as a sentence."""
+    examples: tuple[tuple[str, str], ...]
+    """A text, and the text after all rules."""
+    needs: tuple[frozenset[str], ...]
+    """Of each of these sets, a text must contain a character for the pattern to match.
+
+    Most texts don't, so that most patterns need not be tried, which takes longer."""
+    pattern: re.Pattern[str]
+    reading: str | Callable[[Match], str]
+    """The replacement, as `re.sub` accepts it."""
+
+    def may_match(self, chars: frozenset[str]) -> bool:
+        """Return whether it can match in a text of these characters."""
+        return not any(chars.isdisjoint(some) for some in self.needs)
+
+
+def _needs(groups: str) -> tuple[frozenset[str], ...]:
+    """Return `Rule.needs` from groups of characters, where 0 is any digit."""
+    return tuple(frozenset(group.replace("0", string.digits)) for group in groups.split())
+
+
+@functools.cache
+def rules(lang: str) -> tuple[Rule, ...]:
+    """Return the rules of American English or, for ``en-gb``, of British, in order."""
+    return (_BRITISH_DATE if lang == "en-gb" else _AMERICAN_DATE, *_RULES)
+
+
+# A number, possibly with commas between its thousands.
 _NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
-
-
-def _money_range(match: _Match) -> str:
-    return f"{match['low']} to {match['high']} {CURRENCIES[match['sign']][1]}"
-
-
-def _gift_card(match: _Match) -> str:
-    """Read a price that belongs to a thing: a 50 dollar gift card."""
-    return f"{match['lead']}{match['number']} {CURRENCIES[match['sign']][0]}"
-
-
-def _money(match: _Match) -> str:
-    sign = (match["before"] or match["after"]).casefold()
-    one, many, cent, cents = CURRENCIES[sign]
-    number = match["number"].replace(",", "")
-    if match["scale"]:
-        return f"{number} {SCALES[match['scale'].casefold()]} {many}"
-    whole, _, part = number.partition(".")
-    said = f"{match['number'].partition('.')[0]} {one if whole == '1' else many}"
-    if len(part) != 2 or not cents:  # noqa: PLR2004  # cents have two digits
-        return f"{number} {many}" if part else said
-    if int(part) == 0:
-        return said
-    small = f"{int(part)} {cent if int(part) == 1 else cents}"
-    return small if whole == "0" else f"{said} {small}"
-
-
-def _long(hours: str, minutes: str) -> str:
-    """Return a length of time in words."""
-    return (
-        f"{hours} hour{'' if hours == '1' else 's'} "
-        f"{int(minutes)} minute{'' if int(minutes) == 1 else 's'}"
-    )
-
-
-def _clock(match: _Match) -> str:
-    hour, minute = int(match["hour"]), int(match["minute"])
-    half = (match["half"] or "").replace(".", "").upper()
-    half = f" {half}" if half else ""
-    if minute == 0:
-        if half:
-            return f"{hour}{half}"
-        return f"{hour} o'clock" if 1 <= hour <= 12 else f"{hour} hundred"  # noqa: PLR2004
-    small = f"oh {minute}" if minute < 10 else f"{minute}"  # noqa: PLR2004
-    return f"{hour} {small}{half}"
-
-
-def _year(number: int) -> str:
-    """Split a year as it is said: 19 98, 19 oh 5, 19 hundred."""
-    century, rest = divmod(number, 100)
-    if 2000 <= number < 2010:  # noqa: PLR2004  # two thousand five, as espeak says
-        return str(number)
-    if rest == 0:
-        return f"{century} hundred"
-    return f"{century} oh {rest}" if rest < 10 else f"{century} {rest}"  # noqa: PLR2004
-
-
-def _season(match: _Match) -> str:
-    first, second = int(match[1]), int(match[2])
-    return f"{_year(first)} to {second}" if second == (first + 1) % 100 else match[0]
-
-
-def _decade(tens: str) -> str:
-    """Return the plural of 20, 30 and so on."""
-    return DECADES[int(tens) // 10]
-
-
-def _by(match: _Match) -> str:
-    """Read two sides, such as of a screen: 19 20 by 10 80."""
-    return " by ".join(re.sub(r"^(\d\d)([1-9]\d)$", r"\1 \2", match[side]) for side in (1, 2))
-
-
-def _ordinal(number: int) -> str:
-    """Return a number as espeak reads an ordinal."""
-    teen = 10 < number % 100 < 14  # noqa: PLR2004  # 11th, 12th, 13th
-    return f"{number}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
-
-
-def _date(year: str, month: int, day: int) -> str:
-    said = f"{MONTHS[month - 1]} {_ordinal(day)}"
-    return f"{said}, {_year(int(year))}" if year else said
-
-
-def _iso_date(match: _Match) -> str:
-    month, day = int(match["month"]), int(match["day"])
-    if not (1 <= month <= 12 and 1 <= day <= 31):  # noqa: PLR2004
-        return match[0]
-    return _date(match["year"], month, day)
-
-
-def _slashed_date(day_first: bool) -> Callable[[_Match], str]:
-    """Return what reads 11/24/2026, in the order that a country writes."""
-
-    def say(match: _Match) -> str:
-        first, second = int(match["first"]), int(match["second"])
-        day, month = (first, second) if day_first or first > 12 else (second, first)  # noqa: PLR2004
-        if month > 12:  # noqa: PLR2004  # the other country's
-            day, month = month, day
-        if not (1 <= month <= 12 and 1 <= day <= 31):  # noqa: PLR2004
-            return match[0]
-        year = match["year"]
-        return _date(f"20{year}" if len(year) == 2 else year, month, day)  # noqa: PLR2004
-
-    return say
-
-
-def _day_month(match: _Match) -> str:
-    name = _known(MONTH_SHORT, match["month"])
-    return f"{'' if _THE.search(_before(match)) else 'the '}{_ordinal(int(match['day']))} of {name}"
-
-
-def _month_range(match: _Match) -> str:
-    return f"{_known(MONTH_SHORT, match[1])} to {_known(MONTH_SHORT, match[2])}"
-
-
-def _weekday_range(match: _Match) -> str:
-    return f"{_known(WEEKDAYS, match[1])} to {_known(WEEKDAYS, match[2])}"
-
-
-def _known(words: Mapping[str, str], word: str) -> str:
-    """Return what a table has for a word, in any case; the word itself where it has nothing.
-
-    A pattern that ignores case matches letters that no lower case leads back to, such as a long s.
-    """
-    return words.get(word.casefold(), word)
-
-
-def _named_date(match: _Match) -> str:
-    name = _known(MONTH_SHORT, match["month"])
-    return f"{name} {_ordinal(int(match['day']))}"
-
-
-def _digits(match: _Match) -> str:
-    """Read a telephone number digit by digit, with a breath between its groups."""
-    said = match[0].replace("+", "plus ")
-    groups = re.split(r"[\s\-./()]+", said)
-    return ", ".join(
-        " ".join(DIGITS[int(c)] if c.isdigit() else c for c in group) if group != "plus" else group
-        for group in groups
-        if group
-    ).replace("plus, ", "plus ")
-
-
-_ARTICLE = re.compile(r"\b[Aa]n? $")
-_THE = re.compile(r"\b[Tt]he $")
-
-
-def _before(match: _Match) -> str:
-    """Return some letters before a match: cheaper than looking for them everywhere."""
-    return match.string[max(0, match.start() - 5) : match.start()]
-
-
-def _unit(match: _Match) -> str:
-    one, many = UNITS[match["unit"]]
-    follows = match.string[match.end() : match.end() + 1]
-    of_a_thing = follows == " " and _ARTICLE.search(_before(match))  # a 60 watt bulb
-    said = one if match["number"] == "1" or of_a_thing else many
-    return f"{match['number']} {said}"
-
-
-def _dotted(match: _Match) -> str:
-    return " dot ".join(match[0].split("."))
-
-
-def _version(match: _Match) -> str:
-    return "version " + " point ".join(match[1].split("."))
-
-
-_ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
-
-
-def _roman(numeral: str) -> int:
-    values = [_ROMAN[char] for char in numeral]
-    pairs = zip(values, [*values[1:], 0], strict=True)
-    return sum(-value if value < following else value for value, following in pairs)
-
-
-def _century(match: _Match) -> str:
-    return f"{_ordinal(_roman(match['numeral']))} {match['century']}"
-
-
-def _regnal(match: _Match) -> str:
-    return f"{match['name']} the {_ordinal(_roman(match['numeral']))}"
-
-
-def _numbered(match: _Match) -> str:
-    return f"{match['name']} {_roman(match['numeral'])}"
-
-
-def _short(match: _Match) -> str:
-    return _known(SHORTHAND, match[0])
-
-
-def _either(words: Iterable[str]) -> str:
-    """Return a pattern of any of them, the longest first; by first letters, which is faster."""
-    by_first: dict[str, list[str]] = {}
-    for word in sorted(words, key=len, reverse=True):
-        by_first.setdefault(word[0], []).append(re.escape(word[1:]))
-    return "|".join(f"{re.escape(first)}(?:{'|'.join(ends)})" for first, ends in by_first.items())
-
-
-_Say = str | Callable[[_Match], str]
-_Rule = tuple[str, re.Pattern[str], _Say]
-"""What a text must have for the pattern to find something: of each group one character, where 0 is
-any digit. Most texts lack it, so that most patterns need not be tried."""
 _CAPITALS, _SMALL = string.ascii_uppercase, string.ascii_lowercase
-
-
-def _firsts(words: Iterable[str]) -> str:
-    return "".join(sorted({word[0] for word in words}))
-
 
 _KINGS = (
     "King|Queen|Pope|Emperor|Henry|Elizabeth|George|Edward|Charles|William|James|Louis|Philip|"
@@ -261,319 +108,774 @@ _DAY = "Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun"
 _SIGN = "[$€£¥₹]"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What is found in a text, and how it is read."""
-
-    needs: tuple[frozenset[str], ...]
-    """Of each of them, the text must have a character."""
-    pattern: re.Pattern[str]
-    say: _Say
-
-    def may_find(self, chars: frozenset[str]) -> bool:
-        """Whether it can find something in a text of these characters."""
-        return not any(chars.isdisjoint(some) for some in self.needs)
+def _either(words: Iterable[str]) -> str:
+    """Return a pattern of any of *words*, longest first; grouped by first letter, for speed."""
+    by_first: dict[str, list[str]] = {}
+    for word in sorted(words, key=len, reverse=True):
+        by_first.setdefault(word[0], []).append(re.escape(word[1:]))
+    return "|".join(f"{re.escape(first)}(?:{'|'.join(ends)})" for first, ends in by_first.items())
 
 
-@functools.cache
-def rules(lang: str) -> tuple[Rule, ...]:
-    """Return the rules of American English or, for ``en-gb``, of British, in order."""
-    return tuple(
-        Rule(
-            tuple(frozenset(some.replace("0", string.digits)) for some in needs.split()),
-            pattern,
-            say,
-        )
-        for needs, pattern, say in (*_DATES["en-gb" if lang == "en-gb" else "en-us"], *_ENGLISH)
-    )
+def _firsts(words: Iterable[str]) -> str:
+    """Return the first characters of *words*."""
+    return "".join(sorted({word[0] for word in words}))
 
 
-_DATES: dict[str, tuple[_Rule, ...]] = {
-    country: (
-        (
-            "0 /",
-            re.compile(
-                r"(?<![\d/.-])(?P<first>\d{1,2})/(?P<second>\d{1,2})/(?P<year>\d{4}|\d{2})(?![\d/])"
-            ),
-            _slashed_date(country == "en-gb"),
-        ),
-        (
-            "0 .",
-            re.compile(
-                r"(?<![\d/.-])(?P<first>\d{1,2})\.(?P<second>\d{1,2})\.(?P<year>\d{4})(?![\d.]*\d)"
-            ),
-            _slashed_date(day_first=True),
-        ),
-    )
-    for country in ("en-us", "en-gb")
-}
+_SLASHED_DATE = re.compile(
+    r"(?<![\d/.-])(?P<first>\d{1,2})/(?P<second>\d{1,2})/(?P<year>\d{4}|\d{2})(?![\d/])"
+)
 
-_ENGLISH: tuple[_Rule, ...] = (
-    (
-        "0 $€£¥₹ -–",
-        re.compile(rf"(?P<sign>{_SIGN})(?P<low>\d+)\s?[-–]\s?{_SIGN}?(?P<high>\d+)(?![\w.,])"),
-        _money_range,
+_AMERICAN_DATE = Rule(
+    name="slashed date",
+    purpose="A date with slashes, month first if both orders are possible.",
+    examples=(
+        ("The lease ends 11/24/2026.", "The lease ends November 24th, 20 26."),
+        ("It came on 13/2/26.", "It came on February 13th, 20 26."),
     ),
-    (
-        "0 $€£¥₹ bnc",
-        re.compile(
+    needs=_needs("0 /"),
+    pattern=_SLASHED_DATE,
+    reading=slashed_date(day_first=False),
+)
+
+_BRITISH_DATE = Rule(
+    name="slashed date",
+    purpose="A date with slashes, day first if both orders are possible.",
+    examples=(
+        ("The lease ends 24/11/2026.", "The lease ends November 24th, 20 26."),
+        ("It came on 5/2/26.", "It came on February 5th, 20 26."),
+    ),
+    needs=_needs("0 /"),
+    pattern=_SLASHED_DATE,
+    reading=slashed_date(day_first=True),
+)
+
+_RULES: tuple[Rule, ...] = (
+    Rule(
+        name="dotted date",
+        purpose="A date with dots, day first.",
+        examples=(("The lease ends 24.11.2026.", "The lease ends November 24th, 20 26."),),
+        needs=_needs("0 ."),
+        pattern=re.compile(
+            r"(?<![\d/.-])(?P<first>\d{1,2})\.(?P<second>\d{1,2})\.(?P<year>\d{4})(?![\d.]*\d)"
+        ),
+        reading=slashed_date(day_first=True),
+    ),
+    Rule(
+        name="price range",
+        purpose="A range of prices, with the currency once.",
+        examples=(("Tickets cost $5-10 each.", "Tickets cost 5 to 10 dollars each."),),
+        needs=_needs("0 $€£¥₹ -–"),
+        pattern=re.compile(
+            rf"(?P<sign>{_SIGN})(?P<low>\d+)\s?[-–]\s?{_SIGN}?(?P<high>\d+)(?![\w.,])"
+        ),
+        reading=price_range,
+    ),
+    Rule(
+        name="price of a note or coin",
+        purpose="A banknote or coin, in the singular: a 50 dollar bill.",
+        examples=(("I found a $50 bill.", "I found a 50 dollar bill."),),
+        needs=_needs("0 $€£¥₹ bnc"),
+        pattern=re.compile(
             rf"(?P<lead>)(?P<sign>{_SIGN})\s?(?P<number>{_NUMBER})"
             r"(?=[ -](?:bills?|notes?|coins?)\b)"
         ),
-        _gift_card,
+        reading=single_price,
     ),
-    (
-        "0 $€£¥₹ Aa",
-        re.compile(
+    Rule(
+        name="price before a noun",
+        purpose="A price that describes a thing, in the singular.",
+        examples=(("She got a $50 gift card.", "She got a 50 dollar gift card."),),
+        needs=_needs("0 $€£¥₹ Aa"),
+        pattern=re.compile(
             rf"(?P<lead>\b[Aa]n? )(?P<sign>{_SIGN})"
             r"(?P<number>\d{1,3}(?:,\d{3})+|\d+)(?=[ -][a-z])"
         ),
-        _gift_card,
+        reading=single_price,
     ),
-    (
-        "0 s",
-        re.compile(
+    Rule(
+        name="short decade",
+        purpose="A decade without its century, after an article or an apostrophe.",
+        examples=(
+            ("Music of the 80s is back.", "Music of the eighties is back."),
+            ("He likes the '90s.", "He likes the nineties."),
+        ),
+        needs=_needs("0 s"),
+        pattern=re.compile(
             r"(?=['’2-9])"
             r"(?:(?<=\b[Tt]he )|(?<=\b[Hh]er )|(?<=\b[Hh]is )|(?<=\b[Mm]y )|(?<=[Mm]id-))"
             r"['’]?([2-9]0)s\b|['’]([2-9]0)s\b"
         ),
-        lambda match: _decade(match[1] or match[2]),
+        reading=lambda match: decade(match[1] or match[2]),
     ),
-    (
-        "0 -–/",
-        re.compile(r"\b((?:19|20)\d\d)[-–/](\d\d)\b(?![-–/])"),
-        _season,
+    Rule(
+        name="season",
+        purpose="Two consecutive years as one season, the second shortened.",
+        examples=(("The 2025-26 season starts soon.", "The 20 25 to 26 season starts soon."),),
+        needs=_needs("0 -–/"),
+        pattern=re.compile(r"\b((?:19|20)\d\d)[-–/](\d\d)\b(?![-–/])"),
+        reading=season,
     ),
-    (
-        "0 s",
-        re.compile(r"\b(1[1-9]|20)([1-9]0)s\b"),
-        lambda match: f"{match[1]} {_decade(match[2])}",
+    Rule(
+        name="decade",
+        purpose="A decade with its century.",
+        examples=(("A house from the 1920s.", "A house from the 19 twenties."),),
+        needs=_needs("0 s"),
+        pattern=re.compile(r"\b(1[1-9]|20)([1-9]0)s\b"),
+        reading=lambda match: f"{match[1]} {decade(match[2])}",
     ),
-    (
-        "0 $€£¥₹",
-        re.compile(
+    Rule(
+        name="currency sign before",
+        purpose="A price with its sign before the number.",
+        examples=(
+            ("It costs $5.50.", "It costs 5 dollars 50 cents."),
+            ("They paid €3m.", "They paid 3 million euros."),
+        ),
+        needs=_needs("0 $€£¥₹"),
+        pattern=re.compile(
             rf"(?<![\w.])(?:(?P<before>[$€£¥₹])\s?)(?P<number>{_NUMBER})"
             r"(?:\s?(?P<scale>k|mn|m|bn|b|K|M|B))?(?P<after>)(?![\w])"
         ),
-        _money,
+        reading=price,
     ),
-    (
-        "0 $€£¥₹¢DRPF",
-        re.compile(
+    Rule(
+        name="currency after",
+        purpose="A price with its sign or code after the number.",
+        examples=(
+            ("It costs 6 € today.", "It costs 6 euros today."),
+            ("He sent 20 USD.", "He sent 20 dollars."),
+        ),
+        needs=_needs("0 $€£¥₹¢DRPF"),
+        pattern=re.compile(
             rf"(?<![\w.])(?P<before>)(?P<number>{_NUMBER})(?P<scale>)\s?"
             r"(?P<after>[$€£¥₹¢]|USD|EUR|GBP|CHF)(?!\w)"
         ),
-        _money,
+        reading=price,
     ),
-    (
-        "0 T :",
-        re.compile(r"(?<=\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"),
-        r" at \1",
+    Rule(
+        name="ISO time",
+        purpose="The time in an ISO 8601 timestamp.",
+        examples=(("Backup at 2026-11-24T09:30:00Z.", "Backup at November 24th, 20 26 at 9 30."),),
+        needs=_needs("0 T :"),
+        pattern=re.compile(
+            r"(?<=\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"
+        ),
+        reading=r" at \1",
     ),
-    (
-        "0 -",
-        re.compile(r"(?<![\d.-])(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)(?![\d-])"),
-        _iso_date,
+    Rule(
+        name="ISO date",
+        purpose="A date in ISO 8601.",
+        examples=(("The lease ends 2026-11-24.", "The lease ends November 24th, 20 26."),),
+        needs=_needs("0 -"),
+        pattern=re.compile(r"(?<![\d.-])(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)(?![\d-])"),
+        reading=iso_date,
     ),
-    ("-–", re.compile(rf"\b({_DAY})\s?[-–]\s?({_DAY})\b", re.IGNORECASE), _weekday_range),
-    (
-        "-–",
-        re.compile(rf"\b({_MONTH_SHORT_NAMES})\s?[-–]\s?({_MONTH_SHORT_NAMES})\b"),
-        _month_range,
+    Rule(
+        name="weekday range",
+        purpose="A range of short weekdays.",
+        examples=(("Open Mon-Fri.", "Open Monday to Friday."),),
+        needs=_needs("-–"),
+        pattern=re.compile(rf"\b({_DAY})\s?[-–]\s?({_DAY})\b", re.IGNORECASE),
+        reading=weekday_range,
     ),
-    (
-        "MTWFS",
-        re.compile(rf"\b({_DAY})\b\.?(?=,? (?:\d|at \d|(?:{_MONTH})\b))"),
-        lambda match: _known(WEEKDAYS, match[1]),
+    Rule(
+        name="month range",
+        purpose="A range of short months.",
+        examples=(("Closed Jan-Mar.", "Closed January to March."),),
+        needs=_needs("-–"),
+        pattern=re.compile(rf"\b({_MONTH_SHORT_NAMES})\s?[-–]\s?({_MONTH_SHORT_NAMES})\b"),
+        reading=month_range,
     ),
-    (
-        "0 JFMASOND",
-        re.compile(
+    Rule(
+        name="short weekday",
+        purpose="A short weekday before a date or time; elsewhere Sun and Sat are words.",
+        examples=(
+            ("See you Wed, 3 June, at home.", "See you Wednesday, the 3rd of June, at home."),
+            ("Come on Sat at 5.", "Come on Saturday at 5."),
+        ),
+        needs=_needs("MTWFS"),
+        pattern=re.compile(rf"\b({_DAY})\b\.?(?=,? (?:\d|at \d|(?:{_MONTH})\b))"),
+        reading=lambda match: known(WEEKDAYS, match[1]),
+    ),
+    Rule(
+        name="day before month",
+        purpose="A date with the day first.",
+        examples=(("It is on 3 Nov at home.", "It is on the 3rd of November at home."),),
+        needs=_needs("0 JFMASOND"),
+        pattern=re.compile(
             rf"(?<![\d:.,$€£-])\b(?P<day>[12]?\d|3[01])(?:st|nd|rd|th)?"
             rf" (?:of )?(?P<month>{_MONTH})\b\.?"
         ),
-        _day_month,
+        reading=day_month,
     ),
-    (
-        "0 JFMASOND",
-        re.compile(
+    Rule(
+        name="month before day",
+        purpose="A date with the month first.",
+        examples=(("It is on Nov. 3rd.", "It is on November 3rd."),),
+        needs=_needs("0 JFMASOND"),
+        pattern=re.compile(
             rf"\b(?P<month>{_MONTH})\.? "
             r"(?P<day>[12]?\d|3[01])(?:st|nd|rd|th)?\b(?![:.]\d)"
         ),
-        _named_date,
+        reading=month_day,
     ),
-    ("0 . ap m", re.compile(r"(?<![\w:.])(\d{1,2})\.([0-5]\d)(?=\s?[ap]\.?m\b)"), r"\1:\2"),
-    (
-        "0 -– :ap",
-        re.compile(
+    Rule(
+        name="dotted time",
+        purpose="A time with a dot in place of the colon, before am or pm.",
+        examples=(("Dinner at 7.30 pm today.", "Dinner at 7 30 PM today."),),
+        needs=_needs("0 . ap m"),
+        pattern=re.compile(r"(?<![\w:.])(\d{1,2})\.([0-5]\d)(?=\s?[ap]\.?m\b)"),
+        reading=r"\1:\2",
+    ),
+    Rule(
+        name="time range",
+        purpose="A range of times; the times themselves are read by later rules.",
+        examples=(
+            ("Open 9-5:30 pm today.", "Open 9 to 5 30 PM today."),
+            ("Lunch is 12:00-13:30.", "Lunch is 12 o'clock to 13 30."),
+        ),
+        needs=_needs("0 -– :ap"),
+        pattern=re.compile(
             r"(?<![\w:.-])(\d{1,2}(?::\d\d)?)\s?([aApP]\.?[mM]\b\.?)?\s?[-–]\s?"
             r"(?=\d{1,2}(?::\d\d(?![\d:])|\s?[ap]\.?m\b))"
         ),
-        lambda match: f"{match[1]}{' ' + match[2] if match[2] else ''} to ",
+        reading=lambda match: f"{match[1]}{' ' + match[2] if match[2] else ''} to ",
     ),
-    (
-        "0 h m",
-        re.compile(r"(?<![\w:.])(\d+)\s?h(?:rs?)?\s?(\d{1,2})\s?(?:m|min|mins)\b"),
-        lambda match: _long(match[1], match[2]),
+    Rule(
+        name="duration in h and min",
+        purpose="A duration with both units.",
+        examples=(("It takes 1h 30min.", "It takes 1 hour 30 minutes."),),
+        needs=_needs("0 h m"),
+        pattern=re.compile(r"(?<![\w:.])(\d+)\s?h(?:rs?)?\s?(\d{1,2})\s?(?:m|min|mins)\b"),
+        reading=lambda match: duration(match[1], match[2]),
     ),
-    (
-        "0 h",
-        re.compile(r"(?<![\w:.])(\d+)h([0-5]\d)\b"),
-        lambda match: _long(match[1], match[2]),
+    Rule(
+        name="duration as 2h05",
+        purpose="A duration with the minutes after the h.",
+        examples=(("It takes 2h05.", "It takes 2 hours 5 minutes."),),
+        needs=_needs("0 h"),
+        pattern=re.compile(r"(?<![\w:.])(\d+)h([0-5]\d)\b"),
+        reading=lambda match: duration(match[1], match[2]),
     ),
-    (
-        "0 :",
-        re.compile(r"(?<![\w:.])(\d{1,2}):([0-5]\d):([0-5]\d)(?![\d:])"),
-        lambda match: f"{int(match[1])} {match[2]} and {int(match[3])} seconds",
+    Rule(
+        name="stopwatch time",
+        purpose="Hours, minutes and seconds, or a finishing time.",
+        examples=(("She ran it in 3:05:07.", "She ran it in 3 05 and 7 seconds."),),
+        needs=_needs("0 :"),
+        pattern=re.compile(r"(?<![\w:.])(\d{1,2}):([0-5]\d):([0-5]\d)(?![\d:])"),
+        reading=lambda match: f"{int(match[1])} {match[2]} and {int(match[3])} seconds",
     ),
-    (
-        "0 :",
-        re.compile(
+    Rule(
+        name="clock time",
+        purpose="A time with a colon, with or without am and pm.",
+        examples=(
+            ("Dinner at 19:05.", "Dinner at 19 oh 5."),
+            ("Wake me at 7:00 am tomorrow.", "Wake me at 7 AM tomorrow."),
+        ),
+        needs=_needs("0 :"),
+        pattern=re.compile(
             r"(?<![\w:.])(?P<hour>[01]?\d|2[0-4]):(?P<minute>[0-5]\d)"
             r"(?: ?(?P<half>[aApP]\.?[mM]\.?(?!\w)))?(?![\d:])"
         ),
-        _clock,
+        reading=clock_time,
     ),
-    (
-        "0 aApP mM",
-        re.compile(r"(?<=\d) ?([aApP])\.?[mM]\b(?:\.(?=\s*[a-z,;:!?)]|$))?"),
-        lambda match: f" {match[1].upper()}M",
+    Rule(
+        name="am and pm",
+        purpose="The half of the day in capitals, so that it is spelled.",
+        examples=(("Dinner at 7pm today.", "Dinner at 7 PM today."),),
+        needs=_needs("0 aApP mM"),
+        pattern=re.compile(r"(?<=\d) ?([aApP])\.?[mM]\b(?:\.(?=\s*[a-z,;:!?)]|$))?"),
+        reading=lambda match: f" {match[1].upper()}M",
     ),
-    ("0 +(", re.compile(r"\+\d{1,3}(?:[\s.-]?\(?\d{2,5}\)?){2,5}|\(\d{3}\) ?\d{3}-\d{4}"), _digits),
-    ("0 -", re.compile(r"(?<![\w-])1-\d{3}-\d{3}-\d{4}(?![\w-])"), _digits),
-    ("0 .", re.compile(r"(?<![\w.-])\d{3}\.\d{3}\.\d{4}(?![\w.-])"), _digits),
-    ("0", re.compile(r"(?<![\w.,:-])0\d{2,4}(?:[\s/-]\d{3,4}){1,3}(?![\w.,:-]\d)"), _digits),
-    (
-        f"0 {_CAPITALS}",
-        re.compile(r"\b(?P<lead>[A-Z]{2} )(?P<code>\d{5})\b(?![,.]\d)"),
-        lambda match: match["lead"] + " ".join(DIGITS[int(c)] for c in match["code"]),
+    Rule(
+        name="international number",
+        purpose="A telephone number with + or an area code in brackets.",
+        examples=(
+            (
+                "Call +44 20 7946 0018.",
+                "Call plus four four, two zero, seven nine four six, zero zero one eight.",
+            ),
+            ("Call (555) 123-4567.", "Call five five five, one two three, four five six seven."),
+        ),
+        needs=_needs("0 +("),
+        pattern=re.compile(r"\+\d{1,3}(?:[\s.-]?\(?\d{2,5}\)?){2,5}|\(\d{3}\) ?\d{3}-\d{4}"),
+        reading=phone_number,
     ),
-    (
-        "0 -",
-        re.compile(r"(?<![\w-])\d{3}-\d{3}-\d{4}(?![\w-])|(?<![\w-])\d{3}-\d{4}(?![\w-])"),
-        _digits,
+    Rule(
+        name="toll-free number",
+        purpose="A North American number with the leading 1.",
+        examples=(
+            (
+                "Call 1-800-555-1234.",
+                "Call one, eight zero zero, five five five, one two three four.",
+            ),
+        ),
+        needs=_needs("0 -"),
+        pattern=re.compile(r"(?<![\w-])1-\d{3}-\d{3}-\d{4}(?![\w-])"),
+        reading=phone_number,
     ),
-    ("0 .", re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])"), _dotted),
-    ("0 v .", re.compile(r"\bv(\d+(?:\.\d+)+)\b"), _version),
-    (
-        "0 ½⅓⅔¼¾/",
-        re.compile(r"(?<=\d)\s?([½⅓⅔¼¾])|(?<=\d) (1/2|[12]/3|[13]/4)(?![\d/])"),
-        lambda match: f" and {FRACTIONS[match[1] or match[2]]}",
+    Rule(
+        name="dotted number",
+        purpose="A telephone number with dots.",
+        examples=(
+            (
+                "Call 555.123.4567 today.",
+                "Call five five five, one two three, four five six seven today.",
+            ),
+        ),
+        needs=_needs("0 ."),
+        pattern=re.compile(r"(?<![\w.-])\d{3}\.\d{3}\.\d{4}(?![\w.-])"),
+        reading=phone_number,
     ),
-    ("0 / t", re.compile(r"(?<![\d/.])([1-4](?:\.5)?)/5(?= stars?\b)"), r"\1 out of 5"),
-    (
-        "½⅓⅔¼¾/",
-        re.compile(r"(?<![\d/.])(?:[½⅓⅔¼¾]|(?:1/2|[12]/3|[13]/4|1/5|1/8)(?![\d/]))"),
-        lambda match: FRACTIONS[match[0]],
+    Rule(
+        name="national number",
+        purpose="A telephone number with the leading 0.",
+        examples=(
+            (
+                "Call 020 7946 0018.",
+                "Call zero two zero, seven nine four six, zero zero one eight.",
+            ),
+        ),
+        needs=_needs("0"),
+        pattern=re.compile(r"(?<![\w.,:-])0\d{2,4}(?:[\s/-]\d{3,4}){1,3}(?![\w.,:-]\d)"),
+        reading=phone_number,
     ),
-    ("0 /", re.compile(r"\b24/7\b"), "twenty-four seven"),
-    ("0 /", re.compile(r"\b50/50\b"), "fifty-fifty"),
-    ("0 /", re.compile(r"(?<![\d/.])(\d{1,2}(?:\.5)?)/10(?![\d/])"), r"\1 out of 10"),
-    ("0 :", re.compile(r"(?<![\d:.])(\d{1,2}):(\d)(?![\d:])"), r"\1 to \2"),
-    (
-        "0 oOpP",
-        re.compile(r"(?P<lead>\b(?:code|OTP|PIN|pin|passcode)(?: is|:)? )(?P<code>\d{3,9})\b"),
-        lambda match: match["lead"] + " ".join(DIGITS[int(c)] for c in match["code"]),
+    Rule(
+        name="ZIP code",
+        purpose="A five-digit code after the two letters of a state.",
+        examples=(("Send it to CA 90210.", "Send it to CA nine zero two one zero."),),
+        needs=_needs(f"0 {_CAPITALS}"),
+        pattern=re.compile(r"\b(?P<lead>[A-Z]{2} )(?P<code>\d{5})\b(?![,.]\d)"),
+        reading=lambda match: match["lead"] + spelled(match["code"]),
     ),
-    (
-        "0",
-        re.compile(
+    Rule(
+        name="North American number",
+        purpose="A telephone number with hyphens.",
+        examples=(
+            ("Call 555-123-4567.", "Call five five five, one two three, four five six seven."),
+        ),
+        needs=_needs("0 -"),
+        pattern=re.compile(r"(?<![\w-])\d{3}-\d{3}-\d{4}(?![\w-])|(?<![\w-])\d{3}-\d{4}(?![\w-])"),
+        reading=phone_number,
+    ),
+    Rule(
+        name="IP address",
+        purpose="An address of four numbers.",
+        examples=(("Ping 192.168.0.1 first.", "Ping 192 dot 168 dot 0 dot 1 first."),),
+        needs=_needs("0 ."),
+        pattern=re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])"),
+        reading=dotted,
+    ),
+    Rule(
+        name="version",
+        purpose="A version after a v.",
+        examples=(("Crier v1.2.3 is out.", "Crier version 1 point 2 point 3 is out."),),
+        needs=_needs("0 v ."),
+        pattern=re.compile(r"\bv(\d+(?:\.\d+)+)\b"),
+        reading=version,
+    ),
+    Rule(
+        name="mixed fraction",
+        purpose="A fraction after a whole number.",
+        examples=(
+            ("Add 1½ cups.", "Add 1 and a half cups."),
+            ("Add 2 1/2 cups.", "Add 2 and a half cups."),
+        ),
+        needs=_needs("0 ½⅓⅔¼¾/"),
+        pattern=re.compile(r"(?<=\d)\s?([½⅓⅔¼¾])|(?<=\d) (1/2|[12]/3|[13]/4)(?![\d/])"),
+        reading=lambda match: f" and {FRACTIONS[match[1] or match[2]]}",
+    ),
+    Rule(
+        name="star rating",
+        purpose="A rating of stars out of five.",
+        examples=(("It got 4/5 stars.", "It got 4 out of 5 stars."),),
+        needs=_needs("0 / t"),
+        pattern=re.compile(r"(?<![\d/.])([1-4](?:\.5)?)/5(?= stars?\b)"),
+        reading=r"\1 out of 5",
+    ),
+    Rule(
+        name="fraction",
+        purpose="A fraction alone.",
+        examples=(
+            ("Add ½ a cup.", "Add a half a cup."),
+            ("Drink 3/4 of it.", "Drink three quarters of it."),
+        ),
+        needs=_needs("½⅓⅔¼¾/"),
+        pattern=re.compile(r"(?<![\d/.])(?:[½⅓⅔¼¾]|(?:1/2|[12]/3|[13]/4|1/5|1/8)(?![\d/]))"),
+        reading=lambda match: FRACTIONS[match[0]],
+    ),
+    Rule(
+        name="24/7",
+        purpose="Day and night.",
+        examples=(("They are open 24/7.", "They are open twenty-four seven."),),
+        needs=_needs("0 /"),
+        pattern=re.compile(r"\b24/7\b"),
+        reading="twenty-four seven",
+    ),
+    Rule(
+        name="50/50",
+        purpose="Equal parts.",
+        examples=(("We split it 50/50.", "We split it fifty-fifty."),),
+        needs=_needs("0 /"),
+        pattern=re.compile(r"\b50/50\b"),
+        reading="fifty-fifty",
+    ),
+    Rule(
+        name="rating out of 10",
+        purpose="A rating out of ten.",
+        examples=(("It was 8/10.", "It was 8 out of 10."),),
+        needs=_needs("0 /"),
+        pattern=re.compile(r"(?<![\d/.])(\d{1,2}(?:\.5)?)/10(?![\d/])"),
+        reading=r"\1 out of 10",
+    ),
+    Rule(
+        name="score",
+        purpose="The score of a game; a time has two digits after the colon.",
+        examples=(("We won 3:1.", "We won 3 to 1."),),
+        needs=_needs("0 :"),
+        pattern=re.compile(r"(?<![\d:.])(\d{1,2}):(\d)(?![\d:])"),
+        reading=r"\1 to \2",
+    ),
+    Rule(
+        name="secret code",
+        purpose="A code or PIN, digit by digit.",
+        examples=(("Your code is 4821.", "Your code is four eight two one."),),
+        needs=_needs("0 oOpP"),
+        pattern=re.compile(
+            r"(?P<lead>\b(?:code|OTP|PIN|pin|passcode)(?: is|:)? )(?P<code>\d{3,9})\b"
+        ),
+        reading=lambda match: match["lead"] + spelled(match["code"]),
+    ),
+    Rule(
+        name="number grouped by spaces",
+        purpose="A number with spaces between its thousands.",
+        examples=(("It has 12 000 seats.", "It has 12000 seats."),),
+        needs=_needs("0"),
+        pattern=re.compile(
             r"(?<![\d.])\d{1,3}(?:[\u00a0\u202f]\d{3})+(?!\d)|(?<![\d.])\d{1,3}(?: 000)+(?!\d)"
         ),
-        lambda match: re.sub(r"\s", "", match[0]),
+        reading=lambda match: re.sub(r"\s", "", match[0]),
     ),
-    ("0", re.compile(r"(?<![\w.,])(?:0\d{2,}|\d{10,})(?![\w.,]\d)"), _digits),
-    ("0 %", re.compile(r"(?<=\d) %"), "%"),
-    (
-        "0 '’′",
-        re.compile(r"(?<![\w.])([3-8])['’′](1[01]|\d)(?:[\"”″]|''|’’)?(?![\w])"),
-        r"\1 foot \2",
+    Rule(
+        name="long number",
+        purpose="A number with a leading zero or of ten digits and more, digit by digit.",
+        examples=(("Order 007 is here.", "Order zero zero seven is here."),),
+        needs=_needs("0"),
+        pattern=re.compile(r"(?<![\w.,])(?:0\d{2,}|\d{10,})(?![\w.,]\d)"),
+        reading=phone_number,
     ),
-    (
-        "0 x×",
-        re.compile(r"(?<![\w.,])(\d+)\s?[x×]\s?(\d+)(?=\s?(?:cm|mm|m|px|ft|in)?\b)(?!\w)"),
-        _by,
+    Rule(
+        name="spaced percent sign",
+        purpose="A percent sign after a space, as in French and German.",
+        examples=(("It fell by 5 %.", "It fell by 5%."),),
+        needs=_needs("0 %"),
+        pattern=re.compile(r"(?<=\d) %"),
+        reading="%",
     ),
-    (
-        "/",
-        re.compile(rf"(?<=[a-z€$£\d%])\s?/\s?({_either(EACH)})\b(?<!24/7)(?=[\s,.;:!?)]|$)"),
-        lambda match: f" per {EACH[match[1]]}",
+    Rule(
+        name="body height",
+        purpose="A height in feet and inches.",
+        examples=(("He is 6'2\" tall.", "He is 6 foot 2 tall."),),
+        needs=_needs("0 '’′"),
+        pattern=re.compile(r"(?<![\w.])([3-8])['’′](1[01]|\d)(?:[\"”″]|''|’’)?(?![\w])"),
+        reading=r"\1 foot \2",
     ),
-    ("0 -−", re.compile(r"(?<![\w)\].])[-−](?=\d)"), "minus "),
-    ("0 ^", re.compile(r"(?<![\w.])(\d+)\^(\d+)(?!\w)"), r"\1 to the power of \2"),
-    (
-        f"0 {_firsts(UNITS)}",
-        re.compile(
+    Rule(
+        name="dimensions",
+        purpose="Two sides, such as of a screen; years in it are not meant.",
+        examples=(("A 1920x1080 screen.", "A 19 20 by 10 80 screen."),),
+        needs=_needs("0 x×"),
+        pattern=re.compile(r"(?<![\w.,])(\d+)\s?[x×]\s?(\d+)(?=\s?(?:cm|mm|m|px|ft|in)?\b)(?!\w)"),
+        reading=dimensions,
+    ),
+    Rule(
+        name="rate per unit",
+        purpose="A slash before a unit of time or measure.",
+        examples=(("It costs $5/month.", "It costs 5 dollars per month."),),
+        needs=_needs("/"),
+        pattern=re.compile(
+            rf"(?<=[a-z€$£\d%])\s?/\s?({_either(EACH)})\b(?<!24/7)(?=[\s,.;:!?)]|$)"
+        ),
+        reading=lambda match: f" per {EACH[match[1]]}",
+    ),
+    Rule(
+        name="minus",
+        purpose="A minus sign, or a hyphen in its place.",
+        examples=(("It is -5 outside.", "It is minus 5 outside."),),
+        needs=_needs("0 -−"),
+        pattern=re.compile(r"(?<![\w)\].])[-−](?=\d)"),
+        reading="minus ",
+    ),
+    Rule(
+        name="power",
+        purpose="A power with a caret.",
+        examples=(("It is 2^10.", "It is 2 to the power of 10."),),
+        needs=_needs("0 ^"),
+        pattern=re.compile(r"(?<![\w.])(\d+)\^(\d+)(?!\w)"),
+        reading=r"\1 to the power of \2",
+    ),
+    Rule(
+        name="measure",
+        purpose="A number with a unit; in the singular where it describes a thing.",
+        examples=(
+            ("Run 5km.", "Run 5 kilometres."),
+            ("Buy a 60W bulb.", "Buy a 60 watt bulb."),
+        ),
+        needs=_needs(f"0 {_firsts(UNITS)}"),
+        pattern=re.compile(
             rf"(?<![\w.])(?P<number>{_NUMBER})\s?(?P<unit>{_either(UNITS)})"
             r"(?![\w/²'])(?:\.(?= [a-z(]))?"
         ),
-        _unit,
+        reading=measure,
     ),
-    (
-        "IVX y",
-        re.compile(r"\b(?P<numeral>[IVX]{1,5})(?:th|st)? (?P<century>[Cc]entury)\b"),
-        _century,
+    Rule(
+        name="century",
+        purpose="A century in Roman numerals.",
+        examples=(("A church of the XIV century.", "A church of the 14th century."),),
+        needs=_needs("IVX y"),
+        pattern=re.compile(r"\b(?P<numeral>[IVX]{1,5})(?:th|st)? (?P<century>[Cc]entury)\b"),
+        reading=century,
     ),
-    (
-        "IVX",
-        re.compile(rf"\b(?P<name>(?:{_KINGS})(?: [A-Z][a-z]+)?) (?P<numeral>[IVX]{{1,6}})\b"),
-        _regnal,
+    Rule(
+        name="regnal number",
+        purpose="The Roman number of a monarch or pope.",
+        examples=(("Henry VIII had six.", "Henry the 8th had six."),),
+        needs=_needs("IVX"),
+        pattern=re.compile(
+            rf"\b(?P<name>(?:{_KINGS})(?: [A-Z][a-z]+)?) (?P<numeral>[IVX]{{1,6}})\b"
+        ),
+        reading=regnal_number,
     ),
-    ("IVXL", re.compile(rf"\b(?P<name>{_PARTS}) (?P<numeral>[IVXL]{{1,6}})\b"), _numbered),
-    (
-        f"0 {_SMALL}",
-        re.compile(
+    Rule(
+        name="numbered title",
+        purpose="The Roman number of a war, chapter, part and so on.",
+        examples=(
+            ("See Chapter IV.", "See Chapter 4."),
+            ("It was in World War II.", "It was in World War 2."),
+        ),
+        needs=_needs("IVXL"),
+        pattern=re.compile(rf"\b(?P<name>{_PARTS}) (?P<numeral>[IVXL]{{1,6}})\b"),
+        reading=numbered_title,
+    ),
+    Rule(
+        name="year",
+        purpose="A year, where the words before it show that it is one.",
+        examples=(
+            ("It happened in 1998.", "It happened in 19 98."),
+            ("It happened in 1905.", "It happened in 19 oh 5."),
+        ),
+        needs=_needs(f"0 {_SMALL}"),
+        pattern=re.compile(
             r"(?P<lead>\b(?:in|In|since|Since|until|before|after|year|[A-Z][a-z]+ \d+"
             rf"(?:th|st|nd|rd),|{'|'.join(MONTHS)}) )(?P<year>1[1-9]\d\d|20\d\d)\b(?![,.]\d)"
         ),
-        lambda match: match["lead"] + _year(int(match["year"])),
+        reading=lambda match: match["lead"] + year(int(match["year"])),
     ),
-    ("0 -–", re.compile(r"(?<![\w.-])(\d+)\s?[-–]\s?(\d+)(?![\w.-])"), r"\1 to \2"),
-    (
-        "0 .",
-        re.compile(r"\b([Pp]p?|[Cc]h|[Ff]ig|[Vv]ol|Nos?|[Ee]xt)\. ?(?=\d)"),
-        lambda match: f"{_known(PLACES, match[1])} ",
+    Rule(
+        name="number range",
+        purpose="A range of numbers.",
+        examples=(("Read 10-20 pages.", "Read 10 to 20 pages."),),
+        needs=_needs("0 -–"),
+        pattern=re.compile(r"(?<![\w.-])(\d+)\s?[-–]\s?(\d+)(?![\w.-])"),
+        reading=r"\1 to \2",
     ),
-    ("0 #", re.compile(r"(?<!\w)#(?=\d)"), "number "),
-    ("0 x", re.compile(r"(?<=\d)x\b"), " times"),
-    ("0 k", re.compile(r"(?<=\d)k\b"), " thousand"),
-    ("0 ~≈", re.compile(r"(?<!\w)[~≈] ?(?=\d)"), "about "),
-    (">→⇒", re.compile(r"\s{0,9}(?:->|=>|→|⇒)\s{0,9}"), ", then "),
-    (". r", re.compile(r"\b(Mr|Mrs|Dr|Prof)\. (?=\w)"), r"\1 "),
-    ("M s", re.compile(r"\bMs\.? (?=[A-Z])"), "Miz "),
-    # espeak takes a lone A for the article, quoted or not, and capitals after a digit for a word.
-    ("A", re.compile(rf"\b({LETTERED}) A\b(?=\s+[a-z])"), r"\1 eh"),
-    ("A", re.compile(r"\bA(?= (?:or|and|to|vs\.?) [B-Z]\b)|\bA(?=/[B-Z]\b)"), "eh"),
-    ("A +", re.compile(r"\bA\+(?!\+)"), "A-plus"),
-    (
-        f"0 {_CAPITALS}",
-        re.compile(r"(?<=\d)([A-Z]{2,3})\b(?<!AM)(?<!PM)"),
-        lambda match: " " + " ".join(match[1]),
+    Rule(
+        name="short noun before a number",
+        purpose="A page, chapter, figure, volume, number or extension, shortened.",
+        examples=(
+            ("See p. 12.", "See page 12."),
+            ("It is No. 5.", "It is number 5."),
+        ),
+        needs=_needs("0 ."),
+        pattern=re.compile(r"\b([Pp]p?|[Cc]h|[Ff]ig|[Vv]ol|Nos?|[Ee]xt)\. ?(?=\d)"),
+        reading=lambda match: f"{known(PLACES, match[1])} ",
     ),
-    (
-        "<>≤≥≠",
-        re.compile(r"(?<=[\d)]) ?([<>≤≥≠]) ?(?=-?[\d(])"),
-        lambda match: f" {COMPARED[match[1]]} ",
+    Rule(
+        name="number sign",
+        purpose="A number sign before a number; a hashtag is left alone.",
+        examples=(("You are #1.", "You are number 1."),),
+        needs=_needs("0 #"),
+        pattern=re.compile(r"(?<!\w)#(?=\d)"),
+        reading="number ",
     ),
-    (
-        "S t",
-        re.compile(
+    Rule(
+        name="times",
+        purpose="A multiple.",
+        examples=(("It is 3x faster.", "It is 3 times faster."),),
+        needs=_needs("0 x"),
+        pattern=re.compile(r"(?<=\d)x\b"),
+        reading=" times",
+    ),
+    Rule(
+        name="thousand",
+        purpose="A short thousand.",
+        examples=(("He has 5k followers.", "He has 5 thousand followers."),),
+        needs=_needs("0 k"),
+        pattern=re.compile(r"(?<=\d)k\b"),
+        reading=" thousand",
+    ),
+    Rule(
+        name="about",
+        purpose="An approximate number.",
+        examples=(("It takes ~5 minutes.", "It takes about 5 minutes."),),
+        needs=_needs("0 ~≈"),
+        pattern=re.compile(r"(?<!\w)[~≈] ?(?=\d)"),
+        reading="about ",
+    ),
+    Rule(
+        name="arrow",
+        purpose="An arrow from one step to the next.",
+        examples=(("Open Settings -> Sound.", "Open Settings, then Sound."),),
+        needs=_needs(">→⇒"),
+        pattern=re.compile(r"\s{0,9}(?:->|=>|→|⇒)\s{0,9}"),
+        reading=", then ",
+    ),
+    Rule(
+        name="title with a stop",
+        purpose="The stop after a title, which would end the sentence.",
+        examples=(("Ask Dr. Smith.", "Ask Dr Smith."),),
+        needs=_needs(". r"),
+        pattern=re.compile(r"\b(Mr|Mrs|Dr|Prof)\. (?=\w)"),
+        reading=r"\1 ",
+    ),
+    Rule(
+        name="Ms",
+        purpose="A title that espeak spells.",
+        examples=(("Ask Ms. Smith.", "Ask Miz Smith."),),
+        needs=_needs("M s"),
+        pattern=re.compile(r"\bMs\.? (?=[A-Z])"),
+        reading="Miz ",
+    ),
+    Rule(
+        name="letter A after a noun",
+        purpose="A as a name; espeak takes a lone A for the article, quoted or not.",
+        examples=(("Take plan A now.", "Take plan eh now."),),
+        needs=_needs("A"),
+        pattern=re.compile(rf"\b({LETTERED}) A\b(?=\s+[a-z])"),
+        reading=r"\1 eh",
+    ),
+    Rule(
+        name="letter A beside another",
+        purpose="A as one of several letters, for the same reason.",
+        examples=(("Choose A or B.", "Choose eh or B."),),
+        needs=_needs("A"),
+        pattern=re.compile(r"\bA(?= (?:or|and|to|vs\.?) [B-Z]\b)|\bA(?=/[B-Z]\b)"),
+        reading="eh",
+    ),
+    Rule(
+        name="grade A+",
+        purpose="The grade, for the same reason.",
+        examples=(("She got an A+.", "She got an A-plus."),),
+        needs=_needs("A +"),
+        pattern=re.compile(r"\bA\+(?!\+)"),
+        reading="A-plus",
+    ),
+    Rule(
+        name="capitals after a digit",
+        purpose="Capitals that espeak would read as a word after a digit.",
+        examples=(("The 4WD is here.", "The 4 W D is here."),),
+        needs=_needs(f"0 {_CAPITALS}"),
+        pattern=re.compile(r"(?<=\d)([A-Z]{2,3})\b(?<!AM)(?<!PM)"),
+        reading=lambda match: " " + " ".join(match[1]),
+    ),
+    Rule(
+        name="comparison",
+        purpose="A sign that compares two numbers.",
+        examples=(("Buy if 3 < 5.", "Buy if 3 is less than 5."),),
+        needs=_needs("<>≤≥≠"),
+        pattern=re.compile(r"(?<=[\d)]) ?([<>≤≥≠]) ?(?=-?[\d(])"),
+        reading=lambda match: f" {COMPARED[match[1]]} ",
+    ),
+    Rule(
+        name="street",
+        purpose="St after a name.",
+        examples=(("Turn left on Main St now.", "Turn left on Main Street now."),),
+        needs=_needs("S t"),
+        pattern=re.compile(
             r"(?<=[a-z\d] )St\b(?:\.(?=,|\s[a-z]))?(?!\.? [A-Z][a-z]*['’]s)(?=[\s.,;!?)]|$)"
         ),
-        "Street",
+        reading="Street",
     ),
-    ("S t", re.compile(r"\bSt\.? (?=[A-Z])"), "Saint "),
-    ("A v", re.compile(r"(?<=[a-z\d] )Ave\b(?:\.(?=,|\s[a-z]))?"), "Avenue"),
-    ("R d", re.compile(r"(?<=[a-z] )Rd\b(?:\.(?=,|\s[a-z]))?"), "Road"),
-    ("@", re.compile(r"(?<=\s)@(?:\s+|(?=\d))"), "at "),
-    ("C #", re.compile(r"\bC#"), "C sharp"),
-    ("u", re.compile(r"(?<![\w'’.-])(u r|ur|r u|u)(?![\w'’.-])"), lambda match: QUICK[match[1]]),
-    (
-        f"{_CAPITALS}{_SMALL}ıİ",
-        re.compile(rf"(?<![\w/.])(?:{_either(SHORTHAND)})(?![\w/])", re.IGNORECASE),
-        _short,
+    Rule(
+        name="saint",
+        purpose="St before a name.",
+        examples=(("St. Ives is small.", "Saint Ives is small."),),
+        needs=_needs("S t"),
+        pattern=re.compile(r"\bSt\.? (?=[A-Z])"),
+        reading="Saint ",
     ),
-    ("&", re.compile(r"(?<=\w) ?& ?(?=\w)"), " and "),
-    ("/", re.compile(r"\band/or\b", re.IGNORECASE), "and or"),
-    ("/", re.compile(r"(?<![\w/.~])([A-Za-z]+)/([A-Za-z]+)(?![\w/.]*[/.]\w)"), r"\1 or \2"),
+    Rule(
+        name="avenue",
+        purpose="Ave after a name.",
+        examples=(("Meet me at Park Ave.", "Meet me at Park Avenue."),),
+        needs=_needs("A v"),
+        pattern=re.compile(r"(?<=[a-z\d] )Ave\b(?:\.(?=,|\s[a-z]))?"),
+        reading="Avenue",
+    ),
+    Rule(
+        name="road",
+        purpose="Rd after a name.",
+        examples=(("Meet me at Abbey Rd.", "Meet me at Abbey Road."),),
+        needs=_needs("R d"),
+        pattern=re.compile(r"(?<=[a-z] )Rd\b(?:\.(?=,|\s[a-z]))?"),
+        reading="Road",
+    ),
+    Rule(
+        name="at sign",
+        purpose="An at sign for a place or a time; a handle is left alone.",
+        examples=(("Meet @ noon.", "Meet at noon."),),
+        needs=_needs("@"),
+        pattern=re.compile(r"(?<=\s)@(?:\s+|(?=\d))"),
+        reading="at ",
+    ),
+    Rule(
+        name="C sharp",
+        purpose="The language, or the note.",
+        examples=(("He writes C#.", "He writes C sharp."),),
+        needs=_needs("C #"),
+        pattern=re.compile(r"\bC#"),
+        reading="C sharp",
+    ),
+    Rule(
+        name="chat spelling",
+        purpose="Letters for words, as people type in a hurry.",
+        examples=(("Where r u?", "Where are you?"),),
+        needs=_needs("u"),
+        pattern=re.compile(r"(?<![\w'’.-])(u r|ur|r u|u)(?![\w'’.-])"),
+        reading=lambda match: QUICK[match[1]],
+    ),
+    Rule(
+        name="shorthand",
+        purpose="A short form of `audio.text.lexicon.SHORTHAND`.",
+        examples=(
+            ("Btw, bring milk.", "by the way, bring milk."),
+            ("Tea vs. coffee.", "Tea versus coffee."),
+        ),
+        needs=_needs(f"{_CAPITALS}{_SMALL}ıİ"),
+        pattern=re.compile(rf"(?<![\w/.])(?:{_either(SHORTHAND)})(?![\w/])", re.IGNORECASE),
+        reading=shorthand,
+    ),
+    Rule(
+        name="ampersand",
+        purpose="An ampersand between words.",
+        examples=(("Fish & chips.", "Fish and chips."),),
+        needs=_needs("&"),
+        pattern=re.compile(r"(?<=\w) ?& ?(?=\w)"),
+        reading=" and ",
+    ),
+    Rule(
+        name="and/or",
+        purpose="Said without the slash.",
+        examples=(("Bring tea and/or milk.", "Bring tea and or milk."),),
+        needs=_needs("/"),
+        pattern=re.compile(r"\band/or\b", re.IGNORECASE),
+        reading="and or",
+    ),
+    Rule(
+        name="alternative",
+        purpose="A slash between two words; paths and addresses are left alone.",
+        examples=(("Yes/no?", "Yes or no?"),),
+        needs=_needs("/"),
+        pattern=re.compile(r"(?<![\w/.~])([A-Za-z]+)/([A-Za-z]+)(?![\w/.]*[/.]\w)"),
+        reading=r"\1 or \2",
+    ),
 )

@@ -1,4 +1,4 @@
-"""English short forms, units and signs, and the words that they stand for."""
+"""English short forms, units and signs, and the words for them."""
 
 MONTHS = (
     "January February March April May June July August September October November December"
@@ -85,7 +85,7 @@ UNITS = {  # one, several
     "L": ("litre", "litres"),
 }
 
-# How people write in a hurry. Only what is no word of its own.
+# Chat spelling. Only forms that are not words themselves.
 SHORTHAND = {
     "btw": "by the way",
     "imo": "in my opinion",
@@ -199,8 +199,8 @@ EACH = {
     "lb": "pound",
 }
 EACH |= {
-    whole: whole
-    for whole in "month year day week hour night minute second person head litre user seat".split()
+    word: word
+    for word in "month year day week hour night minute second person head litre user seat".split()
 }
 
 DECADES = "tens tens twenties thirties forties fifties sixties seventies eighties nineties".split()
@@ -235,4 +235,4 @@ FRACTIONS = {
 
 QUICK = {"u": "you", "ur": "your", "r u": "are you", "u r": "you are"}
 
-DIGITS = "zero one two three four five six seven eight nine".split()  # shorter
+DIGITS = "zero one two three four five six seven eight nine".split()

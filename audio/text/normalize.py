@@ -1,8 +1,8 @@
-"""What is written -> what a person would read aloud. Pure.
+"""Written text -> what a person would read aloud. Pure.
 
-espeak reads plain numbers, decimals, percentages and ordinals well in every language. What it does
-not know is what a number is: a price, a time, a year, a telephone. That is told for English, in
-audio/text/english.py; other languages keep what espeak makes of them.
+espeak reads plain numbers, decimals, percentages and ordinals well in every language. It does not
+know what a number means: a price, a time, a year, a telephone number. For English the rules of
+audio/text/english.py spell that out; other languages are left to espeak.
 """
 
 import re
@@ -18,8 +18,8 @@ _OTHER_DIGIT = re.compile(r"[^\D0-9]")
 _STRETCHED = re.compile(r"([^\W\d_])\1{3,}")
 
 
-# Letters that espeak spells by their numbers, and those that it reads: bold and wide ones,
-# ligatures, those of Vietnamese. Found by asking espeak for each letter of Latin.
+# Letters that espeak reads as code points -> letters that it can read: bold and wide letters,
+# ligatures, those of Vietnamese. Found by running espeak on each Latin letter.
 _PLAIN = (
     {
         code: unicodedata.normalize("NFKC", chr(code))
@@ -37,20 +37,20 @@ _PLAIN = (
         for code in range(0x1E00, 0x1F00)
     }
     | {code: chr(code).lower() for code in range(0x180, 0x250)}
-    | {code: chr(code).casefold() for code in (0x17F, 0x212A)}  # a long s, the sign of kelvins
+    | {code: chr(code).casefold() for code in (0x17F, 0x212A)}  # the long s, the kelvin sign
 )
 
 
 def read(text: str, lang: str) -> str:
-    """Return *text* as it should be read, in the language of espeak's code *lang*."""
+    """Return *text* as it should be read; *lang* is espeak's code of its language."""
     if not text.isascii():
         text = _in_plain_letters(text)
     text = _collapse_repeats(text)
     if lang.startswith("en"):
         chars = frozenset(text)
         for rule in rules(lang):
-            if rule.may_find(chars):
-                text, times = rule.pattern.subn(rule.say, text)
+            if rule.may_match(chars):
+                text, times = rule.pattern.subn(rule.reading, text)
                 chars = frozenset(text) if times else chars
     return text
 
@@ -61,36 +61,36 @@ def _in_plain_letters(text: str) -> str:
 
 
 def pronounce(text: str, words: dict[str, str]) -> str:
-    """Return *text* with words said as someone taught.
+    """Return *text* with words replaced by their spelling as pronounced.
 
     Args:
-        text: what shall be spoken.
-        words: how a word, in lower case, is said; several words are one, too.
+        text: what will be spoken.
+        words: lower-case words -> their replacements; a key may consist of several words.
     """
-    known: dict[str, list[list[str]]] = {}
+    by_first: dict[str, list[list[str]]] = {}
     for word in sorted(words, key=len, reverse=True):
         if parts := _PART.findall(word):
-            known.setdefault(parts[0], []).append(parts)
-    if not known:
+            by_first.setdefault(parts[0], []).append(parts)
+    if not by_first:
         return text
-    found = list(_PART.finditer(text))
-    said: list[str] = []
-    done = place = 0
-    while place < len(found):
-        first = found[place]
+    tokens = list(_PART.finditer(text))
+    pieces: list[str] = []
+    copied_to = index = 0
+    while index < len(tokens):
+        first = tokens[index]
         before = text[first.start() - 1 : first.start()]
-        for parts in known.get(first[0].casefold(), ()):
-            last = found[min(place + len(parts), len(found)) - 1]
-            here = text[first.start() : last.end()]
-            follows = text[last.end() : last.end() + 1]
-            whole = not _is_of_a_word(before) and not _is_of_a_word(follows)
-            if whole and here.casefold() == "".join(parts):
-                said += [text[done : first.start()], words["".join(parts)]]
-                done = last.end()
-                place += len(parts) - 1
+        for parts in by_first.get(first[0].casefold(), ()):
+            last = tokens[min(index + len(parts), len(tokens)) - 1]
+            candidate = text[first.start() : last.end()]
+            after = text[last.end() : last.end() + 1]
+            is_word = not _is_of_a_word(before) and not _is_of_a_word(after)
+            if is_word and candidate.casefold() == "".join(parts):
+                pieces += [text[copied_to : first.start()], words["".join(parts)]]
+                copied_to = last.end()
+                index += len(parts) - 1
                 break
-        place += 1
-    return "".join([*said, text[done:]])
+        index += 1
+    return "".join([*pieces, text[copied_to:]])
 
 
 _PART = re.compile(r"\w+|\s|[^\w\s]")
@@ -101,12 +101,12 @@ def _is_of_a_word(char: str) -> bool:
 
 
 def _collapse_repeats(text: str) -> str:
-    """Take the shouting out: one mark instead of many, three letters instead of twenty."""
+    """Return *text* with one mark in place of many, and at most three of a letter in a row."""
 
-    def one(match: _Match) -> str:
+    def single(match: _Match) -> str:
         return "…" if match[0].startswith("..") else match[1]
 
     if "!" in text or "?" in text:
         text = _MIXED.sub(lambda match: "?" if "?" in match[0] else "!", text)
-    text = _REPEATED.sub(one, text)
+    text = _REPEATED.sub(single, text)
     return _STRETCHED.sub(r"\1\1\1", text)

@@ -1,7 +1,7 @@
-"""Which letters a language's reader can read, and which it would spell out by their names. Pure.
+"""Which scripts are readable in a language, and which would be spelled letter by letter. Pure.
 
-espeak reads Cyrillic, say, as "Cyrillic pe, Cyrillic er" in every language that it is not written
-in. That is not speech, so such words are left out. A test compares the table with espeak.
+espeak reads Cyrillic, for example, as "Cyrillic pe, Cyrillic er" in languages that are not written
+in it. That is not speech, so such words are dropped. A test compares the table with espeak.
 """
 
 import functools
@@ -13,7 +13,7 @@ from audio.kokoro.phonemes import is_supported
 
 LATIN, GREEK, DEVANAGARI, KANA, HAN = "LATIN", "GREEK", "DEVANAGARI", "KANA", "CJK"
 
-# By what their letters' Unicode names begin with, and what people call what is written in them.
+# The first word of their letters' Unicode names -> what people call text in them.
 _CALLED = {
     GREEK: "Greek",
     "CYRILLIC": "Cyrillic letters",
@@ -40,9 +40,9 @@ _CALLED = {
     "MYANMAR": "Burmese",
     "TIBETAN": "Tibetan",
 }
-# One letter of another script, such as π, Ω or µ, is read by its name as people read it, too.
-_NAMED = {GREEK, "MICRO"}
-# Letters of Latin by another first word, and those that are written on others.
+# A single letter of these, such as π, Ω or µ, is read by its name, as people read it.
+_READ_BY_NAME = {GREEK, "MICRO"}
+# First words of other Latin letters, including those written above others.
 _ALSO_LATIN = {
     "FEMININE",
     "MASCULINE",
@@ -58,29 +58,29 @@ _OTHER_LETTERS = re.compile(r"[^\W\d_a-zA-Z]")
 
 @functools.cache
 def read_in(lang: str) -> frozenset[str]:
-    """Return the scripts that are read in a language, by espeak's code."""
+    """Return the scripts that are readable in a language, given by espeak's code."""
     match lang.partition("-")[0]:
         case "hi":
             return frozenset({LATIN, DEVANAGARI})
         case "cmn":
             return frozenset({LATIN, HAN})
-        case "ja":  # without its dictionary, espeak knows how kana are read, and nothing else
+        case "ja":  # without the dictionary, only kana are read (by espeak)
             return frozenset({LATIN, KANA, HAN} if is_supported("ja") else {LATIN, KANA})
     return frozenset({LATIN})
 
 
 def without_unread(text: str, lang: str) -> tuple[str, Counter[str]]:
-    """Leave out what the reader of a language can only spell.
+    """Return *text* without the words that are not readable in a language.
 
     Returns:
-        The rest, and how many words in what were left out, such as ``{"word in Korean": 2}``.
+        The rest, and a count of the dropped words, such as ``{"word in Korean": 2}``.
     """
     if text.isascii() or not _OTHER_LETTERS.search(text):
         return text, Counter()
     scripts = read_in(lang)
     runs = _runs(text)
     spelled = [
-        script not in scripts and script != "" and not (script in _NAMED and len(run) == 1)
+        script not in scripts and script != "" and not (script in _READ_BY_NAME and len(run) == 1)
         for script, run in runs
     ]
     greek = any(
@@ -100,16 +100,17 @@ def without_unread(text: str, lang: str) -> tuple[str, Counter[str]]:
 
 
 def _runs(text: str) -> list[tuple[str, str]]:
-    """Cut a text where the script changes; what has none is a run of its own, its script ``""``.
+    """Split a text into (script, run of characters).
 
-    So is what is in ASCII, which every reader reads.
+    The script is ``""`` for characters without one, and for ASCII, which is readable in every
+    language.
     """
     runs: list[tuple[str, str]] = []
     start, current = 0, _step_script(text[:1])
     for match in _STEP.finditer(text):
         script = _step_script(match[0])
         if script == _MARK:
-            script = current  # it belongs to the letter before
+            script = current  # it belongs to the previous letter
         if script != current:
             runs.append((current, text[start : match.start()]))
             start, current = match.start(), script
@@ -127,7 +128,7 @@ def _step_script(step: str) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def script_of(char: str) -> str:
-    """Return a letter's script; empty for what is no letter."""
+    """Return a letter's script; empty for other characters."""
     category = unicodedata.category(char) if char else "Zs"
     if category[0] == "M" or char in "\u200c\u200d":
         return _MARK

@@ -12,83 +12,83 @@ from audio.types import NothingToSpeakError
 _SPACE = re.compile(r"\s+")
 _LINE = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
 _SILENT_CATEGORIES = frozenset({"So", "Sk", "Cc", "Cf", "Co", "Cs", "Cn"})
-"""Unicode categories that are dropped: pictures, and characters that nobody sees.
+"""Unicode categories that are dropped: pictures, and invisible characters.
 
-espeak would read a picture out by its name ("slightly smiling face")."""
+espeak would read a picture by its name ("slightly smiling face")."""
 
-_KEPT = "\u200c\u200d°"
-"""Of these, all the same: two joiners that Persian and Hindi are spelled with, and degrees."""
-
+_EXCEPTIONS = "\u200c\u200d°"
+"""Not dropped: two joiners of Persian and Hindi spelling, and the degree sign."""
 
 _PIECE_CHARS = 1000
-"""Regular expressions get no more at once: what is quadratic stays small, whoever wrote it."""
+"""The most that a regular expression gets at once, so that quadratic time stays short."""
 
 LONGEST_SENTENCE_CHARS = 1000
-"""A longer one is cut; people stop reading long before."""
+"""A longer sentence is split."""
 
 _SENTENCE_END = re.compile(r"[.!?…‼⁉。！？][\"'”’»)\]]{0,3}\s")
 _WORD_START = re.compile(r"\s(?=\w)")
 _JOINERS = "\u200d\ufe0e\ufe0f"
-_MOST_MARKS = 32  # on one letter; a cut between more of them does no harm
+_MAX_MARKS = 32  # on one letter; between more of them a cut is allowed
 
 
-def pieces(text: str, most_chars: int = _PIECE_CHARS) -> Iterator[str]:
-    """Cut *text* so that no piece is longer, where a cut does least: lines, sentences, words."""
+def pieces(text: str, max_chars: int = _PIECE_CHARS) -> Iterator[str]:
+    """Split *text* into pieces of at most *max_chars*, after lines, sentences or words."""
     start = 0
-    while len(text) - start > most_chars:
-        end = _cut(text, start, start + most_chars)
+    while len(text) - start > max_chars:
+        end = _cut(text, start, start + max_chars)
         yield text[start:end]
         start = end
     yield text[start:]
 
 
 def _cut(text: str, start: int, end: int) -> int:
-    """Return where to cut before *end*, in the second half of what lies between."""
+    """Return the best place for a cut in the second half of *start* to *end*."""
     middle = (start + end) // 2
     if line := text.rfind("\n", middle, end) + 1:
         return line
     for pattern in (_SENTENCE_END, _WORD_START, _SPACE):
         if found := [match.end() for match in pattern.finditer(text, middle, end)]:
             return found[-1]
-    for place in range(end, max(middle, end - _MOST_MARKS), -1):
-        if text[place - 1] not in _JOINERS and not _belongs_to_the_one_before(text[place]):
+    for place in range(end, max(middle, end - _MAX_MARKS), -1):
+        if text[place - 1] not in _JOINERS and not _is_attached(text[place]):
             return place
     return end
 
 
-def _belongs_to_the_one_before(char: str) -> bool:
+def _is_attached(char: str) -> bool:
+    """Return whether a character belongs to the one before it."""
     return (
         char in _JOINERS or unicodedata.combining(char) > 0 or "\U0001f3fb" <= char <= "\U0001f3ff"
     )
 
 
 def clean(text: str) -> str:
-    """Return *text* without what can't be heard: pictures, control and invisible characters."""
-    if text.isascii():  # which normalizing leaves as it is
+    """Return *text* without pictures, control characters and invisible characters."""
+    if text.isascii():  # which normalizing does not change
         return text.translate(_ASCII)
-    # By pieces, since many marks on one letter are put in order in quadratic time.
+    # In pieces, since many marks on one letter are sorted in quadratic time.
     normal = (unicodedata.normalize("NFC", piece) for piece in pieces(text))
-    return "".join("".join(map(_heard, piece)) for piece in normal)
+    return "".join("".join(map(_cleaned, piece)) for piece in normal)
 
 
 @functools.lru_cache(maxsize=4096)
-def _heard(char: str) -> str:
-    """Return what is kept of a character: itself, a space, a line's end, or nothing."""
+def _cleaned(char: str) -> str:
+    """Return a character, or what replaces it: a space, a line end, or nothing."""
     if char.isspace():
         return "\n" if _LINE.match(char) else " "
     if "\ufe00" <= char <= "\ufe0f" or char == "\u20e3":
-        return ""  # how a picture or a keycap looks
-    if char in _KEPT or unicodedata.category(char) not in _SILENT_CATEGORIES:
+        return ""  # the variant of a picture or keycap
+    if char in _EXCEPTIONS or unicodedata.category(char) not in _SILENT_CATEGORIES:
         return char
     return " " if unicodedata.category(char) == "So" else ""
 
 
-_ASCII = {code: _heard(chr(code)) or None for code in range(128)}
+_ASCII = {code: _cleaned(chr(code)) or None for code in range(128)}
 
 
 def speakable(text: str) -> bool:
-    """Whether *text* has a letter or a digit; without one Kokoro makes noise."""
-    return any(_heard(char).isalnum() for char in text)
+    """Return whether *text* has a letter or a digit; without one Kokoro produces noise."""
+    return any(_cleaned(char).isalnum() for char in text)
 
 
 def sentences(text: str, lang: str) -> list[str]:
@@ -96,11 +96,11 @@ def sentences(text: str, lang: str) -> list[str]:
 
     Args:
         text: as it was sent.
-        lang: espeak-ng's code of its language; its first part picks the rules of abbreviations.
+        lang: espeak-ng's code of its language; its first part selects the rules of abbreviations.
 
     Returns:
         Sentences in order, one line each, each with a letter or a digit in it. The same text
-        gives the same sentences, so that a sentence's number can be kept across a restart.
+        gives the same sentences, so that a sentence's number stays valid across a restart.
 
     Raises:
         NothingToSpeakError: nothing in *text* can be spoken.
@@ -122,14 +122,14 @@ def sentences(text: str, lang: str) -> list[str]:
 
 
 def _parts(line: str, rules: str) -> Iterator[str]:
-    """Split a line into sentences, looking at so much of it at once as the longest may have."""
+    """Split a line into sentences, in windows of `LONGEST_SENTENCE_CHARS`."""
     start = 0
     while len(line) - start > LONGEST_SENTENCE_CHARS:
         window = line[start : start + LONGEST_SENTENCE_CHARS]
         found = segment(rules, window)
         if len(found) > 1 and len(found[-1]) < len(window):
             yield from found[:-1]
-            start += len(window) - len(found[-1])  # the last one may go on after the window
+            start += len(window) - len(found[-1])  # the last one may continue after the window
         else:
             end = _cut(line, start, start + LONGEST_SENTENCE_CHARS)
             yield line[start:end]

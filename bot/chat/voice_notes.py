@@ -24,7 +24,7 @@ from audio.types import (
     SAMPLE_RATE_HZ,
     AudioError,
     Outcome,
-    RenderingEndedError,
+    RenderingCancelledError,
     Samples,
     Utterance,
 )
@@ -182,7 +182,7 @@ class VoiceNotes:
         while True:
             try:
                 return await self.render(utterance)
-            except RenderingEndedError:  # also by a mute, which means no note
+            except RenderingCancelledError:  # also by a mute, which means no note
                 if message.id not in self._wanted:
                     raise
 
@@ -233,7 +233,7 @@ class VoiceNotes:
         """Return a text as a voice note, the first ten minutes of it: OGG/Opus.
 
         Raises:
-            RenderingEndedError: it was stopped.
+            RenderingCancelledError: it was stopped.
             AudioError: it can't be said.
         """
         loop = asyncio.get_running_loop()

@@ -20,7 +20,8 @@ from audio.kokoro.model_files import resolve_kind
 from audio.kokoro.voice import KokoroVoice
 from audio.output import coreaudio
 from audio.output.portaudio import BLOCK_FRAMES, PortAudioSpeaker
-from audio.pipeline import SpeechPipeline, Voice
+from audio.pipeline import SpeechPipeline
+from audio.ports import Voice
 from audio.types import (
     SAMPLE_RATE_HZ,
     AudioError,

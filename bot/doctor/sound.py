@@ -14,7 +14,7 @@ from bot.doctor.local import lock_holder
 from bot.doctor.system import client_of
 
 if TYPE_CHECKING:
-    from audio.pipeline import Voice
+    from audio.ports import Voice
     from audio.types import Ended, Fact
 
 SENTENCE = "This is Crier. If you can hear this, everything works."
@@ -102,7 +102,7 @@ def devices(context: Context) -> Finding:
 def audible(context: Context) -> Finding:
     """Check that the device is neither muted nor at volume 0."""
     from audio.output import coreaudio  # noqa: PLC0415
-    from audio.output.mute import of_control  # noqa: PLC0415
+    from audio.output.mute import control_mute_reason  # noqa: PLC0415
 
     wanted = wanted_device(context)
     if wanted.startswith("file:"):
@@ -119,7 +119,7 @@ def audible(context: Context) -> Finding:
         default = context.output("pactl", "get-default-sink")
         by_name = {str(sink[key]): sink for sink in sinks for key in ("name", "description")}
         sink = by_name.get(wanted) or by_name.get(default) or sinks[0]
-        name, reason = str(sink["description"]), of_control(sink)
+        name, reason = str(sink["description"]), control_mute_reason(sink)
     if reason:
         return warn(
             f"{name} is {reason}: it plays, and nobody hears it.",
@@ -238,10 +238,10 @@ def _measure_rtf(context: Context, kind: str) -> float:
 
     voice = KokoroVoice(context.settings.model_dir, kind)
     voice.load()
-    chunk = Chunk(_SAMPLE, "", "", 0, ends_sentence=True, pause_s=0.0, letters=0.0)
+    chunk = Chunk(_SAMPLE, "", "", 0, ends_sentence=True, pause_s=0.0, speech_length=0.0)
     rtfs = []
     for _ in range(2):
-        voice.forget()
+        voice.clear_cache()
         sound = voice.synthesize(
             chunk, context.settings.kokoro_voice, 1.0, context.settings.lang, CancelToken()
         )

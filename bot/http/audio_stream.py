@@ -177,7 +177,7 @@ class Studio:
                 self._pipeline.report_taken(number, len(part) / SAMPLE_RATE_HZ)
             yield await asyncio.to_thread(encoder.finish)
         finally:
-            self._pipeline.end_stream(number)
+            self._pipeline.close_stream(number)
             self._streams -= 1
 
 

@@ -8,7 +8,8 @@ from typing import Self
 
 from audio.kokoro.model_files import resolve_kind
 from audio.kokoro.voice import KokoroVoice
-from audio.pipeline import SpeechPipeline, Voice
+from audio.pipeline import SpeechPipeline
+from audio.ports import Voice
 from audio.types import Devices, Ended, Fact, Held, Outcome, Utterance
 from audio.voices import introduction, language_of
 from bot.app import make_speaker

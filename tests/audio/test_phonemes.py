@@ -38,13 +38,13 @@ def espeak(text: str, lang: str) -> str:
         ("zaʔɕi", "ʣaʔɕi"),
     ],
 )
-def test_japanese_is_spelled_as_this_model_learned_it(later: str, v1: str) -> None:
-    """The signs of a later Kokoro become those of v1.0."""
+def test_as_v1_converts_japanese_phonemes(later: str, v1: str) -> None:
+    """The symbols of a later Kokoro become those of v1.0."""
     assert as_v1(later) == v1
 
 
-def test_without_the_packages_espeak_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is not installed is not missed; other languages are espeak's in any case."""
+def test_phonemize_without_the_packages_uses_espeak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the packages espeak reads; other languages are read by espeak in any case."""
     monkeypatch.setattr(phonemes, "is_supported", lambda lang: lang not in ("ja", "cmn"))
 
     assert phonemize("東京", "ja", espeak) == "<ja: 東京>"
@@ -52,10 +52,10 @@ def test_without_the_packages_espeak_reads(monkeypatch: pytest.MonkeyPatch) -> N
     assert phonemize("Paris", "fr-fr", espeak) == "<fr-fr: Paris>"
 
 
-def test_a_sign_that_misaki_does_not_know_is_left_to_espeak(
+def test_phonemize_falls_back_to_espeak_on_errors(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whatever goes wrong inside the packages, the sentence is said."""
+    """Whatever fails inside the packages, the sentence is spoken."""
 
     def fail() -> None:
         raise AssertionError("moras")
@@ -67,16 +67,16 @@ def test_a_sign_that_misaki_does_not_know_is_left_to_espeak(
 
 
 @needs_japanese
-def test_japanese_characters_are_read() -> None:
+def test_phonemize_reads_japanese_characters() -> None:
     """Characters are read as in their word, and numbers as in their sentence."""
     assert phonemize("今日は7時に来てください。", "ja", espeak) == "kʲoːβa ɕiʨiʥiɲi kʲitekɯdasai."
 
 
 @needs_japanese
-def test_every_kana_is_spelled_as_misaki_spells_it_for_this_model(
+def test_as_v1_agrees_with_misaki_on_every_kana(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The two tables of misaki's agree through ours."""
+    """Misaki's table for this model equals its other table, converted."""
     for name in ("fugashi", "jaconv", "mojimoji"):  # what the other table's module imports
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
     monkeypatch.setattr(sys.modules["fugashi"], "Tagger", object, raising=False)
@@ -92,13 +92,13 @@ def test_every_kana_is_spelled_as_misaki_spells_it_for_this_model(
 
 
 @needs_chinese
-def test_chinese_characters_are_read() -> None:
-    """Tones, numbers and neutral syllables are there; a foreign name is espeak's."""
+def test_phonemize_reads_chinese_characters() -> None:
+    """Tones, numbers and neutral syllables are right; espeak reads a foreign name."""
     assert phonemize("我们七点回家。", "cmn", espeak) == "wo↓mən ʨʰi→tjɛ↓n xwei↗ʨja→."
     assert "<en-us: OK>" in phonemize("OK吗？", "cmn", espeak)
 
 
-def test_phonemes_have_no_names_of_languages() -> None:
-    """Where espeak changes its voice within a text, the names of the two are not spoken."""
+def test_without_switches_removes_language_names() -> None:
+    """If espeak changes its voice within a text, the language codes are not spoken."""
     assert without_switches(pronounced("hello", "hi")) == "həlˈəʊ"
     assert without_switches(pronounced("(en) π", "fr-fr")) == "(ˈɑ̃) pˈi"

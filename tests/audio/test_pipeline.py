@@ -1,7 +1,6 @@
 """The pipeline: real voice, real PortAudio, facts in a queue."""
 
 import itertools
-import queue
 import shutil
 import threading
 import time
@@ -24,48 +23,17 @@ from audio.types import (
     CancelToken,
     Chunk,
     Ended,
-    Fact,
     Held,
     NoOutputDeviceError,
     Outcome,
+    PlaybackStarted,
     SentenceHeard,
     Sound,
     SynthesisError,
-    Utterance,
 )
-from tests.support.loudspeaker import Ear, Loudspeakers
-
-
-class Facts:
-    """Collects what a pipeline tells."""
-
-    def __init__(self) -> None:
-        self.all: list[Fact] = []
-        self._new: queue.SimpleQueue[Fact] = queue.SimpleQueue()
-
-    def __call__(self, fact: Fact) -> None:
-        self.all.append(fact)
-        self._new.put(fact)
-
-    def until(self, wanted: Callable[[Fact], bool], timeout_s: float = 40) -> Fact:
-        """Return the next fact that is *wanted*; waits for it."""
-        deadline_s = time.monotonic() + timeout_s
-        while True:
-            fact = self._new.get(timeout=max(0.01, deadline_s - time.monotonic()))
-            if wanted(fact):
-                return fact
-
-    def end_of(self, id_: int) -> Ended:
-        """Return how an utterance ended; waits for it."""
-        fact = self.until(lambda fact: isinstance(fact, Ended) and fact.id == id_)
-        assert isinstance(fact, Ended)
-        return fact
-
-
-@pytest.fixture
-def facts() -> Facts:
-    """Return a collector of facts."""
-    return Facts()
+from tests.support.fake_voice import CODES, ToneVoice, find_tones
+from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
+from tests.support.pipelines import Facts, order
 
 
 @pytest.fixture
@@ -80,16 +48,10 @@ def pipeline(
     pipeline.close().result(5)
 
 
-def order(id_: int, text: str, **fields: object) -> Utterance:
-    """Return an utterance in the default voice."""
-    values: dict[str, object] = {"voice": "af_heart", "speed": 1.0, "lang": "en-us", **fields}
-    return Utterance(id_, text, **values)  # type: ignore[arg-type]
-
-
-def test_facts_tell_each_sentence_and_the_end(
+def test_pipeline_reports_each_sentence_and_the_end(
     pipeline: SpeechPipeline, facts: Facts, ear_a: Ear
 ) -> None:
-    """Every sentence is told when it was heard, then the end, with device and length."""
+    """Each sentence is reported when it was heard, then the end, with device and duration."""
     pipeline.say(order(1, "One is here. Two is here."))
     end = facts.end_of(1)
 
@@ -98,8 +60,8 @@ def test_facts_tell_each_sentence_and_the_end(
     assert end.audio_s == pytest.approx(ear_a.spans()[-1][1] - ear_a.spans()[0][0], abs=0.6)
 
 
-def test_a_resumed_utterance_begins_at_its_sentence(pipeline: SpeechPipeline, facts: Facts) -> None:
-    """Sentences that were heard in an earlier life are not said again."""
+def test_pipeline_starts_at_first_sentence(pipeline: SpeechPipeline, facts: Facts) -> None:
+    """Sentences that were heard before a restart are not spoken again."""
     pipeline.say(order(1, "One is here. Two is here.", first_sentence=1))
     facts.end_of(1)
     pipeline.say(order(2, "One is here. Two is here.", first_sentence=2))
@@ -109,10 +71,10 @@ def test_a_resumed_utterance_begins_at_its_sentence(pipeline: SpeechPipeline, fa
     assert heard == [(1, 1)]
 
 
-def test_the_next_utterance_follows_without_a_long_gap(
+def test_pipeline_leaves_a_short_gap_between_utterances(
     pipeline: SpeechPipeline, facts: Facts, ear_a: Ear
 ) -> None:
-    """While one utterance sounds the next is made, and a short pause is between them."""
+    """The next utterance is synthesized during playback, and follows after a short pause."""
     pipeline.say(order(1, "The first of the two has a few words more."))
     pipeline.say(order(2, "The second."))
     facts.end_of(2)
@@ -124,10 +86,8 @@ def test_the_next_utterance_follows_without_a_long_gap(
     assert 0.3 < pause_s < 0.8
 
 
-def test_an_abort_ends_everything_that_was_queued(
-    pipeline: SpeechPipeline, facts: Facts, ear_a: Ear
-) -> None:
-    """After an abort there is silence, and each utterance is told to be stopped, in order."""
+def test_abort_drops_everything_queued(pipeline: SpeechPipeline, facts: Facts, ear_a: Ear) -> None:
+    """After an abort there is silence, and each utterance is reported as stopped, in order."""
     for id_ in (1, 2, 3):
         pipeline.say(order(id_, "This one is long enough to be cut off in the middle of it."))
     ear_a.wait_for_sound(0.0)
@@ -144,10 +104,10 @@ def test_an_abort_ends_everything_that_was_queued(
     assert not pipeline.status().speaking
 
 
-def test_a_new_device_is_used_from_the_next_sentence_on(
+def test_select_device_applies_from_the_next_sentence(
     pipeline: SpeechPipeline, facts: Facts, ear_a: Ear, ear_b: Ear
 ) -> None:
-    """A choice in the middle of an utterance moves its rest, with no sentence lost or twice."""
+    """A device selected within an utterance gets its rest; no sentence is lost or repeated."""
     pipeline.say(order(1, "This sentence is on the first. And this sentence is on the second."))
     ear_a.wait_for_sound(0.0)
     pipeline.select_device("speaker_b")
@@ -164,20 +124,20 @@ def test_a_new_device_is_used_from_the_next_sentence_on(
     assert sounded_s < end.audio_s + 0.2
 
 
-def test_the_stream_closes_when_a_burst_is_over(
+def test_pipeline_closes_its_stream_after_a_burst(
     voice: KokoroVoice, loudspeakers: Loudspeakers, facts: Facts
 ) -> None:
-    """Soon after the last utterance the device is free, so that a change can be followed."""
+    """Soon after the last utterance the device is released, so that a change can be followed."""
     assert loudspeakers.alsa_config.exists()
     closed = threading.Event()
 
-    class Watched(PortAudioSpeaker):
+    class ClosingSpeaker(PortAudioSpeaker):
         def close(self) -> None:
             if self.is_open:
                 closed.set()
             super().close()
 
-    pipeline = SpeechPipeline(voice, Watched("speaker_a"), facts, stream_idle_s=0.5)
+    pipeline = SpeechPipeline(voice, ClosingSpeaker("speaker_a"), facts, stream_idle_s=0.5)
     pipeline.start()
     pipeline.say(order(1, "Hello."))
     facts.end_of(1)
@@ -187,19 +147,19 @@ def test_the_stream_closes_when_a_burst_is_over(
     pipeline.close().result(5)
 
 
-def test_with_no_idle_time_each_utterance_has_its_own_stream(
+def test_pipeline_without_idle_time_opens_a_stream_per_utterance(
     voice: KokoroVoice, loudspeakers: Loudspeakers, facts: Facts
 ) -> None:
-    """STREAM_IDLE_S=0 is a stream per request, even for utterances that follow at once."""
+    """STREAM_IDLE_S=0 means a stream per utterance, even for utterances that follow at once."""
     assert loudspeakers.alsa_config.exists()
     opened: list[float] = []
 
-    class Watched(PortAudioSpeaker):
+    class OpeningSpeaker(PortAudioSpeaker):
         def open(self) -> None:
             opened.append(time.monotonic())
             super().open()
 
-    pipeline = SpeechPipeline(voice, Watched("speaker_a"), facts, stream_idle_s=0)
+    pipeline = SpeechPipeline(voice, OpeningSpeaker("speaker_a"), facts, stream_idle_s=0)
     pipeline.start()
     for id_ in (1, 2, 3):
         pipeline.say(order(id_, "Hello."))
@@ -209,12 +169,12 @@ def test_with_no_idle_time_each_utterance_has_its_own_stream(
     assert len(opened) == 3
 
 
-def test_without_a_device_an_utterance_is_held_until_one_appears(
+def test_pipeline_holds_an_utterance_until_a_device_appears(
     voice: KokoroVoice, facts: Facts, tmp_path: object
 ) -> None:
-    """No device is no failure: the utterance waits, says why, and is spoken later."""
+    """A missing device is no failure: the utterance waits, reports why, and is spoken later."""
 
-    class Absent(WavSpeaker):
+    class AbsentSpeaker(WavSpeaker):
         there = False
 
         def open(self) -> None:
@@ -222,7 +182,7 @@ def test_without_a_device_an_utterance_is_held_until_one_appears(
                 raise NoOutputDeviceError("There is no output device.")
             super().open()
 
-    speaker = Absent(tmp_path)  # type: ignore[arg-type]
+    speaker = AbsentSpeaker(tmp_path)  # type: ignore[arg-type]
     pipeline = SpeechPipeline(voice, speaker, facts)
     pipeline.start()
     pipeline.say(order(1, "Hello."))
@@ -235,8 +195,8 @@ def test_without_a_device_an_utterance_is_held_until_one_appears(
     assert end.outcome is Outcome.HEARD
 
 
-class Made:
-    """A voice whose sound is made by a function of the text."""
+class FunctionVoice:
+    """A voice whose sound is computed by a function of the text."""
 
     def __init__(self, make: Callable[[str], Sound]) -> None:
         self._make = make
@@ -248,18 +208,20 @@ class Made:
         return self._make(chunk.text)
 
 
-def test_a_failing_chunk_fails_its_utterance_only(loudspeakers: Loudspeakers, facts: Facts) -> None:
-    """An error of the voice reaches the fact, and the next utterance is spoken."""
+def test_pipeline_fails_only_the_utterance_of_a_failing_chunk(
+    loudspeakers: Loudspeakers, facts: Facts
+) -> None:
+    """An error of the voice is reported as the reason, and the next utterance is spoken."""
     assert loudspeakers.alsa_config.exists()
 
-    def fragile(text: str) -> Sound:
+    def fail_on_bad(text: str) -> Sound:
         if "bad" in text:
             raise SynthesisError("It will not be said.")
         if "worse" in text:
             raise ZeroDivisionError
         return Sound(np.full(4800, 0.1, np.float32))
 
-    pipeline = SpeechPipeline(Made(fragile), PortAudioSpeaker("speaker_a"), facts)
+    pipeline = SpeechPipeline(FunctionVoice(fail_on_bad), PortAudioSpeaker("speaker_a"), facts)
     pipeline.start()
     for id_, text in enumerate(("bad", "worse", "good")):
         pipeline.say(order(id_, text))
@@ -272,8 +234,8 @@ def test_a_failing_chunk_fails_its_utterance_only(loudspeakers: Loudspeakers, fa
     assert end.outcome is Outcome.HEARD
 
 
-def test_only_what_follows_a_rest_counts_as_cold(tmp_path: Path, facts: Facts) -> None:
-    """Of two that come at once, the second is no cold start; nor is it one right after a stop."""
+def test_pipeline_learns_a_cold_start_only_after_a_rest(tmp_path: Path, facts: Facts) -> None:
+    """Neither the second of two utterances nor the first after a stop counts as a cold start."""
 
     def steady(text: str) -> Sound:
         if "never" in text:
@@ -282,7 +244,9 @@ def test_only_what_follows_a_rest_counts_as_cold(tmp_path: Path, facts: Facts) -
         return Sound(np.full(SAMPLE_RATE_HZ, 0.1, np.float32), took_s=1.2)
 
     making, stopped, kept = threading.Event(), threading.Event(), list[SynthesisCost]()
-    pipeline = SpeechPipeline(Made(steady), WavSpeaker(tmp_path), facts, keep_pace=kept.append)
+    pipeline = SpeechPipeline(
+        FunctionVoice(steady), WavSpeaker(tmp_path), facts, on_cost=kept.append
+    )
     pipeline.start()
     pipeline.say(order(1, "One."))
     pipeline.say(order(2, "Two."))
@@ -295,12 +259,12 @@ def test_only_what_follows_a_rest_counts_as_cold(tmp_path: Path, facts: Facts) -
     facts.end_of(4)
     pipeline.close().result(5)
 
-    once = SynthesisCost().after(letters=5, speed=1, spoken_s=1, took_s=1.2, rested=True)
-    assert kept[-1].cold == once.cold
+    once = SynthesisCost().after(length=5, speed=1, spoken_s=1, took_s=1.2, rested=True)
+    assert kept[-1].cold_factor == once.cold_factor
 
 
-def test_devices_are_told_by_the_audio_thread(pipeline: SpeechPipeline) -> None:
-    """A query lists both loudspeakers, the default, and what is wanted."""
+def test_devices_lists_loudspeakers_default_and_selection(pipeline: SpeechPipeline) -> None:
+    """A query returns both loudspeakers, the default, and the selected device."""
     devices = pipeline.devices().result(5)
     names = [device.name for device in devices.outputs]
 
@@ -309,10 +273,10 @@ def test_devices_are_told_by_the_audio_thread(pipeline: SpeechPipeline) -> None:
     assert devices.wanted == "speaker_a"
 
 
-def test_closing_is_silent_at_once_and_tells_nothing(
+def test_close_stops_at_once_and_reports_no_end(
     pipeline: SpeechPipeline, facts: Facts, ear_a: Ear
 ) -> None:
-    """An end of the process is no end of an utterance: it can go on in the next life."""
+    """The end of the process is not the end of an utterance, which may continue after a restart."""
     pipeline.say(order(1, "This one is long enough to be cut off in the middle of it, is it not?"))
     ear_a.wait_for_sound(0.0)
     closed_s = time.monotonic()
@@ -323,8 +287,8 @@ def test_closing_is_silent_at_once_and_tells_nothing(
     assert not any(isinstance(fact, Ended) for fact in facts.all)
 
 
-def test_threads_have_their_names_and_end(voice: KokoroVoice, facts: Facts) -> None:
-    """There is one thread called audio and one called synthesis, and none is left behind."""
+def test_pipeline_threads_have_names_and_exit(voice: KokoroVoice, facts: Facts) -> None:
+    """There is one thread named audio and one named synthesis, and close ends both."""
     before = set(threading.enumerate())
     pipeline = SpeechPipeline(voice, PortAudioSpeaker(""), facts)
     pipeline.start()
@@ -343,7 +307,7 @@ def test_threads_have_their_names_and_end(voice: KokoroVoice, facts: Facts) -> N
     ["word " * 819, "\n".join(f"Paragraph {n}." for n in range(50)), "a" * 3000],
     ids=["4096 characters", "50 paragraphs", "one word of 3000 letters"],
 )
-def test_long_texts_are_synthesized_whole(voice: KokoroVoice, text: str) -> None:
+def test_voice_synthesizes_every_chunk_of_long_texts(voice: KokoroVoice, text: str) -> None:
     """Each chunk of the longest texts that Telegram carries becomes sound.
 
     Without a loudspeaker, since hearing all of it would take a quarter of an hour; the last ten
@@ -362,18 +326,18 @@ def test_long_texts_are_synthesized_whole(voice: KokoroVoice, text: str) -> None
         assert len(sound.samples)
 
 
-def test_a_query_that_nobody_waits_for_does_no_harm(pipeline: SpeechPipeline, facts: Facts) -> None:
-    """A chat that gave up on /devices does not cost the messages that wait."""
+def test_devices_may_be_cancelled(pipeline: SpeechPipeline, facts: Facts) -> None:
+    """A cancelled query does not affect the utterances in the queue."""
     pipeline.say(order(1, "Hello."))
     pipeline.devices().cancel()
 
     assert facts.end_of(1).outcome is Outcome.HEARD
 
 
-def test_a_file_that_could_not_be_written_is_written_later(
+def test_pipeline_writes_a_file_again_after_a_failure(
     voice: KokoroVoice, facts: Facts, tmp_path: Path
 ) -> None:
-    """With the folder in the way for a moment, the message is said again, whole."""
+    """If the folder disappears for a moment, the message is spoken again, all of it."""
     folder = tmp_path / "spoken"
     pipeline = SpeechPipeline(voice, WavSpeaker(folder), facts)
     pipeline.start()
@@ -388,3 +352,79 @@ def test_a_file_that_could_not_be_written_is_written_later(
     assert [Path(file).name for file in end.files] == ["0001.wav"]
     with wave.open(end.files[0]) as file:
         assert file.getnframes() / file.getframerate() == pytest.approx(end.audio_s, abs=0.05)
+
+
+MAX_TIME_ERROR_S = 0.06
+"""How far a reported time may be from the time at which a word is heard."""
+
+
+@pytest.fixture
+def tone_pipeline(loudspeakers: Loudspeakers, facts: Facts) -> Iterator[SpeechPipeline]:
+    """Return a running pipeline with the voice of tones on the first loudspeaker."""
+    assert loudspeakers.alsa_config.exists()
+    pipeline = SpeechPipeline(ToneVoice(), PortAudioSpeaker("speaker_a"), facts)
+    pipeline.start()
+    yield pipeline
+    pipeline.close().result(5)
+
+
+def reported(facts: Facts) -> list[tuple[int, float]]:
+    """Return the numbers that were reported, and when each is heard."""
+    return [
+        (int(word.text.strip(".")), fact.at_s + word.start_s)
+        for fact in facts.all
+        if isinstance(fact, PlaybackStarted)
+        for word in fact.words
+    ]
+
+
+def heard(ear: Ear) -> list[tuple[int, float]]:
+    """Return the numbers that were heard, and when."""
+    ear.wait_for_silence()
+    samples, heard_s = ear.recording()
+    return [(tone.code, tone.start_s) for tone in find_tones(samples, RATE_HZ, heard_s)]
+
+
+def text(first: int, last: int) -> str:
+    """Return sentences of a number each."""
+    return " ".join(f"{number * 37 % CODES}." for number in range(first, last))
+
+
+def test_playback_started_has_the_time_of_each_word(
+    tone_pipeline: SpeechPipeline, facts: Facts, ear_a: Ear
+) -> None:
+    """Over several utterances, the time of every word is that in the recording."""
+    for id_ in range(3):
+        tone_pipeline.say(order(id_, text(id_ * 9, id_ * 9 + 9)))
+    facts.end_of(2)
+    stalls = tone_pipeline.status().underruns
+    said, sounded = dict(reported(facts)), dict(heard(ear_a))  # the last report counts
+
+    assert list(said) == list(sounded)
+    off = [abs(said[code] - sounded[code]) for code in said]
+    # If the device ran dry just before a word, its time could not be known.
+    assert sorted(off)[-1 - stalls] < MAX_TIME_ERROR_S, (stalls, off)
+
+
+def test_playback_started_is_reported_again_after_a_pause(
+    tone_pipeline: SpeechPipeline, facts: Facts, ear_a: Ear
+) -> None:
+    """After a pause the rest is reported again: the words from there on, and when."""
+    tone_pipeline.say(order(1, text(0, 9)))
+    first = facts.until(lambda fact: isinstance(fact, PlaybackStarted))
+    assert isinstance(first, PlaybackStarted)
+    time.sleep(max(0.0, first.at_s + 0.8 - time.monotonic()))  # into the third
+    tone_pipeline.pause()
+    ear_a.wait_for_silence()
+    resumed_s = time.monotonic()
+    tone_pipeline.resume()
+    facts.end_of(1)
+    said = [*dict(reported(facts)).items()]
+    said = [(code, at_s) for code, at_s in said if at_s > resumed_s]
+    sounded = [(code, at_s) for code, at_s in heard(ear_a) if at_s > resumed_s]
+    whole = dict(sounded[1:])  # the first is the rest of one that was cut
+
+    assert [code for code, _ in said][-len(whole) :] == list(whole)
+    assert len(whole) >= 5
+    for code, at_s in said[-len(whole) :]:
+        assert abs(whole[code] - at_s) < MAX_TIME_ERROR_S

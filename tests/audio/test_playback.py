@@ -1,8 +1,10 @@
-"""When a sentence has been heard, whatever its device tells."""
+"""Which pieces have been heard, whatever the device reports."""
 
 import queue
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -10,29 +12,43 @@ import numpy as np
 import pytest
 
 from audio import playback
+from audio.output.wavfile import WavSpeaker
 from audio.pipeline import SpeechPipeline
-from audio.playback import Job, Piece, Playback, Speaker
-from audio.types import SAMPLE_RATE_HZ, CancelToken, Chunk, Ended, Fact, Outcome, Sound, Utterance
+from audio.playback import Piece, Playback, SpeechJob
+from audio.ports import Speaker
+from audio.types import (
+    SAMPLE_RATE_HZ,
+    CancelToken,
+    Chunk,
+    Ended,
+    Fact,
+    Outcome,
+    PlaybackStarted,
+    Sound,
+    Utterance,
+    Word,
+)
+from tests.support.pipelines import order
 
 
-class Stalling:
-    """A device that takes everything and has played as much as it is told to say."""
+class ScriptedSpeaker:
+    """A device that accepts everything, and reports the position that a test sets."""
 
-    device, warning, is_open, underruns, poll_s = "stalling", "", True, 0, 0.02
+    device, warning, is_open, underruns, poll_s = "scripted", "", True, 0, 0.02
 
     def __init__(self) -> None:
         self.written_frames = self.played_frames = 0
-        self.told: list[str] = []
+        self.calls: list[str] = []
 
     def open(self) -> None: ...
     def close(self) -> None: ...
     def abort(self) -> None: ...
     def pad(self) -> None: ...
-    def begin_utterance(self) -> None:
-        self.told.append("begin")
+    def start_utterance(self) -> None:
+        self.calls.append("begin")
 
-    def end_utterance(self) -> None:
-        self.told.append("end")
+    def finish_utterance(self) -> None:
+        self.calls.append("end")
 
     def target_changed(self) -> bool:
         return False
@@ -44,28 +60,28 @@ class Stalling:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """Return a clock that goes only when its `now_s` is set."""
+    """Return a clock that stands still until its `now_s` is set."""
     clock = SimpleNamespace(now_s=100.0)
     monkeypatch.setattr(playback, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
     return clock
 
 
-def three_seconds(speaker: Stalling) -> Playback:
+def three_seconds(speaker: ScriptedSpeaker) -> Playback:
     """Write an utterance of three sentences of a second each."""
     playing = Playback(cast("Speaker", speaker), 3.0)
     playing.open()
-    job = Job(Utterance(1, "", "af_heart", 1.0, "en-us"), 0.0, idle_before=True)
+    job = SpeechJob(Utterance(1, "", "af_heart", 1.0, "en-us"), 0.0, was_idle=True)
     second = np.ones(SAMPLE_RATE_HZ, np.float32)
     for sentence in range(3):
-        chunk = Chunk("", "", "", sentence, ends_sentence=True, pause_s=0.0, letters=1.0)
+        chunk = Chunk("", "", "", sentence, ends_sentence=True, pause_s=0.0, speech_length=1.0)
         playing.add(Piece(job, chunk, sentence == 2, second, second[:0]))
     assert playing.play() == []
     return playing
 
 
-def test_nothing_is_heard_sooner_than_it_can_be(clock: SimpleNamespace) -> None:
-    """A device that tells at once that it has played everything is not believed."""
-    speaker = Stalling()
+def test_play_does_not_trust_an_early_position(clock: SimpleNamespace) -> None:
+    """A device that reports at once that it has played everything is not believed."""
+    speaker = ScriptedSpeaker()
     playing = three_seconds(speaker)
     speaker.played_frames = 3 * SAMPLE_RATE_HZ
 
@@ -75,11 +91,11 @@ def test_nothing_is_heard_sooner_than_it_can_be(clock: SimpleNamespace) -> None:
 
 
 @pytest.mark.parametrize(("since_s", "again"), [(0.1, True), (0.3, False)])
-def test_what_ended_just_before_a_stall_is_said_again(
+def test_lose_device_requeues_what_ended_just_before(
     clock: SimpleNamespace, since_s: float, again: bool
 ) -> None:
-    """A device that stalls may have counted a little that it never played."""
-    speaker = Stalling()
+    """A device that stalls may have counted some frames that it never played."""
+    speaker = ScriptedSpeaker()
     playing = three_seconds(speaker)
     clock.now_s += 1 + since_s
     speaker.played_frames = int((1 + since_s) * SAMPLE_RATE_HZ)
@@ -90,9 +106,9 @@ def test_what_ended_just_before_a_stall_is_said_again(
     assert playing.stored_s() == pytest.approx(3.0 if again else 2.0)
 
 
-def test_what_seems_over_is_heard_before_it_is_cut_off(clock: SimpleNamespace) -> None:
-    """A stop just after a message does not make it one that was stopped."""
-    speaker = Stalling()
+def test_heard_by_now_includes_what_seems_over(clock: SimpleNamespace) -> None:
+    """A stop just after a message does not make it a stopped one."""
+    speaker = ScriptedSpeaker()
     playing = three_seconds(speaker)
     clock.now_s += 1.05
     speaker.played_frames = int(1.05 * SAMPLE_RATE_HZ)
@@ -102,8 +118,8 @@ def test_what_seems_over_is_heard_before_it_is_cut_off(clock: SimpleNamespace) -
     assert [piece.chunk.sentence for piece in playing.heard_by_now()] == [0]
 
 
-class Beeping:
-    """A voice that says a second of something, whatever it is given."""
+class OneSecondVoice:
+    """A voice that returns a second of sound for every chunk."""
 
     def load(self) -> None: ...
 
@@ -112,13 +128,13 @@ class Beeping:
 
 
 @pytest.mark.parametrize("end", [SpeechPipeline.abort, SpeechPipeline.skip])
-def test_what_was_heard_is_told_as_heard_though_it_is_ended(
+def test_abort_and_skip_report_what_was_heard(
     clock: SimpleNamespace, end: Callable[[SpeechPipeline], None]
 ) -> None:
     """A /stop or /skip just after the last word comes too late for that message."""
     written, ended = threading.Event(), queue.SimpleQueue[Ended]()
 
-    class Padded(Stalling):
+    class PaddingSpeaker(ScriptedSpeaker):
         poll_s = 0.001
 
         def pad(self) -> None:
@@ -126,7 +142,7 @@ def test_what_was_heard_is_told_as_heard_though_it_is_ended(
             written.set()
 
         def shutdown(self) -> None: ...
-        def take_files(self) -> tuple[str, ...]:
+        def pop_files(self) -> tuple[str, ...]:
             return ()
 
         def mute_reason(self) -> str:
@@ -136,8 +152,8 @@ def test_what_was_heard_is_told_as_heard_though_it_is_ended(
         if isinstance(fact, Ended):
             ended.put(fact)
 
-    speaker = Padded()
-    pipeline = SpeechPipeline(Beeping(), cast("Speaker", speaker), on_fact)
+    speaker = PaddingSpeaker()
+    pipeline = SpeechPipeline(OneSecondVoice(), cast("Speaker", speaker), on_fact)
     pipeline.start()
     pipeline.say(Utterance(1, "Hello.", "af_heart", 1.0, "en-us"))
     assert written.wait(5)
@@ -150,9 +166,9 @@ def test_what_was_heard_is_told_as_heard_though_it_is_ended(
     pipeline.close().result(5)
 
 
-def test_a_pause_believes_a_device_no_more_than_it_can_tell(clock: SimpleNamespace) -> None:
-    """The end of a sentence that may not have been heard is said again after a pause."""
-    speaker = Stalling()
+def test_pause_repeats_the_uncertain_end_of_a_sentence(clock: SimpleNamespace) -> None:
+    """The end of a sentence that may not have been heard is repeated after a pause."""
+    speaker = ScriptedSpeaker()
     playing = three_seconds(speaker)
     clock.now_s += 1.05
     speaker.played_frames = int(1.05 * SAMPLE_RATE_HZ)
@@ -162,17 +178,62 @@ def test_a_pause_believes_a_device_no_more_than_it_can_tell(clock: SimpleNamespa
     assert playing.stored_s() == pytest.approx(2.3)
 
 
-def test_what_an_urgent_one_interrupts_is_begun_again() -> None:
-    """Each stretch has its beginning and its end, so that a folder of files misses none."""
-    speaker = Stalling()
+def test_play_marks_each_part_of_an_interrupted_utterance() -> None:
+    """Each part has its start and its end, so that a folder of files misses none."""
+    speaker = ScriptedSpeaker()
     playing = Playback(cast("Speaker", speaker), 3.0)
     playing.open()
-    long = Job(Utterance(1, "", "af_heart", 1.0, "en-us"), 0.0, idle_before=True)
-    urgent = Job(Utterance(2, "", "af_heart", 1.0, "en-us", urgent=True), 0.0, idle_before=False)
+    long = SpeechJob(Utterance(1, "", "af_heart", 1.0, "en-us"), 0.0, was_idle=True)
+    urgent = SpeechJob(Utterance(2, "", "af_heart", 1.0, "en-us", urgent=True), 0.0, was_idle=False)
     second = np.ones(SAMPLE_RATE_HZ, np.float32)
     for job, sentence, last in ((long, 0, False), (urgent, 0, True), (long, 1, True)):
-        chunk = Chunk("", "", "", sentence, ends_sentence=True, pause_s=0.0, letters=1.0)
+        chunk = Chunk("", "", "", sentence, ends_sentence=True, pause_s=0.0, speech_length=1.0)
         playing.add(Piece(job, chunk, last, second, second[:0]))
         playing.play()
 
-    assert speaker.told == ["begin", "end", "begin", "end", "begin", "end"]
+    assert speaker.calls == ["begin", "end", "begin", "end", "begin", "end"]
+
+
+def piece(*words: Word, frames: int = SAMPLE_RATE_HZ) -> Piece:
+    """Return a second of sound with *words*."""
+    chunk = Chunk("some words", "", "", 0, ends_sentence=True, pause_s=0, speech_length=9)
+    job = SpeechJob(order(1, "some words"), time.monotonic(), was_idle=True)
+    return Piece(job, chunk, True, np.full(frames, 0.1, np.float32), np.zeros(0, np.float32), words)
+
+
+def next_started(playback: Playback) -> PlaybackStarted:
+    """Play until something is reported to have started, and return that fact."""
+    deadline_s = time.monotonic() + 5
+    while time.monotonic() < deadline_s:
+        playback.play()
+        for started in playback.pop_started():
+            return started
+        time.sleep(0.01)
+    raise TimeoutError("nothing was reported")
+
+
+def test_playback_started_is_reported_again_on_another_device(tmp_path: Path) -> None:
+    """What starts again after its device was lost is reported again, with every word."""
+    playback = Playback(WavSpeaker(tmp_path), 3.0)
+    words = (Word("some", 0.0, 0.4), Word("words", 0.5, 1.0))
+    playback.add(piece(*words))
+    playback.open()
+    first = next_started(playback)
+    playback.lose_device()
+    playback.open()
+    again = next_started(playback)
+
+    assert first.words == again.words == words
+    assert again.at_s > first.at_s
+
+
+def test_trim_shifts_the_words() -> None:
+    """The words of the rest count from its own start; one that was cut starts there."""
+    rest = piece(Word("gone", 0.0, 0.3), Word("cut", 0.4, 0.6), Word("whole", 0.7, 1.0))
+    rest.trim(SAMPLE_RATE_HZ // 2)
+
+    assert len(rest.samples) == SAMPLE_RATE_HZ // 2
+    assert [(word.text, word.start_s) for word in rest.words] == [
+        ("cut", 0.0),
+        ("whole", pytest.approx(0.2)),
+    ]

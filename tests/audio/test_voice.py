@@ -44,16 +44,19 @@ def synthesize(
 ) -> Sound:
     """Return *text*, a part of *sentence*, in the default voice, with what it took."""
     chunk = Chunk(
-        *(text, before, after, 0),
+        text=text,
+        before=before,
+        after=after,
+        sentence=0,
         ends_sentence=True,
         pause_s=0,
-        letters=len(text),
-        sentence_letters=len(sentence),
+        speech_length=len(text),
+        sentence_speech_length=len(sentence),
     )
     return voice.synthesize(chunk, "af_heart", speed, "en-us", cancel_token or CancelToken())
 
 
-def test_a_sentence_takes_the_time_that_a_person_needs(voice: KokoroVoice) -> None:
+def test_voice_speaks_at_a_natural_rate(voice: KokoroVoice) -> None:
     """51 characters last two to five seconds, audible and within full scale, in float32."""
     samples = speak(voice, TEXT)
 
@@ -62,21 +65,21 @@ def test_a_sentence_takes_the_time_that_a_person_needs(voice: KokoroVoice) -> No
     assert 0.1 < np.abs(samples).max() <= 1
 
 
-def test_speed_changes_the_length(voice: KokoroVoice) -> None:
+def test_voice_speed_changes_the_duration(voice: KokoroVoice) -> None:
     """Twice the speed takes about half the time."""
     assert len(speak(voice, TEXT, 2.0)) < 0.65 * len(speak(voice, TEXT, 1.0))
 
 
-def test_edges_are_faded(voice: KokoroVoice) -> None:
-    """A chunk begins and ends at zero, so that joins don't click."""
+def test_voice_fades_the_edges(voice: KokoroVoice) -> None:
+    """A chunk starts and ends at zero, so that joins don't click."""
     samples = speak(voice, TEXT)
 
     assert samples[0] == 0
     assert samples[-1] == 0
 
 
-def test_a_fade_leaves_the_middle_alone() -> None:
-    """Only the first and last 48 frames change; what is too short for it is left whole."""
+def test_fade_edges_leaves_the_middle_alone() -> None:
+    """Only the first and last 48 frames change; a sound too short for that is not changed."""
     ones = np.ones(200, np.float32)
     faded = fade_edges(ones)
 
@@ -84,10 +87,10 @@ def test_a_fade_leaves_the_middle_alone() -> None:
     assert np.array_equal(fade_edges(ones[:90]), ones[:90])
 
 
-def test_an_interrupt_ends_the_inference(voice: KokoroVoice) -> None:
-    """A long text that is interrupted fails within a fraction of the time it would take."""
+def test_cancel_terminates_the_inference(voice: KokoroVoice) -> None:
+    """A long text that is cancelled fails within a fraction of the time it would take."""
     cancel_token = CancelToken()
-    timer = threading.Timer(0.2, cancel_token.set)
+    timer = threading.Timer(0.2, cancel_token.cancel)
     timer.start()
     began_s = time.monotonic()
     with pytest.raises(SynthesisError):
@@ -96,30 +99,30 @@ def test_an_interrupt_ends_the_inference(voice: KokoroVoice) -> None:
     assert time.monotonic() - began_s < 1.0
 
 
-def test_an_interrupt_that_came_first_counts(voice: KokoroVoice) -> None:
-    """A cancel token set before the synthesis began ends it all the same."""
+def test_cancel_before_the_synthesis_counts(voice: KokoroVoice) -> None:
+    """A cancel token that was cancelled before the synthesis terminates it all the same."""
     cancel_token = CancelToken()
-    cancel_token.set()
+    cancel_token.cancel()
     with pytest.raises(SynthesisError):
         synthesize(voice, "Never said before.", cancel_token)
 
 
-def test_the_next_synthesis_is_not_interrupted(voice: KokoroVoice) -> None:
-    """A cancel token ends one synthesis, not the voice."""
+def test_cancel_does_not_affect_the_next_synthesis(voice: KokoroVoice) -> None:
+    """A cancel token cancels one synthesis, not the voice."""
     cancel_token = CancelToken()
-    cancel_token.set()
+    cancel_token.cancel()
     with pytest.raises(SynthesisError):
         synthesize(voice, "Never said before.", cancel_token)
 
     assert len(speak(voice, TEXT))
 
 
-def test_what_cannot_be_pronounced_is_empty(voice: KokoroVoice) -> None:
-    """Where the language's rules find nothing to say, there is no sound instead of an error."""
+def test_voice_returns_no_samples_for_unpronounceable_text(voice: KokoroVoice) -> None:
+    """If the language's rules find nothing to say, there is no sound instead of an error."""
     assert len(speak(voice, "\u200b")) == 0
 
 
-def test_the_catalogue_is_the_voices_file(model_dir: Path) -> None:
+def test_voices_are_those_of_the_file(model_dir: Path) -> None:
     """The 54 names are those in the file, and each has a language."""
     with np.load(model_dir / VOICES_FILE.name) as voices:
         assert sorted(VOICES) == sorted(voices)
@@ -127,17 +130,17 @@ def test_the_catalogue_is_the_voices_file(model_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-def test_every_language_can_be_spoken(voice: KokoroVoice, lang: str) -> None:
-    """espeak-ng knows every code that the catalogue uses."""
+def test_voice_speaks_every_language(voice: KokoroVoice, lang: str) -> None:
+    """espeak-ng knows every code of the catalogue."""
     name = next(name for name in VOICES if language_of(name) == lang)
 
-    chunk = Chunk("Radio 1", "", "", 0, ends_sentence=True, pause_s=0, letters=7)
+    chunk = Chunk("Radio 1", "", "", 0, ends_sentence=True, pause_s=0, speech_length=7)
 
     assert len(voice.synthesize(chunk, name, 1.0, lang, CancelToken()).samples)
 
 
-def test_context_is_spoken_along_and_cut_off(voice: KokoroVoice) -> None:
-    """A chunk with context lasts as long as its words, not as long as all that the model said."""
+def test_voice_cuts_the_context_off(voice: KokoroVoice) -> None:
+    """A chunk with context lasts as long as its words, not as long as all that the model read."""
     text = "the cat has eaten the butter"
     sentence = f"I have mended the kettle and {text} that I had bought for you this morning."
     plain = synthesize(voice, text)
@@ -151,8 +154,10 @@ def made_s(caplog: pytest.LogCaptureFixture) -> float:
     return float(re.findall(r"in length of ([\d.]+)s", caplog.text)[-1])
 
 
-def test_context_costs_no_sound(voice: KokoroVoice, caplog: pytest.LogCaptureFixture) -> None:
-    """Of a long sentence only the chunk is made, and 0.2 s or so on each side."""
+def test_voice_does_not_decode_the_context(
+    voice: KokoroVoice, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of a long sentence only the chunk is decoded, and about 0.2 s on each side."""
     caplog.set_level(logging.DEBUG, "kokoro_onnx")
     sound = synthesize(
         voice,
@@ -164,20 +169,26 @@ def test_context_costs_no_sound(voice: KokoroVoice, caplog: pytest.LogCaptureFix
     assert 0.1 < made_s(caplog) - len(sound.samples) / SAMPLE_RATE_HZ < 0.6
 
 
-def test_the_end_of_a_sentence_after_a_cut_is_heard_whole(voice: KokoroVoice) -> None:
-    """No crack at a cut is taken for the loudest sound, beside which the last words are silence."""
+def test_voice_keeps_the_end_of_a_sentence_after_a_cut(voice: KokoroVoice) -> None:
+    """A crack at the cut is not mistaken for the loudest sound, which would hide the last words."""
     before = "The ferry"
     end = "leaves the harbour at seven in the morning, and it comes back late at night."
     whole, part = (
         voice.synthesize(
             Chunk(
-                *(text, context, "", 0),
+                text=text,
+                before=context,
+                after="",
+                sentence=0,
                 ends_sentence=True,
                 pause_s=0,
-                letters=len(text),
-                sentence_letters=len(f"{before} {end}"),
+                speech_length=len(text),
+                sentence_speech_length=len(f"{before} {end}"),
             ),
-            *("af_alloy", 1.0, "en-us", CancelToken()),
+            "af_alloy",
+            1.0,
+            "en-us",
+            CancelToken(),
         )
         for text, context in [(f"{before} {end}", ""), (end, before)]
     )
@@ -186,8 +197,8 @@ def test_the_end_of_a_sentence_after_a_cut_is_heard_whole(voice: KokoroVoice) ->
     assert len(part.samples) / SAMPLE_RATE_HZ == pytest.approx(said_s, rel=0.05)
 
 
-def test_sound_that_does_not_fit_the_window_is_refused() -> None:
-    """A graph that takes the window and makes everything all the same: timings would be wrong."""
+def test_session_refuses_sound_that_does_not_fit_the_window() -> None:
+    """A graph that accepts the window and decodes everything would have wrong timings."""
 
     class Heedless:
         def get_inputs(self) -> list[SimpleNamespace]:
@@ -205,13 +216,13 @@ def test_sound_that_does_not_fit_the_window_is_refused() -> None:
 
 
 @pytest.mark.parametrize("wrong", [b"/encoder/Other_output_0", b"/encoder/Range_output_0"])
-def test_a_graph_without_the_known_names_is_spoken_whole(
+def test_voice_falls_back_to_full_decoding(
     wrong: bytes,
     voice: KokoroVoice,
     model_dir: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where no window can be added, or where it does not fit, the same is heard, only slower."""
+    """If no window can be added, or if it does not fit, the same is heard, only later."""
     monkeypatch.setattr("audio.kokoro.graph._ENCODED", wrong)
     other = KokoroVoice(model_dir, "int8")
     other.load()
@@ -224,8 +235,8 @@ def test_a_graph_without_the_known_names_is_spoken_whole(
     assert len(whole.samples) == pytest.approx(len(part.samples), rel=0.02)
 
 
-def test_chunks_joined_with_context_last_as_long_as_the_whole(voice: KokoroVoice) -> None:
-    """Cut inside clauses and joined again, a sentence keeps its pace."""
+def test_voice_keeps_the_speaking_rate_across_cuts(voice: KokoroVoice) -> None:
+    """Cut inside clauses and joined again, a sentence keeps its duration."""
     text = "The committee has printed a new timetable on a long roll of paper."
     whole = speak(voice, text)
     parts = [
@@ -238,8 +249,8 @@ def test_chunks_joined_with_context_last_as_long_as_the_whole(voice: KokoroVoice
     assert joined == pytest.approx(len(whole), rel=0.12)
 
 
-def test_a_repeated_phrase_costs_nothing(voice: KokoroVoice) -> None:
-    """What was said before is there at once, the same to the sample."""
+def test_voice_caches_a_repeated_phrase(voice: KokoroVoice) -> None:
+    """A repeated phrase costs nothing, and is the same to the sample."""
     first = synthesize(voice, "Dinner is ready, once more.")
     again = synthesize(voice, "Dinner is ready, once more.")
 
@@ -249,12 +260,12 @@ def test_a_repeated_phrase_costs_nothing(voice: KokoroVoice) -> None:
     assert first.words == again.words != ()
 
 
-def test_phrases_are_kept_within_bounds() -> None:
-    """The store of phrases has a size, and forgets what was not used for longest."""
+def test_phrase_cache_is_bounded() -> None:
+    """The cache is limited in size, and drops the least recently used phrase."""
     phrases = _PhraseCache()
     second = Sound(np.ones(24_000, np.float32))
     for number in range(200):
-        phrases.keep(number, second)
+        phrases.put(number, second)
         phrases.get(0)
 
     assert phrases.get(0) is not None
@@ -263,14 +274,14 @@ def test_phrases_are_kept_within_bounds() -> None:
     assert phrases._bytes <= 8 << 20
 
 
-def test_an_unknown_voice_is_named_with_its_neighbours() -> None:
-    """The message offers what was probably meant."""
+def test_check_voice_suggests_similar_names() -> None:
+    """The message suggests what was probably meant."""
     with pytest.raises(UnknownVoiceError, match="af_heart"):
         check_voice("af_hart")
 
 
-def test_a_damaged_model_is_refused_before_it_is_loaded(tmp_path: Path, model_dir: Path) -> None:
-    """A truncated model file is named, with the command that mends it."""
+def test_voice_refuses_a_damaged_model(tmp_path: Path, model_dir: Path) -> None:
+    """The message names the truncated model file, and the command that repairs it."""
     (tmp_path / VOICES_FILE.name).symlink_to(model_dir / VOICES_FILE.name)
     (tmp_path / "kokoro-v1.0.int8.onnx").write_bytes(b"truncated")
     with pytest.raises(ModelFileError, match=r"kokoro-v1\.0\.int8\.onnx.*crier models"):

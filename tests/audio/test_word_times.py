@@ -46,7 +46,7 @@ def speak(
 ) -> Sound:
     """Return *text* as sound."""
     before, after = around.get("before", ""), around.get("after", "")
-    chunk = Chunk(text, before, after, 0, ends_sentence=True, pause_s=0, letters=len(text))
+    chunk = Chunk(text, before, after, 0, ends_sentence=True, pause_s=0, speech_length=len(text))
     return voice.synthesize(chunk, name, 1.0, lang, CancelToken())
 
 
@@ -77,7 +77,7 @@ def assert_in_order(sound: Sound, text: str) -> None:
     ("lang", "name", "text"),
     [(lang, name, text) for lang, (name, *texts) in SENTENCES.items() for text in texts],
 )
-def test_the_words_are_the_text(voice: KokoroVoice, lang: str, name: str, text: str) -> None:
+def test_words_are_the_text(voice: KokoroVoice, lang: str, name: str, text: str) -> None:
     """Numbers, joined words, marks and other scripts: every word has its time, in order."""
     assert_in_order(speak(voice, text, name=name, lang=lang), text)
 
@@ -90,8 +90,8 @@ def test_the_words_are_the_text(voice: KokoroVoice, lang: str, name: str, text: 
         "Monday was good; Tuesday was better; Wednesday was grey; today it rains.",
     ],
 )
-def test_a_word_begins_when_it_is_heard(voice: KokoroVoice, text: str) -> None:
-    """After every pause that can be heard, a word begins within 80 ms."""
+def test_words_start_when_they_are_heard(voice: KokoroVoice, text: str) -> None:
+    """After every audible pause a word starts within 80 ms."""
     sound = speak(voice, text)
     starts = [word.start_s for word in sound.words]
     onsets = [at for at in onsets_s(sound.samples) if at > 0]
@@ -100,8 +100,8 @@ def test_a_word_begins_when_it_is_heard(voice: KokoroVoice, text: str) -> None:
     assert max(min(abs(start - at) for start in starts) for at in onsets) < 0.08
 
 
-def test_words_of_a_part_count_from_its_own_beginning(voice: KokoroVoice) -> None:
-    """Context that is spoken along and cut off has no words, and shifts none."""
+def test_words_of_a_chunk_exclude_its_context(voice: KokoroVoice) -> None:
+    """Context that is cut off has no words, and does not shift the times of others."""
     sound = speak(voice, "a new timetable", before="has printed", after="on a")
 
     assert_in_order(sound, "a new timetable")
@@ -109,8 +109,8 @@ def test_words_of_a_part_count_from_its_own_beginning(voice: KokoroVoice) -> Non
     assert sound.words[-1].end_s > 0.8 * len(sound.samples) / SAMPLE_RATE_HZ
 
 
-def test_a_text_of_more_than_one_run_of_the_model_has_its_words(voice: KokoroVoice) -> None:
-    """Where kokoro-onnx splits what is too long, the words keep their order."""
+def test_words_of_a_text_split_by_kokoro_onnx_are_in_order(voice: KokoroVoice) -> None:
+    """Where kokoro-onnx splits a text that is too long, the words keep their order."""
     text = "supercalifragilistic " * 40
     sound = speak(voice, text)
 
@@ -118,9 +118,9 @@ def test_a_text_of_more_than_one_run_of_the_model_has_its_words(voice: KokoroVoi
     assert len(sound.samples) / SAMPLE_RATE_HZ - sound.words[-1].end_s < 1
 
 
-def test_without_timings_words_last_as_long_as_the_sound() -> None:
-    """A model that tells no times costs the light, not the sound."""
-    found = words("two words", [], lambda word: word, 0.5, 2.0)
+def test_words_without_timings_last_as_long_as_the_sound() -> None:
+    """Without timings only the highlighting suffers, not the sound."""
+    found = words("two words", [], lambda word: word, start_s=0.5, length_s=2.0)
 
     assert [(word.text, word.start_s, word.end_s) for word in found] == [
         ("two", 0.0, 2.0),

@@ -16,7 +16,7 @@ from bot.chat.sandbox import Event, Json, Person, Sandbox
 from tests.chat.samples import LONG_FILE_TEXT
 from tests.conftest import ALICE, reply_with
 from tests.support.commandline import Environment
-from tests.support.fake_voice import tell
+from tests.support.fake_voice import find_tones
 from tests.support.loudspeaker import RATE_HZ, Ear
 
 BOB = Person(8, "Bob")
@@ -29,7 +29,7 @@ QUESTION = "What shall I do?"
 def heard_codes(ear: Ear) -> list[int]:
     """Wait for silence; return the codes of the tones that were heard completely."""
     ear.wait_for_silence()
-    return [tone.code for tone in tell(ear.recording()[0], RATE_HZ) if tone.whole]
+    return [tone.code for tone in find_tones(ear.recording()[0], RATE_HZ) if tone.whole]
 
 
 async def answer_to(sandbox: Sandbox, command: str, who: Person = ALICE) -> str:

@@ -26,7 +26,7 @@ from tests.chat.steps import (
 )
 from tests.conftest import ALICE, StartBot, reaction_to, reply_with
 from tests.support.commandline import Environment
-from tests.support.fake_voice import tell
+from tests.support.fake_voice import find_tones
 from tests.support.loudspeaker import RATE_HZ, Ear
 
 
@@ -104,9 +104,9 @@ async def test_text_files_are_read_and_long_ones_asked_about(
         spoken = resample_poly(samples, SAMPLE_RATE_HZ, rate_hz).astype(np.float32)
 
     ear_a.wait_for_silence()
-    heard = [tone.code for tone in tell(ear_a.recording()[0], RATE_HZ) if tone.whole]
+    heard = [tone.code for tone in find_tones(ear_a.recording()[0], RATE_HZ) if tone.whole]
     assert heard == [11, 21]
-    assert tell(spoken, SAMPLE_RATE_HZ)[0].code == 21
+    assert find_tones(spoken, SAMPLE_RATE_HZ)[0].code == 21
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ async def test_captions_are_spoken_if_the_file_cannot_be(
             await sandbox.wait_for(reply_with(reply, to=message))
     ear_a.wait_for_silence()
 
-    assert [tone.code for tone in tell(ear_a.recording()[0], RATE_HZ)] == [9]
+    assert [tone.code for tone in find_tones(ear_a.recording()[0], RATE_HZ)] == [9]
     assert reply or not any(map(reply_with("", to=message), sandbox.events))
 
 
@@ -188,7 +188,7 @@ async def test_files_are_spoken_in_the_order_of_arrival(
             await sandbox.wait_for(reaction_to(message, "👍"))
     ear_a.wait_for_silence()
 
-    assert [tone.code for tone in tell(ear_a.recording()[0], RATE_HZ)] == [11, 12]
+    assert [tone.code for tone in find_tones(ear_a.recording()[0], RATE_HZ)] == [11, 12]
 
 
 async def test_stop_cancels_a_file_that_is_being_read(
@@ -238,7 +238,7 @@ async def test_files_follow_language_and_pronunciations(
     ear_a.wait_for_silence()
 
     assert [(lang, voice[0]) for lang, voice in rows] == [("es", "e")]
-    assert [tone.code for tone in tell(ear_a.recording()[0], RATE_HZ)] == [17]
+    assert [tone.code for tone in find_tones(ear_a.recording()[0], RATE_HZ)] == [17]
 
 
 async def test_files_are_private(

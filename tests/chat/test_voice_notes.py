@@ -10,7 +10,7 @@ from bot.chat.sandbox import Fault, Json, Sandbox
 from tests.chat.steps import ask_about_long_file, bot_process
 from tests.conftest import ALICE, StartBot, reaction_to, reply_with
 from tests.support.commandline import Environment
-from tests.support.fake_voice import tell
+from tests.support.fake_voice import find_tones
 from tests.support.loudspeaker import Ear
 
 
@@ -39,7 +39,7 @@ async def test_note_sends_a_text_back_as_a_voice_note(
             sandbox.send_fields(ALICE, fields)
             note = await sandbox.wait_for(lambda e: e.kind == "voice", since=seen)
             samples, rate_hz = soundfile.read(io.BytesIO(note.content), dtype="float32")
-            notes.append([tone.code for tone in tell(samples, rate_hz)])
+            notes.append([tone.code for tone in find_tones(samples, rate_hz)])
 
     assert notes == [[11], [21]]
     assert ear_a.spans() == []

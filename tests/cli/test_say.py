@@ -18,7 +18,7 @@ from audio.types import SAMPLE_RATE_HZ
 from bot.settings import Settings
 from tests.http.test_audio_stream import decoded
 from tests.support.commandline import Environment, crier, run
-from tests.support.fake_voice import ToneVoice, tell
+from tests.support.fake_voice import ToneVoice, find_tones
 from tests.support.http_face import Face, serve
 from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
 from tests.support.terminal import CTRL_C, CTRL_D, ENTER, terminal
@@ -38,7 +38,7 @@ async def face(settings: Settings, loudspeakers: Loudspeakers) -> AsyncIterator[
 
 def codes(ear: Ear) -> list[int]:
     """Return the numbers that were heard."""
-    return [tone.code for tone in tell(*ear.recording()[:1], RATE_HZ)]
+    return [tone.code for tone in find_tones(*ear.recording()[:1], RATE_HZ)]
 
 
 async def test_say_returns_when_queued(environment: Environment, face: Face, ear_a: Ear) -> None:
@@ -185,7 +185,7 @@ async def test_say_wait_in_terminal_shows_progress(
 
     async with terminal("say", "--wait", "5.", environment=environment, cwd=tmp_path) as screen:
         await screen.see(r"Waiting; 1 before it")
-        await screen.see(r"Heard to the end\.")
+        await screen.see(r"HeardTone to the end\.")
 
         assert await screen.ended() == 0
 
@@ -335,7 +335,7 @@ async def test_say_out_writes_playable_file(
     samples, rate_hz = decoded(path.read_bytes(), kind)
 
     assert result == (0, "", "")
-    assert [tone.code for tone in tell(samples, rate_hz)] == list(range(10, 20))
+    assert [tone.code for tone in find_tones(samples, rate_hz)] == list(range(10, 20))
     assert [file.name for file in tmp_path.glob("said*")] == [path.name]
     assert (await face.get("/v1/history"))["items"] == []
 

@@ -33,11 +33,11 @@ from bot.chat.sandbox import Sandbox
 from bot.core.composing import ComposeError, composing
 from bot.http.schemas import MAX_INPUT_CHARS
 from bot.settings import Settings
-from tests.audio.test_pipeline import Facts, order
 from tests.chat.steps import send_file
 from tests.conftest import ALICE, StartBot, reaction_to, reply_with
 from tests.support.fake_voice import ToneVoice
 from tests.support.http_face import Face, serve
+from tests.support.pipelines import Facts, order
 
 # Of the processor's time; quadratic work takes many times as long.
 _BOUND_S = 5.0
@@ -58,7 +58,7 @@ def test_hostile_shape_is_composed_and_planned_in_linear_time(name: str) -> None
             planner = Planner(one, "en-us", 1.0)
             planner.next(SynthesisCost(), 0.0)
             if not planner.done:
-                planner.next_held(SynthesisCost(), 0.5)
+                planner.next_delayed(SynthesisCost(), 0.5)
 
     assert time.thread_time() - begun_s < _BOUND_S
 
@@ -106,9 +106,9 @@ def read_by_all(text: str) -> set[Rule]:
     found = set()
     for rule in rules("en-us"):
         chars = frozenset(text)
-        text, times = rule.pattern.subn(rule.say, text)
+        text, times = rule.pattern.subn(rule.reading, text)
         if times:
-            assert rule.may_find(chars), rule.pattern.pattern
+            assert rule.may_match(chars), rule.pattern.pattern
             found.add(rule)
     return found
 

@@ -11,7 +11,7 @@ from bot.chat.sandbox import Sandbox
 from bot.core import inbox as module
 from bot.core.inbox import Inbox, InboxError
 from tests.conftest import ALICE, StartBot, reaction_to, reply_with
-from tests.support.fake_voice import tell
+from tests.support.fake_voice import find_tones
 from tests.support.loudspeaker import RATE_HZ, Ear
 
 BOT = 4217
@@ -205,7 +205,7 @@ async def test_what_waited_for_an_upgrade_is_spoken(
             await sandbox.wait_for(reaction_to(message_id, "👍"))
     await asyncio.to_thread(ear_b.wait_for_silence)
 
-    assert sorted(heard.code for heard in tell(ear_b.samples(), RATE_HZ)) == [2, 3, 5, 6]
+    assert sorted(heard.code for heard in find_tones(ear_b.samples(), RATE_HZ)) == [2, 3, 5, 6]
 
 
 async def test_what_waited_for_months_is_asked_about(

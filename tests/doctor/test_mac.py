@@ -10,9 +10,9 @@ from bot.doctor.check import Context, Finding, State
 from bot.doctor.mac import Equipment, MeasuringSpeaker, mac_checks
 from bot.doctor.runner import run_checks_here
 from bot.settings import Settings
-from tests.audio.test_coreaudio import SIX
 from tests.support.fake_coreaudio import CoreAudio, Stream
 from tests.support.fake_voice import ToneVoice
+from tests.support.pipelines import SIX
 
 
 class MacScene:

@@ -24,8 +24,8 @@ from bot.settings import Settings
 from tests.conftest import ALICE, TOKEN
 from tests.stress.load import failures, run_load
 from tests.support.commandline import Environment
-from tests.support.fake_voice import Heard as Tone
-from tests.support.fake_voice import ToneVoice, tell
+from tests.support.fake_voice import HeardTone as Tone
+from tests.support.fake_voice import ToneVoice, find_tones
 from tests.support.http_face import Face, ServeBot, serve
 from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
 
@@ -46,7 +46,7 @@ def serve_toned(settings: Settings, loudspeakers: Loudspeakers) -> ServeBot:
 
 def codes(ear: Ear) -> list[int]:
     """Return the numbers in a recording."""
-    return [tone.code for tone in tell(*ear.recording()[:1], RATE_HZ)]
+    return [tone.code for tone in find_tones(*ear.recording()[:1], RATE_HZ)]
 
 
 def numbers(*which: int) -> str:
@@ -186,7 +186,7 @@ def spoken(tmp_path: Path) -> list[Tone]:
     for path in sorted((tmp_path / "spoken").glob("*.wav")):
         with wave.open(str(path)) as file:
             raw = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-        tones += tell((raw / 32768).astype(np.float32), SAMPLE_RATE_HZ)
+        tones += find_tones((raw / 32768).astype(np.float32), SAMPLE_RATE_HZ)
     return tones
 
 
@@ -451,7 +451,7 @@ async def test_metrics_agree_with_the_recording(serve_toned: ServeBot, ear_a: Ea
     first = value("crier_first_sound_seconds", "crier_first_sound_seconds_sum")
     stop = value("crier_stop_seconds", "crier_stop_seconds_sum")
     spans = ear_a.spans(ordered_s, gap_s=0.5)
-    tones_s = sum(t.end_s - t.start_s for t in tell(*ear_a.recording()[:1], RATE_HZ))
+    tones_s = sum(t.end_s - t.start_s for t in find_tones(*ear_a.recording()[:1], RATE_HZ))
     assert value("crier_messages", outcome="heard", source="http") == 1
     assert value("crier_messages", outcome="stopped", source="http") == 1
     assert value("crier_first_sound_seconds", "crier_first_sound_seconds_count") == 2
@@ -470,7 +470,7 @@ async def test_many_clients_at_once_are_heard_in_turn(
         sent = await run_load(face, sandbox, ALICE, clients=5, requests=25)
         await asyncio.to_thread(ear_a.wait_for_silence)
 
-    assert failures(sent, tell(*ear_a.recording()[:1], RATE_HZ)) == []
+    assert failures(sent, find_tones(*ear_a.recording()[:1], RATE_HZ)) == []
 
 
 async def test_messages_of_programs_survive_a_kill(

@@ -17,7 +17,7 @@ from audio.types import SAMPLE_RATE_HZ, Samples
 from bot.http import audio_stream
 from bot.http.audio_stream import FORMATS, MAX_STREAMS
 from bot.settings import Settings
-from tests.support.fake_voice import ToneVoice, tell
+from tests.support.fake_voice import ToneVoice, find_tones
 from tests.support.http_face import Face, serve
 from tests.support.loudspeaker import Loudspeakers
 
@@ -154,7 +154,7 @@ async def test_speech_makes_several_files_in_turn(toned: Face) -> None:
                     begun.append(time.monotonic())
                 sound += part
         ended.append(time.monotonic())
-        return [tone.code for tone in tell(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)]
+        return [tone.code for tone in find_tones(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)]
 
     got = await asyncio.gather(*map(get, texts))
 
@@ -174,8 +174,8 @@ async def test_speech_gives_way_to_the_loudspeaker(toned: Face, tmp_path: Path) 
 
     assert said["outcome"] == "heard"
     assert left
-    assert [tone.code for tone in tell(*decoded(spoken.read_bytes(), "wav"))] == [1, 2, 3]
-    assert [tone.code for tone in tell(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)] == [
+    assert [tone.code for tone in find_tones(*decoded(spoken.read_bytes(), "wav"))] == [1, 2, 3]
+    assert [tone.code for tone in find_tones(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)] == [
         *range(100, 200)
     ]
 
@@ -201,8 +201,8 @@ async def test_speech_for_a_stalled_client_is_bounded(toned: Face) -> None:
         assert answer.status_code == 200
         (rendering,) = toned.bot.pipeline._synthesis.renderings._waiting
         made_s = -1.0
-        while rendering.made_s > made_s:  # until it stops growing
-            made_s = rendering.made_s
+        while rendering.synthesized_s > made_s:  # until it stops growing
+            made_s = rendering.synthesized_s
             await asyncio.sleep(1.0)
         whole_s = 0.3 * 2500
 
@@ -219,7 +219,7 @@ async def test_speech_is_not_stopped_by_stop(toned: Face) -> None:
     await toned.client.post("/v1/audio/stop")
     sound = (await making).content
 
-    assert len(tell(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)) == 100
+    assert len(find_tones(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)) == 100
 
 
 async def test_models_are_listed_in_openais_shape(toned: Face) -> None:

@@ -26,7 +26,7 @@ from bot.chat.sandbox import Sandbox
 from bot.paths import CHECKOUT
 from bot.settings import Settings
 from tests.conftest import ALICE
-from tests.support.fake_voice import ToneVoice, tell
+from tests.support.fake_voice import ToneVoice, find_tones
 from tests.support.http_face import Face, ServeBot, serve
 from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
 
@@ -197,7 +197,7 @@ async def test_page_highlights_words_as_they_are_heard(
         console_messages, requested = page.console_messages(), page.requested()
     await asyncio.to_thread(ear_a.wait_for_silence)
     samples, heard_s = ear_a.recording()
-    heard = {tone.code: tone.start_s for tone in tell(samples, RATE_HZ, heard_s)}
+    heard = {tone.code: tone.start_s for tone in find_tones(samples, RATE_HZ, heard_s)}
     seen = {int(word.strip(".")): at_s for word, at_s in lit if word != "Number"}
 
     assert list(seen) == codes

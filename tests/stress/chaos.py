@@ -45,14 +45,14 @@ from tests.stress.lab import (
 )
 from tests.stress.messages import GAVE_UP
 from tests.stress.mixed import mixed
-from tests.support.fake_voice import CODES, TONE_S, Heard, tell
+from tests.support.fake_voice import CODES, TONE_S, HeardTone, find_tones
 from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
 
 # httpx closes an idle connection after 5 s; a connection open after this is leaked.
 _IDLE_CONNECTIONS_CLOSED_S = 7.0
 
 
-def recording_failures(sent: list[int], heard: list[Heard], kills: list[float]) -> list[str]:
+def recording_failures(sent: list[int], heard: list[HeardTone], kills: list[float]) -> list[str]:
     """Return what is wrong with a recording.
 
     Args:
@@ -118,7 +118,9 @@ async def kills(times: int, *, real: bool, seed: int) -> list[str]:
     given_up = {e.reply_to for e in sandbox.events if GAVE_UP.search(e.text)}
     finished = {m: sentences for m, sentences in messages.items() if m not in given_up}
     sent = [code for sentences in finished.values() for code in sentences]
-    failures = [] if real else recording_failures(sent, tell(recording, RATE_HZ, heard_s), killed)
+    failures = (
+        [] if real else recording_failures(sent, find_tones(recording, RATE_HZ, heard_s), killed)
+    )
     failures += [
         f"message {m} ended with {final_receipts(sandbox, m)}"
         for m in messages
@@ -309,9 +311,9 @@ async def keep_running(bot: BotProcess, sandbox: Sandbox) -> None:
         await asyncio.sleep(1)
 
 
-def tones_at(ear: Ear) -> list[Heard]:
+def tones_at(ear: Ear) -> list[HeardTone]:
     """Return the tones heard at a loudspeaker so far."""
-    return tell(ear.recording()[0], RATE_HZ)
+    return find_tones(ear.recording()[0], RATE_HZ)
 
 
 def wait_for_any_sound(since_s: float, *ears: Ear) -> None:

@@ -14,7 +14,7 @@ from tests.stress.faulty_sandbox import FaultySandbox
 from tests.stress.lab import YOU, BotProcess, final_receipts
 from tests.stress.messages import file_fields, sentence, sound_file
 from tests.stress.plan import FILE_CHOICES, Action, ChapterPlan, Life
-from tests.support.fake_voice import Heard
+from tests.support.fake_voice import HeardTone
 
 VOLUME_ANSWER = r"The volume is \d+ %"
 _SETTLE_TIMEOUT_S = 90.0
@@ -34,7 +34,7 @@ class Unit:
     slots: list[set[int]]
     """For each of its tones, the codes that may sound; an edit adds one."""
 
-    def tones(self, heard: list[Heard]) -> list[list[Heard]]:
+    def tones(self, heard: list[HeardTone]) -> list[list[HeardTone]]:
         """Return the tones heard for each slot."""
         return [[tone for tone in heard if tone.code in slot] for slot in self.slots]
 

@@ -13,7 +13,7 @@ from tests.stress.faulty_sandbox import FaultySandbox
 from tests.stress.lab import GRACE_S, final_receipts
 from tests.stress.messages import GAVE_UP
 from tests.stress.plan import FILE_CHOICES, LATE_CHOICES, ChapterPlan
-from tests.support.fake_voice import Heard, tell
+from tests.support.fake_voice import HeardTone, find_tones
 
 _BUSY_S = 1.0
 """How late a sound may be on a busy machine."""
@@ -46,7 +46,7 @@ class ChapterCheck:
         self._totals = totals
         self._items = list(log.items.values())
 
-    def failures(self, heard: list[Heard]) -> list[str]:
+    def failures(self, heard: list[HeardTone]) -> list[str]:
         """Return what is wrong with the tones *heard* and with the bot's answers."""
         known = {code for item in self._items for code in item.codes}
         unknown = [tone for tone in heard if tone.code not in known]
@@ -64,7 +64,7 @@ class ChapterCheck:
             *self._questions(),
         ]
 
-    def _wrong_receipts(self, heard: list[Heard]) -> list[str]:
+    def _wrong_receipts(self, heard: list[HeardTone]) -> list[str]:
         """Return the receipts that are missing, contradictory or false."""
         failures: list[str] = []
         contradictory: dict[str, set[str]] = {}
@@ -110,7 +110,7 @@ class ChapterCheck:
                 )
         return failures
 
-    def _unheard(self, item: Item, heard: list[Heard]) -> list[str]:
+    def _unheard(self, item: Item, heard: list[HeardTone]) -> list[str]:
         """Return what was not heard of a message with 👍."""
         units = item.units
         if item.action.kind == "long":
@@ -170,7 +170,7 @@ class ChapterCheck:
     def _replays(self) -> int:
         return sum(command.name in ("/replay", "Say it again") for command in self._log.commands)
 
-    def _repeats(self, heard: list[Heard]) -> list[str]:
+    def _repeats(self, heard: list[HeardTone]) -> list[str]:
         """Return what was repeated by neither a kill, a pause nor a /replay."""
         failures: list[str] = []
         repeated_after: Counter[float] = Counter()  # units, by the time of the kill
@@ -201,7 +201,9 @@ class ChapterCheck:
             if count > 1
         ]
 
-    def _cut_by_kill(self, slots: list[list[Heard]], first: Heard, second: Heard) -> float | None:
+    def _cut_by_kill(
+        self, slots: list[list[HeardTone]], first: HeardTone, second: HeardTone
+    ) -> float | None:
         """Return the time of the kill that explains a repeated tone, if any."""
         for killed_s in self._log.kills:
             if first.start_s < killed_s < second.start_s:
@@ -214,7 +216,7 @@ class ChapterCheck:
                     return killed_s
         return None
 
-    def _interrupted(self, first: Heard, second: Heard) -> bool:
+    def _interrupted(self, first: HeardTone, second: HeardTone) -> bool:
         """Whether a pause or a mute explains a repeated tone."""
         for start_s, end_s in self._quiet_spans():
             if start_s - _REWIND_S < first.end_s < end_s + _BUSY_S and second.start_s > start_s:
@@ -297,7 +299,7 @@ class ChapterCheck:
         for event in self._sandbox.events:
             if event.kind == "voice":
                 samples, rate_hz = soundfile.read(io.BytesIO(event.content), dtype="float32")
-                notes.append((event, {tone.code for tone in tell(samples, rate_hz)}))
+                notes.append((event, {tone.code for tone in find_tones(samples, rate_hz)}))
         return notes
 
     def _notes(self) -> list[str]:

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from bot.chat.sandbox import Person, Sandbox
 from bot.paths import CHECKOUT
 from bot.settings import Settings, load
-from tests.support.fake_voice import CODES, Heard, ToneVoice, tell
+from tests.support.fake_voice import CODES, HeardTone, ToneVoice, find_tones
 from tests.support.http_face import Face, serve
 from tests.support.loudspeaker import RATE_HZ, Loudspeakers
 
@@ -98,7 +98,7 @@ def _text(code: int) -> str:
     return f"Number {code % CODES}."
 
 
-def failures(sent: dict[str, list[int]], tones: list[Heard]) -> list[str]:
+def failures(sent: dict[str, list[int]], tones: list[HeardTone]) -> list[str]:
     """Return what is wrong with the recorded tones."""
     heard = [tone.code for tone in tones]
     expected = Counter(code for codes in sent.values() for code in codes)
@@ -142,7 +142,7 @@ async def main() -> int:
                     )
                     await asyncio.to_thread(ear.wait_for_silence)
                     underruns = (await face.get("/v1/status"))["underruns"]
-                failed = failures(sent, tell(ear.recording()[0], RATE_HZ))
+                failed = failures(sent, find_tones(ear.recording()[0], RATE_HZ))
         speakers.close()
     print(f"{options.requests} texts of {options.clients} clients; underruns: {underruns}")
     print(

@@ -23,7 +23,7 @@ from tests.stress.chapter_check import ChapterCheck
 from tests.stress.faulty_sandbox import FaultySandbox
 from tests.stress.lab import TOKEN, lab
 from tests.stress.plan import ChapterPlan, plan_chapter
-from tests.support.fake_voice import tell
+from tests.support.fake_voice import find_tones
 from tests.support.loudspeaker import RATE_HZ
 
 KILLS = 10
@@ -58,7 +58,7 @@ async def _chapter(plan: ChapterPlan, rng: random.Random, totals: Totals) -> lis
             await asyncio.to_thread(ear.wait_for_silence)
             recording, heard_s = ear.recording()
         check = ChapterCheck(plan, sandbox, chapter.log, totals)
-        return check.failures(tell(recording, RATE_HZ, heard_s))
+        return check.failures(find_tones(recording, RATE_HZ, heard_s))
 
 
 def _print(totals: Totals, failures: list[str]) -> None:

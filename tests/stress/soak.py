@@ -40,7 +40,7 @@ from tests.stress.lab import (
     repair_speaker,
 )
 from tests.stress.messages import GAVE_UP, Codes, file_fields, sentence, sound_file
-from tests.support.fake_voice import CODES, Heard, tell
+from tests.support.fake_voice import CODES, HeardTone, find_tones
 from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
 
 FLOODER = Person(2, "Bob")
@@ -105,7 +105,7 @@ class ToneRecorder:
         self._speakers = speakers
         self._name = name
         self._ear: Ear = speakers.listen(name)
-        self.heard: list[Heard] = []
+        self.heard: list[HeardTone] = []
 
     def roll(self, overlap_s: float = 1.0) -> None:
         """Read the recording so far and continue with a new one. Blocks."""
@@ -122,7 +122,7 @@ class ToneRecorder:
 
     def _read(self) -> None:
         recording, heard_s = self._ear.recording()
-        for tone in tell(recording, RATE_HZ, heard_s):
+        for tone in find_tones(recording, RATE_HZ, heard_s):
             twins = [
                 other
                 for other in self.heard[-20:]
@@ -474,7 +474,7 @@ class Soak:
         )
         return missing or gave_up or too_many
 
-    def _unheard(self, message: SentMessage, heard: list[Heard]) -> list[str]:
+    def _unheard(self, message: SentMessage, heard: list[HeardTone]) -> list[str]:
         sounded = {
             tone.code
             for tone in heard

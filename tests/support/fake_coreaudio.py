@@ -3,11 +3,11 @@
 A stand-in for the module `sounddevice`, after PortAudio v19.7.0 (pa_mac_core.c, -_blocking.c,
 -_utilities.c, pa_front.c) and sounddevice's own source:
 
-- Devices are known as they were at `_initialize`; a vanished one does not open (-9986).
-- `_terminate` closes every stream behind its owner's back; without PortAudio all is -10000.
-- A stream's ring is full of silence when it starts, and takes sound as the device plays.
+- The list of devices is that of `_initialize`; a vanished device does not open (-9986).
+- `_terminate` frees every open stream; without PortAudio every call fails with -10000.
+- A stream's ring is full of silence when it starts, and accepts sound as the device plays.
 - A vanished device plays nothing more: the ring stays full, and no call fails.
-- A write without room waits in C. An abort from another thread leaves it there for ever.
+- A write without room waits in C; an abort from another thread leaves it waiting for ever.
 - An abort costs 100 ms.
 
 `Hal` stands in for the framework CoreAudio itself: properties of devices, read through ctypes.
@@ -36,19 +36,19 @@ class PortAudioError(Exception):
 
 @dataclass(eq=False)
 class Device:
-    """A loudspeaker, with what was heard from it."""
+    """A loudspeaker, and what was heard from it."""
 
     name: str
     latency_s: float = 0.02
-    """What it plays later than it takes."""
+    """How much later it plays what it accepts."""
     inaudible: str = ""
-    """As `audio.output.coreaudio.mute_reason` tells it."""
+    """As `audio.output.coreaudio.mute_reason` returns it."""
     vanished_s: float | None = None
     played: list[tuple[float, Samples]] = field(default_factory=list)
-    """Stretches of sound, each with the time of its first frame."""
+    """Segments of sound, each with the time of its first frame."""
 
     def vanish(self) -> None:
-        """Take it away, as when AirPods go back into their case."""
+        """Disconnect it, as when AirPods go back into their case."""
         self.vanished_s = time.monotonic()
 
     @property
@@ -58,7 +58,7 @@ class Device:
 
 
 class CoreAudio:
-    """The module, and the Mac behind it."""
+    """The module `sounddevice`, and the Mac behind it."""
 
     PortAudioError = PortAudioError
     _libname = "a stand-in for CoreAudio"
@@ -70,7 +70,7 @@ class CoreAudio:
         self.failing_starts = 0
         self.scans = 0
         self.threads: set[int] = set()
-        """Those that called anything."""
+        """The ids of all threads that called anything."""
         self._initialized = 0
         self._known: list[Device] = []
         self._streams: list[Stream] = []
@@ -79,19 +79,19 @@ class CoreAudio:
     # ---- the Mac ----
 
     def default_output_id(self) -> int | None:
-        """Return what the CoreAudio property says, now and not as of PortAudio's start."""
+        """Return the current default, not that of PortAudio's start."""
         return None if self.default_device is None else id(self.default_device)
 
     def device_ids(self) -> tuple[int, ...]:
-        """Return the system's numbers of the devices; one that comes back has another."""
+        """Return the system's ids of the devices; one that is connected again gets another."""
         return tuple(map(id, self.connected))
 
     def mute_reason(self, name: str) -> str | None:
-        """Return what the device's mute and volume say."""
+        """Return the reason that was set on the device."""
         return next((device.inaudible for device in self.connected if device.name == name), None)
 
     def disconnect(self, device: Device) -> None:
-        """Take a device away; the first of those left is the default."""
+        """Disconnect a device; the first of the others becomes the default."""
         device.vanish()
         self.connected.remove(device)
         self.default_device = self.connected[0] if self.connected else None
@@ -99,7 +99,7 @@ class CoreAudio:
     # ---- the module ----
 
     def load(self) -> "CoreAudio":
-        """Be imported: this starts PortAudio."""
+        """Return the module; as its import, this starts PortAudio."""
         self._initialize()
         return self
 
@@ -108,7 +108,7 @@ class CoreAudio:
         return 1246976, "PortAudio V19.7.0-devel"
 
     def _initialize(self) -> None:
-        self._note_thread()
+        self._record_thread()
         if self.failing_starts:
             self.failing_starts -= 1
             raise PortAudioError("Error initializing PortAudio: Internal PortAudio error", -9986)
@@ -119,7 +119,7 @@ class CoreAudio:
         self.default.device = [-1, index]
 
     def _terminate(self) -> None:
-        self._note_thread()
+        self._record_thread()
         self._check()
         self._initialized -= 1
         for stream in self._streams:
@@ -128,10 +128,10 @@ class CoreAudio:
         self._known = []
 
     def query_devices(self, index: int | None = None) -> Any:
-        """Return devices as they were when PortAudio started."""
-        self._note_thread()
+        """Return the devices as of PortAudio's start."""
+        self._record_thread()
         self._check()
-        every = [
+        devices = [
             {
                 "name": device.name,
                 "max_output_channels": 2,
@@ -141,14 +141,14 @@ class CoreAudio:
             for device in self._known
         ]
         if index is None:
-            return every
-        if not 0 <= index < len(every):
+            return devices
+        if not 0 <= index < len(devices):
             raise PortAudioError(f"Error querying device {index}")
-        return every[index]
+        return devices[index]
 
     def OutputStream(self, **options: Any) -> "Stream":  # noqa: N802  # as sounddevice's
         """Open a stream."""
-        self._note_thread()
+        self._record_thread()
         self._check()
         device = self._known[options["device"]]
         if device.vanished_s is not None:
@@ -161,7 +161,7 @@ class CoreAudio:
         if not self._initialized:
             raise PortAudioError("PortAudio not initialized", -10000)
 
-    def _note_thread(self) -> None:
+    def _record_thread(self) -> None:
         self.threads.add(threading.get_ident())
 
 
@@ -194,14 +194,14 @@ class Stream:
 
     @property
     def write_available(self) -> int:
-        """Return how many frames would not wait."""
+        """Return how many frames can be written without waiting."""
         self._call()
         with self._lock:
             self._play()
             return self.ring_frames - len(self._queue)
 
     def write(self, block: NDArray[np.float32]) -> bool:
-        """Take a block, waiting for room; return whether silence was played since the last one."""
+        """Write a block, waiting for room; return whether silence was played since the last one."""
         self._call()
         if self._state != "running":
             raise PortAudioError("Stream is stopped", -9983)
@@ -209,13 +209,13 @@ class Stream:
         while True:
             with self._lock:
                 self._play()
-                taken = min(len(left), self.ring_frames - len(self._queue))
-                self._queue = np.concatenate([self._queue, left[:taken]])
-                left = left[taken:]
+                accepted = min(len(left), self.ring_frames - len(self._queue))
+                self._queue = np.concatenate([self._queue, left[:accepted]])
+                left = left[accepted:]
                 if not len(left):
                     dry, self._dry = self._dry, False
                     return dry
-            # It leaves only if it sees "stopping", which lasts a moment (blk.c:500-590).
+            # The loop ends only if it sees "stopping", which lasts a moment (blk.c:500-590).
             if self._state == "stopping":
                 raise PortAudioError("Internal PortAudio error", -9986)
             self.waiting.set()
@@ -223,17 +223,17 @@ class Stream:
                 raise PortAudioError("the test is over")
 
     def abort(self, ignore_errors: bool = True) -> None:  # noqa: ARG002
-        """Stop; the ring is full of silence afterwards, so that a waiting writer waits on."""
+        """Stop; the ring is full of silence afterwards, so that a waiting writer keeps waiting."""
         self._call()
         with self._lock:
             self._play()
             self._state = "stopping"
-            self._state = "stopped"  # the unit's own callback is quicker than a writer's sleep
+            self._state = "stopped"  # the unit's own callback is faster than a writer's sleep
             self._queue = np.zeros(self.ring_frames, np.float32)
         time.sleep(_ABORT_S)
 
     def close(self, ignore_errors: bool = True) -> None:  # noqa: ARG002
-        """Free it; what was not played is lost."""
+        """Free the stream; what was not played is lost."""
         self._call()
         with self._lock:
             self._play()
@@ -242,16 +242,16 @@ class Stream:
             self._library._streams.remove(self)
 
     def dangle(self) -> None:
-        """Be what is left after PortAudio has freed the stream."""
+        """Mark the stream as freed by PortAudio: every call fails."""
         self._state = "freed"
 
     def _call(self) -> None:
-        self._library._note_thread()
+        self._library._record_thread()
         if self._state == "freed":
             raise PortAudioError("Invalid stream pointer", -9988)
 
     def _play(self) -> None:
-        """Let the device have what it has taken since the last look."""
+        """Play what the device has consumed since the last call."""
         if self._state != "running":
             return
         now_s = time.monotonic()
@@ -268,7 +268,7 @@ class Stream:
 
 
 class Hal:
-    """The frameworks CoreAudio and CoreFoundation, as far as `audio.output.coreaudio` asks them.
+    """The frameworks CoreAudio and CoreFoundation, as far as `audio.output.coreaudio` uses them.
 
     After AudioHardware.h: every property has a selector, a scope and an element; one that an
     object does not have is kAudioHardwareUnknownPropertyError ('who?'); a string comes as a
@@ -278,14 +278,13 @@ class Hal:
     _UNKNOWN = int.from_bytes(b"who?", "big")
 
     def __init__(self) -> None:
-        """Know nothing yet."""
         self.properties: dict[tuple[int, str, str, int], Any] = {}
         """Object, selector, scope, element -> int, float, str or a tuple of numbers."""
         self._strings: dict[int, bytes] = {}
         self.kept_references = 0
 
     def set(self, object_id: int, selector: str, value: Any, *, element: int = 0) -> None:
-        """Give an object a property; a control of a device's output has scope ``outp``."""
+        """Set a property of an object; a control of a device's output has the scope ``outp``."""
         scope = "outp" if selector in ("mute", "volm") else "glob"
         self.properties[object_id, selector, scope, element] = value
 
@@ -301,7 +300,7 @@ class Hal:
         return 0x4100 | (self._find(object_id, address) is not None)
 
     def AudioObjectGetPropertyDataSize(self, *arguments: Any) -> int:  # noqa: N802
-        """Tell how many bytes a property has."""
+        """Write the size of a property in bytes."""
         object_id, address, _, _, size = arguments
         found = self._find(object_id, address)
         if found is None:
@@ -310,7 +309,7 @@ class Hal:
         return 0
 
     def AudioObjectGetPropertyData(self, *arguments: Any) -> int:  # noqa: N802
-        """Write a property where it was asked for."""
+        """Write the value of a property."""
         object_id, address, _, _, _, out = arguments
         found = self._find(object_id, address)
         if found is None:
@@ -335,6 +334,6 @@ class Hal:
         return 1
 
     def CFRelease(self, reference: Any) -> None:  # noqa: N802
-        """Forget a string."""
+        """Release a string."""
         del self._strings[reference.value]
         self.kept_references -= 1

@@ -1,4 +1,4 @@
-"""A voice for tests: each number in a text sounds as a tone of its own, which can be told again.
+"""A voice for tests: each number in a text becomes a tone, from which it can be decoded.
 
 ``python -m tests.support.fake_voice`` runs the bot with it, in a process of its own.
 """
@@ -6,6 +6,7 @@
 import asyncio
 import re
 import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,52 +19,52 @@ from audio.types import SAMPLE_RATE_HZ, CancelToken, Chunk, Samples, Sound, Synt
 TONE_S = 0.3
 CODES = 250
 _LOWEST_HZ, _STEP_HZ = 400.0, 25.0
-_SHORTEST_S = 0.1  # a shorter stretch is too short to be told
+_SHORTEST_S = 0.1  # shorter tones can't be decoded
 _QUIET = 0.02
-_GAP_S = 0.5  # shorter than a start of the bot
-_PARTS = (0.75, 1.1)  # of a tone, in its parts; two tones are more
+_GAP_S = 0.5  # shorter than the start of the bot
+_PARTS = (0.75, 1.1)  # of a tone: the sum of its parts; two tones last longer
 
 
 class ToneVoice:
-    """Speaks a chunk as one tone for each number in it; almost nothing where there is none."""
+    """Speaks a chunk as one tone for each number in it; almost silence if there is none."""
 
     def __init__(self, factor: float = 0.1) -> None:
-        """Take *factor* seconds for a second of sound."""
+        """Need *factor* seconds for a second of sound."""
         self.factor = factor
 
     def load(self) -> None:
-        """Be ready at once."""
+        """Do nothing."""
 
     def synthesize(
         self,
         chunk: Chunk,
-        voice: str,  # noqa: ARG002  # as the real one's
+        voice: str,  # noqa: ARG002  # part of the protocol
         speed: float,  # noqa: ARG002
         lang: str,  # noqa: ARG002
         cancel_token: CancelToken,
     ) -> Sound:
         """Return the tones of the numbers in a chunk."""
-        ended = [False]
-        cancel_token.bind(lambda: ended.__setitem__(0, True))
+        cancelled = threading.Event()
+        cancel_token.bind(cancelled.set)
         numbers = re.findall(r"\d+", chunk.text)
-        # Part of a sentence without its number: too soft to be taken for a tone.
+        # Part of a sentence without its number: too soft to be mistaken for a tone.
         hush = np.full(int(0.1 * SAMPLE_RATE_HZ), _QUIET / 10, np.float32)
         tones = [tone(int(number)) for number in numbers] or [hush]
         samples = np.concatenate(tones)
         took_s = len(samples) / SAMPLE_RATE_HZ * self.factor
         time.sleep(took_s)
-        if ended[0]:
-            raise SynthesisError("interrupted")
+        if cancelled.is_set():
+            raise SynthesisError("cancelled")
         return Sound(samples, took_s, _words(chunk.text))
 
 
 def _words(text: str) -> tuple[Word, ...]:
-    """Return the words of a chunk: a number lasts as long as its tone, the rest no time."""
+    """Return the words of a chunk: a number lasts as long as its tone, other words no time."""
     words, at_s = [], 0.0
     for word in text.split():
-        begun_s = at_s
+        start_s = at_s
         at_s += TONE_S * len(re.findall(r"\d+", word))
-        words.append(Word(word, begun_s, at_s))
+        words.append(Word(word, start_s, at_s))
     return tuple(words)
 
 
@@ -75,8 +76,8 @@ def tone(code: int) -> Samples:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """One tone, as it was heard."""
+class HeardTone:
+    """A tone in a recording."""
 
     code: int
     start_s: float
@@ -84,19 +85,19 @@ class Heard:
 
     @property
     def whole(self) -> bool:
-        """Whether all of it was heard."""
+        """Whether it was heard from start to end."""
         return self.end_s - self.start_s > 0.9 * TONE_S
 
 
-def tell(
+def find_tones(
     samples: Samples, rate_hz: int, heard_s: Callable[[int], float] | None = None
-) -> list[Heard]:
+) -> list[HeardTone]:
     """Return the tones in a recording.
 
     Args:
         samples: the recording.
         rate_hz: its sample rate.
-        heard_s: tells when a frame was heard; without it, times count from the first frame.
+        heard_s: returns when a frame was heard; without it, times count from the first frame.
     """
     clock = heard_s or (lambda frame: frame / rate_hz)
     block = rate_hz // 100
@@ -111,33 +112,33 @@ def tell(
         spectrum = np.abs(np.fft.rfft(part * np.hanning(len(part)), 1 << 16))
         hz = float(np.argmax(spectrum)) * rate_hz / (1 << 16)
         code = round((hz - _LOWEST_HZ) / _STEP_HZ)
-        found.append(Heard(code, clock(int(start)), clock(int(end))))
+        found.append(HeardTone(code, clock(int(start)), clock(int(end))))
     return _without_gaps(found)
 
 
-def _without_gaps(found: list[Heard]) -> list[Heard]:
-    """Return the tones, the two parts of one as one where the device ran dry in it.
+def _without_gaps(found: list[HeardTone]) -> list[HeardTone]:
+    """Return the tones, with the two parts of a tone joined if the device ran dry in it.
 
     That happens on a busy machine, and all of the tone is heard; underruns are counted elsewhere.
     """
-    joined: list[Heard] = []
-    for one in found:
-        last = joined[-1] if joined else one
-        parts_s = last.end_s - last.start_s + one.end_s - one.start_s
-        gap_s = one.start_s - last.end_s
+    joined: list[HeardTone] = []
+    for tone_ in found:
+        last = joined[-1] if joined else tone_
+        parts_s = last.end_s - last.start_s + tone_.end_s - tone_.start_s
+        gap_s = tone_.start_s - last.end_s
         if (
-            one.code == last.code
+            tone_.code == last.code
             and 0 < gap_s < _GAP_S
             and _PARTS[0] < parts_s / TONE_S < _PARTS[1]
         ):
-            joined[-1] = Heard(one.code, last.start_s, one.end_s)
+            joined[-1] = HeardTone(tone_.code, last.start_s, tone_.end_s)
         else:
-            joined.append(one)
+            joined.append(tone_)
     return joined
 
 
 def main(voice: ToneVoice | None = None) -> None:
-    """Run the bot with this voice, or a voice like it."""
+    """Run the bot with *voice*, by default a `ToneVoice`."""
     from bot import logs
     from bot.app import exit_process, run
     from bot.settings import load

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from audio.pipeline import Voice
+from audio.ports import Voice
 from bot.app import Running, running
 from bot.client import Client
 from bot.settings import Settings

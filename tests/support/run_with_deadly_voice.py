@@ -1,4 +1,4 @@
-"""Runs the bot with a voice of tones that dies of 13 and 14.
+"""Run the bot with a voice of tones that crashes the process at 13 and 14.
 
 ``python -m tests.support.run_with_deadly_voice``.
 """
@@ -12,12 +12,12 @@ from tests.support import fake_voice
 
 
 class DeadlyVoice(fake_voice.ToneVoice):
-    """Ends the process as a crash in native code would: at once, with nothing cleaned up."""
+    """Ends the process as a crash in native code does: at once, without any cleanup."""
 
     def synthesize(
         self, chunk: Chunk, voice: str, speed: float, lang: str, cancel_token: CancelToken
     ) -> Sound:
-        """Return the tones of the numbers in a chunk, none of which is 13 or 14."""
+        """Return the tones of the numbers in a chunk, unless one is 13 or 14."""
         if "13" in chunk.text:
             os.kill(os.getpid(), signal.SIGKILL)
         if "14" in chunk.text:

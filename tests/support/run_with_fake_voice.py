@@ -1,4 +1,4 @@
-"""`crier COMMAND` with a voice of tones, without a model.
+"""Run `crier COMMAND` with a voice of tones, without a model.
 
 `python -m tests.support.run_with_fake_voice COMMAND`.
 """

@@ -1,4 +1,4 @@
-"""Skip, pause, resume, louder, urgent, revised: on the stand-in, where every frame is known."""
+"""Skip, pause, gain, urgent, replace, render: on the stand-in, where every frame is known."""
 
 import queue
 import time
@@ -19,12 +19,10 @@ from audio.types import (
     Sound,
     Utterance,
 )
-from tests.audio.test_coreaudio import SIX, Mac, heard, start, tones
-from tests.support.fake_voice import TONE_S, tell
+from tests.support.fake_voice import TONE_S, find_tones
+from tests.support.pipelines import SIX, MacPipeline, heard, tones
 
-__all__ = ["start"]
-
-Start = Callable[..., Mac]
+StartMac = Callable[..., MacPipeline]
 
 
 def words(*numbers: int) -> str:
@@ -32,40 +30,40 @@ def words(*numbers: int) -> str:
     return " ".join(f"This is number {number}." for number in numbers)
 
 
-def test_a_skipped_utterance_is_silent_and_the_next_one_whole(start: Start) -> None:
-    """A skip ends what sounds within a ring, and what waits is heard from its beginning."""
-    mac = start("Speakers")
+def test_skip_stops_the_current_utterance(start_mac: StartMac) -> None:
+    """A skip stops playback within a ring; the next utterance is heard from its start."""
+    mac = start_mac("Speakers")
     mac.say(SIX)
     mac.say(words(11, 12))
-    mac.sentence_heard(0)
+    mac.wait_for_sentence(0)
     mac.pipeline.skip()
 
-    assert mac.ended().outcome is Outcome.SKIPPED
-    assert mac.ended().outcome is Outcome.HEARD
+    assert mac.wait_for_end().outcome is Outcome.SKIPPED
+    assert mac.wait_for_end().outcome is Outcome.HEARD
     numbers = heard(mac.devices[0])
     assert numbers[-2:] == [11, 12]
     assert numbers[:-2] == list(range(1, len(numbers) - 1))
     assert len(numbers) < 6
 
 
-def test_one_that_waits_can_be_skipped(start: Start) -> None:
-    """What is skipped before its turn is never heard, and nothing else is touched."""
-    mac = start("Speakers")
+def test_skip_drops_a_queued_utterance(start_mac: StartMac) -> None:
+    """An utterance skipped before its turn is never heard, and the others are not affected."""
+    mac = start_mac("Speakers")
     mac.say(words(1, 2))
     waiting = mac.say(words(11))
     mac.say(words(21))
     mac.pipeline.skip(waiting.id)
-    ended = [mac.ended() for _ in range(3)]
+    ended = [mac.wait_for_end() for _ in range(3)]
 
     assert {e.id: e.outcome for e in ended}[waiting.id] is Outcome.SKIPPED
     assert heard(mac.devices[0]) == [1, 2, 21]
 
 
-def test_a_pause_is_silent_and_loses_nothing(start: Start) -> None:
+def test_pause_is_silent_and_loses_nothing(start_mac: StartMac) -> None:
     """After a pause the word that was cut is heard again, then all the others, once."""
-    mac = start("Speakers")
+    mac = start_mac("Speakers")
     mac.say(SIX)
-    mac.sentence_heard(1)
+    mac.wait_for_sentence(1)
     mac.pipeline.pause()
     time.sleep(0.4)
     before = len(tones(mac.devices[0]))
@@ -74,34 +72,34 @@ def test_a_pause_is_silent_and_loses_nothing(start: Start) -> None:
     assert mac.pipeline.status().paused
     mac.pipeline.resume()
 
-    assert mac.ended().outcome is Outcome.HEARD
+    assert mac.wait_for_end().outcome is Outcome.HEARD
     numbers = heard(mac.devices[0])
     assert sorted(set(numbers)) == [1, 2, 3, 4, 5, 6]
     assert len(numbers) <= 7
     assert numbers == sorted(numbers)
 
 
-def test_a_stop_ends_a_pause(start: Start) -> None:
-    """After /stop in a pause nothing is left, and the next message is heard."""
-    mac = start("Speakers")
+def test_abort_ends_a_pause(start_mac: StartMac) -> None:
+    """After /stop in a pause the queue is empty, and the next message is heard."""
+    mac = start_mac("Speakers")
     mac.say(SIX)
-    mac.sentence_heard(0)
+    mac.wait_for_sentence(0)
     mac.pipeline.pause()
     mac.pipeline.abort()
-    assert mac.ended().outcome is Outcome.STOPPED
+    assert mac.wait_for_end().outcome is Outcome.STOPPED
     mac.say(words(11))
 
-    assert mac.ended().outcome is Outcome.HEARD
+    assert mac.wait_for_end().outcome is Outcome.HEARD
     assert heard(mac.devices[0])[-1] == 11
 
 
-def test_the_urgent_comes_after_the_sentence_and_the_rest_goes_on(start: Start) -> None:
-    """An urgent utterance waits for the sentence that sounds, and what it cut goes on behind it."""
-    mac = start("Speakers")
+def test_urgent_utterance_follows_the_current_sentence(start_mac: StartMac) -> None:
+    """An urgent utterance waits for the current sentence; what it interrupts continues after it."""
+    mac = start_mac("Speakers")
     mac.say(SIX)
-    mac.sentence_heard(1)
+    mac.wait_for_sentence(1)
     mac.say(words(11, 12), urgent=True)
-    ended = [mac.ended() for _ in range(2)]
+    ended = [mac.wait_for_end() for _ in range(2)]
 
     numbers = heard(mac.devices[0])
     place = numbers.index(11)
@@ -111,11 +109,11 @@ def test_the_urgent_comes_after_the_sentence_and_the_rest_goes_on(start: Start) 
     assert all(e.outcome is Outcome.HEARD for e in ended)
 
 
-def test_a_long_urgent_utterance_is_not_cut_by_what_waits(
-    start: Start, monkeypatch: pytest.MonkeyPatch
+def test_urgent_utterance_is_not_interrupted(
+    start_mac: StartMac, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the sentences of an urgent utterance nothing else is heard, though it is ready."""
-    mac = start("Speakers")
+    mac = start_mac("Speakers")
     synthesize = mac.voice.synthesize
 
     def stumble(chunk: Chunk, *rest: Any) -> Sound:
@@ -124,10 +122,10 @@ def test_a_long_urgent_utterance_is_not_cut_by_what_waits(
 
     monkeypatch.setattr(mac.voice, "synthesize", stumble)
     mac.say(SIX)
-    mac.sentence_heard(1)
+    mac.wait_for_sentence(1)
     mac.say(words(*range(11, 17)), urgent=True)
     for _ in range(2):
-        mac.ended()
+        mac.wait_for_end()
     numbers = heard(mac.devices[0])
     place = numbers.index(11)
 
@@ -135,40 +133,40 @@ def test_a_long_urgent_utterance_is_not_cut_by_what_waits(
     assert [n for n in numbers if n < 10] == [1, 2, 3, 4, 5, 6]
 
 
-def test_loudness_changes_what_sounds_already(start: Start) -> None:
+def test_set_gain_applies_to_the_current_utterance(start_mac: StartMac) -> None:
     """A change of loudness is heard within the message, without a step."""
-    mac = start("Speakers")
+    mac = start_mac("Speakers")
     mac.say(SIX)
-    mac.sentence_heard(0)
+    mac.wait_for_sentence(0)
     mac.pipeline.set_gain(0.25)
-    mac.ended()
+    mac.wait_for_end()
     sound = mac.devices[0].sound
-    last = tell(sound * 4, SAMPLE_RATE_HZ)[-1]
+    last = find_tones(sound * 4, SAMPLE_RATE_HZ)[-1]
     level = np.abs(sound[int(last.start_s * SAMPLE_RATE_HZ) :]).max()
 
     assert level == pytest.approx(0.125, abs=0.01)
     assert np.abs(np.diff(sound)).max() < 0.5
 
 
-def test_too_loud_is_bent_and_never_clipped(start: Start) -> None:
-    """Beyond full scale the sound stays within it."""
-    mac = start("Speakers")
+def test_set_gain_never_clips(start_mac: StartMac) -> None:
+    """Beyond full scale the sound is compressed, and stays within it."""
+    mac = start_mac("Speakers")
     mac.pipeline.set_gain(4.0)
     mac.say(words(1))
-    mac.ended()
+    mac.wait_for_end()
 
     assert 0.8 < np.abs(mac.devices[0].sound).max() < 1.0
 
 
-def test_a_chime_sounds_while_the_first_words_are_made(start: Start) -> None:
-    """It is there at once, the words follow it, and what waits behind them has none."""
-    mac = start("Speakers")
+def test_chime_plays_during_synthesis(start_mac: StartMac) -> None:
+    """The chime is heard at once, the words follow it, and queued utterances have none."""
+    mac = start_mac("Speakers")
     mac.voice.factor = 2.0
     for number in (31, 32):
         order = Utterance(number, words(number), "af_heart", 1.0, "en-us", chime=True)
         mac.pipeline.say(order)
     for _ in range(2):
-        assert mac.ended().outcome is Outcome.HEARD
+        assert mac.wait_for_end().outcome is Outcome.HEARD
     *chime, first, second = tones(mac.devices[0])
 
     assert (first.code, second.code) == (31, 32)
@@ -176,25 +174,25 @@ def test_a_chime_sounds_while_the_first_words_are_made(start: Start) -> None:
     assert first.start_s - chime[-1].end_s < TONE_S * mac.voice.factor
 
 
-def test_what_waits_can_be_revised(start: Start) -> None:
-    """Another text takes the place of one that has not begun."""
-    mac = start("Speakers")
+def test_replace_changes_a_queued_utterance(start_mac: StartMac) -> None:
+    """Another text replaces that of an utterance that has not started."""
+    mac = start_mac("Speakers")
     mac.say(SIX)
     second = mac.say(words(11))
     mac.pipeline.replace(replace(second, text=words(21)))
     for _ in range(2):
-        mac.ended()
+        mac.wait_for_end()
 
     assert heard(mac.devices[0])[-1] == 21
 
 
-def test_rendering_gives_way_to_the_loudspeaker(start: Start) -> None:
-    """Sound for somebody else is made between, whole, and nothing spoken waits for it."""
-    mac = start("Speakers")
+def test_render_yields_to_the_loudspeaker(start_mac: StartMac) -> None:
+    """A file is synthesized between utterances, all of it, and no utterance waits for it."""
+    mac = start_mac("Speakers")
     got: queue.Queue[Samples | AudioError | None] = queue.Queue()
     mac.pipeline.render(Utterance(0, words(*range(31, 61)), "af_heart", 1.0, "en-us"), got.put)
     mac.say(words(1, 2, 3))
-    assert mac.ended().outcome is Outcome.HEARD
+    assert mac.wait_for_end().outcome is Outcome.HEARD
     parts = []
     while isinstance(part := got.get(timeout=20), np.ndarray):
         parts.append(part)
@@ -202,19 +200,19 @@ def test_rendering_gives_way_to_the_loudspeaker(start: Start) -> None:
 
     assert part is None
 
-    assert [tone.code for tone in tell(sound, SAMPLE_RATE_HZ)] == list(range(31, 61))
+    assert [tone.code for tone in find_tones(sound, SAMPLE_RATE_HZ)] == list(range(31, 61))
     assert heard(mac.devices[0]) == [1, 2, 3]
 
 
-def test_status_tells_what_sounds_and_how_long_it_will(start: Start) -> None:
-    """The status names the utterance that sounds, and its rest grows shorter."""
-    mac = start("Speakers")
+def test_status_has_the_current_utterance_and_its_rest(start_mac: StartMac) -> None:
+    """The status has the id of the current utterance, and the time that is left decreases."""
+    mac = start_mac("Speakers")
     order = mac.say(SIX)
-    mac.sentence_heard(0)
+    mac.wait_for_sentence(0)
     early = mac.pipeline.status()
-    mac.sentence_heard(3)
+    mac.wait_for_sentence(3)
     late = mac.pipeline.status()
-    ended = mac.ended()
+    ended = mac.wait_for_end()
 
     assert isinstance(ended, Ended)
     assert early.speaking_id == late.speaking_id == order.id

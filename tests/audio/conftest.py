@@ -1,0 +1,29 @@
+"""What the tests of audio share."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.pipelines import Facts, MacPipeline
+
+
+@pytest.fixture
+def facts() -> Facts:
+    """Return a collector of facts."""
+    return Facts()
+
+
+@pytest.fixture
+def start_mac() -> Iterator[Callable[..., MacPipeline]]:
+    """Return a function that starts a pipeline on a Mac, which is closed afterwards."""
+    macs: list[MacPipeline] = []
+
+    def make(*names: str, wanted: str = "") -> MacPipeline:
+        macs.append(MacPipeline(*names, wanted=wanted))
+        return macs[-1]
+
+    yield make
+    for mac in macs:
+        mac.pipeline.close().result(10)
+        # PortAudio is only ever called on one thread, whatever happened.
+        assert len(mac.library.threads) == 1

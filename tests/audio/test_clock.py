@@ -1,0 +1,28 @@
+"""When a frame is heard, from the positions that a device reports."""
+
+from audio.clock import StreamClock
+from audio.types import SAMPLE_RATE_HZ
+
+
+def test_clock_ignores_steps_and_follows_delays() -> None:
+    """A position that lags by a step changes no time; a device that starts late changes all."""
+    clock = StreamClock()
+    told, late = [], []
+    for now_s, played in ((10.0, 0), (10.02, 0), (10.085, 2048), (10.1, 2048), (10.5, 2400)):
+        late.append(clock.observe(now_s, played))
+        told.append(round(clock.at_s(SAMPLE_RATE_HZ), 2))
+
+    assert told == [11.0, 11.0, 11.0, 11.0, 11.4]
+    assert late == [False, False, False, False, True]
+
+
+def test_clock_hears_nothing_before_it_was_written() -> None:
+    """A device that accepts a buffer at once has not played it."""
+    clock = StreamClock()
+    clock.record_write(10.0, 0)
+    clock.observe(10.01, 6144)
+    first_s = clock.at_s(0)
+    clock.record_write(20.0, 12_000)  # it had run dry meanwhile
+    clock.observe(20.01, 18_144)
+
+    assert (first_s, clock.at_s(12_000)) == (10.0, 20.0)

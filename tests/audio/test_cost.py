@@ -1,0 +1,57 @@
+"""What synthesis costs: what is learned, and what is stored."""
+
+import pytest
+
+from audio.cost import SynthesisCost, speech_length
+
+
+def test_cost_learns_and_can_be_stored() -> None:
+    """After a few chunks the estimate is that of the machine; it survives being stored."""
+    cost = SynthesisCost()
+    for spoken_s in (1.0, 2.0, 3.0, 4.0) * 8:
+        took_s = 0.05 + 0.2 * spoken_s
+        cost = cost.after(length=25 * spoken_s, speed=2, spoken_s=spoken_s, took_s=took_s)
+
+    assert cost.overhead_s == pytest.approx(0.05, abs=0.03)
+    assert cost.rtf == pytest.approx(0.2, abs=0.03)
+    assert cost.audio_s(20, 2) == pytest.approx(0.8, abs=0.05)
+    assert SynthesisCost.from_dict(cost.to_dict()).rtf == pytest.approx(cost.rtf)
+
+
+def test_cost_learns_the_cold_start_separately() -> None:
+    """A slow first chunk after each rest is learned, and does not make the machine seem busy."""
+    cost = SynthesisCost()
+    for _ in range(8):
+        cost = cost.after(length=20, speed=1, spoken_s=1, took_s=0.4 * 1.5, rested=True)
+        for spoken_s in (2.0, 3.0, 4.0):
+            took_s = 0.1 + 0.3 * spoken_s
+            cost = cost.after(length=20 * spoken_s, speed=1, spoken_s=spoken_s, took_s=took_s)
+    cost = cost.after(length=20, speed=1, spoken_s=1, took_s=0.4 * 1.5, rested=True)
+
+    assert cost.slowdown < 1.1
+    assert cost.cost_s(2.0) == pytest.approx(0.7, rel=0.1)
+
+
+def test_slow_chunk_raises_the_estimate_at_once_and_decays_quickly() -> None:
+    """The machine may be busy from now on; after a single slow chunk little of it is left."""
+    steady = SynthesisCost()
+    for spoken_s in (1.0, 2.0, 3.0, 4.0) * 25:
+        took_s = 0.2 + 0.3 * spoken_s
+        steady = steady.after(length=20 * spoken_s, speed=1, spoken_s=spoken_s, took_s=took_s)
+    slow = steady.after(length=50, speed=1, spoken_s=2.5, took_s=2 * steady.cost_s(2.5))
+
+    assert slow.cost_s(2.5) > 1.4 * steady.cost_s(2.5)
+    assert slow.overhead_s + slow.rtf * 2.5 < 1.04 * (steady.overhead_s + steady.rtf * 2.5)
+
+
+@pytest.mark.parametrize(
+    "kept", [None, [], {}, {"n": "x"}, {"n": 0}, {"rtf": 1}, {"x": -5.0}, {"cold_factor": 0}]
+)
+def test_cost_from_dict_ignores_damaged_values(kept: object) -> None:
+    """Values that are no plausible estimate, or have other names, give the initial estimate."""
+    assert SynthesisCost.from_dict(kept) == SynthesisCost()
+
+
+def test_speech_length_of_digits_exceeds_letters() -> None:
+    """A digit is spoken as a word."""
+    assert speech_length("12") > speech_length("ab")

@@ -1,0 +1,192 @@
+"""Sentences -> chunks: what is synthesized at once, and that nothing is lost."""
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audio.cost import SynthesisCost
+from audio.planner import MAX_CHUNK_S, Planner
+from audio.text.sentences import clean, speakable
+from audio.types import Chunk
+
+
+def spoken(text: str) -> str:
+    """Return the letters and digits of *text*, which are what must not be lost."""
+    return "".join(char for char in clean(text) if char.isalnum())
+
+
+def plan(text: str, lang: str = "en-us", first_sentence: int = 0) -> list[Chunk]:
+    """Return all chunks of a text, as asked for with a well filled buffer after the first."""
+    planner = Planner(text, lang, 1.0, first_sentence)
+    chunks: list[Chunk] = []
+    while not planner.done:
+        chunks.append(planner.next(SynthesisCost(), buffered_s=3.0 * len(chunks)))
+    return chunks
+
+
+LANGUAGES = ["en-us", "ja", "cmn", "hi", "es"]
+
+
+@given(st.text(max_size=600), st.sampled_from(LANGUAGES), st.lists(st.floats(0, 20), min_size=1))
+def test_planner_loses_nothing(text: str, lang: str, buffers_s: list[float]) -> None:
+    """Whatever the text and the state of the buffer, each letter is in one chunk, in order."""
+    if not speakable(text):
+        return
+    planner = Planner(text, lang, 1.0)
+    chunks: list[Chunk] = []
+    while not planner.done:
+        buffered_s = buffers_s[len(chunks) % len(buffers_s)]
+        chunks.append(planner.next(SynthesisCost(), buffered_s))
+
+    assert "".join(spoken(chunk.text) for chunk in chunks) == spoken(text)
+    assert all(spoken(chunk.text) for chunk in chunks)
+    assert chunks[-1].ends_sentence
+
+
+@given(st.text(max_size=300))
+def test_planner_can_start_at_any_sentence(text: str) -> None:
+    """Starting at a sentence gives the letters of that sentence and of those after it."""
+    if not speakable(text):
+        return
+    whole = plan(text)
+    for first in range(whole[-1].sentence + 2):
+        expected = "".join(spoken(chunk.text) for chunk in whole if chunk.sentence >= first)
+
+        assert "".join(spoken(chunk.text) for chunk in plan(text, "en-us", first)) == expected
+
+
+# Phrases, because function words in a row, as random words have them, can be cut nowhere.
+PHRASES = st.sampled_from(
+    [
+        "the ferry",
+        "and a quiet harbour",
+        "of the old timetable",
+        "which nobody has finished",
+        "before the summer,",
+        "although it rains;",
+        "on the continuous paper",
+        "was printed in town.",
+        "quickly",
+        "to the mountains?",
+    ]
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(PHRASES, min_size=1, max_size=80), st.floats(0.05, 0.4), st.floats(0, 0.3))
+def test_planner_never_lets_sound_run_out_on_a_fast_machine(
+    phrases: list[str], b: float, a_s: float
+) -> None:
+    """On a machine with some speed to spare, every chunk is ready before it is needed."""
+    cost = SynthesisCost()
+    for spoken_s in (1.0, 2.0, 4.0) * 10:  # it has learned that machine
+        cost = cost.after(
+            length=15 * spoken_s, speed=1, spoken_s=spoken_s, took_s=a_s + b * spoken_s
+        )
+    planner = Planner(" ".join(phrases), "en-us", 1.0)
+    buffered_s, late_s = 0.0, 0.0
+    while not planner.done:
+        begun = buffered_s > 0
+        chunk = planner.next(cost, buffered_s)
+        spoken_s = cost.audio_s(chunk.speech_length, 1.0)
+        took_s = a_s + b * spoken_s
+        if begun:
+            late_s += max(0.0, took_s - buffered_s)
+            buffered_s = max(0.0, buffered_s - took_s)
+        buffered_s += spoken_s + chunk.pause_s
+
+    # A sentence of one short word can't fill the buffer; the next one then takes a breath longer.
+    assert late_s < 0.6
+
+
+def test_planner_makes_a_short_first_chunk_and_longer_ones_later() -> None:
+    """Sound starts soon even in a long first sentence, and cuts become rarer."""
+    text = "We walked along the river and over the bridge " * 6
+    chunks = plan(text)
+    lengths = [chunk.speech_length for chunk in chunks]
+
+    assert SynthesisCost().audio_s(lengths[0], 1.0) < 2.5
+    assert max(lengths) > 2 * lengths[0]
+
+
+def test_planner_cuts_before_a_phrase_and_adds_context() -> None:
+    """A cut inside a clause comes before a function word, never after an article or auxiliary."""
+    text = "Everybody who has finished the work may put the tools on the continuous bench at noon"
+    chunks = plan(text)
+
+    assert len(chunks) > 1
+    for chunk, following in itertools.pairwise(chunks):
+        assert chunk.text.split()[-1] not in {"the", "has", "on", "who", "may", "at"}
+        assert following.text.startswith(chunk.after.split()[0])
+        assert chunk.text.endswith(following.before.split()[-1])
+
+
+def test_planner_adds_enough_context_on_each_side() -> None:
+    """With 30 letters of context the words at a cut keep their duration; one word is too little."""
+    words = ("we walked along the river and over the bridge " * 6).split()
+    chunks = plan(" ".join(words))
+    first = 0
+
+    for chunk in chunks:
+        last = first + len(chunk.text.split())
+        for context, all_of_it in ((chunk.before, words[:first]), (chunk.after, words[last:])):
+            assert len(context) >= min(30, len(" ".join(all_of_it)))
+        first = last
+
+
+def test_planner_adds_no_context_at_punctuation() -> None:
+    """After a comma or a full stop the model may start fresh."""
+    chunks = plan(
+        "When the lamps have all been lit, we shall walk to the end of the pier. Then home."
+    )
+
+    assert all(not chunk.after for chunk in chunks if chunk.pause_s)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["word " * 819, "\n".join(["A paragraph of a few words."] * 50), "a" * 3000, "7" * 900],
+    ids=["4096 characters", "50 paragraphs", "a long word", "a long number"],
+)
+def test_planner_handles_the_longest_messages(text: str) -> None:
+    """The longest messages lose nothing and stay within the limits of the model."""
+    chunks = plan(text)
+
+    assert sum(len(spoken(chunk.text)) for chunk in chunks) == len(spoken(text))
+    assert (
+        max(SynthesisCost().audio_s(chunk.speech_length, 1.0) for chunk in chunks)
+        <= MAX_CHUNK_S + 4
+    )
+
+
+@pytest.mark.parametrize("slowness", [0.6, 0.9, 1.4])
+def test_planner_delays_the_first_word_on_a_slow_machine(slowness: float) -> None:
+    """If synthesis is slow, playback is delayed until the rest will be in time, no longer."""
+    cost = SynthesisCost()
+    for spoken_s in (1.0, 3.0, 5.0) * 10:
+        cost = cost.after(
+            length=20 * spoken_s, speed=1, spoken_s=spoken_s, took_s=0.2 + slowness * spoken_s
+        )
+    planner = Planner("We walked along the river and over the bridge. " * 8, "en-us", 1.0)
+    chunks = [planner.next(cost, 0.0)]
+    now_s, begins_s = 0.0, 0.0
+    stored_s = needed_s = 0.0
+    while True:  # as the pipeline does, on a machine that is exactly as slow as it believes
+        spoken_s = cost.audio_s(chunks[-1].speech_length, 1.0)
+        now_s += cost.cost_s(spoken_s)
+        needed_s = max(needed_s, now_s - stored_s)
+        stored_s += spoken_s + chunks[-1].pause_s
+        if planner.done:
+            break
+        if now_s < begins_s or len(chunks) == 1:
+            chunk, wait_s = planner.next_delayed(cost, stored_s)
+            begins_s = now_s + wait_s
+        else:
+            chunk = planner.next(cost, stored_s + begins_s - now_s)
+        chunks.append(chunk)
+    begins_s = min(begins_s, now_s)
+
+    assert needed_s < begins_s + 0.2
+    assert begins_s < 1.3 * needed_s

@@ -1,0 +1,102 @@
+"""PortAudio on virtual loudspeakers."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from audio.output.portaudio import PortAudioSpeaker, _ring_frames
+from audio.ports import Speaker
+from audio.types import NoOutputDeviceError
+from tests.support.loudspeaker import Ear, Loudspeakers
+from tests.support.speakers import AudioThread, tone
+
+
+@pytest.fixture
+def on_speaker_a(loudspeakers: Loudspeakers) -> Iterator[AudioThread]:
+    """Return a speaker on the first loudspeaker."""
+    assert loudspeakers.alsa_config.exists()
+    thread = AudioThread(PortAudioSpeaker("speaker_a"))
+    yield thread
+    thread.close()
+
+
+@pytest.mark.parametrize("seconds", [0.03, 0.12, 0.4])
+def test_pad_makes_the_last_frames_heard(
+    on_speaker_a: AudioThread, ear_a: Ear, seconds: float
+) -> None:
+    """The last frames are heard, even of a sound shorter than a block."""
+    on_speaker_a.play(tone(seconds))
+    ear_a.wait_for_silence()
+
+    assert len(ear_a.samples()) / 48_000 == pytest.approx(seconds, abs=0.01)
+
+
+def test_write_continues_after_an_underrun_between_utterances(
+    on_speaker_a: AudioThread, ear_a: Ear
+) -> None:
+    """A stream that ran dry plays the next sound, all of it, and counts no underrun."""
+    on_speaker_a.play(tone(0.3))
+    ear_a.wait_for_silence(0.6)
+    on_speaker_a.play(tone(0.3))
+    ear_a.wait_for_silence()
+
+    assert [round(end - start, 1) for start, end in ear_a.spans()] == [0.3, 0.3]
+    assert on_speaker_a.speaker.underruns == 0
+
+
+@pytest.mark.parametrize(
+    ("wanted", "device", "warning"),
+    [
+        ("", "default", ""),
+        ("speaker_b", "speaker_b", ""),
+        ("SPEAKER_B", "speaker_b", ""),
+        ("er_b", "speaker_b", ""),
+        (
+            "speaker",
+            "speaker_a",
+            "'speaker' fits several devices (speaker_a, speaker_b); using speaker_a.",
+        ),
+        ("AirPods", "default", "No device fits 'AirPods'; using default instead."),
+    ],
+)
+def test_open_selects_a_device_by_name(
+    on_speaker_a: AudioThread, wanted: str, device: str, warning: str
+) -> None:
+    """An exact name or a part, in any case; otherwise the default, with a warning."""
+
+    def open_(speaker: Speaker) -> tuple[str, str]:
+        speaker.select_device(wanted)
+        speaker.open()
+        return speaker.device, speaker.warning
+
+    assert on_speaker_a.do(open_) == (device, warning)
+
+
+def test_target_changed_after_select_device(on_speaker_a: AudioThread) -> None:
+    """The target has changed as soon as another device is selected, until it is opened."""
+
+    def target_changed(speaker: Speaker) -> list[bool]:
+        speaker.open()
+        before = speaker.target_changed()
+        speaker.select_device("speaker_b")
+        after = speaker.target_changed()
+        speaker.close()
+        speaker.open()
+        return [before, after, speaker.target_changed()]
+
+    assert on_speaker_a.do(target_changed) == [False, True, False]
+
+
+def test_open_without_any_device_says_what_to_do(
+    on_speaker_a: AudioThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any output device the message says what to do."""
+    monkeypatch.setattr("audio.output.portaudio.PortAudioSpeaker._outputs", lambda _: ([], -1))
+    with pytest.raises(NoOutputDeviceError, match="Connect a loudspeaker"):
+        on_speaker_a.do(lambda speaker: speaker.open())
+
+
+def test_ring_frames_is_a_power_of_two() -> None:
+    """The depth of CoreAudio's ring as PortAudio computes it: 3 blocks, or twice the latency."""
+    assert _ring_frames(0.02) == 8192
+    assert _ring_frames(0.2) == 16384

@@ -1,0 +1,55 @@
+"""The contract of `audio.ports.Voice`: Kokoro, and the voice of tones that stands in for it."""
+
+import numpy as np
+import pytest
+
+from audio.ports import Voice
+from audio.types import SAMPLE_RATE_HZ, CancelToken, Chunk, Sound, SynthesisError
+from tests.support.fake_voice import ToneVoice
+
+
+@pytest.fixture(params=["kokoro", "tones"])
+def any_voice(request: pytest.FixtureRequest) -> Voice:
+    """Return a voice of each kind in turn."""
+    voice: Voice = request.getfixturevalue("voice") if request.param == "kokoro" else ToneVoice()
+    return voice
+
+
+def synthesize(voice: Voice, text: str, token: CancelToken | None = None) -> Sound:
+    """Return *text* as sound."""
+    chunk = Chunk(text, "", "", 0, ends_sentence=True, pause_s=0, speech_length=len(text))
+    return voice.synthesize(chunk, "af_heart", 1.0, "en-us", token or CancelToken())
+
+
+def test_voice_returns_mono_float32_with_its_words(any_voice: Voice) -> None:
+    """The samples are within full scale; the words are the text, in order, within the sound."""
+    text = "Number 7 comes before number 8."
+    any_voice.load()
+    sound = synthesize(any_voice, text)
+    times_s = [time_s for word in sound.words for time_s in (word.start_s, word.end_s)]
+
+    assert sound.samples.dtype == np.float32
+    assert sound.samples.ndim == 1
+    assert 0 < np.abs(sound.samples).max() <= 1
+    assert sound.took_s > 0
+    assert " ".join(word.text for word in sound.words) == text
+    assert times_s == sorted(times_s)
+    assert times_s[-1] <= len(sound.samples) / SAMPLE_RATE_HZ + 1e-6
+
+
+def test_voice_raises_if_cancelled_before(any_voice: Voice) -> None:
+    """A token that was cancelled before the call makes it raise; the next call works."""
+    token = CancelToken()
+    token.cancel()
+    with pytest.raises(SynthesisError):
+        synthesize(any_voice, "Number 9 is cancelled.", token)
+
+    assert len(synthesize(any_voice, "Number 9 is not.").samples)
+
+
+def test_voice_load_is_idempotent(any_voice: Voice) -> None:
+    """A second load does nothing."""
+    any_voice.load()
+    any_voice.load()
+
+    assert len(synthesize(any_voice, "Number 5.").samples)
