@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.chat.sandbox import Sandbox
-from bot.paths import make_private
+from bot.paths import make_private, write_private
 from tests.conftest import ALICE, TOKEN, reaction_to
 from tests.support.commandline import Environment, crier
 
@@ -73,3 +73,25 @@ def test_make_private_leaves_a_shared_folder_open(tmp_path: Path) -> None:
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     assert modes == {"letter.txt": 0o644, "crier.db": 0o600, ".env": 0o644, "new": 0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+
+
+def test_write_private_replaces_a_file_in_one_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new file is private, whatever the old one was; after a failure the old one is there."""
+    path, draft = tmp_path / "token", tmp_path / "token.new"
+    path.touch(mode=0o644)
+    draft.touch(mode=0o644)  # left by a crash
+    write_private(path, "secret\n")
+
+    assert path.read_text() == "secret\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    monkeypatch.setattr("os.fsync", _disk_full)
+    with pytest.raises(OSError, match="No space"):
+        write_private(path, "other\n")
+    assert path.read_text() == "secret\n"
+    assert not draft.exists()
+
+
+def _disk_full(_: int) -> None:
+    raise OSError(28, "No space left on device")
