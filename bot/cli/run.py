@@ -46,7 +46,7 @@ def _wants_setup() -> bool:
         return False
     from bot.console import confirm  # noqa: PLC0415  # slow to import
 
-    return confirm("Set up Telegram now? No starts the demo in this terminal.", default=True)
+    return confirm("Set up Telegram now? (n starts the demo in this terminal)", default=True)
 
 
 def run_arguments(parser: argparse.ArgumentParser) -> None:

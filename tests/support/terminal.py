@@ -1,6 +1,7 @@
 """A real terminal (a pseudo-terminal) with a process in it, for tests."""
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import re
@@ -58,6 +59,16 @@ class Terminal:
     def type(self, keys: str) -> None:
         """Type *keys*."""
         os.write(self._master, keys.encode())
+
+    async def leave(self, key: str) -> int:
+        """Type *key* until the process exits, and return its exit code.
+
+        Once is not always enough: `input` misses a Ctrl-C between its prompt and its read.
+        """
+        while True:
+            self.type(key)
+            with contextlib.suppress(TimeoutError):
+                return await asyncio.wait_for(self.process.wait(), 10)
 
     async def answer(self, question: str, line: str) -> None:
         """Wait for a question, and type a line."""
