@@ -38,12 +38,12 @@ from bot.chat import menu
 from bot.chat.attachments import Attachments
 from bot.chat.handlers import Handlers
 from bot.chat.outbox import Outbox
-from bot.chat.people_commands import People
-from bot.chat.playback_commands import Controls
+from bot.chat.people_commands import PeopleCommands
+from bot.chat.playback_commands import PlaybackCommands
 from bot.chat.polling import Polling, UpdatesRequest
 from bot.chat.status_message import StatusMessage
 from bot.chat.updates import Updates
-from bot.chat.voice_commands import Voices
+from bot.chat.voice_commands import VoiceCommands
 from bot.chat.voice_notes import VoiceNotes
 from bot.core.access import Access, Limits
 from bot.core.attempts import Attempts
@@ -201,7 +201,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
             now=now,
             clock_warning=lambda: polling.clock_warning,
         )
-        controls = Controls(pipeline, inbox, outbox, delivery, preferences, intake, bot_id)
+        controls = PlaybackCommands(pipeline, inbox, outbox, delivery, preferences, intake, bot_id)
         await controls.start()
         notes = VoiceNotes(pipeline, inbox, outbox, delivery, preferences, attempts, bot_id)
         stack.push_async_callback(notes.close)
@@ -214,8 +214,8 @@ async def running(  # noqa: PLR0915  # the start order, on one page
             *(settings, pipeline, inbox, outbox, delivery, access),
             *(preferences, intake, attachments, polling, bot_id),
             (
-                *(controls, notes, Voices(outbox, preferences, notes)),
-                *(People(inbox, outbox, access), status_message, outbox),
+                *(controls, notes, VoiceCommands(outbox, preferences, notes)),
+                *(PeopleCommands(inbox, outbox, access), status_message, outbox),
             ),
         ).register(application)
         await delivery.take_stock()

@@ -15,7 +15,7 @@ Context = Any  # python-telegram-bot's CallbackContext
 
 
 @dataclass(frozen=True, slots=True)
-class People:
+class PeopleCommands:
     """What the household's list needs."""
 
     inbox: Inbox

@@ -38,7 +38,7 @@ _VOLUME_STEP, _SPEED_STEP = 15, 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Controls:
+class PlaybackCommands:
     """What the controls need."""
 
     pipeline: SpeechPipeline

@@ -19,7 +19,7 @@ _PAGE = 8  # voices on one page of buttons
 
 
 @dataclass(frozen=True, slots=True)
-class Voices:
+class VoiceCommands:
     """What the choice of a voice needs."""
 
     outbox: Outbox

@@ -33,7 +33,7 @@ from bot.core.attempts import MAX_DEATHS, Attempts
 from bot.core.events import Events
 from bot.core.inbox import Inbox
 from bot.core.message import NO_CHAT, Conversation, QueuedMessage, Record, State
-from bot.core.quiet_hours import Quiet
+from bot.core.quiet_hours import QuietHours
 from bot.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -144,7 +144,7 @@ class Delivery:
         self._offers: dict[int, asyncio.TimerHandle] = {}  # by chat
         self._tasks: set[asyncio.Task[None]] = set()
         self._bursts: dict[Conversation, Burst] = {}
-        self._quiet = Quiet(settings.quiet_hours)
+        self._quiet = QuietHours(settings.quiet_hours)
         self._kept: dict[int, QueuedMessage] = {}  # until it need not be quiet any more
         # Stopped by the pipeline, only to be kept: the state that they go to.
         self._keeping: dict[int, str] = {}

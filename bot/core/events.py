@@ -21,7 +21,7 @@ _BEHIND = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class SpeechEvent:
     """Something that happened."""
 
     id: int
@@ -41,10 +41,10 @@ class Listener:
     """One who gets every event from now on."""
 
     def __init__(self) -> None:
-        self._events: asyncio.Queue[Event | None] = asyncio.Queue(_BEHIND + 1)
+        self._events: asyncio.Queue[SpeechEvent | None] = asyncio.Queue(_BEHIND + 1)
         self._behind = False
 
-    def take(self, event: Event) -> None:
+    def take(self, event: SpeechEvent) -> None:
         """Take an event, if this one keeps up."""
         if self._events.qsize() >= _BEHIND:
             self.end()
@@ -57,7 +57,7 @@ class Listener:
             self._behind = True
             self._events.put_nowait(None)
 
-    async def next(self) -> Event | None:
+    async def next(self) -> SpeechEvent | None:
         """Return the next event; None where there is none any more."""
         return await self._events.get()
 
@@ -193,7 +193,7 @@ class Events:
                 self._publish("status", **now)
 
     def _publish(self, name: str, /, **data: Any) -> None:
-        event = Event(next(self._ids), name, data)
+        event = SpeechEvent(next(self._ids), name, data)
         for watcher in self._watchers:
             watcher(name, data)
         for listener in self._listeners:
@@ -205,7 +205,7 @@ class Events:
                 future.set_result(ending)
 
 
-async def until_idle(listener: Listener, idle_s: float) -> AsyncIterator[Event | None]:
+async def until_idle(listener: Listener, idle_s: float) -> AsyncIterator[SpeechEvent | None]:
     """Yield events as they come, and None whenever none came for *idle_s*."""
     while True:
         try:

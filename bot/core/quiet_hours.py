@@ -13,7 +13,7 @@ _SAME_DAY = dt.timedelta(hours=20)
 _UNIT_S = {"m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-class Quiet:
+class QuietHours:
     """Knows whether something may be spoken now."""
 
     def __init__(

@@ -249,9 +249,9 @@ def people(context: Context) -> Finding:
 
 def quiet(context: Context) -> Finding:
     """Whether it speaks at all at this hour."""
-    from bot.core.quiet_hours import Quiet  # noqa: PLC0415
+    from bot.core.quiet_hours import QuietHours  # noqa: PLC0415
 
-    quiet = Quiet(context.settings.quiet_hours)
+    quiet = QuietHours(context.settings.quiet_hours)
     for (until,) in context.query("SELECT value FROM choice WHERE name = 'mute'"):
         quiet.mute(float(until))
     if reason := quiet.reason():

@@ -24,10 +24,10 @@ from audio.pipeline import SpeechPipeline
 from audio.types import AudioError, Devices, Utterance
 from audio.voices import VOICES, describe, language_of
 from bot import __version__
-from bot.chat.playback_commands import Controls
+from bot.chat.playback_commands import PlaybackCommands
 from bot.chat.polling import Polling
 from bot.core.delivery import Delivery
-from bot.core.events import Ending, Event, Events, Listener, until_idle
+from bot.core.events import Ending, Events, Listener, SpeechEvent, until_idle
 from bot.core.inbox import Inbox
 from bot.core.intake import Intake, RefusedError
 from bot.core.message import ENDED, NO_CHAT, QueuedMessage, State
@@ -113,7 +113,7 @@ class Api:
     inbox: Inbox
     delivery: Delivery
     intake: Intake
-    controls: Controls
+    controls: PlaybackCommands
     polling: Polling
     events: Events
     studio: Studio
@@ -424,7 +424,7 @@ class Api:
         return EventStream(self._frames(listener), listening.close)
 
     async def _frames(self, listener: Listener) -> AsyncIterator[bytes]:
-        yield frame(Event(0, "status", self.now()))
+        yield frame(SpeechEvent(0, "status", self.now()))
         async for event in until_idle(listener, _ALIVE_EVERY_S):
             yield b": alive\n\n" if event is None else frame(event)
 

@@ -14,7 +14,7 @@ from telegram import Bot
 from bot.chat import menu, voice_commands
 from bot.chat.sandbox import Fault, Json, Person, Sandbox
 from bot.core.preferences import detect
-from bot.core.quiet_hours import Quiet, span_s
+from bot.core.quiet_hours import QuietHours, span_s
 from tests.conftest import ALICE, STRANGER, TOKEN, StartBot, reaction_to, reply_with
 from tests.support.fake_voice import tell
 from tests.support.loudspeaker import RATE_HZ, Ear
@@ -237,7 +237,7 @@ async def test_a_mute_survives_a_restart(sandbox: Sandbox, start_toned: StartBot
 def test_quiet_hours_span_midnight_and_let_the_urgent_pass() -> None:
     """From ten to seven it is quiet, but for what is urgent; a mute is quiet for all."""
     now = [dt.datetime(2026, 11, 23, 23, 0, tzinfo=dt.UTC)]
-    quiet = Quiet("22:00-07:00", now=lambda: now[0])
+    quiet = QuietHours("22:00-07:00", now=lambda: now[0])
     assert quiet.reason() == "Quiet hours until 07:00."
     assert quiet.reason(urgent=True) == ""
     now[0] = dt.datetime(2026, 11, 24, 7, 0, tzinfo=dt.UTC)
