@@ -24,7 +24,6 @@ from audio.text.normalize import pronounce
 from audio.text.sentences import speakable
 from audio.types import Outcome
 from bot.chat import outbox as receipts
-from bot.chat.compose import compose_text, nothing_to_say
 from bot.chat.decode import (
     MAX_SOUND_S,
     MAX_TEXT_CHARS,
@@ -44,6 +43,7 @@ from bot.core.composing import ComposeError, composing
 from bot.core.delivery import Delivery, discard
 from bot.core.inbox import Inbox
 from bot.core.message import QueuedMessage, State
+from bot.core.plain_text import compose_text, nothing_to_say
 from bot.core.preferences import Preferences
 
 log = logging.getLogger(__name__)

@@ -35,7 +35,7 @@ from audio.types import AudioError, Devices
 from audio.voices import describe
 from bot.chat.albums import Albums
 from bot.chat.attachments import Attachments, attachment_of
-from bot.chat.compose import Composed, compose
+from bot.chat.compose import compose
 from bot.chat.decode import AttachmentError
 from bot.chat.kinds import (
     cant_speak,
@@ -52,6 +52,7 @@ from bot.core.composing import ComposeError, composing
 from bot.core.delivery import Delivery
 from bot.core.inbox import Inbox
 from bot.core.intake import Intake
+from bot.core.plain_text import Composed
 from bot.core.preferences import Preferences
 from bot.settings import NOT_PEOPLE, Settings
 

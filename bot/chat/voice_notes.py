@@ -29,7 +29,7 @@ from audio.types import (
     Utterance,
 )
 from bot.chat import outbox as receipts
-from bot.chat.compose import compose, nothing_to_say
+from bot.chat.compose import compose
 from bot.chat.kinds import words_of
 from bot.chat.outbox import Outbox, thread_of
 from bot.core.attempts import MAX_DEATHS, Attempts
@@ -37,6 +37,7 @@ from bot.core.composing import composing
 from bot.core.delivery import Delivery
 from bot.core.inbox import Inbox, InboxError
 from bot.core.message import QueuedMessage, State
+from bot.core.plain_text import nothing_to_say
 from bot.core.preferences import Preferences
 
 log = logging.getLogger(__name__)

@@ -17,13 +17,13 @@ from audio.text.scripts import without_unread
 from audio.text.sentences import speakable
 from bot.chat import outbox as receipts
 from bot.chat.attachments import Attachment
-from bot.chat.compose import Composed, compose_text, nothing_to_say
 from bot.chat.outbox import Outbox, thread_of
 from bot.core.access import Access, Limits, Refusal
 from bot.core.composing import ComposeError, composing
 from bot.core.delivery import Delivery
 from bot.core.inbox import Inbox, InboxError
 from bot.core.message import QueuedMessage, State
+from bot.core.plain_text import Composed, compose_text, nothing_to_say
 from bot.core.preferences import Preferences
 from bot.settings import Settings
 

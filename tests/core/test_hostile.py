@@ -28,9 +28,9 @@ from audio.text.sentences import LONGEST_SENTENCE_CHARS, pieces, sentences, spea
 from audio.types import AudioError, Ended, Outcome, Samples
 from audio.voices import LANGUAGES
 from bench.shapes import SHAPES
-from bot.chat.compose import compose_text, nothing_to_say, without_emphasis
 from bot.chat.sandbox import Sandbox
 from bot.core.composing import ComposeError, composing
+from bot.core.plain_text import compose_text, nothing_to_say, without_emphasis
 from bot.http.schemas import MAX_INPUT_CHARS
 from bot.settings import Settings
 from tests.audio.test_pipeline import Facts, order
@@ -491,7 +491,7 @@ async def test_a_mistake_in_reading_is_one_text_s_own(
             raise KeyError(text)
         return read(text, lang)
 
-    monkeypatch.setattr("bot.chat.compose.read", read_or_fail)
+    monkeypatch.setattr("bot.core.plain_text.read", read_or_fail)
     bad = sandbox.send(ALICE, "A canary sings.")
     await sandbox.wait_for(reaction_to(bad, "💔"))
     await sandbox.wait_for(reply_with("Send it in other words", to=bad))
