@@ -52,6 +52,7 @@ from bot.core.events import Events
 from bot.core.inbox import Inbox, InboxError
 from bot.core.intake import Intake
 from bot.core.preferences import Preferences
+from bot.core.store import Store
 from bot.http.audio_stream import Studio
 from bot.http.guard import AccessGuard
 from bot.http.metrics import Metrics
@@ -121,6 +122,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         sockets = stack.enter_context(listening(settings)) if http else []
         inbox = await Inbox.open(settings.data_dir / "crier.db")
         stack.push_async_callback(inbox.close)
+        store = Store(inbox.database)
         crashed = trace_crashes and stack.enter_context(_crash_trace(settings.data_dir))
         attempts = Attempts(settings.data_dir / "attempts.json", crashed=crashed)
         stack.callback(attempts.close)
@@ -130,13 +132,13 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         # Known without a network, unlike bot.id: a token begins with it.
         bot_id = int(settings.telegram_bot_token.get_secret_value().partition(":")[0])
         stack.push_async_callback(_quietly, bot.shutdown)
-        outbox = Outbox(bot, inbox, bot_id)
+        outbox = Outbox(bot, inbox, store, bot_id)
         stack.push_async_callback(outbox.close, _FLUSH_TIMEOUT_S)
 
-        access = Access(settings.telegram_allowed_users, inbox, show_code, show_link)
+        access = Access(settings.telegram_allowed_users, store, show_code, show_link)
         await access.start()
 
-        chosen = await inbox.choice("device", settings.audio_device)
+        chosen = await store.choice("device", settings.audio_device)
         wanted = settings.audio_device if chosen is None else chosen
 
         def on_work(id_: int, begins: bool) -> None:  # on the synthesis thread
@@ -162,7 +164,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
             return polling.now()
 
         delivery = Delivery(
-            *(pipeline, inbox, outbox, events, settings, bot_id), attempts=attempts, now=now
+            *(pipeline, inbox, store, outbox, events, settings, bot_id), attempts=attempts, now=now
         )
         status_message = StatusMessage(pipeline, delivery, outbox, inbox, bot_id)
         pipeline.start()
@@ -193,29 +195,31 @@ async def running(  # noqa: PLR0915  # the start order, on one page
             on_connected,
         )
 
-        preferences = Preferences(inbox, settings)
+        preferences = Preferences(store, settings)
         intake = Intake(
-            *(settings, inbox, outbox, delivery, access),
+            *(settings, inbox, store, outbox, delivery, access),
             Limits(settings.limit_per_minute, settings.limit_waiting),
             *(preferences, bot_id),
             now=now,
             clock_warning=lambda: polling.clock_warning,
         )
-        controls = PlaybackCommands(pipeline, inbox, outbox, delivery, preferences, intake, bot_id)
+        controls = PlaybackCommands(
+            pipeline, inbox, store, outbox, delivery, preferences, intake, bot_id
+        )
         await controls.start()
-        notes = VoiceNotes(pipeline, inbox, outbox, delivery, preferences, attempts, bot_id)
+        notes = VoiceNotes(pipeline, inbox, store, outbox, delivery, preferences, attempts, bot_id)
         stack.push_async_callback(notes.close)
         attachments = Attachments(
-            *(bot, inbox, outbox, delivery, preferences, notes, attempts),
+            *(bot, inbox, store, outbox, delivery, preferences, notes, attempts),
             *(settings.data_dir / "sounds", now),
         )
         stack.push_async_callback(attachments.close)
         Handlers(
-            *(settings, pipeline, inbox, outbox, delivery, access),
+            *(settings, pipeline, inbox, store, outbox, delivery, access),
             *(preferences, intake, attachments, polling, bot_id),
             (
                 *(controls, notes, VoiceCommands(outbox, preferences, notes)),
-                *(PeopleCommands(inbox, outbox, access), status_message, outbox),
+                *(PeopleCommands(store, outbox, access), status_message, outbox),
             ),
         ).register(application)
         await delivery.take_stock()
@@ -246,7 +250,7 @@ async def running(  # noqa: PLR0915  # the start order, on one page
         stack.push_async_callback(_release, pipeline)
         if http:
             api = Api(
-                *(settings, pipeline, inbox, delivery, intake, controls, polling, events),
+                *(settings, pipeline, inbox, store, delivery, intake, controls, polling, events),
                 *(Studio(pipeline), Metrics(pipeline, delivery, events), bot_id),
                 token_of(settings),
             )

@@ -45,6 +45,7 @@ from bot.core.inbox import Inbox
 from bot.core.message import QueuedMessage, State
 from bot.core.plain_text import compose_text, nothing_to_say
 from bot.core.preferences import Preferences
+from bot.core.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -138,6 +139,7 @@ class Attachments:
         self,
         bot: Bot,
         inbox: Inbox,
+        store: Store,
         outbox: Outbox,
         delivery: Delivery,
         preferences: Preferences,
@@ -148,6 +150,7 @@ class Attachments:
     ) -> None:
         """Fetch with *bot*; keep sound in *folder* until it was heard; *now* is the true time."""
         self._inbox = inbox
+        self._store = store
         self._outbox = outbox
         self._delivery = delivery
         self._preferences = preferences
@@ -243,7 +246,7 @@ class Attachments:
                         await other.settled.wait()
         if found.file or self._seconds(found) <= _LONG_S:
             await self._queue(found)
-        elif await self._inbox.fetched(found, State.ASKING):
+        elif await self._inbox.store_content(found, State.ASKING):
             self._outbox.react(message.chat_id, message.message_id, receipts.HELD)
             self._ask(found)
 
@@ -286,7 +289,7 @@ class Attachments:
             AttachmentError: there is nothing to say.
         """
         style = await self._preferences.style(message.user_id, text[:_DETECTED_CHARS])
-        known = await self._inbox.pronunciations()
+        known = await self._store.pronunciations()
         try:
             composed = await composing(len(text), compose_text, text, style.lang)
             said = await composing(len(composed.text), pronounce, composed.text, known)
@@ -320,7 +323,9 @@ class Attachments:
         """Hand a message on, unless it was stopped or decided upon meanwhile; say whether."""
         late = self._delivery.is_late(message.fresh_at)
         stops = self._stops
-        if not await self._inbox.fetched(message, State.LATE if late else State.WAITING, from_):
+        if not await self._inbox.store_content(
+            message, State.LATE if late else State.WAITING, from_
+        ):
             discard(message)
             return False
         if stops != self._stops:  # which did not know of it yet
@@ -351,7 +356,7 @@ class Attachments:
 
         async def asked(answer: Any) -> None:
             if answer is not None:
-                await self._inbox.move(message.id, (State.ASKING,), State.ASKED)
+                await self._inbox.change_state(message.id, (State.ASKING,), State.ASKED)
 
         minutes = round(self._seconds(message) / 60) or 1
         self._outbox.reply(
@@ -381,7 +386,7 @@ class Attachments:
             return "Saying the first paragraph." if queued else _DECIDED
         if choice == NOTE:
             message = replace(message, file=NO_REPLAY)
-            if not await self._inbox.fetched(message, State.NOTING, _OPEN):
+            if not await self._inbox.store_content(message, State.NOTING, _OPEN):
                 return _DECIDED
             self._notes.begin(message)
             return "Making a voice note of it, ten minutes at most."

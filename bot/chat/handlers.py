@@ -54,6 +54,7 @@ from bot.core.inbox import Inbox
 from bot.core.intake import Intake
 from bot.core.plain_text import Composed
 from bot.core.preferences import Preferences
+from bot.core.store import Store
 from bot.settings import NOT_PEOPLE, Settings
 
 log = logging.getLogger(__name__)
@@ -118,6 +119,7 @@ class Handlers:
     settings: Settings
     pipeline: SpeechPipeline
     inbox: Inbox
+    store: Store
     outbox: Outbox
     delivery: Delivery
     access: Access
@@ -383,7 +385,7 @@ class Handlers:
         if self.delivery.paused:
             lines.insert(1, "/resume goes on.")
         warnings = (
-            *(status.warning, status.unheard, self.inbox.notice),
+            *(status.warning, status.unheard, self.inbox.database.notice),
             *(self.polling.warning, self.polling.clock_warning),
         )
         lines += [f"Warning: {warning}" for warning in warnings if warning]
@@ -433,7 +435,7 @@ class Handlers:
         setting = self.settings.audio_device
         self.pipeline.select_device(setting if wanted is None else wanted)
         try:
-            await self.inbox.choose("device", wanted, setting)
+            await self.store.choose("device", wanted, setting)
         except Exception:  # the choice holds until the next start; saying so is enough
             log.exception("The choice of a device can't be stored")
             chat_id = query.message.chat.id if query.message else query.from_user.id

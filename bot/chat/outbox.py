@@ -44,6 +44,7 @@ from telegram.ext import Application, MessageHandler, filters
 
 from bot.core.inbox import Inbox
 from bot.core.message import NO_CHAT
+from bot.core.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -122,10 +123,11 @@ class _Channel:
 class Outbox:
     """Everything that Crier says in a chat."""
 
-    def __init__(self, bot: Bot, inbox: Inbox, bot_id: int) -> None:
+    def __init__(self, bot: Bot, inbox: Inbox, store: Store, bot_id: int) -> None:
         """Send through *bot*; *inbox* knows what is owed to whom."""
         self._bot = bot
         self._inbox = inbox
+        self._store = store
         self._bot_id = bot_id
         self._channels: dict[tuple[_Kind, int], _Channel] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -498,9 +500,9 @@ class Outbox:
         """Say once in a chat that it does not allow reactions."""
         name = f"no_reactions:{chat_id}"
         try:
-            if await self._inbox.choice(name, ""):
+            if await self._store.choice(name, ""):
                 return
-            await self._inbox.choose(name, "told", "")
+            await self._store.choose(name, "told", "")
         except sqlite3.Error as exc:
             log.error("What a chat was told can't be stored: %s", exc)  # noqa: TRY400
         # As an answer, so that it comes in the message's topic.

@@ -9,7 +9,7 @@ from telegram.ext import Application, CallbackQueryHandler, CommandHandler
 
 from bot.chat.outbox import Outbox
 from bot.core.access import Access
-from bot.core.inbox import Inbox
+from bot.core.store import Store
 
 Context = Any  # python-telegram-bot's CallbackContext
 
@@ -18,7 +18,7 @@ Context = Any  # python-telegram-bot's CallbackContext
 class PeopleCommands:
     """What the household's list needs."""
 
-    inbox: Inbox
+    store: Store
     outbox: Outbox
     access: Access
 
@@ -54,7 +54,7 @@ class PeopleCommands:
 
     async def people(self, update: Update, _: Context) -> None:
         """List the people who were paired, with a button to remove each."""
-        names = await self.inbox.names()
+        names = await self.store.names()
         own = update.effective_user.id if update.effective_user else 0
         lines = [f"• {name}" + (" (you)" if who == own else "") for who, name in names.items()]
         others = self.access.fixed

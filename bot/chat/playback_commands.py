@@ -26,6 +26,7 @@ from bot.core.inbox import Inbox
 from bot.core.intake import Intake
 from bot.core.preferences import FASTEST, SLOWEST, SPEED, Preferences
 from bot.core.quiet_hours import FOR_GOOD, span_s
+from bot.core.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class PlaybackCommands:
 
     pipeline: SpeechPipeline
     inbox: Inbox
+    store: Store
     outbox: Outbox
     delivery: Delivery
     preferences: Preferences
@@ -167,12 +169,12 @@ class PlaybackCommands:
             self.outbox.respond(update, await self.set_volume(int(given)))
 
     async def volume_percent(self) -> int:
-        return int(await self.inbox.choice("volume", "") or 100)
+        return int(await self.store.choice("volume", "") or 100)
 
     async def set_volume(self, percent: int) -> str:
         percent = max(0, min(_LOUDEST, percent))
         self.pipeline.set_gain(_gain(percent))
-        await self.inbox.choose("volume", str(percent), "")
+        await self.store.choose("volume", str(percent), "")
         return f"Volume {percent} %."
 
     async def speed(self, update: Update, context: Context) -> None:
@@ -271,7 +273,7 @@ class PlaybackCommands:
         word, equals, said = (part.strip() for part in given.partition("="))
         try:
             if not given:
-                known = await self.inbox.pronunciations()
+                known = await self.store.pronunciations()
                 lines = [f"{one} = {other}" for one, other in sorted(known.items())]
                 lines.append("Teach me like this: /pronounce Nguyen = win")
                 self.outbox.respond(update, "\n".join(lines))
@@ -280,7 +282,7 @@ class PlaybackCommands:
                     update, "Like this: /pronounce Nguyen = win. Forget: /pronounce Nguyen ="
                 )
             else:
-                await self.inbox.pronounce(word, said)
+                await self.store.pronounce(word, said)
                 self.outbox.respond(
                     update, f"I say {word} as “{said}”." if said else f"Forgot {word}."
                 )

@@ -39,6 +39,7 @@ from bot.core.inbox import Inbox, InboxError
 from bot.core.message import QueuedMessage, State
 from bot.core.plain_text import nothing_to_say
 from bot.core.preferences import Preferences
+from bot.core.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class VoiceNotes:
         self,
         pipeline: SpeechPipeline,
         inbox: Inbox,
+        store: Store,
         outbox: Outbox,
         delivery: Delivery,
         preferences: Preferences,
@@ -73,6 +75,7 @@ class VoiceNotes:
         """Start with none under way."""
         self.pipeline = pipeline
         self.inbox = inbox
+        self.store = store
         self.outbox = outbox
         self.delivery = delivery
         self.preferences = preferences
@@ -105,7 +108,7 @@ class VoiceNotes:
             example = "Send the words along, such as: /note Good night. Or answer one."
             self.outbox.respond(update, nothing_to_say(composed) if composed.skipped else example)
             return
-        known = await self.inbox.pronunciations()
+        known = await self.store.pronunciations()
         said = await composing(len(composed.text), pronounce, composed.text, known)
         try:
             stored = await self.inbox.accept(

@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from bot.core.inbox import Inbox
 from bot.core.pairing import CODE_LIFE_S
+from bot.core.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Access:
     def __init__(
         self,
         allowed: frozenset[int],
-        inbox: Inbox,
+        store: Store,
         show_code: Callable[[str], None],
         show_link: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -41,7 +41,7 @@ class Access:
 
         Args:
             allowed: numeric user ids from the settings.
-            inbox: where paired people are remembered.
+            store: where paired people are remembered.
             show_code: shows a new pairing code on the computer itself; gets an empty one where
                 there is none any more.
             show_link: shows the link that pairs with this code, once the bot's name is known.
@@ -49,7 +49,7 @@ class Access:
         self._fixed = allowed
         self._allowed = set(allowed)
         self._invited = False
-        self._inbox = inbox
+        self._store = store
         self._show_code = show_code
         self._show_link = show_link
         self._bot_name = ""
@@ -61,7 +61,7 @@ class Access:
 
     async def start(self) -> None:
         """Let in who was paired before; where nobody may speak yet, open pairing."""
-        self._allowed |= await self._inbox.people()
+        self._allowed |= await self._store.people()
         if self._allowed:
             self._show_code("")
         else:
@@ -116,11 +116,11 @@ class Access:
         """
         if self._fixed:
             return user_id in self._fixed
-        return next(iter(await self._inbox.names()), None) == user_id
+        return next(iter(await self._store.names()), None) == user_id
 
     async def remove(self, user_id: int) -> bool:
         """Let a paired person speak no more; return whether there was such a one."""
-        if not await self._inbox.remove_person(user_id):
+        if not await self._store.remove_person(user_id):
             return False
         if user_id not in self._fixed:
             self._allowed.discard(user_id)
@@ -141,7 +141,7 @@ class Access:
             self._tries[user_id] = self._tries.get(user_id, 0) + 1
             log.warning("Wrong pairing code from user %d", user_id)
             return Pairing.WRONG_CODE
-        await self._inbox.add_person(user_id, name)
+        await self._store.add_person(user_id, name)
         self._allowed.add(user_id)
         self._code, self._invited, self._code_until_s = "", False, 0.0
         self._show_code("")

@@ -34,6 +34,7 @@ from bot.core.events import Events
 from bot.core.inbox import Inbox
 from bot.core.message import NO_CHAT, Conversation, QueuedMessage, Record, State
 from bot.core.quiet_hours import QuietHours
+from bot.core.store import Store
 from bot.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -104,6 +105,7 @@ class Delivery:
         self,
         pipeline: SpeechPipeline,
         inbox: Inbox,
+        store: Store,
         outbox: Outbox,
         events: Events,
         settings: Settings,
@@ -116,6 +118,7 @@ class Delivery:
         Args:
             pipeline: says it.
             inbox: remembers it.
+            store: remembers a mute and a pause.
             outbox: tells the senders.
             events: tells programs.
             settings: what is the case where nothing was chosen.
@@ -125,6 +128,7 @@ class Delivery:
         """
         self._pipeline = pipeline
         self._inbox = inbox
+        self._store = store
         self._outbox = outbox
         self._events = events
         self._settings = settings
@@ -222,7 +226,7 @@ class Delivery:
         self._pipeline.reorder(tuple(order))
         self._behind.sort(key=order.index)
         self._events.queue()
-        await self._inbox.arrange(order)
+        await self._inbox.reorder(order)
         return True
 
     async def remove(self, id_: int) -> bool:
@@ -394,7 +398,7 @@ class Delivery:
 
     async def _remember_pause(self) -> None:
         try:
-            await self._inbox.choose(PAUSED, "1" if self._paused else None, "")
+            await self._store.choose(PAUSED, "1" if self._paused else None, "")
         except sqlite3.Error as exc:
             log.error("A pause can't be stored: %s", exc)  # noqa: TRY400
 
@@ -423,7 +427,7 @@ class Delivery:
         if until:
             self._keep_all(State.HELD)
         try:
-            await self._inbox.choose("mute", str(until) if until else None, "")
+            await self._store.choose("mute", str(until) if until else None, "")
         except sqlite3.Error as exc:
             log.error("A mute can't be stored: %s", exc)  # noqa: TRY400
         if not until:
@@ -436,7 +440,7 @@ class Delivery:
 
     async def _keep(self, message: QueuedMessage) -> None:
         self._kept[message.id] = message
-        await self._inbox.mark(message.id, State.HELD)
+        await self._inbox.set_state(message.id, State.HELD)
         self._outbox.react(message.chat_id, message.message_id, receipts.HELD)
         reason = f"{self._quiet.reason()} I keep it until then."
         self._events.held(message, reason)
@@ -470,7 +474,7 @@ class Delivery:
         held = (State.HELD,)
         for id_, kept in list(self._kept.items()):
             old = self.is_late(kept.fresh_at)
-            moved = await self._inbox.move(id_, held, State.LATE if old else State.WAITING)
+            moved = await self._inbox.change_state(id_, held, State.LATE if old else State.WAITING)
             message = self._kept.pop(id_, None)
             if message is None or not moved:
                 continue  # it was stopped meanwhile
@@ -488,8 +492,8 @@ class Delivery:
 
         Comes before anything new is taken; nothing is said before `resume`.
         """
-        self._quiet.mute(float(await self._inbox.choice("mute", "") or 0))
-        if await self._inbox.choice(PAUSED, ""):
+        self._quiet.mute(float(await self._store.choice("mute", "") or 0))
+        if await self._store.choice(PAUSED, ""):
             self._paused = True
             self._pipeline.pause()
         await self._give_up_or_ask()
@@ -518,7 +522,7 @@ class Delivery:
                 await self._inbox.end(message.id, Outcome.FAILED, receipts.FAILED, _DEADLY)
                 self._attempts.end(attempt_key(message.id))
             elif 0 < late_after_s < idle_s:
-                await self._inbox.mark(message.id, State.LATE)
+                await self._inbox.set_state(message.id, State.LATE)
         if left and 0 < late_after_s < idle_s:
             log.info("%d message(s) waited %.0f s for a start; asking first", len(left), idle_s)
 
@@ -609,7 +613,7 @@ class Delivery:
             if answer is None:
                 return  # refused: it is asked again after the next start
             for message in late:
-                await self._inbox.move(message.id, (State.LATE,), State.OFFERED)
+                await self._inbox.change_state(message.id, (State.LATE,), State.OFFERED)
 
         one = len(late) == 1
         came = "1 message came" if one else f"{len(late)} messages came"
@@ -634,7 +638,7 @@ class Delivery:
             if message in said:
                 # Pressed twice, or a question that came twice: it is said once.
                 open_, now = (State.LATE, State.OFFERED), self._now()
-                if await self._inbox.move(message.id, open_, State.WAITING, fresh_at=now):
+                if await self._inbox.change_state(message.id, open_, State.WAITING, fresh_at=now):
                     await self.submit(replace(message, fresh_at=now))
             else:
                 await self.close(message, Outcome.SKIPPED, receipts.CUT)
@@ -695,7 +699,7 @@ class Delivery:
             self.tell_end(message, receipts.CUT, "")  # a stop came meanwhile
             self._events.ended(_as_record(message, replace(fact, outcome=Outcome.STOPPED)))
         elif state == State.LATE:
-            await self._inbox.mark(message.id, State.LATE)
+            await self._inbox.set_state(message.id, State.LATE)
             self.set_late(message)
         else:
             await self.submit(unfinished[message.id])  # which keeps it, if it is still quiet
@@ -735,7 +739,7 @@ class Delivery:
                     self._attempts.progress(attempt_key(id_))
                     await self._inbox.sentence_heard(id_, sentence)
                 case Held(id_, _):
-                    await self._inbox.mark(id_, State.HELD)
+                    await self._inbox.set_state(id_, State.HELD)
                 case Ended(id_, outcome):
                     await self._inbox.end(
                         *(id_, outcome, _REACTIONS[outcome], reason),

@@ -25,6 +25,7 @@ from bot.core.inbox import Inbox, InboxError
 from bot.core.message import QueuedMessage, State
 from bot.core.plain_text import Composed, compose_text, nothing_to_say
 from bot.core.preferences import Preferences
+from bot.core.store import Store
 from bot.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Intake:
 
     settings: Settings
     inbox: Inbox
+    store: Store
     outbox: Outbox
     delivery: Delivery
     access: Access
@@ -154,7 +156,7 @@ class Intake:
     async def _refusal(self, who: int | str) -> Refusal | None:
         """Return why no more is taken of a person, by their id, or of a program, by its name."""
         user_id, client = (who, "") if isinstance(who, int) else (0, who)
-        waiting, characters = await self.inbox.waiting(self.bot_id, user_id, client)
+        waiting, characters = await self.inbox.pending(self.bot_id, user_id, client)
         waiting_s = SynthesisCost().audio_s(characters, self.settings.kokoro_speed)
         return self.limits.check(who, waiting, waiting_s)
 
@@ -187,7 +189,7 @@ class Intake:
             raise RefusedError(str(exc), too_many=False) from exc
 
     async def _pronounced(self, text: str) -> str:
-        return await composing(len(text), pronounce, text, await self.inbox.pronunciations())
+        return await composing(len(text), pronounce, text, await self.store.pronunciations())
 
     async def refuse(self, update_id: int, message: Message, why: str) -> None:
         """React with 💔 and, if given, reply with the reason; both are owed, also over a crash."""

@@ -8,7 +8,7 @@ from typing import Any
 from audio.types import UnknownVoiceError
 from audio.voices import LANGUAGES, VOICES, check_voice, language_of
 from bot.core.composing import off_the_loop
-from bot.core.inbox import Inbox
+from bot.core.store import Store
 from bot.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -48,9 +48,9 @@ class SpeechStyle:
 class Preferences:
     """What people chose, and what the settings say where they did not."""
 
-    def __init__(self, inbox: Inbox, settings: Settings) -> None:
-        """Look choices up in *inbox*."""
-        self._inbox = inbox
+    def __init__(self, store: Store, settings: Settings) -> None:
+        """Look choices up in *store*."""
+        self._store = store
         self._settings = settings
 
     async def get_ready(self) -> None:
@@ -58,12 +58,12 @@ class Preferences:
 
         It takes a fraction of a second, and the interpreter's lock for some of it.
         """
-        if await self._inbox.is_preferred(MATCH_LANGUAGE):
+        if await self._store.is_preferred(MATCH_LANGUAGE):
             await off_the_loop(_detector)
 
     async def style(self, user_id: int, text: str) -> SpeechStyle:
         """Return how a text of a person's is said."""
-        chosen = await self._inbox.preferences(user_id)
+        chosen = await self._store.preferences(user_id)
         voice = chosen.get(VOICE, "") or self._settings.kokoro_voice
         try:
             check_voice(voice)
@@ -81,13 +81,13 @@ class Preferences:
 
     async def choose(self, user_id: int, name: str, value: str) -> None:
         """Remember a choice; an empty one goes back to the settings."""
-        await self._inbox.prefer(user_id, name, value)
+        await self._store.prefer(user_id, name, value)
         if name == MATCH_LANGUAGE and value:
             await self.get_ready()
 
     async def chosen(self, user_id: int) -> dict[str, str]:
         """Return what a person chose."""
-        return await self._inbox.preferences(user_id)
+        return await self._store.preferences(user_id)
 
 
 def detect(text: str) -> str:

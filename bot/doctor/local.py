@@ -229,10 +229,10 @@ def database(context: Context) -> Finding:
 
 def _schema_version() -> int:
     try:
-        from bot.core import inbox  # noqa: PLC0415  # its library may be missing
+        from bot.core import database  # noqa: PLC0415  # its library may be missing
     except ImportError:
         return 0
-    return inbox._SCHEMA_VERSION  # noqa: SLF001
+    return database.SCHEMA_VERSION
 
 
 def people(context: Context) -> Finding:

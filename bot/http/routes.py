@@ -31,6 +31,7 @@ from bot.core.events import Ending, Events, Listener, SpeechEvent, until_idle
 from bot.core.inbox import Inbox
 from bot.core.intake import Intake, RefusedError
 from bot.core.message import ENDED, NO_CHAT, QueuedMessage, State
+from bot.core.store import Store
 from bot.http import docs, schemas
 from bot.http.audio_stream import FORMATS, MODELS, Speech, Studio
 from bot.http.codes import LIFE_S, Codes
@@ -111,6 +112,7 @@ class Api:
     settings: Settings
     pipeline: SpeechPipeline
     inbox: Inbox
+    store: Store
     delivery: Delivery
     intake: Intake
     controls: PlaybackCommands
@@ -308,7 +310,7 @@ class Api:
         polling = self._polling_state()
         warnings = (
             *(status.warning, status.blocked, status.unheard),
-            *(self.inbox.notice, self.polling.warning, self.polling.clock_warning),
+            *(self.inbox.database.notice, self.polling.warning, self.polling.clock_warning),
         )
         facts = asdict(status)
         del facts["heartbeat_s"]  # means nothing outside this process
@@ -383,7 +385,7 @@ class Api:
                 there = ", ".join(names) or "none"
                 raise Refused(404, "no_such_device", f"name: there is no such device. Now: {there}")
         setting = self.settings.audio_device
-        await self.inbox.choose("device", wanted, setting)
+        await self.store.choose("device", wanted, setting)
         self.pipeline.select_device(setting if wanted is None else wanted)
         return await self.devices()
 

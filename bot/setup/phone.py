@@ -13,7 +13,8 @@ from telegram.error import InvalidToken, TelegramError
 from bot.app import make_bot, only_one
 from bot.chat.handlers import HELP
 from bot.core.access import Access, Pairing, code_in
-from bot.core.inbox import Inbox
+from bot.core.database import Database
+from bot.core.store import Store
 from bot.settings import Settings
 
 _LONG_POLL_S = 10
@@ -41,11 +42,11 @@ async def who_may_speak(settings: Settings) -> list[str]:
         InboxError: the database can't be used, or a bot uses it now.
     """
     with only_one(settings.data_dir):
-        inbox = await Inbox.open(settings.data_dir / "crier.db")
+        database = await Database.open(settings.data_dir / "crier.db")
         try:
-            names = await inbox.names()
+            names = await Store(database).names()
         finally:
-            await inbox.close()
+            await database.close()
     fixed = [str(number) for number in sorted(settings.telegram_allowed_users - set(names))]
     return fixed + list(names.values())
 
@@ -72,9 +73,10 @@ async def first_phone(
     """
     bot = make_bot(settings)
     with only_one(settings.data_dir):
-        inbox = await Inbox.open(settings.data_dir / "crier.db")
+        database = await Database.open(settings.data_dir / "crier.db")
         try:
-            access = Access(settings.telegram_allowed_users, inbox, show_code, show_link)
+            store = Store(database)
+            access = Access(settings.telegram_allowed_users, store, show_code, show_link)
             await access.start()
             with contextlib.suppress(TelegramError):  # it works without the link, too
                 access.know_bot(str((await bot.get_me()).username))
@@ -98,7 +100,7 @@ async def first_phone(
                         await bot.get_updates(offset, limit=1, timeout=0)
                     return update.message.from_user.full_name if update.message.from_user else ""
         finally:
-            await inbox.close()
+            await database.close()
             await bot.shutdown()
 
 

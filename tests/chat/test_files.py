@@ -22,6 +22,7 @@ from bot.chat.decode import PDF, TEXT, AttachmentError, text_of
 from bot.chat.downloads import Downloads, _Trouble
 from bot.chat.extraction import extract
 from bot.chat.sandbox import Event, Fault, Json, Sandbox
+from bot.core.store import Store
 from bot.settings import Settings
 from tests.chat.test_attachments import film_of, note_of, send_file, send_voice, sweep
 from tests.conftest import ALICE, TOKEN, StartBot, reaction_to, reply_with
@@ -347,8 +348,9 @@ async def test_files_follow_language_and_pronunciations(
     text = "Buenos días a todos, hoy vamos a hablar de Nguyen y de la música de nuestra ciudad."
     async with start_toned() as bot:
         inbox = bot.delivery._inbox
-        await inbox.prefer(ALICE.id, "follow", "1")
-        await inbox.pronounce("Nguyen", "17")
+        store = Store(inbox.database)
+        await store.prefer(ALICE.id, "follow", "1")
+        await store.pronounce("Nguyen", "17")
         message = send_file(sandbox, "carta.txt", text.encode())
         await sandbox.wait_for(reaction_to(message, "👍"))
         rows = await inbox._database.execute_fetchall("SELECT lang, voice FROM message")
