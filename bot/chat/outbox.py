@@ -40,25 +40,12 @@ from telegram.error import (
     RetryAfter,
     TelegramError,
 )
-from telegram.ext import Application, MessageHandler, filters
 
+from bot.chat.reactions import NO_REACTIONS
 from bot.core.inbox import Inbox
-from bot.core.message import NO_CHAT
 from bot.core.store import Store
 
 log = logging.getLogger(__name__)
-
-STORED = ReactionEmoji.EYES
-HEARD = ReactionEmoji.THUMBS_UP
-CUT = ReactionEmoji.SPEAK_NO_EVIL_MONKEY
-HELD = ReactionEmoji.SLEEPING_FACE
-FAILED = ReactionEmoji.BROKEN_HEART
-
-NO_REACTIONS = (
-    "Reactions are not allowed here, so I can't show what becomes of your messages. An admin can "
-    f"allow {STORED} {HEARD} {CUT} {HELD} {FAILED} in the group's settings. What goes wrong I say "
-    "in words."
-)
 
 _BACK_OFF_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # then every 30 s
 _OUTDATED_S = 1800.0  # a reply that could not be sent for so long is of no use any more
@@ -138,12 +125,6 @@ class Outbox:
         self._answers = 0
         self._moved: dict[int, int] = {}  # groups that became supergroups, and which
         self._refused: set[tuple[int, str]] = set()  # chats, and why: logged once
-
-    def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
-        """Tell python-telegram-bot what is handled where."""
-        # Before it is asked who speaks: Telegram itself says so.
-        moved = MessageHandler(filters.StatusUpdate.MIGRATE, self.migrated)
-        application.add_handler(moved, group=-2)
 
     async def migrated(self, update: Update, _: Any) -> None:
         """Follow a group of which Telegram says, in either chat, that it has moved."""
@@ -385,8 +366,6 @@ class Outbox:
         then: _Then | None,
         rank: int,
     ) -> None:
-        if chat_id == NO_CHAT:
-            return  # nobody is there; the inbox knows that nothing is owed
         call = _Call(send, asyncio.get_running_loop().time(), _thens(then), rank)
         if chat_id in self._moved and kind in (_Kind.REACTION, _Kind.EDIT):
             self._end_unsent(call.thens)  # that number may be another message's there

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _ANSWER_S = 8.0
 _CLOCK_OFF_S = 30.0
-_POLLING_OLD_S = 90.0  # as bot.watchdog has it
+_POLLING_OLD_S = 90.0  # as bot.core.health has it
 _BUSY = 2.0  # times the processors
 # `ps -o pri=` of a process on macOS, by what its launchd job may use. Measured on macOS 26.
 _THROTTLED, _STANDARD, _INTERACTIVE = 4, 20, 31

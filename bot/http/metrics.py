@@ -73,7 +73,7 @@ class Metrics(Collector):
         )
         for name, what, value in (
             ("queue_length", "Messages that have not ended.", self._delivery.under_way),
-            ("held_messages", "Messages kept until it need not be quiet.", self._delivery.kept),
+            ("held_messages", "Messages kept until it need not be quiet.", self._delivery.deferred),
             ("buffer_seconds", "Sound that is ready and not heard yet.", status.buffer_s),
             (
                 "synthesis_seconds_per_second",

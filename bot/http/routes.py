@@ -24,14 +24,15 @@ from audio.pipeline import SpeechPipeline
 from audio.types import AudioError, Devices, Utterance
 from audio.voices import VOICES, describe, language_of
 from bot import __version__
-from bot.chat.playback_commands import PlaybackCommands
-from bot.chat.polling import Polling
 from bot.core.delivery import Delivery
+from bot.core.draft import Draft
 from bot.core.events import Ending, Events, Listener, SpeechEvent, until_idle
+from bot.core.health import STALLED_S, WEDGED_S, Fetching
 from bot.core.inbox import Inbox
 from bot.core.intake import Intake, RefusedError
-from bot.core.message import ENDED, NO_CHAT, QueuedMessage, State
-from bot.core.store import Store
+from bot.core.message import ENDED, State
+from bot.core.output import Output
+from bot.core.preferences import lang_of
 from bot.http import docs, schemas
 from bot.http.audio_stream import FORMATS, MODELS, Speech, Studio
 from bot.http.codes import LIFE_S, Codes
@@ -46,7 +47,6 @@ from bot.http.responses import (
     frame,
 )
 from bot.settings import Settings
-from bot.watchdog import STALLED_S, WEDGED_S
 
 log = logging.getLogger(__name__)
 
@@ -112,11 +112,10 @@ class Api:
     settings: Settings
     pipeline: SpeechPipeline
     inbox: Inbox
-    store: Store
     delivery: Delivery
     intake: Intake
-    controls: PlaybackCommands
-    polling: Polling
+    output: Output
+    polling: Fetching
     events: Events
     studio: Studio
     metrics: Metrics
@@ -216,7 +215,7 @@ class Api:
             earlier = await self.inbox.record(self.bot_id, number) if key else None
             id_ = earlier.id if earlier else await self._take(order, client, number)
         if not order.wait:
-            return schemas.Queued(id=id_, position=self.delivery.position(id_))
+            return schemas.Queued(id=id_, position=self.delivery.queue.position(id_))
         ending = await self._ending(number, id_)
         if ending is None:
             why = f"Crier is stopping. Message {id_} is stored and will be said after its start."
@@ -226,8 +225,9 @@ class Api:
 
     async def _take(self, order: schemas.Speak, client: str, number: int) -> int:
         """Store a text and queue it; return its id."""
-        draft = QueuedMessage(
-            *(0, NO_CHAT, 0, order.input),
+        draft = Draft(
+            key=number,
+            text=order.input,
             voice=order.voice or "",
             speed=order.speed or 0.0,
             lang=order.lang or "",
@@ -236,7 +236,7 @@ class Api:
             chime=order.chime,
         )
         try:
-            stored = await self.intake.take_from_program(draft, number)
+            stored = await self.intake.accept(draft)
         except RefusedError as exc:
             status, code = (429, "too_many") if exc.too_many else (422, "nothing_to_speak")
             raise Refused(status, code, str(exc)) from exc
@@ -264,7 +264,7 @@ class Api:
             composed = await self.intake.compose(order.input, order.voice, order.lang or "")
         except RefusedError as exc:
             raise Refused(422, "nothing_to_speak", f"input: {exc}") from exc
-        lang = order.lang or self.delivery.lang_of(order.voice)
+        lang = order.lang or lang_of(order.voice, self.settings)
         utterance = Utterance(0, composed.text, order.voice, order.spoken_speed, lang)
         log.info("Making sound of %d characters for %s", len(composed.text), client)
         how = FORMATS[order.response_format]
@@ -288,17 +288,17 @@ class Api:
             skipped = self.delivery.under_way > 0
             self.pipeline.skip()
         else:
-            skipped = await self.delivery.remove(what.id)
+            skipped = await self.delivery.queue.remove(what.id)
         return schemas.Skipped(skipped=skipped)
 
     async def pause(self) -> schemas.Paused:
         """Fall silent and keep everything."""
-        await self.delivery.pause()
+        await self.delivery.pause.start()
         return schemas.Paused(paused=True)
 
     async def resume(self) -> schemas.Paused:
         """Go on with the word that was cut."""
-        await self.delivery.unpause()
+        await self.delivery.pause.stop()
         return schemas.Paused(paused=False)
 
     # ---- what there is ----
@@ -348,20 +348,20 @@ class Api:
                         "position": place.position,
                         "estimate_s": place.estimate_s,
                     }
-                    for place in self.delivery.places()
+                    for place in self.delivery.queue.places()
                 ]
             }
         )
 
     async def move(self, id: int, where: schemas.Move) -> schemas.Queue:  # noqa: A002  # the path's name
         """Put a message that waits before another one, or at the end."""
-        if not await self.delivery.move(id, where.before):
+        if not await self.delivery.queue.move(id, where.before):
             raise Refused(404, "not_waiting", "One of these does not wait (any more).")
         return await self.queue()
 
     async def remove(self, id: int) -> schemas.Skipped:  # noqa: A002  # the path's name
         """Leave a message unsaid, or cut it."""
-        if not await self.delivery.remove(id):
+        if not await self.delivery.queue.remove(id):
             raise Refused(404, "not_waiting", f"Message {id} does not wait (any more).")
         return schemas.Skipped(skipped=True)
 
@@ -384,15 +384,12 @@ class Api:
             if not any(wanted.casefold() in name.casefold() for name in names):
                 there = ", ".join(names) or "none"
                 raise Refused(404, "no_such_device", f"name: there is no such device. Now: {there}")
-        setting = self.settings.audio_device
-        await self.store.choose("device", wanted, setting)
-        self.pipeline.select_device(setting if wanted is None else wanted)
+        await self.output.select_device(wanted)
         return await self.devices()
 
     async def _ask_devices(self) -> Devices:
         try:
-            answer = asyncio.wrap_future(self.pipeline.devices())
-            return await asyncio.wait_for(answer, _DEVICES_TIMEOUT_S)
+            return await self.output.devices(_DEVICES_TIMEOUT_S)
         except AudioError as exc:
             raise Refused(503, "no_sound", str(exc)) from exc
         except TimeoutError:
@@ -411,7 +408,7 @@ class Api:
 
     async def volume(self, volume: schemas.Volume) -> schemas.Volume:
         """Be louder or softer, beside the computer's own volume; it is remembered."""
-        await self.controls.set_volume(volume.percent)
+        await self.output.set_volume(volume.percent)
         return volume
 
     # ---- how it fares ----

@@ -359,7 +359,9 @@ async def test_the_voice_follows_the_language_where_a_person_wants_it(
         for who in (ALICE, BOB):
             message = sandbox.send(who, spanish)
             await sandbox.wait_for(reaction_to(message, "😴"))
-        orders = [bot.delivery.utterance(place.message) for place in bot.delivery.places()]
+        orders = [
+            bot.delivery.queue.utterance(place.message) for place in bot.delivery.queue.places()
+        ]
 
     assert [(order.voice[0], order.lang, order.speed) for order in orders] == [
         ("e", "es", 1.0),

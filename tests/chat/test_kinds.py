@@ -193,7 +193,7 @@ async def kept(sandbox: Sandbox, start: StartBot, *fields: Json) -> list[QueuedM
         for one in fields:
             message = sandbox.send_fields(ALICE, one)
             await sandbox.wait_for(reaction_to(message, "😴"))
-        return [place.message for place in bot.delivery.places()]
+        return [place.message for place in bot.delivery.queue.places()]
 
 
 async def test_speak_takes_every_kind_of_message(sandbox: Sandbox, start_toned: StartBot) -> None:
@@ -354,7 +354,7 @@ async def test_an_edit_without_words_takes_a_message_back(
         await sandbox.wait_for(reaction_to(late, "🙊"))
         sandbox.press(ALICE, question.message_id, dict(question.buttons)["Say it"])
         await sandbox.wait_for(lambda e: e.kind == "answer" and "Nothing waits" in e.text)
-        assert bot.delivery.places() == []
+        assert bot.delivery.queue.places() == []
 
 
 async def test_what_was_taken_back_is_not_said_again(
@@ -387,7 +387,7 @@ async def test_edits_revise_captions_and_reach_groups(
         edit(sandbox, picture, {"document": PICTURE_FILE, "caption": "A cat"})
         edit(sandbox, in_group, marked("spoiler", "He dies", "He dies"), GROUP)
         await sandbox.wait_for(reaction_to(in_group, "🙊"))
-        texts = [place.message.text for place in bot.delivery.places()]
+        texts = [place.message.text for place in bot.delivery.queue.places()]
 
     assert texts == ["A cat"]
 
@@ -430,7 +430,7 @@ async def test_speed_and_voice_go_back_to_the_settings(
         await mute(sandbox)
         message = sandbox.send(ALICE, "One")
         await sandbox.wait_for(reaction_to(message, "😴"))
-        (place,) = bot.delivery.places()
+        (place,) = bot.delivery.queue.places()
 
     assert (place.message.voice, place.message.speed) == ("af_heart", 1.3)
 

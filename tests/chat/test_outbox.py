@@ -11,8 +11,9 @@ import pytest
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup
 from telegram.request import HTTPXRequest
 
-from bot.chat import outbox as receipts
-from bot.chat.outbox import NO_REACTIONS, Outbox, split
+from bot.chat import reactions as receipts
+from bot.chat.outbox import Outbox, split
+from bot.chat.reactions import NO_REACTIONS
 from bot.chat.sandbox import Fault, Json, Sandbox
 from bot.core.inbox import Inbox
 from bot.core.message import QueuedMessage, StatusMessageId

@@ -458,7 +458,7 @@ async def test_handlers_refuse_a_text_at_which_they_fail(
 
     async with start_toned():
         with monkeypatch.context() as patch:
-            patch.setattr("bot.core.intake.Intake.take", broken)
+            patch.setattr("bot.core.intake.Intake.accept", broken)
             message = sandbox.send(ALICE, "Number 1.")
             await sandbox.wait_for(reply_with("I made a mistake on that one", to=message))
             await sandbox.wait_for(reaction_to(message, "💔"))

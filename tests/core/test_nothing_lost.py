@@ -17,10 +17,10 @@ from telegram.error import NetworkError, TimedOut
 from audio.types import Status
 from bot import watchdog
 from bot.chat.polling import UpdatesRequest
+from bot.chat.receipts import LATE_ALL, LATE_LAST, LATE_NONE
 from bot.chat.sandbox import Event, Fault, Sandbox
-from bot.core.access import Limits
-from bot.core.delivery import LATE_ALL, LATE_LAST, LATE_NONE
 from bot.core.inbox import Inbox, InboxError
+from bot.core.limits import Limits
 from bot.core.message import QueuedMessage
 from bot.settings import Settings, SettingsError, load
 from tests.conftest import ALICE, TOKEN, StartBot, reaction_to, reply_with
