@@ -6,7 +6,7 @@ from bot.core.attempts import Attempts
 
 
 def test_attempts_count_only_lives_that_died_during_the_work(tmp_path: Path) -> None:
-    """Work that ended, or never began, is not to blame; work under way is."""
+    """Finished work, and work that never started, is not blamed; work in progress is."""
     path = tmp_path / "attempts.json"
     life = Attempts(path)
     life.start("message:1")
@@ -33,7 +33,7 @@ def test_attempts_add_up_over_lives_until_there_is_progress(tmp_path: Path) -> N
 
 
 def test_attempts_blame_nothing_when_the_process_ends_on_purpose(tmp_path: Path) -> None:
-    """A stop, an update, an ended session: what was being said is innocent."""
+    """After a stop, an update or a logout nothing is blamed."""
     path = tmp_path / "attempts.json"
     life = Attempts(path)
     life.start("message:1")
@@ -43,7 +43,7 @@ def test_attempts_blame_nothing_when_the_process_ends_on_purpose(tmp_path: Path)
 
 
 def test_attempts_survive_a_damaged_file(tmp_path: Path) -> None:
-    """A file that is not what was written counts nothing, and work goes on."""
+    """A damaged file counts nothing, and later work is recorded."""
     path = tmp_path / "attempts.json"
     path.write_text("{")
     life = Attempts(path)
@@ -52,8 +52,8 @@ def test_attempts_survive_a_damaged_file(tmp_path: Path) -> None:
     assert Attempts(path).deaths("message:1") == 1
 
 
-def test_attempts_blame_nothing_that_is_suspended(tmp_path: Path) -> None:
-    """What was paused when the process died is innocent; resumed, it is counted again."""
+def test_attempts_do_not_blame_suspended_work(tmp_path: Path) -> None:
+    """Paused work is not blamed for a death; resumed work is."""
     path = tmp_path / "attempts.json"
     life = Attempts(path)
     life.start("message:1")
@@ -82,7 +82,7 @@ def test_attempts_count_little_while_the_result_is_played(tmp_path: Path) -> Non
 
 
 def test_attempts_forget_what_is_over(tmp_path: Path) -> None:
-    """Deaths of messages that are not there any more are not kept for ever."""
+    """Deaths of messages that no longer exist are removed."""
     path = tmp_path / "attempts.json"
     life = Attempts(path)
     life.start("message:1")
