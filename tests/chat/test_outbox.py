@@ -12,7 +12,8 @@ from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup
 from telegram.request import HTTPXRequest
 
 from bot.chat import reactions as receipts
-from bot.chat.outbox import Outbox, split
+from bot.chat.fitting import split
+from bot.chat.outbox import Outbox
 from bot.chat.reactions import NO_REACTIONS
 from bot.chat.sandbox import Fault, Json, Sandbox
 from bot.core.inbox import Inbox
