@@ -80,7 +80,7 @@ class Handlers:
         await self._accept(replace(draft, left_out=left_out))
 
     async def urgent(self, update: Update, context: Any) -> None:
-        """Say a text next, after the sentence that sounds."""
+        """Speak a text next, after the sentence that sounds."""
         message = update.effective_message
         if message is None or update.effective_user is None:
             return
@@ -192,7 +192,7 @@ class Handlers:
     # ---- buttons ----
 
     async def decide_late(self, press: Press) -> None:
-        """Say the messages that came late, or some of them, or none."""
+        """Speak the messages that came late, or some of them, or none."""
         choice = LATE_CHOICES.get(press.data)
         if choice is None:
             self.outbox.answer(press.chat_id, press.query_id, _OUT_OF_DATE)
@@ -209,7 +209,7 @@ class Handlers:
         self._answer_question(press, answer)
 
     async def decide_file(self, press: Press) -> None:
-        """Say a long file, or some of it, or send it as a voice note."""
+        """Speak a long file, or some of it, or send it as a voice note."""
         answer = await self.attachments.decide(press.chat_id, press.data)
         self._answer_question(press, answer)
 

@@ -118,7 +118,7 @@ class PlaybackCommands:
         self.outbox.respond(update, "Going on." if was_paused else "I was not paused.")
 
     async def replay(self, update: Update, _: Any) -> None:
-        """Say the last message of this chat again."""
+        """Repeat the last message of this chat."""
         if update.effective_chat:
             self.outbox.respond(update, await self._replay(update.effective_chat.id))
 

@@ -120,8 +120,8 @@ class Deferral:
             self._endings.report(message, Ended(id_, Outcome.STOPPED))
 
     def defer_after_sleep(self, slept_s: float) -> None:
-        """Ask about what is under way: the computer may be somewhere else now."""
-        log.info("The computer slept for %.0f s; asking about what was under way", slept_s)
+        """Ask about everything that is under way: the computer may be somewhere else now."""
+        log.info("The computer slept for %.0f s; asking before anything is said", slept_s)
         self._queue.abort_to_defer(State.LATE)
         self._pause.release()
 

@@ -144,7 +144,7 @@ class Delivery:
     # ---- in, and out ----
 
     async def submit(self, message: QueuedMessage) -> None:
-        """Say a stored message in its turn, or hold it while it has to be quiet."""
+        """Speak a stored message in its turn, or hold it while it has to be quiet."""
         if self.deferral.reason(urgent=message.urgent):
             await self.deferral.hold(message)
             return
@@ -168,7 +168,7 @@ class Delivery:
 
     @contextlib.contextmanager
     def hushed(self) -> Iterator[None]:
-        """Say nothing while the context lasts; what is submitted waits for its end."""
+        """Stay silent while the context lasts; what is submitted waits for its end."""
         try:
             with self.pause.hush():
                 yield

@@ -304,7 +304,7 @@ class Inbox:
         )
 
     async def sentence_heard(self, id_: int, sentence: int) -> None:
-        """Store that a message goes on behind *sentence*."""
+        """Store that a message continues after *sentence*."""
         await self._database.execute(
             "UPDATE message SET sentence = ?, changed_at = ? WHERE id = ?",
             (sentence + 1, time.time(), id_),

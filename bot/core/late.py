@@ -114,7 +114,7 @@ class Late:
         self._receipts.late(late)
 
     async def decide(self, chat_id: int, choice: LateChoice) -> LateDecision:
-        """Say the late messages of a chat, or some, or none; the others end.
+        """Speak the late messages of a chat, or some, or none; the others end.
 
         Raises:
             sqlite3.Error: it can't be stored; what was not decided stays late.

@@ -78,7 +78,7 @@ class Pause:
 
     @contextlib.contextmanager
     def hush(self) -> Iterator[None]:
-        """Say nothing while the context lasts."""
+        """Stay silent while the context lasts."""
         self.hushed = True
         self._pipeline.pause()
         try:
