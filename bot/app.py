@@ -300,7 +300,7 @@ def _make_intake(
 
 @dataclass(frozen=True, slots=True)
 class _Chat:
-    """What handles updates, and what it leaves behind."""
+    """What handles updates."""
 
     polling: Polling
     attachments: Attachments
@@ -321,29 +321,7 @@ def _make_chat(
     application: Application[Any, Any, Any, Any, Any, Any] = (
         ApplicationBuilder().bot(telegram.bot).updater(None).build()
     )
-    updates = Updates(
-        process=application.process_update,
-        inbox=disk.inbox,
-        receipts=telegram.receipts,
-        delivery=speech.delivery,
-        access=access,
-        attempts=disk.attempts,
-        bot_id=telegram.bot_id,
-        bot_name=lambda: telegram.bot.username,
-    )
-
-    async def on_connected() -> None:
-        access.know_bot(telegram.bot.username)
-        await menu.offer(telegram.bot)
-
-    telegram.polling = polling = Polling(
-        bot=telegram.bot,
-        request=telegram.request,
-        connect=application.initialize,
-        batch=updates.batch,
-        handle=updates.handle,
-        on_connected=on_connected,
-    )
+    polling = telegram.polling = _make_polling(application, disk, telegram, speech, access)
     notes = VoiceNotes(
         pipeline=speech.pipeline,
         inbox=disk.inbox,
@@ -374,35 +352,81 @@ def _make_chat(
         inbox=disk.inbox,
         bot_id=telegram.bot_id,
     )
-    Rooms(
-        guard=ChatGuard(access, telegram.outbox, telegram.bot_id),
+    chat = _Chat(polling, attachments, notes, status_message)
+    _make_rooms(settings, disk, telegram, speech, access, intake, chat).register(application)
+    return chat
+
+
+def _make_polling(
+    application: Application[Any, Any, Any, Any, Any, Any],
+    disk: _Disk,
+    telegram: _Telegram,
+    speech: _Speech,
+    access: Access,
+) -> Polling:
+    updates = Updates(
+        process=application.process_update,
+        inbox=disk.inbox,
+        receipts=telegram.receipts,
+        delivery=speech.delivery,
+        access=access,
+        attempts=disk.attempts,
+        bot_id=telegram.bot_id,
+        bot_name=lambda: telegram.bot.username,
+    )
+
+    async def on_connected() -> None:
+        access.know_bot(telegram.bot.username)
+        await menu.offer(telegram.bot)
+
+    return Polling(
+        bot=telegram.bot,
+        request=telegram.request,
+        connect=application.initialize,
+        batch=updates.batch,
+        handle=updates.handle,
+        on_connected=on_connected,
+    )
+
+
+def _make_rooms(
+    settings: Settings,
+    disk: _Disk,
+    telegram: _Telegram,
+    speech: _Speech,
+    access: Access,
+    intake: Intake,
+    chat: _Chat,
+) -> Rooms:
+    outbox = telegram.outbox
+    return Rooms(
+        guard=ChatGuard(access, outbox, telegram.bot_id),
         handlers=Handlers(
             settings=settings,
-            outbox=telegram.outbox,
+            outbox=outbox,
             receipts=telegram.receipts,
             delivery=speech.delivery,
             intake=intake,
-            attachments=attachments,
+            attachments=chat.attachments,
         ),
         playback=PlaybackCommands(
             pipeline=speech.pipeline,
             store=disk.store,
-            outbox=telegram.outbox,
+            outbox=outbox,
             delivery=speech.delivery,
             output=speech.output,
             preferences=speech.preferences,
             intake=intake,
-            fetching=polling,
+            fetching=chat.polling,
             notice=disk.inbox.database.notice,
         ),
-        devices=DeviceCommands(speech.output, telegram.outbox, settings),
-        voices=VoiceCommands(telegram.outbox, speech.preferences, notes),
-        people=PeopleCommands(disk.store, telegram.outbox, access),
-        notes=notes,
-        status_message=status_message,
-        outbox=telegram.outbox,
-    ).register(application)
-    return _Chat(polling, attachments, notes, status_message)
+        devices=DeviceCommands(speech.output, outbox, settings),
+        voices=VoiceCommands(outbox, speech.preferences, chat.notes),
+        people=PeopleCommands(disk.store, outbox, access),
+        notes=chat.notes,
+        status_message=chat.status_message,
+        outbox=outbox,
+    )
 
 
 async def _restore(
