@@ -58,7 +58,7 @@ from bot.core.inbox import Inbox, InboxError
 from bot.core.intake import Intake
 from bot.core.limits import Limits
 from bot.core.message import attempt_key
-from bot.core.output import Output, wanted_device
+from bot.core.output import SoundOutput, wanted_device
 from bot.core.preferences import Preferences
 from bot.core.store import Store
 from bot.http.audio_stream import Studio
@@ -225,7 +225,7 @@ class _Speech:
     pipeline: SpeechPipeline
     delivery: Delivery
     events: Events
-    output: Output
+    output: SoundOutput
     preferences: Preferences
 
 
@@ -276,7 +276,7 @@ async def _start_speech(
     stack.push_async_callback(_cancel, facts)
     stack.push_async_callback(_within, _FLUSH_TIMEOUT_S, delivery.drain)
     stack.push_async_callback(_release, pipeline)
-    output = Output(pipeline, disk.store, settings)
+    output = SoundOutput(pipeline, disk.store, settings)
     await output.restore()
     return _Speech(pipeline, delivery, events, output, Preferences(disk.store, settings))
 
@@ -299,7 +299,7 @@ def _make_intake(
 
 
 @dataclass(frozen=True, slots=True)
-class _Chat:
+class _ChatSide:
     """What handles updates."""
 
     polling: Polling
@@ -316,7 +316,7 @@ def _make_chat(
     speech: _Speech,
     access: Access,
     intake: Intake,
-) -> _Chat:
+) -> _ChatSide:
     """Make the handlers, and the loop that fetches updates for them; nothing is fetched yet."""
     application: Application[Any, Any, Any, Any, Any, Any] = (
         ApplicationBuilder().bot(telegram.bot).updater(None).build()
@@ -352,7 +352,7 @@ def _make_chat(
         inbox=disk.inbox,
         bot_id=telegram.bot_id,
     )
-    chat = _Chat(polling, attachments, notes, status_message)
+    chat = _ChatSide(polling, attachments, notes, status_message)
     _make_rooms(settings, disk, telegram, speech, access, intake, chat).register(application)
     return chat
 
@@ -396,7 +396,7 @@ def _make_rooms(
     speech: _Speech,
     access: Access,
     intake: Intake,
-    chat: _Chat,
+    chat: _ChatSide,
 ) -> Rooms:
     outbox = telegram.outbox
     return Rooms(
@@ -430,7 +430,7 @@ def _make_rooms(
 
 
 async def _restore(
-    stack: AsyncExitStack, telegram: _Telegram, speech: _Speech, chat: _Chat
+    stack: AsyncExitStack, telegram: _Telegram, speech: _Speech, chat: _ChatSide
 ) -> None:
     """Restore what an earlier life left, before anything new comes in; nothing is said yet."""
     await speech.delivery.restore()
@@ -441,7 +441,7 @@ async def _restore(
 
 
 def _start_tasks(
-    stack: AsyncExitStack, disk: _Disk, telegram: _Telegram, speech: _Speech, chat: _Chat
+    stack: AsyncExitStack, disk: _Disk, telegram: _Telegram, speech: _Speech, chat: _ChatSide
 ) -> None:
     """Start what runs beside the rest, among it speech itself."""
 

@@ -10,7 +10,7 @@ from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Update
 from audio.types import AudioError, Devices
 from bot.chat.buttons import Press
 from bot.chat.outbox import Outbox
-from bot.core.output import Output
+from bot.core.output import SoundOutput
 from bot.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ _FOLLOW_SETTING = "device-"
 class DeviceCommands:
     """/devices and its buttons."""
 
-    output: Output
+    output: SoundOutput
     outbox: Outbox
     settings: Settings
 

@@ -21,7 +21,7 @@ from bot.chat.outbox import Outbox
 from bot.core.delivery import Delivery
 from bot.core.health import Fetching
 from bot.core.intake import Intake
-from bot.core.output import LOUDEST_PERCENT, Output
+from bot.core.output import LOUDEST_PERCENT, SoundOutput
 from bot.core.preferences import FASTEST, SLOWEST, SPEED, Preferences
 from bot.core.quiet_hours import FOR_GOOD, span_s
 from bot.core.store import Store
@@ -41,7 +41,7 @@ class PlaybackCommands:
     store: Store
     outbox: Outbox
     delivery: Delivery
-    output: Output
+    output: SoundOutput
     preferences: Preferences
     intake: Intake
     fetching: Fetching

@@ -15,8 +15,8 @@ from bot.core.events import Events
 from bot.core.inbox import Inbox
 from bot.core.late import Late
 from bot.core.message import QueuedMessage, State
-from bot.core.pause import Pause
-from bot.core.queue import Entry, Queue
+from bot.core.pause import SpeechPause
+from bot.core.queue import Entry, MessageQueue
 from bot.core.quiet_hours import QuietHours
 from bot.core.receipts import Receipts
 from bot.core.store import Store
@@ -33,9 +33,9 @@ class Deferral:
 
     def __init__(
         self,
-        queue: Queue,
+        queue: MessageQueue,
         late: Late,
-        pause: Pause,
+        pause: SpeechPause,
         inbox: Inbox,
         store: Store,
         receipts: Receipts,

@@ -28,8 +28,8 @@ from bot.core.events import Events
 from bot.core.inbox import Inbox
 from bot.core.late import Late
 from bot.core.message import ATTEMPT_PREFIX, QueuedMessage, State, attempt_key
-from bot.core.pause import Pause
-from bot.core.queue import Queue, Stage
+from bot.core.pause import SpeechPause
+from bot.core.queue import MessageQueue, Stage
 from bot.core.quiet_hours import QuietHours
 from bot.core.receipts import Receipts
 from bot.core.store import Store
@@ -83,8 +83,8 @@ class Delivery:
         self._told_held: set[int] = set()  # chats that know why nothing sounds
         self._stopped_early = 0
         self._endings = Endings(inbox, receipts, events)
-        self.pause = Pause(pipeline, store, attempts)
-        self.queue = Queue(
+        self.pause = SpeechPause(pipeline, store, attempts)
+        self.queue = MessageQueue(
             pipeline=pipeline,
             inbox=inbox,
             events=events,

@@ -18,7 +18,7 @@ async def wanted_device(store: Store, settings: Settings) -> str:
     return settings.audio_device if chosen is None else chosen
 
 
-class Output:
+class SoundOutput:
     """The sound output, as front ends steer it."""
 
     def __init__(self, pipeline: SpeechPipeline, store: Store, settings: Settings) -> None:

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 _CHOICE = "paused"
 
 
-class Pause:
+class SpeechPause:
     """Whether speech is paused, and why."""
 
     def __init__(self, pipeline: SpeechPipeline, store: Store, attempts: Attempts) -> None:

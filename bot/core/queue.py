@@ -16,7 +16,7 @@ from bot.core.ending import Endings
 from bot.core.events import Events
 from bot.core.inbox import Inbox
 from bot.core.message import Conversation, QueuedMessage, State, attempt_key
-from bot.core.pause import Pause
+from bot.core.pause import SpeechPause
 from bot.core.preferences import lang_of
 from bot.settings import Settings
 
@@ -84,7 +84,7 @@ class Burst:
         return time.monotonic() - self.started_s
 
 
-class Queue:
+class MessageQueue:
     """Orders messages, and hands them to the pipeline."""
 
     def __init__(
@@ -93,7 +93,7 @@ class Queue:
         inbox: Inbox,
         events: Events,
         endings: Endings,
-        pause: Pause,
+        pause: SpeechPause,
         attempts: Attempts,
         settings: Settings,
         bot_id: int,

@@ -31,7 +31,7 @@ from bot.core.health import STALLED_S, WEDGED_S, Fetching
 from bot.core.inbox import Inbox
 from bot.core.intake import Intake, RefusedError
 from bot.core.message import ENDED, State
-from bot.core.output import Output
+from bot.core.output import SoundOutput
 from bot.core.preferences import lang_of
 from bot.http import docs, schemas
 from bot.http.audio_stream import FORMATS, MODELS, Speech, Studio
@@ -114,7 +114,7 @@ class Api:
     inbox: Inbox
     delivery: Delivery
     intake: Intake
-    output: Output
+    output: SoundOutput
     polling: Fetching
     events: Events
     studio: Studio
