@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import faulthandler
-import fcntl
 import gc
 import json
 import logging
@@ -14,7 +12,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -51,12 +49,13 @@ from bot.chat.updates import Updates
 from bot.chat.voice_commands import VoiceCommands
 from bot.chat.voice_notes import VoiceNotes
 from bot.core.access import Access
-from bot.core.attempts import Attempts
+from bot.core.attempts import Attempts, crash_trace
 from bot.core.delivery import Delivery
 from bot.core.events import Events
-from bot.core.inbox import Inbox, InboxError
+from bot.core.inbox import Inbox
 from bot.core.intake import Intake
 from bot.core.limits import Limits
+from bot.core.lock import only_one
 from bot.core.message import attempt_key
 from bot.core.output import SoundOutput, wanted_device
 from bot.core.preferences import Preferences
@@ -66,7 +65,6 @@ from bot.http.guard import AccessGuard
 from bot.http.metrics import Metrics
 from bot.http.routes import Api
 from bot.http.server import listening, serving, token_of
-from bot.paths import make_private
 from bot.settings import Settings
 from bot.watchdog import Watchdog
 
@@ -80,14 +78,9 @@ _FLUSH_TIMEOUT_S = 0.7
 # What an earlier life left is said after Telegram was asked whether a /stop waits there, which
 # takes a second at most where there is a network.
 _FIRST_LOOK_S = 4.0
-_MAX_TRACE_CHARS = 4000
 
 WEDGED = 70
 """The exit code where only a new process can help. Source: EX_SOFTWARE of sysexits.h."""
-
-
-class InUseError(InboxError):
-    """Another Crier runs with this data folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +108,9 @@ async def running(
 ) -> AsyncIterator[Running]:
     """Run the bot while the context lasts.
 
-    It stops in the reverse order: HTTP (after the sound), the sound, tasks, polling, status
-    messages, files, voice notes, facts, the outbox, Telegram, attempts, the database, the lock.
+    Start order: as below. Stop order: the sound, HTTP, background tasks, polling, status messages,
+    files, voice notes, facts with the last receipts, the outbox, Telegram, attempts, the database,
+    the lock.
 
     Args:
         settings: with a bot token.
@@ -176,7 +170,7 @@ async def _open_disk(stack: AsyncExitStack, settings: Settings, *, trace_crashes
     """Open the database, and count what the last life of the process died of."""
     inbox = await Inbox.open(settings.data_dir / "crier.db")
     stack.push_async_callback(inbox.close)
-    crashed = trace_crashes and stack.enter_context(_crash_trace(settings.data_dir))
+    crashed = trace_crashes and stack.enter_context(crash_trace(settings.data_dir))
     attempts = Attempts(settings.data_dir / "attempts.json", crashed=crashed)
     stack.callback(attempts.close)
     return _Disk(inbox, Store(inbox.database), attempts)
@@ -558,27 +552,6 @@ async def run(
         return 1
 
 
-@contextlib.contextmanager
-def _crash_trace(data_dir: Path) -> Iterator[bool]:
-    """Record the trace of a native crash; yield whether the last run left one."""
-    path = data_dir / "crash.txt"
-    try:
-        trace = path.read_text(errors="replace") if path.exists() else ""
-        file = path.open("w")
-    except OSError as exc:
-        log.warning("%s can't be written (%s); a crash will leave no trace", path, exc)
-        yield False
-        return
-    if trace:
-        log.error("The last run ended in a native crash:\n%s", trace[:_MAX_TRACE_CHARS])
-    with file:
-        faulthandler.enable(file)
-        try:
-            yield bool(trace)
-        finally:
-            faulthandler.disable()
-
-
 def exit_process(code: int) -> NoReturn:
     """Exit, by force where a thread would block that.
 
@@ -591,32 +564,6 @@ def exit_process(code: int) -> NoReturn:
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
-
-
-@contextlib.contextmanager
-def only_one(data_dir: Path) -> Iterator[None]:
-    """Hold the lock of the data folder: two bots on one token would steal each other's messages.
-
-    Raises:
-        InUseError: another Crier holds it.
-        InboxError: there is no room for the file.
-    """
-    path = data_dir / "crier.lock"
-    try:
-        make_private(data_dir)
-        lock = path.open("a")
-    except OSError as exc:
-        raise InboxError(
-            f"{path} can't be opened ({exc}). Make room on its disk, or set DATA_DIR elsewhere."
-        ) from exc
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            raise InUseError(
-                f"Another Crier uses {data_dir} already. Stop it first, or set DATA_DIR elsewhere."
-            ) from exc
-        yield
 
 
 # ---- parts ----

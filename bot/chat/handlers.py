@@ -1,4 +1,4 @@
-"""Texts, edits and files -> drafts; and the answers that are nobody else's.
+"""Texts, edits and files -> drafts for the intake; greetings, decisions, errors.
 
 A handler gives orders and returns: it never waits for speech or for the Bot API, so that /stop
 never waits behind anything. `bot.chat.commands` says which update comes here. Runs on the event

@@ -12,11 +12,12 @@ outside again and again loses no message by it.
 """
 
 import contextlib
+import faulthandler
 import json
 import logging
 import os
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ MAX_DEATHS = 2
 """After this many deaths during a piece of work it is given up."""
 _WHILE_PLAYED = 0.2
 """What a death counts while the result of the work was being played."""
+_MAX_TRACE_CHARS = 4000
 
 
 class Attempts:
@@ -124,3 +126,24 @@ class Attempts:
             finally:
                 os.close(file)
             part.replace(self._path)
+
+
+@contextlib.contextmanager
+def crash_trace(data_dir: Path) -> Iterator[bool]:
+    """Record the trace of a native crash; yield whether the last run left one."""
+    path = data_dir / "crash.txt"
+    try:
+        trace = path.read_text(errors="replace") if path.exists() else ""
+        file = path.open("w")
+    except OSError as exc:
+        log.warning("%s can't be written (%s); a crash will leave no trace", path, exc)
+        yield False
+        return
+    if trace:
+        log.error("The last run ended in a native crash:\n%s", trace[:_MAX_TRACE_CHARS])
+    with file:
+        faulthandler.enable(file)
+        try:
+            yield bool(trace)
+        finally:
+            faulthandler.disable()

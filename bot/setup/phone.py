@@ -10,10 +10,11 @@ from collections.abc import Callable
 from telegram import Message, Update
 from telegram.error import InvalidToken, TelegramError
 
-from bot.app import make_bot, only_one
+from bot.app import make_bot
 from bot.chat.handlers import HELP
 from bot.core.access import Access, Pairing, code_in
 from bot.core.database import Database
+from bot.core.lock import only_one
 from bot.core.store import Store
 from bot.settings import Settings
 
