@@ -42,6 +42,7 @@ check: setup-dev ## format, lint, types, imports
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo --no-cache
+	@.venv/bin/python scripts/check_docstrings.py
 
 fix: setup-dev
 	@.venv/bin/ruff check --fix .

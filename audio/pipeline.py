@@ -241,6 +241,10 @@ class SpeechPipeline:
         """Return what the audio thread published last."""
         return self._status
 
+    def cost(self) -> SynthesisCost:
+        """Return what has been learned of this machine's speed. Runs on: any thread."""
+        return self._synthesis.cost
+
     def close(self) -> Future[None]:
         """Stop playback and the threads; no facts follow about what had not ended.
 

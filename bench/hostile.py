@@ -25,8 +25,8 @@ from audio.planner import Planner
 from audio.text.sentences import speakable
 from audio.types import Ended, Fact, Utterance
 from bench.shapes import SHAPES
-from bot.chat.compose import compose_text
 from bot.core.composing import composing
+from bot.core.plain_text import compose_text
 from tests.support.fake_voice import ToneVoice
 
 LENGTHS_CHARS = (4_096, 30_000, 100_000)

@@ -1,9 +1,7 @@
-"""Wires everything: start order, and reverse stop order, on one page."""
+"""The running bot: its parts are started in order, and stopped in the reverse order."""
 
 import asyncio
 import contextlib
-import faulthandler
-import fcntl
 import gc
 import json
 import logging
@@ -13,7 +11,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -36,28 +35,36 @@ from audio.sleep import time_asleep_s
 from audio.types import Devices, Fact
 from bot.chat import menu
 from bot.chat.attachments import Attachments
+from bot.chat.commands import Rooms
+from bot.chat.device_commands import DeviceCommands
+from bot.chat.guard import ChatGuard
 from bot.chat.handlers import Handlers
 from bot.chat.outbox import Outbox
-from bot.chat.people_commands import People
-from bot.chat.playback_commands import Controls
+from bot.chat.people_commands import PeopleCommands
+from bot.chat.playback_commands import PlaybackCommands
 from bot.chat.polling import Polling, UpdatesRequest
+from bot.chat.receipts import ChatReceipts
 from bot.chat.status_message import StatusMessage
 from bot.chat.updates import Updates
-from bot.chat.voice_commands import Voices
+from bot.chat.voice_commands import VoiceCommands
 from bot.chat.voice_notes import VoiceNotes
-from bot.core.access import Access, Limits
-from bot.core.attempts import Attempts
-from bot.core.delivery import Delivery, attempt_key
+from bot.core.access import Access
+from bot.core.attempts import Attempts, crash_trace
+from bot.core.delivery import Delivery
 from bot.core.events import Events
-from bot.core.inbox import Inbox, InboxError
+from bot.core.inbox import Inbox
 from bot.core.intake import Intake
+from bot.core.limits import Limits
+from bot.core.lock import only_one
+from bot.core.message import attempt_key
+from bot.core.output import SoundOutput, wanted_device
 from bot.core.preferences import Preferences
+from bot.core.store import Store
 from bot.http.audio_stream import Studio
 from bot.http.guard import AccessGuard
 from bot.http.metrics import Metrics
 from bot.http.routes import Api
 from bot.http.server import listening, serving, token_of
-from bot.paths import make_private
 from bot.settings import Settings
 from bot.watchdog import Watchdog
 
@@ -71,31 +78,25 @@ _FLUSH_TIMEOUT_S = 0.7
 # What an earlier life left is said after Telegram was asked whether a /stop waits there, which
 # takes a second at most where there is a network.
 _FIRST_LOOK_S = 4.0
-_MAX_TRACE_CHARS = 4000
-
 
 WEDGED = 70
 """The exit code where only a new process can help. Source: EX_SOFTWARE of sysexits.h."""
 
 
-class InUseError(InboxError):
-    """Another Crier runs with this data folder."""
-
-
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A bot under way."""
+    """A running bot."""
 
     pipeline: SpeechPipeline
     delivery: Delivery
     polling: asyncio.Task[None]
-    """Ends only by an error that no retry can mend."""
+    """Ends only by an error that no retry can fix."""
     watch: Watchdog
     attempts: Attempts
 
 
 @asynccontextmanager
-async def running(  # noqa: PLR0915  # the start order, on one page
+async def running(
     settings: Settings,
     *,
     show_code: Callable[[str], None],
@@ -105,171 +106,398 @@ async def running(  # noqa: PLR0915  # the start order, on one page
     http: bool = False,
     trace_crashes: bool = False,
 ) -> AsyncIterator[Running]:
-    """Run the bot as long as the context lasts; with *http* other programs can reach it.
+    """Run the bot while the context lasts.
 
-    With *trace_crashes* a native crash of the process is told by the next start.
+    Start order: as below. Stop order: the sound, HTTP, background tasks, polling, status messages,
+    files, voice notes, facts with the last receipts, the outbox, Telegram, attempts, the database,
+    the lock.
+
+    Args:
+        settings: with a bot token.
+        show_code: shows a pairing code on this computer; an empty one removes it.
+        show_link: shows the link that pairs with the code.
+        voice: instead of Kokoro.
+        speaker: instead of the one that the settings ask for.
+        http: whether other programs can reach the bot.
+        trace_crashes: whether the next start reports a native crash of the process.
 
     Raises:
         InboxError: the database can't be used.
-        SettingsError: the HTTP face's address can't be had.
+        SettingsError: the address of the HTTP API can't be used.
     """
-    if settings.telegram_bot_token is None:
-        raise ValueError("a bot needs a token")
-    loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
         stack.enter_context(only_one(settings.data_dir))
         sockets = stack.enter_context(listening(settings)) if http else []
-        inbox = await Inbox.open(settings.data_dir / "crier.db")
-        stack.push_async_callback(inbox.close)
-        crashed = trace_crashes and stack.enter_context(_crash_trace(settings.data_dir))
-        attempts = Attempts(settings.data_dir / "attempts.json", crashed=crashed)
-        stack.callback(attempts.close)
-
-        request = UpdatesRequest(**_http_options(settings))
-        bot = make_bot(settings, request)
-        # Known without a network, unlike bot.id: a token begins with it.
-        bot_id = int(settings.telegram_bot_token.get_secret_value().partition(":")[0])
-        stack.push_async_callback(_quietly, bot.shutdown)
-        outbox = Outbox(bot, inbox, bot_id)
-        stack.push_async_callback(outbox.close, _FLUSH_TIMEOUT_S)
-
-        access = Access(settings.telegram_allowed_users, inbox, show_code, show_link)
+        disk = await _open_disk(stack, settings, trace_crashes=trace_crashes)
+        telegram = _open_telegram(stack, settings, disk)
+        access = Access(settings.telegram_allowed_users, disk.store, show_code, show_link)
         await access.start()
-
-        chosen = await inbox.choice("device", settings.audio_device)
-        wanted = settings.audio_device if chosen is None else chosen
-
-        def on_work(id_: int, begins: bool) -> None:  # on the synthesis thread
-            (attempts.begin if begins else attempts.rest)(attempt_key(id_))
-
-        def on_fact(fact: Fact) -> None:  # on the audio thread
-            loop.call_soon_threadsafe(delivery.note, fact)
-
-        pipeline = SpeechPipeline(
-            voice or KokoroVoice(settings.model_dir, resolve_kind(settings.kokoro_model)),
-            speaker or make_speaker(settings, wanted),
-            on_fact,
-            stream_idle_s=settings.stream_idle_s,
-            cost=_known_cost(settings),
-            on_cost=lambda cost: _store_cost(settings, cost),
-            hold_after_sleep_s=settings.late_after_s or math.inf,
-            asleep_s=time_asleep_s,
-            on_work=on_work,
-        )
-        events = Events()
-
-        def now() -> float:
-            return polling.now()
-
-        delivery = Delivery(
-            *(pipeline, inbox, outbox, events, settings, bot_id), attempts=attempts, now=now
-        )
-        status_message = StatusMessage(pipeline, delivery, outbox, inbox, bot_id)
-        pipeline.start()
-        pipeline.devices()  # starts PortAudio now, and not when the first sound is due
-        receipts = asyncio.create_task(delivery.run(), name="delivery")
-        stack.push_async_callback(_cancel, receipts)
-        stack.push_async_callback(_within, _FLUSH_TIMEOUT_S, delivery.drain)
-        stack.push_async_callback(_release, pipeline)
-
-        application: Application[Any, Any, Any, Any, Any, Any] = (
-            ApplicationBuilder().bot(bot).updater(None).build()
-        )
-        updates = Updates(
-            *(application.process_update, inbox, outbox, delivery, access, attempts, bot_id),
-            bot_name=lambda: bot.username,
-        )
-
-        async def on_connected() -> None:
-            access.know_bot(bot.username)
-            await menu.register(bot)
-
-        polling = Polling(
-            bot,
-            request,
-            application.initialize,
-            updates.batch,
-            updates.handle,
-            on_connected,
-        )
-
-        preferences = Preferences(inbox, settings)
-        intake = Intake(
-            *(settings, inbox, outbox, delivery, access),
-            Limits(settings.limit_per_minute, settings.limit_waiting),
-            *(preferences, bot_id),
-            now=now,
-            clock_warning=lambda: polling.clock_warning,
-        )
-        controls = Controls(pipeline, inbox, outbox, delivery, preferences, intake, bot_id)
-        await controls.start()
-        notes = VoiceNotes(pipeline, inbox, outbox, delivery, preferences, attempts, bot_id)
-        stack.push_async_callback(notes.close)
-        attachments = Attachments(
-            *(bot, inbox, outbox, delivery, preferences, notes, attempts),
-            *(settings.data_dir / "sounds", now),
-        )
-        stack.push_async_callback(attachments.close)
-        Handlers(
-            *(settings, pipeline, inbox, outbox, delivery, access),
-            *(preferences, intake, attachments, polling, bot_id),
-            (
-                *(controls, notes, Voices(outbox, preferences, notes)),
-                *(People(inbox, outbox, access), status_message, outbox),
-            ),
-        ).register(application)
-        await delivery.take_stock()
-        await attachments.take_stock(bot_id)
-        await notes.take_stock()
-        await status_message.resume()
-        stack.callback(status_message.close)
-        polling_task = asyncio.create_task(polling.run(), name="polling")
-        stack.push_async_callback(_cancel, polling_task)
-
-        async def resume() -> None:
-            with contextlib.suppress(TimeoutError):  # offline: it goes on all the same
-                await asyncio.wait_for(polling.caught_up.wait(), _FIRST_LOOK_S)
-            delivery.resume()
-            await attachments.resume(bot_id)
-            await notes.resume()
-
-        for name, work in {
-            "resume": resume(),
-            "quiet": delivery.keep_quiet(),
-            "status message": status_message.run(),
-            "prune": inbox.keep_pruned(),
-            "languages": preferences.get_ready(),
-        }.items():
-            task = asyncio.create_task(work, name=name)
-            stack.push_async_callback(_cancel, task)
-        # Silence before anything else of the above (and again, for nothing).
-        stack.push_async_callback(_release, pipeline)
+        speech = await _start_speech(stack, settings, disk, telegram, voice, speaker)
+        intake = _make_intake(settings, disk, telegram, speech, access)
+        chat = _make_chat(stack, settings, disk, telegram, speech, access, intake)
+        await _restore(stack, telegram, speech, chat)
+        polling = asyncio.create_task(chat.polling.run(), name="polling")
+        stack.push_async_callback(_cancel, polling)
+        _start_tasks(stack, disk, telegram, speech, chat)
+        # Silence before anything else of the above stops (and again, without effect).
+        stack.push_async_callback(_release, speech.pipeline)
         if http:
-            api = Api(
-                *(settings, pipeline, inbox, delivery, intake, controls, polling, events),
-                *(Studio(pipeline), Metrics(pipeline, delivery, events), bot_id),
-                token_of(settings),
-            )
-            # Pushed last, so it comes first: nobody else is let in.
+            api = _make_api(settings, disk, telegram, speech, intake, chat.polling)
+            # Entered last, so that it stops first: nobody else is let in.
             await stack.enter_async_context(_http(settings, api, sockets))
-        watch = Watchdog(pipeline, polling, delivery, bot)
-        yield Running(pipeline, delivery, polling_task, watch, attempts)
+        yield Running(
+            pipeline=speech.pipeline,
+            delivery=speech.delivery,
+            polling=polling,
+            watch=Watchdog(speech.pipeline, chat.polling, speech.delivery, telegram.bot),
+            attempts=disk.attempts,
+        )
+
+
+# ---- the phases of a start ----
+
+
+@dataclass(frozen=True, slots=True)
+class _Disk:
+    """What survives the process."""
+
+    inbox: Inbox
+    store: Store
+    attempts: Attempts
+
+
+async def _open_disk(stack: AsyncExitStack, settings: Settings, *, trace_crashes: bool) -> _Disk:
+    """Open the database, and count what the last life of the process died of."""
+    inbox = await Inbox.open(settings.data_dir / "crier.db")
+    stack.push_async_callback(inbox.close)
+    crashed = trace_crashes and stack.enter_context(crash_trace(settings.data_dir))
+    attempts = Attempts(settings.data_dir / "attempts.json", crashed=crashed)
+    stack.callback(attempts.close)
+    return _Disk(inbox, Store(inbox.database), attempts)
+
+
+@dataclass(slots=True)
+class _Telegram:
+    """The connection to Telegram, and the way out to its chats."""
+
+    bot: ExtBot[None]
+    bot_id: int
+    request: UpdatesRequest
+    """The connection of getUpdates."""
+    outbox: Outbox
+    receipts: ChatReceipts
+    polling: Polling | None = None
+    """Set once there is something to hand updates to."""
+
+    def now(self) -> float:
+        """Return the true time, in seconds since 1970."""
+        return self.polling.now() if self.polling else time.time()
+
+    def clock_warning(self) -> str:
+        """Return what is wrong with this computer's clock; empty where nothing is."""
+        return self.polling.clock_warning if self.polling else ""
+
+
+def _open_telegram(stack: AsyncExitStack, settings: Settings, disk: _Disk) -> _Telegram:
+    """Make the bot and the outbox; no network is needed yet."""
+    if settings.telegram_bot_token is None:
+        raise ValueError("a bot needs a token")
+    request = UpdatesRequest(**_http_options(settings))
+    bot = make_bot(settings, request)
+    # Known without a network, unlike bot.id: a token starts with it.
+    bot_id = int(settings.telegram_bot_token.get_secret_value().partition(":")[0])
+    stack.push_async_callback(_quietly, bot.shutdown)
+    outbox = Outbox(bot, disk.inbox, disk.store, bot_id)
+    stack.push_async_callback(outbox.close, _FLUSH_TIMEOUT_S)
+    return _Telegram(bot, bot_id, request, outbox, ChatReceipts(outbox, disk.inbox))
+
+
+@dataclass(frozen=True, slots=True)
+class _Speech:
+    """The audio thread, and what stands before it."""
+
+    pipeline: SpeechPipeline
+    delivery: Delivery
+    events: Events
+    output: SoundOutput
+    preferences: Preferences
+
+
+async def _start_speech(
+    stack: AsyncExitStack,
+    settings: Settings,
+    disk: _Disk,
+    telegram: _Telegram,
+    voice: Voice | None,
+    speaker: Speaker | None,
+) -> _Speech:
+    """Start the audio thread, and the task that turns its facts into receipts."""
+    loop = asyncio.get_running_loop()
+    attempts = disk.attempts
+
+    def on_work(id_: int, starts: bool) -> None:  # on the synthesis thread
+        (attempts.start if starts else attempts.play)(attempt_key(id_))
+
+    def on_fact(fact: Fact) -> None:  # on the audio thread
+        loop.call_soon_threadsafe(delivery.report, fact)
+
+    pipeline = SpeechPipeline(
+        voice or KokoroVoice(settings.model_dir, resolve_kind(settings.kokoro_model)),
+        speaker or make_speaker(settings, await wanted_device(disk.store, settings)),
+        on_fact,
+        stream_idle_s=settings.stream_idle_s,
+        cost=_load_cost(settings),
+        on_cost=lambda cost: _store_cost(settings, cost),
+        hold_after_sleep_s=settings.late_after_s or math.inf,
+        asleep_s=time_asleep_s,
+        on_work=on_work,
+    )
+    events = Events()
+    delivery = Delivery(
+        pipeline=pipeline,
+        inbox=disk.inbox,
+        store=disk.store,
+        receipts=telegram.receipts,
+        events=events,
+        attempts=attempts,
+        settings=settings,
+        bot_id=telegram.bot_id,
+        now=telegram.now,
+    )
+    pipeline.start()
+    pipeline.devices()  # starts PortAudio now, and not when the first sound is due
+    facts = asyncio.create_task(delivery.run(), name="delivery")
+    stack.push_async_callback(_cancel, facts)
+    stack.push_async_callback(_within, _FLUSH_TIMEOUT_S, delivery.drain)
+    stack.push_async_callback(_release, pipeline)
+    output = SoundOutput(pipeline, disk.store, settings)
+    await output.restore()
+    return _Speech(pipeline, delivery, events, output, Preferences(disk.store, settings))
+
+
+def _make_intake(
+    settings: Settings, disk: _Disk, telegram: _Telegram, speech: _Speech, access: Access
+) -> Intake:
+    return Intake(
+        settings=settings,
+        inbox=disk.inbox,
+        receipts=telegram.receipts,
+        delivery=speech.delivery,
+        access=access,
+        limits=Limits(settings.limit_per_minute, settings.limit_waiting),
+        preferences=speech.preferences,
+        bot_id=telegram.bot_id,
+        now=telegram.now,
+        clock_warning=telegram.clock_warning,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _ChatSide:
+    """What handles updates."""
+
+    polling: Polling
+    attachments: Attachments
+    notes: VoiceNotes
+    status_message: StatusMessage
+
+
+def _make_chat(
+    stack: AsyncExitStack,
+    settings: Settings,
+    disk: _Disk,
+    telegram: _Telegram,
+    speech: _Speech,
+    access: Access,
+    intake: Intake,
+) -> _ChatSide:
+    """Make the handlers, and the loop that fetches updates for them; nothing is fetched yet."""
+    application: Application[Any, Any, Any, Any, Any, Any] = (
+        ApplicationBuilder().bot(telegram.bot).updater(None).build()
+    )
+    polling = telegram.polling = _make_polling(application, disk, telegram, speech, access)
+    notes = VoiceNotes(
+        pipeline=speech.pipeline,
+        inbox=disk.inbox,
+        outbox=telegram.outbox,
+        delivery=speech.delivery,
+        intake=intake,
+        attempts=disk.attempts,
+        bot_id=telegram.bot_id,
+    )
+    stack.push_async_callback(notes.close)
+    attachments = Attachments(
+        bot=telegram.bot,
+        inbox=disk.inbox,
+        outbox=telegram.outbox,
+        receipts=telegram.receipts,
+        delivery=speech.delivery,
+        preferences=speech.preferences,
+        notes=notes,
+        attempts=disk.attempts,
+        folder=settings.data_dir / "sounds",
+        now=telegram.now,
+    )
+    stack.push_async_callback(attachments.close)
+    status_message = StatusMessage(
+        pipeline=speech.pipeline,
+        delivery=speech.delivery,
+        outbox=telegram.outbox,
+        inbox=disk.inbox,
+        bot_id=telegram.bot_id,
+    )
+    chat = _ChatSide(polling, attachments, notes, status_message)
+    _make_rooms(settings, disk, telegram, speech, access, intake, chat).register(application)
+    return chat
+
+
+def _make_polling(
+    application: Application[Any, Any, Any, Any, Any, Any],
+    disk: _Disk,
+    telegram: _Telegram,
+    speech: _Speech,
+    access: Access,
+) -> Polling:
+    updates = Updates(
+        process=application.process_update,
+        inbox=disk.inbox,
+        receipts=telegram.receipts,
+        delivery=speech.delivery,
+        access=access,
+        attempts=disk.attempts,
+        bot_id=telegram.bot_id,
+        bot_name=lambda: telegram.bot.username,
+    )
+
+    async def on_connected() -> None:
+        access.know_bot(telegram.bot.username)
+        await menu.register(telegram.bot)
+
+    return Polling(
+        bot=telegram.bot,
+        request=telegram.request,
+        connect=application.initialize,
+        batch=updates.batch,
+        handle=updates.handle,
+        on_connected=on_connected,
+    )
+
+
+def _make_rooms(
+    settings: Settings,
+    disk: _Disk,
+    telegram: _Telegram,
+    speech: _Speech,
+    access: Access,
+    intake: Intake,
+    chat: _ChatSide,
+) -> Rooms:
+    outbox = telegram.outbox
+    return Rooms(
+        guard=ChatGuard(access, outbox, telegram.bot_id),
+        handlers=Handlers(
+            settings=settings,
+            outbox=outbox,
+            receipts=telegram.receipts,
+            delivery=speech.delivery,
+            intake=intake,
+            attachments=chat.attachments,
+        ),
+        playback=PlaybackCommands(
+            pipeline=speech.pipeline,
+            store=disk.store,
+            outbox=outbox,
+            delivery=speech.delivery,
+            output=speech.output,
+            preferences=speech.preferences,
+            intake=intake,
+            fetching=chat.polling,
+            notice=disk.inbox.database.notice,
+        ),
+        devices=DeviceCommands(speech.output, outbox, settings),
+        voices=VoiceCommands(outbox, speech.preferences, chat.notes),
+        people=PeopleCommands(disk.store, outbox, access),
+        notes=chat.notes,
+        status_message=chat.status_message,
+        outbox=outbox,
+    )
+
+
+async def _restore(
+    stack: AsyncExitStack, telegram: _Telegram, speech: _Speech, chat: _ChatSide
+) -> None:
+    """Restore what an earlier life left, before anything new comes in; nothing is said yet."""
+    await speech.delivery.restore()
+    await chat.attachments.restore(telegram.bot_id)
+    await chat.notes.restore()
+    await chat.status_message.restore()
+    stack.callback(chat.status_message.close)
+
+
+def _start_tasks(
+    stack: AsyncExitStack, disk: _Disk, telegram: _Telegram, speech: _Speech, chat: _ChatSide
+) -> None:
+    """Start what runs beside the rest, among it speech itself."""
+
+    async def resume() -> None:
+        with contextlib.suppress(TimeoutError):  # offline: it resumes all the same
+            await asyncio.wait_for(chat.polling.caught_up.wait(), _FIRST_LOOK_S)
+        speech.delivery.resume()
+        await chat.attachments.resume(telegram.bot_id)
+        await chat.notes.resume()
+
+    for name, work in {
+        "resume": resume(),
+        "quiet": speech.delivery.deferral.watch(),
+        "status message": chat.status_message.run(),
+        "prune": disk.inbox.keep_pruned(),
+        "languages": speech.preferences.load_detector(),
+    }.items():
+        task = asyncio.create_task(work, name=name)
+        stack.push_async_callback(_cancel, task)
+
+
+def _make_api(
+    settings: Settings,
+    disk: _Disk,
+    telegram: _Telegram,
+    speech: _Speech,
+    intake: Intake,
+    polling: Polling,
+) -> Api:
+    return Api(
+        settings=settings,
+        pipeline=speech.pipeline,
+        inbox=disk.inbox,
+        delivery=speech.delivery,
+        intake=intake,
+        output=speech.output,
+        polling=polling,
+        events=speech.events,
+        studio=Studio(speech.pipeline),
+        metrics=Metrics(speech.pipeline, speech.delivery, speech.events),
+        bot_id=telegram.bot_id,
+        token=token_of(settings),
+    )
 
 
 @asynccontextmanager
 async def _http(settings: Settings, api: Api, sockets: list[socket.socket]) -> AsyncIterator[None]:
-    """Answer other programs as long as the context lasts."""
-    door = AccessGuard(
+    """Serve other programs while the context lasts."""
+    guard = AccessGuard(
         api.application(), api.token, settings.api_host, api.open_paths(), api.open_posts()
     )
-    async with serving(door, sockets):
+    async with serving(guard, sockets):
         reporting = asyncio.create_task(api.report(), name="report")
         try:
             yield
         finally:
-            api.pipeline.close()  # silent at once, whatever else has to end
-            api.events.close()  # whoever waits is let go
+            api.pipeline.close()  # silent at once, whatever else has to stop
+            api.events.close()  # so that nobody waits any more
             await _cancel(reporting)
+
+
+# ---- the process ----
 
 
 async def run(
@@ -279,9 +507,9 @@ async def run(
     show_link: Callable[[str], None] = lambda _: None,
     voice: Voice | None = None,
 ) -> int:
-    """Run the bot until a signal or an error that no retry can mend; return the exit code.
+    """Run the bot until a signal or an error that no retry can fix; return the exit code.
 
-    Ends the process at once, with `WEDGED`, where only a new one can help.
+    Exits at once, with `WEDGED`, where only a new process can help.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -295,8 +523,8 @@ async def run(
         http=True,
         trace_crashes=True,
     ) as bot:
-        # What was made so far stays: to go over it for garbage would keep all threads waiting for
-        # some 40 ms again and again.
+        # What was made so far stays: scanning it for garbage would stop all threads for some 40 ms,
+        # again and again.
         gc.collect()
         gc.freeze()
         stopped = asyncio.create_task(stop.wait())
@@ -324,32 +552,11 @@ async def run(
         return 1
 
 
-@contextlib.contextmanager
-def _crash_trace(data_dir: Path) -> Iterator[bool]:
-    """Record the trace of a native crash; yield whether the last run left one."""
-    path = data_dir / "crash.txt"
-    try:
-        trace = path.read_text(errors="replace") if path.exists() else ""
-        file = path.open("w")
-    except OSError as exc:
-        log.warning("%s can't be written (%s); a crash will leave no trace", path, exc)
-        yield False
-        return
-    if trace:
-        log.error("The last run ended in a native crash:\n%s", trace[:_MAX_TRACE_CHARS])
-    with file:
-        faulthandler.enable(file)
-        try:
-            yield bool(trace)
-        finally:
-            faulthandler.disable()
-
-
 def exit_process(code: int) -> NoReturn:
-    """End the process, by force where a thread would keep it.
+    """Exit, by force where a thread would block that.
 
-    That is a wedged device, a model that is being loaded, or a look-up of a name that hangs. Called
-    within the event loop, since its end would wait for the last of these.
+    Such as in a wedged device, a model that is being loaded, or a name lookup that hangs. Called
+    within the event loop, whose end would wait for the last of these.
     """
     logging.shutdown()
     if any(t is not threading.main_thread() and t.is_alive() for t in threading.enumerate()):
@@ -359,30 +566,7 @@ def exit_process(code: int) -> NoReturn:
     sys.exit(code)
 
 
-@contextlib.contextmanager
-def only_one(data_dir: Path) -> Iterator[None]:
-    """Hold the data folder's lock: two bots on one token would steal each other's messages.
-
-    Raises:
-        InUseError: another Crier holds it.
-        InboxError: there is no room for it.
-    """
-    path = data_dir / "crier.lock"
-    try:
-        make_private(data_dir)
-        lock = path.open("a")
-    except OSError as exc:
-        raise InboxError(
-            f"{path} can't be opened ({exc}). Make room on its disk, or set DATA_DIR elsewhere."
-        ) from exc
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            raise InUseError(
-                f"Another Crier uses {data_dir} already. Stop it first, or set DATA_DIR elsewhere."
-            ) from exc
-        yield
+# ---- parts ----
 
 
 def make_speaker(settings: Settings, wanted: str) -> Speaker:
@@ -392,7 +576,7 @@ def make_speaker(settings: Settings, wanted: str) -> Speaker:
     return PortAudioSpeaker(wanted, settings.audio_latency)
 
 
-def _known_cost(settings: Settings) -> SynthesisCost:
+def _load_cost(settings: Settings) -> SynthesisCost:
     """Return what earlier runs learned of this machine's speed."""
     try:
         return SynthesisCost.from_dict(json.loads((settings.data_dir / "pace.json").read_text()))
@@ -406,7 +590,7 @@ def _store_cost(settings: Settings, cost: SynthesisCost) -> None:  # on the audi
 
 
 def list_devices(settings: Settings) -> Devices:
-    """Ask PortAudio where sound can go, before or without a running bot. Blocks.
+    """Return where sound can go, before or without a running bot. Blocks.
 
     Raises:
         AudioError: PortAudio is missing or will not start.
@@ -438,7 +622,7 @@ def _http_options(settings: Settings) -> dict[str, Any]:
 
 
 async def _release(pipeline: SpeechPipeline) -> None:
-    """Fall silent; leave a device that does not answer to its fate."""
+    """Fall silent and release the device, unless it does not answer in time."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(asyncio.wrap_future(pipeline.close()), _RELEASE_TIMEOUT_S)
 

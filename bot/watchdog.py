@@ -1,12 +1,13 @@
-"""Notices what nothing else would: a wedged audio thread, dead polling, sleep, leaking memory.
+"""Detects what nothing else does: a wedged audio thread, dead polling, sleep, a memory leak.
 
-Runs on the event loop. What can't be mended inside the process ends it with 70, and whoever
-supervises it (launchd, systemd) starts it again; the inbox knows what is to be said.
+Runs on the event loop. What can't be fixed inside the process ends it with 70, and its supervisor
+(launchd, systemd) starts it again; the inbox has what is to be said.
 """
 
 import asyncio
 import contextlib
 import logging
+from typing import Protocol
 
 import psutil
 from telegram import Bot
@@ -14,31 +15,36 @@ from telegram.error import TelegramError
 
 from audio.pipeline import SpeechPipeline
 from audio.sleep import time_asleep_s
-from bot.chat.polling import Polling
 from bot.core.delivery import Delivery
+from bot.core.health import STALLED_S, WEDGED_S
 
 log = logging.getLogger(__name__)
 
 _EVERY_S = 1.0
-WEDGED_S = 10.0
-"""The audio thread comes round every 2 s at least; only a call into PortAudio can keep it."""
-
-STALLED_S = 90.0
-"""Without any answer to getUpdates, which takes 25 s at most. Being offline is no fault: only where
-Telegram can be reached otherwise is it polling that is dead."""
-
 _SLEPT_S = 5.0
 _MEMORY_BYTES = 1536 << 20
 """fp32 weights, their packed copies and a long chunk take about 900 MB."""
 
 
+class PollingLoop(Protocol):
+    """What is watched of the loop that fetches messages."""
+
+    @property
+    def answers(self) -> int:
+        """How often Telegram has answered, if only to refuse."""
+        ...
+
+    def poke(self) -> None:
+        """Give up the present request and start a new one: its connection may be dead."""
+
+
 class Watchdog:
-    """Looks at everything once a second."""
+    """Checks everything once a second."""
 
     def __init__(
-        self, pipeline: SpeechPipeline, polling: Polling, delivery: Delivery, bot: Bot
+        self, pipeline: SpeechPipeline, polling: PollingLoop, delivery: Delivery, bot: Bot
     ) -> None:
-        """Watch these."""
+        """Watch *pipeline* and *polling*; memory counts only while *delivery* is idle."""
         self._pipeline = pipeline
         self._polling = polling
         self._delivery = delivery
@@ -59,8 +65,7 @@ class Watchdog:
             asleep_s += slept_s
             if slept_s > _SLEPT_S:
                 log.info("The computer slept for %.0f s", slept_s)
-                # Connections die meanwhile.
-                self._polling.poke()
+                self._polling.poke()  # connections die meanwhile
             if self._is_wedged():
                 return (
                     f"The audio thread has been stuck for {self._wedged_s:.0f} s, most likely in a "
@@ -78,7 +83,7 @@ class Watchdog:
                     return f"{used >> 20} MB of memory are in use although nothing is spoken."
 
     def _is_wedged(self) -> bool:
-        # Counted in looks, not in time: after a stop of the whole process none has been missed.
+        # Counted in checks, not in time: while the whole process is stopped, none is missed.
         heartbeat_s = self._pipeline.status().heartbeat_s
         self._wedged_s = self._wedged_s + _EVERY_S if heartbeat_s == self._beat_s else 0.0
         self._beat_s = heartbeat_s
@@ -95,12 +100,12 @@ class Watchdog:
         return True
 
     async def _is_deaf(self) -> bool:
-        """Ask Telegram otherwise; it may take its time."""
+        """Whether polling is dead although Telegram answers. Being offline is no fault."""
         with contextlib.suppress(TelegramError):
             await self._bot.get_me()
             if self._poked:
                 return True
-            log.warning("Telegram answers, but fetching messages does not; beginning anew")
+            log.warning("Telegram answers, but fetching messages does not; reconnecting")
             self._poked = True
             self._polling.poke()
         return False

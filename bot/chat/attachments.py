@@ -1,10 +1,10 @@
 """Voice and video notes, sound and text files: fetched, made into sound or text, and queued.
 
-The message is on the disk before the file is fetched, so that a restart fetches it again; so is a
-question about a long file, which is owed until Telegram has taken it, and what was decided. Files
-are fetched beside each other. They are queued in the order in which they came, except that none
-waits more than `_PATIENCE_S` for those before it in its chat. Runs on the event loop; what reads
-files has a process of its own.
+The message is on the disk before the file is fetched, so that a restart fetches it again; so are
+the question about a long file, which is owed until Telegram has accepted it, and what was decided.
+Files are fetched in parallel. They are queued in the order in which they came, except that none
+waits longer than `_PATIENCE_S` for those before it in its chat. Runs on the event loop; files are
+read in a process of their own.
 """
 
 import asyncio
@@ -19,12 +19,9 @@ from typing import Any
 
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, Message
 
-from audio.cost import SynthesisCost, speech_length
-from audio.text.normalize import pronounce
+from audio.cost import speech_length
 from audio.text.sentences import speakable
 from audio.types import Outcome
-from bot.chat import outbox as receipts
-from bot.chat.compose import compose_text, nothing_to_say
 from bot.chat.decode import (
     MAX_SOUND_S,
     MAX_TEXT_CHARS,
@@ -38,13 +35,16 @@ from bot.chat.decode import (
 from bot.chat.downloads import MAX_BYTES, TOO_LARGE, Downloads
 from bot.chat.extraction import extract
 from bot.chat.outbox import Outbox
-from bot.chat.voice_notes import NO_REPLAY, VoiceNotes
+from bot.chat.voice_notes import VoiceNotes
 from bot.core.attempts import MAX_DEATHS, Attempts
 from bot.core.composing import ComposeError, composing
-from bot.core.delivery import Delivery, discard
+from bot.core.delivery import Delivery
+from bot.core.ending import discard
 from bot.core.inbox import Inbox
-from bot.core.message import QueuedMessage, State
+from bot.core.message import NO_REPLAY, QueuedMessage, State
+from bot.core.plain_text import compose_text, nothing_to_say
 from bot.core.preferences import Preferences
+from bot.core.receipts import Receipts
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ _DETECTED_CHARS = 2000  # enough to tell a language
 
 _ENDED_WHILE_READING = "Crier ended twice while reading this file, so I leave it out."
 
-_OPEN = (State.ASKING, State.ASKED)
+_UNDECIDED = (State.ASKING, State.ASKED)
 _DECIDED = "That was decided already."
 
 ALL, FIRST, NOTE, NO = "file:all:", "file:first:", "file:note:", "file:no:"
@@ -73,7 +73,7 @@ class Attachment:
 
     @classmethod
     def parse(cls, stored: str) -> "Attachment":
-        """Return what `str` made."""
+        """Return the attachment of which this is the `str`."""
         kind, _, file_id = stored.partition(":")
         return cls(kind, file_id)
 
@@ -81,7 +81,7 @@ class Attachment:
 def attachment_of(message: Message) -> Attachment | None:
     """Return the file of a message that can be played or read; None where it has none.
 
-    A picture that was sent as a file is none either.
+    A picture that was sent as a file counts as none.
 
     Raises:
         AttachmentError: it is too large, too long, or of a kind that can't be spoken.
@@ -120,15 +120,15 @@ def _kind_of(name: str, mime: str) -> str:
 
 
 @dataclass(eq=False, slots=True)
-class _Job:
-    """A file that is fetched, read and handed on."""
+class _FileJob:
+    """A file that is fetched, read and queued."""
 
     message: QueuedMessage
     task: asyncio.Task[None] | None = None
     ready: bool = False
-    """Whether it is only to be handed on, and can't be given up any more."""
+    """Whether it is only to be queued, and can't be cancelled any more."""
     settled: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once nobody has to wait for it any more: it is handed on, or takes long."""
+    """Set once later files need not wait for it any more: it is queued, or takes long."""
 
 
 class Attachments:
@@ -136,9 +136,11 @@ class Attachments:
 
     def __init__(
         self,
+        *,
         bot: Bot,
         inbox: Inbox,
         outbox: Outbox,
+        receipts: Receipts,
         delivery: Delivery,
         preferences: Preferences,
         notes: VoiceNotes,
@@ -146,9 +148,23 @@ class Attachments:
         folder: Path,
         now: Callable[[], float],
     ) -> None:
-        """Fetch with *bot*; keep sound in *folder* until it was heard; *now* is the true time."""
+        """Start with none in progress.
+
+        Args:
+            bot: fetches the files.
+            inbox: stores what they turn out to be, and what was decided.
+            outbox: asks about long files.
+            receipts: tells senders what happens.
+            delivery: speaks them; a stop of everything stops these too.
+            preferences: how a text of a file is said.
+            notes: sends a long file as a voice note.
+            attempts: knows during which files the process died.
+            folder: where recordings are stored until they have been heard.
+            now: returns the true time, in seconds since 1970.
+        """
         self._inbox = inbox
         self._outbox = outbox
+        self._receipts = receipts
         self._delivery = delivery
         self._preferences = preferences
         self._notes = notes
@@ -157,16 +173,16 @@ class Attachments:
         self._now = now
         self._downloads = Downloads(bot)
         self._readers = asyncio.Semaphore(_READ_AT_ONCE)
-        self._jobs: dict[int, _Job] = {}  # by the message's id, in the order in which they came
+        self._jobs: dict[int, _FileJob] = {}  # by the message's id, in the order in which they came
         self._left: set[int] = set()  # messages of an earlier life that are to be resumed
         self._stops = 0
         self._deciding = asyncio.Lock()
         delivery.on_stop.append(self._stop)
 
-    async def take_stock(self, bot_id: int) -> None:
-        """Find what an earlier life did not finish, and remove what is left over of it."""
-        under_way = (self._inbox.asking, self._inbox.fetching)
-        self._left = {message.id for find in under_way for message in await find(bot_id)}
+    async def restore(self, bot_id: int) -> None:
+        """Find what an earlier life did not finish, and remove the files that it left."""
+        unfinished = (self._inbox.asking, self._inbox.fetching)
+        self._left = {message.id for find in unfinished for message in await find(bot_id)}
         known = {Path(m.file).name for m in await self._inbox.with_files(bot_id)}
         with contextlib.suppress(OSError):  # no room; each file will say so
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -176,32 +192,32 @@ class Attachments:
                     path.unlink(missing_ok=True)
 
     async def resume(self, bot_id: int) -> None:
-        """Go on with what was found, as far as nobody has stopped it or decided upon it since."""
-        for find, go_on in (
+        """Continue what was found, unless it was stopped or decided upon since."""
+        for find, resume in (
             (self._inbox.asking, self._ask),
             (self._inbox.fetching, self.fetch),
         ):
             for message in await find(bot_id):
                 if message.id in self._left:
                     self._left.discard(message.id)
-                    go_on(message)
+                    resume(message)
 
     def fetch(self, message: QueuedMessage) -> None:
         """Fetch the file of a stored message, and queue what it says."""
-        self._outbox.react(message.chat_id, message.message_id, receipts.STORED)
-        job = self._jobs[message.id] = _Job(message)
+        self._receipts.stored(message)
+        job = self._jobs[message.id] = _FileJob(message)
         job.task = asyncio.get_running_loop().create_task(self._run(job))
 
     async def close(self) -> None:
-        """Give up what is under way; it is taken up after the next start."""
+        """Cancel what is in progress; it continues after the next start."""
         tasks = [job.task for job in self._jobs.values() if job.task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, job: _Job) -> None:
+    async def _run(self, job: _FileJob) -> None:
         try:
-            await self._see_through(job)
+            await self._fetch_and_queue(job)
         except sqlite3.Error as exc:
             log.error("What became of a file can't be stored: %s", exc)  # noqa: TRY400
         except Exception:
@@ -211,7 +227,7 @@ class Attachments:
             del self._jobs[job.message.id]
 
     def _stop(self) -> None:
-        """Give up what is under way, for good: its sender is told by whoever stops everything."""
+        """Cancel what is in progress, for good; `Delivery.stop` reports it."""
         self._stops += 1
         for job in self._jobs.values():
             if not job.ready and job.task is not None:
@@ -219,10 +235,10 @@ class Attachments:
 
     # ---- files ----
 
-    async def _see_through(self, job: _Job) -> None:
+    async def _fetch_and_queue(self, job: _FileJob) -> None:
         message = job.message
         try:
-            found = await self._obtain(job)
+            content = await self._obtain(job)
         except AttachmentError as exc:
             job.ready = True
             await self._leave_out(message, exc)
@@ -241,35 +257,35 @@ class Attachments:
                         break
                     if other.message.chat_id == message.chat_id:
                         await other.settled.wait()
-        if found.file or self._seconds(found) <= _LONG_S:
-            await self._queue(found)
-        elif await self._inbox.fetched(found, State.ASKING):
-            self._outbox.react(message.chat_id, message.message_id, receipts.HELD)
-            self._ask(found)
+        if content.file or self._estimate_s(content) <= _LONG_S:
+            await self._queue(content)
+        elif await self._inbox.store_content(content, State.ASKING):
+            self._receipts.held(message)
+            self._ask(content)
 
-    async def _obtain(self, job: _Job) -> QueuedMessage:
-        """Return a message with what its file turned out to be: a recording, or a text.
+    async def _obtain(self, job: _FileJob) -> QueuedMessage:
+        """Return a message with the content of its file: a recording, or a text.
 
         Raises:
-            AttachmentError: it can't be had, or can't be said.
+            AttachmentError: it can't be fetched, or can't be said.
         """
         message = job.message
         attachment = Attachment.parse(message.file)
         key = f"file:{message.id}"
         if self._attempts.deaths(key) >= MAX_DEATHS:
-            self._attempts.end(key)
+            self._attempts.finish(key)
             raise AttachmentError(_ENDED_WHILE_READING)
         source, target = (self._folder / f"{message.id}{suffix}" for suffix in (".fetched", ".wav"))
         try:
             await self._downloads.fetch(attachment.file_id, source, job.settled.set)
             async with self._readers:
-                self._attempts.begin(key)
+                self._attempts.start(key)
                 try:
                     text = await extract(attachment.kind, source, target)
                     if attachment.kind != SOUND:
                         return await self._read(message, text)
                 finally:
-                    self._attempts.end(key)
+                    self._attempts.finish(key)
         except OSError as exc:
             why = exc.strerror or type(exc).__name__
             raise AttachmentError(
@@ -280,16 +296,15 @@ class Attachments:
         return replace(message, text="", file=str(target), skipped=_caption(message))
 
     async def _read(self, message: QueuedMessage, text: str) -> QueuedMessage:
-        """Return a message that says the text of its file.
+        """Return a message with the text of its file.
 
         Raises:
             AttachmentError: there is nothing to say.
         """
         style = await self._preferences.style(message.user_id, text[:_DETECTED_CHARS])
-        known = await self._inbox.pronunciations()
         try:
             composed = await composing(len(text), compose_text, text, style.lang)
-            said = await composing(len(composed.text), pronounce, composed.text, known)
+            said = await self._preferences.pronounced(composed.text)
         except ComposeError as exc:
             raise AttachmentError(str(exc)) from exc
         if not speakable(said):
@@ -307,7 +322,7 @@ class Attachments:
         )
 
     async def _leave_out(self, message: QueuedMessage, why: AttachmentError) -> None:
-        """Speak the caption of a file that can't be spoken; without words, send the reason."""
+        """Speak the caption of a file that can't be spoken; without one, send the reason."""
         if speakable(message.text):
             left_out = _joined(message.skipped, why.left_out)
             await self._queue(replace(message, file="", skipped=left_out))
@@ -317,32 +332,32 @@ class Attachments:
     async def _queue(
         self, message: QueuedMessage, from_: tuple[str, ...] = (State.FETCHING,)
     ) -> bool:
-        """Hand a message on, unless it was stopped or decided upon meanwhile; say whether."""
-        late = self._delivery.is_late(message.fresh_at)
+        """Queue a message; return whether it had not been stopped or decided meanwhile."""
+        late = self._delivery.late.is_late(message.fresh_at)
         stops = self._stops
-        if not await self._inbox.fetched(message, State.LATE if late else State.WAITING, from_):
+        if not await self._inbox.store_content(
+            message, State.LATE if late else State.WAITING, from_
+        ):
             discard(message)
             return False
-        if stops != self._stops:  # which did not know of it yet
-            await self._delivery.close(message, Outcome.STOPPED, receipts.CUT)
-            discard(message)
+        if stops != self._stops:  # a stop that did not know it yet
+            await self._delivery.close(message, Outcome.STOPPED)
         elif late:
-            self._delivery.set_late(message)
+            self._delivery.late.hold(message)
         else:
             await self._delivery.submit(message)
         return True
 
     async def _fail(self, message: QueuedMessage, why: str) -> None:
-        await self._delivery.close(message, Outcome.FAILED, receipts.FAILED, why)
+        await self._delivery.close(message, Outcome.FAILED, why)
 
-    @staticmethod
-    def _seconds(message: QueuedMessage) -> float:
-        return SynthesisCost().audio_s(speech_length(message.text), message.speed or 1.0)
+    def _estimate_s(self, message: QueuedMessage) -> float:
+        return self._delivery.queue.estimate_s(speech_length(message.text), message.speed)
 
     # ---- questions ----
 
     def _ask(self, message: QueuedMessage) -> None:
-        """Ask what to do with a long text; that is owed until Telegram has taken it."""
+        """Ask what to do with a long text; the question is owed until Telegram has accepted it."""
         buttons = (("All of it", ALL), ("The first paragraph", FIRST), ("A voice note", NOTE))
         rows = [
             [InlineKeyboardButton(label, callback_data=f"{data}{message.id}")]
@@ -351,9 +366,9 @@ class Attachments:
 
         async def asked(answer: Any) -> None:
             if answer is not None:
-                await self._inbox.move(message.id, (State.ASKING,), State.ASKED)
+                await self._inbox.change_state(message.id, (State.ASKING,), State.ASKED)
 
-        minutes = round(self._seconds(message) / 60) or 1
+        minutes = round(self._estimate_s(message) / 60) or 1
         self._outbox.reply(
             message.chat_id,
             f"That takes about {minutes} minutes to say. What shall I do?",
@@ -364,7 +379,7 @@ class Attachments:
         )
 
     async def decide(self, chat_id: int, data: str) -> str:
-        """Do with a long file as was chosen; return what to say about it."""
+        """Carry out what was decided about a long file; return the answer."""
         choice, _, number = data.rpartition(":")
         async with self._deciding:  # pressed twice, it is done once
             message = await self._inbox.asked(int(number), chat_id) if number.isdecimal() else None
@@ -374,23 +389,23 @@ class Attachments:
 
     async def _decide(self, message: QueuedMessage, choice: str) -> str:
         if choice == ALL:
-            return "Saying all of it." if await self._queue(message, _OPEN) else _DECIDED
+            return "Saying all of it." if await self._queue(message, _UNDECIDED) else _DECIDED
         if choice == FIRST:
             first = re.split(r"\n\s*\n", message.text.strip(), maxsplit=1)[0]
-            queued = await self._queue(replace(message, text=first), _OPEN)
+            queued = await self._queue(replace(message, text=first), _UNDECIDED)
             return "Saying the first paragraph." if queued else _DECIDED
         if choice == NOTE:
             message = replace(message, file=NO_REPLAY)
-            if not await self._inbox.fetched(message, State.NOTING, _OPEN):
+            if not await self._inbox.store_content(message, State.NOTING, _UNDECIDED):
                 return _DECIDED
-            self._notes.begin(message)
+            self._notes.start(message)
             return "Making a voice note of it, ten minutes at most."
-        await self._delivery.close(message, Outcome.SKIPPED, receipts.CUT)
+        await self._delivery.close(message, Outcome.SKIPPED)
         return "Left unsaid."
 
 
 def _caption(message: QueuedMessage) -> str:
-    """Return how to tell that the words beside a file are left out, if there are any."""
+    """Return how the words beside a file are counted as left out; empty where there are none."""
     return "1 caption" if message.text or message.skipped else ""
 
 

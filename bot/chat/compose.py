@@ -1,45 +1,26 @@
 """A Telegram message -> the text to speak, and a list of what was left out. Pure.
 
-Telegram marks code, links, mentions and spoilers. What it does not mark (tables, stack traces, code
-between bare fences) is recognized by its shape.
+Telegram says what is code, a link, a mention, a spoiler; `bot.core.plain_text` does the rest.
 """
 
-import itertools
-import re
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import Counter
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
-import emoji
 from telegram import Message, MessageEntity
 
-from audio.text.normalize import read
-from audio.text.scripts import without_unread
-from audio.text.sentences import pieces, speakable
-from audio.voices import spoken_languages
+from audio.text.sentences import speakable
 from bot.chat.kinds import words_of
 from bot.chat.marked_text import FORMULA, TABLE, MarkedText
-
-NOTHING_TO_SPEAK = "There is no word or number in it, so there is nothing to say. Send some words."
+from bot.core.plain_text import (
+    BARE_LINK,
+    Composed,
+    compose_text,
+    spoken_address,
+    spoken_link,
+    words_of_hashtag,
+)
 
 _LONG_QUOTE_CHARS = 60
-_LONG_SITE_CHARS = 300  # of a link; a host name has at most 253
-_LONG_TAIL_CHARS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Composed:
-    """The result of composing a message."""
-
-    text: str
-    """The text to speak, which may contain nothing speakable."""
-    skipped: str = ""
-    """What was left out, such as ``1 code block, 2 links``; empty if nothing was."""
-    unread: bool = False
-    """Whether some of it was left out because the language's reader can't read its script."""
-    urgent: bool = False
-    """Whether the message begins with an exclamation mark."""
 
 
 # Entities whose text is left out, and what to call them. Telegram sends each as a range.
@@ -50,34 +31,6 @@ _LEFT_OUT = {
     TABLE: "table",
     FORMULA: "formula",
 }
-
-# Applied to the full text, since their matches can be long. Each takes linear time on any text;
-# `python -m bench.hostile` measures it.
-_FENCED = re.compile(r"```[^\n`]*\n.*?(?:```|\Z)", re.DOTALL)
-_TABLE = re.compile(r"(?:^[ \t]*\|.*\|[ \t]*$\n?){2,}", re.MULTILINE)
-_TRACE = re.compile(
-    r"^Traceback \(most recent call last\):\n(?:[ \t]+.*\n?)+(?:^\w[\w.]*(?:Error|Exception).*$)?"
-    r"|(?:^[ \t]+at [\w$.<>/]+ ?\(.*\)[ \t]*$\n?){2,}",
-    re.MULTILINE,
-)
-_BARE_LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"]+", re.IGNORECASE)
-_MARKDOWN_LINK = re.compile(r"!?\[([^\[\]\n]+)\]\((?:https?://)[^)\s\[]+\)")
-
-# Applied to short pieces of the text (`audio.text.sentences.pieces`), so these need not be linear.
-_EMAIL = re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}\b")
-_HEADING = re.compile(r"^#{1,6}[ \t]+", re.MULTILINE)
-_BULLET = re.compile(r"^[ \t]*(?:[-*•+▪◦]|\[[ xX]\])[ \t]+(?:\[[ xX]\][ \t]+)?", re.MULTILINE)
-_EMPHASIZED = ("```", "**", "__", "*", "_", "~~", "`")
-_EMPHASIS_BEGINS = re.compile(r"(?<!\w)[*_~`](?=\S)")
-_EMPHASIS_ENDS = {mark: re.compile(rf"(?<=\S)(?={re.escape(mark)}(?!\w))") for mark in _EMPHASIZED}
-_EMOTICON = re.compile(
-    r"(?<![\w:;<])(?:[:;][-o*']?[)(\]\[dDpP/\\|3oO]|=[)(]|<3|¯\\_?\(ツ\)_?/¯|[xX]D)(?![\w/])"
-)
-_LOVED = re.compile(r"(?<=\bI )[❤♥]\ufe0f?(?= \w)")
-_HASHTAG = re.compile(r"(?<![\w&/])#([^\W\d]\w+)")
-_INNER_UNDERSCORE = re.compile(r"(?<=[^\W_])_+(?=[^\W_])")
-_RULE = re.compile(r"^[ \t]*(?:[-*_=~][ \t]*){3,}$", re.MULTILINE)
-_QUOTED_LINE = re.compile(r"^[ \t]*>+[ \t]?", re.MULTILINE)
 
 
 def compose(
@@ -112,132 +65,6 @@ def compose(
     if not after_command:
         intro += _quote(message, lang, bot_name)
     return replace(composed, text=intro + composed.text, urgent=urgent)
-
-
-def compose_text(
-    text: str, lang: str, skipped: Counter[str] | None = None, *, name_emoji: bool = False
-) -> Composed:
-    """Return the text to speak for a plain text, such as one that a script or a pipe sends.
-
-    Args:
-        text: the text, without entities.
-        lang: the language to read numbers and signs in.
-        skipped: what was left out already, by kind; counted on.
-        name_emoji: speak the names of emoji if a text contains nothing else.
-    """
-    skipped = Counter() if skipped is None else skipped
-    for pattern, kind in (
-        (_FENCED, "code block"),
-        (_TABLE, "table"),
-        (_TRACE, "stack trace"),
-    ):
-        text, count = pattern.subn("\n", text)
-        skipped[kind] += count
-    text = _MARKDOWN_LINK.sub(r"\1", text)
-    text, links = _BARE_LINK.subn(lambda match: _spoken_link(match[0]), text)
-    skipped["link"] += links
-    parts = [_without_marks(piece) for piece in pieces(text)]
-    plain = [_with_emoji(part, lambda _: " ") for part in parts]
-    if name_emoji and not any(speakable(part) for part in plain):
-        plain = [_with_emoji(parts[0], _named)]  # not thousands of them
-    readable: list[str] = []
-    unread: Counter[str] = Counter()
-    for piece in itertools.chain.from_iterable(map(pieces, plain)):
-        text, left_out = without_unread(read(piece, lang), lang)
-        readable.append(text)
-        unread += left_out
-    return Composed("".join(readable), _listed(skipped + unread), bool(unread))
-
-
-def nothing_to_say(composed: Composed) -> str:
-    """Return the reason why a message with nothing to speak is refused."""
-    if not composed.skipped:
-        return NOTHING_TO_SPEAK
-    reason = f"There is nothing to say but {composed.skipped}."
-    if not composed.unread:
-        return reason
-    return f"{reason} I speak {_enumerated(spoken_languages())}."
-
-
-def _enumerated(names: list[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _without_marks(text: str) -> str:
-    """Remove visual markup from a piece of text and spell out addresses and hashtags."""
-    if "@" in text:
-        text = _EMAIL.sub(lambda match: _spoken_address(match[0]), text)
-    text = _LOVED.sub("love", text)
-    for pattern in (_EMOTICON, _HEADING, _QUOTED_LINE, _BULLET, _RULE):
-        text = pattern.sub("", text)
-    text = without_emphasis(text)
-    text = _HASHTAG.sub(lambda match: f"hashtag {_split_hashtag(match[1])}", text)
-    return _INNER_UNDERSCORE.sub(" ", text)
-
-
-def without_emphasis(text: str) -> str:
-    """Remove the marks around emphasized words.
-
-    A single pattern would take quadratic time on marks that have no end.
-    """
-    return "\n".join(map(_line_without_emphasis, text.split("\n")))
-
-
-def _line_without_emphasis(line: str) -> str:
-    last_end = {
-        mark: ends[0].start()
-        for mark, pattern in _EMPHASIS_ENDS.items()
-        if mark in line and (ends := deque(pattern.finditer(line), maxlen=1))
-    }
-    parts: list[str] = []
-    done = position = 0
-    while last_end and (begins := _EMPHASIS_BEGINS.search(line, position)):
-        start = begins.start()
-        position = start + 1
-        for mark in _EMPHASIZED:
-            inner = start + len(mark)
-            may_end = last_end.get(mark, 0) > inner
-            if may_end and line.startswith(mark, start) and not line[inner].isspace():
-                last = _EMPHASIS_ENDS[mark].search(line, inner + 1)
-                end = last.start() if last else inner
-                parts += [line[done:start], line[inner:end]]
-                done = position = end + len(mark)
-                break
-    return "".join([*parts, line[done:]])
-
-
-# First character -> lengths of the emoji that begin with it, longest first. The library's own
-# `replace_emoji` takes quadratic time.
-_EMOJI_CHARS: dict[str, list[int]] = {}
-for _sign in sorted(emoji.EMOJI_DATA, key=len, reverse=True):
-    _lengths = _EMOJI_CHARS.setdefault(_sign[0], [])
-    if len(_sign) not in _lengths:
-        _lengths.append(len(_sign))
-_MAY_BE_EMOJI = re.compile(r"[^\x00-\xa8]|[0-9#*](?=\ufe0f?\u20e3)")
-
-
-def _with_emoji(text: str, replacement: Callable[[str], str]) -> str:
-    """Replace each emoji by what *replacement* returns for it."""
-    if text.isascii():
-        return text
-    parts: list[str] = []
-    done = 0
-    for match in _MAY_BE_EMOJI.finditer(text):
-        start = match.start()
-        if start < done:
-            continue  # part of the previous emoji
-        for length in _EMOJI_CHARS.get(match[0], ()):
-            if (sign := text[start : start + length]) in emoji.EMOJI_DATA:
-                parts += [text[done:start], replacement(sign)]
-                done = start + len(sign)
-                done += text[done : done + 1] in ("\u200d", "\ufe0f")
-                break
-    return "".join([*parts, text[done:]])
-
-
-def _named(sign: str) -> str:
-    name = emoji.EMOJI_DATA[sign]["en"].strip(":").replace("_", " ")
-    return f" {name}, "
 
 
 def _replace_entities(words: MarkedText, bot_name: str) -> tuple[str, Counter[str]]:
@@ -327,43 +154,21 @@ def _spoken(entity: MessageEntity, inner: str, bot_name: str) -> str | None:
     """Return what is spoken for an entity; None if its text is spoken unchanged."""
     kind = entity.type
     if kind == MessageEntity.URL:
-        return _spoken_link(inner)
-    if kind == MessageEntity.TEXT_LINK and _BARE_LINK.fullmatch(inner):
-        return _spoken_link(inner)
+        return spoken_link(inner)
+    if kind == MessageEntity.TEXT_LINK and BARE_LINK.fullmatch(inner):
+        return spoken_link(inner)
     if kind == MessageEntity.EMAIL:
-        return _spoken_address(inner)
+        return spoken_address(inner)
     if kind == MessageEntity.MENTION:
         name = inner.removeprefix("@")
         return " " if name.casefold() == bot_name.casefold() else name.replace("_", " ")
     if kind == MessageEntity.HASHTAG:
-        return f"hashtag {_split_hashtag(inner.removeprefix('#'))}"
+        return f"hashtag {words_of_hashtag(inner.removeprefix('#'))}"
     if kind == MessageEntity.CASHTAG:
         return " ".join(inner.removeprefix("$"))
     if kind == MessageEntity.CUSTOM_EMOJI:
         return " "
     return None
-
-
-def _spoken_link(url: str) -> str:
-    """Return the site's name: “link to example dot com”."""
-    bare = url.rstrip(".,;:!?)]'\"")
-    end = url[len(bare) :][:_LONG_TAIL_CHARS]
-    bare = bare[:_LONG_SITE_CHARS]
-    try:
-        host = urlsplit(bare if "//" in bare else f"//{bare}").hostname or ""
-    except ValueError:  # for example an unclosed bracket
-        host = ""
-    host = host.removeprefix("www.")
-    return f"link to {host.replace('.', ' dot ')}{end}" if host else f"a link{end}"
-
-
-def _spoken_address(address: str) -> str:
-    return address.replace("@", " at ").replace(".", " dot ")
-
-
-def _split_hashtag(tag: str) -> str:
-    """Split a hashtag into words."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=\D)(?=\d)", " ", tag.replace("_", " "))
 
 
 def _origin(message: Message, lang: str) -> str:
@@ -392,20 +197,3 @@ def _quote(message: Message, lang: str, bot_name: str) -> str:
         return ""
     short = quote if len(quote) <= _LONG_QUOTE_CHARS else quote[:_LONG_QUOTE_CHARS] + "…"
     return f"About “{short}”: "
-
-
-def _listed(skipped: Counter[str]) -> str:
-    """Return `Composed.skipped`; links are listed only beside something else."""
-    if not any(count for kind, count in skipped.items() if kind != "link"):
-        return ""  # the names of their sites are spoken
-    return ", ".join(
-        f"{count} {kind if count == 1 else _plural(kind)}"
-        for kind, count in skipped.items()
-        if count > 0
-    )
-
-
-def _plural(kind: str) -> str:
-    """Return ``words in Korean`` for ``word in Korean``."""
-    noun, in_, language = kind.partition(" in ")
-    return f"{noun}s{in_}{language}"

@@ -1,14 +1,14 @@
-"""What the sender sees: reactions, replies and edits, kept within Telegram's limits.
+"""Reactions, replies and edits, sent within Telegram's limits.
 
-Nobody waits for the Bot API here: an order returns at once, and what it asks for is sent by the
-task of its channel. A channel is one kind of request (reaction, message, edit, answer to a button)
-in one chat, since that is what Telegram limits: where it asks to wait, only this channel is closed.
-A channel sends one request at a time. After a refusal the first one is the probe, and the others
-follow at a pace that grows with each success. What a person has just asked for goes first; a newer
-reaction or edit replaces one of the same message that has not been sent yet.
+Nobody waits for the Bot API here: a call returns at once, and its request is sent by the task of
+its channel. A channel is one kind of request (reaction, message, edit, answer to a button) in one
+chat, since that is what Telegram limits: when it asks to wait, only this channel is closed. A
+channel sends one request at a time. When it opens again the first request is the probe, and the
+others follow, faster with each success. What a person has just asked for goes first; a newer
+reaction or edit replaces an unsent one of the same message.
 
-Where there is no network, all of them wait together, and what has a *then* waits for ever: it is
-owed to its sender. Runs on the event loop.
+Without a network all channels wait together. A request with a *then* waits for ever: it is owed to
+its sender. Runs on the event loop.
 """
 
 import asyncio
@@ -25,7 +25,6 @@ from typing import Any
 
 from telegram import (
     Bot,
-    InlineKeyboardButton,
     InlineKeyboardMarkup,
     Message,
     ReplyParameters,
@@ -40,38 +39,24 @@ from telegram.error import (
     RetryAfter,
     TelegramError,
 )
-from telegram.ext import Application, MessageHandler, filters
 
+from bot.chat.fitting import cut, split, within_limits
+from bot.chat.reactions import NO_REACTIONS
 from bot.core.inbox import Inbox
-from bot.core.message import NO_CHAT
+from bot.core.store import Store
 
 log = logging.getLogger(__name__)
 
-STORED = ReactionEmoji.EYES
-HEARD = ReactionEmoji.THUMBS_UP
-CUT = ReactionEmoji.SPEAK_NO_EVIL_MONKEY
-HELD = ReactionEmoji.SLEEPING_FACE
-FAILED = ReactionEmoji.BROKEN_HEART
-
-NO_REACTIONS = (
-    "Reactions are not allowed here, so I can't show what becomes of your messages. An admin can "
-    f"allow {STORED} {HEARD} {CUT} {HELD} {FAILED} in the group's settings. What goes wrong I say "
-    "in words."
-)
-
 _BACK_OFF_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # then every 30 s
-_OUTDATED_S = 1800.0  # a reply that could not be sent for so long is of no use any more
+_OUTDATED_S = 1800.0  # an unsent reply of that age is useless
 _EDIT_EVERY_S = 1.0  # in a chat. Source: Bot API FAQ, about one message a second
-_AT_ONCE = 8  # requests of a kind; python-telegram-bot's pool has 256 connections
+_AT_ONCE = 8  # requests of one kind; python-telegram-bot's pool has 256 connections
 # The pause between two requests after Telegram has asked to wait. Its limits are not documented,
-# but a group's slowest is: 20 messages a minute.
+# except the slowest one of a group: 20 messages a minute.
 _GAP_S, _GAP_MAX_S = 0.25, 3.0
 _GAP_GROWS, _GAP_SHRINKS, _GAP_OVER_S = 2.0, 0.9, 0.02
-# A request that fails again and again while others get through: about 25 minutes of trying.
+# A request that fails while others get through is given up after about 25 minutes.
 _MAX_FAILURES = 50
-
-_BMP_END = 0xFFFF  # characters beyond it have two UTF-16 code units
-_BUTTON_UNITS = 64  # more would not be shown on a phone
 
 _Then = Callable[[Any], Awaitable[None]]
 _Send = Callable[[int], Awaitable[object]]
@@ -91,8 +76,8 @@ _ASKED_FOR, _OWED, _NOTICE = 0, 1, 2
 @dataclass(slots=True)
 class _Call:
     send: _Send
-    """Gets the chat to send to, since a chat may move."""
-    born_s: float
+    """Takes the chat to send to, since a chat may move."""
+    created_s: float
     """In the loop's time."""
     thens: tuple[_Then, ...]
     rank: int
@@ -112,7 +97,7 @@ class _Channel:
     not_before_s: float = 0.0
     """Closed until then, in the loop's time."""
     rested_s: float = 0.0
-    """Nothing unasked before then, in the loop's time."""
+    """Until then only what was asked for is sent, in the loop's time."""
     gap_s: float = 0.0
     """The pause after each request."""
     added: asyncio.Event = field(default_factory=asyncio.Event)
@@ -120,12 +105,13 @@ class _Channel:
 
 
 class Outbox:
-    """Everything that Crier says in a chat."""
+    """Sends everything that Crier says in chats."""
 
-    def __init__(self, bot: Bot, inbox: Inbox, bot_id: int) -> None:
-        """Send through *bot*; *inbox* knows what is owed to whom."""
+    def __init__(self, bot: Bot, inbox: Inbox, store: Store, bot_id: int) -> None:
+        """Send through *bot*; *inbox* and *store* know what is owed and what a chat was told."""
         self._bot = bot
         self._inbox = inbox
+        self._store = store
         self._bot_id = bot_id
         self._channels: dict[tuple[_Kind, int], _Channel] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -134,17 +120,11 @@ class Outbox:
         self._offline_until_s = 0.0
         self._failures = 0
         self._answers = 0
-        self._moved: dict[int, int] = {}  # groups that became supergroups, and which
+        self._moved: dict[int, int] = {}  # from groups to the supergroups that they became
         self._refused: set[tuple[int, str]] = set()  # chats, and why: logged once
 
-    def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
-        """Tell python-telegram-bot what is handled where."""
-        # Before it is asked who speaks: Telegram itself says so.
-        moved = MessageHandler(filters.StatusUpdate.MIGRATE, self.migrated)
-        application.add_handler(moved, group=-2)
-
     async def migrated(self, update: Update, _: Any) -> None:
-        """Follow a group of which Telegram says, in either chat, that it has moved."""
+        """Follow a group that has become a supergroup; Telegram reports it in both chats."""
         message = update.effective_message
         if message is None or message.chat.type == ChatType.PRIVATE:
             return  # a private chat never moves
@@ -160,10 +140,9 @@ class Outbox:
 
         Args:
             chat_id: where the message is.
-            message_id: which one; 0 where it can't be reached any more.
+            message_id: which one; 0 if it can't be reached any more.
             emoji: what to put there.
-            then: called with Telegram's answer, or None where Telegram refused; until then it is
-                owed.
+            then: called with Telegram's answer, or None if it refused; until then it is owed.
         """
         rank = _OWED if then is not None else _NOTICE
         if not message_id:
@@ -193,21 +172,19 @@ class Outbox:
 
         Args:
             chat_id: where to.
-            text: what to say; in several messages where it is longer than Telegram takes.
+            text: what to say; sent in several messages if it is too long for one.
             to: the message that is answered.
             thread_id: the forum topic to stay in.
             keyboard: buttons under it.
-            then: called with Telegram's answer, or None where Telegram refused; until then it is
-                owed.
-            asked_for: whether a person waits for it, so that it goes before what Crier has to say
-                unasked.
+            then: called with Telegram's answer, or None if it refused; until then it is owed.
+            asked_for: whether a person waits for it, so that it goes first.
         """
         parts = deque(split(text, MessageLimit.MAX_TEXT_LENGTH))
         total = len(parts)
-        shown = _within_limits(keyboard)
+        shown = within_limits(keyboard)
 
         async def send(chat: int) -> object:
-            # What was sent stays sent where a later part fails and is tried again.
+            # Parts that were sent are not sent again if a later one fails and is retried.
             answer: object = None
             while parts:
                 answered = to if len(parts) == total and chat == chat_id else None
@@ -224,7 +201,7 @@ class Outbox:
     def respond(
         self, update: Update, text: str, keyboard: InlineKeyboardMarkup | None = None
     ) -> None:
-        """Send *text* to the chat and the topic that an update came from, before anything else."""
+        """Answer an update, in its chat and topic, before anything else is sent there."""
         if update.effective_chat:
             thread_id = thread_of(update.effective_message)
             chat_id = update.effective_chat.id
@@ -244,10 +221,10 @@ class Outbox:
         Args:
             chat_id: where to.
             note: the sound.
-            then: called with Telegram's answer, or None where Telegram refused, such as where the
-                person takes no voice notes, or where it was not wanted; until then it is owed.
+            then: called with Telegram's answer, or None if it refused (a person may accept no voice
+                notes) or if the note was not wanted; until then it is owed.
             thread_id: the forum topic to stay in.
-            wanted: asked when its turn comes.
+            wanted: called when its turn comes; returns whether to send it.
         """
 
         async def send(chat: int) -> object:
@@ -269,19 +246,19 @@ class Outbox:
         *,
         asked_for: bool = True,
     ) -> None:
-        """Change a message of Crier's own; what nobody waits for, once a second in a chat at most.
+        """Edit a message of the bot; unless a person waits for it, at most once a second in a chat.
 
         Args:
             chat_id: where it is.
             message_id: which one.
-            text: what it says from then on, cut where Telegram takes no more.
-            keyboard: the buttons under it from then on.
-            then: called with Telegram's answer, or None where Telegram refused, such as where the
-                message was deleted; until then it is owed.
+            text: its new text, cut if it is too long.
+            keyboard: its new buttons.
+            then: called with Telegram's answer, or None if it refused, such as after the message
+                was deleted; until then it is owed.
             asked_for: whether a person waits for it.
         """
-        shown = _cut(text, MessageLimit.MAX_TEXT_LENGTH)
-        buttons = _within_limits(keyboard)
+        shown = cut(text, MessageLimit.MAX_TEXT_LENGTH)
+        buttons = within_limits(keyboard)
 
         async def send(chat: int) -> object:
             try:
@@ -290,7 +267,7 @@ class Outbox:
                 )
             except BadRequest as exc:
                 if "not modified" in str(exc):
-                    return True  # it is as it shall be
+                    return True  # it is as it should be
                 raise
 
         rank = _ASKED_FOR if asked_for else _OWED if then is not None else _NOTICE
@@ -298,7 +275,7 @@ class Outbox:
 
     def answer(self, chat_id: int, query_id: str, text: str = "") -> None:
         """Answer a pressed button, so that it stops spinning."""
-        shown = _cut(text, CallbackQueryLimit.ANSWER_CALLBACK_QUERY_TEXT_LENGTH)
+        shown = cut(text, CallbackQueryLimit.ANSWER_CALLBACK_QUERY_TEXT_LENGTH)
         self._post(
             _Kind.ANSWER,
             chat_id,
@@ -309,9 +286,9 @@ class Outbox:
         )
 
     async def migrate(self, old_chat_id: int, new_chat_id: int) -> None:
-        """Go on in the supergroup that a group has become.
+        """Continue in the supergroup that a group has become.
 
-        Its messages have other numbers there, so that reactions and edits end here.
+        Messages have other numbers there, so that pending reactions and edits are dropped.
         """
         if self._moved.get(old_chat_id) == new_chat_id:
             return
@@ -330,7 +307,7 @@ class Outbox:
             channel.calls.clear()
 
     async def close(self, timeout_s: float) -> None:
-        """Send what is left for at most *timeout_s*, then give up."""
+        """Send what is left, for at most *timeout_s*."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 while self._tasks:  # an answer may lead to another request
@@ -364,7 +341,7 @@ class Outbox:
     async def _in_topic(
         self, thread_id: int | None, send: Callable[[int | None], Awaitable[object]]
     ) -> object:
-        """Send to a topic, or past it where it was deleted or closed."""
+        """Send to a topic, or outside it if it was deleted or closed."""
         try:
             return await send(thread_id)
         except BadRequest as exc:
@@ -383,8 +360,6 @@ class Outbox:
         then: _Then | None,
         rank: int,
     ) -> None:
-        if chat_id == NO_CHAT:
-            return  # nobody is there; the inbox knows that nothing is owed
         call = _Call(send, asyncio.get_running_loop().time(), _thens(then), rank)
         if chat_id in self._moved and kind in (_Kind.REACTION, _Kind.EDIT):
             self._end_unsent(call.thens)  # that number may be another message's there
@@ -394,7 +369,7 @@ class Outbox:
     def _enqueue(self, kind: _Kind, chat_id: int, key: Hashable, call: _Call) -> None:
         channel = self._channels.setdefault((kind, chat_id), _Channel(kind, chat_id))
         if earlier := channel.calls.get(key):
-            call.thens = (*earlier.thens, *call.thens)  # what it stood for is over, too
+            call.thens = (*earlier.thens, *call.thens)  # it answers for the earlier one, too
             call.rank = min(call.rank, earlier.rank)
         channel.calls[key] = call  # an earlier one's place, or the last
         channel.added.set()
@@ -411,13 +386,14 @@ class Outbox:
         return [channel for (_, chat), channel in self._channels.items() if chat == chat_id]
 
     async def _run(self, channel: _Channel) -> None:
-        """Send what is in a channel, one request at a time."""
+        """Send the requests of a channel, one at a time."""
         loop = asyncio.get_running_loop()
         try:
             while channel.calls:
                 now_s = loop.time()
                 key, call = min(
-                    channel.calls.items(), key=lambda one: (max(now_s, one[1].ready_s), one[1].rank)
+                    channel.calls.items(),
+                    key=lambda item: (max(now_s, item[1].ready_s), item[1].rank),
                 )
                 rested_s = channel.rested_s if call.rank != _ASKED_FOR else 0.0
                 closed_s = max(channel.not_before_s, self._offline_until_s)
@@ -427,8 +403,8 @@ class Outbox:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout_at(opens_s):
                             await channel.added.wait()
-                    continue  # another channel's try, or a newer call, may have changed everything
-                outdated = not call.thens and now_s - call.born_s > _OUTDATED_S
+                    continue  # another channel, or a newer call, may have changed everything
+                outdated = not call.thens and now_s - call.created_s > _OUTDATED_S
                 over = outdated or await self._try(channel, key, call)
                 if over and channel.calls.get(key) is call:
                     del channel.calls[key]
@@ -436,12 +412,12 @@ class Outbox:
             channel.task = None
 
     async def _try(self, channel: _Channel, key: Hashable, call: _Call) -> bool:
-        """Send once; return whether that was the end of it."""
+        """Send a request once; return whether it is done with."""
         loop = asyncio.get_running_loop()
         answer = None
         async with self._gates[channel.kind]:
             if loop.time() < self._offline_until_s:
-                return False  # another channel found out while this one stood at the gate
+                return False  # another channel went offline while this one waited
             try:
                 answer = await call.send(channel.chat_id)
                 self._answers += 1
@@ -457,11 +433,11 @@ class Outbox:
                 return False
             except (BadRequest, Forbidden) as exc:
                 self._answers += 1
-                await self._note_refusal(channel, key, exc)
+                await self._log_refusal(channel, key, exc)
             except TelegramError as exc:  # no network, or an answer that is not Telegram's
                 if not self._gives_up(call, exc):
                     return False
-            except Exception:  # a channel must outlive any mistake, or its chat falls silent
+            except Exception:  # a channel must survive any error, or its chat falls silent
                 log.exception("Unexpected error in sending a receipt or reply")
         self._failures = 0
         channel.gap_s = channel.gap_s * _GAP_SHRINKS if channel.gap_s > _GAP_OVER_S else 0.0
@@ -471,8 +447,8 @@ class Outbox:
         await _run_thens(call.thens, answer)
         return True
 
-    async def _note_refusal(self, channel: _Channel, key: Hashable, error: TelegramError) -> None:
-        """Log why Telegram refused, once for each chat, and do what follows from it."""
+    async def _log_refusal(self, channel: _Channel, key: Hashable, error: TelegramError) -> None:
+        """Log why Telegram refused, once for each chat, and act on it."""
         why = str(error)
         level = logging.DEBUG if (channel.chat_id, why) in self._refused else logging.WARNING
         self._refused.add((channel.chat_id, why))
@@ -481,46 +457,46 @@ class Outbox:
         if isinstance(error, Forbidden) or why.casefold() == "chat not found":
             await self._give_up_chat(channel.chat_id)
         elif channel.kind is _Kind.REACTION and "not found" not in why and "MESSAGE_ID" not in why:
-            await self._tell_of_no_reactions(channel.chat_id, key)
+            await self._report_no_reactions(channel.chat_id, key)
 
     async def _give_up_chat(self, chat_id: int) -> None:
-        """Forget what is owed to a chat in which the bot may not speak any more."""
+        """Drop what is owed to a chat in which the bot may not speak any more."""
         try:
             await self._inbox.forget_owed(self._bot_id, chat_id)
         except sqlite3.Error as exc:
-            log.error("What is owed to a chat can't be forgotten: %s", exc)  # noqa: TRY400
+            log.error("What is owed to a chat can't be dropped: %s", exc)  # noqa: TRY400
         for channel in self._of_chat(chat_id):
             calls, channel.calls = channel.calls, {}
             for call in calls.values():
                 self._end_unsent(call.thens)
 
-    async def _tell_of_no_reactions(self, chat_id: int, message_id: Hashable) -> None:
-        """Say once in a chat that it does not allow reactions."""
+    async def _report_no_reactions(self, chat_id: int, message_id: Hashable) -> None:
+        """Report, once in a chat, that it does not allow reactions."""
         name = f"no_reactions:{chat_id}"
         try:
-            if await self._inbox.choice(name, ""):
+            if await self._store.choice(name, ""):
                 return
-            await self._inbox.choose(name, "told", "")
+            await self._store.choose(name, "told", "")
         except sqlite3.Error as exc:
-            log.error("What a chat was told can't be stored: %s", exc)  # noqa: TRY400
+            log.error("A report to a chat can't be stored: %s", exc)  # noqa: TRY400
         # As an answer, so that it comes in the message's topic.
         self.reply(chat_id, NO_REACTIONS, to=message_id if isinstance(message_id, int) else None)
 
     def _gives_up(self, call: _Call, error: TelegramError) -> bool:
-        """Wait after a failure that is no refusal; return whether trying again is in vain."""
+        """Schedule a retry after a failure that is no refusal; return whether to give up."""
         if isinstance(error, InvalidToken) and "method" in str(error):
             log.warning("The Bot API server does not know what is asked of it: %s", error)
             return True
-        log.debug("Not sent, trying again: %s", error)
+        log.debug("Not sent; retrying: %s", error)
         now_s = asyncio.get_running_loop().time()
         if call.answers not in (-1, self._answers):  # others got through meanwhile
             pause_s = _BACK_OFF_S[min(call.failures, len(_BACK_OFF_S) - 1)]
             call.failures += 1
             call.ready_s = now_s + pause_s
             if call.failures > _MAX_FAILURES:
-                log.warning("A receipt or reply failed again and again, given up: %s", error)
+                log.warning("A receipt or reply keeps failing; given up: %s", error)
                 return True
-        elif now_s >= self._offline_until_s:  # the first to find out
+        elif now_s >= self._offline_until_s:  # the first one to fail
             pause_s = _BACK_OFF_S[min(self._failures, len(_BACK_OFF_S) - 1)]
             self._offline_until_s = now_s + pause_s
             self._failures += 1
@@ -546,7 +522,7 @@ def _thens(then: _Then | None) -> tuple[_Then, ...]:
 
 
 def retry_after_s(error: RetryAfter) -> float:
-    """Return how long Telegram asks to be left alone, in seconds."""
+    """Return how long Telegram asks to wait, in seconds."""
     after = error.retry_after
     return after.total_seconds() if isinstance(after, timedelta) else float(after)
 
@@ -554,59 +530,8 @@ def retry_after_s(error: RetryAfter) -> float:
 def thread_of(message: object) -> int | None:
     """Return the topic that a message is in; None where there is none.
 
-    Outside topics, Telegram numbers threads of answers too; nothing can be sent to these.
+    Outside topics Telegram also numbers threads of answers, to which nothing can be sent.
     """
     if isinstance(message, Message) and message.is_topic_message:
         return message.message_thread_id
     return None
-
-
-def split(text: str, limit_units: int) -> list[str]:
-    """Return *text* in parts that Telegram takes: at line ends, else at spaces, else anywhere.
-
-    Telegram counts in UTF-16 code units.
-    """
-    parts: list[str] = []
-    text = text.strip()  # as Telegram does
-    while _units(text) > limit_units:
-        end = _fitting(text, limit_units)
-        for mark in ("\n", " "):
-            if (at := text.rfind(mark, 0, end + 1)) > 0:
-                end = at
-                break
-        parts.append(text[:end])
-        text = text[end:].lstrip()
-    return [*parts, text]
-
-
-def _cut(text: str, limit_units: int) -> str:
-    """Return as much of *text* as Telegram takes."""
-    return text if _units(text) <= limit_units else f"{text[: _fitting(text, limit_units - 1)]}…"
-
-
-def _units(text: str) -> int:
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def _fitting(text: str, limit_units: int) -> int:
-    """Return how many characters of *text* have at most so many UTF-16 code units."""
-    units = itertools.accumulate(2 if ord(character) > _BMP_END else 1 for character in text)
-    return sum(1 for _ in itertools.takewhile(lambda sofar: sofar <= limit_units, units))
-
-
-def _within_limits(keyboard: InlineKeyboardMarkup | None) -> InlineKeyboardMarkup | None:
-    """Return the same buttons with labels that Telegram takes; names come from outside."""
-    if keyboard is None:
-        return None
-    return InlineKeyboardMarkup(
-        [
-            [
-                InlineKeyboardButton(
-                    _cut(button.text.strip(), _BUTTON_UNITS) or "?",
-                    callback_data=button.callback_data,
-                )
-                for button in row
-            ]
-            for row in keyboard.inline_keyboard
-        ]
-    )

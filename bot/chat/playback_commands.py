@@ -1,79 +1,101 @@
-"""What steers speech: skip and pause, loudness and speed, quiet, taught words.
+"""Commands that steer speech: stop and pause, loudness and speed, quiet, taught words.
 
-One short coroutine per command, and the wording of its reply; a wrong argument gets the right form
-and an example. Runs on the event loop.
+One short coroutine per command, and the wording of its reply; a wrong argument is answered with the
+right form and an example. Runs on the event loop.
 """
 
 import logging
 import math
 import sqlite3
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from telegram import Message, Update
-from telegram.ext import Application, CallbackQueryHandler, CommandHandler
+from telegram import Update
 
 from audio.pipeline import SpeechPipeline
-from audio.text.sentences import speakable
+from audio.voices import describe
 from bot.chat import status_message
-from bot.chat.compose import compose
-from bot.chat.kinds import words_of
+from bot.chat.buttons import Press
 from bot.chat.outbox import Outbox
-from bot.core.composing import composing
 from bot.core.delivery import Delivery
-from bot.core.inbox import Inbox
+from bot.core.health import Fetching
 from bot.core.intake import Intake
+from bot.core.output import LOUDEST_PERCENT, SoundOutput
 from bot.core.preferences import FASTEST, SLOWEST, SPEED, Preferences
 from bot.core.quiet_hours import FOR_GOOD, span_s
+from bot.core.store import Store
 
 log = logging.getLogger(__name__)
 
-Context = Any  # python-telegram-bot's CallbackContext
-
-_LOUDEST = 150
 _YEAR_S = 366 * 86400.0
 _LISTED, _LISTED_CHARS = 10, 60
-_VOLUME_STEP, _SPEED_STEP = 15, 0.1
+_VOLUME_STEP_PERCENT, _SPEED_STEP = 15, 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Controls:
-    """What the controls need."""
+class PlaybackCommands:
+    """What people can do about speech."""
 
     pipeline: SpeechPipeline
-    inbox: Inbox
+    store: Store
     outbox: Outbox
     delivery: Delivery
+    output: SoundOutput
     preferences: Preferences
     intake: Intake
-    bot_id: int
-
-    def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
-        """Tell python-telegram-bot what is handled where."""
-        for name, handler in {
-            "skip": self.skip,
-            "pause": self.pause,
-            "resume": self.resume,
-            "replay": self.replay,
-            "queue": self.queue,
-            "volume": self.volume,
-            "speed": self.speed,
-            "mute": self.mute,
-            "unmute": self.unmute,
-            "urgent": self.urgent,
-            "pronounce": self.pronounce,
-        }.items():
-            application.add_handler(CommandHandler(name, handler))
-        application.add_handler(CallbackQueryHandler(self.press, pattern=r"^strip:"))
-
-    async def start(self) -> None:
-        """Take up what was chosen before the restart."""
-        self.pipeline.set_gain(_gain(await self.volume_percent()))
+    fetching: Fetching
+    notice: str
+    """What the owner should know about the database; empty where nothing."""
 
     # ---- what sounds ----
 
-    async def skip(self, update: Update, _: Context) -> None:
+    async def stop(self, update: Update, _: Any) -> None:
+        """Fall silent and drop what waits; silence first, then the answer."""
+        early = self.delivery.pop_stopped_early()
+        speaking = self.delivery.under_way > 0 and self.pipeline.status().speaking
+        dropped = await self.delivery.stop() + early
+        waiting = dropped - speaking
+        match dropped, waiting:
+            case 0, _:
+                self.outbox.respond(update, "Silent. Nothing was waiting.")
+            case _, 0:
+                self.outbox.respond(update, "Silent. Nothing else was waiting.")
+            case _:
+                count = _count(waiting, "waiting message")
+                self.outbox.respond(update, f"Silent. {count} dropped.")
+
+    async def status(self, update: Update, _: Any) -> None:
+        """Show what is being said, how, and what is wrong."""
+        status = self.pipeline.status()
+        waiting = self.delivery.under_way - status.speaking
+        user_id = update.effective_user.id if update.effective_user else 0
+        style = await self.preferences.style(user_id)
+        first, voice = status.first_sound_ms, style.voice
+        lines = [
+            f"{'Paused' if self.delivery.paused else 'Speaking' if status.speaking else 'Idle'}. "
+            + (f"{_count(waiting, 'message')} waiting." if waiting > 0 else "Nothing waits."),
+            f"Voice: {voice} ({describe(voice)}), speed {style.speed:g}",
+            f"Device: {status.device or 'not used yet'}",
+            "Last time to first sound: " + (f"{first / 1000:.1f} s" if first else "none yet"),
+        ]
+        if reason := self.delivery.quiet_reason():
+            lines.insert(1, f"{reason} {_count(self.delivery.deferred, 'message')} kept.")
+        if self.delivery.paused:
+            lines.insert(1, "/resume goes on.")
+        warnings = (
+            status.warning,
+            status.unheard,
+            self.notice,
+            self.fetching.warning,
+            self.fetching.clock_warning,
+        )
+        lines += [f"Warning: {warning}" for warning in warnings if warning]
+        if status.last_error:
+            lines.append(f"Last error: {status.last_error}")
+        self.outbox.respond(update, "\n".join(lines))
+
+    async def skip(self, update: Update, _: Any) -> None:
         """End the message that sounds; the next one follows."""
         left = self.delivery.under_way
         self.pipeline.skip()
@@ -85,42 +107,35 @@ class Controls:
             case _:
                 self.outbox.respond(update, "Skipped.")
 
-    async def pause(self, update: Update, _: Context) -> None:
-        """Fall silent, and keep everything."""
-        await self.delivery.pause()
+    async def pause(self, update: Update, _: Any) -> None:
+        """Fall silent and keep everything."""
+        await self.delivery.pause.start()
         self.outbox.respond(update, "Paused. /resume goes on, /stop forgets.")
 
-    async def resume(self, update: Update, _: Context) -> None:
-        """Go on after a pause."""
-        was_paused = await self.delivery.unpause()
+    async def resume(self, update: Update, _: Any) -> None:
+        """Continue after a pause."""
+        was_paused = await self.delivery.pause.stop()
         self.outbox.respond(update, "Going on." if was_paused else "I was not paused.")
 
-    async def replay(self, update: Update, _: Context) -> None:
-        """Say the last message of this chat again."""
+    async def replay(self, update: Update, _: Any) -> None:
+        """Repeat the last message of this chat."""
         if update.effective_chat:
             self.outbox.respond(update, await self._replay(update.effective_chat.id))
 
     async def _replay(self, chat_id: int) -> str:
-        last = await self.inbox.last_heard(self.bot_id, chat_id)
-        if last is None:
-            return "There is nothing to say again."
-        # No update of Telegram's has a negative number.
-        wanted = replace(last, fresh_at=self.intake.now())
-        again = await self.inbox.accept(self.bot_id, -time.time_ns(), wanted)
-        if again is not None:
-            await self.delivery.submit(again)
-        return "Saying it again."
+        repeated = await self.intake.repeat(chat_id)
+        return "Saying it again." if repeated else "There is nothing to say again."
 
-    async def queue(self, update: Update, _: Context) -> None:
-        """List what its sender has in the queue from this chat, and count the rest.
+    async def queue(self, update: Update, _: Any) -> None:
+        """List what the asking person has in the queue from this chat, and count the rest.
 
-        A text is shown to nobody but who sent it, and nowhere but where it was sent: in a group
-        everybody reads the answer.
+        A text is shown only to its sender and only where it was sent: in a group everybody reads
+        the answer.
         """
         chat, user = update.effective_chat, update.effective_user
         if chat is None or user is None:
             return
-        places = self.delivery.places()
+        places = self.delivery.queue.places()
         own = [p for p in places if (p.message.chat_id, p.message.user_id) == (chat.id, user.id)]
         marks = {"sounding": " (now)", "held": " (held)"}
         lines = [
@@ -136,57 +151,36 @@ class Controls:
             lines.insert(0, "Paused. /resume goes on.")
         self.outbox.respond(update, "\n".join(lines) or "Nothing waits.")
 
-    async def urgent(self, update: Update, context: Context) -> None:
-        """Say a text next, after the sentence that sounds."""
-        message, user = update.effective_message, update.effective_user
-        if message is None or user is None:
-            return
-        text = words_of(message).after_command().text
-        style = await self.preferences.style(user.id, text)
-        name = context.bot.username
-        composed = await composing(
-            len(text), compose, message, style.lang, name, after_command=True
-        )
-        if composed.skipped or speakable(composed.text):
-            await self.intake.take(update.update_id, message, user, composed, urgent=True)
-        else:
-            example = "Send the words along, such as: /urgent The bath is full"
-            self.outbox.respond(update, example)
-
     # ---- how it sounds ----
 
-    async def volume(self, update: Update, context: Context) -> None:
+    async def volume(self, update: Update, context: Any) -> None:
         """Show or change how loud Crier is, beside the computer's own volume."""
         given = (context.args or [""])[0].rstrip("%")
-        now = await self.volume_percent()
+        now = await self.output.volume_percent()
         if not given:
             self.outbox.respond(update, f"The volume is {now} %. Change it like this: /volume 80")
-        elif not given.isdecimal() or not 0 <= int(given) <= _LOUDEST:
-            self.outbox.respond(update, f"The volume is 0 to {_LOUDEST}, such as: /volume 80")
+        elif not given.isdecimal() or not 0 <= int(given) <= LOUDEST_PERCENT:
+            self.outbox.respond(
+                update, f"The volume is 0 to {LOUDEST_PERCENT}, such as: /volume 80"
+            )
         else:
-            self.outbox.respond(update, await self.set_volume(int(given)))
+            self.outbox.respond(update, await self._set_volume(int(given)))
 
-    async def volume_percent(self) -> int:
-        return int(await self.inbox.choice("volume", "") or 100)
+    async def _set_volume(self, percent: int) -> str:
+        return f"Volume {await self.output.set_volume(percent)} %."
 
-    async def set_volume(self, percent: int) -> str:
-        percent = max(0, min(_LOUDEST, percent))
-        self.pipeline.set_gain(_gain(percent))
-        await self.inbox.choose("volume", str(percent), "")
-        return f"Volume {percent} %."
-
-    async def speed(self, update: Update, context: Context) -> None:
+    async def speed(self, update: Update, context: Any) -> None:
         """Show or change how fast a person's messages are said."""
         user_id = update.effective_user.id if update.effective_user else 0
         word = (context.args or [""])[0]
         if word.casefold() == "reset":
             await self.preferences.choose(user_id, SPEED, "")
-            now = (await self.preferences.style(user_id, "")).speed
+            now = (await self.preferences.style(user_id)).speed
             said = f"Speed {now:g}, as in the settings, from your next message on."
             self.outbox.respond(update, said)
             return
         given = word.rstrip("x×").replace(",", ".")
-        now = (await self.preferences.style(user_id, "")).speed
+        now = (await self.preferences.style(user_id)).speed
         try:
             wanted = float(given) if given else None
         except ValueError:
@@ -211,42 +205,42 @@ class Controls:
 
     # ---- the buttons of the status message ----
 
-    async def press(self, update: Update, _: Context) -> None:
+    async def press(self, press: Press) -> None:
         """Do what a button under the status message says."""
-        query = update.callback_query
-        if query is None or query.data is None or not isinstance(query.message, Message):
-            return
-        user_id = query.from_user.id
-        said = ""
-        match query.data:
+        answer = await self._do(press)
+        self.outbox.answer(press.chat_id, press.query_id, answer)
+
+    async def _do(self, press: Press) -> str:
+        """Carry out a button; return its answer."""
+        match press.data:
             case status_message.STOP:
                 await self.delivery.stop()
-                said = "Silent."
+                return "Silent."
             case status_message.SKIP:
                 self.pipeline.skip()
-                said = "Skipped."
+                return "Skipped."
             case status_message.PAUSE:
-                await self.delivery.pause()
-                said = "Paused."
+                await self.delivery.pause.start()
+                return "Paused."
             case status_message.RESUME:
-                await self.delivery.unpause()
-                said = "Going on."
-            case status_message.LOUDER:
-                said = await self.set_volume(await self.volume_percent() + _VOLUME_STEP)
-            case status_message.SOFTER:
-                said = await self.set_volume(await self.volume_percent() - _VOLUME_STEP)
+                await self.delivery.pause.stop()
+                return "Going on."
+            case status_message.LOUDER | status_message.SOFTER:
+                louder = press.data == status_message.LOUDER
+                step = _VOLUME_STEP_PERCENT if louder else -_VOLUME_STEP_PERCENT
+                return await self._set_volume(await self.output.volume_percent() + step)
             case status_message.SLOWER | status_message.FASTER:
-                step = _SPEED_STEP if query.data == status_message.FASTER else -_SPEED_STEP
-                now = (await self.preferences.style(user_id, "")).speed
-                said = await self._set_speed(user_id, now + step)
+                speed_step = _SPEED_STEP if press.data == status_message.FASTER else -_SPEED_STEP
+                now = (await self.preferences.style(press.user_id)).speed
+                return await self._set_speed(press.user_id, now + speed_step)
             case status_message.REPLAY:
-                said = await self._replay(query.message.chat_id)
-        self.outbox.answer(query.message.chat_id, query.id, said)
+                return await self._replay(press.chat_id)
+        return ""
 
     # ---- quiet ----
 
-    async def mute(self, update: Update, context: Context) -> None:
-        """Be quiet for a while, or until /unmute; what comes meanwhile is kept."""
+    async def mute(self, update: Update, context: Any) -> None:
+        """Mute for a while, or until /unmute; what comes meanwhile is held."""
         given = " ".join(context.args or ())
         span = span_s(given) if given else FOR_GOOD
         if span is None or span <= 0:
@@ -257,22 +251,22 @@ class Controls:
         await self.delivery.mute(FOR_GOOD if span > _YEAR_S else time.time() + span)
         self.outbox.respond(update, f"{self.delivery.quiet_reason()} What comes meanwhile is kept.")
 
-    async def unmute(self, update: Update, _: Context) -> None:
-        """End a /mute, and say what was kept."""
+    async def unmute(self, update: Update, _: Any) -> None:
+        """End a /mute, and say what was held."""
         await self.delivery.mute(0)
         reason = self.delivery.quiet_reason()
         self.outbox.respond(update, f"Unmuted. {reason}".strip())
 
     # ---- words ----
 
-    async def pronounce(self, update: Update, context: Context) -> None:
+    async def pronounce(self, update: Update, context: Any) -> None:
         """Teach how a word is said, list what was taught, or forget it."""
         given = " ".join(context.args or ())
         word, equals, said = (part.strip() for part in given.partition("="))
         try:
             if not given:
-                known = await self.inbox.pronunciations()
-                lines = [f"{one} = {other}" for one, other in sorted(known.items())]
+                known = await self.store.pronunciations()
+                lines = [f"{known_word} = {way}" for known_word, way in sorted(known.items())]
                 lines.append("Teach me like this: /pronounce Nguyen = win")
                 self.outbox.respond(update, "\n".join(lines))
             elif not equals or not word:
@@ -280,7 +274,7 @@ class Controls:
                     update, "Like this: /pronounce Nguyen = win. Forget: /pronounce Nguyen ="
                 )
             else:
-                await self.inbox.pronounce(word, said)
+                await self.store.pronounce(word, said)
                 self.outbox.respond(
                     update, f"I say {word} as “{said}”." if said else f"Forgot {word}."
                 )
@@ -291,11 +285,10 @@ class Controls:
 
 
 def _short(text: str) -> str:
-    """Return the beginning of a text, on one line."""
+    """Return the start of a text, on one line."""
     text = " ".join(text.split()) or "a recording"
     return text if len(text) <= _LISTED_CHARS else f"{text[: _LISTED_CHARS - 3]}…"
 
 
-def _gain(percent: int) -> float:
-    """Return the factor of a volume; squared, since ears hear in ratios."""
-    return (percent / 100) ** 2
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" + ("" if number == 1 else "s")

@@ -1,9 +1,9 @@
-"""One message a burst that tells what is being said, with buttons under it.
+"""One message for each burst that shows what is being said, with buttons under it.
 
-It comes when a burst lasts long enough to be worth steering; it is edited at once where something
-changed that a person cares about, now and then where only time went by, and it ends as a sentence.
-Telegram has refused bots for minutes that edited every second or two. The message is remembered, so
-that the next life of the process goes on with it or ends it. Runs on the event loop.
+It is sent when a burst lasts long enough to be worth steering. It is edited at once when something
+changes that a person cares about, and now and then while only time passes; in the end it is a
+sentence. Telegram has blocked bots for minutes that edited every second or two. The message is
+stored, so that the next life of the process continues or ends it. Runs on the event loop.
 """
 
 import asyncio
@@ -14,24 +14,23 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
-from telegram.ext import Application, CallbackQueryHandler
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message
 
 from audio.pipeline import SpeechPipeline
-from bot.chat.outbox import Outbox, thread_of
-from bot.core.delivery import Burst, Delivery
+from bot.chat.buttons import Press
+from bot.chat.outbox import Outbox
+from bot.core.delivery import Delivery
 from bot.core.inbox import Inbox
 from bot.core.message import Conversation, StatusMessageId
+from bot.core.queue import Burst
 
 log = logging.getLogger(__name__)
 
-Context = Any  # python-telegram-bot's CallbackContext
-
 EVERY_S = 1.0
-"""How often it is looked whether there is something to tell."""
+"""How often it checks whether there is something to show."""
 _PROGRESS_EVERY_S = 5.0
 _GROUP_PROGRESS_EVERY_S = 15.0  # a group takes 20 messages a minute, edits too
-_EAGER_S = 5.0  # after a button, what it did is shown as soon as it is known
+_EAGER_S = 5.0  # after a press, its effect is shown as soon as it is known
 _AFTER_S = 3.0
 _WORTH_S = 4.0  # a burst that is nearly over needs no buttons
 
@@ -44,11 +43,11 @@ REPLAY = "strip:replay"
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """What there is to tell of a burst."""
+class _Content:
+    """What there is to show of a burst."""
 
-    what: str
-    """Changes where something happened that a person cares about, and not where time went by."""
+    key: str
+    """Changes when something happens that a person cares about, but not while time passes."""
     text: str
 
 
@@ -58,13 +57,13 @@ class _Shown:
 
     burst: Burst
     message: StatusMessageId | None = None
-    """None: on its way, or gone."""
-    told: _Told | None = None
+    """None: on its way, or deleted."""
+    content: _Content | None = None
     edited_s: float = field(default_factory=time.monotonic)
 
 
 class StatusMessage:
-    """Keeps each conversation's message true."""
+    """Keeps the message of each conversation up to date."""
 
     def __init__(
         self,
@@ -84,24 +83,16 @@ class StatusMessage:
         self._pressed_s: dict[Conversation, float] = {}
         self._closed = False
 
-    def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
-        """Tell python-telegram-bot what is handled where."""
-        # Behind the group of the others, which do what the button says.
-        application.add_handler(CallbackQueryHandler(self.pressed, pattern=r"^strip:"), group=1)
+    async def pressed(self, press: Press) -> None:
+        """Show soon what a button has done."""
+        self._pressed_s[press.chat_id, press.thread_id] = time.monotonic()
 
-    async def pressed(self, update: Update, _: Context) -> None:
-        """Show soon what a button did."""
-        query = update.callback_query
-        if query is not None and isinstance(query.message, Message):
-            where = query.message.chat_id, thread_of(query.message)
-            self._pressed_s[where] = time.monotonic()
+    async def restore(self) -> None:
+        """Continue the messages of an earlier life of the process, or end them.
 
-    async def resume(self) -> None:
-        """Go on with the messages of an earlier life, or end them.
-
-        Call it once what is left to be said has been queued.
+        Comes after `Delivery.restore`, which queues what is left to be said.
         """
-        bursts = dict(self._delivery.bursts())
+        bursts = dict(self._delivery.queue.bursts())
         for message in reversed(await self._inbox.status_messages(self._bot_id)):
             burst = bursts.pop((message.chat_id, message.thread_id), None)
             if burst is None:
@@ -111,34 +102,34 @@ class StatusMessage:
                 self._shown[burst.conversation] = shown
 
     async def run(self) -> None:
-        """Keep it true until cancelled."""
+        """Update the messages until cancelled."""
         while True:
             await asyncio.sleep(EVERY_S)
             try:
-                self.look()
-            except Exception:  # a wrong word there must not end the others
+                self.update()
+            except Exception:  # an error in one must not end the others
                 log.exception("Unexpected error in the status message")
 
-    def look(self) -> None:
-        """Send, edit or end what has to be."""
-        bursts = self._delivery.bursts()
+    def update(self) -> None:
+        """Send, edit or end each message as needed."""
+        bursts = self._delivery.queue.bursts()
         for where, burst in bursts.items():
             shown = self._shown.get(where)
             if shown is not None and shown.burst is not burst:
                 self._end(where)
                 shown = None
-            told = self._describe(burst)
+            content = self._describe(burst)
             if shown is None:
-                left_s = self._delivery.left_s(burst)
+                left_s = self._delivery.queue.left_s(burst)
                 if burst.age_s > _AFTER_S and left_s > _WORTH_S:
-                    self._send(burst, told)
-            elif shown.message is not None and self._is_due(where, shown, told):
-                self._edit(shown, shown.message, told)
-        for where in [one for one in self._shown if one not in bursts]:
+                    self._send(burst, content)
+            elif shown.message is not None and self._is_due(where, shown, content):
+                self._edit(shown, shown.message, content)
+        for where in [conversation for conversation in self._shown if conversation not in bursts]:
             self._end(where)
 
     def close(self) -> None:
-        """Take the buttons away that nobody obeys until the next start."""
+        """Remove the buttons, which have no effect until the next start."""
         self._closed = True
         for shown in self._shown.values():
             if shown.message is not None:
@@ -148,19 +139,19 @@ class StatusMessage:
     def _interrupt(self, message: StatusMessageId) -> None:
         self._outbox.edit(message.chat_id, message.message_id, _INTERRUPTED, None)
 
-    def _is_due(self, where: Conversation, shown: _Shown, told: _Told) -> bool:
+    def _is_due(self, where: Conversation, shown: _Shown, content: _Content) -> bool:
         """Whether it is time to show what has changed."""
-        if shown.told is None or told.what != shown.told.what:
+        if shown.content is None or content.key != shown.content.key:
             return True
         now_s = time.monotonic()
         eager = now_s - self._pressed_s.get(where, -math.inf) < _EAGER_S
         chat_id, _ = where
         every_s = _GROUP_PROGRESS_EVERY_S if chat_id < 0 else _PROGRESS_EVERY_S
-        return told != shown.told and (eager or now_s - shown.edited_s >= every_s)
+        return content != shown.content and (eager or now_s - shown.edited_s >= every_s)
 
-    def _send(self, burst: Burst, told: _Told) -> None:
+    def _send(self, burst: Burst, content: _Content) -> None:
         where = chat_id, thread_id = burst.conversation
-        shown = self._shown[where] = _Shown(burst, told=told)
+        shown = self._shown[where] = _Shown(burst, content=content)
 
         async def sent(answer: Any) -> None:
             if not isinstance(answer, Message):
@@ -171,16 +162,16 @@ class StatusMessage:
             try:
                 await self._inbox.status_sent(self._bot_id, message)
             except sqlite3.Error as exc:
-                log.error("A status message can't be remembered: %s", exc)  # noqa: TRY400
+                log.error("A status message can't be stored: %s", exc)  # noqa: TRY400
             if self._closed:
                 self._interrupt(message)
             elif self._shown.get(where) is not shown:
                 self._edit_to_end(message, _summary(burst), _again())
 
         keyboard = self._buttons()
-        self._outbox.reply(chat_id, told.text, thread_id=thread_id, keyboard=keyboard, then=sent)
+        self._outbox.reply(chat_id, content.text, thread_id=thread_id, keyboard=keyboard, then=sent)
 
-    def _edit(self, shown: _Shown, message: StatusMessageId, told: _Told) -> None:
+    def _edit(self, shown: _Shown, message: StatusMessageId, content: _Content) -> None:
         ids = message.chat_id, message.message_id
 
         async def edited(answer: Any) -> None:
@@ -188,8 +179,8 @@ class StatusMessage:
                 shown.message = None
                 await self._inbox.status_ended(self._bot_id, *ids)
 
-        shown.told, shown.edited_s = told, time.monotonic()
-        self._outbox.edit(*ids, told.text, self._buttons(), then=edited, asked_for=False)
+        shown.content, shown.edited_s = content, time.monotonic()
+        self._outbox.edit(*ids, content.text, self._buttons(), then=edited, asked_for=False)
 
     def _end(self, where: Conversation) -> None:
         shown = self._shown.pop(where)
@@ -200,7 +191,7 @@ class StatusMessage:
     def _edit_to_end(
         self, message: StatusMessageId, text: str, keyboard: InlineKeyboardMarkup | None
     ) -> None:
-        """Let a status message tell the end, which is owed until Telegram has answered."""
+        """Show the end in a status message, which is owed until Telegram has answered."""
         ids = message.chat_id, message.message_id
 
         async def ended(_: Any) -> None:
@@ -208,22 +199,22 @@ class StatusMessage:
 
         self._outbox.edit(*ids, text, keyboard, then=ended, asked_for=False)
 
-    def _describe(self, burst: Burst) -> _Told:
+    def _describe(self, burst: Burst) -> _Content:
         status = self._pipeline.status()
         number = min(burst.ended + 1, burst.total)
         left = burst.total - burst.ended
         if self._delivery.paused:
-            return _Told("paused", f"Paused at {number} of {burst.total}.")
+            return _Content("paused", f"Paused at {number} of {burst.total}.")
         if reason := self._delivery.quiet_reason():
-            return _Told(reason, f"{left} held. {reason}")
+            return _Content(reason, f"{left} held. {reason}")
         if status.blocked and not status.speaking:
-            return _Told("blocked", f"{left} held: no loudspeaker plays just now.")
-        what = f"on {status.device}"  # whose turn it is changes too often to be told at once
+            return _Content("blocked", f"{left} held: no loudspeaker plays just now.")
+        key = f"on {status.device}"  # whose turn it is changes too often to be shown at once
         if status.speaking_id is not None and status.speaking_id not in burst.ids:
-            return _Told(what, f"{left} waiting for their turn.")
-        time_left = roughly(self._delivery.left_s(burst))
-        device = f", {what}" if status.device else ""
-        return _Told(what, f"Speaking {number} of {burst.total}, {time_left} left{device}.")
+            return _Content(key, f"{left} waiting for their turn.")
+        time_left = roughly(self._delivery.queue.left_s(burst))
+        device = f", {key}" if status.device else ""
+        return _Content(key, f"Speaking {number} of {burst.total}, {time_left} left{device}.")
 
     def _buttons(self) -> InlineKeyboardMarkup:
         paused = self._delivery.paused
@@ -252,7 +243,7 @@ def _summary(burst: Burst) -> str:
 
 
 def roughly(seconds: float) -> str:
-    """Return a time so rounded that a countdown does not change each second."""
+    """Return a time rounded so that a countdown does not change each second."""
     if seconds >= 90:  # noqa: PLR2004
         return f"about {round(seconds / 60)} min"
     if seconds > 10:  # noqa: PLR2004

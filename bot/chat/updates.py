@@ -1,9 +1,10 @@
 """Each update is carried out once, and an order to be silent first. Runs on the event loop.
 
-Telegram sends again what was not confirmed: after a crash, or where the network was lost between
-the work and the next getUpdates. A text is known by its row in the inbox; a command, a button or an
-edit is remembered here. A command is remembered before it is carried out, so that it is never
-carried out twice; /stop after, since nothing that came later can have been handled before it was.
+Telegram sends an update again that was not confirmed: after a crash, or where the network was lost
+between the work and the next getUpdates. A text is recognized by its row in the inbox; commands,
+buttons and edits are recorded here. A command is recorded before it is carried out, so that it is
+never carried out twice; /stop afterwards, since nothing that came later can have been handled
+before it.
 """
 
 import contextlib
@@ -15,21 +16,21 @@ from contextlib import asynccontextmanager
 
 from telegram import MessageEntity, Update
 
-from bot.chat import outbox as receipts
 from bot.chat import status_message
+from bot.chat.drafts import wordless_draft
 from bot.chat.menu import COMMANDS
-from bot.chat.outbox import Outbox, thread_of
 from bot.core.access import Access
 from bot.core.attempts import MAX_DEATHS, Attempts
 from bot.core.delivery import Delivery
 from bot.core.inbox import Inbox
+from bot.core.receipts import Receipts
 
 log = logging.getLogger(__name__)
 
 _NOTE = "note"
 _STOP = "stop"
 _SILENCING = frozenset({_STOP, "pause", "mute"})
-# Not those whose text is stored as a message, and known by that.
+# Not those whose text is stored as a message, and recognized by that.
 _COMMANDS = frozenset({command.command for command in COMMANDS} | {"start", "pair"}) - {"urgent"}
 _REMEMBERED = 200
 """Twice as many as one getUpdates returns."""
@@ -43,7 +44,7 @@ class Updates:
         self,
         process: Callable[[Update], Awaitable[None]],
         inbox: Inbox,
-        outbox: Outbox,
+        receipts: Receipts,
         delivery: Delivery,
         access: Access,
         attempts: Attempts,
@@ -54,17 +55,17 @@ class Updates:
 
         Args:
             process: handles an update.
-            inbox: knows what was handled.
-            outbox: tells what is not.
+            inbox: stores what was handled.
+            receipts: reports an update that is given up.
             delivery: falls silent.
-            access: whose order to be silent counts.
-            attempts: which updates the process died of.
+            access: knows whose order to be silent counts.
+            attempts: knows during which updates the process died.
             bot_id: the bot that they were sent to.
             bot_name: returns its user name.
         """
         self._process = process
         self._inbox = inbox
-        self._outbox = outbox
+        self._receipts = receipts
         self._delivery = delivery
         self._access = access
         self._attempts = attempts
@@ -74,13 +75,13 @@ class Updates:
 
     @asynccontextmanager
     async def batch(self, updates: Sequence[Update]) -> AsyncIterator[None]:
-        """Fall silent at once where one of *updates* asks for it, and stay so until it is handled.
+        """Fall silent at once if one of *updates* asks for it, until all are handled.
 
-        A batch may hold a hundred long texts, and what is said last counts.
+        A batch may hold a hundred long texts, and the last order counts.
         """
         try:
             orders = [await self._silencing(update) for update in updates[1:]]
-        except Exception:  # polling must outlive any error of ours; each is handled in its turn
+        except Exception:  # polling must survive any error; each update is handled in its turn
             log.exception("Unexpected error in looking for an order to be silent")
             orders = []
         if _STOP in orders:
@@ -92,7 +93,7 @@ class Updates:
             yield
 
     async def handle(self, update: Update) -> None:
-        """Handle an update, unless that was done before."""
+        """Handle an update, unless it was handled before."""
         if await self._is_seen(update):
             log.info("Update %d was handled before", update.update_id)
             return
@@ -101,35 +102,35 @@ class Updates:
             log.error("The process died again during update %d; giving it up", update.update_id)
             self._refuse(update)
             await self._mark(update)
-            self._attempts.end(key)
+            self._attempts.finish(key)
             return
         once = _is_once(update)
         if once:
             await self._mark(update)
-        self._attempts.begin(key)
+        self._attempts.start(key)
         try:
             await self._process(update)
         finally:
-            self._attempts.end(key)
+            self._attempts.finish(key)
         if not once and not await self._is_seen(update):  # a stored text is
             await self._mark(update)
 
     async def _silencing(self, update: Update) -> str:
-        """Return the command by which an update asks to be silent; empty where it does not."""
+        """Return the command of an update that asks to be silent; empty where it does not."""
         user, message = update.effective_user, update.effective_message
         if user is None or not self._access.allows(user.id):
             return ""
         if update.callback_query is not None:
-            found = {status_message.STOP: _STOP, status_message.PAUSE: "pause"}.get(
+            command = {status_message.STOP: _STOP, status_message.PAUSE: "pause"}.get(
                 update.callback_query.data or ""
             )
         elif message is None or message.sender_chat is not None or update.message is None:
             return ""
         else:
-            found, _, name = _command_of(update).partition("@")
+            command, _, name = _command_of(update).partition("@")
             if name and name != self._bot_name().casefold():
                 return ""
-        return found if found in _SILENCING and not await self._is_seen(update) else ""
+        return command if command in _SILENCING and not await self._is_seen(update) else ""
 
     async def _is_seen(self, update: Update) -> bool:
         with contextlib.suppress(sqlite3.Error):
@@ -142,25 +143,19 @@ class Updates:
         try:
             await self._inbox.mark_handled(self._bot_id, update.update_id)
         except sqlite3.Error as exc:  # such as a full disk, with which /stop has to work
-            log.error("A command can't be remembered: %s", exc)  # noqa: TRY400
+            log.error("A handled update can't be stored: %s", exc)  # noqa: TRY400
 
     def _refuse(self, update: Update) -> None:
         message, user = update.message, update.effective_user
         if message is None or user is None or not self._access.allows(user.id):
             return
-        self._outbox.react(message.chat_id, message.message_id, receipts.FAILED)
-        self._outbox.reply(
-            message.chat_id,
-            _DEADLY,
-            to=message.message_id,
-            thread_id=thread_of(message),
-        )
+        self._receipts.refused(wordless_draft(message), _DEADLY)
 
 
 def _is_once(update: Update) -> bool:
-    """Return whether an update is remembered before it is carried out.
+    """Whether an update is recorded before it is carried out.
 
-    A /note is stored as a text is.
+    A /note is stored as a message.
     """
     if update.callback_query is not None:
         return update.callback_query.data != status_message.STOP
@@ -169,7 +164,7 @@ def _is_once(update: Update) -> bool:
 
 
 def _command_of(update: Update) -> str:
-    """Return the command that a message begins with, such as ``stop@a_bot``; empty without one."""
+    """Return the command that a message starts with, such as ``stop@a_bot``; empty without one."""
     message = update.message
     if message is None or not message.text:
         return ""

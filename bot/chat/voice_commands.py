@@ -1,38 +1,31 @@
-"""Choosing a voice: by name, by buttons, or a blend. Runs on the event loop."""
+"""Selecting a voice: by name, by buttons, or a blend. Runs on the event loop."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
-from telegram.ext import Application, CallbackQueryHandler, CommandHandler
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Update
 
 from audio.kokoro.phonemes import is_supported
 from audio.types import UnknownVoiceError, Utterance
 from audio.voices import check_voice, describe, families, introduction, language_of, voices_of
-from bot.chat.outbox import Outbox, thread_of
+from bot.chat.buttons import Press
+from bot.chat.outbox import Outbox
 from bot.chat.voice_notes import VoiceNotes
 from bot.core.preferences import MATCH_LANGUAGE, VOICE, Preferences
-
-Context = Any  # python-telegram-bot's CallbackContext
 
 _PAGE = 8  # voices on one page of buttons
 
 
 @dataclass(frozen=True, slots=True)
-class Voices:
-    """What the choice of a voice needs."""
+class VoiceCommands:
+    """/voice and its buttons."""
 
     outbox: Outbox
     preferences: Preferences
     notes: VoiceNotes
 
-    def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
-        """Tell python-telegram-bot what is handled where."""
-        application.add_handler(CommandHandler("voice", self.voice))
-        application.add_handler(CallbackQueryHandler(self.press, pattern=r"^voice:"))
-
-    async def voice(self, update: Update, context: Context) -> None:
-        """Choose a voice, or a blend of voices, by name or by button."""
+    async def voice(self, update: Update, context: Any) -> None:
+        """Select a voice, or a blend of voices, by name; without a name show buttons."""
         user_id = update.effective_user.id if update.effective_user else 0
         given = "".join(context.args or ())
         if not given:
@@ -51,13 +44,13 @@ class Voices:
         self.outbox.respond(update, f"{said} {_caution(given)}".strip())
 
     async def _reset(self, user_id: int) -> str:
-        """Go back to the voice of the settings; return what to say about it."""
+        """Go back to the voice of the settings; return the answer."""
         await self.preferences.choose(user_id, VOICE, "")
-        voice = (await self.preferences.style(user_id, "")).voice
+        voice = (await self.preferences.style(user_id)).voice
         return f"{voice} speaks for you now, as in the settings."
 
     async def _voice_text(self, user_id: int) -> str:
-        style = await self.preferences.style(user_id, "")
+        style = await self.preferences.style(user_id)
         follows = bool((await self.preferences.chosen(user_id)).get(MATCH_LANGUAGE))
         return (
             f"Your voice: {style.voice} ({describe(style.voice)}).\n"
@@ -65,13 +58,10 @@ class Voices:
             + "Choose a language, or blend some: /voice af_heart:70,af_bella:30"
         )
 
-    async def press(self, update: Update, _: Context) -> None:
-        """Page through voices, preview one, choose one."""
-        query = update.callback_query
-        if query is None or query.data is None or not isinstance(query.message, Message):
-            return
-        user_id, chat_id = query.from_user.id, query.message.chat_id
-        _, action, *rest = query.data.split(":", 2)
+    async def press(self, press: Press) -> None:
+        """Page through voices, preview one, select one."""
+        user_id, chat_id = press.user_id, press.chat_id
+        _, action, *rest = press.data.split(":", 2)
         argument = rest[0] if rest else ""
         said, keyboard = "", None
         match action:
@@ -81,13 +71,13 @@ class Voices:
                 keyboard = page
             case "one" if _is_voice(argument):
                 keyboard = _voice_keyboard(argument)
-                self._preview(query.message, argument)
+                self._preview(press, argument)
                 said = f"{argument}: listen to the voice note."
             case "set" if _is_voice(argument):
                 await self.preferences.choose(user_id, VOICE, argument)
                 said = f"{argument} speaks for you now."
                 if caution := _caution(argument):  # too long for what pops up over a chat
-                    self.outbox.reply(chat_id, caution, thread_id=thread_of(query.message))
+                    self.outbox.reply(chat_id, caution, thread_id=press.thread_id)
             case "reset":
                 said = await self._reset(user_id)
             case "follow":
@@ -96,24 +86,25 @@ class Voices:
                 said = "Always the same voice." if follows else "The voice follows the language."
             case _:
                 said = "That button is out of date."
-        self.outbox.answer(chat_id, query.id, said)
+        self.outbox.answer(chat_id, press.query_id, said)
         if keyboard is not None or action in ("set", "reset", "follow"):
             text = await self._voice_text(user_id)
             shown = keyboard or _language_keyboard()
-            self.outbox.edit(chat_id, query.message.message_id, text, shown)
+            self.outbox.edit(chat_id, press.message_id, text, shown)
 
-    def _preview(self, message: Message, voice: str) -> None:
-        """Send a voice as a voice note; nothing sounds on the computer."""
-        lang = language_of(voice)
-        said = Utterance(0, introduction(voice), voice, 1.0, lang)
-        self.notes.send(message.chat_id, said, thread_id=thread_of(message))
+    def _preview(self, press: Press, voice: str) -> None:
+        """Introduce a voice in a voice note; nothing sounds on the computer."""
+        utterance = Utterance(
+            id=0, text=introduction(voice), voice=voice, speed=1.0, lang=language_of(voice)
+        )
+        self.notes.send(press.chat_id, utterance, thread_id=press.thread_id)
 
 
 _NEEDED = {"ja": "japanese", "cmn": "chinese"}
 
 
 def _caution(voice: str) -> str:
-    """Return what to do about a language whose signs are misread."""
+    """Return what to do about a language whose characters are misread; empty where none is."""
     lang = language_of(voice)
     if is_supported(lang):
         return ""

@@ -1,6 +1,6 @@
 """Texts as voice notes, sent to the chat; nothing sounds here.
 
-A note that someone asked for is on the disk before it is made, and owed until Telegram has taken
+A note that someone asked for is on the disk before it is made, and owed until Telegram has accepted
 it: after a restart it is made again. Runs on the event loop.
 """
 
@@ -15,11 +15,8 @@ from typing import Any
 
 import numpy as np
 from telegram import Update
-from telegram.ext import Application, CommandHandler
 
 from audio.pipeline import SpeechPipeline
-from audio.text.normalize import pronounce
-from audio.text.sentences import speakable
 from audio.types import (
     SAMPLE_RATE_HZ,
     AudioError,
@@ -28,31 +25,25 @@ from audio.types import (
     Samples,
     Utterance,
 )
-from bot.chat import outbox as receipts
-from bot.chat.compose import compose, nothing_to_say
+from bot.chat.drafts import draft_of
 from bot.chat.kinds import words_of
-from bot.chat.outbox import Outbox, thread_of
+from bot.chat.outbox import Outbox
 from bot.core.attempts import MAX_DEATHS, Attempts
-from bot.core.composing import composing
 from bot.core.delivery import Delivery
 from bot.core.inbox import Inbox, InboxError
-from bot.core.message import QueuedMessage, State
-from bot.core.preferences import Preferences
+from bot.core.intake import Intake, RefusedError
+from bot.core.message import QueuedMessage
 
 log = logging.getLogger(__name__)
-
-Context = Any  # python-telegram-bot's CallbackContext
 
 NOT_TAKEN = (
     "Telegram did not take the voice note: this chat allows none from me. You can change that in "
     "Telegram's settings, under Privacy and Security, Voice Messages; in a group, an admin can."
 )
 
-NO_REPLAY = "note"
-"""The file of a message that became a voice note: /replay is for what sounded."""
-
 _NOTE_CHARS = 8000  # about ten minutes
-_MISTAKE = "I could not make a voice note of that; my log says why."
+_ERROR = "I could not make a voice note of that; my log says why."
+_EXAMPLE = "Send the words along, such as: /note Good night. Or answer one."
 _ENDED_WHILE_NOTING = "Crier ended twice while making this voice note, so I leave it out."
 
 
@@ -61,176 +52,166 @@ class VoiceNotes:
 
     def __init__(
         self,
+        *,
         pipeline: SpeechPipeline,
         inbox: Inbox,
         outbox: Outbox,
         delivery: Delivery,
-        preferences: Preferences,
+        intake: Intake,
         attempts: Attempts,
         bot_id: int,
     ) -> None:
-        """Start with none under way."""
-        self.pipeline = pipeline
-        self.inbox = inbox
-        self.outbox = outbox
-        self.delivery = delivery
-        self.preferences = preferences
-        self.attempts = attempts
-        self.bot_id = bot_id
+        """Start with none in progress.
+
+        Args:
+            pipeline: renders the notes.
+            inbox: stores which are owed.
+            outbox: sends them.
+            delivery: ends their messages; a stop of everything stops them too.
+            intake: accepts the texts.
+            attempts: knows during which notes the process died.
+            bot_id: the bot whose messages these are.
+        """
+        self._pipeline = pipeline
+        self._inbox = inbox
+        self._outbox = outbox
+        self._delivery = delivery
+        self._intake = intake
+        self._attempts = attempts
+        self._bot_id = bot_id
         self._tasks: set[asyncio.Task[None]] = set()
         self._wanted: set[int] = set()  # messages whose notes are to be made or sent
         self._left: set[int] = set()  # those of an earlier life that are to be resumed
         delivery.on_stop.append(self._wanted.clear)
 
-    def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
-        """Tell python-telegram-bot what is handled where."""
-        application.add_handler(CommandHandler("note", self.note))
-
-    async def note(self, update: Update, context: Context) -> None:
+    async def note(self, update: Update, context: Any) -> None:
         """Send a text, or the message that is answered, back as a voice note."""
-        message, user = update.effective_message, update.effective_user
-        if message is None or user is None:
+        message = update.effective_message
+        if message is None or update.effective_user is None:
             return
-        own = words_of(message).after_command().text
-        answered = None if own else message.reply_to_message
-        source = answered or message
-        text = own or words_of(source).text
-        style = await self.preferences.style(user.id, text)
-        name, is_own = context.bot.username, answered is None
-        composed = await composing(
-            len(text), compose, source, style.lang, name, after_command=is_own
+        has_words = bool(words_of(message).after_command().text)
+        answered = None if has_words else message.reply_to_message
+        draft = draft_of(
+            update,
+            message,
+            bot_name=context.bot.username,
+            after_command=answered is None,
+            words_from=answered,
         )
-        if not speakable(composed.text):
-            example = "Send the words along, such as: /note Good night. Or answer one."
-            self.outbox.respond(update, nothing_to_say(composed) if composed.skipped else example)
-            return
-        known = await self.inbox.pronunciations()
-        said = await composing(len(composed.text), pronounce, composed.text, known)
         try:
-            stored = await self.inbox.accept(
-                self.bot_id,
-                update.update_id,
-                QueuedMessage(
-                    *(0, message.chat_id, message.message_id, said),
-                    user_id=user.id,
-                    voice=style.voice,
-                    speed=style.speed,
-                    lang=style.lang,
-                    file=NO_REPLAY,
-                    thread_id=thread_of(message),
-                ),
-                State.NOTING,
-            )
+            stored = await self._intake.accept(replace(draft, as_note=True))
+        except RefusedError as exc:
+            self._outbox.respond(update, _EXAMPLE if exc.empty else str(exc))
         except InboxError as exc:
-            self.outbox.respond(update, str(exc))
-            return
-        if stored is not None:  # None: this update came before
-            self.begin(stored)
+            self._outbox.respond(update, str(exc))
+        else:
+            if stored is not None:  # None: this update came before
+                self.start(stored)
 
     # ---- notes that are owed ----
 
-    async def take_stock(self) -> None:
-        """Find the notes that an earlier life owed."""
-        self._left = {message.id for message in await self.inbox.noting(self.bot_id)}
+    async def restore(self) -> None:
+        """Find the notes that an earlier life of the process owes."""
+        self._left = {message.id for message in await self._inbox.noting(self._bot_id)}
 
     async def resume(self) -> None:
-        """Make what was found, as far as nobody has stopped it since."""
-        for message in await self.inbox.noting(self.bot_id):
+        """Make the notes that were found, unless they were stopped since."""
+        for message in await self._inbox.noting(self._bot_id):
             if message.id in self._left:
-                self.begin(message)
+                self.start(message)
         self._left.clear()
 
     async def close(self) -> None:
-        """Give up what is under way; what is owed is made after the next start."""
+        """Cancel what is in progress; what is owed is made after the next start."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def begin(self, message: QueuedMessage) -> None:
-        """Make a voice note of a stored message, and end the message when Telegram took it."""
+    def start(self, message: QueuedMessage) -> None:
+        """Make a voice note of a stored message, which ends when Telegram has accepted it."""
         self._wanted.add(message.id)
-        self._start(self._see_through(message))
+        self._run(self._make_and_send(message))
 
-    async def _see_through(self, message: QueuedMessage) -> None:
+    async def _make_and_send(self, message: QueuedMessage) -> None:
         key = f"note:{message.id}"
         try:
-            if self.attempts.deaths(key) >= MAX_DEATHS:
-                self.attempts.end(key)
+            if self._attempts.deaths(key) >= MAX_DEATHS:
+                self._attempts.finish(key)
                 await self._fail(message, _ENDED_WHILE_NOTING)
                 return
-            self.attempts.begin(key)
+            self._attempts.start(key)
             try:
-                note = await self._render_anew(message)
+                note = await self._render_again(message)
             finally:
-                self.attempts.end(key)
+                self._attempts.finish(key)
         except AudioError as exc:
             await self._fail(message, str(exc))
         except Exception:
             log.exception("Unexpected error in a voice note")
-            await self._fail(message, _MISTAKE)
+            await self._fail(message, _ERROR)
         else:
-            self.outbox.voice(
+            self._outbox.voice(
                 message.chat_id,
                 note,
-                functools.partial(self._taken, message),
+                functools.partial(self._accepted, message),
                 thread_id=message.thread_id,
                 wanted=lambda: message.id in self._wanted,
             )
 
-    async def _render_anew(self, message: QueuedMessage) -> bytes:
-        utterance = replace(self.delivery.utterance(message), recording="")
+    async def _render_again(self, message: QueuedMessage) -> bytes:
+        utterance = replace(self._delivery.queue.utterance(message), recording="")
         while True:
             try:
                 return await self.render(utterance)
-            except RenderingCancelledError:  # also by a mute, which means no note
+            except RenderingCancelledError:  # also by a mute, which is not meant for notes
                 if message.id not in self._wanted:
                     raise
 
-    async def _taken(self, message: QueuedMessage, answer: Any) -> None:
+    async def _accepted(self, message: QueuedMessage, answer: Any) -> None:
         if message.id not in self._wanted:
             return  # stopped meanwhile
         if answer is None:
             await self._fail(message, NOT_TAKEN)
             return
         self._wanted.discard(message.id)
-        await self.delivery.close(message, Outcome.HEARD, receipts.HEARD)
+        await self._delivery.close(message, Outcome.HEARD)
 
     async def _fail(self, message: QueuedMessage, why: str) -> None:
         if message.id not in self._wanted:
             return  # stopped meanwhile
         self._wanted.discard(message.id)
         try:
-            await self.delivery.close(message, Outcome.FAILED, receipts.FAILED, why)
+            await self._delivery.close(message, Outcome.FAILED, why)
         except sqlite3.Error as exc:
             log.error("What became of a voice note can't be stored: %s", exc)  # noqa: TRY400
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    # ---- notes of the moment ----
+    # ---- notes that are not stored ----
 
     def send(self, chat_id: int, utterance: Utterance, thread_id: int | None = None) -> None:
-        """Send a text as a voice note, the first ten minutes of it, or the reason why not."""
-        self._start(self._send(chat_id, utterance, thread_id))
+        """Send the first ten minutes of a text as a voice note, or the reason why not."""
+        self._run(self._send(chat_id, utterance, thread_id))
 
     async def _send(self, chat_id: int, utterance: Utterance, thread_id: int | None) -> None:
-        async def taken(answer: Any) -> None:
+        async def accepted(answer: Any) -> None:
             if answer is None:
-                self.outbox.reply(chat_id, NOT_TAKEN, thread_id=thread_id)
+                self._outbox.reply(chat_id, NOT_TAKEN, thread_id=thread_id)
 
         try:
             note = await self.render(utterance)
-            self.outbox.voice(chat_id, note, taken, thread_id=thread_id)
+            self._outbox.voice(chat_id, note, accepted, thread_id=thread_id)
         except AudioError as exc:
-            self.outbox.reply(chat_id, str(exc), thread_id=thread_id)
+            self._outbox.reply(chat_id, str(exc), thread_id=thread_id)
         except Exception:
             log.exception("Unexpected error in a voice note")
-            self.outbox.reply(chat_id, _MISTAKE, thread_id=thread_id)
+            self._outbox.reply(chat_id, _ERROR, thread_id=thread_id)
 
     async def render(self, utterance: Utterance) -> bytes:
-        """Return a text as a voice note, the first ten minutes of it: OGG/Opus.
+        """Return the first ten minutes of a text as a voice note: OGG/Opus.
 
         Raises:
             RenderingCancelledError: it was stopped.
@@ -242,7 +223,7 @@ class VoiceNotes:
 
         def finish(error: AudioError | None) -> None:
             if done.done():
-                return  # nobody waits for it any more
+                return  # cancelled
             if error is None:
                 done.set_result(None)
             else:
@@ -254,7 +235,7 @@ class VoiceNotes:
             else:
                 loop.call_soon_threadsafe(finish, part)
 
-        self.pipeline.render(replace(utterance, text=utterance.text[:_NOTE_CHARS]), on_sound)
+        self._pipeline.render(replace(utterance, text=utterance.text[:_NOTE_CHARS]), on_sound)
         await done
         return await asyncio.to_thread(_encode, parts)
 

@@ -9,9 +9,9 @@ import sys
 from audio.types import Outcome, UnknownVoiceError, Utterance
 from audio.voices import LANGUAGES, check_voice, language_of
 from bot.app import exit_process
-from bot.chat.compose import compose_text
 from bot.client import Client, ClientError
 from bot.console import fetch_models
+from bot.core.plain_text import compose_text
 from bot.errors import FAILED, OK, UsageError
 from bot.settings import Settings, configured
 from bot.setup.preview import Preview

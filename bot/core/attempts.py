@@ -1,34 +1,36 @@
-"""How often the process died while a piece of work was under way.
+"""How often the process died during a piece of work.
 
-What kills the process (a native crash in the voice, a decoder, a PDF) would be tried again in every
-following life. So each piece of work is written down before it begins and struck out when it is
-over; what is still there at the next start was under way when the process died. Plain writes are
-enough: they survive the process, and that the power failed is no message's fault.
+Work that kills the process (a native crash in the voice, a decoder, a PDF) would be tried again in
+every following life. So each piece of work is recorded before it starts and struck out when it is
+over; what is still recorded at the next start was in progress when the process died. Plain writes
+are enough: they survive the process, and a power failure is no message's fault.
 
-Nobody inside can tell who killed the process. But what the work itself kills dies during the work,
-again and again at the same place. So a death during the work counts as one, and a death while its
-result was only being played, without the trace of a native crash, counts little: a process that is
-killed from outside again and again loses no message by it.
+Nobody inside can know what killed the process. But work that kills it does so again and again, at
+the same place. So a death during the work counts as one, and a death while its result was only
+being played, without the trace of a native crash, counts little: a process that is killed from
+outside again and again loses no message by it.
 """
 
 import contextlib
+import faulthandler
 import json
 import logging
 import os
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 log = logging.getLogger(__name__)
 
 MAX_DEATHS = 2
-"""So many lives may end during a piece of work; then it is given up."""
+"""After this many deaths during a piece of work it is given up."""
 _WHILE_PLAYED = 0.2
-"""What the end of a life counts where the work was done, and its result was being played."""
+"""What a death counts while the result of the work was being played."""
+_MAX_TRACE_CHARS = 4000
 
 
 class Attempts:
-    """What is under way, and how many lives of the process ended during it.
+    """Work in progress, and how many lives of the process ended during it.
 
     May be used from any thread. Each call writes a small file, and never raises: where it can't be
     written, deaths are not counted.
@@ -44,7 +46,7 @@ class Attempts:
         self._path = path
         self._lock = threading.Lock()
         self._deaths: dict[str, float] = {}
-        self._under_way: dict[str, bool] = {}  # whether the work goes on, or its result is played
+        self._under_way: dict[str, bool] = {}  # True: at work; False: its result is being played
         self._suspended: dict[str, bool] = {}
         with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, KeyError):
             left = json.loads(path.read_text())
@@ -60,34 +62,34 @@ class Attempts:
         """Return how many lives ended during this piece of work, without progress."""
         return self._deaths.get(key, 0.0)
 
-    def begin(self, key: str) -> None:
-        """Write down that a piece of work begins."""
+    def start(self, key: str) -> None:
+        """Record that a piece of work starts."""
         with self._lock:
             self._under_way[key] = True
             self._write()
 
-    def rest(self, key: str) -> None:
-        """Write down that the work is done, and its result is on its way."""
+    def play(self, key: str) -> None:
+        """Record that the work is done, and its result is being played."""
         with self._lock:
             if key in self._under_way:
                 self._under_way[key] = False
                 self._write()
 
-    def keep(self, prefix: str, keys: Collection[str]) -> None:
-        """Forget the deaths of those whose keys begin with *prefix* and are not among *keys*."""
+    def keep_only(self, prefix: str, keys: Collection[str]) -> None:
+        """Forget the deaths of work whose key starts with *prefix* and is not among *keys*."""
         with self._lock:
             for key in [k for k in self._deaths if k.startswith(prefix) and k not in keys]:
                 del self._deaths[key]
             self._write()
 
     def progress(self, key: str) -> None:
-        """Forget earlier deaths: this life got further than they did."""
+        """Forget earlier deaths: this life got further."""
         with self._lock:
             if self._deaths.pop(key, None) is not None:
                 self._write()
 
-    def end(self, key: str) -> None:
-        """Strike out a piece of work that is over, however it ended."""
+    def finish(self, key: str) -> None:
+        """Strike out a piece of work, however it ended."""
         with self._lock:
             deaths = self._deaths.pop(key, None)
             self._suspended.pop(key, None)
@@ -95,21 +97,21 @@ class Attempts:
                 self._write()
 
     def suspend(self, prefix: str) -> None:
-        """Count no death during the work whose keys begin with *prefix*: it stands still."""
+        """Count no deaths during work whose key starts with *prefix*: it is paused."""
         with self._lock:
             for key in [key for key in self._under_way if key.startswith(prefix)]:
                 self._suspended[key] = self._under_way.pop(key)
             self._write()
 
     def resume(self) -> None:
-        """Count deaths again during the work that was suspended and has not ended."""
+        """Count deaths again during suspended work that has not ended."""
         with self._lock:
             self._under_way |= self._suspended
             self._suspended.clear()
             self._write()
 
     def close(self) -> None:
-        """Say that the process ends on purpose: nothing that is under way is to blame."""
+        """Record that the process ends on purpose: no work in progress is to blame."""
         with self._lock:
             self._under_way.clear()
             self._write()
@@ -124,3 +126,24 @@ class Attempts:
             finally:
                 os.close(file)
             part.replace(self._path)
+
+
+@contextlib.contextmanager
+def crash_trace(data_dir: Path) -> Iterator[bool]:
+    """Record the trace of a native crash; yield whether the last run left one."""
+    path = data_dir / "crash.txt"
+    try:
+        trace = path.read_text(errors="replace") if path.exists() else ""
+        file = path.open("w")
+    except OSError as exc:
+        log.warning("%s can't be written (%s); a crash will leave no trace", path, exc)
+        yield False
+        return
+    if trace:
+        log.error("The last run ended in a native crash:\n%s", trace[:_MAX_TRACE_CHARS])
+    with file:
+        faulthandler.enable(file)
+        try:
+            yield bool(trace)
+        finally:
+            faulthandler.disable()

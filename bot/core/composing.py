@@ -1,4 +1,4 @@
-"""Texts are put into words here, off the event loop where they are long. Runs on the event loop.
+"""Composes long texts off the event loop. Runs on the event loop.
 
 One thread, so that long texts take turns: together they compete with the event loop no more than
 one does. A short text is composed at once, which takes about a millisecond.
@@ -21,11 +21,11 @@ _SHORT_CHARS = 1000
 
 
 class ComposeError(Exception):
-    """A text can't be put into words; the message tells its sender what to do."""
+    """A text can't be composed; the message tells its sender what to do."""
 
 
 async def composing(chars: int, compose: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Return what *compose* makes of a text of so many characters.
+    """Return what *compose* makes of a text of *chars* characters.
 
     Raises:
         ComposeError: it failed; the log says where, without the text.
@@ -34,7 +34,7 @@ async def composing(chars: int, compose: Callable[P, T], *args: P.args, **kwargs
         if chars <= _SHORT_CHARS:
             return compose(*args, **kwargs)
         return await off_the_loop(compose, *args, **kwargs)
-    except Exception as exc:  # noqa: BLE001  # one text must not harm the others
+    except Exception as exc:  # noqa: BLE001  # one text must not affect the others
         name = type(exc).__name__
         # The exception's own message may quote the text.
         where = "".join(traceback.format_tb(exc.__traceback__))
@@ -46,7 +46,7 @@ async def composing(chars: int, compose: Callable[P, T], *args: P.args, **kwargs
 
 
 async def off_the_loop(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Return what *work* does on the thread for long texts."""
+    """Run *work* on the thread for long texts; return its result."""
     call = functools.partial(work, *args, **kwargs)
     return await asyncio.get_running_loop().run_in_executor(_thread(), call)
 

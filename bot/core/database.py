@@ -1,93 +1,285 @@
-"""How an older database becomes one of today, with a way back. Runs on the event loop."""
+"""The database file: opened, created, upgraded, and set aside when it is damaged (SQLite).
 
+Before an upgrade a copy is stored beside the database, so that there is a way back. Runs on the
+event loop; aiosqlite runs SQLite in a thread of its own.
+"""
+
+import contextlib
 import logging
 import os
 import shutil
 import sqlite3
-from collections.abc import Mapping
+import sys
+import time
 from pathlib import Path
+from typing import Self
 
 import aiosqlite
 
 log = logging.getLogger(__name__)
 
-_KEPT = 2
-"""How many copies of older databases are kept beside today's."""
+_MAX_COPIES = 2
+"""How many copies from before upgrades are kept."""
+
+_KEEP_COPIES_S = 30 * 24 * 3600.0
+"""How long damaged databases, and copies from before upgrades, are kept."""
+
+SCHEMA_VERSION = 4
+SCHEMA = """
+CREATE TABLE message (
+    id INTEGER PRIMARY KEY,        -- in order of acceptance; update ids may jump
+    bot_id INTEGER NOT NULL,
+    update_id INTEGER NOT NULL,
+    chat_id INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    accepted_at REAL NOT NULL,     -- seconds since 1970
+    state TEXT NOT NULL DEFAULT 'waiting', -- see bot.core.message.State
+    sentence INTEGER NOT NULL DEFAULT 0,   -- the first one not heard yet
+    changed_at REAL NOT NULL DEFAULT 0,    -- of the state or the sentence
+    owed TEXT NOT NULL DEFAULT '',         -- the last reaction, until Telegram accepted it
+    reply TEXT NOT NULL DEFAULT '',        -- the last reply, until Telegram accepted it
+    user_id INTEGER NOT NULL DEFAULT 0,
+    voice TEXT NOT NULL DEFAULT '',        -- empty: as the settings say
+    speed REAL NOT NULL DEFAULT 0,         -- likewise
+    lang TEXT NOT NULL DEFAULT '',         -- empty: the voice's own
+    urgent INTEGER NOT NULL DEFAULT 0,
+    skipped TEXT NOT NULL DEFAULT '',      -- what was left out of it
+    file TEXT NOT NULL DEFAULT '',         -- what to fetch; then the recording to play
+    client TEXT NOT NULL DEFAULT '',       -- which program sent it; its chat_id is 0
+    chime INTEGER,                         -- NULL: as the settings say
+    place INTEGER,                         -- in the queue; NULL: as its id
+    reason TEXT NOT NULL DEFAULT '',       -- why it ended so
+    device TEXT NOT NULL DEFAULT '',       -- where it sounded last
+    audio_s REAL NOT NULL DEFAULT 0,       -- how much of it was heard
+    first_sound_ms INTEGER,                -- of one that came to an idle loudspeaker
+    fresh_at REAL NOT NULL DEFAULT 0,      -- lateness counts from here: when it was sent, or when
+                                           -- someone decided to hear it; since 1970
+    thread_id INTEGER,                     -- the forum topic that it was sent in; NULL: none
+    UNIQUE (bot_id, update_id)
+);
+CREATE TABLE handled_update (              -- commands and buttons that were carried out
+    bot_id INTEGER NOT NULL,
+    update_id INTEGER NOT NULL,
+    at REAL NOT NULL,                      -- seconds since 1970
+    PRIMARY KEY (bot_id, update_id)
+);
+CREATE TABLE status_message (              -- those that do not show the end of their burst yet
+    bot_id INTEGER NOT NULL,
+    chat_id INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    thread_id INTEGER,                     -- the forum topic that it is in; NULL: none
+    PRIMARY KEY (bot_id, chat_id, message_id)
+);
+CREATE TABLE preference (
+    user_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (user_id, name)
+);
+CREATE TABLE pronunciation (word TEXT PRIMARY KEY, said TEXT NOT NULL);
+CREATE TABLE person (user_id INTEGER PRIMARY KEY, name TEXT NOT NULL, paired_at REAL NOT NULL);
+CREATE TABLE choice (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL,
+    setting TEXT NOT NULL          -- the variable's value when this was selected instead
+);
+"""
+MIGRATIONS: dict[int, str] = {}
+"""SQL that turns a database of a version into one of the next. Released versions start with 4."""
 
 
-class UpgradeError(Exception):
-    """An older database can't become one of today; it is as it was."""
+class InboxError(Exception):
+    """The database can't be used; the message says why and what to do."""
 
 
-async def upgrade(
-    database: aiosqlite.Connection, path: Path, old: int, new: int, steps: Mapping[int, str]
-) -> None:
-    """Bring a database from version *old* to *new*; a copy of it is made first, and kept.
+class Database:
+    """An open database. Every write is on the disk when its call returns."""
 
-    Args:
-        database: open, and closed again where this fails.
-        path: where it is.
-        old: its version.
-        new: the version that it shall have.
-        steps: SQL for each version, which makes it the next one.
+    def __init__(self, connection: aiosqlite.Connection, path: Path, notice: str = "") -> None:
+        """Use `open`."""
+        self.connection = connection
+        self.path = path
+        self.notice = notice
+        """What its owner should know about it; empty where nothing."""
+
+    @classmethod
+    async def open(cls, path: Path) -> Self:
+        """Open the database at *path*. A missing one is created, a damaged one set aside.
+
+        Raises:
+            InboxError: it can't be opened, a newer Crier made it, or it can't be upgraded.
+        """
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                return cls(await _connect(path), path)
+            except sqlite3.DatabaseError as exc:
+                if not _is_damage(exc):
+                    raise
+                notice = _set_aside(path, exc)
+                return cls(await _connect(path), path, notice)
+        except (OSError, sqlite3.Error) as exc:
+            raise InboxError(
+                f"{path} can't be used ({exc}). Make room on its disk, or set DATA_DIR elsewhere."
+            ) from exc
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self.connection.close()
+
+    def remove_old_copies(self, now: float) -> None:
+        """Remove damaged databases and copies from before upgrades that are older than a month.
+
+        Raises:
+            OSError: one can't be removed.
+        """
+        for kind in ("damaged-", "before-v"):
+            for copy in self.path.parent.glob(f"{self.path.name}.{kind}*"):
+                if now - copy.stat().st_mtime > _KEEP_COPIES_S:
+                    copy.unlink(missing_ok=True)
+
+
+async def _connect(path: Path) -> aiosqlite.Connection:
+    """Open an intact database of today's version.
 
     Raises:
-        UpgradeError: a step failed; the file is as it was, and the message says what to do.
+        InboxError: a newer Crier made it, or it can't be upgraded.
+        sqlite3.Error: it can't be opened, or is damaged.
+    """
+    database = await aiosqlite.connect(path, isolation_level=None)
+    try:
+        version = await _one(database, "PRAGMA user_version")
+        if version > SCHEMA_VERSION:
+            raise InboxError(_newer(path))
+        await database.execute("PRAGMA journal_mode = WAL")
+        await database.execute("PRAGMA synchronous = FULL")
+        await database.execute("PRAGMA secure_delete = ON")  # what was pruned is gone
+        if sys.platform == "darwin":  # where a plain fsync leaves the data in the drive's cache
+            await database.execute("PRAGMA fullfsync = ON")
+        await _check(database)
+        if version == 0:
+            await database.executescript(
+                f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            )
+        elif version < SCHEMA_VERSION:
+            await _upgrade(database, path, version)
+    except BaseException:
+        await database.close()
+        raise
+    return database
+
+
+async def _check(database: aiosqlite.Connection) -> None:
+    """Raise sqlite3.DatabaseError if a database is damaged."""
+    rows = list(await database.execute_fetchall("PRAGMA quick_check(1)"))
+    if rows[0][0] != "ok":
+        raise sqlite3.DatabaseError(f"malformed: {rows[0][0]}")
+
+
+async def _one(database: aiosqlite.Connection, query: str) -> int:
+    rows = list(await database.execute_fetchall(query))
+    return int(rows[0][0])
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Whether a file is no intact database, rather than out of reach."""
+    return type(error) is sqlite3.DatabaseError or "no such table" in str(error)
+
+
+def _set_aside(path: Path, error: Exception) -> str:
+    """Move a damaged database out of the way, without deleting it; return the notice about it."""
+    aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+            aside.with_name(aside.name + suffix).touch()  # its month starts now
+    notice = (
+        f"The database was damaged ({error}) and was set aside as {aside}, for "
+        f"{_KEEP_COPIES_S / 86400:.0f} days. A new one was begun: what waited and who was paired "
+        "is only in the old one."
+    )
+    log.error("%s", notice)
+    return notice
+
+
+# ---- upgrades ----
+
+
+async def _upgrade(database: aiosqlite.Connection, path: Path, old: int) -> None:
+    """Bring a database from version *old* to today's, after a copy of it has been stored.
+
+    Args:
+        database: open; closed where this fails.
+        path: where it is.
+        old: its version.
+
+    Raises:
+        InboxError: a step is missing or failed; the file is unchanged, and the message says what
+            to do.
         OSError: there is no room for the copy; nothing was changed.
         sqlite3.Error: likewise.
     """
-    backup = backup_before(path, new)
+    new = SCHEMA_VERSION
+    way_out = f"to begin anew without what waited and who was paired, move {path} away."
+    if any(version not in MIGRATIONS for version in range(old, new)):
+        raise InboxError(f"{path} is of version {old}, which can't be upgraded: {way_out}")
+    backup = _backup_before(path, new)
     await _copy(database, backup)
-    script = "\n".join(steps[version] for version in range(old, new))
+    script = "\n".join(MIGRATIONS[version] for version in range(old, new))
     try:
         await database.executescript(f"BEGIN;\n{script}\nPRAGMA user_version = {new};\nCOMMIT;")
-        rows = list(await database.execute_fetchall("PRAGMA quick_check(1)"))
-        if rows[0][0] != "ok":
-            raise sqlite3.DatabaseError(rows[0][0])
+        await _check(database)
     except sqlite3.Error as exc:
         await database.close()
         _put_back(backup, path)
-        raise UpgradeError(
+        raise InboxError(
             f"{path} is of version {old}, and making it one of version {new} failed ({exc}). It "
-            f"is as it was; a copy is {backup}. Go back to the Crier that you had, or, to begin "
-            f"anew without what waited and who was paired, move {path} away."
+            f"is as it was; a copy is {backup}. Go back to the Crier that you had, or, {way_out}"
         ) from exc
-    log.info("The database is of version %d now; as it was before: %s", new, backup)
-    for outdated in backups(path)[:-_KEPT]:
+    log.info("The database was upgraded to version %d; a copy from before: %s", new, backup)
+    for outdated in _backups(path)[:-_MAX_COPIES]:
         outdated.unlink(missing_ok=True)
 
 
-def backup_before(path: Path, version: int) -> Path:
-    """Return where the copy is that was made before a database became one of *version*."""
+def _backup_before(path: Path, version: int) -> Path:
+    """Return the path of the copy from before the upgrade to *version*."""
     return path.with_name(f"{path.name}.before-v{version}")
 
 
-def backups(path: Path) -> list[Path]:
-    """Return the copies of older databases, the oldest first."""
+def _backups(path: Path) -> list[Path]:
+    """Return the copies from before upgrades, oldest first."""
     prefix = f"{path.name}.before-v"
-    found = [p for p in path.parent.glob(f"{prefix}*") if p.name.removeprefix(prefix).isdigit()]
-    return sorted(found, key=lambda p: int(p.name.removeprefix(prefix)))
+    copies = [p for p in path.parent.glob(f"{prefix}*") if p.name.removeprefix(prefix).isdigit()]
+    return sorted(copies, key=lambda p: int(p.name.removeprefix(prefix)))
+
+
+def _newer(path: Path) -> str:
+    backup = _backup_before(path, SCHEMA_VERSION + 1)
+    back = f", or go back to what it was before: put {backup} in its place" * backup.exists()
+    return f"{path} was made by a newer Crier. Update this one{back}."
 
 
 async def _copy(database: aiosqlite.Connection, to: Path) -> None:
-    """Copy a database as it is on the disk and in its log; the copy appears when it is whole."""
+    """Copy a database, including its log; the copy appears only when it is complete."""
     part = to.with_name(f"{to.name}.part")
     part.unlink(missing_ok=True)
     async with aiosqlite.connect(part) as copy:
         await database.backup(copy)
-    _onto_the_disk(part)
+    _sync(part)
     part.replace(to)
 
 
 def _put_back(backup: Path, path: Path) -> None:
     part = path.with_name(f"{path.name}.part")
     shutil.copyfile(backup, part)
-    _onto_the_disk(part)
-    for log_file in ("-wal", "-shm"):  # they belong to what failed
+    _sync(part)
+    for log_file in ("-wal", "-shm"):  # they belong to the failed upgrade
         path.with_name(path.name + log_file).unlink(missing_ok=True)
     part.replace(path)
 
 
-def _onto_the_disk(path: Path) -> None:
+def _sync(path: Path) -> None:
+    """Flush a file to the disk. Blocks."""
     with path.open("r+b") as file:
         os.fsync(file.fileno())

@@ -1,7 +1,7 @@
-"""What happened, for whoever listens: server-sent events, those who wait, and the metrics.
+"""What happened, for server-sent events, requests that wait, and the metrics.
 
-Facts come in as names and values that JSON can hold; each listener gets all of them in order, or
-is let go where it does not keep up. Runs on the event loop.
+An event is a name and values that JSON can hold. Each listener gets all events in order; listeners
+that fall behind are closed. Runs on the event loop.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from typing import Any
 from audio.types import PlaybackStarted
 from bot.core.message import QueuedMessage, Record
 
-_BEHIND = 1000
-"""Events that may wait for one listener: some minutes of a busy queue, about a megabyte."""
+_MAX_BEHIND = 1000
+"""How many events may wait for one listener: minutes of a busy queue, about a megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class SpeechEvent:
     """Something that happened."""
 
     id: int
@@ -38,66 +38,66 @@ class Ending:
 
 
 class Listener:
-    """One who gets every event from now on."""
+    """Gets every event from its creation on."""
 
     def __init__(self) -> None:
-        self._events: asyncio.Queue[Event | None] = asyncio.Queue(_BEHIND + 1)
-        self._behind = False
+        self._events: asyncio.Queue[SpeechEvent | None] = asyncio.Queue(_MAX_BEHIND + 1)
+        self._closed = False
 
-    def take(self, event: Event) -> None:
-        """Take an event, if this one keeps up."""
-        if self._events.qsize() >= _BEHIND:
-            self.end()
-        elif not self._behind:
+    def push(self, event: SpeechEvent) -> None:
+        """Add an event; close the listener if it has fallen behind."""
+        if self._events.qsize() >= _MAX_BEHIND:
+            self.close()
+        elif not self._closed:
             self._events.put_nowait(event)
 
-    def end(self) -> None:
-        """Let it go once it has what is there."""
-        if not self._behind:
-            self._behind = True
+    def close(self) -> None:
+        """End it, once it has taken the events that are there."""
+        if not self._closed:
+            self._closed = True
             self._events.put_nowait(None)
 
-    async def next(self) -> Event | None:
-        """Return the next event; None where there is none any more."""
+    async def next(self) -> SpeechEvent | None:
+        """Wait for the next event; None where no more come."""
         return await self._events.get()
 
 
 class Events:
-    """The hub."""
+    """Passes events on to listeners and watchers."""
 
     def __init__(self) -> None:
-        """Begin with nobody listening."""
+        """Start without listeners."""
         self._ids = itertools.count(1)
         self._listeners: set[Listener] = set()
         self._watchers: list[Callable[[str, dict[str, Any]], None]] = []
         self._waiting: defaultdict[int, list[asyncio.Future[Ending | None]]] = defaultdict(list)
         self._closed = False
 
-    # ---- who listens ----
+    # ---- listeners ----
 
     @property
     def listeners(self) -> int:
-        """How many listen."""
+        """The number of listeners."""
         return len(self._listeners)
 
     @contextlib.contextmanager
     def listen(self) -> Iterator[Listener]:
-        """Give every event to a listener while the context lasts."""
+        """Yield a listener, which gets every event while the context lasts."""
         listener = Listener()
         self._listeners.add(listener)
         if self._closed:
-            listener.end()
+            listener.close()
         try:
             yield listener
         finally:
             self._listeners.discard(listener)
 
     def watch(self, watcher: Callable[[str, dict[str, Any]], None]) -> None:
-        """Call *watcher* with each event's name and data, at once; it must not raise."""
+        """Call *watcher* with the name and data of each event, at once; it must not raise."""
         self._watchers.append(watcher)
 
     def ending(self, id_: int) -> asyncio.Future[Ending | None]:
-        """Return the future end of a message that has not ended; None where Crier ends first."""
+        """Return a future for the end of a message; it is None if Crier stops first."""
         future: asyncio.Future[Ending | None] = asyncio.get_running_loop().create_future()
         if self._closed:
             future.set_result(None)
@@ -106,10 +106,10 @@ class Events:
         return future
 
     def close(self) -> None:
-        """Let everybody go."""
+        """Close all listeners, and resolve all futures."""
         self._closed = True
         for listener in self._listeners:
-            listener.end()
+            listener.close()
         for future in itertools.chain.from_iterable(self._waiting.values()):
             if not future.done():
                 future.set_result(None)
@@ -118,7 +118,7 @@ class Events:
     # ---- what happened ----
 
     def queued(self, message: QueuedMessage, position: int) -> None:
-        """Tell that a message got its place, counted from 1."""
+        """Report that a message has been queued, at a position counted from 1."""
         self._publish(
             "queued",
             id=message.id,
@@ -128,12 +128,12 @@ class Events:
         )
 
     def held(self, message: QueuedMessage, reason: str) -> None:
-        """Tell that a message waits for something other than its turn."""
+        """Report that a message waits for something other than its turn."""
         self._publish("held", id=message.id, reason=reason)
         self._resolve(message.id, Ending("held", reason))
 
     def sounding(self, fact: PlaybackStarted) -> None:
-        """Tell what is about to be heard, and when each of its words is."""
+        """Report what is about to be heard, with the time of each word."""
         self._publish(
             "sounding",
             id=fact.id,
@@ -144,11 +144,11 @@ class Events:
         )
 
     def sentence(self, id_: int, sentence: int) -> None:
-        """Tell that a sentence, counted from 0, was heard to its end."""
+        """Report that a sentence, counted from 0, has been heard to its end."""
         self._publish("sentence", id=id_, sentence=sentence)
 
     def ended(self, record: Record) -> None:
-        """Tell how a message ended."""
+        """Report how a message ended."""
         self._publish(
             "ended",
             id=record.id,
@@ -162,19 +162,19 @@ class Events:
         self._resolve(record.id, Ending(record.outcome, record.reason))
 
     def silenced(self, id_: int, took_s: float) -> None:
-        """Tell that a message was cut, and how long that took."""
+        """Report that a message was cut, and how long that took."""
         self._publish("silenced", id=id_, took_s=took_s)
 
     def queue(self) -> None:
-        """Tell that the order or the content of the queue changed."""
+        """Report that the order or the content of the queue changed."""
         self._publish("queue")
 
     async def report(self, status: Callable[[], dict[str, Any]], every_s: float) -> None:
-        """Tell the status while somebody listens, when it has changed; until cancelled.
+        """Report the status when it changes, while there are listeners; until cancelled.
 
         Args:
-            status: returns it; what only says how old something is does not count as a change.
-            every_s: how often to look.
+            status: returns it; mere ages in it do not count as changes.
+            every_s: how often to check.
         """
         last: dict[str, Any] = {}
         while True:
@@ -193,11 +193,11 @@ class Events:
                 self._publish("status", **now)
 
     def _publish(self, name: str, /, **data: Any) -> None:
-        event = Event(next(self._ids), name, data)
+        event = SpeechEvent(next(self._ids), name, data)
         for watcher in self._watchers:
             watcher(name, data)
         for listener in self._listeners:
-            listener.take(event)
+            listener.push(event)
 
     def _resolve(self, id_: int, ending: Ending) -> None:
         for future in self._waiting.pop(id_, ()):
@@ -205,8 +205,8 @@ class Events:
                 future.set_result(ending)
 
 
-async def until_idle(listener: Listener, idle_s: float) -> AsyncIterator[Event | None]:
-    """Yield events as they come, and None whenever none came for *idle_s*."""
+async def until_idle(listener: Listener, idle_s: float) -> AsyncIterator[SpeechEvent | None]:
+    """Yield events as they come, and None after each *idle_s* without one."""
     while True:
         try:
             async with asyncio.timeout(idle_s):

@@ -1,140 +1,35 @@
-"""The durable queue: what was accepted, who may speak, and what was chosen (SQLite).
+"""The durable queue: messages on the disk, their states, and what is owed for them (SQLite).
 
-Runs on the event loop; aiosqlite does the waiting in a thread of its own.
+Runs on the event loop; aiosqlite runs SQLite in a thread of its own.
 """
 
 import asyncio
 import contextlib
 import logging
 import sqlite3
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-import aiosqlite
-
-from bot.core.database import UpgradeError, backup_before, upgrade
+from bot.core.database import Database, InboxError
 from bot.core.message import ENDED, QueuedMessage, Record, State, StatusMessageId
+
+__all__ = ["Inbox", "InboxError"]
 
 log = logging.getLogger(__name__)
 
 _KEEP_S = 48 * 3600.0
-"""How long ended messages are kept: Telegram may send an update again for 24 h."""
+"""How long ended messages are stored: Telegram may send an update again for 24 h."""
 
-_KEEP_OFFERED_S = 7 * 24 * 3600.0
-"""How long late messages wait for someone to say what shall become of them."""
-
-_KEEP_COPIES_S = 30 * 24 * 3600.0
-"""How long damaged databases, and copies from before upgrades, are kept."""
+_KEEP_UNDECIDED_S = 7 * 24 * 3600.0
+"""How long messages wait for a decision of their sender."""
 
 _PRUNE_EVERY_S = 3600.0
 _RECORDINGS = "sounds"
 _NEW_S = 3600.0
-"""A recording that no message has yet may be in the making for so long."""
-
-_SCHEMA_VERSION = 4
-_SCHEMA = """
-CREATE TABLE message (
-    id INTEGER PRIMARY KEY,        -- in order of acceptance; update ids may jump
-    bot_id INTEGER NOT NULL,
-    update_id INTEGER NOT NULL,
-    chat_id INTEGER NOT NULL,
-    message_id INTEGER NOT NULL,
-    text TEXT NOT NULL,
-    accepted_at REAL NOT NULL,     -- seconds since 1970
-    state TEXT NOT NULL DEFAULT 'waiting', -- see bot.core.message.State
-    sentence INTEGER NOT NULL DEFAULT 0,   -- the first one not heard yet
-    changed_at REAL NOT NULL DEFAULT 0,    -- of the state or the sentence
-    owed TEXT NOT NULL DEFAULT '',         -- a last reaction that Telegram has not taken yet
-    reply TEXT NOT NULL DEFAULT '',        -- what its sender was not told yet
-    user_id INTEGER NOT NULL DEFAULT 0,
-    voice TEXT NOT NULL DEFAULT '',        -- empty: as the settings say
-    speed REAL NOT NULL DEFAULT 0,         -- likewise
-    lang TEXT NOT NULL DEFAULT '',         -- empty: the voice's own
-    urgent INTEGER NOT NULL DEFAULT 0,
-    skipped TEXT NOT NULL DEFAULT '',      -- what was left out of it
-    file TEXT NOT NULL DEFAULT '',         -- what to fetch; then the recording to play
-    client TEXT NOT NULL DEFAULT '',       -- whose it is that came over HTTP; those have chat_id 0
-    chime INTEGER,                         -- NULL: as the settings say
-    place INTEGER,                         -- in the queue; NULL: as its id
-    reason TEXT NOT NULL DEFAULT '',       -- why it ended so
-    device TEXT NOT NULL DEFAULT '',       -- where it sounded last
-    audio_s REAL NOT NULL DEFAULT 0,       -- how much of it was heard
-    first_sound_ms INTEGER,                -- of one that came to an idle loudspeaker
-    fresh_at REAL NOT NULL DEFAULT 0,      -- lateness counts from here: when it was sent, or when
-                                           -- someone decided to have it said; since 1970
-    thread_id INTEGER,                     -- the forum topic that it was sent in; NULL: none
-    UNIQUE (bot_id, update_id)
-);
-CREATE TABLE handled_update (              -- commands and buttons that were carried out
-    bot_id INTEGER NOT NULL,
-    update_id INTEGER NOT NULL,
-    at REAL NOT NULL,                      -- seconds since 1970
-    PRIMARY KEY (bot_id, update_id)
-);
-CREATE TABLE status_message (              -- those that don't tell the end of their burst yet
-    bot_id INTEGER NOT NULL,
-    chat_id INTEGER NOT NULL,
-    message_id INTEGER NOT NULL,
-    thread_id INTEGER,                     -- the forum topic that it is in; NULL: none
-    PRIMARY KEY (bot_id, chat_id, message_id)
-);
-CREATE TABLE preference (
-    user_id INTEGER NOT NULL,
-    name TEXT NOT NULL,
-    value TEXT NOT NULL,
-    PRIMARY KEY (user_id, name)
-);
-CREATE TABLE pronunciation (word TEXT PRIMARY KEY, said TEXT NOT NULL);
-CREATE TABLE person (user_id INTEGER PRIMARY KEY, name TEXT NOT NULL, paired_at REAL NOT NULL);
-CREATE TABLE choice (
-    name TEXT PRIMARY KEY,
-    value TEXT NOT NULL,
-    setting TEXT NOT NULL          -- the variable's value when this was chosen over it
-);
-"""
-# How a database of an older version becomes one of the next.
-_MIGRATIONS = {
-    1: """
-    ALTER TABLE message ADD COLUMN changed_at REAL NOT NULL DEFAULT 0;
-    UPDATE message SET changed_at = accepted_at;
-    ALTER TABLE message ADD COLUMN owed TEXT NOT NULL DEFAULT '';
-    ALTER TABLE message ADD COLUMN reply TEXT NOT NULL DEFAULT '';
-    ALTER TABLE message ADD COLUMN user_id INTEGER NOT NULL DEFAULT 0;
-    ALTER TABLE message ADD COLUMN voice TEXT NOT NULL DEFAULT '';
-    ALTER TABLE message ADD COLUMN speed REAL NOT NULL DEFAULT 0;
-    ALTER TABLE message ADD COLUMN lang TEXT NOT NULL DEFAULT '';
-    ALTER TABLE message ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0;
-    ALTER TABLE message ADD COLUMN skipped TEXT NOT NULL DEFAULT '';
-    ALTER TABLE message ADD COLUMN file TEXT NOT NULL DEFAULT '';
-    CREATE TABLE preference (user_id INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
-        PRIMARY KEY (user_id, name));
-    CREATE TABLE pronunciation (word TEXT PRIMARY KEY, said TEXT NOT NULL);
-    """,
-    2: """
-    ALTER TABLE message ADD COLUMN client TEXT NOT NULL DEFAULT '';
-    ALTER TABLE message ADD COLUMN chime INTEGER;
-    ALTER TABLE message ADD COLUMN place INTEGER;
-    ALTER TABLE message ADD COLUMN reason TEXT NOT NULL DEFAULT '';
-    ALTER TABLE message ADD COLUMN device TEXT NOT NULL DEFAULT '';
-    ALTER TABLE message ADD COLUMN audio_s REAL NOT NULL DEFAULT 0;
-    ALTER TABLE message ADD COLUMN first_sound_ms INTEGER;
-    """,
-    3: """
-    ALTER TABLE message ADD COLUMN fresh_at REAL NOT NULL DEFAULT 0;
-    UPDATE message SET fresh_at = accepted_at;
-    ALTER TABLE message ADD COLUMN thread_id INTEGER;
-    CREATE TABLE handled_update (bot_id INTEGER NOT NULL, update_id INTEGER NOT NULL,
-        at REAL NOT NULL, PRIMARY KEY (bot_id, update_id));
-    CREATE TABLE status_message (bot_id INTEGER NOT NULL, chat_id INTEGER NOT NULL,
-        message_id INTEGER NOT NULL, thread_id INTEGER,
-        PRIMARY KEY (bot_id, chat_id, message_id));
-    """,
-}
-
+"""A younger recording may belong to a message that is not stored yet."""
 
 _COLUMNS = (
     "id, chat_id, message_id, text, sentence, user_id, voice, speed, lang, urgent, skipped, file,"
@@ -142,155 +37,187 @@ _COLUMNS = (
 )
 
 
-class InboxError(Exception):
-    """The database can't be used; the message says why and what to do."""
-
-
 class Inbox:
-    """What must survive a crash. Every write is on the disk when its call returns."""
+    """Messages that survive a crash. Every write is on the disk when its call returns."""
 
-    def __init__(self, database: aiosqlite.Connection, path: Path) -> None:
-        """Use `open`."""
-        self._database = database
-        self._path = path
-        self.notice = ""
-        """What its owner should know about it; empty where nothing."""
+    def __init__(self, database: Database) -> None:
+        """Read from and write to *database*."""
+        self.database = database
+        self._database = database.connection
 
     @classmethod
     async def open(cls, path: Path) -> Self:
-        """Open the database at *path*, made when missing; one that is damaged is set aside.
+        """Open the database at *path*, and remove from it what is old.
 
         Raises:
-            InboxError: it can't be opened, a newer Crier made it, or it is of an older one and
-                can't be brought to this version.
+            InboxError: it can't be opened, a newer Crier made it, or it can't be upgraded.
         """
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            try:
-                inbox = cls(await _connect(path), path)
-            except sqlite3.DatabaseError as exc:
-                if not _is_damage(exc):
-                    raise
-                notice = _set_aside(path, exc)
-                inbox = cls(await _connect(path), path)
-                inbox.notice = notice
-        except (OSError, sqlite3.Error) as exc:
-            raise InboxError(
-                f"{path} can't be used ({exc}). Make room on its disk, or set DATA_DIR elsewhere."
-            ) from exc
+        inbox = cls(await Database.open(path))
         with contextlib.suppress(sqlite3.Error, OSError):  # a full disk; each text will say so
             await inbox.prune()
         return inbox
 
     async def close(self) -> None:
         """Close the database."""
-        await self._database.close()
+        await self.database.close()
 
-    # ---- messages ----
+    # ---- new messages ----
 
     async def accept(
         self, bot_id: int, update_id: int, message: QueuedMessage, state: str = State.WAITING
     ) -> QueuedMessage | None:
-        """Store a message; None if this update was stored before.
+        """Store a new message.
 
         Args:
             bot_id: the bot that it was sent to.
-            update_id: Telegram's number of the update.
-            message: its *id* does not count yet.
-            state: what it waits for: its turn, or something else.
+            update_id: Telegram's number of the update, or a negative one of our own.
+            message: its *id* is ignored.
+            state: its first state.
+
+        Returns:
+            The message with its id; None if this update was stored before.
 
         Raises:
             InboxError: it can't be stored, so it is not accepted.
         """
         now = time.time()
+        fresh_at = message.fresh_at or now
+        columns = {
+            "bot_id": bot_id,
+            "update_id": update_id,
+            "chat_id": message.chat_id,
+            "message_id": message.message_id,
+            "text": message.text,
+            "accepted_at": now,
+            "changed_at": now,
+            "state": state,
+            "user_id": message.user_id,
+            "voice": message.voice,
+            "speed": message.speed,
+            "lang": message.lang,
+            "urgent": message.urgent,
+            "skipped": message.skipped,
+            "file": message.file,
+            "client": message.client,
+            "chime": message.chime,
+            "fresh_at": fresh_at,
+            "thread_id": message.thread_id,
+        }
         try:
-            cursor = await self._database.execute(
-                "INSERT OR IGNORE INTO message"
-                " (bot_id, update_id, chat_id, message_id, text, accepted_at, changed_at, state,"
-                " user_id, voice, speed, lang, urgent, skipped, file, client, chime, fresh_at,"
-                " thread_id)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(bot_id, update_id, message.chat_id, message.message_id, message.text),
-                    *(now, now, state),
-                    *(message.user_id, message.voice, message.speed, message.lang),
-                    *(message.urgent, message.skipped, message.file),
-                    *(message.client, message.chime, message.fresh_at or now, message.thread_id),
-                ),
-            )
+            id_ = await self._insert(columns)
         except sqlite3.Error as exc:
             log.error("A message can't be stored: %s", exc)  # noqa: TRY400  # no traceback needed
             raise InboxError(
                 f"It could not be stored on the computer ({exc}), so it will not be spoken. "
                 "Make room on its disk and send it again."
             ) from exc
-        if not cursor.rowcount or cursor.lastrowid is None:
-            return None
-        return replace(message, id=cursor.lastrowid, fresh_at=message.fresh_at or now)
-
-    async def seen(self, bot_id: int, update_id: int) -> bool:
-        """Return whether an update was stored as a message or carried out before."""
-        key = (bot_id, update_id)
-        rows = await self._database.execute_fetchall(
-            "SELECT 1 FROM message WHERE bot_id = ? AND update_id = ?"
-            " UNION ALL SELECT 1 FROM handled_update WHERE bot_id = ? AND update_id = ?",
-            (*key, *key),
-        )
-        return bool(rows)
-
-    async def mark_handled(self, bot_id: int, update_id: int) -> None:
-        """Remember that an update was carried out, so that it is not when it comes again."""
-        await self._database.execute(
-            "INSERT OR IGNORE INTO handled_update VALUES (?, ?, ?)",
-            (bot_id, update_id, time.time()),
-        )
-
-    async def waiting(self, bot_id: int, user_id: int, client: str) -> tuple[int, int]:
-        """Return what a person, or a program, has sent that has not ended, wherever it is.
-
-        Returns:
-            How many messages, and their length in characters.
-        """
-        rows = await self._database.execute_fetchall(
-            "SELECT count(*), total(length(text)) FROM message"  # noqa: S608  # a constant
-            f" WHERE bot_id = ? AND user_id = ? AND client = ? AND state NOT IN {ENDED}",
-            (bot_id, user_id, client),
-        )
-        ((count, characters),) = rows
-        return int(count), int(characters)
+        return None if id_ is None else replace(message, id=id_, fresh_at=fresh_at)
 
     async def refuse(
         self, bot_id: int, update_id: int, message: QueuedMessage, owed: str, reply: str
     ) -> QueuedMessage | None:
-        """Store that a message was not taken, and what its sender is owed for it.
+        """Store that a message was refused, and what is owed to its sender.
 
         Returns:
-            The message, without its words; None if this update was stored before.
+            The message with its id; None if this update was stored before.
 
         Raises:
             InboxError: it can't be stored.
         """
         now = time.time()
+        columns = {
+            "bot_id": bot_id,
+            "update_id": update_id,
+            "chat_id": message.chat_id,
+            "message_id": message.message_id,
+            "text": "",
+            "accepted_at": now,
+            "changed_at": now,
+            "state": "failed",
+            "owed": owed,
+            "reply": reply,
+            "reason": reply,
+            "thread_id": message.thread_id,
+        }
         try:
-            cursor = await self._database.execute(
-                "INSERT OR IGNORE INTO message (bot_id, update_id, chat_id, message_id, text,"
-                " accepted_at, changed_at, state, owed, reply, reason, thread_id)"
-                " VALUES (?, ?, ?, ?, '', ?, ?, 'failed', ?, ?, ?, ?)",
-                (
-                    *(bot_id, update_id, message.chat_id, message.message_id),
-                    *(now, now, owed, reply, reply, message.thread_id),
-                ),
-            )
+            id_ = await self._insert(columns)
         except sqlite3.Error as exc:
             raise InboxError(f"A refusal can't be stored ({exc}).") from exc
-        if not cursor.rowcount or cursor.lastrowid is None:
-            return None
-        return replace(message, id=cursor.lastrowid)
+        return None if id_ is None else replace(message, id=id_)
+
+    async def _insert(self, columns: dict[str, Any]) -> int | None:
+        """Insert a message; return its id, or None if its update was stored before."""
+        marks = ", ".join(f":{name}" for name in columns)
+        cursor = await self._database.execute(
+            f"INSERT OR IGNORE INTO message ({', '.join(columns)}) VALUES ({marks})",  # noqa: S608  # constants
+            columns,
+        )
+        return cursor.lastrowid if cursor.rowcount else None
+
+    async def seen(self, bot_id: int, update_id: int) -> bool:
+        """Whether an update was stored as a message, or carried out, before."""
+        rows = await self._database.execute_fetchall(
+            "SELECT 1 FROM message WHERE bot_id = :bot_id AND update_id = :update_id"
+            " UNION ALL"
+            " SELECT 1 FROM handled_update WHERE bot_id = :bot_id AND update_id = :update_id",
+            {"bot_id": bot_id, "update_id": update_id},
+        )
+        return bool(rows)
+
+    async def mark_handled(self, bot_id: int, update_id: int) -> None:
+        """Store that an update was carried out, so that it is ignored when it comes again."""
+        await self._database.execute(
+            "INSERT OR IGNORE INTO handled_update VALUES (?, ?, ?)",
+            (bot_id, update_id, time.time()),
+        )
+
+    # ---- messages by state ----
+
+    async def unfinished(self, bot_id: int) -> list[QueuedMessage]:
+        """Return the messages that are to be spoken and have not ended, in order."""
+        return await self._messages("bot_id = ? AND state IN ('waiting', 'held')", bot_id)
+
+    async def fetching(self, bot_id: int) -> list[QueuedMessage]:
+        """Return the messages whose files have not been fetched yet."""
+        return await self._messages("bot_id = ? AND state = 'fetching'", bot_id)
+
+    async def asking(self, bot_id: int) -> list[QueuedMessage]:
+        """Return the long texts about which Telegram has not accepted the question yet."""
+        return await self._messages("bot_id = ? AND state = 'asking'", bot_id)
+
+    async def asked(self, id_: int, chat_id: int) -> QueuedMessage | None:
+        """Return a long text about which its chat was asked, if it is still undecided."""
+        key = "id = ? AND chat_id = ? AND state IN ('asking', 'asked')"
+        messages = await self._messages(key, id_, chat_id)
+        return messages[0] if messages else None
+
+    async def noting(self, bot_id: int) -> list[QueuedMessage]:
+        """Return the messages whose voice notes have not been sent yet."""
+        return await self._messages("bot_id = ? AND state = 'noting'", bot_id)
+
+    async def late(self, bot_id: int, chat_id: int) -> list[QueuedMessage]:
+        """Return the messages of a chat that came late and are undecided, oldest first."""
+        return await self._messages(
+            "bot_id = ? AND chat_id = ? AND state IN ('late', 'offered')", bot_id, chat_id
+        )
+
+    async def not_offered(self, bot_id: int) -> set[int]:
+        """Return the chats with late messages about which they have not been asked yet."""
+        rows = await self._database.execute_fetchall(
+            "SELECT DISTINCT chat_id FROM message WHERE bot_id = ? AND state = 'late'", (bot_id,)
+        )
+        return {row[0] for row in rows}
+
+    async def with_files(self, bot_id: int) -> list[QueuedMessage]:
+        """Return the messages whose recordings are still needed."""
+        return await self._messages(
+            "bot_id = ? AND file != '' AND state IN ('waiting', 'held', 'late', 'offered')", bot_id
+        )
 
     async def last_heard(self, bot_id: int, chat_id: int) -> QueuedMessage | None:
-        """Return the message of a chat that was heard last, if it is still known.
+        """Return the message of a chat that was heard last, as a new one, if it is still stored.
 
-        One that was cut counts where some of it was heard.
+        A message that was cut counts if some of it was heard.
         """
         rows = await self._database.execute_fetchall(
             f"SELECT {_COLUMNS} FROM message"  # noqa: S608  # a constant
@@ -303,103 +230,102 @@ class Inbox:
             return replace(_message(row), sentence=0, urgent=False, skipped="")
         return None
 
-    async def fetching(self, bot_id: int) -> list[QueuedMessage]:
-        """Return the messages whose files were not fetched yet."""
-        return await self._messages("bot_id = ? AND state = 'fetching'", bot_id)
-
-    async def asking(self, bot_id: int) -> list[QueuedMessage]:
-        """Return the long texts about which Telegram has not taken the question yet."""
-        return await self._messages("bot_id = ? AND state = 'asking'", bot_id)
-
-    async def noting(self, bot_id: int) -> list[QueuedMessage]:
-        """Return the messages of which voice notes are being made or sent."""
-        return await self._messages("bot_id = ? AND state = 'noting'", bot_id)
-
-    async def with_files(self, bot_id: int) -> list[QueuedMessage]:
-        """Return the messages whose recordings are still needed."""
-        return await self._messages(
-            "bot_id = ? AND file != '' AND state IN ('waiting', 'held', 'late', 'offered')", bot_id
-        )
-
-    async def fetched(
-        self, message: QueuedMessage, state: str, from_: tuple[str, ...] = (State.FETCHING,)
-    ) -> bool:
-        """Remember what a file turned out to be, or what shall be said of it.
+    async def pending(self, bot_id: int, user_id: int, client: str) -> tuple[int, int]:
+        """Return how much a person, or a program, has sent that has not ended.
 
         Returns:
-            Whether it was in one of the states *from_*; stopped or decided meanwhile, it was not.
+            The number of messages, and their length in characters.
         """
-        marks = ", ".join("?" * len(from_))
-        cursor = await self._database.execute(
-            "UPDATE message SET text = ?, file = ?, skipped = ?, voice = ?, speed = ?, lang = ?,"  # noqa: S608  # marks only
-            f" fresh_at = ?, state = ?, changed_at = ? WHERE id = ? AND state IN ({marks})",
-            (
-                *(message.text, message.file, message.skipped),
-                *(message.voice, message.speed, message.lang, message.fresh_at),
-                *(state, time.time(), message.id, *from_),
-            ),
+        rows = await self._database.execute_fetchall(
+            "SELECT count(*), total(length(text)) FROM message"  # noqa: S608  # a constant
+            f" WHERE bot_id = ? AND user_id = ? AND client = ? AND state NOT IN {ENDED}",
+            (bot_id, user_id, client),
         )
-        return cursor.rowcount > 0
-
-    async def asked(self, id_: int, chat_id: int) -> QueuedMessage | None:
-        """Return a long text about which a chat was asked, if that is not decided."""
-        key = "id = ? AND chat_id = ? AND state IN ('asking', 'asked')"
-        found = await self._messages(key, id_, chat_id)
-        return found[0] if found else None
+        ((count, characters),) = rows
+        return int(count), int(characters)
 
     async def text_of(self, bot_id: int, chat_id: int, message_id: int) -> str:
-        """Return what is to be said of a message; empty where that is not known."""
+        """Return the stored text of a message; empty where there is none."""
         key = "bot_id = ? AND chat_id = ? AND message_id = ?"
-        found = await self._messages(key, bot_id, chat_id, message_id)
-        return found[-1].text if found else ""
-
-    async def revise(self, id_: int, text: str, skipped: str) -> None:
-        """Store another text for a message that waits."""
-        await self._database.execute(
-            "UPDATE message SET text = ?, skipped = ? WHERE id = ?", (text, skipped, id_)
-        )
-
-    async def unfinished(self, bot_id: int) -> list[QueuedMessage]:
-        """Return the messages to this bot that shall be spoken and have not ended, oldest first."""
-        return await self._messages("bot_id = ? AND state IN ('waiting', 'held')", bot_id)
+        messages = await self._messages(key, bot_id, chat_id, message_id)
+        return messages[-1].text if messages else ""
 
     async def idle_s(self, bot_id: int) -> float:
-        """Return for how long nothing happened to the messages of this bot."""
+        """Return how long ago a message of this bot changed last, in seconds."""
         rows = await self._database.execute_fetchall(
             "SELECT max(changed_at) FROM message WHERE bot_id = ?", (bot_id,)
         )
         return time.time() - (next(iter(rows))[0] or time.time())
 
-    async def age_s(self, id_: int) -> float:
-        """Return how long ago a message was accepted."""
+    async def _messages(self, where: str, *values: int) -> list[QueuedMessage]:
         rows = await self._database.execute_fetchall(
-            "SELECT accepted_at FROM message WHERE id = ?", (id_,)
+            f"SELECT {_COLUMNS} FROM message WHERE {where} ORDER BY coalesce(place, id)",  # noqa: S608  # constants
+            values,
         )
-        return time.time() - float(next(iter(rows))[0])
+        return [_message(row) for row in rows]
+
+    # ---- changes ----
+
+    async def store_content(
+        self, message: QueuedMessage, to: str, from_: tuple[str, ...] = (State.FETCHING,)
+    ) -> bool:
+        """Store what a file turned out to be, or how much of it is to be said.
+
+        Returns:
+            Whether the message was in one of the states *from_*; otherwise it was stopped or
+            decided meanwhile, and nothing changes.
+        """
+        states = {f"from_{number}": state for number, state in enumerate(from_)}
+        marks = ", ".join(f":{name}" for name in states)
+        cursor = await self._database.execute(
+            "UPDATE message SET text = :text, file = :file, skipped = :skipped, voice = :voice,"  # noqa: S608  # marks only
+            " speed = :speed, lang = :lang, fresh_at = :fresh_at, state = :state, changed_at = :now"
+            f" WHERE id = :id AND state IN ({marks})",
+            {
+                "text": message.text,
+                "file": message.file,
+                "skipped": message.skipped,
+                "voice": message.voice,
+                "speed": message.speed,
+                "lang": message.lang,
+                "fresh_at": message.fresh_at,
+                "state": to,
+                "now": time.time(),
+                "id": message.id,
+                **states,
+            },
+        )
+        return cursor.rowcount > 0
+
+    async def revise(self, id_: int, text: str, skipped: str) -> None:
+        """Replace the text of a waiting message."""
+        await self._database.execute(
+            "UPDATE message SET text = ?, skipped = ? WHERE id = ?", (text, skipped, id_)
+        )
 
     async def sentence_heard(self, id_: int, sentence: int) -> None:
-        """Remember that *sentence* need not be said again."""
+        """Store that a message continues after *sentence*."""
         await self._database.execute(
             "UPDATE message SET sentence = ?, changed_at = ? WHERE id = ?",
             (sentence + 1, time.time(), id_),
         )
 
-    async def mark(self, id_: int, state: str) -> None:
-        """Remember that a message waits, is held, late or offered."""
+    async def set_state(self, id_: int, state: str) -> None:
+        """Change the state of a message that has not ended."""
         await self._database.execute(
             "UPDATE message SET state = ?, changed_at = ? WHERE id = ?", (state, time.time(), id_)
         )
 
-    async def move(
+    async def change_state(
         self, id_: int, from_: tuple[str, ...], to: str, *, fresh_at: float | None = None
     ) -> bool:
-        """Change a state if it is one of *from_*; return whether it was.
+        """Change the state of a message if it is one of *from_*; return whether it was.
 
         Args:
             id_: the message.
             from_: the states that it may be in.
             to: its new state.
-            fresh_at: when someone decided so, in seconds since 1970: a decision is never late.
+            fresh_at: when somebody decided so, in seconds since 1970: a decision is never late.
         """
         marks = ", ".join("?" * len(from_))
         cursor = await self._database.execute(
@@ -408,6 +334,22 @@ class Inbox:
             (to, time.time(), fresh_at, id_, *from_),
         )
         return cursor.rowcount > 0
+
+    async def reorder(self, ids: Sequence[int]) -> None:
+        """Give messages a new order, within the places that they have between them."""
+        marks = ", ".join("?" * len(ids))
+        rows = await self._database.execute_fetchall(
+            "SELECT coalesce(place, id) AS at FROM message"  # noqa: S608  # marks only
+            f" WHERE id IN ({marks}) ORDER BY at",
+            tuple(ids),
+        )
+        places = [value for id_, (place,) in zip(ids, rows, strict=True) for value in (id_, place)]
+        # One statement: messages accepted meanwhile would join a transaction of several.
+        await self._database.execute(
+            f"UPDATE message SET place = CASE id {'WHEN ? THEN ? ' * len(ids)}END"  # noqa: S608
+            f" WHERE id IN ({marks})",
+            (*places, *ids),
+        )
 
     async def end(
         self,
@@ -420,20 +362,27 @@ class Inbox:
         audio_s: float = 0.0,
         first_sound_ms: int | None = None,
     ) -> None:
-        """Remember how a message ended, and what its sender, if in a chat, has to be told."""
+        """Store how a message ended, and the last reaction and reply owed to its chat, if any."""
         await self._database.execute(
-            "UPDATE message SET state = ?, changed_at = ?,"
-            " owed = CASE chat_id WHEN 0 THEN '' ELSE ? END,"
-            " reply = CASE chat_id WHEN 0 THEN '' ELSE ? END,"
-            " reason = ?, device = ?, audio_s = ?, first_sound_ms = ? WHERE id = ?",
-            (
-                *(state, time.time(), owed, reply),
-                *(reply, device, audio_s, first_sound_ms, id_),
-            ),
+            "UPDATE message SET state = :state, changed_at = :now,"
+            " owed = CASE chat_id WHEN 0 THEN '' ELSE :owed END,"
+            " reply = CASE chat_id WHEN 0 THEN '' ELSE :reply END, reason = :reply,"
+            " device = :device, audio_s = :audio_s, first_sound_ms = :first_sound_ms"
+            " WHERE id = :id",
+            {
+                "state": state,
+                "now": time.time(),
+                "owed": owed,
+                "reply": reply,
+                "device": device,
+                "audio_s": audio_s,
+                "first_sound_ms": first_sound_ms,
+                "id": id_,
+            },
         )
 
     async def end_all(self, bot_id: int, state: str, owed: str) -> None:
-        """Remember that everything that waited to be spoken ended in the same way."""
+        """Store that everything that was to be spoken, fetched or sent ended in the same way."""
         await self._database.execute(
             "UPDATE message SET state = ?, owed = CASE chat_id WHEN 0 THEN '' ELSE ? END,"
             " changed_at = ?"
@@ -441,35 +390,21 @@ class Inbox:
             (state, owed, time.time(), bot_id),
         )
 
-    async def arrange(self, ids: Sequence[int]) -> None:
-        """Remember that these come in this order, in the places that they have between them."""
-        marks = ", ".join("?" * len(ids))
-        rows = await self._database.execute_fetchall(
-            "SELECT coalesce(place, id) AS at FROM message"  # noqa: S608  # marks only
-            f" WHERE id IN ({marks}) ORDER BY at",
-            tuple(ids),
-        )
-        places = [value for id_, (place,) in zip(ids, rows, strict=True) for value in (id_, place)]
-        # One statement: in a transaction of several, others' messages would be accepted unseen.
-        await self._database.execute(
-            f"UPDATE message SET place = CASE id {'WHEN ? THEN ? ' * len(ids)}END"  # noqa: S608
-            f" WHERE id IN ({marks})",
-            (*places, *ids),
-        )
+    # ---- what became of messages ----
 
     async def history(self, bot_id: int, limit: int) -> list[Record]:
         """Return what became of the last messages, the latest first."""
         return await self._records(
-            # What was refused has no words.
+            # A refused message has no text.
             f"bot_id = ? AND state IN {ENDED} AND (text != '' OR file != '')"
             " ORDER BY changed_at DESC, id DESC LIMIT ?",
             (bot_id, limit),
         )
 
     async def record(self, bot_id: int, update_id: int) -> Record | None:
-        """Return what has become so far of the message that was stored under this number."""
-        found = await self._records("bot_id = ? AND update_id = ?", (bot_id, update_id))
-        return found[0] if found else None
+        """Return what has become of the message that was stored under this number, if any."""
+        records = await self._records("bot_id = ? AND update_id = ?", (bot_id, update_id))
+        return records[0] if records else None
 
     async def _records(self, where: str, values: tuple[int, ...]) -> list[Record]:
         rows = await self._database.execute_fetchall(
@@ -479,26 +414,37 @@ class Inbox:
         )
         return [Record(row[0], row[1], row[2] or "telegram", *row[3:]) for row in rows]
 
+    # ---- what is owed ----
+
+    async def owed(self, bot_id: int) -> list[tuple[QueuedMessage, str, str]]:
+        """Return the ended messages with a receipt still owed: (message, reaction, reply)."""
+        rows = await self._database.execute_fetchall(
+            f"SELECT {_COLUMNS}, owed, reply FROM message"  # noqa: S608  # a constant
+            " WHERE bot_id = ? AND (owed != '' OR reply != '') ORDER BY id",
+            (bot_id,),
+        )
+        return [(_message(row[:-2]), row[-2], row[-1]) for row in rows]
+
     async def reacted(self, id_: int, reaction: str) -> None:
-        """Remember that Telegram took a last reaction."""
+        """Store that Telegram accepted a last reaction."""
         await self._database.execute(
             "UPDATE message SET owed = '' WHERE id = ? AND owed = ?", (id_, reaction)
         )
 
-    async def replied(self, id_: int) -> None:
-        """Remember that the sender was told the reason."""
-        await self._database.execute("UPDATE message SET reply = '' WHERE id = ?", (id_,))
-
     async def refused(self, id_: int, reaction: str) -> None:
-        """Remember that Telegram refused a last reaction, which is owed no more."""
+        """Store that Telegram refused a last reaction, which is no longer owed."""
         await self._database.execute(
             "UPDATE message SET owed = '', reason = trim(reason || ' ' || ?)"
             " WHERE id = ? AND owed = ?",
             (f"Telegram refused {reaction}.", id_, reaction),
         )
 
+    async def replied(self, id_: int) -> None:
+        """Store that Telegram accepted the last reply."""
+        await self._database.execute("UPDATE message SET reply = '' WHERE id = ?", (id_,))
+
     async def forget_owed(self, bot_id: int, chat_id: int) -> None:
-        """Forget what a chat was not told yet, since nothing can be sent there any more."""
+        """Drop what is owed to a chat to which nothing can be sent any more."""
         await self._database.execute(
             "UPDATE message SET owed = '', reply = ''"
             " WHERE bot_id = ? AND chat_id = ? AND (owed != '' OR reply != '')",
@@ -508,7 +454,7 @@ class Inbox:
     async def migrate_chat(self, bot_id: int, old_chat_id: int, new_chat_id: int) -> None:
         """Move what belongs to a group to the supergroup that it has become.
 
-        A message's number there is another one, and not known, so that reactions are owed no more.
+        Messages have other, unknown numbers there, so that no reaction is owed any more.
         """
         ids = bot_id, old_chat_id
         await self._database.execute(
@@ -520,8 +466,10 @@ class Inbox:
             "DELETE FROM status_message WHERE bot_id = ? AND chat_id = ?", ids
         )
 
+    # ---- status messages ----
+
     async def status_messages(self, bot_id: int) -> list[StatusMessageId]:
-        """Return the status messages that don't tell the end of their burst yet, oldest first."""
+        """Return the status messages that do not show the end of their burst yet, oldest first."""
         rows = await self._database.execute_fetchall(
             "SELECT chat_id, message_id, thread_id FROM status_message WHERE bot_id = ?"
             " ORDER BY message_id",
@@ -530,7 +478,7 @@ class Inbox:
         return [StatusMessageId(*row) for row in rows]
 
     async def status_sent(self, bot_id: int, message: StatusMessageId) -> None:
-        """Remember a status message, so that a later life can go on with it."""
+        """Store a status message, so that it can be edited after a restart."""
         await self._database.execute(
             "INSERT OR REPLACE INTO status_message (bot_id, chat_id, message_id, thread_id)"
             " VALUES (?, ?, ?, ?)",
@@ -538,59 +486,32 @@ class Inbox:
         )
 
     async def status_ended(self, bot_id: int, chat_id: int, message_id: int) -> None:
-        """Forget a status message that tells the end, or is gone."""
+        """Remove a status message that shows the end, or was deleted."""
         await self._database.execute(
             "DELETE FROM status_message WHERE bot_id = ? AND chat_id = ? AND message_id = ?",
             (bot_id, chat_id, message_id),
         )
 
-    async def owed(self, bot_id: int) -> list[tuple[QueuedMessage, str, str]]:
-        """Return the ended messages whose senders don't know: (message, reaction, reason)."""
-        rows = await self._database.execute_fetchall(
-            f"SELECT {_COLUMNS}, owed, reply FROM message"  # noqa: S608  # a constant
-            " WHERE bot_id = ? AND (owed != '' OR reply != '') ORDER BY id",
-            (bot_id,),
-        )
-        return [(_message(row[:-2]), row[-2], row[-1]) for row in rows]
-
-    async def late(self, bot_id: int, chat_id: int) -> list[QueuedMessage]:
-        """Return the messages of a chat that came late and wait for a decision, oldest first."""
-        return await self._messages(
-            "bot_id = ? AND chat_id = ? AND state IN ('late', 'offered')", bot_id, chat_id
-        )
-
-    async def not_offered(self, bot_id: int) -> set[int]:
-        """Return the chats with late messages of which they were not told yet."""
-        rows = await self._database.execute_fetchall(
-            "SELECT DISTINCT chat_id FROM message WHERE bot_id = ? AND state = 'late'", (bot_id,)
-        )
-        return {row[0] for row in rows}
-
-    async def _messages(self, where: str, *values: int) -> list[QueuedMessage]:
-        rows = await self._database.execute_fetchall(
-            f"SELECT {_COLUMNS} FROM message WHERE {where} ORDER BY coalesce(place, id)",  # noqa: S608  # constants
-            values,
-        )
-        return [_message(row) for row in rows]
+    # ---- pruning ----
 
     async def keep_pruned(self) -> None:
-        """Prune every hour, whether messages come or not; until cancelled."""
+        """Prune every hour until cancelled."""
         while True:
             await asyncio.sleep(_PRUNE_EVERY_S)
             try:
                 await self.prune()
-            except (sqlite3.Error, OSError) as exc:  # a full disk; it is tried again
-                log.error("What is old can't be removed: %s", exc)  # noqa: TRY400
+            except (sqlite3.Error, OSError) as exc:  # a full disk; retried in an hour
+                log.error("Old messages can't be removed: %s", exc)  # noqa: TRY400
 
     async def prune(self) -> None:
-        """Forget what has been kept long enough, so that nothing of it is left in any file.
+        """Remove what is old, so that nothing of it is left in any file.
 
         Raises:
             sqlite3.Error: the database can't be written.
             OSError: a file can't be removed.
         """
         now = time.time()
-        over = await self._database.execute(
+        ended = await self._database.execute(
             "DELETE FROM message WHERE accepted_at < ? AND owed = '' AND reply = ''"
             " AND state NOT IN ('waiting', 'held', 'late', 'offered', 'fetching', 'asking',"
             " 'asked', 'noting')",
@@ -599,106 +520,26 @@ class Inbox:
         undecided = await self._database.execute(
             "DELETE FROM message WHERE changed_at < ?"
             " AND state IN ('late', 'offered', 'asking', 'asked')",
-            (now - _KEEP_OFFERED_S,),
+            (now - _KEEP_UNDECIDED_S,),
         )
         await self._database.execute("DELETE FROM handled_update WHERE at < ?", (now - _KEEP_S,))
-        if over.rowcount or undecided.rowcount:
+        if ended.rowcount or undecided.rowcount:
             # secure_delete overwrites rows, but not the copies of them that moving rows between
             # pages leaves behind.
             await self._database.execute("VACUUM")
-        # The log beside the database has copies of the pages that were written, and keeps them when
-        # it is used again: only an emptied one holds nothing.
+        # The write-ahead log has copies of the pages that were written, and keeps them when it is
+        # reused: only an emptied one holds nothing.
         await self._database.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
         rows = await self._database.execute_fetchall("SELECT file FROM message WHERE file != ''")
-        _remove_old(self._path, {Path(file).name for (file,) in rows}, now)
+        self.database.remove_old_copies(now)
+        _remove_recordings(self.database.path.parent, {Path(file).name for (file,) in rows}, now)
 
-    # ---- people ----
 
-    async def people(self) -> frozenset[int]:
-        """Return the ids of those who were paired."""
-        rows = await self._database.execute_fetchall("SELECT user_id FROM person")
-        return frozenset(row[0] for row in rows)
-
-    async def add_person(self, user_id: int, name: str) -> None:
-        """Let a person speak from now on."""
-        await self._database.execute(
-            "INSERT OR REPLACE INTO person VALUES (?, ?, ?)", (user_id, name, time.time())
-        )
-
-    async def names(self) -> dict[int, str]:
-        """Return the paired people's names by their ids, the first one first."""
-        rows = await self._database.execute_fetchall(
-            "SELECT user_id, name FROM person ORDER BY paired_at"
-        )
-        return {row[0]: row[1] for row in rows}
-
-    async def remove_person(self, user_id: int) -> bool:
-        """Let a person speak no more; return whether there was such a one."""
-        cursor = await self._database.execute("DELETE FROM person WHERE user_id = ?", (user_id,))
-        return cursor.rowcount > 0
-
-    async def preferences(self, user_id: int) -> dict[str, str]:
-        """Return what a person has chosen."""
-        rows = await self._database.execute_fetchall(
-            "SELECT name, value FROM preference WHERE user_id = ?", (user_id,)
-        )
-        return {row[0]: row[1] for row in rows}
-
-    async def is_preferred(self, name: str) -> bool:
-        """Whether anybody has made that choice."""
-        rows = await self._database.execute_fetchall(
-            "SELECT 1 FROM preference WHERE name = ? LIMIT 1", (name,)
-        )
-        return bool(list(rows))
-
-    async def prefer(self, user_id: int, name: str, value: str) -> None:
-        """Remember a person's choice; an empty one is forgotten."""
-        if value:
-            await self._database.execute(
-                "INSERT OR REPLACE INTO preference VALUES (?, ?, ?)", (user_id, name, value)
-            )
-        else:
-            await self._database.execute(
-                "DELETE FROM preference WHERE user_id = ? AND name = ?", (user_id, name)
-            )
-
-    # ---- pronunciations ----
-
-    async def pronunciations(self) -> dict[str, str]:
-        """Return how words are said, by the word in lower case."""
-        rows = await self._database.execute_fetchall("SELECT word, said FROM pronunciation")
-        return {row[0]: row[1] for row in rows}
-
-    async def pronounce(self, word: str, said: str) -> None:
-        """Remember how a word is said; an empty way is forgotten."""
-        if said:
-            await self._database.execute(
-                "INSERT OR REPLACE INTO pronunciation VALUES (?, ?)", (word.casefold(), said)
-            )
-        else:
-            await self._database.execute(
-                "DELETE FROM pronunciation WHERE word = ?", (word.casefold(),)
-            )
-
-    # ---- choices that outrank a setting ----
-
-    async def choice(self, name: str, setting: str) -> str | None:
-        """Return what was chosen over *setting*; None when nothing was, or it changed since."""
-        rows = list(
-            await self._database.execute_fetchall(
-                "SELECT value FROM choice WHERE name = ? AND setting = ?", (name, setting)
-            )
-        )
-        return rows[0][0] if rows else None
-
-    async def choose(self, name: str, value: str | None, setting: str) -> None:
-        """Remember a choice over the present *setting*; None follows the setting again."""
-        if value is None:
-            await self._database.execute("DELETE FROM choice WHERE name = ?", (name,))
-        else:
-            await self._database.execute(
-                "INSERT OR REPLACE INTO choice VALUES (?, ?, ?)", (name, value, setting)
-            )
+def _remove_recordings(folder: Path, needed: set[str], now: float) -> None:
+    """Remove the recordings that belong to no message, unless they are new."""
+    for file in folder.glob(f"{_RECORDINGS}/*"):
+        if file.name not in needed and now - file.stat().st_mtime > _NEW_S:
+            file.unlink(missing_ok=True)
 
 
 def _message(row: Sequence[Any]) -> QueuedMessage:
@@ -706,86 +547,3 @@ def _message(row: Sequence[Any]) -> QueuedMessage:
     message = QueuedMessage(*row)
     chime = None if message.chime is None else bool(message.chime)
     return replace(message, urgent=bool(message.urgent), chime=chime)
-
-
-async def _connect(path: Path) -> aiosqlite.Connection:
-    """Open a database that is sound and of this version.
-
-    Raises:
-        InboxError: a newer Crier made it, or an older one's can't be brought to this version.
-        sqlite3.Error: it can't be opened, or is damaged.
-    """
-    database = await aiosqlite.connect(path, isolation_level=None)
-    try:
-        version = await _one(database, "PRAGMA user_version")
-        if version > _SCHEMA_VERSION:
-            raise InboxError(_newer(path))
-        await database.execute("PRAGMA journal_mode = WAL")
-        await database.execute("PRAGMA synchronous = FULL")
-        await database.execute("PRAGMA secure_delete = ON")  # what was pruned is gone
-        if sys.platform == "darwin":  # where a plain fsync leaves the data in the drive's cache
-            await database.execute("PRAGMA fullfsync = ON")
-        rows = list(await database.execute_fetchall("PRAGMA quick_check(1)"))
-        if rows[0][0] != "ok":
-            raise sqlite3.DatabaseError(f"malformed: {rows[0][0]}")
-        if version == 0:
-            await database.executescript(
-                f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
-            )
-        elif version < _SCHEMA_VERSION:
-            await upgrade(database, path, version, _SCHEMA_VERSION, _MIGRATIONS)
-    except UpgradeError as exc:
-        raise InboxError(str(exc)) from exc
-    except BaseException:
-        await database.close()
-        raise
-    return database
-
-
-def _remove_old(path: Path, recordings: set[str], now: float) -> None:
-    """Remove copies of the database that are old, and recordings that no message has."""
-    old = [
-        copy
-        for kind in ("damaged-", "before-v")
-        for copy in path.parent.glob(f"{path.name}.{kind}*")
-        if now - copy.stat().st_mtime > _KEEP_COPIES_S
-    ]
-    old += [
-        file
-        for file in path.parent.glob(f"{_RECORDINGS}/*")
-        if file.name not in recordings and now - file.stat().st_mtime > _NEW_S
-    ]
-    for file in old:
-        file.unlink(missing_ok=True)
-
-
-def _newer(path: Path) -> str:
-    backup = backup_before(path, _SCHEMA_VERSION + 1)
-    back = f", or go back to what it was before: put {backup} in its place" * backup.exists()
-    return f"{path} was made by a newer Crier. Update this one{back}."
-
-
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    """Tell a file that is no sound database from one that can't be reached."""
-    return type(error) is sqlite3.DatabaseError or "no such table" in str(error)
-
-
-def _set_aside(path: Path, error: Exception) -> str:
-    """Move a damaged database out of the way, never away; return what to tell about it."""
-    kept = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
-    for suffix in ("", "-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(kept.with_name(kept.name + suffix))
-            kept.with_name(kept.name + suffix).touch()  # from now on it is kept for a while
-    notice = (
-        f"The database was damaged ({error}) and was set aside as {kept}, for "
-        f"{_KEEP_COPIES_S / 86400:.0f} days. A new one was begun: what waited and who was paired "
-        "is only in the old one."
-    )
-    log.error("%s", notice)
-    return notice
-
-
-async def _one(database: aiosqlite.Connection, query: str) -> int:
-    rows = list(await database.execute_fetchall(query))
-    return int(rows[0][0])

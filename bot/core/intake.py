@@ -1,60 +1,60 @@
-"""A text of someone who may speak -> the disk -> the queue, or a refusal with its reason.
+"""The one way in: a draft -> composed, limited, stored, queued; or refused with a reason.
 
 Runs on the event loop.
 """
 
-import logging
-import sqlite3
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from telegram import Message, User
-
-from audio.cost import SynthesisCost
-from audio.text.normalize import pronounce
 from audio.text.scripts import without_unread
 from audio.text.sentences import speakable
-from bot.chat import outbox as receipts
-from bot.chat.attachments import Attachment
-from bot.chat.compose import Composed, compose_text, nothing_to_say
-from bot.chat.outbox import Outbox, thread_of
-from bot.core.access import Access, Limits, Refusal
+from audio.types import Outcome
+from bot.core.access import Access
 from bot.core.composing import ComposeError, composing
 from bot.core.delivery import Delivery
+from bot.core.draft import Draft
 from bot.core.inbox import Inbox, InboxError
-from bot.core.message import QueuedMessage, State
-from bot.core.preferences import Preferences
+from bot.core.limits import Limits
+from bot.core.message import NO_CHAT, NO_REPLAY, QueuedMessage, State
+from bot.core.plain_text import Composed, compose_text, nothing_to_say
+from bot.core.preferences import Preferences, SpeechStyle
+from bot.core.receipts import Receipts
 from bot.settings import Settings
 
-log = logging.getLogger(__name__)
-
-
-# After so long a break it is said again who speaks.
+# After a break of this length the speaker is named again.
 _REMEMBERED_S = 600.0
 
 
 class RefusedError(Exception):
-    """A text of a program's is not taken; the message says why."""
+    """A draft is refused; the message says why."""
 
-    def __init__(self, why: str, *, too_many: bool) -> None:
+    def __init__(
+        self, why: str, *, too_many: bool = False, empty: bool = False, say: bool = True
+    ) -> None:
         super().__init__(why)
         self.too_many = too_many
+        """Whether it is beyond a limit."""
+        self.empty = empty
+        """Whether there was nothing in it: no words, and nothing that was left out."""
+        self.say = say
+        """Whether its sender is told why; not for each message of a flood."""
 
 
 @dataclass(slots=True)
-class _Speaker:
+class _LastSpeaker:
     user_id: int = 0
     at_s: float = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """The one way into the queue."""
+    """Accepts drafts, whoever sent them."""
 
     settings: Settings
     inbox: Inbox
-    outbox: Outbox
+    receipts: Receipts
     delivery: Delivery
     access: Access
     limits: Limits
@@ -64,157 +64,182 @@ class Intake:
     """Returns the true time, in seconds since 1970."""
     clock_warning: Callable[[], str]
     """Returns what is wrong with this computer's clock; empty where nothing is."""
-    _told_clock: list[str] = field(default_factory=list)
-    _last: _Speaker = field(default_factory=_Speaker)
+    _clock_warned: list[str] = field(default_factory=list)
+    _last_speaker: _LastSpeaker = field(default_factory=_LastSpeaker)
 
-    async def take(
-        self,
-        update_id: int,
-        message: Message,
-        user: User,
-        composed: Composed,
-        *,
-        urgent: bool = False,
-        attachment: Attachment | None = None,
-    ) -> QueuedMessage | None:
-        """Store a text or a file of a person's; a text is queued, a file returned to be fetched.
+    async def accept(self, draft: Draft) -> QueuedMessage | None:
+        """Store a draft, and queue it if it is to be said as it is.
 
-        Where it can't be taken its sender is told why.
-        """
-        if attachment is None and not speakable(composed.text):
-            await self.refuse(update_id, message, nothing_to_say(composed))
-            return None
-        sent_at = message.date.timestamp()
-        late = self.delivery.is_late(sent_at)
-        try:
-            if await self.inbox.seen(self.bot_id, update_id):
-                return None
-            if refusal := await self._refusal(user.id):
-                await self.refuse(update_id, message, refusal.reason if refusal.say else "")
-                return None
-            style = await self.preferences.style(user.id, composed.text)
-            text = await self._pronounced(composed.text)
-            stored = await self.inbox.accept(
-                self.bot_id,
-                update_id,
-                QueuedMessage(
-                    0,
-                    message.chat_id,
-                    message.message_id,
-                    # Beside a file it is what is said where the file can't be.
-                    self._announced(user, text, style.lang) if attachment is None else text,
-                    user_id=user.id,
-                    voice=style.voice,
-                    speed=style.speed,
-                    lang=style.lang,
-                    urgent=urgent,
-                    skipped=composed.skipped,
-                    file=str(attachment or ""),
-                    fresh_at=sent_at,
-                    thread_id=thread_of(message),
-                ),
-                State.FETCHING if attachment else State.LATE if late else State.WAITING,
-            )
-        except (InboxError, sqlite3.Error) as exc:
-            self.refuse_unstored(message, str(exc))
-            return None
-        if (warning := self.clock_warning()) and not self._told_clock:
-            self._told_clock.append(warning)
-            self.outbox.reply(message.chat_id, warning, thread_id=thread_of(message))
-        if stored is None or attachment is not None:
-            return stored  # None: this update was stored before
-        if late:
-            self.delivery.set_late(stored)
-        else:
-            await self.delivery.submit(stored)
-        return None
-
-    async def take_from_program(self, draft: QueuedMessage, key: int) -> QueuedMessage | None:
-        """Store a text that came over HTTP, and queue it.
-
-        Args:
-            draft: the text, who sent it, and how it shall be said where that differs.
-            key: the same number again means the same message again.
+        Its file has to be fetched next, or its voice note to be made, if it asks for one.
 
         Returns:
-            What was stored; None where that had been stored before.
+            What was stored; None if the same draft was accepted or refused before.
 
         Raises:
-            RefusedError: it can't be taken.
+            RefusedError: it is refused; see `refuse`.
+            InboxError: it can't be stored; see `Receipts.refused`.
+            sqlite3.Error: likewise.
         """
-        composed = await self.compose(draft.text, draft.voice, draft.lang)
-        if refusal := await self._refusal(draft.client):
-            raise RefusedError(refusal.reason, too_many=True)
-        message = replace(draft, text=composed.text, skipped=composed.skipped, fresh_at=self.now())
-        stored = await self.inbox.accept(self.bot_id, key, message)
-        if stored is not None:
+        if await self.inbox.seen(self.bot_id, draft.key):
+            return None
+        style = await self._style(draft)
+        composed = await self._compose(draft, style)
+        if not draft.as_note:
+            await self._check_limits(draft)
+        message, state = self._message(draft, style, composed), self._first_state(draft)
+        stored = await self.inbox.accept(self.bot_id, draft.key, message, state)
+        if warning := self.clock_warning():
+            self._warn_of_clock(draft, warning)
+        if stored is not None and state is State.LATE:
+            self.delivery.late.hold(stored)
+        elif stored is not None and state is State.WAITING:
             await self.delivery.submit(stored)
         return stored
 
-    async def _refusal(self, who: int | str) -> Refusal | None:
-        """Return why no more is taken of a person, by their id, or of a program, by its name."""
-        user_id, client = (who, "") if isinstance(who, int) else (0, who)
-        waiting, characters = await self.inbox.waiting(self.bot_id, user_id, client)
-        waiting_s = SynthesisCost().audio_s(characters, self.settings.kokoro_speed)
-        return self.limits.check(who, waiting, waiting_s)
+    async def revise(self, draft: Draft) -> None:
+        """Replace the text of a message that its sender edited, if it still waits.
 
-    async def revise(self, message: Message, user: User, composed: Composed) -> None:
-        """Change what a person sent, where it still waits; without words it is taken back."""
-        ids = message.chat_id, message.message_id
+        Without words it is taken back.
+        """
+        style = await self._style(draft)
+        composed = await self._composed(draft, style)
         if not speakable(composed.text):
-            await self.delivery.take_back(*ids)
+            await self.delivery.queue.take_back(draft.chat_id, draft.message_id)
             return
-        text = await self._pronounced(composed.text)
-        earlier = await self.inbox.text_of(self.bot_id, *ids)
-        name = f"{user.first_name}: "
+        text = await self.preferences.pronounced(composed.text)
+        earlier = await self.inbox.text_of(self.bot_id, draft.chat_id, draft.message_id)
+        name = f"{draft.user_name}: "
         text = name + text if earlier.startswith(name) else text
-        await self.delivery.revise(*ids, text, composed.skipped)
+        await self.delivery.queue.revise(
+            draft.chat_id, draft.message_id, text=text, skipped=composed.skipped
+        )
+
+    async def repeat(self, chat_id: int) -> bool:
+        """Queue the message of a chat that was heard last; return whether there is one."""
+        last = await self.inbox.last_heard(self.bot_id, chat_id)
+        if last is None:
+            return False
+        key = -time.time_ns()  # no update of Telegram's has a negative number
+        stored = await self.inbox.accept(self.bot_id, key, replace(last, fresh_at=self.now()))
+        if stored is not None:
+            await self.delivery.submit(stored)
+        return True
+
+    async def refuse(self, draft: Draft, why: str) -> None:
+        """Store a refusal and report it; the receipt is owed, also over a crash.
+
+        Args:
+            draft: what is refused.
+            why: what its sender is told; empty where a reaction is enough.
+        """
+        symbol = self.receipts.symbol(Outcome.FAILED)
+        message = QueuedMessage(
+            id=0,
+            chat_id=draft.chat_id,
+            message_id=draft.message_id,
+            text="",
+            thread_id=draft.thread_id,
+        )
+        try:
+            refused = await self.inbox.refuse(self.bot_id, draft.key, message, symbol, why)
+        except InboxError:
+            self.receipts.refused(draft, why)
+            return
+        if refused is not None:  # None: it was refused or accepted before
+            self.receipts.ended(refused, symbol, why)
 
     async def compose(self, text: str, voice: str, lang: str) -> Composed:
-        """Return what shall be spoken of a program's text.
+        """Return what shall be spoken of a program's text, without storing it.
 
         Raises:
-            RefusedError: nothing.
+            RefusedError: there is nothing to say.
         """
-        lang = lang or self.delivery.lang_of(voice or self.settings.kokoro_voice)
-        names = self.settings.speak_emoji
+        draft = Draft(key=0, text=text, voice=voice, lang=lang, client="http")
+        return await self._compose(draft, await self._style(draft))
+
+    # ---- steps ----
+
+    async def _style(self, draft: Draft) -> SpeechStyle:
+        """Decide, once for each message, how it is said."""
+        if draft.client:
+            return self.preferences.style_of_program(draft.voice, draft.speed, draft.lang)
+        return await self.preferences.style(draft.user_id, draft.text)
+
+    async def _compose(self, draft: Draft, style: SpeechStyle) -> Composed:
+        """Return what is spoken of a draft, with taught words replaced.
+
+        Raises:
+            RefusedError: there is nothing to say, or it can't be composed.
+        """
         try:
-            composed = await composing(len(text), compose_text, text, lang, name_emoji=names)
-            if not speakable(composed.text):
-                raise RefusedError(nothing_to_say(composed), too_many=False)
-            return replace(composed, text=await self._pronounced(composed.text))
+            composed = await self._composed(draft, style)
+            if not draft.attachment and not speakable(composed.text):
+                raise RefusedError(nothing_to_say(composed), empty=not composed.skipped)
+            return replace(composed, text=await self.preferences.pronounced(composed.text))
         except ComposeError as exc:
-            raise RefusedError(str(exc), too_many=False) from exc
+            if draft.attachment:  # the file can be said all the same
+                return Composed("", "1 caption")
+            raise RefusedError(str(exc)) from exc
 
-    async def _pronounced(self, text: str) -> str:
-        return await composing(len(text), pronounce, text, await self.inbox.pronunciations())
+    async def _composed(self, draft: Draft, style: SpeechStyle) -> Composed:
+        compose = draft.compose or functools.partial(
+            compose_text, draft.text, name_emoji=self.settings.speak_emoji
+        )
+        composed = await composing(len(draft.text), compose, style.lang)
+        skipped = ", ".join(filter(None, (composed.skipped, draft.left_out)))
+        return replace(composed, skipped=skipped)
 
-    async def refuse(self, update_id: int, message: Message, why: str) -> None:
-        """React with 💔 and, if given, reply with the reason; both are owed, also over a crash."""
-        ids = (0, message.chat_id, message.message_id)
-        draft = QueuedMessage(*ids, "", thread_id=thread_of(message))
-        try:
-            refused = await self.inbox.refuse(self.bot_id, update_id, draft, receipts.FAILED, why)
-        except InboxError:
-            self.refuse_unstored(message, why)
-            return
-        if refused is not None:  # None: this update came before
-            self.delivery.tell_end(refused, receipts.FAILED, why)
+    async def _check_limits(self, draft: Draft) -> None:
+        """Raise RefusedError if a person or a program has sent too much."""
+        count, characters = await self.inbox.pending(self.bot_id, draft.user_id, draft.client)
+        waiting_s = self.delivery.queue.estimate_s(characters)
+        if refusal := self.limits.check(draft.client or draft.user_id, count, waiting_s):
+            raise RefusedError(refusal.reason, too_many=True, say=refusal.say)
 
-    def refuse_unstored(self, message: Message, why: str) -> None:
-        """React with 💔 and, if given, reply with the reason, where it can't be stored."""
-        self.outbox.react(message.chat_id, message.message_id, receipts.FAILED)
-        if why:
-            self.outbox.reply(
-                message.chat_id, why, to=message.message_id, thread_id=thread_of(message)
-            )
+    def _first_state(self, draft: Draft) -> State:
+        if draft.as_note:
+            return State.NOTING
+        if draft.attachment:
+            return State.FETCHING
+        late = draft.sent_at and self.delivery.late.is_late(draft.sent_at)
+        return State.LATE if late else State.WAITING
 
-    def _announced(self, user: User, text: str, lang: str) -> str:
-        """Begin with the sender's name where the speaker changes, if several people speak."""
-        now_s = time.monotonic()
-        changed = user.id != self._last.user_id or now_s - self._last.at_s > _REMEMBERED_S
-        self._last.user_id, self._last.at_s = user.id, now_s
-        if self.access.people < 2 or not changed or not user.first_name:  # noqa: PLR2004
+    def _message(self, draft: Draft, style: SpeechStyle, composed: Composed) -> QueuedMessage:
+        text = composed.text
+        is_said = not (draft.attachment or draft.as_note)
+        if is_said and not draft.client:
+            # The text beside a file is said only where the file can't be.
+            text = self._announced(draft, text, style.lang)
+        return QueuedMessage(
+            id=0,
+            chat_id=draft.chat_id,
+            message_id=draft.message_id,
+            text=text,
+            user_id=draft.user_id,
+            voice=draft.voice if draft.client else style.voice,
+            speed=draft.speed if draft.client else style.speed,
+            lang=draft.lang if draft.client else style.lang,
+            urgent=draft.urgent or (composed.urgent and is_said),
+            skipped=composed.skipped,
+            file=NO_REPLAY if draft.as_note else draft.attachment,
+            client=draft.client,
+            chime=draft.chime,
+            fresh_at=draft.sent_at or self.now(),
+            thread_id=draft.thread_id,
+        )
+
+    def _announced(self, draft: Draft, text: str, lang: str) -> str:
+        """Return a text with its sender's name in front, if several people speak in turn."""
+        now_s, last = time.monotonic(), self._last_speaker
+        changed = draft.user_id != last.user_id or now_s - last.at_s > _REMEMBERED_S
+        last.user_id, last.at_s = draft.user_id, now_s
+        if self.access.people < 2 or not changed or not draft.user_name:  # noqa: PLR2004
             return text
-        spelled = without_unread(user.first_name, lang)[1]
-        return text if spelled else f"{user.first_name}: {text}"
+        is_spelled_out = without_unread(draft.user_name, lang)[1]
+        return text if is_spelled_out else f"{draft.user_name}: {text}"
+
+    def _warn_of_clock(self, draft: Draft, warning: str) -> None:
+        """Warn of this computer's clock, once and in the first chat that writes."""
+        if draft.chat_id != NO_CHAT and not self._clock_warned:
+            self._clock_warned.append(warning)
+            self.receipts.warned(draft, warning)

@@ -1,4 +1,4 @@
-"""What is kept of a message: its text, where it came from, its state, and what became of it."""
+"""A stored message: its text, where it came from, its state, and what became of it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,13 +7,15 @@ from audio.types import Outcome
 
 
 class State(StrEnum):
-    """Where a message that has not ended is; its end is an `audio.types.Outcome`.
+    """Where a message is that has not ended; how it ends is an `audio.types.Outcome`.
 
     FETCHING -> ASKING -> ASKED -> NOTING        a file; a long one is asked about
         |                   |
-        +-------> WAITING <-+     HELD           waits for its turn; for the loudspeaker, quiet
+        +-------> WAITING <-+     HELD           for its turn; for the loudspeaker, or quiet
                      ^
-             LATE -> OFFERED                     too old to be said unasked; it was asked about
+             LATE -> OFFERED                     too old to be said unasked
+
+    Stored in the database; a message that waits or is held has an entry in `bot.core.queue` too.
     """
 
     FETCHING = "fetching"
@@ -21,23 +23,29 @@ class State(StrEnum):
     ASKING = "asking"
     """What to do with a long file: the question is owed to its sender."""
     ASKED = "asked"
-    """What to do with a long file: Telegram has taken the question."""
+    """What to do with a long file: Telegram has accepted the question."""
     NOTING = "noting"
     """A voice note is being made of it, or sent."""
     WAITING = "waiting"
     """It is said in its turn."""
     HELD = "held"
-    """It waits for a loudspeaker, or for the end of the quiet."""
+    """It waits for a loudspeaker, or until it need not be quiet any more."""
     LATE = "late"
     """It came too late to be said unasked; the question is owed to its sender."""
     OFFERED = "offered"
-    """It came too late to be said unasked; Telegram has taken the question."""
+    """It came too late to be said unasked; Telegram has accepted the question."""
 
 
 ENDED = tuple(outcome.value for outcome in Outcome)
 
 NO_CHAT = 0
-"""The chat of a message that came over HTTP: it gets no reactions and no replies."""
+"""The chat of a message over HTTP, which gets no reactions and no replies."""
+
+ATTEMPT_PREFIX = "message:"
+"""Attempts at messages are counted under names that start with it; see `attempt_key`."""
+
+NO_REPLAY = "note"
+"""The file of a message that becomes a voice note: /replay is for what sounded."""
 
 Conversation = tuple[int, int | None]
 """A chat, and the forum topic in it."""
@@ -45,14 +53,14 @@ Conversation = tuple[int, int | None]
 
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:
-    """A text from Telegram, or over HTTP, that will be spoken."""
+    """A stored text or recording that is to be spoken, or sent as a voice note."""
 
     id: int
     chat_id: int
     message_id: int
     text: str
     sentence: int = 0
-    """The first sentence that was not heard yet."""
+    """The first sentence that has not been heard yet."""
     user_id: int = 0
     voice: str = ""
     """Empty: as the settings say."""
@@ -64,31 +72,36 @@ class QueuedMessage:
     skipped: str = ""
     """What was left out of it, in words."""
     file: str = ""
-    """What has to be fetched first; then the recording to play. Empty for a text."""
+    """What to fetch; once it is fetched, the recording to play. Empty for a text."""
     client: str = ""
     """Which program sent it over HTTP; empty for Telegram."""
     chime: bool | None = None
     """None: as the settings say."""
     fresh_at: float = 0.0
     """When it was sent, or decided upon, in seconds since 1970; lateness counts from here.
-    0 in a new message: when it is accepted."""
+    0 in a new message: the time of acceptance."""
     thread_id: int | None = None
     """The forum topic that it was sent in."""
 
     @property
     def source(self) -> str:
-        """Where it came from, in a word."""
+        """The name of its program, or ``telegram``."""
         return self.client or "telegram"
 
     @property
+    def in_chat(self) -> bool:
+        """Whether it came from a chat, and not over HTTP."""
+        return self.chat_id != NO_CHAT
+
+    @property
     def conversation(self) -> Conversation:
-        """Where it is talked about."""
+        """The chat and the topic that its status message is in."""
         return self.chat_id, self.thread_id
 
 
 @dataclass(frozen=True, slots=True)
 class StatusMessageId:
-    """A message of the bot's own that tells what is being said."""
+    """A message of the bot that shows what is being said."""
 
     chat_id: int
     message_id: int
@@ -110,3 +123,8 @@ class Record:
     first_sound_ms: int | None
     ended_at: float
     """Seconds since 1970."""
+
+
+def attempt_key(id_: int) -> str:
+    """Return the name under which attempts at a message are counted."""
+    return f"{ATTEMPT_PREFIX}{id_}"

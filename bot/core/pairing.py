@@ -1,7 +1,7 @@
-"""The code that lets the first phone in, where the owner of the computer can read it.
+"""The file with the code that pairs the first phone.
 
-A service has no terminal to show it on. It is in a file that only its owner may read, never in the
-log, and goes as soon as it has been used.
+A service has no terminal to show the code on. The file can be read only by the owner of the
+computer, and is removed as soon as the code has been used; the code is never in the log.
 """
 
 import os
@@ -14,7 +14,7 @@ FILE = "pairing-code"
 
 
 def keep(folder: Path, code: str, link: str = "") -> None:
-    """Write the code into *folder*, and the link that has it; an empty code removes both.
+    """Write a code and its link into *folder*; an empty code removes both.
 
     Raises:
         OSError: it can't be written.
@@ -27,12 +27,12 @@ def keep(folder: Path, code: str, link: str = "") -> None:
 
 
 def add_link(folder: Path, link: str) -> None:
-    """Write the link below the code in *folder*, which is as old as before.
+    """Add the link to the code in *folder*, without changing the age of the file.
 
     Raises:
         OSError: it can't be written.
     """
     path = folder / FILE
-    made = path.stat()
+    before = path.stat()
     keep(folder, path.read_text().split()[0], link)
-    os.utime(path, ns=(made.st_atime_ns, made.st_mtime_ns))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))

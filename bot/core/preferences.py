@@ -1,14 +1,15 @@
-"""How each person wants to be spoken for: voice, speed, language. Runs on the event loop."""
+"""How each person's messages are said: voice, speed, language. Runs on the event loop."""
 
 import functools
 import logging
 from dataclasses import dataclass
 from typing import Any
 
+from audio.text.normalize import pronounce
 from audio.types import UnknownVoiceError
 from audio.voices import LANGUAGES, VOICES, check_voice, language_of
-from bot.core.composing import off_the_loop
-from bot.core.inbox import Inbox
+from bot.core.composing import composing, off_the_loop
+from bot.core.store import Store
 from bot.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -29,10 +30,11 @@ _DETECTED = {
     "en": "en-us",
 }
 _SHORTEST_CHARS = 12
-"""In fewer letters no language can be told."""
+"""In fewer letters no language is detected."""
 _ENOUGH_CHARS = 2000
 _SURE = 0.65
-"""A less likely one is a guess. Measured: greetings in these languages are above, German below."""
+"""The least probability that counts. Measured: greetings in these languages are above it, German
+below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,52 +48,71 @@ class SpeechStyle:
 
 
 class Preferences:
-    """What people chose, and what the settings say where they did not."""
+    """What people chose, and the settings where they did not."""
 
-    def __init__(self, inbox: Inbox, settings: Settings) -> None:
-        """Look choices up in *inbox*."""
-        self._inbox = inbox
+    def __init__(self, store: Store, settings: Settings) -> None:
+        """Look preferences up in *store*."""
+        self._store = store
         self._settings = settings
 
-    async def get_ready(self) -> None:
-        """Load what tells languages apart where somebody needs it, before a message waits for it.
+    async def load_detector(self) -> None:
+        """Load the language detector if somebody needs it, before a message waits for it.
 
-        It takes a fraction of a second, and the interpreter's lock for some of it.
+        It takes a fraction of a second, and holds the interpreter's lock for some of it.
         """
-        if await self._inbox.is_preferred(MATCH_LANGUAGE):
+        if await self._store.is_preferred(MATCH_LANGUAGE):
             await off_the_loop(_detector)
 
-    async def style(self, user_id: int, text: str) -> SpeechStyle:
+    async def style(self, user_id: int, text: str = "") -> SpeechStyle:
         """Return how a text of a person's is said."""
-        chosen = await self._inbox.preferences(user_id)
+        chosen = await self._store.preferences(user_id)
         voice = chosen.get(VOICE, "") or self._settings.kokoro_voice
         try:
             check_voice(voice)
         except UnknownVoiceError:  # of another version
             voice = self._settings.kokoro_voice
-        own = voice == self._settings.kokoro_voice
-        lang = (self._settings.lang if own else "") or language_of(voice)
+        lang = lang_of(voice, self._settings)
         if chosen.get(MATCH_LANGUAGE):
-            spoken = await off_the_loop(detect, text)
-            if spoken and spoken.partition("-")[0] != lang.partition("-")[0]:
-                voice = next(v for v in VOICES if language_of(v) == spoken)
-                lang = spoken
+            detected = await off_the_loop(detect, text[:_ENOUGH_CHARS])
+            if detected and detected.partition("-")[0] != lang.partition("-")[0]:
+                voice = next(v for v in VOICES if language_of(v) == detected)
+                lang = detected
         speed = float(chosen.get(SPEED, "") or self._settings.kokoro_speed)
         return SpeechStyle(voice, speed, lang)
 
+    def style_of_program(self, voice: str, speed: float, lang: str) -> SpeechStyle:
+        """Return how a text of a program's is said, from what it asks for."""
+        voice = voice or self._settings.kokoro_voice
+        return SpeechStyle(
+            voice, speed or self._settings.kokoro_speed, lang or lang_of(voice, self._settings)
+        )
+
+    async def pronounced(self, text: str) -> str:
+        """Return a text with the words replaced whose pronunciation was taught.
+
+        Raises:
+            ComposeError: it failed; the message tells the sender what to do.
+        """
+        return await composing(len(text), pronounce, text, await self._store.pronunciations())
+
     async def choose(self, user_id: int, name: str, value: str) -> None:
-        """Remember a choice; an empty one goes back to the settings."""
-        await self._inbox.prefer(user_id, name, value)
+        """Store a preference; an empty value goes back to the settings."""
+        await self._store.prefer(user_id, name, value)
         if name == MATCH_LANGUAGE and value:
-            await self.get_ready()
+            await self.load_detector()
 
     async def chosen(self, user_id: int) -> dict[str, str]:
-        """Return what a person chose."""
-        return await self._inbox.preferences(user_id)
+        """Return a person's preferences by name."""
+        return await self._store.preferences(user_id)
+
+
+def lang_of(voice: str, settings: Settings) -> str:
+    """Return the language that a voice speaks unless another one is given, espeak-ng's code."""
+    return settings.lang if voice == settings.kokoro_voice else language_of(voice)
 
 
 def detect(text: str) -> str:
-    """Return espeak-ng's code of the language of *text*; empty where it can't be told."""
+    """Return espeak-ng's code of the language of *text*; empty where it is unclear."""
     text = text[:_ENOUGH_CHARS]
     if sum(char.isalpha() for char in text) < _SHORTEST_CHARS and text.isascii():
         return ""

@@ -26,7 +26,7 @@ _TOOL_TIMEOUT_S = 5.0
 _DATABASE_TIMEOUT_S = 2.0
 
 
-class State(StrEnum):
+class CheckState(StrEnum):
     """The result of a check."""
 
     PASS = "pass"  # noqa: S105  # no password
@@ -39,7 +39,7 @@ class State(StrEnum):
 class Finding:
     """What a check has found."""
 
-    state: State
+    state: CheckState
     found: str
     """The facts; for a warning or a failure, also what they mean."""
     fix: str = ""
@@ -48,22 +48,22 @@ class Finding:
 
 def ok(found: str) -> Finding:
     """Return a finding without a problem."""
-    return Finding(State.PASS, found)
+    return Finding(CheckState.PASS, found)
 
 
 def warn(found: str, fix: str) -> Finding:
     """Return a finding with which Crier works, but not at its best."""
-    return Finding(State.WARN, found, fix)
+    return Finding(CheckState.WARN, found, fix)
 
 
 def fail(found: str, fix: str) -> Finding:
     """Return a finding with which Crier can't work."""
-    return Finding(State.FAIL, found, fix)
+    return Finding(CheckState.FAIL, found, fix)
 
 
 def skip(found: str, fix: str = "") -> Finding:
     """Return why there was nothing to check."""
-    return Finding(State.SKIP, found, fix)
+    return Finding(CheckState.SKIP, found, fix)
 
 
 class CheckSkipped(Exception):  # noqa: N818  # an outcome, as unittest's SkipTest

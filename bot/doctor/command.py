@@ -11,7 +11,7 @@ from bot import __version__
 from bot.clean import clean, clean_line, raw
 from bot.doctor import local, system
 from bot.doctor import sound as sound_checks
-from bot.doctor.check import Check, Context, Finding, State, load_context
+from bot.doctor.check import Check, CheckState, Context, Finding, load_context
 from bot.doctor.redact import Redactor
 from bot.doctor.runner import exit_code_or_exit, run_checks, run_checks_here
 from bot.errors import FAILED, OK, UsageError
@@ -60,8 +60,13 @@ GROUPS = {
 CHECKS = tuple(check for group in GROUPS.values() for check in group)
 _TITLES = {group[0].name: title for title, group in GROUPS.items()}
 
-_SYMBOLS = {State.PASS: "✓", State.WARN: "!", State.FAIL: "✗", State.SKIP: "–"}
-_COLOURS = {State.PASS: "green", State.WARN: "yellow", State.FAIL: "red", State.SKIP: "dim"}
+_SYMBOLS = {CheckState.PASS: "✓", CheckState.WARN: "!", CheckState.FAIL: "✗", CheckState.SKIP: "–"}
+_COLOURS = {
+    CheckState.PASS: "green",
+    CheckState.WARN: "yellow",
+    CheckState.FAIL: "red",
+    CheckState.SKIP: "dim",
+}
 
 Findings = dict[str, Finding]
 """By the name of the check."""
@@ -100,7 +105,7 @@ def doctor(options: argparse.Namespace) -> int:
         ):
             findings[check.name] = redactor.redact_finding(finding)
             show(check.name, findings[check.name])
-    failed = any(finding.state is State.FAIL for finding in findings.values())
+    failed = any(finding.state is CheckState.FAIL for finding in findings.values())
     if options.json:
         print(as_json(findings))
     elif options.report:
@@ -157,7 +162,7 @@ def _may_play() -> bool:
 
 def as_json(findings: Findings) -> str:
     """Return the findings for programs."""
-    failed = any(finding.state is State.FAIL for finding in findings.values())
+    failed = any(finding.state is CheckState.FAIL for finding in findings.values())
     checks = [
         {"name": name, "state": finding.state, "found": finding.found, "mend": finding.fix}
         for name, finding in findings.items()
@@ -177,10 +182,10 @@ def as_report(findings: Findings) -> str:
 
 
 def _summary(findings: Findings, command: str) -> str:
-    failed = [name for name, finding in findings.items() if finding.state is State.FAIL]
+    failed = [name for name, finding in findings.items() if finding.state is CheckState.FAIL]
     if failed:
         verdict = f"Not well: {', '.join(failed)}."
-    elif any(finding.state is State.WARN for finding in findings.values()):
+    elif any(finding.state is CheckState.WARN for finding in findings.values()):
         verdict = "Well enough; see what is marked with !."
     else:
         verdict = "Well."
@@ -231,7 +236,7 @@ def _row(name: str, finding: Finding) -> object:
     for width in (6, 9, None):
         row.add_column(width=width)
     text = Text(clean(finding.found))
-    if finding.fix and finding.state is not State.PASS:
+    if finding.fix and finding.state is not CheckState.PASS:
         text.append(f"\n→ {clean(finding.fix)}", style="italic")
     mark = Text(f"{_SYMBOLS[finding.state]} {finding.state}", style=_COLOURS[finding.state])
     row.add_row(mark, Text(name), text)
@@ -240,5 +245,5 @@ def _row(name: str, finding: Finding) -> object:
 
 def _print_plain(name: str, what: Finding | str) -> None:
     if isinstance(what, Finding):
-        fix = f"\n    -> {what.fix}" if what.fix and what.state is not State.PASS else ""
+        fix = f"\n    -> {what.fix}" if what.fix and what.state is not CheckState.PASS else ""
         print(f"{what.state:4}  {name:9}  {what.found}{fix}", flush=True)

@@ -227,10 +227,10 @@ def database(context: Context) -> Finding:
 
 def _schema_version() -> int:
     try:
-        from bot.core import inbox  # noqa: PLC0415  # its library may be missing
+        from bot.core import database  # noqa: PLC0415  # its library may be missing
     except ImportError:
         return 0
-    return inbox._SCHEMA_VERSION  # noqa: SLF001
+    return database.SCHEMA_VERSION
 
 
 def people(context: Context) -> Finding:
@@ -247,9 +247,9 @@ def people(context: Context) -> Finding:
 
 def quiet(context: Context) -> Finding:
     """Check that Crier speaks at this hour."""
-    from bot.core.quiet_hours import Quiet  # noqa: PLC0415  # for this check alone
+    from bot.core.quiet_hours import QuietHours  # noqa: PLC0415  # for this check alone
 
-    quiet = Quiet(context.settings.quiet_hours)
+    quiet = QuietHours(context.settings.quiet_hours)
     for (until,) in context.query("SELECT value FROM choice WHERE name = 'mute'"):
         quiet.mute(float(until))
     if reason := quiet.reason():

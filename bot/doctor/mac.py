@@ -36,7 +36,7 @@ from audio.types import (
 from bot.doctor import local, system
 from bot.doctor.check import Check, Context, Finding, fail, ok, skip, warn
 
-# Then the watchdog would restart the bot. Source: bot.watchdog, WEDGED_S.
+# Then the watchdog would restart the bot. Source: bot.core.health, WEDGED_S.
 _HUNG_S = 10.0
 _SLOW_ABORT_S = 1.0
 _LONG_GAP_S = 3.0

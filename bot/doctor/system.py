@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bot.client import Client
 
 _CLOCK_OFF_S = 30.0
-_POLLING_OLD_S = 90.0  # as bot.watchdog has it
+_POLLING_OLD_S = 90.0  # as bot.core.health has it
 _BUSY_PER_CORE = 2.0
 # `ps -o pri=` of a process on macOS, by the type of its launchd job. Measured on macOS 26.
 _THROTTLED, _STANDARD, _INTERACTIVE = 4, 20, 31

@@ -73,7 +73,7 @@ class Metrics(Collector):
         )
         for name, description, value in (
             ("queue_length", "Messages that have not ended.", self._delivery.under_way),
-            ("held_messages", "Messages held by a mute or quiet hours.", self._delivery.kept),
+            ("held_messages", "Messages held by a mute or quiet hours.", self._delivery.deferred),
             (
                 "buffer_seconds",
                 "Seconds of sound that are ready and not heard yet.",

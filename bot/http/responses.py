@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from audio.types import AudioError
-from bot.core.events import Event
+from bot.core.events import SpeechEvent
 from bot.core.inbox import InboxError
 from bot.http import schemas
 from bot.http.guard import Refused, refusal
@@ -90,7 +90,7 @@ class EventStream(StallGuardedStream):
             self._on_close()
 
 
-def format_event(event: Event) -> bytes:
+def format_event(event: SpeechEvent) -> bytes:
     """Return an event in the text/event-stream format."""
     data = json.dumps(event.data, ensure_ascii=False, separators=(",", ":"))
     return f"id: {event.id}\nevent: {event.name}\ndata: {data}\n\n".encode()

@@ -23,13 +23,15 @@ from audio.pipeline import SpeechPipeline
 from audio.types import AudioError, Devices, Utterance
 from audio.voices import VOICES, describe, language_of
 from bot import __version__
-from bot.chat.playback_commands import Controls
-from bot.chat.polling import Polling
 from bot.core.delivery import Delivery
-from bot.core.events import Ending, Event, Events, Listener, until_idle
+from bot.core.draft import Draft
+from bot.core.events import Ending, Events, Listener, SpeechEvent, until_idle
+from bot.core.health import Fetching
 from bot.core.inbox import Inbox
 from bot.core.intake import Intake, RefusedError
-from bot.core.message import ENDED, NO_CHAT, QueuedMessage, State
+from bot.core.message import ENDED, State
+from bot.core.output import SoundOutput
+from bot.core.preferences import lang_of
 from bot.http import docs, schemas
 from bot.http.audio_stream import FORMATS, MODELS, Speech, Studio
 from bot.http.codes import LIFE_S, Codes
@@ -112,8 +114,8 @@ class Api:
     inbox: Inbox
     delivery: Delivery
     intake: Intake
-    controls: Controls
-    polling: Polling
+    output: SoundOutput
+    polling: Fetching
     events: Events
     studio: Studio
     metrics: Metrics
@@ -227,7 +229,7 @@ class Api:
             earlier = await self.inbox.record(self.bot_id, number) if key else None
             id_ = earlier.id if earlier else await self._take(order, client, number)
         if not order.wait:
-            return schemas.Queued(id=id_, position=self.delivery.position(id_))
+            return schemas.Queued(id=id_, position=self.delivery.queue.position(id_))
         ending = await self._ending(number, id_)
         if ending is None:
             why = f"Crier is stopping. Message {id_} is stored and will be said after its start."
@@ -237,8 +239,9 @@ class Api:
 
     async def _take(self, order: schemas.Speak, client: str, number: int) -> int:
         """Store a text and queue it; return its id."""
-        draft = QueuedMessage(
-            *(0, NO_CHAT, 0, order.input),
+        draft = Draft(
+            key=number,
+            text=order.input,
             voice=order.voice or "",
             speed=order.speed or 0.0,
             lang=order.lang or "",
@@ -247,7 +250,7 @@ class Api:
             chime=order.chime,
         )
         try:
-            stored = await self.intake.take_from_program(draft, number)
+            stored = await self.intake.accept(draft)
         except RefusedError as exc:
             status, code = (429, "too_many") if exc.too_many else (422, "nothing_to_speak")
             raise Refused(status, code, str(exc)) from exc
@@ -275,7 +278,7 @@ class Api:
             composed = await self.intake.compose(order.input, order.voice, order.lang or "")
         except RefusedError as exc:
             raise Refused(422, "nothing_to_speak", f"input: {exc}") from exc
-        lang = order.lang or self.delivery.lang_of(order.voice)
+        lang = order.lang or lang_of(order.voice, self.settings)
         utterance = Utterance(0, composed.text, order.voice, order.spoken_speed, lang)
         log.info("Synthesizing %d characters for %s", len(composed.text), client)
         file_format = FORMATS[order.response_format]
@@ -299,17 +302,17 @@ class Api:
             skipped = self.delivery.under_way > 0
             self.pipeline.skip()
         else:
-            skipped = await self.delivery.remove(target.id)
+            skipped = await self.delivery.queue.remove(target.id)
         return schemas.Skipped(skipped=skipped)
 
     async def pause(self) -> schemas.Paused:
         """Stop playing, and keep everything."""
-        await self.delivery.pause()
+        await self.delivery.pause.start()
         return schemas.Paused(paused=True)
 
     async def resume(self) -> schemas.Paused:
         """Continue with the word that was cut."""
-        await self.delivery.unpause()
+        await self.delivery.pause.stop()
         return schemas.Paused(paused=False)
 
     # ---- state and queue ----
@@ -324,13 +327,13 @@ class Api:
 
     async def move(self, id: int, target: schemas.Move) -> schemas.Queue:  # noqa: A002  # the path's name
         """Move a waiting message before another one, or to the end."""
-        if not await self.delivery.move(id, target.before):
+        if not await self.delivery.queue.move(id, target.before):
             raise Refused(404, "not_waiting", "One of these does not wait (any more).")
         return self.state.queue()
 
     async def remove(self, id: int) -> schemas.Skipped:  # noqa: A002  # the path's name
         """Remove a waiting message, or cut the one that is playing."""
-        if not await self.delivery.remove(id):
+        if not await self.delivery.queue.remove(id):
             raise Refused(404, "not_waiting", f"Message {id} does not wait (any more).")
         return schemas.Skipped(skipped=True)
 
@@ -353,15 +356,12 @@ class Api:
             if not any(wanted.casefold() in name.casefold() for name in names):
                 there = ", ".join(names) or "none"
                 raise Refused(404, "no_such_device", f"name: there is no such device. Now: {there}")
-        setting = self.settings.audio_device
-        await self.inbox.choose("device", wanted, setting)
-        self.pipeline.select_device(setting if wanted is None else wanted)
+        await self.output.select_device(wanted)
         return await self.devices()
 
     async def _query_devices(self) -> Devices:
         try:
-            answer = asyncio.wrap_future(self.pipeline.devices())
-            return await asyncio.wait_for(answer, _DEVICES_TIMEOUT_S)
+            return await self.output.devices(_DEVICES_TIMEOUT_S)
         except AudioError as exc:
             raise Refused(503, "no_sound", str(exc)) from exc
         except TimeoutError:
@@ -380,7 +380,7 @@ class Api:
 
     async def volume(self, volume: schemas.Volume) -> schemas.Volume:
         """Set the volume, relative to the computer's own; it is remembered."""
-        await self.controls.set_volume(volume.percent)
+        await self.output.set_volume(volume.percent)
         return volume
 
     # ---- monitoring ----
@@ -395,7 +395,7 @@ class Api:
         return EventStream(self._frames(listener), listening.close)
 
     async def _frames(self, listener: Listener) -> AsyncIterator[bytes]:
-        yield format_event(Event(0, "status", self.state.now()))
+        yield format_event(SpeechEvent(0, "status", self.state.now()))
         async for event in until_idle(listener, _PING_EVERY_S):
             yield b": alive\n\n" if event is None else format_event(event)
 

@@ -7,12 +7,11 @@ from typing import Any
 
 from audio.pipeline import SpeechPipeline
 from bot import __version__
-from bot.chat.polling import Polling
 from bot.core.delivery import Delivery
+from bot.core.health import STALLED_S, WEDGED_S, Fetching
 from bot.core.inbox import Inbox
 from bot.http import schemas
 from bot.settings import Settings
-from bot.watchdog import STALLED_S, WEDGED_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +22,7 @@ class BotState:
     pipeline: SpeechPipeline
     inbox: Inbox
     delivery: Delivery
-    polling: Polling
+    polling: Fetching
 
     def now(self) -> dict[str, Any]:
         """Return the fields of `schemas.StatusNow`, as JSON has them."""
@@ -34,7 +33,7 @@ class BotState:
             status.warning,
             status.blocked,
             status.unheard,
-            self.inbox.notice,
+            self.inbox.database.notice,
             self.polling.warning,
             self.polling.clock_warning,
         ]
@@ -63,7 +62,7 @@ class BotState:
                         "position": place.position,
                         "estimate_s": place.estimate_s,
                     }
-                    for place in self.delivery.places()
+                    for place in self.delivery.queue.places()
                 ]
             }
         )

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from telegram import Bot, Message, Update
 from telegram.error import InvalidToken, TelegramError
 
-from bot.app import make_bot, only_one
+from bot.app import make_bot
 from bot.chat.handlers import HELP
 from bot.core.access import Access, Pairing, code_in
-from bot.core.inbox import Inbox
+from bot.core.database import Database
+from bot.core.lock import only_one
+from bot.core.store import Store
 from bot.settings import Settings
 
 _LONG_POLL_S = 10
@@ -42,11 +44,11 @@ async def allowed_people(settings: Settings) -> list[str]:
         InboxError: the database can't be used.
     """
     with only_one(settings.data_dir):
-        inbox = await Inbox.open(settings.data_dir / "crier.db")
+        database = await Database.open(settings.data_dir / "crier.db")
         try:
-            names = await inbox.names()
+            names = await Store(database).names()
         finally:
-            await inbox.close()
+            await database.close()
     in_settings = [str(number) for number in sorted(settings.telegram_allowed_users - set(names))]
     return in_settings + list(names.values())
 
@@ -75,15 +77,16 @@ async def pair_first_phone(
     """
     bot = make_bot(settings)
     with only_one(settings.data_dir):
-        inbox = await Inbox.open(settings.data_dir / "crier.db")
+        database = await Database.open(settings.data_dir / "crier.db")
         try:
-            access = Access(settings.telegram_allowed_users, inbox, show_code, show_link)
+            store = Store(database)
+            access = Access(settings.telegram_allowed_users, store, show_code, show_link)
             await access.start()
             with contextlib.suppress(TelegramError):  # the code works without a link
                 access.know_bot(str((await bot.get_me()).username))
             return await _wait_for_code(bot, access, on_error)
         finally:
-            await inbox.close()
+            await database.close()
             await bot.shutdown()
 
 

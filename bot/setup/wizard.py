@@ -23,10 +23,10 @@ from audio.output.wavfile import PREFIX
 from audio.types import AudioError, UnknownVoiceError
 from audio.voices import VOICES, check_voice, describe
 from bot import keychain
-from bot.app import InUseError
 from bot.clean import clean, clean_line
 from bot.console import fetch_models, invitation, print_table
 from bot.core.inbox import InboxError
+from bot.core.lock import InUseError
 from bot.errors import FAILED, OK, UsageError
 from bot.paths import CHECKOUT, data_dir
 from bot.service.manage import install_service

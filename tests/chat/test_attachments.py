@@ -12,6 +12,7 @@ from scipy.signal import resample_poly
 from audio.types import SAMPLE_RATE_HZ
 from bot.chat.attachments import ALL, NO, NOTE
 from bot.chat.sandbox import Fault, Json, Sandbox
+from bot.core.store import Store
 from bot.settings import Settings
 from tests.chat.samples import ENDLESS_PDF, LONG_FILE_TEXT, film_of, note_of, sweep
 from tests.chat.steps import (
@@ -230,8 +231,9 @@ async def test_files_follow_language_and_pronunciations(
     text = "Buenos días a todos, hoy vamos a hablar de Nguyen y de la música de nuestra ciudad."
     async with start_toned() as bot:
         inbox = bot.delivery._inbox
-        await inbox.prefer(ALICE.id, "follow", "1")
-        await inbox.pronounce("Nguyen", "17")
+        store = Store(inbox.database)
+        await store.prefer(ALICE.id, "follow", "1")
+        await store.pronounce("Nguyen", "17")
         message = send_file(sandbox, "carta.txt", text.encode())
         await sandbox.wait_for(reaction_to(message, "👍"))
         rows = await inbox._database.execute_fetchall("SELECT lang, voice FROM message")

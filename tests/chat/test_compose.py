@@ -20,7 +20,8 @@ from telegram import (
 
 from audio.text.normalize import pronounce, read
 from audio.text.sentences import speakable
-from bot.chat.compose import Composed, compose, compose_text
+from bot.chat.compose import compose
+from bot.core.plain_text import Composed, compose_text
 
 SPOKEN = json.loads((Path(__file__).parent.parent / "data" / "spoken.json").read_text())
 

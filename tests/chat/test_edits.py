@@ -86,7 +86,7 @@ async def test_edit_without_words_withdraws_a_message(
         await sandbox.wait_for(reaction_to(late, "🙊"))
         sandbox.press(ALICE, question.message_id, dict(question.buttons)["Say it"])
         await sandbox.wait_for(lambda e: e.kind == "answer" and "Nothing waits" in e.text)
-        assert bot.delivery.places() == []
+        assert bot.delivery.queue.places() == []
 
 
 async def test_replay_skips_a_withdrawn_message(sandbox: Sandbox, start_toned: StartBot) -> None:
@@ -117,6 +117,6 @@ async def test_edit_replaces_captions_and_reaches_groups(
         edit(sandbox, picture, {"document": PICTURE_FILE, "caption": "A cat"})
         edit(sandbox, in_group, text_with_entity("spoiler", "He dies", "He dies"), SUPERGROUP)
         await sandbox.wait_for(reaction_to(in_group, "🙊"))
-        texts = [place.message.text for place in bot.delivery.places()]
+        texts = [place.message.text for place in bot.delivery.queue.places()]
 
     assert texts == ["A cat"]

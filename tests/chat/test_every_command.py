@@ -7,11 +7,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bot.chat import status_message
+from bot.chat import receipts, status_message
 from bot.chat.attachments import ALL, FIRST, NO, NOTE
 from bot.chat.menu import COMMANDS
 from bot.chat.sandbox import Event, Fault, Json, Person, Sandbox
-from bot.core import delivery
 from tests.conftest import ALICE, StartBot, reply_with
 from tests.support.loudspeaker import Ear
 
@@ -101,9 +100,9 @@ BUTTONS: dict[str, str] = {
     "device:0123456789abcdef": "not there any more",
     "device=": "Following the system",
     "device-": "Following the setting",
-    delivery.LATE_ALL: "Nothing waits for a decision",
-    delivery.LATE_LAST: "Nothing waits for a decision",
-    delivery.LATE_NONE: "Nothing waits for a decision",
+    receipts.LATE_ALL: "Nothing waits for a decision",
+    receipts.LATE_LAST: "Nothing waits for a decision",
+    receipts.LATE_NONE: "Nothing waits for a decision",
     f"{ALL}1": "decided already",
     f"{FIRST}1": "decided already",
     f"{NOTE}1": "decided already",

@@ -168,7 +168,7 @@ async def queued(sandbox: Sandbox, start: StartBot, *fields: Json) -> list[Queue
         for each in fields:
             message = sandbox.send_fields(ALICE, each)
             await sandbox.wait_for(reaction_to(message, "😴"))
-        return [place.message for place in bot.delivery.places()]
+        return [place.message for place in bot.delivery.queue.places()]
 
 
 async def test_handlers_queue_each_kind_of_message(sandbox: Sandbox, start_toned: StartBot) -> None:

@@ -11,11 +11,14 @@ import pytest
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup
 from telegram.request import HTTPXRequest
 
-from bot.chat import outbox as receipts
-from bot.chat.outbox import NO_REACTIONS, Outbox, split
+from bot.chat import reactions as receipts
+from bot.chat.fitting import split
+from bot.chat.outbox import Outbox
+from bot.chat.reactions import NO_REACTIONS
 from bot.chat.sandbox import Fault, Json, Sandbox
 from bot.core.inbox import Inbox
 from bot.core.message import QueuedMessage, StatusMessageId
+from bot.core.store import Store
 from bot.settings import Settings
 from tests.conftest import ALICE, TOKEN, StartBot, reaction_to, reply_with
 
@@ -39,7 +42,7 @@ async def outbox(sandbox: Sandbox, inbox: Inbox) -> AsyncIterator[Outbox]:
     sandbox.send(ALICE, "Hello.", GROUP)
     http = HTTPXRequest(httpx_kwargs={"trust_env": False})
     async with Bot(TOKEN, f"{sandbox.url}/bot", request=http) as bot:
-        outbox = Outbox(bot, inbox, sandbox.bot_id)
+        outbox = Outbox(bot, inbox, Store(inbox.database), sandbox.bot_id)
         yield outbox
         await outbox.close(0.0)
 

@@ -68,7 +68,9 @@ async def test_voice_follows_the_language_for_who_selected_that(
         for who in (ALICE, BOB):
             message = sandbox.send(who, spanish)
             await sandbox.wait_for(reaction_to(message, "😴"))
-        orders = [bot.delivery.utterance(place.message) for place in bot.delivery.places()]
+        orders = [
+            bot.delivery.queue.utterance(place.message) for place in bot.delivery.queue.places()
+        ]
 
     assert [(order.voice[0], order.lang, order.speed) for order in orders] == [
         ("e", "es", 1.0),
@@ -95,6 +97,6 @@ async def test_speed_and_voice_can_be_reset(sandbox: Sandbox, start_toned: Start
         await mute(sandbox)
         message = sandbox.send(ALICE, "One")
         await sandbox.wait_for(reaction_to(message, "😴"))
-        (place,) = bot.delivery.places()
+        (place,) = bot.delivery.queue.places()
 
     assert (place.message.voice, place.message.speed) == ("af_heart", 1.3)

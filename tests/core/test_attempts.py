@@ -1,4 +1,4 @@
-"""Attempts: what was under way when the process died is counted, and nothing else."""
+"""Attempts: work in progress when the process died is counted, and nothing else."""
 
 from pathlib import Path
 
@@ -6,12 +6,12 @@ from bot.core.attempts import Attempts
 
 
 def test_attempts_count_only_lives_that_died_during_the_work(tmp_path: Path) -> None:
-    """Work that ended, or never began, is not to blame; work under way is."""
+    """Finished work, and work that never started, is not blamed; work in progress is."""
     path = tmp_path / "attempts.json"
     life = Attempts(path)
-    life.begin("message:1")
-    life.begin("message:2")
-    life.end("message:1")
+    life.start("message:1")
+    life.start("message:2")
+    life.finish("message:1")
 
     later = Attempts(path)
 
@@ -21,8 +21,8 @@ def test_attempts_count_only_lives_that_died_during_the_work(tmp_path: Path) -> 
 def test_attempts_add_up_over_lives_until_there_is_progress(tmp_path: Path) -> None:
     """Two deaths in a row count as two; a life that got further starts the count again."""
     path = tmp_path / "attempts.json"
-    Attempts(path).begin("message:1")
-    Attempts(path).begin("message:1")
+    Attempts(path).start("message:1")
+    Attempts(path).start("message:1")
     later = Attempts(path)
 
     assert later.deaths("message:1") == 2
@@ -33,31 +33,31 @@ def test_attempts_add_up_over_lives_until_there_is_progress(tmp_path: Path) -> N
 
 
 def test_attempts_blame_nothing_when_the_process_ends_on_purpose(tmp_path: Path) -> None:
-    """A stop, an update, an ended session: what was being said is innocent."""
+    """After a stop, an update or a logout nothing is blamed."""
     path = tmp_path / "attempts.json"
     life = Attempts(path)
-    life.begin("message:1")
+    life.start("message:1")
     life.close()
 
     assert Attempts(path).deaths("message:1") == 0
 
 
 def test_attempts_survive_a_damaged_file(tmp_path: Path) -> None:
-    """A file that is not what was written counts nothing, and work goes on."""
+    """A damaged file counts nothing, and later work is recorded."""
     path = tmp_path / "attempts.json"
     path.write_text("{")
     life = Attempts(path)
-    life.begin("message:1")
+    life.start("message:1")
 
     assert Attempts(path).deaths("message:1") == 1
 
 
-def test_attempts_blame_nothing_that_is_suspended(tmp_path: Path) -> None:
-    """What was paused when the process died is innocent; resumed, it is counted again."""
+def test_attempts_do_not_blame_suspended_work(tmp_path: Path) -> None:
+    """Paused work is not blamed for a death; resumed work is."""
     path = tmp_path / "attempts.json"
     life = Attempts(path)
-    life.begin("message:1")
-    life.begin("update:2")
+    life.start("message:1")
+    life.start("update:2")
     life.suspend("message:")
     paused = Attempts(path)
     life.resume()
@@ -71,8 +71,8 @@ def test_attempts_count_little_while_the_result_is_played(tmp_path: Path) -> Non
     """A death after the work counts a fifth, unless it left the trace of a native crash."""
     path = tmp_path / "attempts.json"
     life = Attempts(path)
-    life.begin("message:1")
-    life.rest("message:1")
+    life.start("message:1")
+    life.play("message:1")
     left = path.read_text()
     killed = Attempts(path).deaths("message:1")
     path.write_text(left)
@@ -82,12 +82,12 @@ def test_attempts_count_little_while_the_result_is_played(tmp_path: Path) -> Non
 
 
 def test_attempts_forget_what_is_over(tmp_path: Path) -> None:
-    """Deaths of messages that are not there any more are not kept for ever."""
+    """Deaths of messages that no longer exist are removed."""
     path = tmp_path / "attempts.json"
     life = Attempts(path)
-    life.begin("message:1")
-    life.begin("message:2")
+    life.start("message:1")
+    life.start("message:2")
     later = Attempts(path)
-    later.keep("message:", {"message:2"})
+    later.keep_only("message:", {"message:2"})
 
     assert (later.deaths("message:1"), later.deaths("message:2")) == (0, 1)

@@ -1,4 +1,4 @@
-"""What survives a crash, a sleep, a wrong clock: each message ends once, each command acts once."""
+"""After a crash, a sleep, or with a wrong clock each message ends once, each command acts once."""
 
 import asyncio
 import itertools
@@ -29,19 +29,19 @@ def last_reaction(sandbox: Sandbox, message: int) -> str:
 
 
 def count(sandbox: Sandbox, part: str) -> int:
-    """Return how many messages of the bot's hold *part*."""
+    """Return how many messages of the bot contain *part*."""
     return sum(map(reply_with(part), sandbox.events))
 
 
 class Confirmations:
-    """Loses them: what was handled comes again after the next start, as from the real server."""
+    """Loses confirmations: handled updates come again after the next start, as from Telegram."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self._sent: list[Json] = []
 
-    def note(self) -> None:
-        """Remember what waits at the server now."""
+    def record(self) -> None:
+        """Record what waits at the server now."""
         self._sent = list(self._sandbox._updates)
 
     def lose(self) -> None:
@@ -53,7 +53,7 @@ class Confirmations:
 
 
 async def run_until_it_ends(environment: Environment) -> int:
-    """Run a bot whose voice dies of the number 13; return its code."""
+    """Run a bot whose voice dies of the number 13; return its exit code."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.support.run_with_deadly_voice"),
         cwd=CHECKOUT,
@@ -90,10 +90,10 @@ async def test_delivery_gives_up_a_message_during_which_the_process_died_twice(
     assert ("ended in a native crash" in log) == (code == -11)
 
 
-async def test_delivery_says_what_others_killed_again_and_again(
+async def test_delivery_says_a_message_despite_kills_from_outside(
     bot_environment: Environment, sandbox: Sandbox, ear_a: Ear
 ) -> None:
-    """A process that is killed from outside while it sounds loses no message by it."""
+    """A process that is killed again and again from outside loses no message."""
     message = sandbox.send(ALICE, "Number 2 3 4 5 6 7 8 9.")
     command = (sys.executable, "-m", "tests.support.fake_voice")
     for _ in range(3):
@@ -110,10 +110,10 @@ async def test_delivery_says_what_others_killed_again_and_again(
         await process.wait()
 
 
-async def test_polling_looks_once_before_anything_resumes(
+async def test_resume_waits_for_the_first_poll(
     bot_environment: Environment, sandbox: Sandbox
 ) -> None:
-    """A /stop that was sent while the bot was down is obeyed before what kills it is tried."""
+    """A /stop that was sent while the bot was down acts before the deadly message is tried."""
     deadly = sandbox.send(ALICE, "Number 13.")
     await run_until_it_ends(bot_environment)
     sandbox.send(ALICE, "/stop")
@@ -132,10 +132,10 @@ async def test_polling_looks_once_before_anything_resumes(
         await process.wait()
 
 
-async def test_updates_give_up_one_that_the_process_died_of_twice(
+async def test_updates_give_up_an_update_after_two_deaths(
     sandbox: Sandbox, start_toned: StartBot, settings: Settings
 ) -> None:
-    """A text that kills while it is read, before it is stored, is refused; the next is said."""
+    """A text that kills the process before it is stored is refused; the next one is said."""
     message = sandbox.send(ALICE, "Number 1.")
     number = sandbox._updates[-1]["update_id"]
     later = sandbox.send(ALICE, "Number 2.")
@@ -152,15 +152,13 @@ async def test_updates_give_up_one_that_the_process_died_of_twice(
 # ---- what comes again ----
 
 
-async def test_updates_do_not_obey_a_stop_that_comes_again(
-    sandbox: Sandbox, start_toned: StartBot
-) -> None:
-    """After a lost confirmation the second /stop does not end what came behind the first."""
+async def test_updates_ignore_a_repeated_stop(sandbox: Sandbox, start_toned: StartBot) -> None:
+    """A /stop that is sent again does not end what came after the first one."""
     confirmations = Confirmations(sandbox)
     first = sandbox.send(ALICE, "Number 1. " * 9)
     sandbox.send(ALICE, "/stop")
     later = [sandbox.send(ALICE, f"{'Number 2. ' * 20}"), sandbox.send(ALICE, "Number 3.")]
-    confirmations.note()
+    confirmations.record()
     async with start_toned():
         await sandbox.wait_for(reaction_to(later[1], "👀"))
         await sandbox.wait_for(reply_with("Silent."))
@@ -186,10 +184,10 @@ async def test_updates_do_not_obey_a_stop_that_comes_again(
 async def test_updates_carry_out_a_command_once(
     sandbox: Sandbox, start_toned: StartBot, command: str, answer: str
 ) -> None:
-    """A command that comes again after a lost confirmation has no second effect or answer."""
+    """A command that is sent again has no second effect and no second answer."""
     confirmations = Confirmations(sandbox)
     sandbox.send(ALICE, command)
-    confirmations.note()
+    confirmations.record()
     async with start_toned():
         await sandbox.wait_for(reply_with(answer))
     confirmations.lose()
@@ -201,13 +199,13 @@ async def test_updates_carry_out_a_command_once(
 
 
 async def test_updates_carry_out_a_button_once(sandbox: Sandbox, start_toned: StartBot) -> None:
-    """Louder, pressed once, is one step, however often Telegram sends it."""
+    """A press is one step, however often Telegram sends it."""
     confirmations = Confirmations(sandbox)
     async with start_toned():
         sandbox.send(ALICE, "/volume")
         shown = await sandbox.wait_for(reply_with("The volume is 100 %"))
     sandbox.press(ALICE, shown.message_id, "strip:louder")
-    confirmations.note()
+    confirmations.record()
     async with start_toned():
         await sandbox.wait_for(lambda e: e.kind == "answer" and "115" in e.text)
     confirmations.lose()
@@ -216,16 +214,16 @@ async def test_updates_carry_out_a_button_once(sandbox: Sandbox, start_toned: St
         await sandbox.wait_for(reply_with("The volume is 115 %"))
 
 
-async def test_intake_knows_a_duplicate_before_it_counts(
+async def test_intake_recognizes_a_duplicate_before_it_counts(
     sandbox: Sandbox, start_toned: StartBot
 ) -> None:
-    """With the queue at its limit, what was accepted and comes again is not refused."""
+    """With the queue at its limit, an accepted message that is sent again is not refused."""
     confirmations = Confirmations(sandbox)
     async with start_toned():
         sandbox.send(ALICE, "/mute")
         await sandbox.wait_for(reply_with("Muted"))
     messages = [sandbox.send(ALICE, f"Number {n}.") for n in range(3)]
-    confirmations.note()
+    confirmations.record()
     async with start_toned(limit_waiting=3):
         for message in messages:
             await sandbox.wait_for(reaction_to(message, "😴"))
@@ -241,7 +239,7 @@ async def test_intake_knows_a_duplicate_before_it_counts(
 async def test_updates_fall_silent_before_the_rest_of_a_batch(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:
-    """Nothing of 99 long texts sounds where a /stop stands behind them."""
+    """Nothing of 99 long texts sounds if a /stop comes after them."""
     messages = [sandbox.send(ALICE, "Number 1. " * 60) for _ in range(99)]
     sandbox.send(ALICE, "/stop")
     async with start_toned():
@@ -257,10 +255,10 @@ async def test_updates_fall_silent_before_the_rest_of_a_batch(
 # ---- pause ----
 
 
-async def test_pause_survives_a_restart_and_is_said(
+async def test_pause_survives_a_restart(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:
-    """What comes while paused is answered once; after a restart it still waits for /resume."""
+    """Messages sent while paused get one reply; after a restart they still wait for /resume."""
     async with start_toned():
         sandbox.send(ALICE, "/pause")
         await sandbox.wait_for(reply_with("Paused. /resume goes on"))
@@ -295,10 +293,8 @@ async def test_stop_ends_a_pause_for_good(sandbox: Sandbox, start_toned: StartBo
 # ---- stop and replay ----
 
 
-async def test_replay_says_nothing_that_never_sounded(
-    sandbox: Sandbox, start_toned: StartBot
-) -> None:
-    """What /stop ended before it began was not heard, so it can't be said again."""
+async def test_replay_ignores_what_never_sounded(sandbox: Sandbox, start_toned: StartBot) -> None:
+    """A message that was stopped before it started can't be said again."""
     async with start_toned():
         sandbox.send(ALICE, "/pause")
         message = sandbox.send(ALICE, "Number 1.")
@@ -308,8 +304,8 @@ async def test_replay_says_nothing_that_never_sounded(
         await sandbox.wait_for(reply_with("There is nothing to say again."))
 
 
-async def test_stop_counts_what_is_kept(sandbox: Sandbox, start_toned: StartBot) -> None:
-    """While muted, /stop says how many of those that it ends were kept."""
+async def test_stop_counts_deferred_messages(sandbox: Sandbox, start_toned: StartBot) -> None:
+    """While muted, /stop counts the messages that were held."""
     async with start_toned():
         sandbox.send(ALICE, "/mute")
         messages = [sandbox.send(ALICE, f"Number {n}.") for n in range(3)]
@@ -322,10 +318,10 @@ async def test_stop_counts_what_is_kept(sandbox: Sandbox, start_toned: StartBot)
 # ---- limits ----
 
 
-async def test_limits_count_what_is_held_and_people_not_chats(
+async def test_limits_count_held_messages_per_person(
     sandbox: Sandbox, start_toned: StartBot
 ) -> None:
-    """What is kept while muted counts, and so does what a person sent in another chat."""
+    """Messages held while muted count, and so do those that a person sent in another chat."""
     async with start_toned(limit_waiting=2):
         sandbox.send(ALICE, "/mute")
         sandbox.send(ALICE, "Number 1.")
@@ -338,10 +334,8 @@ async def test_limits_count_what_is_held_and_people_not_chats(
     assert last_reaction(sandbox, message) == "💔"
 
 
-async def test_limits_count_what_waits_for_a_decision(
-    sandbox: Sandbox, start_toned: StartBot
-) -> None:
-    """Late messages, about which somebody is asked, wait as well."""
+async def test_limits_count_undecided_messages(sandbox: Sandbox, start_toned: StartBot) -> None:
+    """Late messages count while they wait for a decision."""
     async with start_toned(limit_waiting=2):
         for number in range(2):
             fields: dict[str, Any] = {"text": f"Number {number}.", "date": 1_700_000_000}
@@ -354,10 +348,10 @@ async def test_limits_count_what_waits_for_a_decision(
 # ---- sleep and clock ----
 
 
-async def test_delivery_asks_about_what_was_under_way_when_the_computer_slept(
+async def test_delivery_asks_about_its_messages_after_sleep(
     sandbox: Sandbox, start_toned: StartBot, monkeypatch: pytest.MonkeyPatch, ear_a: Ear
 ) -> None:
-    """After hours with the lid closed nothing goes on unasked; what comes after it is said."""
+    """After hours with the lid closed nothing continues unasked; new messages are said."""
     asleep_s = [0.0]
     monkeypatch.setattr("bot.app.time_asleep_s", lambda: asleep_s[0])
     async with start_toned():
@@ -373,7 +367,7 @@ async def test_delivery_asks_about_what_was_under_way_when_the_computer_slept(
             await sandbox.wait_for(reaction_to(message, "👍"))
 
 
-async def test_delivery_goes_on_after_a_nap(
+async def test_delivery_continues_after_a_short_sleep(
     sandbox: Sandbox, start_toned: StartBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sleep that is shorter than LATE_AFTER_S changes nothing."""
@@ -385,10 +379,10 @@ async def test_delivery_goes_on_after_a_nap(
 
 
 @pytest.mark.parametrize(("ahead_s", "way"), [(-3600.0, "fast"), (3600.0, "slow")])
-async def test_polling_goes_by_telegrams_clock_where_this_one_is_wrong(
+async def test_polling_uses_the_clock_of_telegram_if_ours_is_wrong(
     sandbox: Sandbox, start_toned: StartBot, ahead_s: float, way: str
 ) -> None:
-    """With a clock that is an hour off, what is sent now is said now, and /status tells."""
+    """With a clock that is an hour off, new messages are said at once, and /status warns."""
     sandbox.ahead_s = ahead_s
     async with start_toned():
         message = sandbox.send(ALICE, "Number 1.")
@@ -401,10 +395,10 @@ async def test_polling_goes_by_telegrams_clock_where_this_one_is_wrong(
         await sandbox.wait_for(reply_with("1 message came while I was away"))
 
 
-async def test_delivery_never_takes_a_decision_for_late(
+async def test_late_counts_from_the_decision(
     sandbox: Sandbox, start_toned: StartBot, settings: Settings
 ) -> None:
-    """What somebody decided to hear counts from then: muted and unmuted, it is not asked again."""
+    """A late message that is to be said is not asked about again, even after a mute."""
     inbox = await Inbox.open(settings.data_dir / "crier.db")
     number = sandbox.send_fields(ALICE, {"text": "Number 1."})
     sandbox._updates.clear()
@@ -425,13 +419,13 @@ async def test_delivery_never_takes_a_decision_for_late(
     assert count(sandbox, "came while I was away") == 1
 
 
-async def test_refusal_is_owed_until_telegram_took_it(
+async def test_refusal_is_owed_until_telegram_accepts_it(
     sandbox: Sandbox, start_toned: StartBot
 ) -> None:
-    """A message that was not taken gets its 💔 and the reason after a restart, too, and once."""
+    """A refused message gets its 💔 and the reason once, even if only after a restart."""
     confirmations = Confirmations(sandbox)
     message = sandbox.send(ALICE, "…")
-    confirmations.note()
+    confirmations.record()
     sandbox.faults = {
         "setmessagereaction": Fault(status=502, description="Bad Gateway"),
         "sendmessage": Fault(status=502, description="Bad Gateway"),
@@ -449,17 +443,17 @@ async def test_refusal_is_owed_until_telegram_took_it(
     assert count(sandbox, "nothing to say") == 1
 
 
-async def test_handlers_refuse_a_text_at_which_they_fail(
+async def test_handlers_refuse_a_text_on_an_error(
     sandbox: Sandbox, start_toned: StartBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An unexpected error while a text is taken is 💔 and a reply; the next one is said."""
+    """An unexpected error is answered with 💔 and a reply; the next text is said."""
 
     async def broken(*_: object, **__: object) -> None:
         raise KeyError("sat")
 
     async with start_toned():
         with monkeypatch.context() as patch:
-            patch.setattr("bot.core.intake.Intake.take", broken)
+            patch.setattr("bot.core.intake.Intake.accept", broken)
             message = sandbox.send(ALICE, "Number 1.")
             await sandbox.wait_for(reply_with("I made a mistake on that one", to=message))
             await sandbox.wait_for(reaction_to(message, "💔"))
@@ -467,10 +461,8 @@ async def test_handlers_refuse_a_text_at_which_they_fail(
         await sandbox.wait_for(reaction_to(later, "👍"))
 
 
-async def test_replay_counts_from_when_it_was_asked_for(
-    sandbox: Sandbox, start_toned: StartBot
-) -> None:
-    """What was sent long ago and is asked for again while muted is said after it, unasked."""
+async def test_replay_is_never_late(sandbox: Sandbox, start_toned: StartBot) -> None:
+    """An old message that is replayed while muted is said after the mute, without a question."""
     async with start_toned() as bot:
         message = sandbox.send(ALICE, "Number 1.")
         await sandbox.wait_for(reaction_to(message, "👍"))

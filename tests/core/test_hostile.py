@@ -1,4 +1,4 @@
-"""Texts that nobody means well: none stops anything, none is lost, none takes long."""
+"""Hostile texts: none stops the bot, none is lost, none takes long."""
 
 import asyncio
 import json
@@ -28,9 +28,9 @@ from audio.text.sentences import LONGEST_SENTENCE_CHARS, pieces, sentences, spea
 from audio.types import AudioError, Ended, Outcome, Samples
 from audio.voices import LANGUAGES
 from bench.shapes import SHAPES
-from bot.chat.compose import compose_text, nothing_to_say, without_emphasis
 from bot.chat.sandbox import Sandbox
 from bot.core.composing import ComposeError, composing
+from bot.core.plain_text import compose_text, nothing_to_say, without_emphasis
 from bot.http.schemas import MAX_INPUT_CHARS
 from bot.settings import Settings
 from tests.chat.steps import send_file
@@ -41,17 +41,17 @@ from tests.support.pipelines import Facts, order
 
 # Of the processor's time; quadratic work takes many times as long.
 _BOUND_S = 5.0
-# Of a busy machine, for an answer; it took as long as the composing, tens of seconds.
+# For an answer, on a busy machine; an answer that waited for composing would take tens of seconds.
 _PATIENCE_S = 5.0
 
 SPOKEN = Path(__file__).parent.parent / "data" / "spoken.json"
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_hostile_shape_is_composed_and_planned_in_linear_time(name: str) -> None:
-    """Each shape of 30,000 characters is composed, planned and begun without much work."""
+def test_composing_and_planning_are_linear(name: str) -> None:
+    """Each hostile shape of 30,000 characters is composed and planned with little work."""
     text = SHAPES[name](30_000)
-    begun_s = time.thread_time()
+    started_s = time.thread_time()
     said = compose_text(text, "en-us", name_emoji=True).text
     for one in (text, said):
         if speakable(one):
@@ -60,7 +60,7 @@ def test_hostile_shape_is_composed_and_planned_in_linear_time(name: str) -> None
             if not planner.done:
                 planner.next_delayed(SynthesisCost(), 0.5)
 
-    assert time.thread_time() - begun_s < _BOUND_S
+    assert time.thread_time() - started_s < _BOUND_S
 
 
 BITS = st.sampled_from(
@@ -77,8 +77,8 @@ BITS = st.sampled_from(
 
 @settings(max_examples=300)
 @given(st.lists(BITS | st.characters(), max_size=60), st.sampled_from(LANGUAGES))
-def test_any_bits_are_composed_and_planned(bits: list[str], lang: str) -> None:
-    """Whatever is put together, composing and planning it raises nothing."""
+def test_composing_and_planning_raise_nothing(bits: list[str], lang: str) -> None:
+    """Any combination of difficult parts is composed and planned without an error."""
     composed = compose_text("".join(bits), lang, name_emoji=True)
     pronounce(composed.text, {"sat": "sitting", "c++": "see", "new york": "ny"})
     if speakable(composed.text):
@@ -89,13 +89,13 @@ def test_any_bits_are_composed_and_planned(bits: list[str], lang: str) -> None:
 
 @settings(max_examples=300)
 @given(st.lists(BITS, max_size=60))
-def test_reading_passes_over_a_rule_only_where_it_finds_nothing(bits: list[str]) -> None:
-    """Where a pattern finds something, the text has what its rule says that it needs."""
+def test_reading_skips_a_rule_only_if_it_finds_nothing(bits: list[str]) -> None:
+    """If a pattern matches, the text has the characters that its rule requires."""
     read_by_all(_in_plain_letters("".join(bits)))
 
 
-def test_reading_passes_over_no_rule_of_the_table() -> None:
-    """The same for everything of the table of what people write, which every rule is made for."""
+def test_reading_skips_no_rule_that_the_table_needs() -> None:
+    """The same holds for the table of what people write, which uses nearly all rules."""
     found = [read_by_all(case["sent"]) for case in json.loads(SPOKEN.read_text())]
 
     assert len(set().union(*found)) > 0.8 * len(rules("en-us"))
@@ -114,21 +114,21 @@ def read_by_all(text: str) -> set[Rule]:
 
 
 @given(st.text("*_~`ab \n.", max_size=40))
-def test_emphasis_is_found_as_one_pattern_finds_it(text: str) -> None:
-    """Marks of emphasis are taken out as the pattern that defines them would, in less time."""
+def test_without_emphasis_equals_its_pattern(text: str) -> None:
+    """Marks of emphasis are removed as by the pattern that defines them, in less time."""
     pattern = r"(?<!\w)(```|\*\*|__|\*|_|~~|`)(?=\S)([^\n]*?\S)\1(?!\w)"
 
     assert without_emphasis(text) == re.sub(pattern, r"\2", text)
 
 
-def test_reading_knows_letters_that_ignoring_case_matches() -> None:
-    """A long s and the sign of kelvins are read as the letters that they stand for."""
+def test_reading_knows_letters_that_match_without_case() -> None:
+    """A long s and a dotless i are read as the letters that they stand for."""
     assert compose_text("Open \u017fat-sun", "en-us").text == "Open Saturday to Sunday"
     assert compose_text("Open fr\u0131-sun", "en-us").text.startswith("Open fr")
 
 
 def test_reading_reads_digits_of_every_script() -> None:
-    """Digits of another script are read as numbers, also where a rule looks them up."""
+    """Digits of other scripts are read as numbers, also by rules that look them up."""
     assert compose_text("at ٧:٣٠", "en-us").text == "at 7 30"
     assert (
         compose_text("call 555-1234", "en-us").text == compose_text("call ٥٥٥-١٢٣٤", "en-us").text
@@ -144,8 +144,8 @@ def test_pieces_are_short_and_lose_nothing(text: str, most_chars: int) -> None:
     assert all(len(part) <= most_chars for part in parts)
 
 
-def test_sentences_are_the_same_whether_a_line_is_long_or_short() -> None:
-    """A long line is cut at its sentences, and abbreviations at no cut are torn apart."""
+def test_sentences_do_not_depend_on_the_length_of_a_line() -> None:
+    """A long line is cut at its sentences, and no abbreviation is split."""
     line = "Dr. Smith paid 3.50 at 10 a.m. sharp to Mr. Jones. " * 200
 
     assert set(sentences(line, "en-us")) == {line[:50]}
@@ -153,17 +153,17 @@ def test_sentences_are_the_same_whether_a_line_is_long_or_short() -> None:
 
 
 def test_pronounce_takes_thousands_of_words() -> None:
-    """Many taught words and a long text are no worse together than one after the other."""
+    """Many taught words in a long text take no longer than the sum of both."""
     words = {f"word{number}": f"said{number}" for number in range(5000)} | {"new york": "the city"}
-    begun_s = time.thread_time()
+    started_s = time.thread_time()
     said = pronounce("Word17 of New York. " * 5000, words)
 
     assert said == "said17 of the city. " * 5000
-    assert time.thread_time() - begun_s < _BOUND_S
+    assert time.thread_time() - started_s < _BOUND_S
 
 
 async def test_composing_leaves_the_loop_free() -> None:
-    """While a long text is composed, the event loop goes on with other work."""
+    """While a long text is composed, the event loop does other work."""
     turns = 0
     text = SHAPES["words"](60_000)
     work = asyncio.create_task(composing(len(text), compose_text, text, "en-us"))
@@ -175,10 +175,10 @@ async def test_composing_leaves_the_loop_free() -> None:
     assert turns > 10
 
 
-async def test_composing_tells_of_an_error_without_the_text(
+async def test_composing_logs_an_error_without_the_text(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """An error in a reading rule is one class of ours; the log says where, not what was read."""
+    """An error in a reading rule becomes a ComposeError; the log says where, but not the text."""
 
     def rule(text: str) -> str:
         return {"known": "word"}[text]
@@ -210,8 +210,8 @@ SAMPLES = {
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("script", SAMPLES)
-def test_scripts_that_are_read_are_not_spelled(script: str, lang: str) -> None:
-    """What the table calls read is one word of its own language to espeak, and the rest is not."""
+def test_read_in_lists_the_scripts_that_are_not_spelled(script: str, lang: str) -> None:
+    """The scripts in the table are words to espeak; it spells the others letter by letter."""
     others = {("CJK", "ja"), ("LATIN", "ja"), ("LATIN", "hi"), ("LATIN", "cmn")}
     if (script, lang.partition("-")[0]) in others:
         pytest.skip("read by another package, or by espeak's English")
@@ -236,7 +236,7 @@ def test_scripts_that_are_read_are_not_spelled(script: str, lang: str) -> None:
 def test_compose_leaves_out_what_would_be_spelled(
     sent: str, lang: str, said: str, skipped: str
 ) -> None:
-    """Words in letters that the language's reader can't read are left out, and named."""
+    """Words in letters that the language can't read are left out, and counted."""
     composed = compose_text(sent, lang)
 
     assert composed.text.split() == said.split()
@@ -244,7 +244,7 @@ def test_compose_leaves_out_what_would_be_spelled(
 
 
 def test_nothing_to_say_names_the_languages() -> None:
-    """Where all of a text is left out, its sender is told what can be spoken."""
+    """If all of a text is left out, its sender is told which languages can be spoken."""
     why = nothing_to_say(compose_text("안녕하세요", "en-us"))
 
     assert why.startswith("There is nothing to say but 1 word in Korean. I speak English, Spanish")
@@ -252,7 +252,7 @@ def test_nothing_to_say_names_the_languages() -> None:
 
 
 async def test_chat_refuses_what_would_be_spelled(start_toned: StartBot, sandbox: Sandbox) -> None:
-    """A Russian text to the English reader is 💔 with one reply, and the next text is heard."""
+    """A Russian text for an English voice gets 💔 and one reply, and the next text is heard."""
     async with start_toned():
         sent = sandbox.send(ALICE, "Привет, как дела?")
         await sandbox.wait_for(reaction_to(sent, "💔"))
@@ -262,7 +262,7 @@ async def test_chat_refuses_what_would_be_spelled(start_toned: StartBot, sandbox
 
 
 async def test_chat_survives_hostile_texts(start_toned: StartBot, sandbox: Sandbox) -> None:
-    """Texts that are hard to plan or to read get a receipt, and what comes behind them is heard."""
+    """Texts that are hard to plan or to read get a receipt, and those after them are heard."""
     async with start_toned():
         hard = sandbox.send(ALICE, SHAPES["dashes, then a letter"](4096))
         empty = sandbox.send(ALICE, SHAPES["joined emoji"](2000))
@@ -277,20 +277,20 @@ async def test_chat_survives_hostile_texts(start_toned: StartBot, sandbox: Sandb
 
 
 class Slow(ToneVoice):
-    """Is not ready before it may be."""
+    """A voice that is not ready before the test allows it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.may = threading.Event()
 
     def load(self) -> None:
-        """Wait until it may be ready."""
+        """Wait until the test allows it."""
         self.may.wait(60)
 
 
 @pytest.fixture
 def slow() -> Slow:
-    """Return a voice that keeps the worker busy until it may go on."""
+    """Return a voice that keeps the worker busy until the test allows it to continue."""
     return Slow()
 
 
@@ -302,7 +302,7 @@ def facts() -> Facts:
 
 @pytest.fixture
 def begun() -> list[int]:
-    """Return what collects the utterances that were begun."""
+    """Return a list of the utterances that were started."""
     return []
 
 
@@ -323,7 +323,7 @@ def pipeline(
 def test_pipeline_plans_on_the_worker(
     pipeline: SpeechPipeline, slow: Slow, facts: Facts, begun: list[int]
 ) -> None:
-    """While the worker is busy nothing is planned, orders are obeyed, and what follows is heard."""
+    """While the worker is busy nothing is planned, orders are obeyed, and the rest is heard."""
     pipeline.say(order(1, "..."))  # planning it would fail
     pipeline.say(order(2, "Two."))
     pipeline.skip(2)
@@ -343,7 +343,7 @@ def test_pipeline_plans_on_the_worker(
 def test_pipeline_plans_what_is_urgent_first(
     pipeline: SpeechPipeline, slow: Slow, facts: Facts
 ) -> None:
-    """An urgent utterance takes the place of one whose plan is under way."""
+    """An urgent utterance takes the place of one that is being planned."""
     pipeline.say(order(1, "Number 1."))
     pipeline.say(order(2, "Number 2.", urgent=True))
     slow.may.set()
@@ -355,7 +355,7 @@ def test_pipeline_plans_what_is_urgent_first(
 def test_pipeline_fails_one_utterance_alone(
     pipeline: SpeechPipeline, slow: Slow, facts: Facts, tmp_path: Path
 ) -> None:
-    """An error in planning is the end of that utterance, and of no other."""
+    """An error in planning ends that utterance, and no other."""
     slow.may.set()
     pipeline.say(order(1, "Number 1."))
     pipeline.say(order(2, cast("Any", 2)))
@@ -368,10 +368,10 @@ def test_pipeline_fails_one_utterance_alone(
     assert "recording" in ends[1].reason
 
 
-def test_pipeline_begins_nothing_while_paused(
+def test_pipeline_starts_nothing_while_paused(
     pipeline: SpeechPipeline, slow: Slow, facts: Facts, begun: list[int]
 ) -> None:
-    """While paused no text is planned; after resume it is heard."""
+    """While paused no text is planned; after a resume it is heard."""
     slow.may.set()
     pipeline.pause()
     pipeline.say(order(1, "Number 1."))
@@ -384,10 +384,10 @@ def test_pipeline_begins_nothing_while_paused(
     assert set(begun) == {1}
 
 
-def test_pipeline_arranges_what_is_being_planned(
+def test_pipeline_reorders_what_is_being_planned(
     pipeline: SpeechPipeline, slow: Slow, facts: Facts
 ) -> None:
-    """Where the order changes while a plan is under way, each is heard once, in the new one."""
+    """If the order changes during planning, each utterance is heard once, in the new order."""
     for number in (1, 2, 3):
         pipeline.say(order(number, f"Number {number}."))
     pipeline.reorder((3, 2, 1))
@@ -402,10 +402,10 @@ def test_pipeline_arranges_what_is_being_planned(
     ]
 
 
-def test_pipeline_renders_while_a_plan_is_under_way(
+def test_pipeline_renders_while_it_plans(
     pipeline: SpeechPipeline, slow: Slow, facts: Facts
 ) -> None:
-    """What is made for somebody else is planned as well: it ends, or fails with a reason."""
+    """A rendering is planned as well: it finishes, or fails with a reason."""
     good: queue.SimpleQueue[Samples | AudioError | None] = queue.SimpleQueue()
     bad: queue.SimpleQueue[Samples | AudioError | None] = queue.SimpleQueue()
     pipeline.say(order(1, "Number 1."))
@@ -418,10 +418,8 @@ def test_pipeline_renders_while_a_plan_is_under_way(
     assert isinstance(good.get(timeout=30), np.ndarray)
 
 
-def test_pipeline_closes_while_a_plan_is_under_way(
-    slow: Slow, facts: Facts, tmp_path: Path
-) -> None:
-    """Closing waits for no plan; what was to be planned has no end, so that it is said later."""
+def test_pipeline_closes_while_it_plans(slow: Slow, facts: Facts, tmp_path: Path) -> None:
+    """Closing waits for no plan; what was being planned has not ended, so that it is said later."""
     pipeline = SpeechPipeline(slow, WavSpeaker(tmp_path), facts)
     pipeline.start()
     pipeline.say(order(1, "Number 1."))
@@ -447,8 +445,8 @@ async def face(settings: Settings, tmp_path: Path) -> AsyncIterator[Face]:
 HARD = ("months", "emphasis", "one number", "dashes, then a letter", "joined emoji")
 
 
-async def test_bot_answers_while_a_hostile_program_speaks(face: Face, sandbox: Sandbox) -> None:
-    """While long hostile texts of a program are composed and planned, health and /stop answer."""
+async def test_bot_answers_while_hostile_programs_speak(face: Face, sandbox: Sandbox) -> None:
+    """While long hostile texts of programs are composed and planned, /healthz and /stop answer."""
     bodies = [{"input": SHAPES[name](MAX_INPUT_CHARS)} for name in HARD]
     speaking = [
         asyncio.create_task(face.client.post("/v1/audio/speak", json=body)) for body in bodies
@@ -467,7 +465,7 @@ async def test_bot_answers_while_a_hostile_program_speaks(face: Face, sandbox: S
 async def test_bot_answers_while_a_hostile_paste_and_file_come(
     face: Face, sandbox: Sandbox
 ) -> None:
-    """The same for what Telegram cut into 20 messages, and for a file of 100,000 characters."""
+    """The same holds for a paste in 20 messages, and for a file of 100,000 characters."""
     text = SHAPES["months"](20 * 4096)
     parts = [sandbox.send(ALICE, text[start : start + 4096]) for start in range(0, len(text), 4096)]
     send_file(sandbox, "long.txt", SHAPES["emphasis"](100_000).encode())
@@ -481,17 +479,17 @@ async def test_bot_answers_while_a_hostile_paste_and_file_come(
         await sandbox.wait_for(reaction_to(part))
 
 
-async def test_a_mistake_in_reading_is_one_text_s_own(
+async def test_intake_refuses_a_text_on_a_reading_error(
     face: Face, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a reading rule fails, that text is 💔 with a reply, or 422; what follows is heard."""
+    """If a reading rule fails, its text gets 💔 and a reply, or 422; the next one is heard."""
 
     def read_or_fail(text: str, lang: str) -> str:
         if "canary" in text:
             raise KeyError(text)
         return read(text, lang)
 
-    monkeypatch.setattr("bot.chat.compose.read", read_or_fail)
+    monkeypatch.setattr("bot.core.plain_text.read", read_or_fail)
     bad = sandbox.send(ALICE, "A canary sings.")
     await sandbox.wait_for(reaction_to(bad, "💔"))
     await sandbox.wait_for(reply_with("Send it in other words", to=bad))

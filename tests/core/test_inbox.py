@@ -1,9 +1,8 @@
-"""The durable queue: what is on the disk stays, and what can't get there is told."""
+"""The durable queue: what is on the disk stays, and a failed write is reported."""
 
 import asyncio
 import os
 import random
-import sqlite3
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,15 +23,15 @@ async def inbox(tmp_path: Path) -> AsyncIterator[Inbox]:
     await inbox.close()
 
 
-async def test_an_update_is_stored_once(inbox: Inbox) -> None:
-    """The same update again, from a server that was not told in time, is no second message."""
+async def test_accept_stores_an_update_once(inbox: Inbox) -> None:
+    """An update that Telegram sends again, since it was not confirmed, is no second message."""
     assert await inbox.accept(BOT, 1, QueuedMessage(0, CHAT, 10, "Once.")) is not None
     assert await inbox.accept(BOT, 1, QueuedMessage(0, CHAT, 10, "Once.")) is None
     assert len(await inbox.unfinished(BOT)) == 1
 
 
-async def test_a_full_disk_refuses_a_text_and_keeps_the_rest(inbox: Inbox) -> None:
-    """Where the disk is full the error says so, and what was stored before can still be read."""
+async def test_accept_raises_on_a_full_disk(inbox: Inbox) -> None:
+    """The error says that the disk is full, and what was stored before can still be read."""
     await inbox.accept(BOT, 1, QueuedMessage(0, CHAT, 10, "Before."))
     await inbox._database.execute("PRAGMA max_page_count = 1")  # SQLite's own "disk is full"
     with pytest.raises(InboxError, match="Make room"):
@@ -41,40 +40,8 @@ async def test_a_full_disk_refuses_a_text_and_keeps_the_rest(inbox: Inbox) -> No
     assert [message.text for message in await inbox.unfinished(BOT)] == ["Before."]
 
 
-@pytest.mark.parametrize("damage", [b"this is no database at all", b""])
-async def test_a_damaged_database_is_set_aside(tmp_path: Path, damage: bytes) -> None:
-    """A file that is no database is kept under another name, told of, and a new one begun."""
-    path = tmp_path / "crier.db"
-    inbox = await Inbox.open(path)
-    await inbox.accept(BOT, 1, QueuedMessage(0, CHAT, 10, "Old. " * 4000))
-    await inbox.close()
-    content = path.read_bytes()
-    path.write_bytes(damage or content[:8192] + b"\xff" * 8192 + content[16384:])
-    inbox = await Inbox.open(path)
-    await inbox.accept(BOT, 2, QueuedMessage(0, CHAT, 11, "New."))
-    texts = [message.text for message in await inbox.unfinished(BOT)]
-    await inbox.close()
-
-    assert texts == ["New."]
-    assert "was damaged" in inbox.notice
-    assert [p for p in tmp_path.iterdir() if ".damaged-" in p.name]
-
-
-async def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
-    """What a newer Crier wrote is not touched."""
-    path = tmp_path / "crier.db"
-    newer = sqlite3.connect(path)
-    newer.execute("PRAGMA user_version = 99")
-    newer.close()
-    before = path.read_bytes()
-    with pytest.raises(InboxError, match="newer Crier"):
-        await Inbox.open(path)
-
-    assert path.read_bytes() == before
-
-
-async def test_ended_messages_are_pruned_when_their_receipts_are_settled(inbox: Inbox) -> None:
-    """The database does not grow for ever, and forgets nobody who is still owed an answer."""
+async def test_prune_keeps_messages_with_an_owed_receipt(inbox: Inbox) -> None:
+    """Old messages go when they have ended and nothing is owed for them; the others stay."""
     for number in range(3):
         await inbox.accept(BOT, number, QueuedMessage(0, CHAT, number, "Long ago."))
     await inbox.end(1, "heard", "")
@@ -86,8 +53,8 @@ async def test_ended_messages_are_pruned_when_their_receipts_are_settled(inbox: 
     assert [row[0] for row in rows] == [2, 3]
 
 
-async def test_pruned_texts_are_in_no_file(inbox: Inbox, tmp_path: Path) -> None:
-    """Of texts that are over no byte is left in the data folder, nor of their recordings."""
+async def test_prune_leaves_texts_in_no_file(inbox: Inbox, tmp_path: Path) -> None:
+    """No byte of pruned texts, or of their recordings, is left in the data folder."""
     canary = "canary"
     recordings = tmp_path / "sounds"
     recordings.mkdir()
@@ -125,8 +92,8 @@ def _content(path: Path) -> bytes:
     return path.read_bytes() if path.is_file() else b""
 
 
-async def test_copies_are_kept_for_a_month(inbox: Inbox, tmp_path: Path) -> None:
-    """Damaged databases and copies from before upgrades go, with their logs, after 30 days."""
+async def test_prune_keeps_copies_for_a_month(inbox: Inbox, tmp_path: Path) -> None:
+    """Damaged databases and copies from before upgrades go after 30 days, with their logs."""
     day_s = 86_400
     for name, age_days in {
         "crier.db.damaged-20260101-000000": 31,
@@ -145,8 +112,8 @@ async def test_copies_are_kept_for_a_month(inbox: Inbox, tmp_path: Path) -> None
     assert left == {"crier.db.damaged-20260301-000000", "crier.db.before-v4", "another"}
 
 
-async def test_pruning_goes_by_the_clock(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is over is forgotten also where nothing comes any more and nobody starts anew."""
+async def test_keep_pruned_needs_no_restart(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Old messages are removed even if no message comes and nothing is restarted."""
     monkeypatch.setattr("bot.core.inbox._PRUNE_EVERY_S", 0.01)
     await inbox.accept(BOT, 1, QueuedMessage(0, CHAT, 1, "Long ago."))
     await inbox.end(1, "heard", "")
@@ -160,17 +127,17 @@ async def test_pruning_goes_by_the_clock(inbox: Inbox, monkeypatch: pytest.Monke
     pruning.cancel()
 
 
-async def test_what_was_rearranged_comes_in_its_new_order(inbox: Inbox) -> None:
-    """The places are shared out anew among those that were moved; the others keep theirs."""
+async def test_reorder_moves_messages_within_their_places(inbox: Inbox) -> None:
+    """The messages that were moved share their places; the others keep theirs."""
     for number in range(1, 6):
         await inbox.accept(BOT, number, QueuedMessage(0, CHAT, number, str(number)))
-    await inbox.arrange([4, 2, 3])
+    await inbox.reorder([4, 2, 3])
 
     assert [message.id for message in await inbox.unfinished(BOT)] == [1, 4, 2, 3, 5]
 
 
-async def test_nothing_is_owed_where_there_is_no_chat(inbox: Inbox) -> None:
-    """A program's message ends without a reaction or a reply to send; the reason is kept."""
+async def test_end_owes_nothing_without_a_chat(inbox: Inbox) -> None:
+    """A message over HTTP ends without a reaction or reply to send; the reason is stored."""
     stored = await inbox.accept(BOT, -1, QueuedMessage(0, NO_CHAT, 0, "Hello.", client="door"))
     assert stored is not None
     await inbox.end(stored.id, "failed", "💔", "No sound.", device="desk", audio_s=0.5)

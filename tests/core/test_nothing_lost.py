@@ -1,4 +1,4 @@
-"""Late messages, owed receipts, limits, odd updates: what is accepted ends well, or is told."""
+"""Late messages, owed receipts, limits, odd updates: every message is said or reported."""
 
 import asyncio
 import contextlib
@@ -17,10 +17,10 @@ from telegram.error import NetworkError, TimedOut
 from audio.types import Status
 from bot import watchdog
 from bot.chat.polling import UpdatesRequest
+from bot.chat.receipts import LATE_ALL, LATE_LAST, LATE_NONE
 from bot.chat.sandbox import Event, Fault, Sandbox
-from bot.core.access import Limits
-from bot.core.delivery import LATE_ALL, LATE_LAST, LATE_NONE
 from bot.core.inbox import Inbox, InboxError
+from bot.core.limits import Limits
 from bot.core.message import QueuedMessage
 from bot.settings import Settings, SettingsError, load
 from tests.conftest import ALICE, TOKEN, StartBot, reaction_to, reply_with
@@ -45,10 +45,10 @@ def last_reaction(sandbox: Sandbox, message: int) -> str:
     ("choice", "ends"),
     [(LATE_ALL, "👍👍👍"), (LATE_LAST, "🙊🙊👍"), (LATE_NONE, "🙊🙊🙊")],
 )
-async def test_late_messages_wait_for_a_decision(
+async def test_late_waits_for_a_decision(
     sandbox: Sandbox, start_toned: StartBot, choice: str, ends: str
 ) -> None:
-    """What comes an hour late is held, asked about once, and then said, or not, as chosen."""
+    """Messages an hour late are held, asked about once, and then said or not, as decided."""
     messages = send_late(sandbox, "Number 1.", "Number 2.", "Number 3.")
     async with start_toned():
         question = await sandbox.wait_for(reply_with("3 messages came while I was away"))
@@ -62,10 +62,8 @@ async def test_late_messages_wait_for_a_decision(
     assert len(questions) == 1
 
 
-async def test_a_late_question_survives_a_restart_and_its_buttons_work_once(
-    sandbox: Sandbox, start_toned: StartBot
-) -> None:
-    """The buttons of before the restart still decide; pressed again, they say that it is over."""
+async def test_late_question_survives_a_restart(sandbox: Sandbox, start_toned: StartBot) -> None:
+    """Its buttons still work after a restart, once; pressed again, they say that it is over."""
     (message,) = send_late(sandbox, "Number 1.")
     async with start_toned():
         question = await sandbox.wait_for(reply_with("1 message came"))
@@ -76,10 +74,10 @@ async def test_a_late_question_survives_a_restart_and_its_buttons_work_once(
         await sandbox.wait_for(lambda e: e.kind == "answer" and "any more" in e.text)
 
 
-async def test_what_waited_through_a_long_absence_counts_as_late(
+async def test_late_includes_what_waited_for_a_start(
     sandbox: Sandbox, start_toned: StartBot, settings: Settings
 ) -> None:
-    """Messages that were accepted hours before the restart are asked about, not spoken."""
+    """Messages accepted hours before the restart are asked about, not spoken."""
     inbox = await Inbox.open(settings.data_dir / "crier.db")
     message = sandbox.send(ALICE, "Number 1.")
     await inbox.accept(sandbox.bot_id, 1, QueuedMessage(0, ALICE.id, message, "Number 1."))
@@ -89,9 +87,7 @@ async def test_what_waited_through_a_long_absence_counts_as_late(
         await sandbox.wait_for(reply_with("1 message came while I was away"))
 
 
-async def test_late_messages_are_spoken_where_the_setting_says_so(
-    sandbox: Sandbox, start_toned: StartBot
-) -> None:
+async def test_late_can_be_switched_off(sandbox: Sandbox, start_toned: StartBot) -> None:
     """With LATE_AFTER_S=0 nothing is late."""
     (message,) = send_late(sandbox, "Number 1.")
     async with start_toned(late_after_s=0.0):
@@ -101,8 +97,8 @@ async def test_late_messages_are_spoken_where_the_setting_says_so(
 # ---- receipts ----
 
 
-async def test_an_owed_receipt_survives_a_restart(sandbox: Sandbox, start_toned: StartBot) -> None:
-    """A thumb that Telegram would not take is given after the restart, without a second hearing."""
+async def test_receipt_survives_a_restart(sandbox: Sandbox, start_toned: StartBot) -> None:
+    """A 👍 that could not be sent is given after the restart; the message is not said again."""
     async with start_toned() as bot:
         message = sandbox.send(ALICE, "Number 1.")
         await sandbox.wait_for(reaction_to(message, "👀"))
@@ -115,10 +111,10 @@ async def test_an_owed_receipt_survives_a_restart(sandbox: Sandbox, start_toned:
         assert bot.pipeline.status().first_sound_ms is None
 
 
-async def test_an_owed_receipt_never_grows_too_old(
+async def test_receipt_never_becomes_outdated(
     sandbox: Sandbox, start_toned: StartBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where other replies are given up after a long time without a network, a thumb is not."""
+    """Without a network other reactions are dropped after a while, a last one is not."""
     monkeypatch.setattr("bot.chat.outbox._OUTDATED_S", -1.0)
     async with start_toned():
         message = sandbox.send(ALICE, "Number 1.")
@@ -128,10 +124,10 @@ async def test_an_owed_receipt_never_grows_too_old(
     assert reactions == ["👍"]  # and no 👀, which would have been as old
 
 
-async def test_a_reason_alone_can_be_owed(
+async def test_receipt_may_be_owed_in_part(
     sandbox: Sandbox, start_toned: StartBot, settings: Settings
 ) -> None:
-    """Where only the reply could not be sent before the restart, it is sent after it."""
+    """If only the reply could not be sent before the restart, it is sent afterwards."""
     inbox = await Inbox.open(settings.data_dir / "crier.db")
     number = sandbox.send(ALICE, "Number 1.")
     message = await inbox.accept(sandbox.bot_id, 1, QueuedMessage(0, ALICE.id, number, "Number 1."))
@@ -143,10 +139,8 @@ async def test_a_reason_alone_can_be_owed(
         await sandbox.wait_for(reply_with("The reason.", to=number))
 
 
-async def test_what_was_stopped_stays_silent_after_a_restart(
-    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
-) -> None:
-    """A stop is on the disk at once: a crash right after it brings nothing back."""
+async def test_stop_survives_a_crash(sandbox: Sandbox, start_toned: StartBot, ear_a: Ear) -> None:
+    """A stop is on the disk at once: after a crash nothing comes back."""
     async with start_toned() as bot:
         messages = [sandbox.send(ALICE, "Number 1. " * 9) for _ in range(2)]
         await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
@@ -159,10 +153,8 @@ async def test_what_was_stopped_stays_silent_after_a_restart(
     assert left == []
 
 
-async def test_a_full_disk_breaks_a_heart_and_nothing_else(
-    sandbox: Sandbox, start_toned: StartBot
-) -> None:
-    """A text that can't be stored is refused with the reason; /stop and polling go on."""
+async def test_intake_refuses_on_a_full_disk(sandbox: Sandbox, start_toned: StartBot) -> None:
+    """A text that can't be stored is refused with the reason; /stop and polling still work."""
     async with start_toned() as bot:
         database = bot.delivery._inbox._database
         await database.execute("PRAGMA max_page_count = 1")
@@ -176,10 +168,10 @@ async def test_a_full_disk_breaks_a_heart_and_nothing_else(
         await sandbox.wait_for(reaction_to(message, "👍"))
 
 
-async def test_a_second_bot_on_the_same_folder_is_told_so(
+async def test_running_refuses_a_second_bot_on_the_same_folder(
     start_toned: StartBot,
 ) -> None:
-    """Two bots would take each other's messages away; the second does not start."""
+    """Two bots would steal each other's messages; the second does not start."""
     async with start_toned():
         with pytest.raises(InboxError, match="Another Crier uses"):
             async with start_toned():
@@ -189,10 +181,8 @@ async def test_a_second_bot_on_the_same_folder_is_told_so(
 # ---- limits ----
 
 
-async def test_a_flood_gets_one_reply_and_stop_gets_through(
-    sandbox: Sandbox, start_toned: StartBot
-) -> None:
-    """Beyond the limit each message has its broken heart, and one reply says why."""
+async def test_limits_answer_a_flood_once(sandbox: Sandbox, start_toned: StartBot) -> None:
+    """Beyond the limit each message gets 💔, and one reply says why; a /stop gets through."""
     async with start_toned(limit_per_minute=3):
         messages = [sandbox.send(ALICE, f"Number {n}.") for n in range(6)]
         sandbox.send(ALICE, "/stop")
@@ -204,8 +194,8 @@ async def test_a_flood_gets_one_reply_and_stop_gets_through(
     assert len(replies) == 1
 
 
-def test_limits_refill_and_know_the_queue() -> None:
-    """A minute brings the allowance back; a full queue and an hour of speech are limits too."""
+def test_limits_refill_and_include_the_queue() -> None:
+    """The allowance refills in a minute; a full queue and an hour of speech are limits too."""
     now_s = [0.0]
     limits = Limits(2, 5, clock=lambda: now_s[0])
     assert [limits.check(1, 0, 0) is None for _ in range(3)] == [True, True, False]
@@ -240,10 +230,10 @@ _ODD = st.recursive(
 @hypothesis_settings(
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-async def test_no_update_makes_the_next_message_fail(
+async def test_polling_survives_any_update(
     sandbox: Sandbox, start_toned: StartBot, tmp_path: Path, updates: list[dict[str, Any]]
 ) -> None:
-    """Whatever a server sends, the bot gets past it and speaks what comes then."""
+    """Whatever a server sends, the next message is spoken."""
     data_dir = tmp_path / str(random.getrandbits(40))  # a new one for each example
     async with start_toned(data_dir=data_dir):
         for update in updates:
@@ -256,10 +246,10 @@ async def test_no_update_makes_the_next_message_fail(
 @hypothesis_settings(
     max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-async def test_every_button_is_answered(
+async def test_buttons_are_answered_whatever_they_carry(
     sandbox: Sandbox, start_toned: StartBot, tmp_path: Path, data: list[str]
 ) -> None:
-    """Whatever data a button carries, its press is answered and the next one works."""
+    """A press is answered whatever data its button carries, and the next one works."""
     data_dir = tmp_path / str(random.getrandbits(40))
     seen = len(sandbox.events)
     async with start_toned(data_dir=data_dir):
@@ -278,8 +268,8 @@ def _is_answer(event: Event) -> bool:
 
 
 @given(st.text(max_size=300) | st.binary(max_size=300))
-def test_any_env_file_is_read_or_refused_in_words(content: str | bytes) -> None:
-    """Whatever .env holds, there are settings or a SettingsError."""
+def test_load_reads_or_refuses_any_env_file(content: str | bytes) -> None:
+    """Whatever .env contains, the result is settings or a SettingsError."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -289,11 +279,11 @@ def test_any_env_file_is_read_or_refused_in_words(content: str | bytes) -> None:
             load(Path(folder))
 
 
-# ---- the watch ----
+# ---- the watchdog ----
 
 
 class _Watched:
-    """A bot as the watch sees it."""
+    """A bot as the watchdog sees it."""
 
     def __init__(self) -> None:
         self.answers = 0
@@ -320,26 +310,26 @@ async def _watch(watched: _Watched, monkeypatch: pytest.MonkeyPatch, timeout_s: 
     return await asyncio.wait_for(watchdog.Watchdog(any_, any_, any_, any_).run(), timeout_s)
 
 
-async def test_a_wedged_audio_thread_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the audio thread does not come round any more, only a new process helps."""
+async def test_watchdog_reports_a_wedged_audio_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the audio thread is stuck, only a new process helps."""
     watched = _Watched()
     watched.beating = False
 
     assert "stuck" in await _watch(watched, monkeypatch)
 
 
-async def test_deaf_polling_is_poked_first_and_then_ends_the_process(
+async def test_watchdog_pokes_dead_polling_before_it_reports_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Telegram answers getMe while getUpdates does not: first a new try, then a new process."""
+    """If Telegram answers getMe but not getUpdates: first a new request, then a new process."""
     watched = _Watched()
 
     assert "does not work" in await _watch(watched, monkeypatch)
     assert watched.pokes == 1
 
 
-async def test_being_offline_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing of Telegram's answers, the bot waits for the network."""
+async def test_watchdog_waits_while_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While nothing of Telegram answers, the bot waits for the network."""
     watched = _Watched()
 
     async def get_me() -> None:
@@ -353,7 +343,7 @@ async def test_being_offline_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def test_polling_can_be_poked_at_any_moment(sandbox: Sandbox, start_toned: StartBot) -> None:
-    """A poke while updates are handled, and while none is, does no harm."""
+    """A poke is harmless, whether updates are being handled or not."""
     async with start_toned() as bot:
         for number in range(5):
             message = sandbox.send(ALICE, f"Number {number}.")
@@ -364,8 +354,8 @@ async def test_polling_can_be_poked_at_any_moment(sandbox: Sandbox, start_toned:
         assert not bot.polling.done()
 
 
-async def test_a_connection_that_is_never_given_back_is_replaced(sandbox: Sandbox) -> None:
-    """With its one connection taken for ever, polling gets a new one instead of timing out."""
+async def test_request_replaces_a_connection_that_is_never_released(sandbox: Sandbox) -> None:
+    """If its one connection is in use for ever, polling gets a new one instead of timing out."""
     request = UpdatesRequest(pool_timeout=0.1)
     await request.initialize()
     url = f"{sandbox.url}/bot{TOKEN}/getMe"
@@ -382,8 +372,8 @@ async def test_a_connection_that_is_never_given_back_is_replaced(sandbox: Sandbo
     await request.shutdown()
 
 
-async def test_waking_up_asks_telegram_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a sleep, in which connections died, nobody waits for their time-out."""
+async def test_watchdog_pokes_polling_after_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections die during a sleep; polling does not wait for their time-out."""
     watched = _Watched()
     asleep_s = itertools.chain([0.0], itertools.repeat(500.0))
     monkeypatch.setattr(watchdog, "time_asleep_s", lambda: next(asleep_s))
@@ -393,8 +383,8 @@ async def test_waking_up_asks_telegram_anew(monkeypatch: pytest.MonkeyPatch) -> 
     assert watched.pokes == 1
 
 
-async def test_leaked_memory_ends_an_idle_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An idle process that holds too much is started again."""
+async def test_watchdog_reports_leaked_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An idle process that uses too much memory is restarted."""
     watched = _Watched()
     watched.under_way = 0
     monkeypatch.setattr(watchdog, "_MEMORY_BYTES", 1)

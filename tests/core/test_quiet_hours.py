@@ -5,13 +5,13 @@ import math
 
 import pytest
 
-from bot.core.quiet_hours import Quiet, span_s
+from bot.core.quiet_hours import QuietHours, span_s
 
 
 def test_quiet_hours_span_midnight_and_admit_urgent_messages() -> None:
     """Quiet from ten to seven except for urgent messages; a mute is quiet for all."""
     now = [dt.datetime(2026, 11, 23, 23, 0, tzinfo=dt.UTC)]
-    quiet = Quiet("22:00-07:00", now=lambda: now[0])
+    quiet = QuietHours("22:00-07:00", now=lambda: now[0])
     assert quiet.reason() == "Quiet hours until 07:00."
     assert quiet.reason(urgent=True) == ""
     now[0] = dt.datetime(2026, 11, 24, 7, 0, tzinfo=dt.UTC)

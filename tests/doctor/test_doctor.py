@@ -10,7 +10,7 @@ import pytest
 
 from bot.chat.sandbox import Sandbox
 from bot.core.inbox import Inbox
-from bot.doctor.check import Check, Finding, State
+from bot.doctor.check import Check, CheckState, Finding
 from bot.doctor.command import as_report
 from bot.doctor.redact import Redactor
 from bot.doctor.runner import run_checks
@@ -33,16 +33,16 @@ def test_run_checks_survives_checks_that_raise_crash_or_hang(scene: Scene) -> No
     ]
     findings = {check.name: finding for check, finding in run_checks(scene.context(), checks)}
 
-    assert findings["raise"].state is State.FAIL
+    assert findings["raise"].state is CheckState.FAIL
     assert "ZeroDivisionError" in findings["raise"].found
-    assert findings["crash"].state is State.FAIL
+    assert findings["crash"].state is CheckState.FAIL
     assert "It crashed (SIGABRT)" in findings["crash"].found
-    assert findings["alive"].state is State.PASS
-    assert findings["hang"].state is State.FAIL
+    assert findings["alive"].state is CheckState.PASS
+    assert findings["hang"].state is CheckState.FAIL
     assert "No answer" in findings["hang"].found
-    assert findings["next"].state is State.SKIP  # PortAudio hangs, so it is not called again
+    assert findings["next"].state is CheckState.SKIP  # PortAudio hangs, so it is not called again
     assert "see hang" in findings["next"].found
-    assert findings["last"].state is State.PASS
+    assert findings["last"].state is CheckState.PASS
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ async def test_mac_option_is_refused_on_linux(doctor_environment: Environment) -
 
 def test_report_escapes_table_markup(scene: Scene) -> None:
     """A bar or a line break in a finding does not break the table."""
-    findings = {"x": Finding(State.WARN, "a|b\nc", "fix it")}
+    findings = {"x": Finding(CheckState.WARN, "a|b\nc", "fix it")}
 
     assert as_report(findings).splitlines()[-1] == "| ! warn | x | a\\|b c |"
     assert (

@@ -23,7 +23,7 @@ from pydantic import SecretStr
 from audio.kokoro.model_files import MODELS, VOICES_FILE
 from bot.chat.sandbox import Sandbox
 from bot.doctor import sound
-from bot.doctor.check import State
+from bot.doctor.check import CheckState
 from tests.conftest import TOKEN
 from tests.doctor.scene import Scene
 from tests.support.loudspeaker import Loudspeakers
@@ -278,8 +278,8 @@ def _crashing_library(scene: Scene) -> None:
     scene.monkeypatch.syspath_prepend(scene.folder)
 
 
-WARN, FAIL = State.WARN, State.FAIL
-FAULTS: list[tuple[str, Callable[[Scene], None], State, str, str]] = [
+WARN, FAIL = CheckState.WARN, CheckState.FAIL
+FAULTS: list[tuple[str, Callable[[Scene], None], CheckState, str, str]] = [
     ("packages", _missing_package, FAIL, "Missing: crier-needs-this", "make setup"),
     ("packages", _older_package, WARN, "instead of 1.0", "make setup"),
     ("python", _rosetta, FAIL, "Rosetta", "make setup"),
@@ -336,7 +336,7 @@ FAULTS: list[tuple[str, Callable[[Scene], None], State, str, str]] = [
     ids=[f"{name}-{number}" for number, (name, *_) in enumerate(FAULTS)],
 )
 def test_check_finds_planted_fault_and_names_its_fix(
-    scene: Scene, name: str, plant: Callable[[Scene], None], state: State, found: str, fix: str
+    scene: Scene, name: str, plant: Callable[[Scene], None], state: CheckState, found: str, fix: str
 ) -> None:
     """Each fault is found by its own check, with what it means and how to fix it."""
     plant(scene)
@@ -368,13 +368,13 @@ async def test_telegram_check_recognizes_revoked_token(scene: Scene, sandbox: Sa
 @pytest.mark.parametrize(
     ("fp32", "int8", "state", "found"),
     [
-        (0.6, 0.2, State.WARN, "int8 would be 3.0 times as fast"),
-        (0.2, 0.19, State.PASS, "fp32 is right"),
-        (1.4, 1.3, State.WARN, "too slow"),
+        (0.6, 0.2, CheckState.WARN, "int8 would be 3.0 times as fast"),
+        (0.2, 0.19, CheckState.PASS, "fp32 is right"),
+        (1.4, 1.3, CheckState.WARN, "too slow"),
     ],
 )
 def test_synthesis_check_recommends_faster_model(
-    scene: Scene, fp32: float, int8: float, state: State, found: str
+    scene: Scene, fp32: float, int8: float, state: CheckState, found: str
 ) -> None:
     """If both models are there, both are measured, and one is recommended."""
     speeds = {"fp32": fp32, "int8": int8}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.doctor.check import Context, Finding, State
+from bot.doctor.check import CheckState, Context, Finding
 from bot.doctor.mac import Equipment, MeasuringSpeaker, mac_checks
 from bot.doctor.runner import run_checks_here
 from bot.settings import Settings
@@ -45,7 +45,7 @@ def test_cycles_measure_open_and_abort(tmp_path: Path) -> None:
     """The streams are opened and aborted, and the times are reported."""
     finding = MacScene(tmp_path, "MacBook Speakers").run("cycles")
 
-    assert finding.state is State.PASS, finding
+    assert finding.state is CheckState.PASS, finding
     assert finding.found.startswith("3 of 3, none hung. Open: median")
     assert "Abort: median 1" in finding.found  # 100 ms and a bit
 
@@ -62,9 +62,9 @@ def test_cycles_detect_abort_that_never_returns(
     after = mac.run("mute")
     released.set()
 
-    assert hung.state is State.FAIL
+    assert hung.state is CheckState.FAIL
     assert "After 0 cycles abort did not return" in hung.found
-    assert after.state is State.SKIP
+    assert after.state is CheckState.SKIP
 
 
 def test_switch_measures_gap(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_switch_measures_gap(tmp_path: Path) -> None:
 
     finding = mac.run("switch", on_instruction=switch)
 
-    assert finding.state is State.PASS, finding
+    assert finding.state is CheckState.PASS, finding
     assert finding.found.startswith("From MacBook Speakers to AirPods: 0.")
 
 
@@ -85,7 +85,7 @@ def test_removal_measures_gap(tmp_path: Path) -> None:
     mac = MacScene(tmp_path, "AirPods", "MacBook Speakers")
     finding = mac.run("removal", on_instruction=lambda: mac.library.disconnect(mac.devices[0]))
 
-    assert finding.state in (State.PASS, State.WARN), finding
+    assert finding.state in (CheckState.PASS, CheckState.WARN), finding
     assert finding.found.startswith("From AirPods to MacBook Speakers: ")
     assert "heard to the end" in finding.found
 
@@ -97,7 +97,7 @@ def test_switch_and_removal_are_skipped_if_nothing_happens(tmp_path: Path) -> No
     mac.context.ask = lambda _: False
     skipped = mac.run("removal")
 
-    assert (stayed.state, skipped.state) == (State.SKIP, State.SKIP)
+    assert (stayed.state, skipped.state) == (CheckState.SKIP, CheckState.SKIP)
     assert "not switched" in stayed.found
 
 
@@ -114,5 +114,5 @@ def test_mute_passes_if_noticed_and_warns_if_not(tmp_path: Path) -> None:
     mac.context.ask = lambda _: True
     unnoticed = mac.run("mute")
 
-    assert noticed.state is State.PASS, noticed
-    assert unnoticed.state is State.WARN
+    assert noticed.state is CheckState.PASS, noticed
+    assert unnoticed.state is CheckState.WARN

@@ -12,6 +12,7 @@ import pytest
 
 from bot.chat.sandbox import Sandbox
 from bot.core.inbox import Inbox
+from bot.core.store import Store
 from bot.paths import CHECKOUT
 from tests.conftest import ALICE, STRANGER, TOKEN, reaction_to, reply_with
 from tests.support.commandline import run
@@ -133,7 +134,7 @@ async def test_setup_twice_keeps_settings(
     file.parent.mkdir()
     file.write_text(f"# mine\nTELEGRAM_BOT_TOKEN={TOKEN}\nKOKORO_VOICE=am_michael\nCHIME=true\n")
     inbox = await Inbox.open(file.parent / "crier.db")
-    await inbox.add_person(ALICE.id, "Alice")
+    await Store(inbox.database).add_person(ALICE.id, "Alice")
     await inbox.close()
     before = file.read_bytes()
     async with crier("setup") as screen:

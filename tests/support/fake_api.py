@@ -29,7 +29,7 @@ class Answerer:
     """Method and path, headers, and the body."""
 
     def answer(self, what: str, body: Any, status: int = 200) -> None:
-        """Have a request answered."""
+        """Set the answer to a request."""
         self.answers[what] = (
             status,
             body if isinstance(body, bytes) else json.dumps(body).encode(),
@@ -57,7 +57,7 @@ def answering(data_dir: Path, socket: Path) -> Iterator[Answerer]:
         do_GET = do_POST = do_PUT = _answer  # noqa: N815  # as http.server wants it
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Say nothing."""
+            """Log nothing."""
 
         def address_string(self) -> str:
             return "socket"

@@ -103,7 +103,7 @@ class Loudspeakers:
 
     @staticmethod
     def available() -> bool:
-        """Say whether this machine has PulseAudio."""
+        """Whether this machine has PulseAudio."""
         return shutil.which("pulseaudio") is not None
 
     def close(self) -> None:

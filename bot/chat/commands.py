@@ -1,0 +1,142 @@
+"""Which update goes where: one table of commands, one of buttons, and the order of the rest.
+
+A new command has a row here and one in `bot.chat.menu`, and a line in `HELP`.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from telegram import Message, Update
+from telegram.ext import (
+    Application,
+    CallbackQueryHandler,
+    CommandHandler,
+    MessageHandler,
+    TypeHandler,
+    filters,
+)
+
+from bot.chat.buttons import Press, pressed
+from bot.chat.device_commands import DeviceCommands
+from bot.chat.guard import ChatGuard
+from bot.chat.handlers import Handlers
+from bot.chat.kinds import command_of, is_service, speaks_by_file, words_of
+from bot.chat.outbox import Outbox
+from bot.chat.people_commands import PeopleCommands
+from bot.chat.playback_commands import PlaybackCommands
+from bot.chat.status_message import StatusMessage
+from bot.chat.voice_commands import VoiceCommands
+from bot.chat.voice_notes import VoiceNotes
+
+_Handle = Callable[[Update, Any], Coroutine[Any, Any, None]]
+_App = Application[Any, Any, Any, Any, Any, Any]
+_HandlePress = Callable[[Press], Awaitable[None]]
+
+# Groups of handlers, in their order; in each the first that fits handles the update.
+_MIGRATION, _GUARD, _MAIN, _AFTERWARDS = -2, -1, 0, 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rooms:
+    """Everything that handles updates."""
+
+    guard: ChatGuard
+    handlers: Handlers
+    playback: PlaybackCommands
+    devices: DeviceCommands
+    voices: VoiceCommands
+    people: PeopleCommands
+    notes: VoiceNotes
+    status_message: StatusMessage
+    outbox: Outbox
+
+    def commands(self) -> dict[str, _Handle]:
+        """Return who handles each command."""
+        return {
+            "start": self.handlers.start,
+            "help": self.handlers.help,
+            "pair": self.handlers.pair,
+            "stop": self.playback.stop,
+            "skip": self.playback.skip,
+            "pause": self.playback.pause,
+            "resume": self.playback.resume,
+            "replay": self.playback.replay,
+            "queue": self.playback.queue,
+            "status": self.playback.status,
+            "volume": self.playback.volume,
+            "speed": self.playback.speed,
+            "mute": self.playback.mute,
+            "unmute": self.playback.unmute,
+            "pronounce": self.playback.pronounce,
+            "urgent": self.handlers.urgent,
+            "note": self.notes.note,
+            "devices": self.devices.devices,
+            "voice": self.voices.voice,
+            "invite": self.people.invite,
+            "people": self.people.people,
+        }
+
+    def buttons(self) -> dict[str, _HandlePress]:
+        """Return who handles each button, by a pattern of its data."""
+        return {
+            r"^strip:": self.playback.press,
+            r"^device": self.devices.press,
+            r"^voice:": self.voices.press,
+            r"^person:": self.people.press,
+            r"^late:": self.handlers.decide_late,
+            r"^file:": self.handlers.decide_file,
+        }
+
+    def register(self, application: _App) -> None:
+        """Register everything with python-telegram-bot."""
+        # Telegram itself reports it, so it comes before anybody is asked who they are.
+        migrated = MessageHandler(filters.StatusUpdate.MIGRATE, self.outbox.migrated)
+        application.add_handler(migrated, group=_MIGRATION)
+        application.add_handler(TypeHandler(Update, self.guard.check), group=_GUARD)
+        for handler in (
+            MessageHandler(filters.UpdateType.EDITED_MESSAGE, self.handlers.edited),
+            *(CommandHandler(name, handle) for name, handle in self.commands().items()),
+            MessageHandler(filters.StatusUpdate.ALL | _Service(), self.handlers.ignore),
+            MessageHandler(_File(), self.handlers.attached),
+            MessageHandler(_Command(), self.handlers.unknown_command),
+            MessageHandler(_Words(), self.handlers.speak),
+            MessageHandler(filters.ALL, self.handlers.cant_speak),
+            *(
+                CallbackQueryHandler(_on_press(handle), pattern=pattern)
+                for pattern, handle in self.buttons().items()
+            ),
+            CallbackQueryHandler(self.handlers.old_button),
+        ):
+            application.add_handler(handler, group=_MAIN)
+        refresh = CallbackQueryHandler(_on_press(self.status_message.pressed), pattern=r"^strip:")
+        application.add_handler(refresh, group=_AFTERWARDS)
+        application.add_error_handler(self.handlers.error)
+
+
+def _on_press(handle: _HandlePress) -> _Handle:
+    async def handle_update(update: Update, _: Any) -> None:
+        if (press := pressed(update)) is not None:
+            await handle(press)
+
+    return handle_update
+
+
+class _Service(filters.MessageFilter):
+    def filter(self, message: Message) -> bool:
+        return is_service(message)
+
+
+class _File(filters.MessageFilter):
+    def filter(self, message: Message) -> bool:
+        return speaks_by_file(message)
+
+
+class _Command(filters.MessageFilter):
+    def filter(self, message: Message) -> bool:
+        return command_of(message) is not None
+
+
+class _Words(filters.MessageFilter):
+    def filter(self, message: Message) -> bool:
+        return bool(words_of(message).text)

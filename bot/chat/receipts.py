@@ -1,0 +1,128 @@
+"""Receipts in a chat: reactions, replies, and the question about late messages.
+
+Implements `bot.core.receipts.Receipts`. What is owed is struck out in the inbox only when Telegram
+has answered, so that it is given again after a crash. Runs on the event loop.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup
+from telegram.constants import ReactionEmoji
+
+from audio.types import Outcome
+from bot.chat import reactions
+from bot.chat.outbox import Outbox
+from bot.core.draft import Draft
+from bot.core.inbox import Inbox
+from bot.core.late import LateChoice
+from bot.core.message import NO_CHAT, QueuedMessage, State
+
+LATE_ALL, LATE_LAST, LATE_NONE = "late:all", "late:last", "late:none"
+"""What the buttons of the question about late messages carry."""
+
+LATE_CHOICES = {
+    LATE_ALL: LateChoice.ALL,
+    LATE_LAST: LateChoice.LATEST,
+    LATE_NONE: LateChoice.NONE,
+}
+
+_REACTIONS = {
+    Outcome.HEARD: reactions.HEARD,
+    Outcome.STOPPED: reactions.CUT,
+    Outcome.SKIPPED: reactions.CUT,
+    Outcome.FAILED: reactions.FAILED,
+}
+_PAUSED = "Paused, so it waits. /resume goes on."
+
+_Then = Callable[[Any], Awaitable[None]]
+
+
+class ChatReceipts:
+    """Reports to the people in chats; a message over HTTP has none."""
+
+    def __init__(self, outbox: Outbox, inbox: Inbox) -> None:
+        """Send through *outbox*; *inbox* knows what is owed."""
+        self._outbox = outbox
+        self._inbox = inbox
+
+    def symbol(self, outcome: Outcome) -> str:
+        """Return the reaction of an outcome."""
+        return _REACTIONS[outcome]
+
+    def stored(self, message: QueuedMessage) -> None:
+        """React with 👀."""
+        self._react(message, reactions.STORED)
+
+    def paused(self, message: QueuedMessage) -> None:
+        """Reply that speech is paused."""
+        self._reply(message, _PAUSED)
+
+    def held(self, message: QueuedMessage, reason: str = "") -> None:
+        """React with 😴 and, if given, reply with the reason."""
+        self._react(message, reactions.HELD)
+        if reason:
+            self._reply(message, reason)
+
+    def late(self, messages: Sequence[QueuedMessage]) -> None:
+        """Ask, with buttons, what to do with the late messages of one chat."""
+
+        async def asked(answer: Any) -> None:
+            if answer is None:
+                return  # refused: it is asked again after the next start
+            for message in messages:
+                await self._inbox.change_state(message.id, (State.LATE,), State.OFFERED)
+
+        one = len(messages) == 1
+        came = "1 message came" if one else f"{len(messages)} messages came"
+        buttons = [("Say it" if one else "Say all", LATE_ALL), ("No", LATE_NONE)]
+        if not one:
+            buttons.insert(1, ("Only the latest", LATE_LAST))
+        row = [InlineKeyboardButton(label, callback_data=data) for label, data in buttons]
+        self._outbox.reply(
+            messages[-1].chat_id,
+            f"{came} while I was away. Shall I say {'it' if one else 'them'}?",
+            thread_id=messages[-1].thread_id,
+            keyboard=InlineKeyboardMarkup([row]),
+            then=asked,
+        )
+
+    def ended(self, message: QueuedMessage, symbol: str, reason: str) -> None:
+        """Put the last reaction and, if given, reply with the reason; both are owed."""
+
+        async def reacted(answer: Any) -> None:
+            if answer is None:
+                await self._inbox.refused(message.id, symbol)
+            else:
+                await self._inbox.reacted(message.id, symbol)
+
+        async def replied(_: Any) -> None:
+            await self._inbox.replied(message.id)
+
+        if symbol:
+            self._react(message, ReactionEmoji(symbol), reacted)
+        if reason:
+            self._reply(message, reason, replied)
+
+    def refused(self, draft: Draft, reason: str) -> None:
+        """React with 💔 and, if given, reply with the reason; neither is owed."""
+        self._react(draft, reactions.FAILED)
+        if reason:
+            self._reply(draft, reason)
+
+    def warned(self, draft: Draft, warning: str) -> None:
+        """Send a warning, which is no reply."""
+        if draft.chat_id != NO_CHAT:
+            self._outbox.reply(draft.chat_id, warning, thread_id=draft.thread_id)
+
+    def _react(
+        self, to: QueuedMessage | Draft, emoji: ReactionEmoji, then: _Then | None = None
+    ) -> None:
+        if to.chat_id != NO_CHAT:
+            self._outbox.react(to.chat_id, to.message_id, emoji, then=then)
+
+    def _reply(self, to: QueuedMessage | Draft, text: str, then: _Then | None = None) -> None:
+        if to.chat_id != NO_CHAT:
+            self._outbox.reply(
+                to.chat_id, text, to=to.message_id, thread_id=to.thread_id, then=then
+            )

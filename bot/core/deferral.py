@@ -1,0 +1,173 @@
+"""Quiet: while muted and in the quiet hours messages are held, and said afterwards.
+
+Runs on the event loop.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from audio.types import Ended, Outcome
+from bot.core.ending import Endings
+from bot.core.events import Events
+from bot.core.inbox import Inbox
+from bot.core.late import Late
+from bot.core.message import QueuedMessage, State
+from bot.core.pause import SpeechPause
+from bot.core.queue import Entry, MessageQueue
+from bot.core.quiet_hours import QuietHours
+from bot.core.receipts import Receipts
+from bot.core.store import Store
+
+log = logging.getLogger(__name__)
+
+_CHECK_EVERY_S = 5.0
+_CHOICE = "mute"
+_UNFINISHED = (State.WAITING, State.HELD)
+
+
+class Deferral:
+    """Holds messages while it has to be quiet, or until somebody decides about them."""
+
+    def __init__(
+        self,
+        queue: MessageQueue,
+        late: Late,
+        pause: SpeechPause,
+        inbox: Inbox,
+        store: Store,
+        receipts: Receipts,
+        events: Events,
+        endings: Endings,
+        quiet: QuietHours,
+        bot_id: int,
+        submit: Callable[[QueuedMessage], Awaitable[None]],
+    ) -> None:
+        """Hold nothing yet.
+
+        Args:
+            queue: has the messages, held or not.
+            late: asks about what has become too old meanwhile.
+            pause: knows whether the pipeline may resume after an abort.
+            inbox: stores which messages are held.
+            store: stores a mute.
+            receipts: tells senders.
+            events: tells programs.
+            endings: reports what was stopped while it was being deferred.
+            quiet: knows whether it has to be quiet.
+            bot_id: the bot whose messages these are.
+            submit: queues a message that is to be said, or holds it.
+        """
+        self._queue = queue
+        self._late = late
+        self._pause = pause
+        self._inbox = inbox
+        self._store = store
+        self._receipts = receipts
+        self._events = events
+        self._endings = endings
+        self._quiet = quiet
+        self._bot_id = bot_id
+        self._submit = submit
+        self._notified: set[int] = set()  # chats that know why it is quiet
+
+    def reason(self, *, urgent: bool = False) -> str:
+        """Return why it has to be quiet; empty where it has not to."""
+        return self._quiet.reason(urgent=urgent)
+
+    # ---- mute ----
+
+    async def restore(self) -> None:
+        """Mute again after a restart, if it was muted before."""
+        self._quiet.mute(float(await self._store.choice(_CHOICE) or 0))
+
+    async def mute(self, until: float) -> None:
+        """Hold everything until that time, in seconds since 1970; 0 ends a mute."""
+        self._quiet.mute(until)
+        if until:
+            self._queue.abort_to_defer(State.HELD)
+        try:
+            await self._store.choose(_CHOICE, str(until) if until else None)
+        except sqlite3.Error as exc:
+            log.error("A mute can't be stored: %s", exc)  # noqa: TRY400
+        if not until:
+            await self._release()
+
+    # ---- in ----
+
+    async def hold(self, message: QueuedMessage) -> None:
+        """Hold a message that is WAITING, or HELD already, until it need not be quiet any more."""
+        self._queue.defer(message)
+        try:
+            held = await self._inbox.change_state(message.id, _UNFINISHED, State.HELD)
+        except sqlite3.Error as exc:  # it is held all the same; a restart submits it again
+            log.error("A held message's state can't be stored: %s", exc)  # noqa: TRY400
+            held = True
+        if not held:  # it was stopped meanwhile
+            self._report_stopped(message.id)
+            return
+        reason = f"{self._quiet.reason()} I keep it until then."
+        self._events.held(message, reason)
+        is_news = message.chat_id not in self._notified
+        self._notified.add(message.chat_id)
+        self._receipts.held(message, reason if is_news else "")
+
+    def _report_stopped(self, id_: int) -> None:
+        """Report the end of a deferred message, unless the stop has done so."""
+        if message := self._queue.pop_deferred(id_):
+            self._endings.report(message, Ended(id_, Outcome.STOPPED))
+
+    def defer_after_sleep(self, slept_s: float) -> None:
+        """Ask about everything that is under way: the computer may be somewhere else now."""
+        log.info("The computer slept for %.0f s; asking before anything is said", slept_s)
+        self._queue.abort_to_defer(State.LATE)
+        self._pause.release()
+
+    async def withdrawn(self, entry: Entry, fact: Ended) -> None:
+        """Hold a message that the pipeline has stopped only to defer it, or ask about it."""
+        message = entry.message
+        self._queue.withdraw(message)
+        unfinished = {m.id: m for m in await self._inbox.unfinished(self._bot_id)}
+        if message.id in unfinished and entry.defer_as is State.HELD:
+            await self._submit(unfinished[message.id])  # which holds it, if it is still quiet
+        elif await self._inbox.change_state(message.id, _UNFINISHED, State.LATE):
+            self._late.hold(message)
+        else:  # a stop came meanwhile
+            self._endings.report(message, replace(fact, outcome=Outcome.STOPPED))
+
+    # ---- out ----
+
+    async def watch(self) -> None:
+        """Hold messages when quiet hours start, and release them when they end; until cancelled."""
+        while True:
+            await asyncio.sleep(_CHECK_EVERY_S)
+            try:
+                if self._queue.deferred() and not self._quiet.reason():
+                    await self._release()
+                elif self._quiet.reason():
+                    self._defer_what_waits()
+            except Exception:  # such as a full disk; it is tried again
+                log.exception("Unexpected error in keeping quiet")
+
+    def _defer_what_waits(self) -> None:
+        """Hold what waits, unless it is urgent; what sounds is finished first."""
+        self._queue.cut_waiting_to_defer(State.HELD)
+
+    async def _release(self) -> None:
+        """Submit what was held; ask first about what has become too old meanwhile."""
+        self._notified.clear()
+        for message in self._queue.deferred():
+            late = self._late.is_late(message.fresh_at)
+            state = State.LATE if late else State.WAITING
+            if not await self._inbox.change_state(message.id, _UNFINISHED, state):
+                self._report_stopped(message.id)
+                continue
+            released = self._queue.pop_deferred(message.id)
+            if released is None:
+                continue  # it was stopped or removed meanwhile
+            if late:
+                self._late.ask_soon(released.chat_id)
+            else:
+                await self._submit(released)

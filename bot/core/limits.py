@@ -1,0 +1,70 @@
+"""How much one person, or one program, may send. Runs on the event loop."""
+
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+_WAITING_S = 3600.0
+"""How much speech of one person may wait, whatever the number of messages."""
+_SAY_EVERY_S = 60.0
+_MAX_KNOWN = 1000  # programs choose their own names
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a message is refused."""
+
+    reason: str
+    say: bool
+    """Whether to report it; not for each message of a flood."""
+
+
+@dataclass(slots=True)
+class _Allowance:
+    left: float
+    since_s: float
+    said_s: float = float("-inf")
+
+
+class Limits:
+    """Keeps one person from filling the queue; commands are not counted."""
+
+    def __init__(
+        self, per_minute: int, waiting: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Allow *per_minute* messages, and *waiting* ones in the queue; 0 is no limit."""
+        self._per_minute = per_minute
+        self._waiting = waiting
+        self._clock = clock
+        self._allowances: dict[Hashable, _Allowance] = {}
+
+    def check(self, sender: Hashable, waiting: int, waiting_s: float) -> Refusal | None:
+        """Count one more message of a person or program; return why it is refused, or None.
+
+        Args:
+            sender: whose message it is.
+            waiting: how many of theirs wait.
+            waiting_s: how long these last.
+        """
+        now_s = self._clock()
+        if len(self._allowances) >= _MAX_KNOWN:
+            self._allowances.clear()
+        allowance = self._allowances.setdefault(sender, _Allowance(self._per_minute, now_s))
+        gained = (now_s - allowance.since_s) * self._per_minute / 60
+        allowance.left = min(self._per_minute, allowance.left + gained)
+        allowance.since_s = now_s
+        if self._waiting and (waiting >= self._waiting or waiting_s >= _WAITING_S):
+            what = f"{waiting} messages of yours" if waiting_s < _WAITING_S else "An hour of speech"
+            reason = f"{what} wait already. Send it again when some were heard, or /stop them."
+        elif self._per_minute and allowance.left < 1:
+            reason = (
+                f"These are more than {self._per_minute} messages in a minute. I did not take this "
+                "one; send it again in a while."
+            )
+        else:
+            allowance.left -= 1
+            return None
+        say = now_s - allowance.said_s >= _SAY_EVERY_S
+        if say:
+            allowance.said_s = now_s
+        return Refusal(reason, say)

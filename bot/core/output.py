@@ -1,0 +1,74 @@
+"""Where sound goes and how loud: selected, stored, restored. Runs on the event loop."""
+
+import asyncio
+
+from audio.pipeline import SpeechPipeline
+from audio.types import Devices
+from bot.core.store import Store
+from bot.settings import Settings
+
+LOUDEST_PERCENT = 150
+
+_DEVICE, _VOLUME = "device", "volume"
+
+
+async def wanted_device(store: Store, settings: Settings) -> str:
+    """Return the device to open after a start; empty follows the system."""
+    chosen = await store.choice(_DEVICE, settings.audio_device)
+    return settings.audio_device if chosen is None else chosen
+
+
+class SoundOutput:
+    """The sound output, as front ends steer it."""
+
+    def __init__(self, pipeline: SpeechPipeline, store: Store, settings: Settings) -> None:
+        """Steer *pipeline*; selections are stored in *store*."""
+        self._pipeline = pipeline
+        self._store = store
+        self._settings = settings
+
+    async def restore(self) -> None:
+        """Set the volume from before the restart; the device is `wanted_device`."""
+        self._pipeline.set_gain(_gain(await self.volume_percent()))
+
+    async def volume_percent(self) -> int:
+        """Return the volume, beside the computer's own."""
+        return int(await self._store.choice(_VOLUME) or 100)
+
+    async def set_volume(self, percent: int) -> int:
+        """Set and store the volume, within its limits; return it.
+
+        Raises:
+            sqlite3.Error: it can't be stored; it holds until the next start.
+        """
+        percent = max(0, min(LOUDEST_PERCENT, percent))
+        self._pipeline.set_gain(_gain(percent))
+        await self._store.choose(_VOLUME, str(percent))
+        return percent
+
+    async def devices(self, timeout_s: float) -> Devices:
+        """Return where sound can go.
+
+        Raises:
+            AudioError: PortAudio is missing or will not start.
+            TimeoutError: the audio thread does not answer in time.
+        """
+        return await asyncio.wait_for(asyncio.wrap_future(self._pipeline.devices()), timeout_s)
+
+    async def select_device(self, wanted: str | None) -> None:
+        """Send sound to a device from the next sentence on, and store that.
+
+        Args:
+            wanted: a part of its name; empty follows the system, None the setting.
+
+        Raises:
+            sqlite3.Error: it can't be stored; it holds until the next start.
+        """
+        setting = self._settings.audio_device
+        self._pipeline.select_device(setting if wanted is None else wanted)
+        await self._store.choose(_DEVICE, wanted, setting)
+
+
+def _gain(percent: int) -> float:
+    """Return the factor of a volume; squared, since ears hear in ratios."""
+    return (percent / 100) ** 2

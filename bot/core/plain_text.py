@@ -1,0 +1,228 @@
+"""A plain text -> what shall be spoken of it, and what was left out. Pure.
+
+No markup says what is a table, a stack trace or code between bare fences: their shape does.
+"""
+
+import itertools
+import re
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import emoji
+
+from audio.text.normalize import read
+from audio.text.scripts import without_unread
+from audio.text.sentences import pieces, speakable
+from audio.voices import spoken_languages
+
+NOTHING_TO_SPEAK = "There is no word or number in it, so there is nothing to say. Send some words."
+_LONG_SITE_CHARS = 300  # of a link; a host's name may have 253
+_LONG_TAIL_CHARS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """What becomes of a text."""
+
+    text: str
+    """What shall be spoken; may hold nothing that can be."""
+    skipped: str = ""
+    """What was left out, such as ``1 code block, 2 links``; empty where nothing was."""
+    unread: bool = False
+    """Whether some of that is in letters that the language's reader can't read."""
+    urgent: bool = False
+    """Whether its sender wrote a ! in front."""
+
+
+# Applied to the whole text, since their matches can be long. Each is linear in any text:
+# `python -m bench.hostile` shows it.
+_FENCED = re.compile(r"```[^\n`]*\n.*?(?:```|\Z)", re.DOTALL)
+_TABLE = re.compile(r"(?:^[ \t]*\|.*\|[ \t]*$\n?){2,}", re.MULTILINE)
+_TRACE = re.compile(
+    r"^Traceback \(most recent call last\):\n(?:[ \t]+.*\n?)+(?:^\w[\w.]*(?:Error|Exception).*$)?"
+    r"|(?:^[ \t]+at [\w$.<>/]+ ?\(.*\)[ \t]*$\n?){2,}",
+    re.MULTILINE,
+)
+BARE_LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"]+", re.IGNORECASE)
+_MARKDOWN_LINK = re.compile(r"!?\[([^\[\]\n]+)\]\((?:https?://)[^)\s\[]+\)")
+
+# Applied to one piece at a time (`audio.text.sentences.pieces`), so they may be slow.
+_EMAIL = re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}\b")
+_HEADING = re.compile(r"^#{1,6}[ \t]+", re.MULTILINE)
+_BULLET = re.compile(r"^[ \t]*(?:[-*•+▪◦]|\[[ xX]\])[ \t]+(?:\[[ xX]\][ \t]+)?", re.MULTILINE)
+_EMPHASIZED = ("```", "**", "__", "*", "_", "~~", "`")
+_EMPHASIS_BEGINS = re.compile(r"(?<!\w)[*_~`](?=\S)")
+_EMPHASIS_ENDS = {mark: re.compile(rf"(?<=\S)(?={re.escape(mark)}(?!\w))") for mark in _EMPHASIZED}
+_EMOTICON = re.compile(
+    r"(?<![\w:;<])(?:[:;][-o*']?[)(\]\[dDpP/\\|3oO]|=[)(]|<3|¯\\_?\(ツ\)_?/¯|[xX]D)(?![\w/])"
+)
+_LOVED = re.compile(r"(?<=\bI )[❤♥]\ufe0f?(?= \w)")
+_HASHTAG = re.compile(r"(?<![\w&/])#([^\W\d]\w+)")
+_INNER_UNDERSCORE = re.compile(r"(?<=[^\W_])_+(?=[^\W_])")
+_RULE = re.compile(r"^[ \t]*(?:[-*_=~][ \t]*){3,}$", re.MULTILINE)
+_QUOTED_LINE = re.compile(r"^[ \t]*>+[ \t]?", re.MULTILINE)
+
+
+def compose_text(
+    text: str, lang: str, skipped: Counter[str] | None = None, *, name_emoji: bool = False
+) -> Composed:
+    """Return what shall be spoken of a plain text, such as a program sends.
+
+    Args:
+        text: as it was sent.
+        lang: the language in which numbers and marks are read.
+        skipped: what was left out of it already; changed.
+        name_emoji: say the names of emoji where the text has nothing else.
+    """
+    skipped = Counter() if skipped is None else skipped
+    for pattern, what in (
+        (_FENCED, "code block"),
+        (_TABLE, "table"),
+        (_TRACE, "stack trace"),
+    ):
+        text, times = pattern.subn("\n", text)
+        skipped[what] += times
+    text = _MARKDOWN_LINK.sub(r"\1", text)
+    text, links = BARE_LINK.subn(lambda match: spoken_link(match[0]), text)
+    skipped["link"] += links
+    parts = [_without_marks(piece) for piece in pieces(text)]
+    plain = [_with_emoji(part, lambda _: " ") for part in parts]
+    if name_emoji and not any(speakable(part) for part in plain):
+        plain = [_with_emoji(parts[0], _named)]  # nobody wants to hear thousands of them
+    said: list[str] = []
+    unread: Counter[str] = Counter()
+    for piece in itertools.chain.from_iterable(map(pieces, plain)):
+        readable, spelled = without_unread(read(piece, lang), lang)
+        said.append(readable)
+        unread += spelled
+    return Composed("".join(said), _in_words(skipped + unread), bool(unread))
+
+
+def nothing_to_say(composed: Composed) -> str:
+    """Return the reason why a text with nothing left to speak is refused."""
+    if not composed.skipped:
+        return NOTHING_TO_SPEAK
+    why = f"There is nothing to say but {composed.skipped}."
+    return f"{why} I speak {_in_a_row(spoken_languages())}." if composed.unread else why
+
+
+def _in_a_row(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _without_marks(text: str) -> str:
+    """Remove the marks that are only for the eye, and put addresses and hashtags into words."""
+    if "@" in text:
+        text = _EMAIL.sub(lambda match: spoken_address(match[0]), text)
+    text = _LOVED.sub("love", text)
+    for pattern in (_EMOTICON, _HEADING, _QUOTED_LINE, _BULLET, _RULE):
+        text = pattern.sub("", text)
+    text = without_emphasis(text)
+    text = _HASHTAG.sub(lambda match: f"hashtag {words_of_hashtag(match[1])}", text)
+    return _INNER_UNDERSCORE.sub(" ", text)
+
+
+def without_emphasis(text: str) -> str:
+    """Remove the marks of emphasis around words.
+
+    A single pattern would rescan the line for every mark that is never closed.
+    """
+    return "\n".join(map(_line_without_emphasis, text.split("\n")))
+
+
+def _line_without_emphasis(line: str) -> str:
+    last_end = {
+        mark: ends[0].start()
+        for mark, pattern in _EMPHASIS_ENDS.items()
+        if mark in line and (ends := deque(pattern.finditer(line), maxlen=1))
+    }
+    parts: list[str] = []
+    done = place = 0
+    while last_end and (begins := _EMPHASIS_BEGINS.search(line, place)):
+        start = begins.start()
+        place = start + 1
+        for mark in _EMPHASIZED:
+            inner = start + len(mark)
+            may_end = last_end.get(mark, 0) > inner
+            if may_end and line.startswith(mark, start) and not line[inner].isspace():
+                last = _EMPHASIS_ENDS[mark].search(line, inner + 1)
+                end = last.start() if last else inner
+                parts += [line[done:start], line[inner:end]]
+                done = place = end + len(mark)
+                break
+    return "".join([*parts, line[done:]])
+
+
+# The lengths of emoji by their first character, longest first. The library's own `replace_emoji` is
+# quadratic.
+_EMOJI_CHARS: dict[str, list[int]] = {}
+for _sign in sorted(emoji.EMOJI_DATA, key=len, reverse=True):
+    _lengths = _EMOJI_CHARS.setdefault(_sign[0], [])
+    if len(_sign) not in _lengths:
+        _lengths.append(len(_sign))
+_MAY_BE_EMOJI = re.compile(r"[^\x00-\xa8]|[0-9#*](?=\ufe0f?\u20e3)")
+
+
+def _with_emoji(text: str, say: Callable[[str], str]) -> str:
+    """Replace each emoji by what *say* returns for it."""
+    if text.isascii():
+        return text
+    parts: list[str] = []
+    done = 0
+    for match in _MAY_BE_EMOJI.finditer(text):
+        start = match.start()
+        if start < done:
+            continue  # part of the one before
+        for length in _EMOJI_CHARS.get(match[0], ()):
+            if (sign := text[start : start + length]) in emoji.EMOJI_DATA:
+                parts += [text[done:start], say(sign)]
+                done = start + len(sign)
+                done += text[done : done + 1] in ("\u200d", "\ufe0f")
+                break
+    return "".join([*parts, text[done:]])
+
+
+def _named(sign: str) -> str:
+    name = emoji.EMOJI_DATA[sign]["en"].strip(":").replace("_", " ")
+    return f" {name}, "
+
+
+def spoken_link(url: str) -> str:
+    """Return a link as its site's name: “link to example dot com”."""
+    bare = url.rstrip(".,;:!?)]'\"")
+    end = url[len(bare) :][:_LONG_TAIL_CHARS]
+    bare = bare[:_LONG_SITE_CHARS]
+    try:
+        host = urlsplit(bare if "//" in bare else f"//{bare}").hostname or ""
+    except ValueError:  # such as an unclosed bracket
+        host = ""
+    host = host.removeprefix("www.")
+    return f"link to {host.replace('.', ' dot ')}{end}" if host else f"a link{end}"
+
+
+def spoken_address(address: str) -> str:
+    return address.replace("@", " at ").replace(".", " dot ")
+
+
+def words_of_hashtag(tag: str) -> str:
+    """Return a hashtag's words, split where capitals and digits begin."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=\D)(?=\d)", " ", tag.replace("_", " "))
+
+
+def _in_words(skipped: Counter[str]) -> str:
+    """Return what was left out, in words; links count only beside something else."""
+    if not any(times for what, times in skipped.items() if what != "link"):
+        return ""  # their sites are said
+    return ", ".join(
+        f"{times} {what if times == 1 else _plural(what)}"
+        for what, times in skipped.items()
+        if times > 0
+    )
+
+
+def _plural(what: str) -> str:
+    """Return ``words in Korean`` of ``word in Korean``."""
+    thing, in_, language = what.partition(" in ")
+    return f"{thing}s{in_}{language}"

@@ -1,0 +1,435 @@
+"""What has not ended, in order: places and estimates, bursts, and what the pipeline may have now.
+
+Where a message is, is the stage of its one entry here. Runs on the event loop.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+
+from audio.cost import speech_length
+from audio.pipeline import SpeechPipeline
+from audio.types import Ended, Outcome, Utterance
+from bot.core.attempts import Attempts
+from bot.core.ending import Endings
+from bot.core.events import Events
+from bot.core.inbox import Inbox
+from bot.core.message import Conversation, QueuedMessage, State, attempt_key
+from bot.core.pause import SpeechPause
+from bot.core.preferences import lang_of
+from bot.settings import Settings
+
+
+class Stage(Enum):
+    """Where a message is in the queue; what the disk knows about it is its `State`."""
+
+    WAITING = auto()
+    """It is to be said, and the pipeline does not have it yet."""
+    SUBMITTED = auto()
+    """The pipeline has it, waiting or sounding."""
+    ENDING = auto()
+    """It was cut before the pipeline had it; the fact of its end is on its way."""
+    STOPPED = auto()
+    """A stop has ended it, on the disk too; the fact of its end is on its way."""
+    DEFERRED = auto()
+    """It waits until it need not be quiet any more."""
+
+
+_UNDER_WAY = (Stage.WAITING, Stage.SUBMITTED, Stage.ENDING)
+
+
+@dataclass(slots=True)
+class Entry:
+    """A message in the queue."""
+
+    message: QueuedMessage
+    stage: Stage
+    defer_as: State | None = None
+    """While the pipeline stops it only to defer it: the state in which it will wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A message and its place in the queue."""
+
+    message: QueuedMessage
+    state: str
+    """``sounding``, ``waiting`` or ``held``."""
+    position: int
+    """Counted from 1."""
+    estimate_s: float | None
+    """How long until it starts, roughly; None where that is unknown."""
+
+
+@dataclass(eq=False, slots=True)
+class Burst:
+    """A conversation's messages that follow each other without a break."""
+
+    conversation: Conversation
+    ids: set[int] = field(default_factory=set)
+    ended: int = 0
+    heard: int = 0
+    warned_inaudible: bool = False
+    started_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def total(self) -> int:
+        """The number of its messages."""
+        return len(self.ids)
+
+    @property
+    def age_s(self) -> float:
+        """How long ago it started."""
+        return time.monotonic() - self.started_s
+
+
+class MessageQueue:
+    """Orders messages, and hands them to the pipeline."""
+
+    def __init__(
+        self,
+        pipeline: SpeechPipeline,
+        inbox: Inbox,
+        events: Events,
+        endings: Endings,
+        pause: SpeechPause,
+        attempts: Attempts,
+        settings: Settings,
+        bot_id: int,
+        report: Callable[[Ended], None],
+    ) -> None:
+        """Start empty; nothing is handed to the pipeline before `start`.
+
+        Args:
+            pipeline: speaks the messages.
+            inbox: stores their order and their text.
+            events: reports changes to programs.
+            endings: ends what is removed while it is deferred.
+            pause: knows whether nothing may be handed over for a moment.
+            attempts: knows during which messages the process died.
+            settings: voice, speed and chime where a message has none of its own.
+            bot_id: the bot whose messages these are.
+            report: takes the fact that a message ended which the pipeline never had.
+        """
+        self._pipeline = pipeline
+        self._inbox = inbox
+        self._events = events
+        self._endings = endings
+        self._pause = pause
+        self._attempts = attempts
+        self._settings = settings
+        self._bot_id = bot_id
+        self._report = report
+        self._started = False
+        self._entries: dict[int, Entry] = {}  # by id; those under way in order
+        self._bursts: dict[Conversation, Burst] = {}
+
+    # ---- what there is ----
+
+    def get(self, id_: int) -> Entry | None:
+        """Return the entry of a message, if it has one."""
+        return self._entries.get(id_)
+
+    def under_way(self) -> list[QueuedMessage]:
+        """Return what has not ended and is not deferred, in the order of acceptance or moves."""
+        return [e.message for e in self._entries.values() if e.stage in _UNDER_WAY]
+
+    def deferred(self) -> list[QueuedMessage]:
+        """Return what waits until it need not be quiet any more."""
+        return [e.message for e in self._entries.values() if e.stage is Stage.DEFERRED]
+
+    def bursts(self) -> dict[Conversation, Burst]:
+        """Return the burst of each conversation that has one."""
+        return self._bursts
+
+    def _ordered(self) -> list[QueuedMessage]:
+        """Return what is under way, in the order in which it will be heard."""
+        speaking_id = self._pipeline.status().speaking_id
+        return sorted(  # stable
+            self.under_way(), key=lambda m: (m.id != speaking_id, not m.urgent)
+        )
+
+    def position(self, id_: int) -> int:
+        """Return a message's place, counted from 1; 0 where it has none."""
+        ids = [message.id for message in (*self._ordered(), *self.deferred())]
+        return ids.index(id_) + 1 if id_ in ids else 0
+
+    def places(self) -> list[Place]:
+        """Return what has not ended, in the order in which it will be heard."""
+        status = self._pipeline.status()
+        places: list[Place] = []
+        before_s = 0.0
+        for message in self._ordered():
+            sounding = message.id == status.speaking_id
+            state = "sounding" if sounding else State.HELD if status.blocked else State.WAITING
+            places.append(Place(message, state, len(places) + 1, round(before_s, 1)))
+            before_s += self._left_s(message)
+        for message in self.deferred():
+            places.append(Place(message, State.HELD, len(places) + 1, None))
+        return places
+
+    # ---- estimates ----
+
+    def estimate_s(self, length: float, speed: float = 0.0) -> float:
+        """Return how long a text lasts, from what was learned of this machine.
+
+        Args:
+            length: as `audio.cost.speech_length` counts.
+            speed: at which it is said; 0: as the settings say.
+        """
+        return self._pipeline.cost().audio_s(length, speed or self._settings.kokoro_speed)
+
+    def left_s(self, burst: Burst) -> float:
+        """Return how long the rest of a burst will last, roughly."""
+        return sum(self._left_s(m) for m in self.under_way() if m.id in burst.ids)
+
+    def _left_s(self, message: QueuedMessage) -> float:
+        status = self._pipeline.status()
+        if message.id == status.speaking_id:
+            return status.left_s
+        return self.estimate_s(speech_length(message.text), message.speed)
+
+    # ---- into the pipeline ----
+
+    def start(self) -> None:
+        """Start to hand messages to the pipeline."""
+        self._started = True
+        self.hand_over()
+
+    @property
+    def started(self) -> bool:
+        """Whether messages are handed to the pipeline."""
+        return self._started
+
+    def add(self, message: QueuedMessage) -> None:
+        """Queue a stored message: an urgent one comes before the others."""
+        self._entries[message.id] = Entry(message, Stage.WAITING)
+        if message.in_chat:
+            where = message.conversation
+            self._bursts.setdefault(where, Burst(where)).ids.add(message.id)
+        self.hand_over()
+
+    def hand_over(self) -> None:
+        """Hand the pipeline what it may have now.
+
+        A message during which the process died before is said alone, so that its neighbours are
+        not blamed for the next death.
+        """
+        if not self._started or self._pause.hushed:
+            return
+        in_pipeline = [
+            entry.message.id
+            for entry in self._entries.values()
+            if entry.stage in (Stage.SUBMITTED, Stage.STOPPED)
+        ]
+        waiting = [entry for entry in self._entries.values() if entry.stage is Stage.WAITING]
+        for entry in sorted(waiting, key=lambda entry: not entry.message.urgent):
+            id_ = entry.message.id
+            if any(map(self._is_suspect, in_pipeline)) or (in_pipeline and self._is_suspect(id_)):
+                return
+            entry.stage = Stage.SUBMITTED
+            self._pipeline.say(self.utterance(entry.message))
+            # None of the others is suspect, or this one would not have been handed over.
+            in_pipeline = [id_]
+
+    def _is_suspect(self, id_: int) -> bool:
+        return self._attempts.deaths(attempt_key(id_)) > 0
+
+    def utterance(self, message: QueuedMessage) -> Utterance:
+        """Return a message as an order to the pipeline."""
+        voice = message.voice or self._settings.kokoro_voice
+        chime = self._settings.chime if message.chime is None else message.chime
+        return Utterance(
+            id=message.id,
+            text=message.text,
+            voice=voice,
+            speed=message.speed or self._settings.kokoro_speed,
+            lang=message.lang or lang_of(voice, self._settings),
+            first_sentence=message.sentence,
+            recording=message.file,
+            chime=chime and not message.file,
+            urgent=message.urgent,
+        )
+
+    # ---- changes ----
+
+    async def move(self, id_: int, before: int | None) -> bool:
+        """Move a waiting message before another one, or to the end.
+
+        Returns:
+            Whether both wait; otherwise nothing changes.
+        """
+        ids = [message.id for message in self.under_way()]
+        waiting = set(ids) - {self._pipeline.status().speaking_id}
+        if id_ not in waiting or not (before is None or before in waiting):
+            return False
+        order = [other for other in ids if other != id_ or other == before]
+        if before is None:
+            order.append(id_)
+        elif before != id_:
+            order.insert(order.index(before), id_)
+        self._entries = {id_: self._entries[id_] for id_ in order} | self._entries
+        self._pipeline.reorder(tuple(order))
+        self._events.queue()
+        await self._inbox.reorder(order)
+        return True
+
+    async def remove(self, id_: int) -> bool:
+        """Cut a message, or leave it unsaid; return whether it had not ended.
+
+        Raises:
+            sqlite3.Error: its end can't be stored.
+        """
+        entry = self._entries.get(id_)
+        if entry is None or entry.stage is Stage.STOPPED:
+            return False
+        if entry.stage is Stage.DEFERRED:
+            del self._entries[id_]
+            await self._endings.close(entry.message, Outcome.SKIPPED)
+        else:
+            entry.defer_as = None
+            self.cut(id_)
+        return True
+
+    async def take_back(self, chat_id: int, message_id: int) -> bool:
+        """Cut a message of a chat, or leave it unsaid; return whether it had not ended.
+
+        Its words are removed, so that neither /replay nor a restart says them.
+        """
+        for message in await self._inbox.late(self._bot_id, chat_id):
+            if message.message_id == message_id:
+                await self._endings.close(message, Outcome.SKIPPED)
+                return True
+        entries = self._of_chat(chat_id, message_id)
+        for entry in entries:
+            id_ = entry.message.id
+            if entry.stage is not Stage.DEFERRED:
+                await self._endings.store(entry.message, Outcome.SKIPPED)
+            await self.remove(id_)
+            await self._inbox.revise(id_, "", "")
+        return entries != []
+
+    async def revise(self, chat_id: int, message_id: int, text: str, skipped: str) -> bool:
+        """Replace the text of a message of a chat that waits, for its turn or for a decision.
+
+        Returns:
+            Whether it still waited.
+        """
+        for message in await self._inbox.late(self._bot_id, chat_id):
+            if message.message_id == message_id and not message.file:
+                await self._inbox.revise(message.id, text, skipped)
+                return True
+        speaking_id = self._pipeline.status().speaking_id
+        for entry in self._of_chat(chat_id, message_id):
+            message = entry.message
+            if message.sentence or message.file or message.id == speaking_id:
+                return False
+            await self._inbox.revise(message.id, text, skipped)
+            current = self._entries.get(message.id)
+            if current is None or current.stage is Stage.STOPPED:
+                return False  # it ended meanwhile
+            current.message = replace(current.message, text=text, skipped=skipped)
+            self._pipeline.replace(self.utterance(current.message))  # if it has it already
+            self._events.queue()
+            return True
+        return False
+
+    def _of_chat(self, chat_id: int, message_id: int) -> list[Entry]:
+        return [
+            entry
+            for entry in self._entries.values()
+            if (entry.message.chat_id, entry.message.message_id) == (chat_id, message_id)
+            and entry.stage is not Stage.STOPPED
+        ]
+
+    # ---- ends ----
+
+    def cut(self, id_: int, outcome: Outcome = Outcome.SKIPPED) -> None:
+        """End one message that is under way."""
+        entry = self._entries[id_]
+        if entry.stage is Stage.WAITING:
+            entry.stage = Stage.ENDING
+            self._report(Ended(id_, outcome))  # as the pipeline would
+        elif entry.stage is Stage.SUBMITTED:
+            self._pipeline.skip(id_)
+
+    def abort(self) -> None:
+        """End every message that is under way."""
+        self._pipeline.abort()
+        for id_, entry in self._entries.items():
+            if entry.stage is Stage.WAITING:
+                self.cut(id_, Outcome.STOPPED)
+        self._pause.renew()
+
+    def stop(self) -> tuple[int, list[QueuedMessage]]:
+        """Mark what is under way as stopped, and remove what is deferred.
+
+        Comes after `abort`, whose facts follow.
+
+        Returns:
+            How many were under way, and the messages that were deferred.
+        """
+        deferred = self.deferred()
+        for message in deferred:
+            del self._entries[message.id]
+        under_way = [entry for entry in self._entries.values() if entry.stage in _UNDER_WAY]
+        for entry in under_way:
+            entry.stage, entry.defer_as = Stage.STOPPED, None
+        return len(under_way), deferred
+
+    def finish(self, message: QueuedMessage, *, heard: bool) -> None:
+        """Remove a message that has ended, and count it in its burst."""
+        burst = self._bursts.get(message.conversation)
+        if burst is not None and message.id in burst.ids:
+            burst.ended += 1
+            burst.heard += heard
+            self._close_if_over(burst)
+        self._remove(message)
+
+    def _remove(self, message: QueuedMessage) -> None:
+        self._entries.pop(message.id, None)
+        self._attempts.finish(attempt_key(message.id))
+        self.hand_over()
+
+    def _close_if_over(self, burst: Burst) -> None:
+        if burst.ended >= burst.total:
+            del self._bursts[burst.conversation]
+
+    # ---- deferral ----
+
+    def cut_waiting_to_defer(self, state: State) -> None:
+        """End what has not started to sound and is not urgent, only to defer it in *state*."""
+        speaking_id = self._pipeline.status().speaking_id
+        for id_, entry in self._entries.items():
+            is_waiting = entry.stage in _UNDER_WAY and id_ != speaking_id
+            if is_waiting and entry.defer_as is None and not entry.message.urgent:
+                entry.defer_as = state
+                self.cut(id_)
+
+    def abort_to_defer(self, state: State) -> None:
+        """End every message that is under way, only to defer it in *state*."""
+        for entry in self._entries.values():
+            if entry.stage in _UNDER_WAY:
+                entry.defer_as = state
+        self.abort()
+
+    def withdraw(self, message: QueuedMessage) -> None:
+        """Remove a message that the pipeline has stopped, to be said later."""
+        burst = self._bursts.get(message.conversation)
+        if burst is not None:
+            burst.ids.discard(message.id)
+            self._close_if_over(burst)
+        self._remove(message)
+
+    def defer(self, message: QueuedMessage) -> None:
+        """Keep a message until `pop_deferred`."""
+        self._entries[message.id] = Entry(message, Stage.DEFERRED)
+
+    def pop_deferred(self, id_: int) -> QueuedMessage | None:
+        """Remove and return a deferred message; None where it was removed or stopped meanwhile."""
+        entry = self._entries.get(id_)
+        if entry is None or entry.stage is not Stage.DEFERRED:
+            return None
+        del self._entries[id_]
+        return entry.message
