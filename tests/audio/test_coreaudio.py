@@ -188,6 +188,7 @@ def test_portaudio_that_will_not_start_is_tried_again(start: Callable[..., Mac])
     assert heard(mac.devices[0]) == [1, 2]
 
 
+@pytest.mark.realtime
 def test_stop_works_on_a_device_that_vanished(start: Callable[..., Mac]) -> None:
     """An order to be silent is obeyed within a second although the device takes nothing."""
     mac = start("AirPods")

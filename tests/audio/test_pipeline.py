@@ -86,6 +86,7 @@ def order(id_: int, text: str, **fields: object) -> Utterance:
     return Utterance(id_, text, **values)  # type: ignore[arg-type]
 
 
+@pytest.mark.realtime
 def test_facts_tell_each_sentence_and_the_end(
     pipeline: SpeechPipeline, facts: Facts, ear_a: Ear
 ) -> None:
@@ -109,6 +110,7 @@ def test_a_resumed_utterance_begins_at_its_sentence(pipeline: SpeechPipeline, fa
     assert heard == [(1, 1)]
 
 
+@pytest.mark.realtime
 def test_the_next_utterance_follows_without_a_long_gap(
     pipeline: SpeechPipeline, facts: Facts, ear_a: Ear
 ) -> None:
@@ -124,6 +126,7 @@ def test_the_next_utterance_follows_without_a_long_gap(
     assert 0.3 < pause_s < 0.8
 
 
+@pytest.mark.realtime
 def test_an_abort_ends_everything_that_was_queued(
     pipeline: SpeechPipeline, facts: Facts, ear_a: Ear
 ) -> None:
@@ -144,6 +147,7 @@ def test_an_abort_ends_everything_that_was_queued(
     assert not pipeline.status().speaking
 
 
+@pytest.mark.realtime
 def test_a_new_device_is_used_from_the_next_sentence_on(
     pipeline: SpeechPipeline, facts: Facts, ear_a: Ear, ear_b: Ear
 ) -> None:
@@ -164,6 +168,7 @@ def test_a_new_device_is_used_from_the_next_sentence_on(
     assert sounded_s < end.audio_s + 0.2
 
 
+@pytest.mark.realtime
 def test_the_stream_closes_when_a_burst_is_over(
     voice: KokoroVoice, loudspeakers: Loudspeakers, facts: Facts
 ) -> None:
@@ -309,6 +314,7 @@ def test_devices_are_told_by_the_audio_thread(pipeline: SpeechPipeline) -> None:
     assert devices.wanted == "speaker_a"
 
 
+@pytest.mark.realtime
 def test_closing_is_silent_at_once_and_tells_nothing(
     pipeline: SpeechPipeline, facts: Facts, ear_a: Ear
 ) -> None:

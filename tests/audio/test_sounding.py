@@ -59,6 +59,7 @@ def text(first: int, last: int) -> str:
     return " ".join(f"{number * 37 % CODES}." for number in range(first, last))
 
 
+@pytest.mark.realtime
 def test_each_word_is_told_to_be_heard_when_it_is(
     pipeline: SpeechPipeline, facts: Facts, ear_a: Ear
 ) -> None:
@@ -75,6 +76,7 @@ def test_each_word_is_told_to_be_heard_when_it_is(
     assert sorted(off)[-1 - stalls] < OFF_S, (stalls, off)
 
 
+@pytest.mark.realtime
 def test_after_a_pause_the_rest_is_told_again(
     pipeline: SpeechPipeline, facts: Facts, ear_a: Ear
 ) -> None:

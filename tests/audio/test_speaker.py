@@ -94,6 +94,7 @@ def tone(seconds: float, hz: float = 440.0) -> Samples:
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.5, 1.5])
+@pytest.mark.realtime
 def test_playing_takes_as_long_as_the_sound(any_speaker: AudioThread, seconds: float) -> None:
     """A loudspeaker and a folder both take the time of the sound, and no less."""
     began_s = time.monotonic()
@@ -103,6 +104,7 @@ def test_playing_takes_as_long_as_the_sound(any_speaker: AudioThread, seconds: f
     assert seconds - 0.3 < time.monotonic() - began_s < seconds + 0.6
 
 
+@pytest.mark.realtime
 def test_an_abort_ends_at_once_and_reopening_works(any_speaker: AudioThread) -> None:
     """After an abort the speaker is closed and can be used again."""
 
@@ -128,6 +130,7 @@ def test_closing_twice_is_no_mistake(any_speaker: AudioThread) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.03, 0.12, 0.4])
+@pytest.mark.realtime
 def test_the_end_of_a_sound_is_heard(on_speaker_a: AudioThread, ear_a: Ear, seconds: float) -> None:
     """The last frames come out, even of a sound shorter than a block."""
     on_speaker_a.play(tone(seconds))
@@ -136,6 +139,7 @@ def test_the_end_of_a_sound_is_heard(on_speaker_a: AudioThread, ear_a: Ear, seco
     assert len(ear_a.samples()) / 48_000 == pytest.approx(seconds, abs=0.01)
 
 
+@pytest.mark.realtime
 def test_sound_after_a_pause_on_the_same_stream(on_speaker_a: AudioThread, ear_a: Ear) -> None:
     """A stream that ran dry goes on with the next sound, whole, and counts no underrun."""
     on_speaker_a.play(tone(0.3))

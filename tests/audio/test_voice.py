@@ -84,6 +84,7 @@ def test_a_fade_leaves_the_middle_alone() -> None:
     assert np.array_equal(fade_edges(ones[:90]), ones[:90])
 
 
+@pytest.mark.realtime
 def test_an_interrupt_ends_the_inference(voice: KokoroVoice) -> None:
     """A long text that is interrupted fails within a fraction of the time it would take."""
     cancel_token = CancelToken()
