@@ -17,6 +17,7 @@ LONG = (
 )
 
 
+@pytest.mark.realtime
 async def test_message_is_heard_and_then_gets_its_thumb(
     sandbox: Sandbox, start_bot: StartBot, ear_a: Ear, ear_b: Ear
 ) -> None:
@@ -49,6 +50,7 @@ async def test_messages_are_spoken_in_order_without_overlap(
     assert len(ear_a.spans()) == 3
 
 
+@pytest.mark.realtime
 async def test_stop_silences_and_tells_how_many_were_dropped(
     sandbox: Sandbox, start_bot: StartBot, ear_a: Ear
 ) -> None:
@@ -92,6 +94,7 @@ async def test_stop_with_nothing_to_stop(sandbox: Sandbox, start_bot: StartBot) 
         await sandbox.wait_for(reply_with("Silent. Nothing was waiting."))
 
 
+@pytest.mark.realtime
 async def test_stop_does_not_wait_for_slow_receipts(
     sandbox: Sandbox, start_bot: StartBot, ear_a: Ear
 ) -> None:

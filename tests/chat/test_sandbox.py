@@ -141,6 +141,7 @@ async def test_an_edit_that_changes_nothing_is_refused(sandbox: Sandbox) -> None
     assert "message is not modified" in refused["description"]
 
 
+@pytest.mark.realtime
 async def test_a_flood_is_answered_with_retry_after(sandbox: Sandbox) -> None:
     """After a burst to one chat the server asks to be left alone."""
     sandbox.send(ALICE, "hello")
