@@ -342,6 +342,7 @@ async def test_too_old_after_a_restart_is_left_unsaid_and_told(
     assert (ended["outcome"], ended["reason"][:14]) == ("skipped", "It was too old")
 
 
+@pytest.mark.realtime
 async def test_open_streams_do_not_keep_the_process(serve_quiet: ServeBot) -> None:
     """With listeners, waiters and files under way it ends within 3 s; a waiter is told."""
     async with AsyncExitStack() as stack:
@@ -419,6 +420,7 @@ async def test_the_description_is_kept(serve_quiet: ServeBot, tmp_path: Path) ->
     assert health["ok"] is True
 
 
+@pytest.mark.realtime
 async def test_metrics_agree_with_what_was_heard(serve_toned: ServeBot, ear_a: Ear) -> None:
     """Counts, first sound and seconds of sound are those of the recording."""
     async with serve_toned(stream_idle_s=0.0) as face:

@@ -173,6 +173,7 @@ def numbers(first: int, last: int) -> str:
     return " ".join(f"Number {number}." for number in range(first, last))
 
 
+@pytest.mark.realtime
 async def test_words_light_up_as_they_are_heard(
     serve_toned: ServeBot, browser: Chrome, ear_a: Ear
 ) -> None:
@@ -198,6 +199,7 @@ async def test_words_light_up_as_they_are_heard(
     assert requested == {face.url}
 
 
+@pytest.mark.realtime
 async def test_words_of_a_real_voice_light_up_as_they_are_heard(
     settings: Settings, voice: KokoroVoice, browser: Chrome, ear_a: Ear
 ) -> None:
