@@ -26,6 +26,7 @@ from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
 Start = Callable[..., AbstractAsyncContextManager[asyncio.subprocess.Process]]
 
 
+@pytest.mark.realtime
 async def test_sigterm_while_speaking_is_silent_at_once_and_ends_with_0(
     bot_environment: Environment, sandbox: Sandbox, ear_a: Ear
 ) -> None:
@@ -45,6 +46,7 @@ async def test_sigterm_while_speaking_is_silent_at_once_and_ends_with_0(
     assert not any(map(reaction_to(message, "🙊"), sandbox.events))
 
 
+@pytest.mark.realtime
 async def test_sigterm_in_a_back_off_ends_with_0(
     bot_environment: Environment, sandbox: Sandbox
 ) -> None:
@@ -63,6 +65,7 @@ async def test_sigterm_in_a_back_off_ends_with_0(
     assert took_s < 3
 
 
+@pytest.mark.realtime
 async def test_sigterm_without_any_network_ends_with_0(bot_environment: Environment) -> None:
     """A bot that has never reached Telegram waits for it, and ends when asked to."""
     bot_environment["TELEGRAM_API_URL"] = "http://127.0.0.1:1"
@@ -239,6 +242,7 @@ async def test_without_a_device_the_demo_writes_files(
         assert 0.7 < file.getnframes() / file.getframerate() < 2
 
 
+@pytest.mark.realtime
 async def test_a_file_holds_what_a_loudspeaker_plays(
     environment: Environment, loudspeakers: Loudspeakers, ear_a: Ear, tmp_path: Path
 ) -> None:
