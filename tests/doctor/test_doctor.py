@@ -663,6 +663,7 @@ def doctor_environment(
     }
 
 
+@pytest.mark.realtime
 async def test_a_healthy_machine_gives_no_alarm(doctor_environment: Environment) -> None:
     """Everything is well: nothing warns, nothing fails, a sentence is heard, the exit code is 0."""
     code, out, err = await run("doctor", "--sound", "--json", environment=doctor_environment)
@@ -683,6 +684,7 @@ async def test_a_healthy_machine_gives_no_alarm(doctor_environment: Environment)
     assert TOKEN not in out + err
 
 
+@pytest.mark.realtime
 async def test_a_bot_that_runs_is_well_and_says_the_sentence_itself(
     bot_environment: Environment, sandbox: Sandbox, loudspeakers: Loudspeakers
 ) -> None:
