@@ -1,5 +1,7 @@
 """A few kills and faults of each kind; `make chaos` does hundreds, and soaks for long."""
 
+import pytest
+
 from tests.stress.chaos import devices, kills
 from tests.stress.mixed import mixed
 from tests.stress.soak import soak
@@ -12,6 +14,7 @@ async def test_kills_lose_nothing_and_repeat_only_what_they_cut(loudspeakers: Lo
     assert await kills(5, real=False, seed=4) == []
 
 
+@pytest.mark.realtime
 async def test_a_failing_loudspeaker_hands_the_message_on(loudspeakers: Loudspeakers) -> None:
     """Stalled, killed, frozen in mid-message: each is heard to the end all the same."""
     assert loudspeakers.alsa_config.exists()
