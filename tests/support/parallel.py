@@ -1,8 +1,7 @@
 """Runs tests side by side in several workers; those marked `realtime` last and alone.
 
-A realtime test measures the clock, the processor or undisturbed sound. pytest-xdist sends all of
-them to one worker, which loads a single model, and a lock keeps them and the others apart, also
-those of another run in the same checkout.
+A realtime test measures the clock, the processor or undisturbed sound. A lock of readers and
+writers keeps it and all others apart, also those of another run in the same checkout.
 """
 
 import fcntl
@@ -26,12 +25,18 @@ def _is_realtime(item: pytest.Item) -> bool:
     return item.get_closest_marker("realtime") is not None
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
+def _rank(item: pytest.Item) -> int:
+    if _is_realtime(item):
+        return 2
+    return 0 if item.get_closest_marker("timeout") else 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Move realtime tests to the end, as one group of pytest-xdist's."""
-    items.sort(key=_is_realtime)
-    for item in filter(_is_realtime, items):
-        item.add_marker(pytest.mark.xdist_group("realtime"))
+    """Put tests with a time limit of their own first, since they are long, and realtime ones last.
+
+    Otherwise a long test that starts late is the only one at the end.
+    """
+    items.sort(key=_rank)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # outside pytest-timeout, which must not count this
