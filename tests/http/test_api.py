@@ -400,6 +400,7 @@ async def test_the_same_key_at_the_same_time_is_in_the_queue_for_all(
     assert len(items) == 1
 
 
+@pytest.mark.timeout(400)
 async def test_the_description_is_kept(serve_quiet: ServeBot, tmp_path: Path) -> None:
     """Whatever is asked in the shape of /openapi.json, no 5xx comes back, and the shapes hold."""
     async with serve_quiet(limit_per_minute=0, limit_waiting=0) as face:
@@ -413,7 +414,12 @@ async def test_the_description_is_kept(serve_quiet: ServeBot, tmp_path: Path) ->
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        out, _ = await asyncio.wait_for(process.communicate(), 100)
+        try:
+            out, _ = await asyncio.wait_for(process.communicate(), 300)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.communicate()
         health = await face.get("/healthz")
 
     assert process.returncode == 0, out.decode()[-5000:]
