@@ -99,6 +99,7 @@ def test_what_is_typed_is_in_the_readme() -> None:
         assert command in readme or name in named, command
 
 
+@pytest.mark.timeout(600)
 async def test_from_a_clone_to_a_service_that_outlives_a_kill(
     clone: Home, sandbox: Sandbox, ear_a: Ear, loudspeakers: Loudspeakers
 ) -> None:

@@ -39,7 +39,7 @@ class Terminal:
         """Everything that was shown so far."""
         return _CONTROLS.sub("", self.raw.decode(errors="replace"))
 
-    async def see(self, pattern: str, timeout_s: float = 60.0) -> re.Match[str]:
+    async def see(self, pattern: str, timeout_s: float = 120.0) -> re.Match[str]:
         """Wait until *pattern* is shown after what was seen before.
 
         Raises:
@@ -66,7 +66,7 @@ class Terminal:
 
     async def ended(self) -> int:
         """Wait for the process, and return its exit code."""
-        return await asyncio.wait_for(self.process.wait(), 30)
+        return await asyncio.wait_for(self.process.wait(), 100)
 
 
 @asynccontextmanager
