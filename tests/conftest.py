@@ -23,6 +23,8 @@ from tests.support.commandline import Environment
 from tests.support.fake_voice import ToneVoice
 from tests.support.loudspeaker import Ear, Loudspeakers
 
+pytest_plugins = ["tests.support.bot_logs", "tests.support.parallel"]
+
 TOKEN = "4217:canary-AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
 ALICE = Person(7, "Alice")
 STRANGER = Person(666, "Mallory")
@@ -39,6 +41,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 _USER_SETTINGS = load()[0]
 for _name in Settings.model_fields:
     os.environ.pop(_name.upper(), None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give this process a home folder of its own; caches stay the user's."""
+    folder = str(tmp_path_factory.mktemp("home"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", os.environ.get("XDG_CACHE_HOME") or f"{Path.home()}/.cache")
+        patch.setenv("HOME", folder)
+        patch.setenv("XDG_RUNTIME_DIR", folder)
+        for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "PULSE_SERVER"):
+            patch.delenv(name, raising=False)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,7 @@ def pipeline(
     pipeline.close().result(5)
 
 
+@pytest.mark.realtime
 def test_pipeline_reports_each_sentence_and_the_end(
     pipeline: SpeechPipeline, facts: Facts, ear_a: Ear
 ) -> None:
@@ -71,6 +72,7 @@ def test_pipeline_starts_at_first_sentence(pipeline: SpeechPipeline, facts: Fact
     assert heard == [(1, 1)]
 
 
+@pytest.mark.realtime
 def test_pipeline_leaves_a_short_gap_between_utterances(
     pipeline: SpeechPipeline, facts: Facts, ear_a: Ear
 ) -> None:
@@ -86,6 +88,7 @@ def test_pipeline_leaves_a_short_gap_between_utterances(
     assert 0.3 < pause_s < 0.8
 
 
+@pytest.mark.realtime
 def test_abort_drops_everything_queued(pipeline: SpeechPipeline, facts: Facts, ear_a: Ear) -> None:
     """After an abort there is silence, and each utterance is reported as stopped, in order."""
     for id_ in (1, 2, 3):
@@ -104,6 +107,7 @@ def test_abort_drops_everything_queued(pipeline: SpeechPipeline, facts: Facts, e
     assert not pipeline.status().speaking
 
 
+@pytest.mark.realtime
 def test_select_device_applies_from_the_next_sentence(
     pipeline: SpeechPipeline, facts: Facts, ear_a: Ear, ear_b: Ear
 ) -> None:
@@ -124,6 +128,7 @@ def test_select_device_applies_from_the_next_sentence(
     assert sounded_s < end.audio_s + 0.2
 
 
+@pytest.mark.realtime
 def test_pipeline_closes_its_stream_after_a_burst(
     voice: KokoroVoice, loudspeakers: Loudspeakers, facts: Facts
 ) -> None:
@@ -273,6 +278,7 @@ def test_devices_lists_loudspeakers_default_and_selection(pipeline: SpeechPipeli
     assert devices.wanted == "speaker_a"
 
 
+@pytest.mark.realtime
 def test_close_stops_at_once_and_reports_no_end(
     pipeline: SpeechPipeline, facts: Facts, ear_a: Ear
 ) -> None:
@@ -390,6 +396,7 @@ def text(first: int, last: int) -> str:
     return " ".join(f"{number * 37 % CODES}." for number in range(first, last))
 
 
+@pytest.mark.realtime
 def test_playback_started_has_the_time_of_each_word(
     tone_pipeline: SpeechPipeline, facts: Facts, ear_a: Ear
 ) -> None:
@@ -406,6 +413,7 @@ def test_playback_started_has_the_time_of_each_word(
     assert sorted(off)[-1 - stalls] < MAX_TIME_ERROR_S, (stalls, off)
 
 
+@pytest.mark.realtime
 def test_playback_started_is_reported_again_after_a_pause(
     tone_pipeline: SpeechPipeline, facts: Facts, ear_a: Ear
 ) -> None:

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 
+import pytest
+
 from audio.types import Held, Outcome
 from tests.support.fake_coreaudio import Device
 from tests.support.pipelines import SIX, MacPipeline, heard
@@ -110,6 +112,7 @@ def test_mac_retries_starting_portaudio(start_mac: StartMac) -> None:
     assert heard(mac.devices[0]) == [1, 2]
 
 
+@pytest.mark.realtime
 def test_abort_works_on_a_device_that_vanished(start_mac: StartMac) -> None:
     """An abort takes effect within a second although the device accepts nothing."""
     mac = start_mac("AirPods")

@@ -20,6 +20,7 @@ def on_speaker_a(loudspeakers: Loudspeakers) -> Iterator[AudioThread]:
     thread.close()
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("seconds", [0.03, 0.12, 0.4])
 def test_pad_makes_the_last_frames_heard(
     on_speaker_a: AudioThread, ear_a: Ear, seconds: float
@@ -31,6 +32,7 @@ def test_pad_makes_the_last_frames_heard(
     assert len(ear_a.samples()) / 48_000 == pytest.approx(seconds, abs=0.01)
 
 
+@pytest.mark.realtime
 def test_write_continues_after_an_underrun_between_utterances(
     on_speaker_a: AudioThread, ear_a: Ear
 ) -> None:

@@ -35,6 +35,7 @@ def any_speaker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Audi
     thread.close()
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("seconds", [0.05, 0.5, 1.5])
 def test_speaker_plays_in_real_time(any_speaker: AudioThread, seconds: float) -> None:
     """Playback on a device and into a folder takes as long as the sound."""
@@ -45,6 +46,7 @@ def test_speaker_plays_in_real_time(any_speaker: AudioThread, seconds: float) ->
     assert seconds - 0.3 < time.monotonic() - began_s < seconds + 0.6
 
 
+@pytest.mark.realtime
 def test_speaker_can_be_opened_again_after_abort(any_speaker: AudioThread) -> None:
     """After an abort the speaker is closed, and can be used again."""
 

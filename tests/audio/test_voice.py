@@ -87,6 +87,7 @@ def test_fade_edges_leaves_the_middle_alone() -> None:
     assert np.array_equal(fade_edges(ones[:90]), ones[:90])
 
 
+@pytest.mark.realtime
 def test_cancel_terminates_the_inference(voice: KokoroVoice) -> None:
     """A long text that is cancelled fails within a fraction of the time it would take."""
     cancel_token = CancelToken()

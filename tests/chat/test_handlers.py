@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+import pytest
+
 from bot.chat.sandbox import Json, Sandbox
 from tests.chat.samples import LONG_TEXT
 from tests.chat.steps import heard_codes
@@ -10,6 +12,7 @@ from tests.conftest import ALICE, StartBot, reaction_to, reply_with
 from tests.support.loudspeaker import Ear
 
 
+@pytest.mark.realtime
 async def test_text_sounds_on_the_selected_device_and_then_gets_its_thumb(
     sandbox: Sandbox, start_bot: StartBot, ear_a: Ear, ear_b: Ear
 ) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+import pytest
+
 from bot.chat.sandbox import Fault, Json, Person, Sandbox
 from tests.chat.samples import GROUP, LONG_TEXT, TWELVE_SENTENCES
 from tests.chat.steps import BOB, PEOPLE, answer_to, heard_codes
@@ -10,6 +12,7 @@ from tests.conftest import ALICE, StartBot, reaction_to, reply_with
 from tests.support.loudspeaker import Ear
 
 
+@pytest.mark.realtime
 async def test_stop_silences_and_reports_how_many_were_dropped(
     sandbox: Sandbox, start_bot: StartBot, ear_a: Ear
 ) -> None:
@@ -51,6 +54,7 @@ async def test_stop_reports_that_nothing_was_waiting(sandbox: Sandbox, start_bot
         await sandbox.wait_for(reply_with("Silent. Nothing was waiting."))
 
 
+@pytest.mark.realtime
 async def test_stop_does_not_wait_for_slow_receipts(
     sandbox: Sandbox, start_bot: StartBot, ear_a: Ear
 ) -> None:

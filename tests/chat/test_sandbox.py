@@ -141,6 +141,7 @@ async def test_sandbox_refuses_an_edit_that_changes_nothing(sandbox: Sandbox) ->
     assert "message is not modified" in refused["description"]
 
 
+@pytest.mark.realtime
 async def test_sandbox_answers_a_flood_with_retry_after(sandbox: Sandbox) -> None:
     """After a burst to one chat the server asks for a pause."""
     sandbox.send(ALICE, "hello")

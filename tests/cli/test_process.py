@@ -26,6 +26,7 @@ from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
 Start = Callable[..., AbstractAsyncContextManager[asyncio.subprocess.Process]]
 
 
+@pytest.mark.realtime
 async def test_run_exits_with_0_on_sigterm_while_speaking(
     bot_environment: Environment, sandbox: Sandbox, ear_a: Ear
 ) -> None:
@@ -45,6 +46,7 @@ async def test_run_exits_with_0_on_sigterm_while_speaking(
     assert not any(map(reaction_to(message, "🙊"), sandbox.events))
 
 
+@pytest.mark.realtime
 async def test_run_exits_with_0_on_sigterm_during_back_off(
     bot_environment: Environment, sandbox: Sandbox
 ) -> None:
@@ -63,6 +65,7 @@ async def test_run_exits_with_0_on_sigterm_during_back_off(
     assert took_s < 3
 
 
+@pytest.mark.realtime
 async def test_run_exits_with_0_on_sigterm_without_network(bot_environment: Environment) -> None:
     """A bot that has never reached Telegram retries, and exits on SIGTERM."""
     bot_environment["TELEGRAM_API_URL"] = "http://127.0.0.1:1"
@@ -239,6 +242,7 @@ async def test_demo_without_device_writes_files(
         assert 0.7 < file.getnframes() / file.getframerate() < 2
 
 
+@pytest.mark.realtime
 async def test_demo_writes_to_file_what_loudspeaker_plays(
     environment: Environment, loudspeakers: Loudspeakers, ear_a: Ear, tmp_path: Path
 ) -> None:

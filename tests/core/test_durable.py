@@ -59,7 +59,12 @@ async def run_until_it_ends(environment: Environment) -> int:
         cwd=CHECKOUT,
         env=environment,
     )
-    return await asyncio.wait_for(process.wait(), 60)
+    try:
+        return await asyncio.wait_for(process.wait(), 120)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 @pytest.mark.parametrize(("number", "code"), [(13, -9), (14, -11)])

@@ -63,6 +63,7 @@ def doctor_environment(
     }
 
 
+@pytest.mark.realtime
 async def test_doctor_passes_on_healthy_machine(doctor_environment: Environment) -> None:
     """Nothing warns, nothing fails, a sentence is heard, and the exit code is 0."""
     code, out, err = await run("doctor", "--sound", "--json", environment=doctor_environment)
@@ -84,6 +85,7 @@ async def test_doctor_passes_on_healthy_machine(doctor_environment: Environment)
     assert TOKEN not in out + err
 
 
+@pytest.mark.realtime
 async def test_doctor_speaks_through_running_bot(
     bot_environment: Environment, sandbox: Sandbox, loudspeakers: Loudspeakers
 ) -> None:

@@ -347,6 +347,7 @@ async def test_late_message_of_a_program_is_skipped_after_a_restart(
     assert (ended["outcome"], ended["reason"][:14]) == ("skipped", "It was too old")
 
 
+@pytest.mark.realtime
 async def test_shutdown_does_not_wait_for_open_streams(serve_quiet: ServeBot) -> None:
     """With listeners, waiters and open files the bot stops within 3 s; a waiter gets 503."""
     async with AsyncExitStack() as stack:
@@ -419,13 +420,19 @@ async def test_openapi_description_matches_the_answers(
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        out, _ = await asyncio.wait_for(process.communicate(), 100)
+        try:
+            out, _ = await asyncio.wait_for(process.communicate(), 300)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.communicate()
         health = await face.get("/healthz")
 
     assert process.returncode == 0, out.decode()[-5000:]
     assert health["ok"] is True
 
 
+@pytest.mark.realtime
 async def test_metrics_agree_with_the_recording(serve_toned: ServeBot, ear_a: Ear) -> None:
     """Counts, first sound and seconds of sound are those of the recording."""
     async with serve_toned(stream_idle_s=0.0) as face:

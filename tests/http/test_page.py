@@ -183,6 +183,7 @@ def numbers(first: int, last: int) -> str:
     return " ".join(f"Number {number}." for number in range(first, last))
 
 
+@pytest.mark.realtime
 async def test_page_highlights_words_as_they_are_heard(
     serve_toned: ServeBot, browser: Chrome, ear_a: Ear
 ) -> None:
@@ -208,6 +209,7 @@ async def test_page_highlights_words_as_they_are_heard(
     assert requested == {face.url}
 
 
+@pytest.mark.realtime
 async def test_page_highlights_words_of_the_real_voice(
     settings: Settings, voice: KokoroVoice, browser: Chrome, ear_a: Ear
 ) -> None:

@@ -1,5 +1,7 @@
 """A few kills and faults of each kind; `make chaos` runs hundreds, and a long soak."""
 
+import pytest
+
 from tests.stress.chaos import devices, kills
 from tests.stress.mixed import mixed
 from tests.stress.soak import soak
@@ -14,6 +16,7 @@ async def test_chaos_kills_lose_nothing_and_repeat_only_what_they_cut(
     assert await kills(5, real=False, seed=4) == []
 
 
+@pytest.mark.realtime
 async def test_chaos_devices_that_fail_lose_no_sentence(loudspeakers: Loudspeakers) -> None:
     """The loudspeaker is stalled, killed and frozen; each message is heard to its end."""
     assert loudspeakers.alsa_config.exists()

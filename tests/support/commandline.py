@@ -40,6 +40,6 @@ async def run(
 ) -> tuple[int, str, str]:
     """Run the command line until it exits; return (exit code, stdout, stderr)."""
     async with crier(*arguments, environment=environment, stdin=stdin) as process:
-        out, err = await asyncio.wait_for(process.communicate(), 60)
+        out, err = await asyncio.wait_for(process.communicate(), 150)
         assert process.returncode is not None
         return process.returncode, out.decode(), err.decode()
