@@ -11,6 +11,7 @@ import pytest
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup
 from telegram.request import HTTPXRequest
 
+from bot.chat import outbox as outbox_module
 from bot.chat import reactions as receipts
 from bot.chat.fitting import split
 from bot.chat.outbox import Outbox
@@ -188,8 +189,8 @@ async def test_outbox_sends_others_past_a_request_that_keeps_failing(
     sandbox: Sandbox, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reaction that always fails on the server delays nothing and is finally given up."""
-    monkeypatch.setattr(receipts, "_BACK_OFF_S", (0.0, 0.1))
-    monkeypatch.setattr(receipts, "_MAX_FAILURES", 2)
+    monkeypatch.setattr(outbox_module, "_BACK_OFF_S", (0.0, 0.1))
+    monkeypatch.setattr(outbox_module, "_MAX_FAILURES", 2)
     sandbox.faults["setmessagereaction"] = Fault(status=500, description="Internal Server Error")
     given, replied = Answers(), Answers()
     message = sandbox.send(ALICE, "Hello.")
