@@ -8,17 +8,16 @@ Every error class of bot; the message of each is written for a person:
     └── client.ClientError                  exit code 1 or 2
         └── client.NotRunningError
     keychain.KeychainError
-    core.inbox.InboxError                   the database
-    └── app.InUseError
-    core.database.UpgradeError
+    core.database.InboxError                the database can't be used
+    └── core.lock.InUseError
     core.intake.RefusedError                a message is not accepted
     core.composing.ComposeError
     chat.decode.AttachmentError
     └── chat.decode.SilentError
     chat.sandbox.BotApiError                the sandbox's answer to a wrong call
     http.guard.Refused                      the answer to a request
-    doctor.check.CannotLookError
-    doctor.sound.CannotSoundError
+    doctor.check.CheckSkipped
+    doctor.sound.DeviceUnavailableError
 """
 
 OK, FAILED, WRONG_USAGE = 0, 1, 2
