@@ -19,7 +19,7 @@ from typing import Any
 
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, Message
 
-from audio.cost import speech_length
+from audio.cost import SynthesisCost, speech_length
 from audio.text.sentences import speakable
 from audio.types import Outcome
 from bot.chat.decode import (
@@ -257,7 +257,7 @@ class Attachments:
                         break
                     if other.message.chat_id == message.chat_id:
                         await other.settled.wait()
-        if content.file or self._estimate_s(content) <= _LONG_S:
+        if content.file or not _is_long(content):
             await self._queue(content)
         elif await self._inbox.store_content(content, State.ASKING):
             self._receipts.held(message)
@@ -351,9 +351,6 @@ class Attachments:
     async def _fail(self, message: QueuedMessage, why: str) -> None:
         await self._delivery.close(message, Outcome.FAILED, why)
 
-    def _estimate_s(self, message: QueuedMessage) -> float:
-        return self._delivery.queue.estimate_s(speech_length(message.text), message.speed)
-
     # ---- questions ----
 
     def _ask(self, message: QueuedMessage) -> None:
@@ -368,7 +365,9 @@ class Attachments:
             if answer is not None:
                 await self._inbox.change_state(message.id, (State.ASKING,), State.ASKED)
 
-        minutes = round(self._estimate_s(message) / 60) or 1
+        queue = self._delivery.queue
+        estimate_s = queue.estimate_s(speech_length(message.text), message.speed)
+        minutes = round(estimate_s / 60) or 1
         self._outbox.reply(
             message.chat_id,
             f"That takes about {minutes} minutes to say. What shall I do?",
@@ -402,6 +401,12 @@ class Attachments:
             return "Making a voice note of it, ten minutes at most."
         await self._delivery.close(message, Outcome.SKIPPED)
         return "Left unsaid."
+
+
+def _is_long(message: QueuedMessage) -> bool:
+    """Whether the text of a file is asked about: by its length, the same on each machine."""
+    typical = SynthesisCost()
+    return typical.audio_s(speech_length(message.text), message.speed or 1.0) > _LONG_S
 
 
 def _caption(message: QueuedMessage) -> str:
