@@ -1,8 +1,8 @@
-"""Set everything up: what `make setup` runs. Needs nothing but a Python 3.8 or newer.
+"""Set everything up; `make setup` runs this. Needs only Python 3.8 or newer.
 
-Installs a uv of its own where there is none, makes `.venv` with a Python of 3.11 to 3.13, installs
-the hash-pinned requirements and the system's PortAudio, and fetches the model files. A second run
-finds its stamp and returns at once. Every failure is one message that says what to do next.
+Installs a private uv if there is none, creates `.venv` with Python 3.11 to 3.13, installs the
+hash-pinned requirements and the system's PortAudio, and fetches the model files. A second run finds
+its stamp and returns at once. Every failure is one message that says what to do next.
 """
 
 import argparse
@@ -23,12 +23,12 @@ PRIVATE_UV = ROOT / ".uv"
 STAMP = VENV / "crier-setup"
 PYTHONS = ">=3.11,<3.14"
 
-# What the environment and the model files take, with some room: measured on Linux, 0.6 GB.
+# For the environment and the model files, with some room: measured on Linux, 0.6 GB.
 NEEDED_MB = 1500
 OLDEST_MACOS = 14
 
 LANGUAGES = ("japanese", "chinese")
-# Which of these were asked for, so that the next set-up keeps them.
+# The languages that were added, so that the next set-up installs them again.
 ADDED = VENV / "crier-languages"
 
 DEBIAN_RUN = {"libportaudio2": "PortAudio, which plays the sound"}
@@ -44,16 +44,16 @@ DEBIAN_TEST = {
 
 
 class SetupError(Exception):
-    """Set-up can't go on; the message says why and what to do."""
+    """Set-up failed; the message says why and what to do."""
 
 
 def main() -> int:
-    """Set up, and return the exit code."""
+    """Run one of the modes, and return the exit code."""
     parser = argparse.ArgumentParser(description="Set Crier up.")
     parser.add_argument("--dev", action="store_true", help="what the tests need, too")
     parser.add_argument("--browser", action="store_true", help="a browser for the page's tests")
     parser.add_argument("--add", choices=LANGUAGES, help="what reads a language's characters")
-    parser.add_argument("--lock", action="store_true", help="write the requirements files anew")
+    parser.add_argument("--lock", action="store_true", help="rewrite the requirements files")
     parser.add_argument("--lock-check", action="store_true", help="resolve them for every machine")
     options = parser.parse_args()
     try:
@@ -90,7 +90,7 @@ def main() -> int:
 
 
 def set_up(*, dev: bool) -> None:
-    """Do all of it, in an order in which the cheap checks come first."""
+    """Run every step, the cheap checks first."""
     started_s = time.monotonic()
     check_platform()
     check_space()
@@ -102,17 +102,17 @@ def set_up(*, dev: bool) -> None:
         install_language(uv, name)
     write_launcher(uv)
     say("Model files")
-    # Its own message says what went wrong.
+    # It prints its own error.
     if run([str(VENV / "bin" / "crier"), "models"]) != 0:
         raise SetupError("without the model files there is no voice (see above).")
-    # The development environment holds everything that a run needs.
+    # The development environment contains everything that a run needs.
     kinds = (True, False) if dev else (False,)
     STAMP.write_text("\n".join(fingerprint(dev=kind) for kind in kinds) + "\n")
     say(f"Ready after {time.monotonic() - started_s:.0f} s")
 
 
 def add_language(name: str) -> None:
-    """Install what reads the characters of a language, beside the rest."""
+    """Install the packages that read a language's characters, in addition to the rest."""
     if name in added():
         say(f"What reads {name.capitalize()} is installed already")
         return
@@ -124,12 +124,12 @@ def add_language(name: str) -> None:
 
 
 def added() -> "list[str]":
-    """Return the languages that were asked for."""
+    """Return the languages that were added."""
     return ADDED.read_text().split() if ADDED.exists() else []
 
 
 def fingerprint(*, dev: bool) -> str:
-    """Return what the environment was made from; another one means set up again."""
+    """Return a digest of what the environment is made from; a new one requires a new set-up."""
     digest = hashlib.sha256(f"{sys.platform} {ROOT}".encode())
     files = ["requirements-dev.txt" if dev else "requirements.txt", "scripts/setup.py"]
     for name in files + [f"requirements-{language}.txt" for language in added()]:
@@ -143,7 +143,7 @@ def python() -> Path:
 
 
 def check_platform() -> None:
-    """Refuse what can't work before anything is downloaded."""
+    """Raise SetupError on an unsupported machine, before anything is downloaded."""
     machine = platform.machine()
     if sys.platform == "darwin":
         under_rosetta = machine == "x86_64" and output(["sysctl", "-n", "hw.optional.arm64"]) == "1"
@@ -166,14 +166,14 @@ def check_platform() -> None:
 
 
 def check_space() -> None:
-    """Refuse a disk on which the environment won't fit."""
+    """Raise SetupError if the environment doesn't fit on the disk."""
     free_mb = shutil.disk_usage(ROOT).free >> 20
     if free_mb < NEEDED_MB and not STAMP.exists():
         raise SetupError(f"{NEEDED_MB} MB are needed on this disk and {free_mb} MB are free.")
 
 
 def install_system_packages(packages: "dict[str, str]") -> None:
-    """Have Debian's or Ubuntu's *packages*; other systems are told what to look for."""
+    """Install missing *packages* on Debian and Ubuntu; elsewhere only check for PortAudio."""
     if sys.platform != "linux":
         return
     if not shutil.which("dpkg-query"):
@@ -186,13 +186,17 @@ def install_system_packages(packages: "dict[str, str]") -> None:
 
 
 def installed(package: str) -> bool:
-    """Say whether a Debian package is there."""
+    """Whether a Debian package is installed."""
     status = output(["dpkg-query", "-W", "-f", "${Status}", package])
     return status.endswith(" installed")
 
 
 def apt_install(packages: "list[str]", why: str) -> None:
-    """Install Debian packages as root or through sudo; else say what to type."""
+    """Install Debian packages as root or through sudo.
+
+    Raises:
+        SetupError: neither is possible, or apt-get failed; with the command to type.
+    """
     install = ["install", "-y", "--no-install-recommends", *packages]
     by_hand = f"sudo {shlex.join(['apt-get', *install])}"
     apt = ["apt-get"]
@@ -209,7 +213,7 @@ def apt_install(packages: "list[str]", why: str) -> None:
 
 
 def find_uv() -> str:
-    """Return a uv: the one on the PATH, else one of the project's own, installed when missing."""
+    """Return a uv: the one on the PATH, else a private one, which is installed if missing."""
     found = shutil.which("uv")
     if found and output([found, "--version"]).startswith("uv "):
         return os.path.realpath(found)  # it may be the link in an activated .venv
@@ -234,7 +238,7 @@ def find_uv() -> str:
 
 
 def make_environment(uv: str) -> None:
-    """Make .venv with a Python that fits, unless it has one."""
+    """Create .venv with a supported Python, unless it has one."""
     fits = "import sys; print((3, 11) <= sys.version_info < (3, 14))"
     if python().exists() and output([str(python()), "-c", fits]) == "True":
         return
@@ -247,7 +251,7 @@ def make_environment(uv: str) -> None:
 
 
 def install_requirements(uv: str, requirements: str) -> None:
-    """Install exactly what the lock file says."""
+    """Install exactly what a lock file lists, and remove the rest."""
     say(f"Installing {requirements}")
     command = [uv, "pip", "sync", "--require-hashes", "--only-binary", ":all:"]
     command += ["--python", str(python()), str(ROOT / requirements)]
@@ -256,7 +260,7 @@ def install_requirements(uv: str, requirements: str) -> None:
 
 
 def install_language(uv: str, name: str) -> None:
-    """Install exactly what the lock file of a language says, and leave the rest."""
+    """Install exactly what a language's lock file lists, and keep the rest."""
     requirements = f"requirements-{name}.txt"
     say(f"Installing {requirements}")
     command = [uv, "pip", "install", "--require-hashes", "--only-binary", ":all:"]
@@ -266,7 +270,7 @@ def install_language(uv: str, name: str) -> None:
 
 
 def write_launcher(uv: str) -> None:
-    """Put the command `crier` into the environment, and the uv that it may need beside it."""
+    """Write the command `crier` into the environment, and link the uv that it may need."""
     site = output([str(python()), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
     (Path(site) / "crier.pth").write_text(f"{ROOT}\n")
     launcher = VENV / "bin" / "crier"
@@ -279,7 +283,7 @@ def write_launcher(uv: str) -> None:
 
 
 def lock(uv: str) -> None:
-    """Write requirements.txt and requirements-dev.txt from pyproject.toml."""
+    """Write all requirements files from pyproject.toml, with the newest versions."""
     compile_ = [uv, "pip", "compile", "--quiet", "--upgrade", "--universal", "--generate-hashes"]
     compile_ += ["--no-emit-index-url", "--no-header", "--only-binary", ":all:"]
     compile_ += ["--python-version", "3.11"]
@@ -310,7 +314,7 @@ def lock_check(uv: str) -> None:
 
 
 def say(text: str) -> None:
-    """Tell what comes next, on stderr: stdout belongs to the program that is set up."""
+    """Print a step on stderr; stdout belongs to the program that is set up."""
     print(f"==> {text}", file=sys.stderr, flush=True)
 
 
@@ -325,9 +329,9 @@ def run(
 
     Args:
         command: the program and its arguments.
-        quiet: show what it printed only when it failed.
-        ask: leave it the terminal, for a password.
-        env: its environment.
+        quiet: print its output only if it fails.
+        ask: pass it the terminal, for a password.
+        env: its environment variables.
     """
     try:
         done = subprocess.run(
@@ -335,7 +339,7 @@ def run(
             check=False,
             cwd=str(ROOT),
             env=env,
-            # What is piped into `make run` is for the bot.
+            # Standard input of `make run` is for the bot.
             stdin=None if ask and sys.stdin.isatty() else subprocess.DEVNULL,
             stdout=subprocess.PIPE if quiet else sys.stderr,
             stderr=subprocess.STDOUT if quiet else None,
@@ -349,7 +353,7 @@ def run(
 
 
 def output(command: "list[str]") -> str:
-    """Return what a command prints, stripped; empty where it fails."""
+    """Return what a command prints, stripped; empty if it fails."""
     try:
         done = subprocess.run(
             command,

@@ -1,4 +1,4 @@
-"""Who may import what: import-linter's contracts in pyproject.toml."""
+"""The import-linter contracts of pyproject.toml."""
 
 import subprocess
 import sys
@@ -7,9 +7,9 @@ from pathlib import Path
 from bot.settings import CHECKOUT
 
 
-def test_contracts_are_kept() -> None:
-    """The layers hold, and what is protected is imported only where it may be."""
-    # In a process of its own: it sets up logging, which would silence the other tests' loggers.
+def test_import_contracts_hold() -> None:
+    """A module imports only from layers below its own, and protected modules only where allowed."""
+    # In a separate process, since it configures logging, which would silence other tests' loggers.
     lint = (Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo")
     done = subprocess.run(lint, cwd=CHECKOUT, capture_output=True, text=True, check=False)
 
