@@ -1,4 +1,4 @@
-"""What the tests share: the loudspeakers, the model, and a bot in the sandbox."""
+"""Shared fixtures: the loudspeakers, the model, and a bot in the sandbox."""
 
 import os
 import signal
@@ -34,10 +34,10 @@ hypothesis.settings.register_profile("crier", deadline=None)
 hypothesis.settings.load_profile("crier")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # As in the background of a shell; what the tests start would ignore it, too.
+    # In the background of a shell it is ignored, also by every process that the tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The tests' own settings only: whoever runs them may have a real bot configured.
+# Whoever runs the tests may have a real bot configured; none of its settings apply here.
 _USER_SETTINGS = load()[0]
 for _name in Settings.model_fields:
     os.environ.pop(_name.upper(), None)
@@ -58,13 +58,13 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def model_dir() -> Path:
-    """Return the folder of the real model's files, which set-up has fetched."""
+    """Return the folder of the real model's files, which set-up fetched."""
     return _USER_SETTINGS.model_dir
 
 
 @pytest.fixture(scope="session")
 def voice(model_dir: Path) -> KokoroVoice:
-    """Return the real voice, loaded once."""
+    """Return the real voice, loaded once per worker."""
     voice = KokoroVoice(model_dir, resolve_kind("auto"))
     voice.load()
     return voice
@@ -75,7 +75,7 @@ def loudspeakers() -> Iterator[Loudspeakers]:
     """Start the virtual loudspeakers and point ALSA at them."""
     if sys.platform != "linux":
         pytest.skip("virtual loudspeakers need PulseAudio, which macOS has not")
-    # A short path: a Unix socket's may have 107 bytes.
+    # A short path: that of a Unix socket is limited to 107 bytes.
     with tempfile.TemporaryDirectory(prefix="crier") as folder:
         speakers = Loudspeakers(Path(folder))
         os.environ["ALSA_CONFIG_PATH"] = str(speakers.alsa_config)
@@ -85,14 +85,14 @@ def loudspeakers() -> Iterator[Loudspeakers]:
 
 @pytest.fixture
 def ear_a(loudspeakers: Loudspeakers) -> Iterator[Ear]:
-    """Listen at the first loudspeaker, which is the system's default."""
+    """Record the first loudspeaker, which is the system's default."""
     with loudspeakers.listen("speaker_a") as ear:
         yield ear
 
 
 @pytest.fixture
 def ear_b(loudspeakers: Loudspeakers) -> Iterator[Ear]:
-    """Listen at the second loudspeaker."""
+    """Record the second loudspeaker."""
     with loudspeakers.listen("speaker_b") as ear:
         yield ear
 
@@ -120,10 +120,10 @@ def settings(sandbox: Sandbox, tmp_path: Path, model_dir: Path) -> Settings:
 
 @pytest.fixture
 def environment(tmp_path: Path, model_dir: Path) -> Environment:
-    """Return the variables of a process whose every folder is a temporary one."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    """Return the environment variables of a process that writes only to temporary folders."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return {
-        **kept,
+        **inherited,
         "PYTHONPATH": str(CHECKOUT),
         "MODEL_DIR": str(model_dir),
         "DATA_DIR": str(tmp_path / "data"),
@@ -135,7 +135,7 @@ def environment(tmp_path: Path, model_dir: Path) -> Environment:
 def bot_environment(
     environment: Environment, sandbox: Sandbox, loudspeakers: Loudspeakers
 ) -> Environment:
-    """Return the variables of a bot in the sandbox, on the first loudspeaker."""
+    """Return the environment variables of a bot in the sandbox, on the first loudspeaker."""
     return {
         **environment,
         "ALSA_CONFIG_PATH": str(loudspeakers.alsa_config),
@@ -152,7 +152,7 @@ StartBot = Callable[..., AbstractAsyncContextManager[Running]]
 
 @pytest.fixture
 def start_bot(settings: Settings, voice: KokoroVoice, loudspeakers: Loudspeakers) -> StartBot:
-    """Return a function that runs a bot as a context, with settings changed as told."""
+    """Return a context manager that runs a bot, with the given settings changed."""
     assert os.environ["ALSA_CONFIG_PATH"] == str(loudspeakers.alsa_config)
 
     @asynccontextmanager
@@ -170,7 +170,7 @@ def start_bot(settings: Settings, voice: KokoroVoice, loudspeakers: Loudspeakers
 
 @pytest.fixture
 def start_toned(settings: Settings, loudspeakers: Loudspeakers) -> StartBot:
-    """Return a function that runs a bot with a voice of tones."""
+    """Return a context manager that runs a bot with the tone voice."""
     assert loudspeakers.alsa_config.exists()
 
     @asynccontextmanager
@@ -183,7 +183,7 @@ def start_toned(settings: Settings, loudspeakers: Loudspeakers) -> StartBot:
 
 
 def reaction_to(message_id: int, emoji: str = "") -> Callable[[Event], bool]:
-    """Match a reaction on a message, a certain one or any."""
+    """Return a matcher of reactions to a message: of *emoji*, or of any."""
 
     def matches(event: Event) -> bool:
         if event.kind != "reaction" or event.message_id != message_id:
@@ -194,7 +194,7 @@ def reaction_to(message_id: int, emoji: str = "") -> Callable[[Event], bool]:
 
 
 def reply_with(part: str, to: int = 0) -> Callable[[Event], bool]:
-    """Match a message of the bot's that holds *part*, as an answer to message *to* if given."""
+    """Return a matcher of the bot's messages that contain *part* and, if given, reply to *to*."""
 
     def matches(event: Event) -> bool:
         return event.kind == "message" and part in event.text and to in (0, event.reply_to)

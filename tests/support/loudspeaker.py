@@ -1,4 +1,4 @@
-"""Virtual loudspeakers (PulseAudio null sinks), and an ear at each of them."""
+"""Virtual loudspeakers (PulseAudio null sinks), and a recorder for each of them."""
 
 import os
 import shutil
@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 
 RATE_HZ = 48_000
 QUIET = 0.00316
-"""-50 dBFS: what counts as sound must be louder."""
+"""-50 dBFS: anything louder counts as sound."""
 
-_LATE_S = 0.5  # how late a recorded block may be told of
-_ON_ITS_WAY_S = 0.3  # from the loudspeaker into the recording
+_LATE_S = 0.5  # how late a recorded block may arrive
+_ON_ITS_WAY_S = 0.3  # from the loudspeaker to the recording
 NAMES = ("speaker_a", "speaker_b")
 
 
 class Daemon:
-    """A PulseAudio daemon with null sinks; it can be ended, frozen and started anew."""
+    """A PulseAudio daemon with null sinks; it can be killed, frozen and restarted."""
 
     def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
-        """Start it; its socket and settings live in *folder*."""
+        """Start it, with its socket and settings in *folder*."""
         folder.mkdir(exist_ok=True)
         self._socket_path = folder / "native"
         self.socket = f"unix:{self._socket_path}"
@@ -46,7 +46,7 @@ class Daemon:
         self._socket_path.unlink(missing_ok=True)
         command += ["-L", f"module-native-protocol-unix socket={self._socket_path}"]
         for name in self._names:
-            # Without norewinds a reopened stream takes nothing for up to 2 s.
+            # Without norewinds a reopened stream accepts nothing for up to 2 s.
             command += ["-L", f"module-null-sink sink_name={name} rate={RATE_HZ} norewinds=1"]
         self._process = subprocess.Popen(
             command, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -58,7 +58,7 @@ class Daemon:
             time.sleep(0.05)
 
     def ask(self, *words: str) -> int:
-        """Give it a command; return pactl's exit code."""
+        """Run a pactl command on it; return the exit code."""
         command = ["pactl", "-s", self.socket, *words]
         return subprocess.run(command, env=self.env, capture_output=True, check=False).returncode
 
@@ -69,7 +69,7 @@ class Daemon:
             self._process.wait(10)
 
     def close(self) -> None:
-        """End it."""
+        """Stop it, even if it is frozen."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
@@ -77,15 +77,16 @@ class Daemon:
 
 
 class Loudspeakers:
-    """Null sinks that ALSA, and so PortAudio, can see; the first is the system's default."""
+    """Null sinks that ALSA, and therefore PortAudio, lists; the first is the default."""
 
     def __init__(self, folder: Path, *, apart: bool = False) -> None:
         """Start them in *folder*.
 
         Args:
-            folder: for sockets and settings; a short path, since a socket's may have 107 bytes.
-            apart: give each a daemon of its own, so that one can fail without the other; the
-                system's default is then the second.
+            folder: for sockets and settings; a short path, since a socket's is limited to 107
+                bytes.
+            apart: one daemon for each, so that one can fail without the other; the default is
+                then the second.
         """
         groups = [(name,) for name in NAMES] if apart else [NAMES]
         self.daemons = {}
@@ -107,20 +108,20 @@ class Loudspeakers:
         return shutil.which("pulseaudio") is not None
 
     def close(self) -> None:
-        """End them."""
+        """Stop them."""
         for daemon in set(self.daemons.values()):
             daemon.close()
 
     def listen(self, name: str) -> "Ear":
-        """Return an ear at loudspeaker *name*."""
+        """Return a recorder of loudspeaker *name*."""
         return Ear(self.daemons[name].socket, name, self.daemons[name].env)
 
 
 class Ear:
-    """Records what a loudspeaker plays, with the time at which it did."""
+    """Records what a loudspeaker plays, and when."""
 
     def __init__(self, socket: str, name: str, env: dict[str, str]) -> None:
-        """Listen from now on."""
+        """Start recording; returns when the first samples have arrived."""
         command = ["parec", "-s", socket, "-d", f"{name}.monitor", f"--rate={RATE_HZ}"]
         command += ["--channels=1", "--format=float32le", "--latency-msec=5"]
         self._recorder = subprocess.Popen(
@@ -128,10 +129,10 @@ class Ear:
         )
         self._changed = threading.Condition()
         self._parts: list[tuple[float, NDArray[np.float32]]] = []
-        self._peaks: list[float] = []  # of each part, so that whoever waits costs nothing
+        self._peaks: list[float] = []  # of each part, so that waiting costs little
         self._thread = threading.Thread(target=self._read, name="ear", daemon=True)
         self._thread.start()
-        with self._changed:  # the first samples, silent ones, show that it is there
+        with self._changed:  # the first samples, which are silent
             if not self._changed.wait_for(lambda: self._parts, 10):
                 raise TimeoutError("parec recorded nothing")
 
@@ -140,16 +141,16 @@ class Ear:
         left = b""
         while block := os.read(self._recorder.stdout.fileno(), 4096):
             raw = left + block
-            whole = len(raw) // 4 * 4
-            left = raw[whole:]
-            samples = np.frombuffer(raw[:whole], np.float32)
+            end = len(raw) // 4 * 4  # of the last complete sample
+            left = raw[end:]
+            samples = np.frombuffer(raw[:end], np.float32)
             with self._changed:
                 self._parts.append((time.monotonic(), samples))
                 self._peaks.append(float(np.abs(samples).max(initial=0.0)))
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop recording."""
         self._recorder.terminate()
         self._recorder.wait(10)
         self._thread.join(10)
@@ -164,7 +165,7 @@ class Ear:
 
     def spans(self, since_s: float = 0.0, gap_s: float = 0.25) -> list[tuple[float, float]]:
         """Return (first, last) `time.monotonic` of each stretch of sound, joined over *gap_s*."""
-        found: list[tuple[float, float]] = []
+        spans: list[tuple[float, float]] = []
         frames = last_frame = 0
         for end_s, samples in self._snapshot():
             begin_frame, frames = frames, frames + len(samples)
@@ -176,19 +177,19 @@ class Ear:
             last_s = end_s - (len(samples) - last) / RATE_HZ
             if last_s < since_s:
                 continue
-            # Told by frames, since a busy machine delivers them late; by the clock where a
-            # loudspeaker that was suspended delivered none.
+            # Measured in frames, since a busy machine delivers them late; by the clock where a
+            # suspended loudspeaker delivered none.
             silent_s = (begin_frame + first - last_frame) / RATE_HZ
-            joins = found and silent_s <= gap_s and first_s - found[-1][1] <= gap_s + _LATE_S
+            joins = spans and silent_s <= gap_s and first_s - spans[-1][1] <= gap_s + _LATE_S
             if joins:
-                found[-1] = (found[-1][0], last_s)
+                spans[-1] = (spans[-1][0], last_s)
             else:
-                found.append((first_s, last_s))
+                spans.append((first_s, last_s))
             last_frame = begin_frame + last
-        return found
+        return spans
 
     def recording(self) -> tuple[NDArray[np.float32], Callable[[int], float]]:
-        """Return everything recorded, and what tells when a frame of it was heard. Blocks."""
+        """Return everything recorded, and a function from a frame to when it was heard. Blocks."""
         self._catch_up()
         parts = self._snapshot()
         ends = np.cumsum([len(part) for _, part in parts])
@@ -200,17 +201,17 @@ class Ear:
         return np.concatenate([part for _, part in parts]), heard_s
 
     def samples(self) -> NDArray[np.float32]:
-        """Return everything recorded, silence at both ends removed. Blocks."""
+        """Return everything recorded, without the silence at both ends. Blocks."""
         self._catch_up()
-        everything = np.concatenate([part for _, part in self._snapshot()])
-        loud = np.flatnonzero(np.abs(everything) > QUIET)
-        return everything[loud[0] : loud[-1] + 1] if len(loud) else everything[:0]
+        recorded = np.concatenate([part for _, part in self._snapshot()])
+        loud = np.flatnonzero(np.abs(recorded) > QUIET)
+        return recorded[loud[0] : loud[-1] + 1] if len(loud) else recorded[:0]
 
     def wait_for_sound(self, since_s: float, timeout_s: float = 60.0) -> float:
-        """Return when the first sound after *since_s* was heard; waits for it. Blocks.
+        """Wait for the first sound after *since_s*, and return when it was heard. Blocks.
 
         Raises:
-            TimeoutError: there was none.
+            TimeoutError: nothing was heard.
         """
         with self._changed:
             if not self._changed.wait_for(lambda: self._loud_since(since_s), timeout_s):
@@ -218,23 +219,23 @@ class Ear:
         return self.spans(since_s)[0][0]
 
     def wait_for_silence(self, quiet_s: float = 0.4, timeout_s: float = 60.0) -> None:
-        """Return when nothing has been heard for *quiet_s*. Blocks.
+        """Wait until nothing has been heard for *quiet_s*. Blocks.
 
         Raises:
-            TimeoutError: it never fell silent.
+            TimeoutError: the sound did not stop.
         """
-        began_s = time.monotonic()
+        started_s = time.monotonic()
 
         def silent() -> bool:
             now_s = self._parts[-1][0]
-            return now_s - began_s > quiet_s and not self._loud_since(now_s - quiet_s)
+            return now_s - started_s > quiet_s and not self._loud_since(now_s - quiet_s)
 
         with self._changed:
             if not self._changed.wait_for(silent, timeout_s):
                 raise TimeoutError("it did not fall silent")
 
     def _catch_up(self) -> None:
-        """Wait for what has sounded but is still on its way; a dead loudspeaker sends nothing."""
+        """Wait for sound that is not recorded yet; briefly, since a dead loudspeaker sends none."""
         until_s = time.monotonic() + _ON_ITS_WAY_S
         with self._changed:
             self._changed.wait_for(lambda: self._parts[-1][0] > until_s, 2 * _ON_ITS_WAY_S)
