@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import CHECKOUT
+from bot.paths import CHECKOUT
 
 SUITE = """
 import pathlib
