@@ -92,7 +92,7 @@ class Settings(BaseSettings):
         description="Where the model files are.",
     )
     data_dir: Path = Field(
-        default=default_data_dir(),
+        default_factory=default_data_dir,
         description="Where messages, choices and the log are stored.",
     )
     speak_emoji: bool = Field(

@@ -44,6 +44,7 @@ async def test_voice_note_sounds_as_recorded(
     assert likeness(ear_a, recorded) > 0.95
 
 
+@pytest.mark.realtime
 async def test_video_note_and_video_sound_as_recorded(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:

@@ -10,6 +10,7 @@ from bot.chat import receipts, status_message
 from bot.chat.attachments import ALL, FIRST, NO, NOTE
 from bot.chat.menu import COMMANDS
 from bot.chat.sandbox import Event, Fault, Json, Person, Sandbox
+from bot.core.preferences import detect
 from tests.conftest import ALICE, StartBot, reply_with
 from tests.support.loudspeaker import Ear
 from tests.support.stopwatch import Stopwatch
@@ -123,6 +124,7 @@ async def household(
     sandbox: Sandbox, start_toned: StartBot, ear: Ear, *, speaking: bool
 ) -> AsyncIterator[None]:
     """Run a bot for two people, idle or within six long messages; check for error replies."""
+    detect(LONG)  # loads the detector, once in this process
     async with start_toned(telegram_allowed_users=frozenset({ALICE.id, BOB.id})):
         if speaking:
             for who in (ALICE, BOB, ALICE, BOB, ALICE, BOB):

@@ -90,7 +90,7 @@ async def test_speak_waits_and_stop_stops(
         stopped = await client.call_tool("stop")
         cut = await speaking
 
-    assert text_of(heard) == "HeardTone to the end."
+    assert text_of(heard) == "Heard to the end."
     assert status.structured_content["speaking"] is True
     assert (stopped.is_error, text_of(stopped)) == (False, "Silent.")
     assert cut.is_error

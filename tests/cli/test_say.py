@@ -185,7 +185,7 @@ async def test_say_wait_in_terminal_shows_progress(
 
     async with terminal("say", "--wait", "5.", environment=environment, cwd=tmp_path) as screen:
         await screen.see(r"Waiting; 1 before it")
-        await screen.see(r"HeardTone to the end\.")
+        await screen.see(r"Heard to the end\.")
 
         assert await screen.ended() == 0
 

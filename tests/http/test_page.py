@@ -113,7 +113,7 @@ class Page:
     def __getitem__(self, id_: str) -> WebElement:
         return self.browser.find_element(By.ID, id_)
 
-    def until(self, condition: Callable[[], Any], timeout_s: float = 20) -> Any:
+    def until(self, condition: Callable[[], Any], timeout_s: float = 60) -> Any:
         """Wait until *condition* returns something true; return that."""
         return WebDriverWait(self.browser, timeout_s, poll_frequency=0.05).until(
             lambda _: condition()
@@ -159,7 +159,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
         options.add_argument(switch)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     browser = Chrome(options, ChromeService(str(DRIVER)))
-    browser.set_page_load_timeout(20)
+    browser.set_page_load_timeout(60)
     browser.set_window_size(1100, 900)
     yield browser
     browser.quit()
@@ -333,7 +333,7 @@ async def test_page_asks_again_after_a_wrong_token(
         def enter() -> tuple[str, bool, str]:
             browser.get("about:blank")
             browser.get(f"{face.url}/#token=wrong")
-            wait = WebDriverWait(browser, 10)
+            wait = WebDriverWait(browser, 60)
             wait.until(lambda b: b.find_element(By.ID, "token-wrong").text)
             told = browser.find_element(By.ID, "token-form").text
             closed = not browser.find_element(By.ID, "content").is_displayed()
@@ -356,7 +356,7 @@ async def test_page_refuses_a_used_code(
     async with serve(quiet, ToneVoice()) as face:
 
         def enter() -> tuple[str, str, str]:
-            wait = WebDriverWait(browser, 20)
+            wait = WebDriverWait(browser, 60)
             address = face.page_url()
             browser.get("about:blank")
             browser.get(address)
