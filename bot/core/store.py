@@ -1,6 +1,6 @@
-"""What people chose: who may speak, preferences, pronunciations, settings overruled (SQLite).
+"""What people chose: who may speak, preferences, pronunciations, overridden settings (SQLite).
 
-Runs on the event loop; aiosqlite runs SQLite in a thread of its own.
+Runs on the event loop; aiosqlite runs SQLite on its own thread.
 """
 
 import time
@@ -85,13 +85,13 @@ class Store:
                 "DELETE FROM pronunciation WHERE word = ?", (word.casefold(),)
             )
 
-    # ---- choices that overrule a setting ----
+    # ---- choices that override a setting ----
 
     async def choice(self, name: str, setting: str = "") -> str | None:
         """Return what was chosen instead of *setting*.
 
         Returns:
-            None where nothing was, or where the setting has changed since.
+            None if nothing was, or if the setting has changed since.
         """
         rows = list(
             await self._database.execute_fetchall(
@@ -101,7 +101,7 @@ class Store:
         return rows[0][0] if rows else None
 
     async def choose(self, name: str, value: str | None, setting: str = "") -> None:
-        """Store a choice that overrules the present *setting*; None removes it."""
+        """Store a choice that overrides the current *setting*; None removes it."""
         if value is None:
             await self._database.execute("DELETE FROM choice WHERE name = ?", (name,))
         else:
