@@ -1,4 +1,4 @@
-"""The commands that control the running bot or show its state, each with a request or two."""
+"""The commands that control the running bot or show its state, with one or two requests each."""
 
 import argparse
 import json
@@ -165,9 +165,9 @@ def _match_device(wanted: str, names: list[str]) -> str:
     exact = [name for name in names if name.casefold() == wanted.casefold()]
     matches = exact or [name for name in names if wanted.casefold() in name.casefold()]
     if len(matches) != 1:
-        what = f"{len(matches)} devices have" if matches else "No device has"
+        count = f"{len(matches)} devices have" if matches else "No device has"
         listed = ", ".join(matches or names)
-        raise UsageError(f"{what} {wanted!r} in the name. There are: {listed}.")
+        raise UsageError(f"{count} {wanted!r} in the name. There are: {listed}.")
     return matches[0]
 
 
@@ -269,7 +269,7 @@ def completion(options: argparse.Namespace) -> int:
 
 
 def _print_columns(rows: Iterable[tuple[str, str]]) -> None:
-    """Print rows of two columns; the second one is wrapped."""
+    """Print rows of two columns, of which the second is wrapped."""
     rows = [(clean_line(name), clean_line(text)) for name, text in rows]
     left = max(len(name) for name, _ in rows) + 2
     width = max(shutil.get_terminal_size().columns - 1, left + 30)
