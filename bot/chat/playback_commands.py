@@ -97,9 +97,9 @@ class PlaybackCommands:
 
     async def skip(self, update: Update, _: Any) -> None:
         """End the current message; the next one follows."""
-        left = self.delivery.under_way
+        under_way = self.delivery.under_way
         self.pipeline.skip()
-        match left:
+        match under_way:
             case 0:
                 self.outbox.respond(update, "Nothing is being said.")
             case 1:
@@ -182,21 +182,21 @@ class PlaybackCommands:
         given = word.rstrip("x×").replace(",", ".")
         now = (await self.preferences.style(user_id)).speed
         try:
-            wanted = float(given) if given else None
+            requested = float(given) if given else None
         except ValueError:
-            wanted = math.nan
-        if wanted is None:
+            requested = math.nan
+        if requested is None:
             self.outbox.respond(
                 update,
                 f"The speed is {now:g}. Change it like this: /speed 1.2, or /speed reset to follow "
                 "the settings.",
             )
-        elif not SLOWEST <= wanted <= FASTEST:
+        elif not SLOWEST <= requested <= FASTEST:
             self.outbox.respond(
                 update, f"The speed is {SLOWEST:g} to {FASTEST:g}, such as: /speed 1.2"
             )
         else:
-            self.outbox.respond(update, await self._set_speed(user_id, wanted))
+            self.outbox.respond(update, await self._set_speed(user_id, requested))
 
     async def _set_speed(self, user_id: int, speed: float) -> str:
         speed = round(max(SLOWEST, min(FASTEST, speed)), 2)

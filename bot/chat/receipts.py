@@ -73,15 +73,15 @@ class ChatReceipts:
             for message in messages:
                 await self._inbox.change_state(message.id, (State.LATE,), State.OFFERED)
 
-        one = len(messages) == 1
-        came = "1 message came" if one else f"{len(messages)} messages came"
-        buttons = [("Say it" if one else "Say all", LATE_ALL), ("No", LATE_NONE)]
-        if not one:
+        is_single = len(messages) == 1
+        came = "1 message came" if is_single else f"{len(messages)} messages came"
+        buttons = [("Say it" if is_single else "Say all", LATE_ALL), ("No", LATE_NONE)]
+        if not is_single:
             buttons.insert(1, ("Only the latest", LATE_LAST))
         row = [InlineKeyboardButton(label, callback_data=data) for label, data in buttons]
         self._outbox.reply(
             messages[-1].chat_id,
-            f"{came} while I was away. Shall I say {'it' if one else 'them'}?",
+            f"{came} while I was away. Shall I say {'it' if is_single else 'them'}?",
             thread_id=messages[-1].thread_id,
             keyboard=InlineKeyboardMarkup([row]),
             then=asked,

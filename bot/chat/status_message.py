@@ -202,16 +202,16 @@ class StatusMessage:
     def _describe(self, burst: Burst) -> _Content:
         status = self._pipeline.status()
         number = min(burst.ended + 1, burst.total)
-        left = burst.total - burst.ended
+        remaining = burst.total - burst.ended
         if self._delivery.paused:
             return _Content("paused", f"Paused at {number} of {burst.total}.")
         if reason := self._delivery.quiet_reason():
-            return _Content(reason, f"{left} held. {reason}")
+            return _Content(reason, f"{remaining} held. {reason}")
         if status.blocked and not status.speaking:
-            return _Content("blocked", f"{left} held: no loudspeaker plays just now.")
+            return _Content("blocked", f"{remaining} held: no loudspeaker plays just now.")
         key = f"on {status.device}"  # the turn changes too often to be shown at once
         if status.speaking_id is not None and status.speaking_id not in burst.ids:
-            return _Content(key, f"{left} waiting for their turn.")
+            return _Content(key, f"{remaining} waiting for their turn.")
         time_left = roughly(self._delivery.queue.left_s(burst))
         device = f", {key}" if status.device else ""
         return _Content(key, f"Speaking {number} of {burst.total}, {time_left} left{device}.")

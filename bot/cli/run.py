@@ -169,14 +169,14 @@ def devices(_: argparse.Namespace) -> int:
     from bot.console import print_table  # noqa: PLC0415  # slow to import
 
     try:
-        found = list_devices(configured())
+        available = list_devices(configured())
     except AudioError as exc:
         raise CommandError(str(exc)) from exc
-    if not found.outputs:
+    if not available.outputs:
         print("There is no output device.", file=sys.stderr)
         return FAILED
-    rows = [(device.name, "default" if device.is_default else "") for device in found.outputs]
+    rows = [(device.name, "default" if device.is_default else "") for device in available.outputs]
     print_table(("device", ""), rows)
-    if found.warning:
-        print(f"AUDIO_DEVICE: {found.warning}", file=sys.stderr)
+    if available.warning:
+        print(f"AUDIO_DEVICE: {available.warning}", file=sys.stderr)
     return OK

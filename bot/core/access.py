@@ -164,8 +164,8 @@ class Access:
         now_s = time.monotonic()
         if now_s - self._logged_nobody_s >= _LOG_EVERY_S:
             log.warning(
-                "Ignored a message from an anonymous admin or a channel in chat %d. They can't be "
-                "allowed, since their author is unknown: switch “Remain anonymous” off there, and "
+                "Ignored a message from an anonymous admin or a channel in chat %d. These can't be "
+                "allowed, since nobody knows who writes: switch “Remain anonymous” off there, and "
                 "write as yourself.",
                 chat_id,
             )

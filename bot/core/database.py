@@ -52,7 +52,7 @@ CREATE TABLE message (
     reason TEXT NOT NULL DEFAULT '',       -- why it ended like that
     device TEXT NOT NULL DEFAULT '',       -- the last one that played it
     audio_s REAL NOT NULL DEFAULT 0,       -- how much of it was heard
-    first_sound_ms INTEGER,                -- NULL: the loudspeaker was not idle when it came
+    first_sound_ms INTEGER,                -- if the loudspeaker was idle when it came
     fresh_at REAL NOT NULL DEFAULT 0,      -- lateness counts from here: when it was sent, or when
                                            -- someone decided to hear it; since 1970
     thread_id INTEGER,                     -- the forum topic that it was sent in; NULL: none

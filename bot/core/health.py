@@ -3,7 +3,7 @@
 from typing import Protocol
 
 WEDGED_S = 10.0
-"""The audio thread reports at least every 2 s; only a call into PortAudio can block it."""
+"""The audio thread has a heartbeat at least every 2 s; only a call into PortAudio can block it."""
 
 STALLED_S = 90.0
 """Without any answer to getUpdates, which takes 25 s at most."""

@@ -1,4 +1,4 @@
-"""A stored message: its text, where it came from, its state, and what became of it."""
+"""A stored message: its text, source and state, and the record of its end."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -53,7 +53,7 @@ Conversation = tuple[int, int | None]
 
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:
-    """A stored text or recording that is to be spoken, or sent as a voice note."""
+    """A stored text or recording, to be spoken or sent as a voice note."""
 
     id: int
     chat_id: int

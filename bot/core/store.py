@@ -74,11 +74,12 @@ class Store:
         rows = await self._database.execute_fetchall("SELECT word, said FROM pronunciation")
         return {row[0]: row[1] for row in rows}
 
-    async def pronounce(self, word: str, said: str) -> None:
+    async def pronounce(self, word: str, pronunciation: str) -> None:
         """Store how a word is pronounced; an empty pronunciation removes it."""
-        if said:
+        if pronunciation:
             await self._database.execute(
-                "INSERT OR REPLACE INTO pronunciation VALUES (?, ?)", (word.casefold(), said)
+                "INSERT OR REPLACE INTO pronunciation VALUES (?, ?)",
+                (word.casefold(), pronunciation),
             )
         else:
             await self._database.execute(

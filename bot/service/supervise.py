@@ -118,6 +118,6 @@ class ServiceRunner(logging.Handler):
 
 
 def _exit(*_: object) -> NoReturn:
-    """Exit with 0, which needs no restart: the bot does not run."""
+    """Exit with 0; no bot is running."""
     logging.shutdown()
     os._exit(OK)  # even if a thread hangs

@@ -180,12 +180,12 @@ class Wizard:
                 self._show_voices(shown)
                 continue
             try:
-                wanted = numbered(typed, shown) or check_voice(typed)
+                selected = numbered(typed, shown) or check_voice(typed)
             except UnknownVoiceError as exc:
                 print(exc)
                 continue
-            await self._play(preview, wanted)
-            voice = wanted
+            await self._play(preview, selected)
+            voice = selected
         if voice != self.settings.kokoro_voice:
             self.answers[_VOICE] = voice
             self.settings = self.settings.replaced(kokoro_voice=voice)
@@ -221,13 +221,13 @@ class Wizard:
             typed = await ask(f"A number, to hear it; or Enter [{shown}]: ")
             if not typed:
                 break
-            wanted = "" if typed == "0" else numbered(typed, names)
-            if wanted is None:
+            selected = "" if typed == "0" else numbered(typed, names)
+            if selected is None:
                 print(f"There is no number {typed!r}. Choose 0 to {len(names)}.")
                 continue
-            preview.select_device(wanted)
+            preview.select_device(selected)
             await self._play(preview, self.settings.kokoro_voice)
-            device = wanted
+            device = selected
         if device != self.settings.audio_device:
             self.answers[_DEVICE] = device
             self.settings = self.settings.replaced(audio_device=device)
