@@ -4,5 +4,5 @@ import os
 
 __version__ = "0.1.0"
 
-# python-telegram-bot's coming way to give retry_after; without it every 429 is a warning.
+# python-telegram-bot's future type of retry_after; without this every 429 causes a warning.
 os.environ.setdefault("PTB_TIMEDELTA", "1")

@@ -7,7 +7,7 @@ from bot.cli.main import main
 
 
 def crier() -> None:
-    """Run the command line; nothing from outside reaches the terminal uncleaned."""
+    """Run the command line; all output is cleaned of control characters."""
     clean_output()
     sys.exit(main())
 

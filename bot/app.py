@@ -1,4 +1,4 @@
-"""The running bot: its parts are started in order, and stopped in the reverse order."""
+"""The running bot: starts its parts in order, and stops them in reverse order."""
 
 import asyncio
 import contextlib
@@ -70,17 +70,17 @@ from bot.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
-# Telegram may take its time over a receipt; python-telegram-bot's own 5 s would give up too soon.
+# Telegram may be slow to accept a receipt; python-telegram-bot's default of 5 s is too short.
 _REPLY_TIMEOUT_S = 20.0
-# Of the 3 s that a SIGTERM may take, these are for the device and for the last receipts.
+# Parts of the 3 s that a SIGTERM may take: for the device, and for the last receipts.
 _RELEASE_TIMEOUT_S = 1.5
 _FLUSH_TIMEOUT_S = 0.7
-# What an earlier life left is said after Telegram was asked whether a /stop waits there, which
-# takes a second at most where there is a network.
-_FIRST_LOOK_S = 4.0
+# Restored messages are spoken after Telegram was asked whether a /stop waits there, which takes a
+# second at most if there is a network.
+_FIRST_POLL_TIMEOUT_S = 4.0
 
 WEDGED = 70
-"""The exit code where only a new process can help. Source: EX_SOFTWARE of sysexits.h."""
+"""The exit code if only a new process can help. Source: EX_SOFTWARE of sysexits.h."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Running:
     pipeline: SpeechPipeline
     delivery: Delivery
     polling: asyncio.Task[None]
-    """Ends only by an error that no retry can fix."""
+    """Ends only with an error that no retry can fix."""
     watch: Watchdog
     attempts: Attempts
 
@@ -106,18 +106,18 @@ async def running(
     http: bool = False,
     trace_crashes: bool = False,
 ) -> AsyncIterator[Running]:
-    """Run the bot while the context lasts.
+    """Run the bot while the context is open.
 
     Start order: as below. Stop order: the sound, HTTP, background tasks, polling, status messages,
     files, voice notes, facts with the last receipts, the outbox, Telegram, attempts, the database,
     the lock.
 
     Args:
-        settings: with a bot token.
+        settings: must have a bot token.
         show_code: shows a pairing code on this computer; an empty one removes it.
         show_link: shows the link that pairs with the code.
-        voice: instead of Kokoro.
-        speaker: instead of the one that the settings ask for.
+        voice: used instead of Kokoro.
+        speaker: used instead of the settings' device.
         http: whether other programs can reach the bot.
         trace_crashes: whether the next start reports a native crash of the process.
 
@@ -139,11 +139,11 @@ async def running(
         polling = asyncio.create_task(chat.polling.run(), name="polling")
         stack.push_async_callback(_cancel, polling)
         _start_tasks(stack, disk, telegram, speech, chat)
-        # Silence before anything else of the above stops (and again, without effect).
+        # Before anything above stops; the later call then has no effect.
         stack.push_async_callback(_release, speech.pipeline)
         if http:
             api = _make_api(settings, disk, telegram, speech, intake, chat.polling)
-            # Entered last, so that it stops first: nobody else is let in.
+            # Entered last, so that it stops first and accepts no more requests.
             await stack.enter_async_context(_http(settings, api, sockets))
         yield Running(
             pipeline=speech.pipeline,
@@ -159,7 +159,7 @@ async def running(
 
 @dataclass(frozen=True, slots=True)
 class _Disk:
-    """What survives the process."""
+    """The state that survives the process."""
 
     inbox: Inbox
     store: Store
@@ -167,7 +167,7 @@ class _Disk:
 
 
 async def _open_disk(stack: AsyncExitStack, settings: Settings, *, trace_crashes: bool) -> _Disk:
-    """Open the database, and count what the last life of the process died of."""
+    """Open the database, and record during which work the last run died."""
     inbox = await Inbox.open(settings.data_dir / "crier.db")
     stack.push_async_callback(inbox.close)
     crashed = trace_crashes and stack.enter_context(crash_trace(settings.data_dir))
@@ -178,7 +178,7 @@ async def _open_disk(stack: AsyncExitStack, settings: Settings, *, trace_crashes
 
 @dataclass(slots=True)
 class _Telegram:
-    """The connection to Telegram, and the way out to its chats."""
+    """The connection to Telegram, and the outbox to its chats."""
 
     bot: ExtBot[None]
     bot_id: int
@@ -187,14 +187,14 @@ class _Telegram:
     outbox: Outbox
     receipts: ChatReceipts
     polling: Polling | None = None
-    """Set once there is something to hand updates to."""
+    """Set once there are handlers for updates."""
 
     def now(self) -> float:
         """Return the true time, in seconds since 1970."""
         return self.polling.now() if self.polling else time.time()
 
     def clock_warning(self) -> str:
-        """Return what is wrong with this computer's clock; empty where nothing is."""
+        """Return what is wrong with this computer's clock; empty if nothing is."""
         return self.polling.clock_warning if self.polling else ""
 
 
@@ -214,7 +214,7 @@ def _open_telegram(stack: AsyncExitStack, settings: Settings, disk: _Disk) -> _T
 
 @dataclass(frozen=True, slots=True)
 class _Speech:
-    """The audio thread, and what stands before it."""
+    """The audio thread, and the objects that feed it."""
 
     pipeline: SpeechPipeline
     delivery: Delivery
@@ -265,7 +265,7 @@ async def _start_speech(
         now=telegram.now,
     )
     pipeline.start()
-    pipeline.devices()  # starts PortAudio now, and not when the first sound is due
+    pipeline.devices()  # starts PortAudio now, not when the first sound is due
     facts = asyncio.create_task(delivery.run(), name="delivery")
     stack.push_async_callback(_cancel, facts)
     stack.push_async_callback(_within, _FLUSH_TIMEOUT_S, delivery.drain)
@@ -294,7 +294,7 @@ def _make_intake(
 
 @dataclass(frozen=True, slots=True)
 class _ChatSide:
-    """What handles updates."""
+    """The parts that fetch and handle updates."""
 
     polling: Polling
     attachments: Attachments
@@ -426,7 +426,7 @@ def _make_rooms(
 async def _restore(
     stack: AsyncExitStack, telegram: _Telegram, speech: _Speech, chat: _ChatSide
 ) -> None:
-    """Restore what an earlier life left, before anything new comes in; nothing is said yet."""
+    """Restore the state of an earlier run before anything new comes in; nothing is spoken yet."""
     await speech.delivery.restore()
     await chat.attachments.restore(telegram.bot_id)
     await chat.notes.restore()
@@ -437,11 +437,11 @@ async def _restore(
 def _start_tasks(
     stack: AsyncExitStack, disk: _Disk, telegram: _Telegram, speech: _Speech, chat: _ChatSide
 ) -> None:
-    """Start what runs beside the rest, among it speech itself."""
+    """Start the background tasks, one of which starts speech."""
 
     async def resume() -> None:
-        with contextlib.suppress(TimeoutError):  # offline: it resumes all the same
-            await asyncio.wait_for(chat.polling.caught_up.wait(), _FIRST_LOOK_S)
+        with contextlib.suppress(TimeoutError):  # offline: it resumes anyway
+            await asyncio.wait_for(chat.polling.caught_up.wait(), _FIRST_POLL_TIMEOUT_S)
         speech.delivery.resume()
         await chat.attachments.resume(telegram.bot_id)
         await chat.notes.resume()
@@ -483,7 +483,7 @@ def _make_api(
 
 @asynccontextmanager
 async def _http(settings: Settings, api: Api, sockets: list[socket.socket]) -> AsyncIterator[None]:
-    """Serve other programs while the context lasts."""
+    """Serve other programs while the context is open."""
     guard = AccessGuard(
         api.application(), api.token, settings.api_host, api.open_paths(), api.open_posts()
     )
@@ -492,8 +492,8 @@ async def _http(settings: Settings, api: Api, sockets: list[socket.socket]) -> A
         try:
             yield
         finally:
-            api.pipeline.close()  # silent at once, whatever else has to stop
-            api.events.close()  # so that nobody waits any more
+            api.pipeline.close()  # silent at once; everything else stops later
+            api.events.close()  # ends every waiting request
             await _cancel(reporting)
 
 
@@ -509,7 +509,7 @@ async def run(
 ) -> int:
     """Run the bot until a signal or an error that no retry can fix; return the exit code.
 
-    Exits at once, with `WEDGED`, where only a new process can help.
+    Exits at once with `WEDGED` if only a new process can help.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -523,8 +523,8 @@ async def run(
         http=True,
         trace_crashes=True,
     ) as bot:
-        # What was made so far stays: scanning it for garbage would stop all threads for some 40 ms,
-        # again and again.
+        # Objects made so far are permanent: scanning them for garbage would repeatedly stop all
+        # threads for some 40 ms.
         gc.collect()
         gc.freeze()
         stopped = asyncio.create_task(stop.wait())
@@ -544,7 +544,7 @@ async def run(
         try:
             bot.polling.result()
         except InvalidToken:
-            log.error(  # noqa: TRY400  # the traceback would add nothing, and may hold the token
+            log.error(  # noqa: TRY400  # the traceback adds nothing, and may contain the token
                 "TELEGRAM_BOT_TOKEN: Telegram does not know this token (revoked, or mistyped). "
                 "Copy it from @BotFather and start again."
             )
@@ -553,10 +553,10 @@ async def run(
 
 
 def exit_process(code: int) -> NoReturn:
-    """Exit, by force where a thread would block that.
+    """Exit, by force if another thread is still running.
 
-    Such as in a wedged device, a model that is being loaded, or a name lookup that hangs. Called
-    within the event loop, whose end would wait for the last of these.
+    It may hang in a wedged device, a model that is being loaded, or a name lookup. Call it within
+    the event loop, whose end would wait for such a lookup.
     """
     logging.shutdown()
     if any(t is not threading.main_thread() and t.is_alive() for t in threading.enumerate()):
@@ -570,14 +570,14 @@ def exit_process(code: int) -> NoReturn:
 
 
 def make_speaker(settings: Settings, wanted: str) -> Speaker:
-    """Return the loudspeaker that the settings ask for."""
+    """Return the loudspeaker for a device, or for the folder of a ``file:``."""
     if wanted.startswith(PREFIX):
         return WavSpeaker(Path(wanted.removeprefix(PREFIX)).expanduser().absolute())
     return PortAudioSpeaker(wanted, settings.audio_latency)
 
 
 def _load_cost(settings: Settings) -> SynthesisCost:
-    """Return what earlier runs learned of this machine's speed."""
+    """Return the cost that earlier runs learned on this machine."""
     try:
         return SynthesisCost.from_dict(json.loads((settings.data_dir / "pace.json").read_text()))
     except (OSError, ValueError):
@@ -590,7 +590,7 @@ def _store_cost(settings: Settings, cost: SynthesisCost) -> None:  # on the audi
 
 
 def list_devices(settings: Settings) -> Devices:
-    """Return where sound can go, before or without a running bot. Blocks.
+    """Return the output devices, without a running bot. Blocks.
 
     Raises:
         AudioError: PortAudio is missing or will not start.
@@ -616,7 +616,7 @@ def make_bot(settings: Settings, updates: HTTPXRequest | None = None) -> ExtBot[
 
 
 def _http_options(settings: Settings) -> dict[str, Any]:
-    # A proxy that the environment names leads to Telegram, not to a server on this computer.
+    # A proxy from the environment is meant for Telegram, not for a server on this computer.
     local = urlsplit(settings.telegram_api_url).hostname in ("127.0.0.1", "localhost", "::1")
     return {"httpx_kwargs": {"trust_env": not local}}
 

@@ -1,8 +1,7 @@
 r"""Escape control characters in text from outside, for a terminal, a log or a notification.
 
-The name of a neighbour's Bluetooth device, or a text in a chat, may contain control codes of
-terminals. They are escaped as \u001b, which is JSON's own form: JSON remains JSON, and its meaning
-is unchanged.
+The name of a neighbour's Bluetooth device, or a text in a chat, may contain terminal control codes.
+They are escaped as \u001b, as in JSON, so that JSON stays valid and keeps its meaning.
 """
 
 import re
@@ -31,7 +30,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 class CleanStream:
-    """A text stream that cleans what is written to it; all else is up to the stream it wraps."""
+    """A text stream that cleans written text; everything else is left to the wrapped stream."""
 
     def __init__(self, raw: TextIO) -> None:
         """Wrap *raw*."""
@@ -57,11 +56,11 @@ def cleaned(stream: TextIO) -> TextIO:
 
 
 def raw(stream: TextIO) -> TextIO:
-    """Return the stream inside a `CleanStream`: for control codes of our own, such as rich's."""
+    """Return the stream inside a `CleanStream`, for our own control codes, such as rich's."""
     return stream.raw if isinstance(stream, CleanStream) else stream
 
 
 def clean_output() -> None:
-    """Clean all that this process prints from now on, including tracebacks and usage errors."""
+    """Clean everything that this process prints from now on, even tracebacks and usage errors."""
     sys.stdout = cleaned(sys.stdout)
     sys.stderr = cleaned(sys.stderr)

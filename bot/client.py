@@ -1,6 +1,6 @@
 """HTTP client of the running bot, for the command line and for agents.
 
-Imports only the standard library and what needs no more. Every call blocks.
+Imports only the standard library and modules that need no more. Every call blocks.
 """
 
 import http.client
@@ -41,10 +41,10 @@ class NotRunningError(ClientError):
 
 
 class Client:
-    """Sends requests to the bot that runs for this user."""
+    """Sends requests to this user's running bot."""
 
     def __init__(self, name: str = "command line", folder: Path | None = None) -> None:
-        """Read where the bot listens.
+        """Read the bot's address from api.json.
 
         Args:
             name: shown in queue and history as the source of messages.
@@ -86,7 +86,7 @@ class Client:
 
     @property
     def port(self) -> int:
-        """The port that the bot listens on, or did."""
+        """The port that the bot listens on; it may have exited."""
         return self._port
 
     def get(self, path: str) -> dict[str, Any]:
@@ -150,7 +150,7 @@ class Client:
     def _read_events(
         self, response: http.client.HTTPResponse
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        # Of https://html.spec.whatwg.org/multipage/server-sent-events.html only what our server
+        # The part of https://html.spec.whatwg.org/multipage/server-sent-events.html that our server
         # uses: an event ends at an empty line, a comment begins with a colon.
         name, data = "", ""
         while True:
@@ -171,7 +171,7 @@ class Client:
     def page_url(self) -> str:
         """Return an address that opens the page, once and within a minute.
 
-        Every user who lists processes can read it, so it contains no token but a code for it. The
+        Every user who lists processes can read it, so it contains a code instead of the token. The
         code follows the #, so that it is in no request line.
 
         Raises:

@@ -1,4 +1,4 @@
-"""What the command line shows and asks: progress bars, tables, QR codes, yes or no."""
+"""Output and questions of the command line: progress bars, tables, QR codes, yes or no."""
 
 import io
 import sys
@@ -25,7 +25,7 @@ from bot.settings import Settings
 
 @contextmanager
 def file_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Show a progress bar on stderr for each file that is fetched.
+    """Show a progress bar on stderr for each fetched file.
 
     Yields:
         A function to call with the file's name, the bytes so far, and the total bytes.
@@ -81,13 +81,13 @@ def fetch_models(settings: Settings) -> None:
 
 
 def invitation(link: str) -> str:
-    """Return a text that presents a link, with its QR code."""
+    """Return a text with a link and its QR code."""
     return f"Or open this on your phone, by its QR code:\n\n{qr_code(link)}\n  {link}"
 
 
 def qr_code(text: str) -> str:
     """Return a QR code for a terminal, in half blocks, bright on dark."""
-    import segno  # noqa: PLC0415  # only where a code is shown
+    import segno  # noqa: PLC0415  # only if a code is shown
 
     out = io.StringIO()
     segno.make_qr(text, error="l").terminal(out, border=2, compact=True)
@@ -99,7 +99,7 @@ def confirm(question: str, *, default: bool) -> bool:
 
     Args:
         question: without the hint for the answers.
-        default: the answer that an empty line stands for.
+        default: the answer that an empty line gives.
 
     Raises:
         EOFError: Ctrl-D.
@@ -119,7 +119,7 @@ def yes_no_prompt(question: str, default: bool) -> str:
 
 
 def parse_yes_no(answer: str, default: bool) -> bool | None:
-    """Return what was answered, *default* for an empty line, or None for anything else."""
+    """Return the answer, *default* for an empty line, or None for anything else."""
     return {"": default, "y": True, "yes": True, "n": False, "no": False}.get(
         answer.strip().lower()
     )

@@ -3,7 +3,7 @@
 Every error class of bot; the message of each is written for a person:
 
     errors.CommandError                     a command failed: exit code 1
-    ├── errors.UsageError                   it was called or configured wrongly: exit code 2
+    ├── errors.UsageError                   wrong usage or configuration: exit code 2
     │   └── settings.SettingsError
     └── client.ClientError                  exit code 1 or 2
         └── client.NotRunningError
@@ -14,7 +14,7 @@ Every error class of bot; the message of each is written for a person:
     core.composing.ComposeError
     chat.decode.AttachmentError
     └── chat.decode.SilentError
-    chat.sandbox.BotApiError                the sandbox's answer to a wrong call
+    chat.sandbox.BotApiError                the sandbox's answer to an invalid call
     http.guard.Refused                      the answer to a request
     doctor.check.CheckSkipped
     doctor.sound.DeviceUnavailableError

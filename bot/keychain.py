@@ -1,9 +1,9 @@
-"""The bot's token in the Keychain of macOS. Blocks for at most `_TIMEOUT_S` a call.
+"""The bot's token in the Keychain of macOS. Blocks for at most `_TIMEOUT_S` per call.
 
-keyring runs in a process of its own: a Keychain that is locked, or that asks whether this program
-may read it, opens a window and blocks while that is open. Source: keyring's command line
+keyring runs in a separate process: a Keychain that is locked, or that asks whether this program may
+read it, opens a window and blocks while that is open. Source: keyring's command line
 (keyring/cli.py): `get` prints the password, or exits with 1 if there is none; `set` reads it from
-stdin, so that it is in no list of processes.
+stdin, so that it is in no process list.
 """
 
 import subprocess
@@ -31,7 +31,7 @@ def read(account: str) -> str:
     if done.returncode == 0 and token:
         return token
     raise KeychainError(
-        f"The token is said to be in the Keychain, but can't be read from it ({_why(done)}). Log "
+        f"The token is said to be in the Keychain, but can't be read from it ({_cause(done)}). Log "
         "in on the Mac itself and unlock the Keychain, or run `crier setup` again."
     )
 
@@ -44,7 +44,7 @@ def store(account: str, token: str) -> None:
     """
     done = _keyring("set", account, token)
     if done.returncode:
-        raise KeychainError(f"The Keychain does not take the token ({_why(done)}).")
+        raise KeychainError(f"The Keychain does not take the token ({_cause(done)}).")
     if read(account) != token:
         raise KeychainError("The Keychain gives back another token than it was given.")
 
@@ -68,7 +68,7 @@ def _keyring(verb: str, account: str, secret: str = "") -> subprocess.CompletedP
         ) from exc
 
 
-def _why(done: subprocess.CompletedProcess[str]) -> str:
+def _cause(done: subprocess.CompletedProcess[str]) -> str:
     """Return the last line of keyring's traceback, which is the error itself."""
     lines = done.stderr.strip().splitlines()
     return lines[-1] if lines else "it is not there"

@@ -1,7 +1,7 @@
 """The log: a rotating file, and the terminal if there is one; without tokens and message texts.
 
-Lines are text, or JSON objects with the facts in fields of their own. Text from outside can neither
-start a line of its own nor control the terminal that shows it.
+Lines are text, or JSON objects with the facts in separate fields. Text from outside can neither
+start a new line nor control the terminal that shows it.
 """
 
 import datetime as dt
@@ -18,13 +18,13 @@ from typing import Any, Literal
 
 from bot.clean import clean, clean_line, cleaned
 
-# The form of a bot's token. Source: core.telegram.org/bots/api#authorizing-your-bot.
+# The format of a bot's token. Source: core.telegram.org/bots/api#authorizing-your-bot.
 _TOKEN = re.compile(r"\d{3,}(?::|%3A)[A-Za-z0-9_-]{20,}")
 _HIDDEN = "<token>"
 _FORMAT = "%(asctime)s %(levelname)-7s %(threadName)-11s %(name)s: %(message)s"
 
 # Errors whose messages contain no text of a person: the system's, and those of these packages.
-# Any other error may quote a message, as a KeyError quotes its key.
+# Other errors may quote a message, as a KeyError quotes its key.
 _QUOTABLE = (OSError, sqlite3.Error)
 _QUOTABLE_PACKAGES = ("bot.", "audio.", "telegram.", "httpx.", "httpcore.")
 
@@ -34,7 +34,7 @@ FILE_NAME = "crier.log"
 
 
 class _Redacting(logging.Formatter):
-    """Hides tokens once the whole record, including its traceback, is text.
+    """Formats a record as text, traceback included, and hides tokens in it.
 
     httpx logs whole URLs, and a Bot API URL contains the token; errors quote them too.
     """
@@ -53,7 +53,7 @@ class _Redacting(logging.Formatter):
 
     def line(self, record: logging.LogRecord) -> str:
         """Format a record before redaction."""
-        # Not cached in the record, where the formatter of another handler would find it.
+        # Not cached in the record, where another handler's formatter would use it.
         record.exc_text = None
         line = super().format(record)
         record.exc_text = None
@@ -73,7 +73,7 @@ class _Redacting(logging.Formatter):
 
 
 class _Json(_Redacting):
-    """Formats a record as a JSON object; its ``facts`` become fields beside the message."""
+    """Formats a record as a JSON object; its ``facts`` become additional fields."""
 
     def line(self, record: logging.LogRecord) -> str:
         at = dt.datetime.fromtimestamp(record.created, dt.UTC)
@@ -148,7 +148,7 @@ def start(
 
 
 def keep_terminal_clean(data_dir: Path) -> None:
-    """Redirect what C libraries print on stderr to a file; `sys.stderr` stays on the terminal.
+    """Redirect C libraries' output on stderr to a file; `sys.stderr` stays on the terminal.
 
     ALSA prints each underrun there; and while PortAudio starts, file descriptor 2 is /dev/null,
     which would swallow our own lines (sounddevice.py, _initialize).

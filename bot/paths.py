@@ -1,4 +1,4 @@
-"""Where Crier's files are, and that only their owner can read them.
+"""The locations of Crier's files, and their protection from other users.
 
 Messages, logs, recordings and tokens are private, even in a data folder that existed before or was
 made by an older Crier. Imports only the standard library when it is loaded. Every function blocks
@@ -16,7 +16,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 _UMASK = 0o077
-# All that Crier or macOS puts into a data folder.
+# Everything that Crier or macOS puts into a data folder.
 _OWN = [
     "crier.*",
     "libraries.log",
@@ -56,7 +56,7 @@ def default_data_dir() -> Path:
 def find_setting(name: str, *folders: Path) -> str:
     """Return a variable of the environment, or of the first .env that sets it; may be empty.
 
-    A .env that can't be read counts as missing here; the bot reports it at its start.
+    A .env that can't be read counts as missing here; the bot reports it when it starts.
     """
     for key, value in os.environ.items():
         if key.upper() == name and value:
@@ -73,7 +73,7 @@ def find_setting(name: str, *folders: Path) -> str:
 
 
 def parse_env(text: str) -> dict[str, str]:
-    """Return what the text of a .env file sets; empty values are left out."""
+    """Return the variables in the text of a .env file; empty values are left out."""
     from dotenv import dotenv_values  # noqa: PLC0415  # see find_setting
 
     values = dotenv_values(stream=io.StringIO(text))
@@ -84,10 +84,10 @@ def parse_env(text: str) -> dict[str, str]:
 
 
 def make_private(folder: Path) -> None:
-    """Create a data folder, and close it and the files that will be written to other users.
+    """Create a data folder, and deny other users access to it and to Crier's files.
 
-    The folder itself is closed only if nothing but Crier's files is in it: its owner may have
-    selected one that others use, too.
+    The folder itself stays accessible if it contains files that are not Crier's: its owner may have
+    selected a shared one.
 
     Raises:
         OSError: the folder can't be created.
@@ -106,23 +106,23 @@ def make_private(folder: Path) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step by one that only its owner can read.
+    """Replace a file atomically with one that only its owner can read.
 
     Raises:
         OSError: it can't be written; the old file is unchanged.
     """
-    draft = path.with_name(f"{path.name}.new")
-    draft.unlink(missing_ok=True)  # left by a crash, with whatever mode
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)  # left by a crash, perhaps with another mode
     try:
-        # The mode is right from the first moment, whatever the umask is.
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        # The mode is right from the beginning, regardless of the umask.
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(path)
+        new.replace(path)
     finally:
-        draft.unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
 
 
 def files_of(folder: Path) -> Iterator[Path]:
@@ -138,6 +138,6 @@ def _is_own(path: Path) -> bool:
 
 def _close_to_others(path: Path) -> None:
     if path.is_symlink():
-        return  # its target may belong to anybody
+        return  # its target may belong to somebody else
     with contextlib.suppress(OSError):  # another user's, or deleted meanwhile
         path.chmod(0o700 if path.is_dir() else 0o600)

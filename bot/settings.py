@@ -1,4 +1,4 @@
-"""Every environment variable: type, unit, default, one-line reason.
+"""Every environment variable: type, unit, default, one-line description.
 
 The environment wins over the ``.env`` of the checkout, which wins over the ``.env`` of the data
 folder, which `crier setup` writes. An empty value means unset.
@@ -26,7 +26,7 @@ _TOKEN = "TELEGRAM_BOT_TOKEN"  # noqa: S105  # its name
 _MIN_TOKEN_CHARS, _MIN_TOKEN_DISTINCT = 16, 6
 """Minimum length of an API_TOKEN, and minimum number of different characters."""
 _HOW_TO_MAKE_ONE = "`openssl rand -hex 32` makes a good one"
-# Examples, and what people write provisionally.
+# Examples and placeholders.
 _PLACEHOLDER = re.compile(
     r"token|secret|passw|example|placeholder|openssl|change[-_ ]?me|replace|make[-_ ]?one|your[-_ ]"
     r"|0123456|abcdef|qwerty",
@@ -247,7 +247,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Prefer the environment to the values of the files, which `load` passes in."""
+        """Prefer the environment to values from files, which `load` passes in."""
         return (env_settings, init_settings)
 
 
@@ -274,12 +274,12 @@ def load(checkout: Path = CHECKOUT, *, ask_keychain: bool = True) -> tuple[Setti
     """Read the settings.
 
     Args:
-        checkout: the folder that Crier is in.
+        checkout: the folder of Crier's code.
         ask_keychain: False skips the Keychain (no token needed).
 
     Returns:
         The settings, and warnings about unknown keys in a .env file and about a token that should
-        be in the Keychain and is not.
+        be in the Keychain but is not.
 
     Raises:
         SettingsError: a value is invalid or a file can't be read; names the variable or the file.
@@ -322,7 +322,7 @@ def configured(*, with_token: bool = False) -> Settings:
 
 
 def read_env(path: Path) -> dict[str, str]:
-    """Return what a .env file sets; nothing if there is no such file.
+    """Return the variables that a .env file sets; none if there is no such file.
 
     Raises:
         SettingsError: it can't be read; names the file.
@@ -330,7 +330,7 @@ def read_env(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        # Not by python-dotenv, which treats a folder of that name as an empty file.
+        # Not read by python-dotenv, which treats a folder of that name as an empty file.
         return parse_env(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as exc:
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""What `crier --version` prints: the version, the commit of the checkout, and the model.
+"""The output of `crier --version`: the version, the commit of the checkout, and the model.
 
 Blocks while git runs.
 """
@@ -20,7 +20,7 @@ def describe() -> str:
 
 
 def commit_of(checkout: Path) -> str:
-    """Return the commit that is checked out, shortened by git; empty where git finds none."""
+    """Return the short hash of the checked-out commit; empty if git finds none."""
     # An unpacked archive inside another repository has no commit of its own.
     environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(checkout.parent)}
     try:

@@ -1,7 +1,7 @@
-"""Detects what nothing else does: a wedged audio thread, dead polling, sleep, a memory leak.
+"""Detects a wedged audio thread, dead polling, sleep and a memory leak.
 
-Runs on the event loop. What can't be fixed inside the process ends it with 70, and its supervisor
-(launchd, systemd) starts it again; the inbox has what is to be said.
+Runs on the event loop. If only a new process can help, this one exits with 70, and its supervisor
+(launchd, systemd) starts it again; the inbox still has the messages.
 """
 
 import asyncio
@@ -27,15 +27,15 @@ _MEMORY_BYTES = 1536 << 20
 
 
 class PollingLoop(Protocol):
-    """What is watched of the loop that fetches messages."""
+    """The parts of the polling loop that the watchdog uses."""
 
     @property
     def answers(self) -> int:
-        """How often Telegram has answered, if only to refuse."""
+        """How often Telegram has answered, refusals included."""
         ...
 
     def poke(self) -> None:
-        """Give up the present request and start a new one: its connection may be dead."""
+        """Abandon the current request and retry at once: its connection may be dead."""
 
 
 class Watchdog:
@@ -44,7 +44,7 @@ class Watchdog:
     def __init__(
         self, pipeline: SpeechPipeline, polling: PollingLoop, delivery: Delivery, bot: Bot
     ) -> None:
-        """Watch *pipeline* and *polling*; memory counts only while *delivery* is idle."""
+        """Watch *pipeline*, *polling* and, while *delivery* is idle, the memory."""
         self._pipeline = pipeline
         self._polling = polling
         self._delivery = delivery
@@ -54,7 +54,7 @@ class Watchdog:
         self._answers = -1
         self._stalled_s = 0.0
         self._poked = False
-        self._asking: asyncio.Task[bool] | None = None
+        self._probe: asyncio.Task[bool] | None = None
 
     async def run(self) -> str:
         """Watch until the process has to end; return why."""
@@ -71,19 +71,19 @@ class Watchdog:
                     f"The audio thread has been stuck for {self._wedged_s:.0f} s, most likely in a "
                     "device that does not answer."
                 )
-            if self._asking is None and self._is_stalled():
-                self._asking = asyncio.create_task(self._is_deaf())
-            elif self._asking is not None and self._asking.done():
-                deaf, self._asking = self._asking.result(), None
-                if deaf:
+            if self._probe is None and self._is_stalled():
+                self._probe = asyncio.create_task(self._is_polling_dead())
+            elif self._probe is not None and self._probe.done():
+                is_dead, self._probe = self._probe.result(), None
+                if is_dead:
                     return "Telegram answers, but fetching messages does not work."
             if self._delivery.under_way == 0:
-                used = psutil.Process().memory_info().rss
-                if used > _MEMORY_BYTES:
-                    return f"{used >> 20} MB of memory are in use although nothing is spoken."
+                used_bytes = psutil.Process().memory_info().rss
+                if used_bytes > _MEMORY_BYTES:
+                    return f"{used_bytes >> 20} MB of memory are in use although nothing is spoken."
 
     def _is_wedged(self) -> bool:
-        # Counted in checks, not in time: while the whole process is stopped, none is missed.
+        # Counted in checks, not in time: while the whole process is stopped, none is due.
         heartbeat_s = self._pipeline.status().heartbeat_s
         self._wedged_s = self._wedged_s + _EVERY_S if heartbeat_s == self._beat_s else 0.0
         self._beat_s = heartbeat_s
@@ -99,8 +99,8 @@ class Watchdog:
         self._stalled_s = 0.0
         return True
 
-    async def _is_deaf(self) -> bool:
-        """Whether polling is dead although Telegram answers. Being offline is no fault."""
+    async def _is_polling_dead(self) -> bool:
+        """Whether polling is dead although Telegram answers; being offline does not count."""
         with contextlib.suppress(TelegramError):
             await self._bot.get_me()
             if self._poked:

@@ -1,1 +1,1 @@
-"""Telegram: what comes from chats, and what is said in them."""
+"""Telegram: messages from chats, and the replies to them."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from telegram import Message
 
-# An album arrives within one or two batches of updates; this long after its last message, it is
-# complete.
+# An album arrives within one or two batches of updates; it is complete this long after its last
+# message.
 _COMPLETE_AFTER_S = 3.0
 
 
@@ -26,7 +26,7 @@ class Albums:
     """Groups the messages of each album, and refuses an album without words once."""
 
     def __init__(self, refuse: Callable[[Message], None]) -> None:
-        """Call *refuse* with the first message of each album that has no words at all."""
+        """Call *refuse* with the first message of each album without words."""
         self._refuse = refuse
         self._albums: dict[str, _Album] = {}
 

@@ -1,10 +1,10 @@
 """Voice and video notes, sound and text files: fetched, made into sound or text, and queued.
 
-The message is on the disk before the file is fetched, so that a restart fetches it again; so are
-the question about a long file, which is owed until Telegram has accepted it, and what was decided.
-Files are fetched in parallel. They are queued in the order in which they came, except that none
-waits longer than `_PATIENCE_S` for those before it in its chat. Runs on the event loop; files are
-read in a process of their own.
+The message is on the disk before its file is fetched, so that a restart fetches it again; so are
+the question about a long file, which is owed until Telegram has accepted it, and the decision.
+Files are fetched in parallel. They are queued in order of arrival, except that none waits longer
+than `_PATIENCE_S` for earlier files of its chat. Runs on the event loop; files are read in a
+separate process.
 """
 
 import asyncio
@@ -73,15 +73,15 @@ class Attachment:
 
     @classmethod
     def parse(cls, stored: str) -> "Attachment":
-        """Return the attachment of which this is the `str`."""
+        """Parse the `str` of an attachment."""
         kind, _, file_id = stored.partition(":")
         return cls(kind, file_id)
 
 
 def attachment_of(message: Message) -> Attachment | None:
-    """Return the file of a message that can be played or read; None where it has none.
+    """Return the file of a message that can be played or read, if it has one.
 
-    A picture that was sent as a file counts as none.
+    A picture that was sent as a file does not count.
 
     Raises:
         AttachmentError: it is too large, too long, or of a kind that can't be spoken.
@@ -126,13 +126,13 @@ class _FileJob:
     message: QueuedMessage
     task: asyncio.Task[None] | None = None
     ready: bool = False
-    """Whether it is only to be queued, and can't be cancelled any more."""
+    """Whether only queueing is left, so that it can't be cancelled any more."""
     settled: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once later files need not wait for it any more: it is queued, or takes long."""
+    """Set when later files need not wait for it any more: it is queued, or takes long."""
 
 
 class Attachments:
-    """Sees each file through to the queue."""
+    """Takes each file to the queue."""
 
     def __init__(
         self,
@@ -152,11 +152,11 @@ class Attachments:
 
         Args:
             bot: fetches the files.
-            inbox: stores what they turn out to be, and what was decided.
+            inbox: stores their content and the decisions about them.
             outbox: asks about long files.
-            receipts: tells senders what happens.
+            receipts: reports to senders.
             delivery: speaks them; a stop of everything stops these too.
-            preferences: how a text of a file is said.
+            preferences: the style in which a file's text is spoken.
             notes: sends a long file as a voice note.
             attempts: knows during which files the process died.
             folder: where recordings are stored until they have been heard.
@@ -173,18 +173,18 @@ class Attachments:
         self._now = now
         self._downloads = Downloads(bot)
         self._readers = asyncio.Semaphore(_READ_AT_ONCE)
-        self._jobs: dict[int, _FileJob] = {}  # by the message's id, in the order in which they came
-        self._left: set[int] = set()  # messages of an earlier life that are to be resumed
+        self._jobs: dict[int, _FileJob] = {}  # by the message's id, in order of arrival
+        self._to_resume: set[int] = set()  # messages of an earlier run
         self._stops = 0
         self._deciding = asyncio.Lock()
         delivery.on_stop.append(self._stop)
 
     async def restore(self, bot_id: int) -> None:
-        """Find what an earlier life did not finish, and remove the files that it left."""
+        """Find the unfinished messages of an earlier run, and remove files that it left."""
         unfinished = (self._inbox.asking, self._inbox.fetching)
-        self._left = {message.id for find in unfinished for message in await find(bot_id)}
+        self._to_resume = {message.id for find in unfinished for message in await find(bot_id)}
         known = {Path(m.file).name for m in await self._inbox.with_files(bot_id)}
-        with contextlib.suppress(OSError):  # no room; each file will say so
+        with contextlib.suppress(OSError):  # no room; each file will report it
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder.chmod(0o700)  # an older version may have made it
             for path in self._folder.iterdir():
@@ -192,24 +192,24 @@ class Attachments:
                     path.unlink(missing_ok=True)
 
     async def resume(self, bot_id: int) -> None:
-        """Continue what was found, unless it was stopped or decided upon since."""
+        """Continue the messages that `restore` found, unless stopped or decided upon since."""
         for find, resume in (
             (self._inbox.asking, self._ask),
             (self._inbox.fetching, self.fetch),
         ):
             for message in await find(bot_id):
-                if message.id in self._left:
-                    self._left.discard(message.id)
+                if message.id in self._to_resume:
+                    self._to_resume.discard(message.id)
                     resume(message)
 
     def fetch(self, message: QueuedMessage) -> None:
-        """Fetch the file of a stored message, and queue what it says."""
+        """Fetch the file of a stored message, and queue its content."""
         self._receipts.stored(message)
         job = self._jobs[message.id] = _FileJob(message)
         job.task = asyncio.get_running_loop().create_task(self._run(job))
 
     async def close(self) -> None:
-        """Cancel what is in progress; it continues after the next start."""
+        """Cancel the jobs in progress; they continue after the next start."""
         tasks = [job.task for job in self._jobs.values() if job.task is not None]
         for task in tasks:
             task.cancel()
@@ -219,7 +219,7 @@ class Attachments:
         try:
             await self._fetch_and_queue(job)
         except sqlite3.Error as exc:
-            log.error("What became of a file can't be stored: %s", exc)  # noqa: TRY400
+            log.error("The outcome of a file can't be stored: %s", exc)  # noqa: TRY400
         except Exception:
             log.exception("Unexpected error in a file")
         finally:
@@ -227,7 +227,7 @@ class Attachments:
             del self._jobs[job.message.id]
 
     def _stop(self) -> None:
-        """Cancel what is in progress, for good; `Delivery.stop` reports it."""
+        """Cancel the jobs in progress for good; `Delivery.stop` reports that."""
         self._stops += 1
         for job in self._jobs.values():
             if not job.ready and job.task is not None:
@@ -246,8 +246,8 @@ class Attachments:
         except Exception as exc:  # a file can be wrong in any way
             log.exception("Unexpected error in a file")
             job.ready = True
-            why = f"The file can't be read ({type(exc).__name__}). Send it in another form."
-            await self._leave_out(message, AttachmentError(why))
+            reason = f"The file can't be read ({type(exc).__name__}). Send it in another form."
+            await self._leave_out(message, AttachmentError(reason))
             return
         job.ready = True
         with contextlib.suppress(TimeoutError):
@@ -267,7 +267,7 @@ class Attachments:
         """Return a message with the content of its file: a recording, or a text.
 
         Raises:
-            AttachmentError: it can't be fetched, or can't be said.
+            AttachmentError: it can't be fetched or spoken.
         """
         message = job.message
         attachment = Attachment.parse(message.file)
@@ -287,9 +287,9 @@ class Attachments:
                 finally:
                     self._attempts.finish(key)
         except OSError as exc:
-            why = exc.strerror or type(exc).__name__
+            reason = exc.strerror or type(exc).__name__
             raise AttachmentError(
-                f"It could not be kept on the computer ({why}). Make room and send it again."
+                f"It could not be kept on the computer ({reason}). Make room and send it again."
             ) from exc
         finally:
             source.unlink(missing_ok=True)
@@ -304,16 +304,16 @@ class Attachments:
         style = await self._preferences.style(message.user_id, text[:_DETECTED_CHARS])
         try:
             composed = await composing(len(text), compose_text, text, style.lang)
-            said = await self._preferences.pronounced(composed.text)
+            spoken = await self._preferences.pronounced(composed.text)
         except ComposeError as exc:
             raise AttachmentError(str(exc)) from exc
-        if not speakable(said):
+        if not speakable(spoken):
             if composed.unread:
                 raise AttachmentError(nothing_to_say(composed))
             raise AttachmentError("There are no words in it. A scanned page has only pictures.")
         return replace(
             message,
-            text=said[:MAX_TEXT_CHARS],
+            text=spoken[:MAX_TEXT_CHARS],
             file="",
             skipped=_joined(_caption(message), composed.skipped),
             voice=style.voice,
@@ -321,13 +321,13 @@ class Attachments:
             lang=style.lang,
         )
 
-    async def _leave_out(self, message: QueuedMessage, why: AttachmentError) -> None:
+    async def _leave_out(self, message: QueuedMessage, error: AttachmentError) -> None:
         """Speak the caption of a file that can't be spoken; without one, send the reason."""
         if speakable(message.text):
-            left_out = _joined(message.skipped, why.left_out)
+            left_out = _joined(message.skipped, error.left_out)
             await self._queue(replace(message, file="", skipped=left_out))
         else:
-            await self._fail(message, str(why))
+            await self._delivery.close(message, Outcome.FAILED, str(error))
 
     async def _queue(
         self, message: QueuedMessage, from_: tuple[str, ...] = (State.FETCHING,)
@@ -340,16 +340,13 @@ class Attachments:
         ):
             discard(message)
             return False
-        if stops != self._stops:  # a stop that did not know it yet
+        if stops != self._stops:  # a stop that came too early to know about it
             await self._delivery.close(message, Outcome.STOPPED)
         elif late:
             self._delivery.late.hold(message)
         else:
             await self._delivery.submit(message)
         return True
-
-    async def _fail(self, message: QueuedMessage, why: str) -> None:
-        await self._delivery.close(message, Outcome.FAILED, why)
 
     # ---- questions ----
 
@@ -378,9 +375,9 @@ class Attachments:
         )
 
     async def decide(self, chat_id: int, data: str) -> str:
-        """Carry out what was decided about a long file; return the answer."""
+        """Carry out the decision about a long file; return the answer."""
         choice, _, number = data.rpartition(":")
-        async with self._deciding:  # pressed twice, it is done once
+        async with self._deciding:  # a button pressed twice has one effect
             message = await self._inbox.asked(int(number), chat_id) if number.isdecimal() else None
             if message is None:
                 return _DECIDED
@@ -404,13 +401,13 @@ class Attachments:
 
 
 def _is_long(message: QueuedMessage) -> bool:
-    """Whether the text of a file is asked about: by its length, the same on each machine."""
+    """Whether a file's text is so long that its sender is asked; the same on every machine."""
     typical = SynthesisCost()
     return typical.audio_s(speech_length(message.text), message.speed or 1.0) > _LONG_S
 
 
 def _caption(message: QueuedMessage) -> str:
-    """Return how the words beside a file are counted as left out; empty where there are none."""
+    """Return a file's caption as it is counted in `skipped`; empty if it has none."""
     return "1 caption" if message.text or message.skipped else ""
 
 

@@ -12,19 +12,19 @@ class Press:
     """A pressed button under a message of the bot."""
 
     query_id: str
-    """What has to be answered, so that the button stops spinning."""
+    """The query to answer, so that the button stops spinning."""
     data: str
-    """What the button carries."""
+    """The button's callback data."""
     user_id: int
     chat_id: int
     message_id: int
-    """The message that the button is under."""
+    """The message with the button."""
     thread_id: int | None
     """The forum topic of that message."""
 
 
 def pressed(update: Update) -> Press | None:
-    """Return the button that an update is about; None where its message is out of reach."""
+    """Return the button that an update is about; None if its message is inaccessible."""
     query = update.callback_query
     if query is None or query.data is None or not isinstance(query.message, Message):
         return None

@@ -33,7 +33,7 @@ _Handle = Callable[[Update, Any], Coroutine[Any, Any, None]]
 _App = Application[Any, Any, Any, Any, Any, Any]
 _HandlePress = Callable[[Press], Awaitable[None]]
 
-# Groups of handlers, in their order; in each the first that fits handles the update.
+# Groups of handlers, in order; in each group, the first matching handler gets the update.
 _MIGRATION, _GUARD, _MAIN, _AFTERWARDS = -2, -1, 0, 1
 
 
@@ -52,7 +52,7 @@ class Rooms:
     outbox: Outbox
 
     def commands(self) -> dict[str, _Handle]:
-        """Return who handles each command."""
+        """Return the handler of each command."""
         return {
             "start": self.handlers.start,
             "help": self.handlers.help,
@@ -78,7 +78,7 @@ class Rooms:
         }
 
     def buttons(self) -> dict[str, _HandlePress]:
-        """Return who handles each button, by a pattern of its data."""
+        """Return the handler of each button, by a pattern of its data."""
         return {
             r"^strip:": self.playback.press,
             r"^device": self.devices.press,
@@ -90,7 +90,7 @@ class Rooms:
 
     def register(self, application: _App) -> None:
         """Register everything with python-telegram-bot."""
-        # Telegram itself reports it, so it comes before anybody is asked who they are.
+        # Telegram itself reports a migration, so it comes before the access check.
         migrated = MessageHandler(filters.StatusUpdate.MIGRATE, self.outbox.migrated)
         application.add_handler(migrated, group=_MIGRATION)
         application.add_handler(TypeHandler(Update, self.guard.check), group=_GUARD)

@@ -139,7 +139,7 @@ def _overlapping(marks: list[_Mark]) -> list[list[_Mark]]:
 def _separate(hidden: list[_Mark]) -> list[_Mark]:
     """Return the marks that neither lie within an earlier one nor continue it.
 
-    Telegram splits a spoiler where other entities begin and end; it counts once all the same.
+    Telegram splits a spoiler where other entities begin and end, but it counts once.
     """
     counted: list[_Mark] = []
     end = -1

@@ -73,7 +73,7 @@ def decode(content: bytes, path: Path, rate_hz: int) -> None:
             out.setframerate(rate_hz)
             for block in _pcm(content, rate_hz):
                 out.writeframesraw(block)
-                # A small file can hold hours of silence, and its header can lie about that.
+                # A small file can contain hours of silence, and its header can be wrong about it.
                 if out.getnframes() > MAX_SOUND_S * rate_hz:
                     raise AttachmentError(TOO_LONG)
             if not out.getnframes():

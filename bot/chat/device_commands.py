@@ -36,7 +36,7 @@ class DeviceCommands:
         self.outbox.respond(update, text, keyboard)
 
     async def press(self, press: Press) -> None:
-        """Send sound where the button says, from the next sentence on."""
+        """Select the button's device, from the next sentence on."""
         answer = await self._select(press)
         self.outbox.answer(press.chat_id, press.query_id, answer)
         text, keyboard = await self._list()
@@ -59,7 +59,7 @@ class DeviceCommands:
             wanted, answer = name, f"Using {name}."
         try:
             await self.output.select_device(wanted)
-        except Exception:  # the selection holds until the next start
+        except Exception:  # the selection applies until the next start
             log.exception("The selection of a device can't be stored")
             self.outbox.reply(
                 press.chat_id,
@@ -99,7 +99,7 @@ class DeviceCommands:
         return "\n".join(lines), InlineKeyboardMarkup(rows)
 
     async def _ask(self) -> Devices | str:
-        """Return the devices, or what to say where the audio thread does not list them."""
+        """Return the devices, or why they can't be listed."""
         try:
             return await self.output.devices(_TIMEOUT_S)
         except AudioError as exc:

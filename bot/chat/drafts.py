@@ -20,14 +20,14 @@ def draft_of(
     after_command: bool = False,
     words_from: Message | None = None,
 ) -> Draft:
-    """Return a message of a person's as a draft.
+    """Return a person's message as a draft.
 
     Args:
-        update: the update that it came in.
-        message: what the receipts are for.
+        update: the update that contains it.
+        message: the message that gets the receipts.
         bot_name: the bot's own user name, which is not spoken.
-        name_emoji: say the names of emoji where a message has nothing else.
-        after_command: leave out the command that it begins with.
+        name_emoji: speak the names of emoji if a message contains nothing else.
+        after_command: leave out the command at its beginning.
         words_from: the message whose words are spoken; None: *message* itself.
     """
     source = words_from or message
@@ -53,7 +53,7 @@ def draft_of(
 
 
 def wordless_draft(message: Message, key: int = 0) -> Draft:
-    """Return a draft that only says where a message is, to be refused."""
+    """Return a draft without words, used to refuse a message."""
     return Draft(
         key=key,
         text="",
@@ -64,5 +64,5 @@ def wordless_draft(message: Message, key: int = 0) -> Draft:
 
 
 def _sent_at(message: Message) -> float:
-    date: Any = message.date  # which a server may leave out
+    date: Any = message.date  # a server may leave it out
     return float(date.timestamp()) if date else 0.0

@@ -1,7 +1,7 @@
 """A fetched file -> its sound or its text, read in a separate process. Runs on the event loop.
 
-A broken file can make FFmpeg or pypdf crash, run for hours or exhaust the memory. Only that process
-dies of it.
+A broken file can make FFmpeg or pypdf crash, run for hours or exhaust the memory. Only the separate
+process is affected.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Texts and buttons of the lengths that Telegram accepts, counted in UTF-16 code units. Pure."""
+"""Texts and buttons within Telegram's length limits, counted in UTF-16 code units. Pure."""
 
 import itertools
 

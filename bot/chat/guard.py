@@ -1,4 +1,4 @@
-"""The gate: only updates of people who may speak, meant for the bot, are handled. And pairing.
+"""The access check: only updates from people who may speak, meant for the bot, pass. And pairing.
 
 Runs on the event loop.
 """
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ChatGuard:
-    """Comes before every handler."""
+    """Checks each update before any handler gets it."""
 
     access: Access
     outbox: Outbox
@@ -63,7 +63,7 @@ class ChatGuard:
             return False
         name = f"@{bot_name}".casefold()
         command = command_of(message)
-        if command is not None:  # another bot's is ignored, whatever message it answers
+        if command is not None:  # another bot's is ignored, even in a reply to this bot
             return command.bot_name.casefold() in ("", name[1:])
         answered = message.reply_to_message
         if answered and answered.from_user and answered.from_user.id == self.bot_id:
@@ -75,10 +75,10 @@ class ChatGuard:
         )
 
     async def _pair(self, message: Message) -> None:
-        """Pair the sender of a right code; answer only where nobody may speak yet."""
+        """Pair the sender of a correct code; explain errors only while nobody may speak yet."""
         user, code = message.from_user, code_in(message.text or "")
         if user is None or code is None or not (code or self.access.is_first):
-            # Also a bare /start during an invitation: it may be anybody's.
+            # Also a bare /start during an invitation, which anybody can send.
             self.access.log_stranger(user.id if user else None)
             return
         if not code:

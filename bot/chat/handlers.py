@@ -1,8 +1,7 @@
 """Texts, edits and files -> drafts for the intake; greetings, decisions, errors.
 
-A handler gives orders and returns: it never waits for speech or for the Bot API, so that /stop
-never waits behind anything. `bot.chat.commands` says which update comes here. Runs on the event
-loop.
+A handler starts work and returns: it never waits for speech or for the Bot API, so that nothing
+delays /stop. `bot.chat.commands` maps updates to handlers. Runs on the event loop.
 """
 
 import logging
@@ -65,10 +64,10 @@ class Handlers:
     albums: Albums = field(init=False)
 
     def __post_init__(self) -> None:
-        """Refuse an album without words as a single picture is refused."""
+        """Refuse albums without words in the same way as single pictures."""
         object.__setattr__(self, "albums", Albums(self._refuse_album))
 
-    # ---- what is spoken ----
+    # ---- messages ----
 
     async def speak(self, update: Update, context: Any, left_out: str = "") -> None:
         """Queue the words of a message; a leading ! makes them urgent."""
@@ -80,7 +79,7 @@ class Handlers:
         await self._accept(replace(draft, left_out=left_out))
 
     async def urgent(self, update: Update, context: Any) -> None:
-        """Speak a text next, after the sentence that sounds."""
+        """Speak a text next, after the current sentence."""
         message = update.effective_message
         if message is None or update.effective_user is None:
             return
@@ -112,17 +111,17 @@ class Handlers:
             self.attachments.fetch(stored)
 
     async def edited(self, update: Update, context: Any) -> None:
-        """Change what still waits, or take it back; what has been said stays said."""
+        """Change or withdraw a message that still waits; heard text can't be changed."""
         message = update.edited_message
         if message is None or update.effective_user is None or speaks_by_file(message):
-            return  # the caption of a file is not what is said
+            return  # the file is spoken, not its caption
         draft = self._draft(update, message, context)
-        if command_of(message) is not None:  # no text any more, and too late to carry it out
+        if command_of(message) is not None:  # no longer a text, and too late to carry it out
             draft = replace(draft, text="", compose=None)
         await self.intake.revise(draft)
 
     async def cant_speak(self, update: Update, _: Any) -> None:
-        """Refuse what has no words, such as a sticker or a dice."""
+        """Refuse a message without words, such as a sticker or a dice."""
         message = update.message
         if message is None or message.chat.type != ChatType.PRIVATE:
             return
@@ -152,8 +151,8 @@ class Handlers:
 
         Args:
             draft: the draft.
-            if_empty: the answer to *update*, instead, where there is nothing in the draft.
-            update: the update that it came in.
+            if_empty: the answer to *update* instead, if there is nothing in the draft.
+            update: the update that contains it.
         """
         try:
             return await self.intake.accept(draft)
@@ -173,7 +172,7 @@ class Handlers:
         self.outbox.respond(update, f"Hello. {HELP}")
 
     async def help(self, update: Update, _: Any) -> None:
-        """Show what can be done."""
+        """Send the help."""
         self.outbox.respond(update, HELP)
 
     async def pair(self, update: Update, _: Any) -> None:
@@ -181,7 +180,7 @@ class Handlers:
         self.outbox.respond(update, "You are paired already. Send me a text and I say it.")
 
     async def unknown_command(self, update: Update, _: Any) -> None:
-        """Name the help page; in a group only if the command names the bot: others have theirs."""
+        """Point to /help; in a group only if the command names the bot, as others may know it."""
         command = command_of(update.message) if update.message else None
         chat = update.effective_chat
         if command is None or chat is None:
@@ -192,7 +191,7 @@ class Handlers:
     # ---- buttons ----
 
     async def decide_late(self, press: Press) -> None:
-        """Speak the messages that came late, or some of them, or none."""
+        """Speak all, the latest or none of the late messages."""
         choice = LATE_CHOICES.get(press.data)
         if choice is None:
             self.outbox.answer(press.chat_id, press.query_id, _OUT_OF_DATE)
@@ -209,7 +208,7 @@ class Handlers:
         self._answer_question(press, answer)
 
     async def decide_file(self, press: Press) -> None:
-        """Speak a long file, or some of it, or send it as a voice note."""
+        """Speak a long file or its start, send it as a voice note, or drop it."""
         answer = await self.attachments.decide(press.chat_id, press.data)
         self._answer_question(press, answer)
 
@@ -219,7 +218,7 @@ class Handlers:
         self.outbox.edit(press.chat_id, press.message_id, answer, None)
 
     async def old_button(self, update: Update, _: Any) -> None:
-        """Answer a button that an earlier version made."""
+        """Answer a button from an earlier version."""
         if update.callback_query and update.effective_chat:
             self.outbox.answer(update.effective_chat.id, update.callback_query.id, _OUT_OF_DATE)
 
@@ -227,15 +226,15 @@ class Handlers:
 
     async def error(self, update: object, context: Any) -> None:
         """Log an error in a handler, and tell the sender."""
-        why = "I made a mistake on that one; my log says more."
+        reason = "I made a mistake on that one; my log says more."
         if isinstance(context.error, ComposeError):
-            why = str(context.error)
+            reason = str(context.error)
         else:
             log.error("Unexpected error in a handler", exc_info=context.error)
         if not isinstance(update, Update):
             return
         message = update.message
         if message is not None and command_of(message) is None:
-            await self.intake.refuse(wordless_draft(message, update.update_id), why)
-        else:  # what was there before an edit is still said
-            self.outbox.respond(update, why)
+            await self.intake.refuse(wordless_draft(message, update.update_id), reason)
+        else:  # the text from before an edit is still spoken
+            self.outbox.respond(update, reason)

@@ -12,7 +12,7 @@ from bot.chat.rich_message import flatten
 _CANT_SPEAK = "I can say texts, read .txt, .md and .pdf files, and play sound and video notes."
 _NAMELESS_PLACE = "That place has no name that I could say. Send its name, or share it as a venue."
 
-# The names that Telegram allows; with other characters behind it, it is a path such as /srv/data.
+# The names that Telegram allows; followed by other characters, it is a path such as /srv/data.
 _COMMAND = re.compile(r"/([A-Za-z][A-Za-z0-9_]{0,31})(?:@([A-Za-z0-9_]+))?[.,;:!?]*(?:\s|\Z)")
 
 # Telegram sends these as messages; python-telegram-bot 22.8 does not know them yet.
@@ -38,7 +38,7 @@ class ChatCommand:
 def words_of(message: Message) -> MarkedText:
     """Return the words of a message with their entities; empty if it has none."""
     if (rich := flatten(_rich_message(message))).text:
-        return rich  # a text beside it is for apps that can't display it
+        return rich  # its plain text is for apps that can't display it
     if message.text:
         return MarkedText(message.text, tuple(message.entities))
     if message.caption:
@@ -82,7 +82,7 @@ def speaks_by_file(message: Message) -> bool:
 
 
 def is_service(message: Message) -> bool:
-    """Whether a message reports an event in the chat, and was written by nobody."""
+    """Whether a message reports an event in the chat and has no author."""
     return any(
         getattr(message, name, None) is not None or name in message.api_kwargs for name in _SERVICE
     )
@@ -94,7 +94,7 @@ def cant_speak(message: Message) -> str:
 
 
 def _rich_message(message: Message) -> object:
-    """Return a rich message's JSON, which python-telegram-bot passes on as it is."""
+    """Return a rich message's JSON, which python-telegram-bot passes on unchanged."""
     rich = message.api_kwargs.get("rich_message") or getattr(message, "rich_message", None)
     return rich if rich is None or isinstance(rich, Mapping) else rich.to_dict()
 

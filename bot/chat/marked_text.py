@@ -23,7 +23,7 @@ class MarkedText:
         return _decoded(units[2 * entity.offset : 2 * (entity.offset + entity.length)])
 
     def after_command(self) -> "MarkedText":
-        """Return the rest behind the command that the text begins with; all of it if none."""
+        """Return the text after the command at its beginning; all of it if there is none."""
         first = next((entity for entity in self.entities if entity.offset == 0), None)
         if first is None or first.type != MessageEntity.BOT_COMMAND:
             return self
@@ -43,7 +43,7 @@ class MarkedText:
 
 
 class Writer:
-    """Writes a marked text, piece by piece."""
+    """Builds a marked text."""
 
     def __init__(self) -> None:
         """Start with an empty text."""
@@ -66,7 +66,7 @@ class Writer:
         self._units += len(text.encode("utf-16-le", errors="replace")) // 2
 
     def end_line(self) -> None:
-        """Start a new line, unless at the start of one."""
+        """Start a new line, unless already at the start of one."""
         if self._parts and not self._parts[-1].endswith("\n"):
             self.write("\n")
 
@@ -77,7 +77,7 @@ class Writer:
 
     @contextlib.contextmanager
     def marking(self, kind: str, url: str | None = None) -> Iterator[None]:
-        """Mark what is written within the context."""
+        """Mark the text written within the context."""
         start = self._units
         yield
         if self._units > start:

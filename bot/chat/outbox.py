@@ -1,14 +1,13 @@
 """Reactions, replies and edits, sent within Telegram's limits.
 
-Nobody waits for the Bot API here: a call returns at once, and its request is sent by the task of
-its channel. A channel is one kind of request (reaction, message, edit, answer to a button) in one
-chat, since that is what Telegram limits: when it asks to wait, only this channel is closed. A
-channel sends one request at a time. When it opens again the first request is the probe, and the
-others follow, faster with each success. What a person has just asked for goes first; a newer
-reaction or edit replaces an unsent one of the same message.
+A call returns at once; the task of its channel sends the request. A channel is one kind of request
+(reaction, message, edit, answer to a button) in one chat, since Telegram limits each of these: when
+it asks to wait, only this channel is closed. A channel sends one request at a time. When it opens
+again, the first request is a probe, and the others follow, faster with each success. Answers that a
+person waits for go first; a newer reaction or edit replaces an unsent one of the same message.
 
-Without a network all channels wait together. A request with a *then* waits for ever: it is owed to
-its sender. Runs on the event loop.
+Without a network all channels wait together. A request with a *then* waits indefinitely: it is owed
+to its sender. Runs on the event loop.
 """
 
 import asyncio
@@ -48,11 +47,11 @@ from bot.core.store import Store
 log = logging.getLogger(__name__)
 
 _BACK_OFF_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # then every 30 s
-_OUTDATED_S = 1800.0  # an unsent reply of that age is useless
+_OUTDATED_S = 1800.0  # an older unsent reply is useless
 _EDIT_EVERY_S = 1.0  # in a chat. Source: Bot API FAQ, about one message a second
 _AT_ONCE = 8  # requests of one kind; python-telegram-bot's pool has 256 connections
 # The pause between two requests after Telegram has asked to wait. Its limits are not documented,
-# except the slowest one of a group: 20 messages a minute.
+# except the slowest, that of a group: 20 messages a minute.
 _GAP_S, _GAP_MAX_S = 0.25, 3.0
 _GAP_GROWS, _GAP_SHRINKS, _GAP_OVER_S = 2.0, 0.9, 0.02
 # A request that fails while others get through is given up after about 25 minutes.
@@ -69,22 +68,22 @@ class _Kind(Enum):
     ANSWER = auto()
 
 
-# What goes first in a channel.
+# The order of requests within a channel.
 _ASKED_FOR, _OWED, _NOTICE = 0, 1, 2
 
 
 @dataclass(slots=True)
 class _Call:
     send: _Send
-    """Takes the chat to send to, since a chat may move."""
+    """Called with the chat to send to, since a group may migrate."""
     created_s: float
     """In the loop's time."""
     thens: tuple[_Then, ...]
     rank: int
     ready_s: float = 0.0
-    """Not before this, in the loop's time."""
+    """When it may be sent, in the loop's time."""
     failures: int = 0
-    """How often it failed while others got through."""
+    """How often it failed while other requests succeeded."""
     answers: int = -1
     """How many requests had been answered when it failed last; -1: it has not failed."""
 
@@ -97,7 +96,7 @@ class _Channel:
     not_before_s: float = 0.0
     """Closed until then, in the loop's time."""
     rested_s: float = 0.0
-    """Until then only what was asked for is sent, in the loop's time."""
+    """Until then only requests that a person waits for are sent, in the loop's time."""
     gap_s: float = 0.0
     """The pause after each request."""
     added: asyncio.Event = field(default_factory=asyncio.Event)
@@ -105,10 +104,10 @@ class _Channel:
 
 
 class Outbox:
-    """Sends everything that Crier says in chats."""
+    """Sends everything that Crier writes in chats."""
 
     def __init__(self, bot: Bot, inbox: Inbox, store: Store, bot_id: int) -> None:
-        """Send through *bot*; *inbox* and *store* know what is owed and what a chat was told."""
+        """Send through *bot*; *inbox* has owed receipts, *store* what a chat has been told."""
         self._bot = bot
         self._inbox = inbox
         self._store = store
@@ -120,8 +119,8 @@ class Outbox:
         self._offline_until_s = 0.0
         self._failures = 0
         self._answers = 0
-        self._moved: dict[int, int] = {}  # from groups to the supergroups that they became
-        self._refused: set[tuple[int, str]] = set()  # chats, and why: logged once
+        self._moved: dict[int, int] = {}  # group -> the supergroup that it became
+        self._refused: set[tuple[int, str]] = set()  # (chat, reason), to log each once
 
     async def migrated(self, update: Update, _: Any) -> None:
         """Follow a group that has become a supergroup; Telegram reports it in both chats."""
@@ -139,9 +138,9 @@ class Outbox:
         """Put a reaction on a message, in place of the last one.
 
         Args:
-            chat_id: where the message is.
-            message_id: which one; 0 if it can't be reached any more.
-            emoji: what to put there.
+            chat_id: the chat.
+            message_id: the message; 0 if it can't be reached any more.
+            emoji: the reaction.
             then: called with Telegram's answer, or None if it refused; until then it is owed.
         """
         rank = _OWED if then is not None else _NOTICE
@@ -168,13 +167,13 @@ class Outbox:
         then: _Then | None = None,
         asked_for: bool = False,
     ) -> None:
-        """Send *text*, as an answer to message *to* if that is still there.
+        """Send *text*, as a reply to message *to* if that still exists.
 
         Args:
-            chat_id: where to.
-            text: what to say; sent in several messages if it is too long for one.
-            to: the message that is answered.
-            thread_id: the forum topic to stay in.
+            chat_id: the chat.
+            text: sent in several messages if it is too long for one.
+            to: the message to reply to.
+            thread_id: the forum topic.
             keyboard: buttons under it.
             then: called with Telegram's answer, or None if it refused; until then it is owed.
             asked_for: whether a person waits for it, so that it goes first.
@@ -189,7 +188,7 @@ class Outbox:
             while parts:
                 answered = to if len(parts) == total and chat == chat_id else None
                 last = len(parts) == 1
-                answer = await self._say(
+                answer = await self._send_text(
                     chat, parts[0], answered, thread_id, shown if last else None
                 )
                 parts.popleft()
@@ -219,11 +218,11 @@ class Outbox:
         """Send a voice note: OGG/Opus.
 
         Args:
-            chat_id: where to.
+            chat_id: the chat.
             note: the sound.
             then: called with Telegram's answer, or None if it refused (a person may accept no voice
                 notes) or if the note was not wanted; until then it is owed.
-            thread_id: the forum topic to stay in.
+            thread_id: the forum topic.
             wanted: called when its turn comes; returns whether to send it.
         """
 
@@ -249,12 +248,12 @@ class Outbox:
         """Edit a message of the bot; unless a person waits for it, at most once a second in a chat.
 
         Args:
-            chat_id: where it is.
-            message_id: which one.
+            chat_id: the chat.
+            message_id: the message.
             text: its new text, cut if it is too long.
             keyboard: its new buttons.
-            then: called with Telegram's answer, or None if it refused, such as after the message
-                was deleted; until then it is owed.
+            then: called with Telegram's answer, or None if it refused, for example because the
+                message was deleted; until then it is owed.
             asked_for: whether a person waits for it.
         """
         shown = cut(text, MessageLimit.MAX_TEXT_LENGTH)
@@ -267,7 +266,7 @@ class Outbox:
                 )
             except BadRequest as exc:
                 if "not modified" in str(exc):
-                    return True  # it is as it should be
+                    return True  # it has that text already
                 raise
 
         rank = _ASKED_FOR if asked_for else _OWED if then is not None else _NOTICE
@@ -288,7 +287,7 @@ class Outbox:
     async def migrate(self, old_chat_id: int, new_chat_id: int) -> None:
         """Continue in the supergroup that a group has become.
 
-        Messages have other numbers there, so that pending reactions and edits are dropped.
+        Messages have other numbers there, so pending reactions and edits are dropped.
         """
         if self._moved.get(old_chat_id) == new_chat_id:
             return
@@ -307,7 +306,7 @@ class Outbox:
             channel.calls.clear()
 
     async def close(self, timeout_s: float) -> None:
-        """Send what is left, for at most *timeout_s*."""
+        """Send the remaining requests, for at most *timeout_s*."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 while self._tasks:  # an answer may lead to another request
@@ -316,9 +315,9 @@ class Outbox:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    # ---- what is sent ----
+    # ---- requests ----
 
-    async def _say(
+    async def _send_text(
         self,
         chat_id: int,
         text: str,
@@ -362,16 +361,16 @@ class Outbox:
     ) -> None:
         call = _Call(send, asyncio.get_running_loop().time(), _thens(then), rank)
         if chat_id in self._moved and kind in (_Kind.REACTION, _Kind.EDIT):
-            self._end_unsent(call.thens)  # that number may be another message's there
+            self._end_unsent(call.thens)  # another message may have that number there
             return
         self._enqueue(kind, self._moved.get(chat_id, chat_id), key, call)
 
     def _enqueue(self, kind: _Kind, chat_id: int, key: Hashable, call: _Call) -> None:
         channel = self._channels.setdefault((kind, chat_id), _Channel(kind, chat_id))
         if earlier := channel.calls.get(key):
-            call.thens = (*earlier.thens, *call.thens)  # it answers for the earlier one, too
+            call.thens = (*earlier.thens, *call.thens)  # it stands in for the earlier one
             call.rank = min(call.rank, earlier.rank)
-        channel.calls[key] = call  # an earlier one's place, or the last
+        channel.calls[key] = call  # in place of an earlier one, or last
         channel.added.set()
         if channel.task is None:
             channel.task = self._start(self._run(channel))
@@ -403,7 +402,7 @@ class Outbox:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout_at(opens_s):
                             await channel.added.wait()
-                    continue  # another channel, or a newer call, may have changed everything
+                    continue  # another channel or a newer call may have changed the order
                 outdated = not call.thens and now_s - call.created_s > _OUTDATED_S
                 over = outdated or await self._try(channel, key, call)
                 if over and channel.calls.get(key) is call:
@@ -412,7 +411,7 @@ class Outbox:
             channel.task = None
 
     async def _try(self, channel: _Channel, key: Hashable, call: _Call) -> bool:
-        """Send a request once; return whether it is done with."""
+        """Send a request once; return whether it is finished."""
         loop = asyncio.get_running_loop()
         answer = None
         async with self._gates[channel.kind]:
@@ -449,29 +448,30 @@ class Outbox:
 
     async def _log_refusal(self, channel: _Channel, key: Hashable, error: TelegramError) -> None:
         """Log why Telegram refused, once for each chat, and act on it."""
-        why = str(error)
-        level = logging.DEBUG if (channel.chat_id, why) in self._refused else logging.WARNING
-        self._refused.add((channel.chat_id, why))
-        what = channel.kind.name.lower()
-        log.log(level, "Telegram refused a %s in chat %d: %s", what, channel.chat_id, why)
-        if isinstance(error, Forbidden) or why.casefold() == "chat not found":
+        reason = str(error)
+        level = logging.DEBUG if (channel.chat_id, reason) in self._refused else logging.WARNING
+        self._refused.add((channel.chat_id, reason))
+        kind = channel.kind.name.lower()
+        log.log(level, "Telegram refused a %s in chat %d: %s", kind, channel.chat_id, reason)
+        is_gone = "not found" in reason or "MESSAGE_ID" in reason
+        if isinstance(error, Forbidden) or reason.casefold() == "chat not found":
             await self._give_up_chat(channel.chat_id)
-        elif channel.kind is _Kind.REACTION and "not found" not in why and "MESSAGE_ID" not in why:
+        elif channel.kind is _Kind.REACTION and not is_gone:
             await self._report_no_reactions(channel.chat_id, key)
 
     async def _give_up_chat(self, chat_id: int) -> None:
-        """Drop what is owed to a chat in which the bot may not speak any more."""
+        """Drop the receipts owed to a chat that the bot can't write to any more."""
         try:
             await self._inbox.forget_owed(self._bot_id, chat_id)
         except sqlite3.Error as exc:
-            log.error("What is owed to a chat can't be dropped: %s", exc)  # noqa: TRY400
+            log.error("The receipts owed to a chat can't be dropped: %s", exc)  # noqa: TRY400
         for channel in self._of_chat(chat_id):
             calls, channel.calls = channel.calls, {}
             for call in calls.values():
                 self._end_unsent(call.thens)
 
     async def _report_no_reactions(self, chat_id: int, message_id: Hashable) -> None:
-        """Report, once in a chat, that it does not allow reactions."""
+        """Report, once per chat, that it does not allow reactions."""
         name = f"no_reactions:{chat_id}"
         try:
             if await self._store.choice(name, ""):
@@ -479,24 +479,24 @@ class Outbox:
             await self._store.choose(name, "told", "")
         except sqlite3.Error as exc:
             log.error("A report to a chat can't be stored: %s", exc)  # noqa: TRY400
-        # As an answer, so that it comes in the message's topic.
+        # A reply appears in the message's topic.
         self.reply(chat_id, NO_REACTIONS, to=message_id if isinstance(message_id, int) else None)
 
     def _gives_up(self, call: _Call, error: TelegramError) -> bool:
-        """Schedule a retry after a failure that is no refusal; return whether to give up."""
+        """Schedule a retry after a failure that is not a refusal; return whether to give up."""
         if isinstance(error, InvalidToken) and "method" in str(error):
-            log.warning("The Bot API server does not know what is asked of it: %s", error)
+            log.warning("The Bot API server does not know this method: %s", error)
             return True
         log.debug("Not sent; retrying: %s", error)
         now_s = asyncio.get_running_loop().time()
-        if call.answers not in (-1, self._answers):  # others got through meanwhile
+        if call.answers not in (-1, self._answers):  # others succeeded meanwhile
             pause_s = _BACK_OFF_S[min(call.failures, len(_BACK_OFF_S) - 1)]
             call.failures += 1
             call.ready_s = now_s + pause_s
             if call.failures > _MAX_FAILURES:
                 log.warning("A receipt or reply keeps failing; given up: %s", error)
                 return True
-        elif now_s >= self._offline_until_s:  # the first one to fail
+        elif now_s >= self._offline_until_s:  # the first to fail
             pause_s = _BACK_OFF_S[min(self._failures, len(_BACK_OFF_S) - 1)]
             self._offline_until_s = now_s + pause_s
             self._failures += 1
@@ -504,7 +504,7 @@ class Outbox:
         return False
 
     def _end_unsent(self, thens: tuple[_Then, ...]) -> None:
-        """Treat what can't be sent as refused."""
+        """Treat a request that can't be sent as refused."""
         if thens:
             self._start(_run_thens(thens, None))
 
@@ -528,9 +528,9 @@ def retry_after_s(error: RetryAfter) -> float:
 
 
 def thread_of(message: object) -> int | None:
-    """Return the topic that a message is in; None where there is none.
+    """Return the topic that a message is in, if any.
 
-    Outside topics Telegram also numbers threads of answers, to which nothing can be sent.
+    Outside topics Telegram also numbers threads of replies, to which nothing can be sent.
     """
     if isinstance(message, Message) and message.is_topic_message:
         return message.message_thread_id

@@ -21,7 +21,7 @@ class PeopleCommands:
     access: Access
 
     async def invite(self, update: Update, _: Any) -> None:
-        """Make a code that lets one more person speak."""
+        """Send a code with which one more person can pair."""
         if not await self._is_owner(update):
             return
         if update.effective_chat and update.effective_chat.type != ChatType.PRIVATE:

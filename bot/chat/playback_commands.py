@@ -1,7 +1,7 @@
-"""Commands that steer speech: stop and pause, loudness and speed, quiet, taught words.
+"""Commands that control speech: stop and pause, volume and speed, quiet, taught words.
 
-One short coroutine per command, and the wording of its reply; a wrong argument is answered with the
-right form and an example. Runs on the event loop.
+One short coroutine per command, with the wording of its reply; an invalid argument is answered with
+the correct form and an example. Runs on the event loop.
 """
 
 import logging
@@ -35,7 +35,7 @@ _VOLUME_STEP_PERCENT, _SPEED_STEP = 15, 0.1
 
 @dataclass(frozen=True, slots=True)
 class PlaybackCommands:
-    """What people can do about speech."""
+    """The commands, and the buttons of the status message."""
 
     pipeline: SpeechPipeline
     store: Store
@@ -46,12 +46,12 @@ class PlaybackCommands:
     intake: Intake
     fetching: Fetching
     notice: str
-    """What the owner should know about the database; empty where nothing."""
+    """What the owner should know about the database; usually empty."""
 
-    # ---- what sounds ----
+    # ---- stop, pause, queue ----
 
     async def stop(self, update: Update, _: Any) -> None:
-        """Fall silent and drop what waits; silence first, then the answer."""
+        """Fall silent and drop waiting messages; silence first, then the answer."""
         early = self.delivery.pop_stopped_early()
         speaking = self.delivery.under_way > 0 and self.pipeline.status().speaking
         dropped = await self.delivery.stop() + early
@@ -66,7 +66,7 @@ class PlaybackCommands:
                 self.outbox.respond(update, f"Silent. {count} dropped.")
 
     async def status(self, update: Update, _: Any) -> None:
-        """Show what is being said, how, and what is wrong."""
+        """Show whether Crier speaks, how, and what is wrong."""
         status = self.pipeline.status()
         waiting = self.delivery.under_way - status.speaking
         user_id = update.effective_user.id if update.effective_user else 0
@@ -96,10 +96,10 @@ class PlaybackCommands:
         self.outbox.respond(update, "\n".join(lines))
 
     async def skip(self, update: Update, _: Any) -> None:
-        """End the message that sounds; the next one follows."""
-        left = self.delivery.under_way
+        """End the current message; the next one follows."""
+        under_way = self.delivery.under_way
         self.pipeline.skip()
-        match left:
+        match under_way:
             case 0:
                 self.outbox.respond(update, "Nothing is being said.")
             case 1:
@@ -108,7 +108,7 @@ class PlaybackCommands:
                 self.outbox.respond(update, "Skipped.")
 
     async def pause(self, update: Update, _: Any) -> None:
-        """Fall silent and keep everything."""
+        """Fall silent and drop nothing."""
         await self.delivery.pause.start()
         self.outbox.respond(update, "Paused. /resume goes on, /stop forgets.")
 
@@ -127,10 +127,10 @@ class PlaybackCommands:
         return "Saying it again." if repeated else "There is nothing to say again."
 
     async def queue(self, update: Update, _: Any) -> None:
-        """List what the asking person has in the queue from this chat, and count the rest.
+        """List the sender's messages from this chat, and count the others.
 
-        A text is shown only to its sender and only where it was sent: in a group everybody reads
-        the answer.
+        A text is shown only to its sender, and only in the chat that it came from: in a group
+        everybody reads the answer.
         """
         chat, user = update.effective_chat, update.effective_user
         if chat is None or user is None:
@@ -151,10 +151,10 @@ class PlaybackCommands:
             lines.insert(0, "Paused. /resume goes on.")
         self.outbox.respond(update, "\n".join(lines) or "Nothing waits.")
 
-    # ---- how it sounds ----
+    # ---- volume and speed ----
 
     async def volume(self, update: Update, context: Any) -> None:
-        """Show or change how loud Crier is, beside the computer's own volume."""
+        """Show or change the volume, which is applied in addition to the computer's."""
         given = (context.args or [""])[0].rstrip("%")
         now = await self.output.volume_percent()
         if not given:
@@ -170,33 +170,33 @@ class PlaybackCommands:
         return f"Volume {await self.output.set_volume(percent)} %."
 
     async def speed(self, update: Update, context: Any) -> None:
-        """Show or change how fast a person's messages are said."""
+        """Show or change the speed of a person's messages."""
         user_id = update.effective_user.id if update.effective_user else 0
         word = (context.args or [""])[0]
         if word.casefold() == "reset":
             await self.preferences.choose(user_id, SPEED, "")
             now = (await self.preferences.style(user_id)).speed
-            said = f"Speed {now:g}, as in the settings, from your next message on."
-            self.outbox.respond(update, said)
+            answer = f"Speed {now:g}, as in the settings, from your next message on."
+            self.outbox.respond(update, answer)
             return
         given = word.rstrip("x×").replace(",", ".")
         now = (await self.preferences.style(user_id)).speed
         try:
-            wanted = float(given) if given else None
+            requested = float(given) if given else None
         except ValueError:
-            wanted = math.nan
-        if wanted is None:
+            requested = math.nan
+        if requested is None:
             self.outbox.respond(
                 update,
                 f"The speed is {now:g}. Change it like this: /speed 1.2, or /speed reset to follow "
                 "the settings.",
             )
-        elif not SLOWEST <= wanted <= FASTEST:
+        elif not SLOWEST <= requested <= FASTEST:
             self.outbox.respond(
                 update, f"The speed is {SLOWEST:g} to {FASTEST:g}, such as: /speed 1.2"
             )
         else:
-            self.outbox.respond(update, await self._set_speed(user_id, wanted))
+            self.outbox.respond(update, await self._set_speed(user_id, requested))
 
     async def _set_speed(self, user_id: int, speed: float) -> str:
         speed = round(max(SLOWEST, min(FASTEST, speed)), 2)
@@ -206,11 +206,11 @@ class PlaybackCommands:
     # ---- the buttons of the status message ----
 
     async def press(self, press: Press) -> None:
-        """Do what a button under the status message says."""
-        answer = await self._do(press)
+        """Carry out a button of the status message."""
+        answer = await self._carry_out(press)
         self.outbox.answer(press.chat_id, press.query_id, answer)
 
-    async def _do(self, press: Press) -> str:
+    async def _carry_out(self, press: Press) -> str:
         """Carry out a button; return its answer."""
         match press.data:
             case status_message.STOP:
@@ -240,7 +240,7 @@ class PlaybackCommands:
     # ---- quiet ----
 
     async def mute(self, update: Update, context: Any) -> None:
-        """Mute for a while, or until /unmute; what comes meanwhile is held."""
+        """Mute for a while, or until /unmute; messages are held meanwhile."""
         given = " ".join(context.args or ())
         span = span_s(given) if given else FOR_GOOD
         if span is None or span <= 0:
@@ -252,7 +252,7 @@ class PlaybackCommands:
         self.outbox.respond(update, f"{self.delivery.quiet_reason()} What comes meanwhile is kept.")
 
     async def unmute(self, update: Update, _: Any) -> None:
-        """End a /mute, and say what was held."""
+        """End a /mute, and speak the held messages."""
         await self.delivery.mute(0)
         reason = self.delivery.quiet_reason()
         self.outbox.respond(update, f"Unmuted. {reason}".strip())
@@ -260,13 +260,13 @@ class PlaybackCommands:
     # ---- words ----
 
     async def pronounce(self, update: Update, context: Any) -> None:
-        """Teach how a word is said, list what was taught, or forget it."""
+        """Teach, list or forget pronunciations."""
         given = " ".join(context.args or ())
-        word, equals, said = (part.strip() for part in given.partition("="))
+        word, equals, pronunciation = (part.strip() for part in given.partition("="))
         try:
             if not given:
                 known = await self.store.pronunciations()
-                lines = [f"{known_word} = {way}" for known_word, way in sorted(known.items())]
+                lines = [f"{taught} = {spoken}" for taught, spoken in sorted(known.items())]
                 lines.append("Teach me like this: /pronounce Nguyen = win")
                 self.outbox.respond(update, "\n".join(lines))
             elif not equals or not word:
@@ -274,10 +274,9 @@ class PlaybackCommands:
                     update, "Like this: /pronounce Nguyen = win. Forget: /pronounce Nguyen ="
                 )
             else:
-                await self.store.pronounce(word, said)
-                self.outbox.respond(
-                    update, f"I say {word} as “{said}”." if said else f"Forgot {word}."
-                )
+                await self.store.pronounce(word, pronunciation)
+                answer = f"I say {word} as “{pronunciation}”."
+                self.outbox.respond(update, answer if pronunciation else f"Forgot {word}.")
         except sqlite3.Error as exc:
             self.outbox.respond(
                 update, f"I could not store that ({exc}). Make room on the computer's disk."
@@ -290,5 +289,5 @@ def _short(text: str) -> str:
     return text if len(text) <= _LISTED_CHARS else f"{text[: _LISTED_CHARS - 3]}…"
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" + ("" if number == 1 else "s")
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

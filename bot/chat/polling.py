@@ -48,7 +48,7 @@ class UpdatesRequest(HTTPXRequest):
     def __init__(
         self, *, httpx_kwargs: dict[str, Any] | None = None, pool_timeout: float = 1.0
     ) -> None:
-        """Connect as `HTTPXRequest` does."""
+        """Create an `HTTPXRequest` that also reads the server's clock."""
         hooks = {"response": [self._read_date]}
         super().__init__(
             connection_pool_size=1,
@@ -112,7 +112,7 @@ class Polling:
         """The number of answers from Telegram, refusals included."""
         self._answered_s = time.monotonic()
         self.warning = ""
-        """What keeps updates away although there is a network; empty if nothing does."""
+        """Why no updates come in although there is a network; empty if they do."""
 
     async def run(self) -> None:
         """Poll until cancelled.
@@ -144,9 +144,9 @@ class Polling:
         error_s = self._clock_error_s
         if not error_s:
             return ""
-        way = "slow" if error_s > 0 else "fast"
+        direction = "slow" if error_s > 0 else "fast"
         return (
-            f"This computer's clock is {_span(abs(error_s))} {way}, so I go by Telegram's. "
+            f"This computer's clock is {_span(abs(error_s))} {direction}, so I go by Telegram's. "
             "Set it right: quiet hours and logs go by it."
         )
 
@@ -162,7 +162,7 @@ class Polling:
             self._scope.reschedule(asyncio.get_running_loop().time())
 
     async def _remove_webhook(self) -> None:
-        """Remove a webhook that another program may have set; it would keep every update away."""
+        """Remove a webhook that another program may have set; it would receive every update."""
         await self._bot.delete_webhook(drop_pending_updates=False)
 
     async def _poll(self) -> None:
@@ -198,7 +198,7 @@ class Polling:
             )
         except TelegramError:
             raise
-        except Exception:  # noqa: BLE001  # one can't be parsed, and would come again for ever
+        except Exception:  # noqa: BLE001  # one can't be parsed, and would come again endlessly
             return await self._fetch_one(offset)
 
     async def _fetch_one(self, offset: int | None) -> tuple[Update | int, ...]:
@@ -207,7 +207,7 @@ class Polling:
             warnings.simplefilter("ignore")
             raw = await self._bot.do_api_request("getUpdates", api_kwargs=parameters)
         if not isinstance(raw, list):
-            raise TelegramError("Telegram's answer is no list of updates")
+            raise TelegramError("Telegram's answer is not a list of updates")
         updates: list[Update | int] = []
         for fields in raw:
             try:
@@ -225,7 +225,7 @@ class Polling:
                         answer = await call()
                     except InvalidToken:
                         raise
-                    except Exception as exc:  # noqa: BLE001  # also an answer not from the Bot API
+                    except Exception as exc:  # noqa: BLE001  # any answer, even not the Bot API's
                         if isinstance(exc, TimedOut):
                             await self._renew()
                         await asyncio.sleep(await self._pause_s(exc))
@@ -235,7 +235,7 @@ class Polling:
                 await self._renew()
                 continue
             finally:
-                self._scope = None  # a finished one can't be rescheduled
+                self._scope = None  # a finished scope can't be rescheduled
             if self._failures:
                 log.info("Telegram answers again")
             self._failures = 0

@@ -1,7 +1,7 @@
 """Receipts in a chat: reactions, replies, and the question about late messages.
 
-Implements `bot.core.receipts.Receipts`. What is owed is struck out in the inbox only when Telegram
-has answered, so that it is given again after a crash. Runs on the event loop.
+Implements `bot.core.receipts.Receipts`. A receipt is owed in the inbox until Telegram has answered,
+so that it is sent again after a crash. Runs on the event loop.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,7 +19,7 @@ from bot.core.late import LateChoice
 from bot.core.message import NO_CHAT, QueuedMessage, State
 
 LATE_ALL, LATE_LAST, LATE_NONE = "late:all", "late:last", "late:none"
-"""What the buttons of the question about late messages carry."""
+"""The callback data of the buttons under the question about late messages."""
 
 LATE_CHOICES = {
     LATE_ALL: LateChoice.ALL,
@@ -42,7 +42,7 @@ class ChatReceipts:
     """Reports to the people in chats; a message over HTTP has none."""
 
     def __init__(self, outbox: Outbox, inbox: Inbox) -> None:
-        """Send through *outbox*; *inbox* knows what is owed."""
+        """Send through *outbox*; *inbox* has the owed receipts."""
         self._outbox = outbox
         self._inbox = inbox
 
@@ -69,26 +69,26 @@ class ChatReceipts:
 
         async def asked(answer: Any) -> None:
             if answer is None:
-                return  # refused: it is asked again after the next start
+                return  # refused; asked again after the next start
             for message in messages:
                 await self._inbox.change_state(message.id, (State.LATE,), State.OFFERED)
 
-        one = len(messages) == 1
-        came = "1 message came" if one else f"{len(messages)} messages came"
-        buttons = [("Say it" if one else "Say all", LATE_ALL), ("No", LATE_NONE)]
-        if not one:
+        is_single = len(messages) == 1
+        came = "1 message came" if is_single else f"{len(messages)} messages came"
+        buttons = [("Say it" if is_single else "Say all", LATE_ALL), ("No", LATE_NONE)]
+        if not is_single:
             buttons.insert(1, ("Only the latest", LATE_LAST))
         row = [InlineKeyboardButton(label, callback_data=data) for label, data in buttons]
         self._outbox.reply(
             messages[-1].chat_id,
-            f"{came} while I was away. Shall I say {'it' if one else 'them'}?",
+            f"{came} while I was away. Shall I say {'it' if is_single else 'them'}?",
             thread_id=messages[-1].thread_id,
             keyboard=InlineKeyboardMarkup([row]),
             then=asked,
         )
 
     def ended(self, message: QueuedMessage, symbol: str, reason: str) -> None:
-        """Put the last reaction and, if given, reply with the reason; both are owed."""
+        """React with *symbol* and reply with the reason, if given; both are owed."""
 
         async def reacted(answer: Any) -> None:
             if answer is None:
@@ -111,7 +111,7 @@ class ChatReceipts:
             self._reply(draft, reason)
 
     def warned(self, draft: Draft, warning: str) -> None:
-        """Send a warning, which is no reply."""
+        """Send a warning, not as a reply."""
         if draft.chat_id != NO_CHAT:
             self._outbox.reply(draft.chat_id, warning, thread_id=draft.thread_id)
 

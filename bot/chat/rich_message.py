@@ -1,7 +1,7 @@
 """A rich message (Bot API 10.1), which is a tree of blocks -> one text with its entities. Pure.
 
-python-telegram-bot does not know these messages yet and passes their JSON on. Types of blocks that
-this module does not know either (later versions add some) are read by the fields that blocks share.
+python-telegram-bot does not know these messages yet and passes their JSON on. Block types that this
+module does not know either (later versions add some) are read through the fields that blocks share.
 """
 
 from collections.abc import Mapping
@@ -37,10 +37,10 @@ _TEXTS, _BELOW = ("summary", "text", "alternative_text"), ("caption", "credit")
 
 
 def flatten(rich: object) -> MarkedText:
-    """Return the text of a message's ``rich_message``; never raises, whatever that contains.
+    """Return the text of a message's ``rich_message``; never raises, even if that is malformed.
 
     Each block is on its own line. Tables, code, formulas, spoilers and struck-out parts are not in
-    the text; an entity marks where each was.
+    the text; an entity marks the place of each.
     """
     writer = Writer()
     if isinstance(rich, Mapping):
@@ -100,7 +100,7 @@ def _blocks_within(writer: Writer, node: Mapping[str, Any], depth: int) -> None:
 
 
 def _entity(writer: Writer, node: Mapping[str, Any], kind: str, depth: int) -> None:
-    """Write a link, a mention or the like with the entity that it has in an ordinary text."""
+    """Write a link, mention and so on with the entity that it has in an ordinary text."""
     inner = Writer()
     _node(inner, node.get("text"), depth)
     written = inner.written()

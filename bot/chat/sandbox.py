@@ -86,13 +86,13 @@ class Event:
 
 @dataclass(slots=True)
 class Fault:
-    """What a method does instead of its work."""
+    """An error or delay of a method."""
 
     delay_s: float = 0.0
     status: int = 200
     """200: delay the call and then carry it out."""
     raw: bytes = b""
-    """A body to answer with that is not the Bot API's."""
+    """A response body that is not the Bot API's."""
     description: str = ""
     retry_after_s: int = 0
     times: int = -1
@@ -260,7 +260,7 @@ class Sandbox:
 
     @contextlib.asynccontextmanager
     async def serve(self, port: int = 0) -> AsyncIterator[None]:
-        """Serve on 127.0.0.1 while the context lasts; port 0 selects a free one."""
+        """Serve on 127.0.0.1 while the context is open; port 0 selects a free port."""
         app = Starlette(
             routes=[
                 Route("/bot{token}/{method}", self._call, methods=["GET", "POST"]),

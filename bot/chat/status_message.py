@@ -1,9 +1,9 @@
-"""One message for each burst that shows what is being said, with buttons under it.
+"""One message for each burst that shows what is being spoken, with buttons under it.
 
-It is sent when a burst lasts long enough to be worth steering. It is edited at once when something
-changes that a person cares about, and now and then while only time passes; in the end it is a
-sentence. Telegram has blocked bots for minutes that edited every second or two. The message is
-stored, so that the next life of the process continues or ends it. Runs on the event loop.
+It is sent when a burst lasts long enough for the buttons to be useful. It is edited at once when
+something important changes, and occasionally while only time passes; at the end it becomes a
+summary. Telegram has blocked bots for minutes that edited every second or two. The message is
+stored, so that it can be continued or ended after a restart. Runs on the event loop.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from bot.core.queue import Burst
 log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
-"""How often it checks whether there is something to show."""
+"""How often to check for changes."""
 _PROGRESS_EVERY_S = 5.0
 _GROUP_PROGRESS_EVERY_S = 15.0  # a group takes 20 messages a minute, edits too
 _EAGER_S = 5.0  # after a press, its effect is shown as soon as it is known
@@ -44,16 +44,16 @@ REPLAY = "strip:replay"
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What there is to show of a burst."""
+    """What a status message shows about a burst."""
 
     key: str
-    """Changes when something happens that a person cares about, but not while time passes."""
+    """Changes when something important does, but not while only time passes."""
     text: str
 
 
 @dataclass(slots=True)
 class _Shown:
-    """What a conversation sees of a burst."""
+    """A burst and its status message."""
 
     burst: Burst
     message: StatusMessageId | None = None
@@ -63,7 +63,7 @@ class _Shown:
 
 
 class StatusMessage:
-    """Keeps the message of each conversation up to date."""
+    """Keeps the status message of each conversation up to date."""
 
     def __init__(
         self,
@@ -84,13 +84,13 @@ class StatusMessage:
         self._closed = False
 
     async def pressed(self, press: Press) -> None:
-        """Show soon what a button has done."""
+        """Show the effect of a button soon."""
         self._pressed_s[press.chat_id, press.thread_id] = time.monotonic()
 
     async def restore(self) -> None:
-        """Continue the messages of an earlier life of the process, or end them.
+        """Continue or end the status messages of an earlier run.
 
-        Comes after `Delivery.restore`, which queues what is left to be said.
+        Call it after `Delivery.restore`, which queues the unfinished messages.
         """
         bursts = dict(self._delivery.queue.bursts())
         for message in reversed(await self._inbox.status_messages(self._bot_id)):
@@ -113,20 +113,20 @@ class StatusMessage:
     def update(self) -> None:
         """Send, edit or end each message as needed."""
         bursts = self._delivery.queue.bursts()
-        for where, burst in bursts.items():
-            shown = self._shown.get(where)
+        for conversation, burst in bursts.items():
+            shown = self._shown.get(conversation)
             if shown is not None and shown.burst is not burst:
-                self._end(where)
+                self._end(conversation)
                 shown = None
             content = self._describe(burst)
             if shown is None:
                 left_s = self._delivery.queue.left_s(burst)
                 if burst.age_s > _AFTER_S and left_s > _WORTH_S:
                     self._send(burst, content)
-            elif shown.message is not None and self._is_due(where, shown, content):
+            elif shown.message is not None and self._is_due(conversation, shown, content):
                 self._edit(shown, shown.message, content)
-        for where in [conversation for conversation in self._shown if conversation not in bursts]:
-            self._end(where)
+        for conversation in [key for key in self._shown if key not in bursts]:
+            self._end(conversation)
 
     def close(self) -> None:
         """Remove the buttons, which have no effect until the next start."""
@@ -139,24 +139,24 @@ class StatusMessage:
     def _interrupt(self, message: StatusMessageId) -> None:
         self._outbox.edit(message.chat_id, message.message_id, _INTERRUPTED, None)
 
-    def _is_due(self, where: Conversation, shown: _Shown, content: _Content) -> bool:
-        """Whether it is time to show what has changed."""
+    def _is_due(self, conversation: Conversation, shown: _Shown, content: _Content) -> bool:
+        """Whether it is time to show a change."""
         if shown.content is None or content.key != shown.content.key:
             return True
         now_s = time.monotonic()
-        eager = now_s - self._pressed_s.get(where, -math.inf) < _EAGER_S
-        chat_id, _ = where
+        eager = now_s - self._pressed_s.get(conversation, -math.inf) < _EAGER_S
+        chat_id, _ = conversation
         every_s = _GROUP_PROGRESS_EVERY_S if chat_id < 0 else _PROGRESS_EVERY_S
         return content != shown.content and (eager or now_s - shown.edited_s >= every_s)
 
     def _send(self, burst: Burst, content: _Content) -> None:
-        where = chat_id, thread_id = burst.conversation
-        shown = self._shown[where] = _Shown(burst, content=content)
+        conversation = chat_id, thread_id = burst.conversation
+        shown = self._shown[conversation] = _Shown(burst, content=content)
 
         async def sent(answer: Any) -> None:
             if not isinstance(answer, Message):
-                return  # refused: this burst has none
-            # Where the group has become a supergroup meanwhile, that is its chat.
+                return  # refused: this burst has no status message
+            # Its chat is the supergroup if the group has become one meanwhile.
             message = StatusMessageId(answer.chat_id, answer.message_id, thread_id)
             shown.message = message
             try:
@@ -165,8 +165,8 @@ class StatusMessage:
                 log.error("A status message can't be stored: %s", exc)  # noqa: TRY400
             if self._closed:
                 self._interrupt(message)
-            elif self._shown.get(where) is not shown:
-                self._edit_to_end(message, _summary(burst), _again())
+            elif self._shown.get(conversation) is not shown:
+                self._edit_to_end(message, _summary(burst), _replay_button())
 
         keyboard = self._buttons()
         self._outbox.reply(chat_id, content.text, thread_id=thread_id, keyboard=keyboard, then=sent)
@@ -175,23 +175,23 @@ class StatusMessage:
         ids = message.chat_id, message.message_id
 
         async def edited(answer: Any) -> None:
-            if answer is None:  # such as where it was deleted
+            if answer is None:  # for example because it was deleted
                 shown.message = None
                 await self._inbox.status_ended(self._bot_id, *ids)
 
         shown.content, shown.edited_s = content, time.monotonic()
         self._outbox.edit(*ids, content.text, self._buttons(), then=edited, asked_for=False)
 
-    def _end(self, where: Conversation) -> None:
-        shown = self._shown.pop(where)
-        self._pressed_s.pop(where, None)
+    def _end(self, conversation: Conversation) -> None:
+        shown = self._shown.pop(conversation)
+        self._pressed_s.pop(conversation, None)
         if shown.message is not None:
-            self._edit_to_end(shown.message, _summary(shown.burst), _again())
+            self._edit_to_end(shown.message, _summary(shown.burst), _replay_button())
 
     def _edit_to_end(
         self, message: StatusMessageId, text: str, keyboard: InlineKeyboardMarkup | None
     ) -> None:
-        """Show the end in a status message, which is owed until Telegram has answered."""
+        """Show the end in a status message; the edit is owed until Telegram has answered."""
         ids = message.chat_id, message.message_id
 
         async def ended(_: Any) -> None:
@@ -202,16 +202,16 @@ class StatusMessage:
     def _describe(self, burst: Burst) -> _Content:
         status = self._pipeline.status()
         number = min(burst.ended + 1, burst.total)
-        left = burst.total - burst.ended
+        remaining = burst.total - burst.ended
         if self._delivery.paused:
             return _Content("paused", f"Paused at {number} of {burst.total}.")
         if reason := self._delivery.quiet_reason():
-            return _Content(reason, f"{left} held. {reason}")
+            return _Content(reason, f"{remaining} held. {reason}")
         if status.blocked and not status.speaking:
-            return _Content("blocked", f"{left} held: no loudspeaker plays just now.")
-        key = f"on {status.device}"  # whose turn it is changes too often to be shown at once
+            return _Content("blocked", f"{remaining} held: no loudspeaker plays just now.")
+        key = f"on {status.device}"  # the turn changes too often to be shown at once
         if status.speaking_id is not None and status.speaking_id not in burst.ids:
-            return _Content(key, f"{left} waiting for their turn.")
+            return _Content(key, f"{remaining} waiting for their turn.")
         time_left = roughly(self._delivery.queue.left_s(burst))
         device = f", {key}" if status.device else ""
         return _Content(key, f"Speaking {number} of {burst.total}, {time_left} left{device}.")
@@ -225,7 +225,7 @@ class StatusMessage:
         return _keyboard(rows)
 
 
-def _again() -> InlineKeyboardMarkup:
+def _replay_button() -> InlineKeyboardMarkup:
     return _keyboard([[("Say it again", REPLAY)]])
 
 
@@ -238,12 +238,12 @@ def _keyboard(rows: list[list[tuple[str, str]]]) -> InlineKeyboardMarkup:
 def _summary(burst: Burst) -> str:
     heard = burst.heard
     cut = burst.ended - heard
-    said = f"Heard {heard} message{'' if heard == 1 else 's'}"
-    return f"{said}, {cut} not to the end." if cut else f"{said}."
+    counted = f"Heard {heard} message{'' if heard == 1 else 's'}"
+    return f"{counted}, {cut} not to the end." if cut else f"{counted}."
 
 
 def roughly(seconds: float) -> str:
-    """Return a time rounded so that a countdown does not change each second."""
+    """Return a duration in words, rounded so that a countdown does not change every second."""
     if seconds >= 90:  # noqa: PLR2004
         return f"about {round(seconds / 60)} min"
     if seconds > 10:  # noqa: PLR2004

@@ -1,10 +1,9 @@
-"""Each update is carried out once, and an order to be silent first. Runs on the event loop.
+"""Carries out each update once, and a command that silences first. Runs on the event loop.
 
-Telegram sends an update again that was not confirmed: after a crash, or where the network was lost
-between the work and the next getUpdates. A text is recognized by its row in the inbox; commands,
-buttons and edits are recorded here. A command is recorded before it is carried out, so that it is
-never carried out twice; /stop afterwards, since nothing that came later can have been handled
-before it.
+Telegram sends an unconfirmed update again: after a crash, or if the network was lost between the
+work and the next getUpdates. A text is recognized by its row in the inbox; commands, buttons and
+edits are recorded here. A command is recorded before it is carried out, so that it is never carried
+out twice; /stop afterwards, since no later update can have been handled before it.
 """
 
 import contextlib
@@ -30,10 +29,10 @@ log = logging.getLogger(__name__)
 _NOTE = "note"
 _STOP = "stop"
 _SILENCING = frozenset({_STOP, "pause", "mute"})
-# Not those whose text is stored as a message, and recognized by that.
+# Without commands whose text is stored as a message, which is how they are recognized.
 _COMMANDS = frozenset({command.command for command in COMMANDS} | {"start", "pair"}) - {"urgent"}
 _REMEMBERED = 200
-"""Twice as many as one getUpdates returns."""
+"""Twice the most that one getUpdates returns."""
 _DEADLY = "Crier ended twice while it was reading this, so it is left out. Send it in other words."
 
 
@@ -56,9 +55,9 @@ class Updates:
         Args:
             process: handles an update.
             inbox: stores what was handled.
-            receipts: reports an update that is given up.
+            receipts: reports updates that are given up.
             delivery: falls silent.
-            access: knows whose order to be silent counts.
+            access: knows who may silence it.
             attempts: knows during which updates the process died.
             bot_id: the bot that they were sent to.
             bot_name: returns its user name.
@@ -71,22 +70,22 @@ class Updates:
         self._attempts = attempts
         self._bot_id = bot_id
         self._bot_name = bot_name
-        self._recent: deque[int] = deque(maxlen=_REMEMBERED)  # where the disk is full
+        self._recent: deque[int] = deque(maxlen=_REMEMBERED)  # for a full disk
 
     @asynccontextmanager
     async def batch(self, updates: Sequence[Update]) -> AsyncIterator[None]:
         """Fall silent at once if one of *updates* asks for it, until all are handled.
 
-        A batch may hold a hundred long texts, and the last order counts.
+        A batch may contain a hundred long texts, and the last command counts.
         """
         try:
-            orders = [await self._silencing(update) for update in updates[1:]]
+            silencing = [await self._silencing(update) for update in updates[1:]]
         except Exception:  # polling must survive any error; each update is handled in its turn
-            log.exception("Unexpected error in looking for an order to be silent")
-            orders = []
-        if _STOP in orders:
+            log.exception("Unexpected error in searching for commands that silence")
+            silencing = []
+        if _STOP in silencing:
             await self._delivery.stop_early()
-        if any(orders):
+        if any(silencing):
             with self._delivery.hushed():
                 yield
         else:
@@ -104,19 +103,19 @@ class Updates:
             await self._mark(update)
             self._attempts.finish(key)
             return
-        once = _is_once(update)
-        if once:
+        mark_first = _is_marked_first(update)
+        if mark_first:
             await self._mark(update)
         self._attempts.start(key)
         try:
             await self._process(update)
         finally:
             self._attempts.finish(key)
-        if not once and not await self._is_seen(update):  # a stored text is
+        if not mark_first and not await self._is_seen(update):  # a stored text is seen
             await self._mark(update)
 
     async def _silencing(self, update: Update) -> str:
-        """Return the command of an update that asks to be silent; empty where it does not."""
+        """Return the command of an update if it silences Crier; empty otherwise."""
         user, message = update.effective_user, update.effective_message
         if user is None or not self._access.allows(user.id):
             return ""
@@ -142,7 +141,7 @@ class Updates:
         self._recent.append(update.update_id)
         try:
             await self._inbox.mark_handled(self._bot_id, update.update_id)
-        except sqlite3.Error as exc:  # such as a full disk, with which /stop has to work
+        except sqlite3.Error as exc:  # /stop has to work even if the disk is full
             log.error("A handled update can't be stored: %s", exc)  # noqa: TRY400
 
     def _refuse(self, update: Update) -> None:
@@ -152,11 +151,8 @@ class Updates:
         self._receipts.refused(wordless_draft(message), _DEADLY)
 
 
-def _is_once(update: Update) -> bool:
-    """Whether an update is recorded before it is carried out.
-
-    A /note is stored as a message.
-    """
+def _is_marked_first(update: Update) -> bool:
+    """Whether an update is recorded before it is carried out; a /note is stored as a message."""
     if update.callback_query is not None:
         return update.callback_query.data != status_message.STOP
     command = _command_of(update).partition("@")[0]
@@ -164,7 +160,7 @@ def _is_once(update: Update) -> bool:
 
 
 def _command_of(update: Update) -> str:
-    """Return the command that a message starts with, such as ``stop@a_bot``; empty without one."""
+    """Return the command that a message begins with, such as ``stop@a_bot``; empty without one."""
     message = update.message
     if message is None or not message.text:
         return ""

@@ -40,11 +40,11 @@ class VoiceCommands:
             self.outbox.respond(update, f"{exc} Or blend some: /voice af_heart:70,af_bella:30")
             return
         await self.preferences.choose(user_id, VOICE, given)
-        said = f"{given} speaks for you from your next message on."
-        self.outbox.respond(update, f"{said} {_caution(given)}".strip())
+        answer = f"{given} speaks for you from your next message on."
+        self.outbox.respond(update, f"{answer} {_caution(given)}".strip())
 
     async def _reset(self, user_id: int) -> str:
-        """Go back to the voice of the settings; return the answer."""
+        """Return to the voice in the settings; return the answer."""
         await self.preferences.choose(user_id, VOICE, "")
         voice = (await self.preferences.style(user_id)).voice
         return f"{voice} speaks for you now, as in the settings."
@@ -63,7 +63,7 @@ class VoiceCommands:
         user_id, chat_id = press.user_id, press.chat_id
         _, action, *rest = press.data.split(":", 2)
         argument = rest[0] if rest else ""
-        said, keyboard = "", None
+        answer, keyboard = "", None
         match action:
             case "languages":
                 keyboard = _language_keyboard()
@@ -72,45 +72,45 @@ class VoiceCommands:
             case "one" if _is_voice(argument):
                 keyboard = _voice_keyboard(argument)
                 self._preview(press, argument)
-                said = f"{argument}: listen to the voice note."
+                answer = f"{argument}: listen to the voice note."
             case "set" if _is_voice(argument):
                 await self.preferences.choose(user_id, VOICE, argument)
-                said = f"{argument} speaks for you now."
-                if caution := _caution(argument):  # too long for what pops up over a chat
+                answer = f"{argument} speaks for you now."
+                if caution := _caution(argument):  # too long for a pop-up
                     self.outbox.reply(chat_id, caution, thread_id=press.thread_id)
             case "reset":
-                said = await self._reset(user_id)
+                answer = await self._reset(user_id)
             case "follow":
                 follows = (await self.preferences.chosen(user_id)).get(MATCH_LANGUAGE)
                 await self.preferences.choose(user_id, MATCH_LANGUAGE, "" if follows else "yes")
-                said = "Always the same voice." if follows else "The voice follows the language."
+                answer = "Always the same voice." if follows else "The voice follows the language."
             case _:
-                said = "That button is out of date."
-        self.outbox.answer(chat_id, press.query_id, said)
+                answer = "That button is out of date."
+        self.outbox.answer(chat_id, press.query_id, answer)
         if keyboard is not None or action in ("set", "reset", "follow"):
             text = await self._voice_text(user_id)
             shown = keyboard or _language_keyboard()
             self.outbox.edit(chat_id, press.message_id, text, shown)
 
     def _preview(self, press: Press, voice: str) -> None:
-        """Introduce a voice in a voice note; nothing sounds on the computer."""
+        """Introduce a voice in a voice note; the computer stays silent."""
         utterance = Utterance(
             id=0, text=introduction(voice), voice=voice, speed=1.0, lang=language_of(voice)
         )
         self.notes.send(press.chat_id, utterance, thread_id=press.thread_id)
 
 
-_NEEDED = {"ja": "japanese", "cmn": "chinese"}
+_TARGETS = {"ja": "japanese", "cmn": "chinese"}
 
 
 def _caution(voice: str) -> str:
-    """Return what to do about a language whose characters are misread; empty where none is."""
+    """Return what to do about a voice whose language is misread; empty if it is read well."""
     lang = language_of(voice)
     if is_supported(lang):
         return ""
     return (
         "Most of its characters are misread, since what reads them is not installed. To install "
-        f"it, type in Crier's folder on the computer: make {_NEEDED[lang]} – then start me again."
+        f"it, type in Crier's folder on the computer: make {_TARGETS[lang]} – then start me again."
     )
 
 

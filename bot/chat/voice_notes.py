@@ -1,7 +1,7 @@
-"""Texts as voice notes, sent to the chat; nothing sounds here.
+"""Texts as voice notes, sent to the chat; the computer stays silent.
 
-A note that someone asked for is on the disk before it is made, and owed until Telegram has accepted
-it: after a restart it is made again. Runs on the event loop.
+A requested note is on the disk before it is made, and owed until Telegram has accepted it: after a
+restart it is made again. Runs on the event loop.
 """
 
 import asyncio
@@ -65,9 +65,9 @@ class VoiceNotes:
 
         Args:
             pipeline: renders the notes.
-            inbox: stores which are owed.
-            outbox: sends them.
-            delivery: ends their messages; a stop of everything stops them too.
+            inbox: stores which notes are owed.
+            outbox: sends the notes.
+            delivery: ends their messages; a stop of everything stops notes too.
             intake: accepts the texts.
             attempts: knows during which notes the process died.
             bot_id: the bot whose messages these are.
@@ -80,12 +80,12 @@ class VoiceNotes:
         self._attempts = attempts
         self._bot_id = bot_id
         self._tasks: set[asyncio.Task[None]] = set()
-        self._wanted: set[int] = set()  # messages whose notes are to be made or sent
-        self._left: set[int] = set()  # those of an earlier life that are to be resumed
+        self._wanted: set[int] = set()  # messages whose notes have to be made or sent
+        self._to_resume: set[int] = set()  # messages of an earlier run
         delivery.on_stop.append(self._wanted.clear)
 
     async def note(self, update: Update, context: Any) -> None:
-        """Send a text, or the message that is answered, back as a voice note."""
+        """Send a text, or the message that this replies to, back as a voice note."""
         message = update.effective_message
         if message is None or update.effective_user is None:
             return
@@ -105,24 +105,24 @@ class VoiceNotes:
         except InboxError as exc:
             self._outbox.respond(update, str(exc))
         else:
-            if stored is not None:  # None: this update came before
+            if stored is not None:  # None: this update was handled before
                 self.start(stored)
 
-    # ---- notes that are owed ----
+    # ---- owed notes ----
 
     async def restore(self) -> None:
-        """Find the notes that an earlier life of the process owes."""
-        self._left = {message.id for message in await self._inbox.noting(self._bot_id)}
+        """Find the owed notes of an earlier run."""
+        self._to_resume = {message.id for message in await self._inbox.noting(self._bot_id)}
 
     async def resume(self) -> None:
-        """Make the notes that were found, unless they were stopped since."""
+        """Make the notes that `restore` found, unless they were stopped since."""
         for message in await self._inbox.noting(self._bot_id):
-            if message.id in self._left:
+            if message.id in self._to_resume:
                 self.start(message)
-        self._left.clear()
+        self._to_resume.clear()
 
     async def close(self) -> None:
-        """Cancel what is in progress; what is owed is made after the next start."""
+        """Cancel notes in progress; owed ones are made after the next start."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -163,7 +163,7 @@ class VoiceNotes:
         while True:
             try:
                 return await self.render(utterance)
-            except RenderingCancelledError:  # also by a mute, which is not meant for notes
+            except RenderingCancelledError:  # a mute cancels too, but does not concern notes
                 if message.id not in self._wanted:
                     raise
 
@@ -176,21 +176,21 @@ class VoiceNotes:
         self._wanted.discard(message.id)
         await self._delivery.close(message, Outcome.HEARD)
 
-    async def _fail(self, message: QueuedMessage, why: str) -> None:
+    async def _fail(self, message: QueuedMessage, reason: str) -> None:
         if message.id not in self._wanted:
             return  # stopped meanwhile
         self._wanted.discard(message.id)
         try:
-            await self._delivery.close(message, Outcome.FAILED, why)
+            await self._delivery.close(message, Outcome.FAILED, reason)
         except sqlite3.Error as exc:
-            log.error("What became of a voice note can't be stored: %s", exc)  # noqa: TRY400
+            log.error("The outcome of a voice note can't be stored: %s", exc)  # noqa: TRY400
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    # ---- notes that are not stored ----
+    # ---- unstored notes ----
 
     def send(self, chat_id: int, utterance: Utterance, thread_id: int | None = None) -> None:
         """Send the first ten minutes of a text as a voice note, or the reason why not."""
@@ -215,7 +215,7 @@ class VoiceNotes:
 
         Raises:
             RenderingCancelledError: it was stopped.
-            AudioError: it can't be said.
+            AudioError: it can't be spoken.
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
@@ -241,7 +241,7 @@ class VoiceNotes:
 
 
 def _encode(parts: list[Samples]) -> bytes:
-    """Return sound as OGG/Opus. Blocks."""
+    """Encode sound as OGG/Opus. Blocks."""
     import soundfile  # noqa: PLC0415  # loads libsndfile
 
     note = io.BytesIO()

@@ -52,7 +52,7 @@ def demo_settings(settings: Settings) -> Settings:
         telegram_bot_token=SecretStr(f"{secrets.randbelow(10**9) + 1}:{secrets.token_urlsafe(26)}"),
         telegram_allowed_users=frozenset({_YOU.id}),
         data_dir=settings.data_dir / "demo",
-        # A book may be piped in.
+        # A whole book may be piped in.
         limit_per_minute=0,
         limit_waiting=0,
         quiet_hours="",
@@ -78,7 +78,7 @@ async def demo(settings: Settings) -> int:
         settings = settings.replaced(telegram_api_url=sandbox.url)
         before = _wav_files(settings)
         async with running(settings, show_code=lambda _: None) as bot:
-            await bot.delivery.mute(0)  # after a /mute in the last demo a pipe would never end
+            await bot.delivery.mute(0)  # after a /mute in an earlier demo a pipe would never end
             chat = _Chat(sandbox, show)
             watching = asyncio.create_task(chat.watch())
             talking = asyncio.create_task(_talk(chat) if terminal else _pipe(chat))
@@ -148,13 +148,13 @@ class _Chat:
 
     async def ask(self, command: str) -> bool:
         """Send a command; return whether its answer came and was shown."""
-        already_there = len(self._sandbox.events)
+        since = len(self._sandbox.events)
         self.send(command)
         try:
             answer = await self._sandbox.wait_for(
                 lambda event: event.kind in ("message", "answer"),
                 _COMMAND_TIMEOUT_S,
-                since=already_there,
+                since=since,
             )
             async with asyncio.timeout(_COMMAND_TIMEOUT_S), self.changed:
                 await self.changed.wait_for(
@@ -165,7 +165,7 @@ class _Chat:
         return True
 
     async def watch(self) -> None:
-        """Show what the bot does, forever."""
+        """Show what the bot does, until cancelled."""
         for number in itertools.count():
             event = await self._sandbox.wait_for(lambda _: True, float("inf"), since=number)
             self._show(event)

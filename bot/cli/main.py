@@ -1,7 +1,7 @@
 """The command line `crier`: all commands, and the module of each.
 
-Imports nothing but the standard library and the module of the command that was given, so that a
-command that only talks to the running bot starts at once.
+Imports only the standard library and the module of the given command, so that commands that only
+talk to the running bot start at once.
 
 Exit codes: 0 success; 1 failure; 2 wrong usage or configuration; 70 only a restart helps.
 """

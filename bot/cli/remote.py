@@ -1,4 +1,4 @@
-"""The commands that control the running bot or show its state, each with a request or two."""
+"""The commands that control the running bot or show its state, with one or two requests each."""
 
 import argparse
 import json
@@ -125,25 +125,25 @@ def devices(options: argparse.Namespace) -> int:
     choosing = options.name or options.choose or options.follow
     try:
         client = Client()
-        found = client.get("/v1/devices")
+        available = client.get("/v1/devices")
     except NotRunningError:
         if choosing:
             raise
         from bot.cli import run  # noqa: PLC0415  # asks PortAudio itself
 
         return run.devices(options)
-    names = [device["name"] for device in found["outputs"]]
+    names = [device["name"] for device in available["outputs"]]
     if not choosing:
         if not names:
             print("There is no output device.", file=sys.stderr)
             return FAILED
-        _print_columns((device["name"], _remarks(device)) for device in found["outputs"])
-        if found["warning"]:
-            print(found["warning"], file=sys.stderr)
+        _print_columns((device["name"], _remarks(device)) for device in available["outputs"])
+        if available["warning"]:
+            print(available["warning"], file=sys.stderr)
         return OK
     name = ""  # the system's default
     if options.choose:
-        name = _ask_device(names, found["wanted"])
+        name = _ask_device(names, available["wanted"])
     elif options.name:
         name = _match_device(options.name, names)
     client.call("PUT", "/v1/device", {"name": name})
@@ -165,9 +165,9 @@ def _match_device(wanted: str, names: list[str]) -> str:
     exact = [name for name in names if name.casefold() == wanted.casefold()]
     matches = exact or [name for name in names if wanted.casefold() in name.casefold()]
     if len(matches) != 1:
-        what = f"{len(matches)} devices have" if matches else "No device has"
+        count = f"{len(matches)} devices have" if matches else "No device has"
         listed = ", ".join(matches or names)
-        raise UsageError(f"{what} {wanted!r} in the name. There are: {listed}.")
+        raise UsageError(f"{count} {wanted!r} in the name. There are: {listed}.")
     return matches[0]
 
 
@@ -269,14 +269,16 @@ def completion(options: argparse.Namespace) -> int:
 
 
 def _print_columns(rows: Iterable[tuple[str, str]]) -> None:
-    """Print rows of two columns; the second one is wrapped."""
+    """Print rows of two columns, of which the second is wrapped."""
     rows = [(clean_line(name), clean_line(text)) for name, text in rows]
-    left = max(len(name) for name, _ in rows) + 2
-    width = max(shutil.get_terminal_size().columns - 1, left + 30)
+    first_width = max(len(name) for name, _ in rows) + 2
+    width = max(shutil.get_terminal_size().columns - 1, first_width + 30)
     for name, text in rows:
-        indent = " " * left
+        indent = " " * first_width
         print(
-            textwrap.fill(text, width, initial_indent=name.ljust(left), subsequent_indent=indent)
+            textwrap.fill(
+                text, width, initial_indent=name.ljust(first_width), subsequent_indent=indent
+            )
             if text
             else name
         )

@@ -1,4 +1,4 @@
-"""The commands that run the bot in this process, or need no running bot."""
+"""The commands that run the bot in this process, or that need no bot."""
 
 import argparse
 import asyncio
@@ -36,7 +36,7 @@ def start(options: argparse.Namespace) -> int:
         return demo(options)
     if wizard.install:
         return OK
-    # The new process has neither the model of the wizard nor its threads.
+    # A new process has neither the wizard's model nor its threads.
     return restart_process()
 
 
@@ -77,7 +77,7 @@ def _run(service: ServiceRunner | None) -> int:
         service.listen()
 
     def show_code(code: str) -> None:
-        with contextlib.suppress(OSError):  # a full disk; the code is shown all the same
+        with contextlib.suppress(OSError):  # a full disk; the code is shown anyway
             pairing.keep(settings.data_dir, code)
         if not code:
             return
@@ -169,14 +169,14 @@ def devices(_: argparse.Namespace) -> int:
     from bot.console import print_table  # noqa: PLC0415  # slow to import
 
     try:
-        found = list_devices(configured())
+        available = list_devices(configured())
     except AudioError as exc:
         raise CommandError(str(exc)) from exc
-    if not found.outputs:
+    if not available.outputs:
         print("There is no output device.", file=sys.stderr)
         return FAILED
-    rows = [(device.name, "default" if device.is_default else "") for device in found.outputs]
+    rows = [(device.name, "default" if device.is_default else "") for device in available.outputs]
     print_table(("device", ""), rows)
-    if found.warning:
-        print(f"AUDIO_DEVICE: {found.warning}", file=sys.stderr)
+    if available.warning:
+        print(f"AUDIO_DEVICE: {available.warning}", file=sys.stderr)
     return OK

@@ -45,12 +45,12 @@ def say_arguments(parser: argparse.ArgumentParser) -> None:
     add("--urgent", action="store_true", help="say it next, after the current sentence")
     add("--chime", action="store_true", help="play a chime before it")
     add("--client", default="command line", metavar="NAME", help="the sender's name in the history")
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--wait", action="store_true", help="wait until it was heard to the end")
-    out = where.add_argument(
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--wait", action="store_true", help="wait until it was heard to the end")
+    out = target.add_argument(
         "--out", type=Path, metavar="FILE", help="write a .wav, .mp3, .flac or .opus file"
     )
-    where.add_argument("--standalone", action="store_true", help="speak here, without the bot")
+    target.add_argument("--standalone", action="store_true", help="speak here, without the bot")
     for option in (file, out):  # shtab completes file names for these
         option.complete = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # type: ignore[attr-defined]
 
@@ -61,7 +61,7 @@ def say(options: argparse.Namespace) -> int:
         from bot.cli import standalone  # noqa: PLC0415  # loads the model
 
         return standalone.say(_text_of(options), options)
-    client = Client(options.client)  # before stdin is read, which may block for long
+    client = Client(options.client)  # before stdin is read, which may block for a long time
     text = _text_of(options)
     style = {"voice": options.voice, "speed": options.speed, "lang": options.lang}
     request: dict[str, Any] = {name: value for name, value in style.items() if value}
@@ -147,7 +147,7 @@ def split(text: str) -> list[str]:
 
 
 def speak_and_wait(client: Client, parts: list[str], request: dict[str, Any]) -> int:
-    """Speak a text, wait until it was heard or can't be, and return the exit code."""
+    """Speak a text, wait until it has been heard or held or has failed; return the exit code."""
     ids: list[int] = []
     try:
         with client.events() as events:
@@ -229,7 +229,7 @@ def _write(client: Client, text: str, request: dict[str, Any], path: Path) -> in
     form = _FORMATS.get(path.suffix.lower())
     if form is None:
         raise UsageError(f"--out {path}: its name must end in {', '.join(_FORMATS)}.")
-    # A WAV file begins with its length, which the bot does not know yet when it sends that.
+    # A WAV file begins with its length, which the bot does not know when it starts to send.
     request = {"model": "kokoro", "input": text, **request}
     request["response_format"] = _REQUESTED_FORMATS.get(form, form)
     if "voice" not in request:  # OpenAI's endpoint has no default

@@ -27,7 +27,7 @@ class Pairing(Enum):
 
 
 class Access:
-    """Knows whose messages are spoken."""
+    """The people whose messages are spoken."""
 
     def __init__(
         self,
@@ -76,17 +76,17 @@ class Access:
 
     @property
     def is_first(self) -> bool:
-        """Whether nobody may speak yet, so that the first who pairs is the owner."""
+        """Whether nobody may speak yet, so that the first person who pairs is the owner."""
         return not self._allowed
 
     def know_bot(self, name: str) -> None:
-        """Set the bot's user name, which turns a code into a link."""
+        """Set the bot's user name, which a pairing link needs."""
         self._bot_name = name
         if self._code and self.is_first:
             self._show_link(self.link(self._code))
 
     def link(self, code: str) -> str:
-        """Return the link that pairs its reader; empty while the bot's name is unknown."""
+        """Return the link that sends *code* to the bot; empty while the bot's name is unknown."""
         return f"https://t.me/{self._bot_name}?start={code}" if self._bot_name else ""
 
     @property
@@ -147,13 +147,13 @@ class Access:
         return Pairing.PAIRED
 
     def log_stranger(self, user_id: int | None) -> None:
-        """Log an update of a stranger, at most once a minute; strangers get no answer."""
+        """Log an update from a stranger, at most once a minute; strangers get no answer."""
         self._ignored += 1
         now_s = time.monotonic()
         if now_s - self._logged_s >= _LOG_EVERY_S:
             log.warning(
-                "Ignored %d update(s) of people who may not speak, the last of user %s. To allow "
-                "them, add the number to TELEGRAM_ALLOWED_USERS.",
+                "Ignored %d update(s) from people who may not speak, the last from user %s. To "
+                "allow them, add the number to TELEGRAM_ALLOWED_USERS.",
                 self._ignored,
                 user_id,
             )
@@ -164,9 +164,9 @@ class Access:
         now_s = time.monotonic()
         if now_s - self._logged_nobody_s >= _LOG_EVERY_S:
             log.warning(
-                "Ignored what an anonymous admin or a channel wrote in chat %d. They can't be "
-                "allowed, since nobody knows who wrote it: switch “Remain anonymous” off there, "
-                "and write as yourself.",
+                "Ignored a message from an anonymous admin or a channel in chat %d. These can't be "
+                "allowed, since nobody knows who writes: switch “Remain anonymous” off there, and "
+                "write as yourself.",
                 chat_id,
             )
             self._logged_nobody_s = now_s
@@ -183,7 +183,7 @@ def code_in(text: str) -> str | None:
     """Return the code of a `/pair CODE`, or of the `/start CODE` that a link sends.
 
     Returns:
-        Empty for the command alone, None for anything else.
+        Empty for the command alone; None for any other text.
     """
     command, _, code = text.partition(" ")
     return code.strip() if command in ("/pair", "/start") else None

@@ -1,14 +1,13 @@
 """How often the process died during a piece of work.
 
-Work that kills the process (a native crash in the voice, a decoder, a PDF) would be tried again in
-every following life. So each piece of work is recorded before it starts and struck out when it is
-over; what is still recorded at the next start was in progress when the process died. Plain writes
-are enough: they survive the process, and a power failure is no message's fault.
+Work that kills the process (a native crash in the voice, a decoder, a PDF) would be retried after
+every restart. So each piece of work is recorded before it starts and removed when it ends; work
+that is still recorded at the next start was in progress when the process died. Plain writes are
+enough: they survive the process, and a power failure is no message's fault.
 
-Nobody inside can know what killed the process. But work that kills it does so again and again, at
-the same place. So a death during the work counts as one, and a death while its result was only
-being played, without the trace of a native crash, counts little: a process that is killed from
-outside again and again loses no message by it.
+The process can't know what killed it. But work that kills it does so repeatedly, at the same place.
+So a death during the work counts as one, and a death while its result was only being played,
+without the trace of a native crash, counts little: repeated kills from outside lose no message.
 """
 
 import contextlib
@@ -23,25 +22,25 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 MAX_DEATHS = 2
-"""After this many deaths during a piece of work it is given up."""
+"""A piece of work is given up after this many deaths during it."""
 _WHILE_PLAYED = 0.2
-"""What a death counts while the result of the work was being played."""
+"""How much a death counts while the result of the work was being played."""
 _MAX_TRACE_CHARS = 4000
 
 
 class Attempts:
-    """Work in progress, and how many lives of the process ended during it.
+    """Work in progress, and how often the process died during it.
 
-    May be used from any thread. Each call writes a small file, and never raises: where it can't be
-    written, deaths are not counted.
+    May be used from any thread. Each call writes a small file and never raises: if the file can't
+    be written, deaths are not counted.
     """
 
     def __init__(self, path: Path, *, crashed: bool = False) -> None:
-        """Read what earlier lives left at *path*, and count the last of them.
+        """Read the records of earlier runs, and count how the last run ended.
 
         Args:
-            path: the file.
-            crashed: whether the last life left the trace of a native crash.
+            path: the file with the records.
+            crashed: whether the last run left the trace of a native crash.
         """
         self._path = path
         self._lock = threading.Lock()
@@ -49,9 +48,9 @@ class Attempts:
         self._under_way: dict[str, bool] = {}  # True: at work; False: its result is being played
         self._suspended: dict[str, bool] = {}
         with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, KeyError):
-            left = json.loads(path.read_text())
-            self._deaths = {str(key): float(deaths) for key, deaths in left["deaths"].items()}
-            for key, at_work in left["under_way"].items():
+            stored = json.loads(path.read_text())
+            self._deaths = {str(key): float(deaths) for key, deaths in stored["deaths"].items()}
+            for key, at_work in stored["under_way"].items():
                 died = 1.0 if at_work or crashed else _WHILE_PLAYED
                 self._deaths[str(key)] = self._deaths.get(str(key), 0.0) + died
         if self._deaths:
@@ -59,7 +58,7 @@ class Attempts:
         self._write()
 
     def deaths(self, key: str) -> float:
-        """Return how many lives ended during this piece of work, without progress."""
+        """Return how often the process died during this piece of work, without progress."""
         return self._deaths.get(key, 0.0)
 
     def start(self, key: str) -> None:
@@ -69,7 +68,7 @@ class Attempts:
             self._write()
 
     def play(self, key: str) -> None:
-        """Record that the work is done, and its result is being played."""
+        """Record that the work is done and its result is being played."""
         with self._lock:
             if key in self._under_way:
                 self._under_way[key] = False
@@ -83,13 +82,13 @@ class Attempts:
             self._write()
 
     def progress(self, key: str) -> None:
-        """Forget earlier deaths: this life got further."""
+        """Forget earlier deaths: this run got further."""
         with self._lock:
             if self._deaths.pop(key, None) is not None:
                 self._write()
 
     def finish(self, key: str) -> None:
-        """Strike out a piece of work, however it ended."""
+        """Remove a piece of work, however it ended."""
         with self._lock:
             deaths = self._deaths.pop(key, None)
             self._suspended.pop(key, None)
@@ -97,7 +96,7 @@ class Attempts:
                 self._write()
 
     def suspend(self, prefix: str) -> None:
-        """Count no deaths during work whose key starts with *prefix*: it is paused."""
+        """Stop counting deaths during work whose key starts with *prefix*: it is paused."""
         with self._lock:
             for key in [key for key in self._under_way if key.startswith(prefix)]:
                 self._suspended[key] = self._under_way.pop(key)
@@ -111,7 +110,7 @@ class Attempts:
             self._write()
 
     def close(self) -> None:
-        """Record that the process ends on purpose: no work in progress is to blame."""
+        """Record that the process ends on purpose, so that no work in progress is blamed."""
         with self._lock:
             self._under_way.clear()
             self._write()

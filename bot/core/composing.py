@@ -1,7 +1,7 @@
 """Composes long texts off the event loop. Runs on the event loop.
 
-One thread, so that long texts take turns: together they compete with the event loop no more than
-one does. A short text is composed at once, which takes about a millisecond.
+One thread, so that long texts take turns and compete with the event loop no more than a single one
+does. A short text is composed at once, which takes about a millisecond.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ _SHORT_CHARS = 1000
 
 
 class ComposeError(Exception):
-    """A text can't be composed; the message tells its sender what to do."""
+    """A text can't be composed; the message says what its sender can do."""
 
 
 async def composing(chars: int, compose: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Return what *compose* makes of a text of *chars* characters.
+    """Call *compose*, on the thread if its text of *chars* characters is long; return its result.
 
     Raises:
         ComposeError: it failed; the log says where, without the text.
@@ -37,8 +37,8 @@ async def composing(chars: int, compose: Callable[P, T], *args: P.args, **kwargs
     except Exception as exc:  # noqa: BLE001  # one text must not affect the others
         name = type(exc).__name__
         # The exception's own message may quote the text.
-        where = "".join(traceback.format_tb(exc.__traceback__))
-        log.error("Unexpected error in composing a text: %s\n%s", name, where)  # noqa: TRY400
+        frames = "".join(traceback.format_tb(exc.__traceback__))
+        log.error("Unexpected error in composing a text: %s\n%s", name, frames)  # noqa: TRY400
         raise ComposeError(
             f"I made a mistake in reading it ({name}), so it is not said. "
             "Send it in other words, or in parts."

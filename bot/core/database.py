@@ -1,7 +1,7 @@
 """The database file: opened, created, upgraded, and set aside when it is damaged (SQLite).
 
-Before an upgrade a copy is stored beside the database, so that there is a way back. Runs on the
-event loop; aiosqlite runs SQLite in a thread of its own.
+Before an upgrade the database is copied to the same folder, so that it can be undone. Runs on the
+event loop; aiosqlite runs SQLite on its own thread.
 """
 
 import contextlib
@@ -49,10 +49,10 @@ CREATE TABLE message (
     client TEXT NOT NULL DEFAULT '',       -- which program sent it; its chat_id is 0
     chime INTEGER,                         -- NULL: as the settings say
     place INTEGER,                         -- in the queue; NULL: as its id
-    reason TEXT NOT NULL DEFAULT '',       -- why it ended so
-    device TEXT NOT NULL DEFAULT '',       -- where it sounded last
+    reason TEXT NOT NULL DEFAULT '',       -- why it ended like that
+    device TEXT NOT NULL DEFAULT '',       -- the last one that played it
     audio_s REAL NOT NULL DEFAULT 0,       -- how much of it was heard
-    first_sound_ms INTEGER,                -- of one that came to an idle loudspeaker
+    first_sound_ms INTEGER,                -- if the loudspeaker was idle when it came
     fresh_at REAL NOT NULL DEFAULT 0,      -- lateness counts from here: when it was sent, or when
                                            -- someone decided to hear it; since 1970
     thread_id INTEGER,                     -- the forum topic that it was sent in; NULL: none
@@ -64,7 +64,7 @@ CREATE TABLE handled_update (              -- commands and buttons that were car
     at REAL NOT NULL,                      -- seconds since 1970
     PRIMARY KEY (bot_id, update_id)
 );
-CREATE TABLE status_message (              -- those that do not show the end of their burst yet
+CREATE TABLE status_message (              -- which do not show the end of their burst yet
     bot_id INTEGER NOT NULL,
     chat_id INTEGER NOT NULL,
     message_id INTEGER NOT NULL,
@@ -86,7 +86,7 @@ CREATE TABLE choice (
 );
 """
 MIGRATIONS: dict[int, str] = {}
-"""SQL that turns a database of a version into one of the next. Released versions start with 4."""
+"""The SQL that upgrades each version to the next. Released versions start with 4."""
 
 
 class InboxError(Exception):
@@ -101,7 +101,7 @@ class Database:
         self.connection = connection
         self.path = path
         self.notice = notice
-        """What its owner should know about it; empty where nothing."""
+        """What its owner should know about it; usually empty."""
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -141,7 +141,7 @@ class Database:
 
 
 async def _connect(path: Path) -> aiosqlite.Connection:
-    """Open an intact database of today's version.
+    """Open the database, creating or upgrading it if necessary.
 
     Raises:
         InboxError: a newer Crier made it, or it can't be upgraded.
@@ -154,8 +154,8 @@ async def _connect(path: Path) -> aiosqlite.Connection:
             raise InboxError(_newer(path))
         await database.execute("PRAGMA journal_mode = WAL")
         await database.execute("PRAGMA synchronous = FULL")
-        await database.execute("PRAGMA secure_delete = ON")  # what was pruned is gone
-        if sys.platform == "darwin":  # where a plain fsync leaves the data in the drive's cache
+        await database.execute("PRAGMA secure_delete = ON")  # overwrites pruned rows
+        if sys.platform == "darwin":  # a plain fsync leaves the data in the drive's cache
             await database.execute("PRAGMA fullfsync = ON")
         await _check(database)
         if version == 0:
@@ -183,7 +183,7 @@ async def _one(database: aiosqlite.Connection, query: str) -> int:
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    """Whether a file is no intact database, rather than out of reach."""
+    """Whether an error means a corrupt database, and not an unreachable one."""
     return type(error) is sqlite3.DatabaseError or "no such table" in str(error)
 
 
@@ -207,11 +207,11 @@ def _set_aside(path: Path, error: Exception) -> str:
 
 
 async def _upgrade(database: aiosqlite.Connection, path: Path, old: int) -> None:
-    """Bring a database from version *old* to today's, after a copy of it has been stored.
+    """Copy a database of version *old*, then upgrade it to `SCHEMA_VERSION`.
 
     Args:
-        database: open; closed where this fails.
-        path: where it is.
+        database: an open connection, which is closed if a step fails.
+        path: the database file.
         old: its version.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Quiet: while muted and in the quiet hours messages are held, and said afterwards.
+"""Quiet: while muted and in quiet hours, messages are held and spoken afterwards.
 
 Runs on the event loop.
 """
@@ -49,16 +49,16 @@ class Deferral:
 
         Args:
             queue: has the messages, held or not.
-            late: asks about what has become too old meanwhile.
+            late: asks about messages that have become too old meanwhile.
             pause: knows whether the pipeline may resume after an abort.
             inbox: stores which messages are held.
             store: stores a mute.
-            receipts: tells senders.
-            events: tells programs.
-            endings: reports what was stopped while it was being deferred.
+            receipts: reports to senders.
+            events: reports to programs.
+            endings: reports messages that were stopped while they were being deferred.
             quiet: knows whether it has to be quiet.
             bot_id: the bot whose messages these are.
-            submit: queues a message that is to be said, or holds it.
+            submit: queues a message to be spoken, or holds it.
         """
         self._queue = queue
         self._late = late
@@ -74,7 +74,7 @@ class Deferral:
         self._notified: set[int] = set()  # chats that know why it is quiet
 
     def reason(self, *, urgent: bool = False) -> str:
-        """Return why it has to be quiet; empty where it has not to."""
+        """Return why it has to be quiet; empty if it need not be."""
         return self._quiet.reason(urgent=urgent)
 
     # ---- mute ----
@@ -98,11 +98,11 @@ class Deferral:
     # ---- in ----
 
     async def hold(self, message: QueuedMessage) -> None:
-        """Hold a message that is WAITING, or HELD already, until it need not be quiet any more."""
+        """Hold a WAITING or HELD message until the end of quiet."""
         self._queue.defer(message)
         try:
             held = await self._inbox.change_state(message.id, _UNFINISHED, State.HELD)
-        except sqlite3.Error as exc:  # it is held all the same; a restart submits it again
+        except sqlite3.Error as exc:  # it is held anyway; a restart submits it again
             log.error("A held message's state can't be stored: %s", exc)  # noqa: TRY400
             held = True
         if not held:  # it was stopped meanwhile
@@ -115,18 +115,18 @@ class Deferral:
         self._receipts.held(message, reason if is_news else "")
 
     def _report_stopped(self, id_: int) -> None:
-        """Report the end of a deferred message, unless the stop has done so."""
+        """Report the end of a deferred message, unless the stop has already done so."""
         if message := self._queue.pop_deferred(id_):
             self._endings.report(message, Ended(id_, Outcome.STOPPED))
 
     def defer_after_sleep(self, slept_s: float) -> None:
         """Ask about everything that is under way: the computer may be somewhere else now."""
-        log.info("The computer slept for %.0f s; asking before anything is said", slept_s)
+        log.info("The computer slept for %.0f s; asking before anything is spoken", slept_s)
         self._queue.abort_to_defer(State.LATE)
         self._pause.release()
 
     async def withdrawn(self, entry: Entry, fact: Ended) -> None:
-        """Hold a message that the pipeline has stopped only to defer it, or ask about it."""
+        """Hold, or ask about, a message that the pipeline has stopped only to defer it."""
         message = entry.message
         self._queue.withdraw(message)
         unfinished = {m.id: m for m in await self._inbox.unfinished(self._bot_id)}
@@ -147,16 +147,12 @@ class Deferral:
                 if self._queue.deferred() and not self._quiet.reason():
                     await self._release()
                 elif self._quiet.reason():
-                    self._defer_what_waits()
-            except Exception:  # such as a full disk; it is tried again
-                log.exception("Unexpected error in keeping quiet")
-
-    def _defer_what_waits(self) -> None:
-        """Hold what waits, unless it is urgent; what sounds is finished first."""
-        self._queue.cut_waiting_to_defer(State.HELD)
+                    self._queue.cut_waiting_to_defer(State.HELD)
+            except Exception:  # for example a full disk; retried at the next check
+                log.exception("Unexpected error in quiet hours")
 
     async def _release(self) -> None:
-        """Submit what was held; ask first about what has become too old meanwhile."""
+        """Submit the held messages; ask first about those that have become too old meanwhile."""
         self._notified.clear()
         for message in self._queue.deferred():
             late = self._late.is_late(message.fresh_at)

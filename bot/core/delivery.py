@@ -1,7 +1,7 @@
 """A stored message -> the queue -> the pipeline; its facts -> records -> receipts.
 
-`queue` has the order, `pause`, `deferral` and `late` say what may not be said now, `ending` reports
-ends. Runs on the event loop.
+`queue` has the order; `pause`, `deferral` and `late` decide what may not be spoken now; `ending`
+reports ends. Runs on the event loop.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ _DEADLY = (
 
 
 class Delivery:
-    """Sees each accepted message through to its end, and reports it to its sender."""
+    """Takes each accepted message to its end, and reports it to its sender."""
 
     def __init__(
         self,
@@ -65,10 +65,10 @@ class Delivery:
             pipeline: speaks the messages.
             inbox: stores them.
             store: stores a mute and a pause.
-            receipts: tells senders.
-            events: tells programs.
+            receipts: reports to senders.
+            events: reports to programs.
             attempts: knows during which messages the process died.
-            settings: quiet hours, lateness, and how a message is said that has no style of its own.
+            settings: quiet hours, lateness, and the style of messages without their own.
             bot_id: the bot whose messages these are.
             now: returns the true time, in seconds since 1970.
         """
@@ -80,7 +80,7 @@ class Delivery:
         self._settings = settings
         self._bot_id = bot_id
         self._facts: asyncio.Queue[Fact] = asyncio.Queue()
-        self._told_held: set[int] = set()  # chats that know why nothing sounds
+        self._notified_held: set[int] = set()  # chats that know why nothing sounds
         self._stopped_early = 0
         self._endings = Endings(inbox, receipts, events)
         self.pause = SpeechPause(pipeline, store, attempts)
@@ -118,9 +118,9 @@ class Delivery:
             submit=self.submit,
         )
         self.on_stop: list[Callable[[], None]] = []
-        """Called when everything is stopped, right after the sound."""
+        """Called when everything is stopped, right after the sound has been."""
 
-    # ---- what front ends ask ----
+    # ---- for front ends ----
 
     @property
     def under_way(self) -> int:
@@ -129,7 +129,7 @@ class Delivery:
 
     @property
     def deferred(self) -> int:
-        """How many messages wait until it need not be quiet any more."""
+        """How many messages wait for the end of quiet."""
         return len(self.queue.deferred())
 
     @property
@@ -138,7 +138,7 @@ class Delivery:
         return self.pause.paused
 
     def quiet_reason(self) -> str:
-        """Return why nothing is spoken now; empty where it is."""
+        """Return why nothing is spoken now; empty if messages are spoken."""
         return self.deferral.reason()
 
     # ---- in, and out ----
@@ -168,7 +168,7 @@ class Delivery:
 
     @contextlib.contextmanager
     def hushed(self) -> Iterator[None]:
-        """Stay silent while the context lasts; what is submitted waits for its end."""
+        """Stay silent while the context is open; submitted messages wait for its end."""
         try:
             with self.pause.hush():
                 yield
@@ -176,7 +176,7 @@ class Delivery:
             self.queue.hand_over()
 
     async def stop(self) -> int:
-        """Fall silent and drop what waits, even if the audio thread does not respond.
+        """Fall silent and drop waiting messages, even if the audio thread does not respond.
 
         Returns:
             How many messages that ends.
@@ -190,7 +190,7 @@ class Delivery:
         try:
             others += await self._inbox.fetching(self._bot_id)
             others += await self._inbox.noting(self._bot_id)
-            # On the disk before anything is reported, so that no restart says what was stopped.
+            # On the disk before anything is reported, so that no restart speaks stopped messages.
             symbol = self._receipts.symbol(Outcome.STOPPED)
             await self._inbox.end_all(self._bot_id, Outcome.STOPPED, symbol)
         except sqlite3.Error as exc:
@@ -201,20 +201,20 @@ class Delivery:
         return under_way + len(others)
 
     async def stop_early(self) -> None:
-        """Stop because an update that waits is a /stop, which counts what this ends, too."""
+        """Stop because a waiting update is a /stop, whose reply counts these messages too."""
         self._stopped_early += await self.stop()
 
     def pop_stopped_early(self) -> int:
-        """Return how many messages `stop_early` has ended, once."""
+        """Return how many messages `stop_early` has ended since the last call."""
         count, self._stopped_early = self._stopped_early, 0
         return count
 
     # ---- restarts ----
 
     async def restore(self) -> None:
-        """Restore what an earlier life of the process left: messages, receipts, questions.
+        """Restore the messages, receipts and questions that an earlier run left.
 
-        Comes before anything new is accepted; nothing is said before `resume`.
+        Call it before anything new is accepted; nothing is spoken before `resume`.
         """
         await self.deferral.restore()
         await self.pause.restore()
@@ -223,38 +223,39 @@ class Delivery:
             try:
                 self._receipts.ended(message, symbol, reason)
             except ValueError:  # a reaction of another version
-                log.exception("A receipt can't be given")
-        left = await self._inbox.unfinished(self._bot_id)
-        self._attempts.keep_only(ATTEMPT_PREFIX, {attempt_key(message.id) for message in left})
-        if left:
-            log.info("%d message(s) from before the restart are queued", len(left))
-        for message in left:
+                log.exception("A receipt can't be sent")
+        unfinished = await self._inbox.unfinished(self._bot_id)
+        keys = {attempt_key(message.id) for message in unfinished}
+        self._attempts.keep_only(ATTEMPT_PREFIX, keys)
+        if unfinished:
+            log.info("%d message(s) from before the restart are queued", len(unfinished))
+        for message in unfinished:
             await self.submit(message)
         await self.late.restore()
 
     async def _give_up_or_ask(self) -> None:
-        """End messages that killed the process; turn what waited too long into a question."""
-        left = await self._inbox.unfinished(self._bot_id)
+        """End messages that killed the process; ask about those that waited too long."""
+        unfinished = await self._inbox.unfinished(self._bot_id)
         idle_s = await self._inbox.idle_s(self._bot_id)
         late = self.late.is_old(idle_s)
-        for message in left:
+        for message in unfinished:
             if self._attempts.deaths(attempt_key(message.id)) >= MAX_DEATHS:
                 log.error("The process died again during message %d; giving it up", message.id)
                 await self._endings.store(message, Outcome.FAILED, _DEADLY)
                 self._attempts.finish(attempt_key(message.id))
             elif late:
                 await self._inbox.set_state(message.id, State.LATE)
-        if left and late:
-            log.info("%d message(s) waited %.0f s for a start; asking first", len(left), idle_s)
+        if unfinished and late:
+            log.info("%d message(s) waited %.0f s; asking first", len(unfinished), idle_s)
 
     def resume(self) -> None:
-        """Start to speak."""
+        """Start speaking."""
         self.queue.start()
 
     # ---- facts ----
 
     def report(self, fact: Fact) -> None:
-        """Take a fact. Runs on: event loop (the pipeline's by call_soon_threadsafe)."""
+        """Queue a fact. Runs on the event loop (the pipeline uses call_soon_threadsafe)."""
         self._facts.put_nowait(fact)
 
     async def run(self) -> None:
@@ -263,13 +264,13 @@ class Delivery:
             fact = await self._facts.get()
             try:
                 await self._handle(fact)
-            except Exception:  # the next receipt must not suffer from this one
+            except Exception:  # one receipt must not affect the next
                 log.exception("Unexpected error in a receipt")
             finally:
                 self._facts.task_done()
 
     async def drain(self) -> None:
-        """Wait until every fact that has been reported is a record and a receipt."""
+        """Wait until every reported fact has been handled."""
         await self._facts.join()
 
     async def _handle(self, fact: Fact) -> None:
@@ -286,7 +287,7 @@ class Delivery:
                 return
             reason = self._reason(entry.message, fact)
         await self._record(entry.message, fact, reason)
-        self._tell(entry.message, fact, reason)
+        self._publish(entry.message, fact, reason)
 
     async def _record(self, message: QueuedMessage, fact: Fact, reason: str) -> None:
         try:
@@ -307,10 +308,10 @@ class Delivery:
                         first_sound_ms=fact.first_sound_ms,
                     )
         except sqlite3.Error as exc:
-            # The receipt is true all the same; a restart may say the message once more.
+            # The receipt is true anyway; a restart may speak the message once more.
             log.error("The state of message %d can't be stored: %s", message.id, exc)  # noqa: TRY400
 
-    def _tell(self, message: QueuedMessage, fact: Fact, reason: str) -> None:
+    def _publish(self, message: QueuedMessage, fact: Fact, reason: str) -> None:
         match fact:
             case PlaybackStarted():
                 self._events.sounding(fact)
@@ -318,19 +319,19 @@ class Delivery:
                 self._events.sentence(id_, sentence)
             case Silenced(id_, took_s):
                 self._events.silenced(id_, took_s)
-            case Held(_, why):
-                self._events.held(message, why)
-                is_news = message.chat_id not in self._told_held
-                self._told_held.add(message.chat_id)
-                self._receipts.held(message, why if is_news else "")
+            case Held(_, held_reason):
+                self._events.held(message, held_reason)
+                is_news = message.chat_id not in self._notified_held
+                self._notified_held.add(message.chat_id)
+                self._receipts.held(message, held_reason if is_news else "")
             case Ended():
-                self._told_held.clear()
+                self._notified_held.clear()
                 self.queue.finish(message, heard=fact.outcome is Outcome.HEARD)
                 self._endings.report(message, fact, reason)
                 log_end(message, fact)
 
     def _reason(self, message: QueuedMessage, fact: Ended) -> str:
-        """Return what the sender is told besides the outcome; empty where nothing."""
+        """Return what the sender is told in addition to the outcome; may be empty."""
         if fact.reason:
             return fact.reason
         reasons = [f"Skipped: {message.skipped}."] if message.skipped else []

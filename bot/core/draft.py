@@ -12,10 +12,10 @@ class Draft:
     """A message as a front end hands it to `bot.core.intake`, whoever sent it."""
 
     key: int
-    """Identifies it: the same key again is the same message again. Telegram's number of the update,
-    or a negative number."""
+    """Identifies it: a draft with the same key is the same message. Telegram's number of the
+    update, or a negative number."""
     text: str
-    """Its words as they were sent; its language is detected in them."""
+    """Its words as they were sent, from which its language is detected."""
     compose: Callable[[str], Composed] | None = None
     """Returns what is spoken of it in a language (espeak-ng's code). None: it is plain text."""
     left_out: str = ""
@@ -27,13 +27,13 @@ class Draft:
     user_id: int = 0
     """Who sent it; 0 for a program."""
     user_name: str = ""
-    """Said in front of it when another person starts to speak."""
+    """Spoken before it when another person starts to speak."""
     client: str = ""
     """Which program sent it over HTTP; empty for a person."""
     sent_at: float = 0.0
     """In seconds since 1970; 0: now."""
     voice: str = ""
-    """Of a program's; empty: as the settings say. A person's is in their preferences."""
+    """Of a program's text; empty: as the settings say. A person's is in their preferences."""
     speed: float = 0.0
     """Likewise; 0: as the settings say."""
     lang: str = ""
@@ -42,6 +42,6 @@ class Draft:
     chime: bool | None = None
     """None: as the settings say."""
     attachment: str = ""
-    """The file to fetch, which is said instead of the text; empty where there is none."""
+    """The file to fetch, which is spoken instead of the text; empty if there is none."""
     as_note: bool = False
-    """Whether it is sent back as a voice note instead of being said."""
+    """Whether it is sent back as a voice note instead of being spoken."""

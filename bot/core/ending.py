@@ -17,7 +17,7 @@ class Endings:
     """Reports how messages ended."""
 
     def __init__(self, inbox: Inbox, receipts: Receipts, events: Events) -> None:
-        """Store ends in *inbox*; report them by *receipts* and *events*."""
+        """Store ends in *inbox*; report them through *receipts* and *events*."""
         self._inbox = inbox
         self._receipts = receipts
         self._events = events
@@ -32,7 +32,7 @@ class Endings:
         self.report(message, Ended(message.id, outcome), reason)
 
     async def store(self, message: QueuedMessage, outcome: Outcome, reason: str = "") -> None:
-        """Store an end, with its receipt as owed; `report` has to follow.
+        """Store an end, with its receipt as owed; call `report` afterwards.
 
         Raises:
             sqlite3.Error: it can't be stored.
@@ -40,7 +40,7 @@ class Endings:
         await self._inbox.end(message.id, outcome, self._receipts.symbol(outcome), reason)
 
     def report(self, message: QueuedMessage, fact: Ended, reason: str = "") -> None:
-        """Report an end that is on the disk, and remove the recording of the message."""
+        """Report an end that has been stored, and remove the recording of the message."""
         discard(message)
         self._receipts.ended(message, self._receipts.symbol(fact.outcome), reason)
         self._events.ended(_record(message, fact, reason))
@@ -53,7 +53,7 @@ def discard(message: QueuedMessage) -> None:
 
 
 def _record(message: QueuedMessage, fact: Ended, reason: str) -> Record:
-    """Return what became of a message, as the inbox has it too."""
+    """Return what became of a message, as stored in the inbox."""
     return Record(
         id=message.id,
         text=message.text,
@@ -68,7 +68,7 @@ def _record(message: QueuedMessage, fact: Ended, reason: str) -> Record:
 
 
 def log_end(message: QueuedMessage, fact: Ended) -> None:
-    """Log one line about a message: all that is known of it except its words."""
+    """Log one line about a message: everything that is known except its words."""
     chunks = "1 chunk" if fact.chunks == 1 else f"{fact.chunks} chunks"
     parts = [
         f"Message {message.id}: {fact.outcome}, from {message.source}",

@@ -1,4 +1,4 @@
-"""What happened, for server-sent events, requests that wait, and the metrics.
+"""What happened, for server-sent events, waiting requests, and the metrics.
 
 An event is a name and values that JSON can hold. Each listener gets all events in order; listeners
 that fall behind are closed. Runs on the event loop.
@@ -52,13 +52,13 @@ class Listener:
             self._events.put_nowait(event)
 
     def close(self) -> None:
-        """End it, once it has taken the events that are there."""
+        """End it after the events that it has already."""
         if not self._closed:
             self._closed = True
             self._events.put_nowait(None)
 
     async def next(self) -> SpeechEvent | None:
-        """Wait for the next event; None where no more come."""
+        """Wait for the next event; None if the listener was closed."""
         return await self._events.get()
 
 
@@ -77,12 +77,11 @@ class Events:
 
     @property
     def listeners(self) -> int:
-        """The number of listeners."""
         return len(self._listeners)
 
     @contextlib.contextmanager
     def listen(self) -> Iterator[Listener]:
-        """Yield a listener, which gets every event while the context lasts."""
+        """Yield a listener, which gets every event while the context is open."""
         listener = Listener()
         self._listeners.add(listener)
         if self._closed:
@@ -97,7 +96,7 @@ class Events:
         self._watchers.append(watcher)
 
     def ending(self, id_: int) -> asyncio.Future[Ending | None]:
-        """Return a future for the end of a message; it is None if Crier stops first."""
+        """Return a future of a message's end; its result is None if Crier stops first."""
         future: asyncio.Future[Ending | None] = asyncio.get_running_loop().create_future()
         if self._closed:
             future.set_result(None)
@@ -173,7 +172,7 @@ class Events:
         """Report the status when it changes, while there are listeners; until cancelled.
 
         Args:
-            status: returns it; mere ages in it do not count as changes.
+            status: returns it; ages in it do not count as changes.
             every_s: how often to check.
         """
         last: dict[str, Any] = {}

@@ -1,9 +1,9 @@
-"""What tells that Crier works: whether messages come in, and whether sound can go out."""
+"""The health of Crier: whether messages come in, and whether sound can go out."""
 
 from typing import Protocol
 
 WEDGED_S = 10.0
-"""The audio thread comes round every 2 s at least; only a call into PortAudio can block it."""
+"""The audio thread has a heartbeat at least every 2 s; only a call into PortAudio can block it."""
 
 STALLED_S = 90.0
 """Without any answer to getUpdates, which takes 25 s at most."""
@@ -14,15 +14,15 @@ class Fetching(Protocol):
 
     @property
     def age_s(self) -> float:
-        """How long ago the server gave what was asked for; at first, since the start."""
+        """The time since the server's last good answer or, before the first, since the start."""
         ...
 
     @property
     def warning(self) -> str:
-        """What keeps messages away although there is a network; empty where nothing."""
+        """Why no messages come in although there is a network; empty if they do."""
         ...
 
     @property
     def clock_warning(self) -> str:
-        """What is wrong with this computer's clock; empty where nothing is."""
+        """What is wrong with this computer's clock; empty if nothing is."""
         ...

@@ -1,6 +1,6 @@
-"""The durable queue: messages on the disk, their states, and what is owed for them (SQLite).
+"""The durable queue: messages on the disk, their states and their owed receipts (SQLite).
 
-Runs on the event loop; aiosqlite runs SQLite in a thread of its own.
+Runs on the event loop; aiosqlite runs SQLite on its own thread.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _KEEP_S = 48 * 3600.0
 """How long ended messages are stored: Telegram may send an update again for 24 h."""
 
 _KEEP_UNDECIDED_S = 7 * 24 * 3600.0
-"""How long messages wait for a decision of their sender."""
+"""How long messages wait for their sender's decision."""
 
 _PRUNE_EVERY_S = 3600.0
 _RECORDINGS = "sounds"
@@ -47,13 +47,13 @@ class Inbox:
 
     @classmethod
     async def open(cls, path: Path) -> Self:
-        """Open the database at *path*, and remove from it what is old.
+        """Open the database at *path*, and prune it.
 
         Raises:
             InboxError: it can't be opened, a newer Crier made it, or it can't be upgraded.
         """
         inbox = cls(await Database.open(path))
-        with contextlib.suppress(sqlite3.Error, OSError):  # a full disk; each text will say so
+        with contextlib.suppress(sqlite3.Error, OSError):  # a full disk; `accept` will report it
             await inbox.prune()
         return inbox
 
@@ -116,7 +116,7 @@ class Inbox:
     async def refuse(
         self, bot_id: int, update_id: int, message: QueuedMessage, owed: str, reply: str
     ) -> QueuedMessage | None:
-        """Store that a message was refused, and what is owed to its sender.
+        """Store that a message was refused, and the receipt that is owed to its sender.
 
         Returns:
             The message with its id; None if this update was stored before.
@@ -165,7 +165,7 @@ class Inbox:
         return bool(rows)
 
     async def mark_handled(self, bot_id: int, update_id: int) -> None:
-        """Store that an update was carried out, so that it is ignored when it comes again."""
+        """Store that an update was carried out, so that it is ignored if it comes again."""
         await self._database.execute(
             "INSERT OR IGNORE INTO handled_update VALUES (?, ?, ?)",
             (bot_id, update_id, time.time()),
@@ -174,7 +174,7 @@ class Inbox:
     # ---- messages by state ----
 
     async def unfinished(self, bot_id: int) -> list[QueuedMessage]:
-        """Return the messages that are to be spoken and have not ended, in order."""
+        """Return the waiting and held messages, in order."""
         return await self._messages("bot_id = ? AND state IN ('waiting', 'held')", bot_id)
 
     async def fetching(self, bot_id: int) -> list[QueuedMessage]:
@@ -182,11 +182,11 @@ class Inbox:
         return await self._messages("bot_id = ? AND state = 'fetching'", bot_id)
 
     async def asking(self, bot_id: int) -> list[QueuedMessage]:
-        """Return the long texts about which Telegram has not accepted the question yet."""
+        """Return the long texts whose question Telegram has not accepted yet."""
         return await self._messages("bot_id = ? AND state = 'asking'", bot_id)
 
     async def asked(self, id_: int, chat_id: int) -> QueuedMessage | None:
-        """Return a long text about which its chat was asked, if it is still undecided."""
+        """Return a long text if its chat has not decided about it yet."""
         key = "id = ? AND chat_id = ? AND state IN ('asking', 'asked')"
         messages = await self._messages(key, id_, chat_id)
         return messages[0] if messages else None
@@ -196,13 +196,13 @@ class Inbox:
         return await self._messages("bot_id = ? AND state = 'noting'", bot_id)
 
     async def late(self, bot_id: int, chat_id: int) -> list[QueuedMessage]:
-        """Return the messages of a chat that came late and are undecided, oldest first."""
+        """Return a chat's undecided late messages, oldest first."""
         return await self._messages(
             "bot_id = ? AND chat_id = ? AND state IN ('late', 'offered')", bot_id, chat_id
         )
 
     async def not_offered(self, bot_id: int) -> set[int]:
-        """Return the chats with late messages about which they have not been asked yet."""
+        """Return the chats that have not been asked about some of their late messages."""
         rows = await self._database.execute_fetchall(
             "SELECT DISTINCT chat_id FROM message WHERE bot_id = ? AND state = 'late'", (bot_id,)
         )
@@ -215,7 +215,7 @@ class Inbox:
         )
 
     async def last_heard(self, bot_id: int, chat_id: int) -> QueuedMessage | None:
-        """Return the message of a chat that was heard last, as a new one, if it is still stored.
+        """Return a copy of the last message heard in a chat, to speak again, if it is still stored.
 
         A message that was cut counts if some of it was heard.
         """
@@ -231,11 +231,7 @@ class Inbox:
         return None
 
     async def pending(self, bot_id: int, user_id: int, client: str) -> tuple[int, int]:
-        """Return how much a person, or a program, has sent that has not ended.
-
-        Returns:
-            The number of messages, and their length in characters.
-        """
+        """Return the number of unfinished messages of a person or program, and their characters."""
         rows = await self._database.execute_fetchall(
             "SELECT count(*), total(length(text)) FROM message"  # noqa: S608  # a constant
             f" WHERE bot_id = ? AND user_id = ? AND client = ? AND state NOT IN {ENDED}",
@@ -245,13 +241,13 @@ class Inbox:
         return int(count), int(characters)
 
     async def text_of(self, bot_id: int, chat_id: int, message_id: int) -> str:
-        """Return the stored text of a message; empty where there is none."""
+        """Return the stored text of a message; empty if there is none."""
         key = "bot_id = ? AND chat_id = ? AND message_id = ?"
         messages = await self._messages(key, bot_id, chat_id, message_id)
         return messages[-1].text if messages else ""
 
     async def idle_s(self, bot_id: int) -> float:
-        """Return how long ago a message of this bot changed last, in seconds."""
+        """Return how many seconds ago a message of this bot changed last."""
         rows = await self._database.execute_fetchall(
             "SELECT max(changed_at) FROM message WHERE bot_id = ?", (bot_id,)
         )
@@ -269,11 +265,11 @@ class Inbox:
     async def store_content(
         self, message: QueuedMessage, to: str, from_: tuple[str, ...] = (State.FETCHING,)
     ) -> bool:
-        """Store what a file turned out to be, or how much of it is to be said.
+        """Store the content of a file, or the part of it to speak.
 
         Returns:
-            Whether the message was in one of the states *from_*; otherwise it was stopped or
-            decided meanwhile, and nothing changes.
+            Whether the message was in one of the states *from_*; if not, it was stopped or decided
+            meanwhile, and nothing changes.
         """
         states = {f"from_{number}": state for number, state in enumerate(from_)}
         marks = ", ".join(f":{name}" for name in states)
@@ -325,7 +321,8 @@ class Inbox:
             id_: the message.
             from_: the states that it may be in.
             to: its new state.
-            fresh_at: when somebody decided so, in seconds since 1970: a decision is never late.
+            fresh_at: when somebody decided to hear it, in seconds since 1970: its lateness counts
+                from there.
         """
         marks = ", ".join("?" * len(from_))
         cursor = await self._database.execute(
@@ -336,7 +333,7 @@ class Inbox:
         return cursor.rowcount > 0
 
     async def reorder(self, ids: Sequence[int]) -> None:
-        """Give messages a new order, within the places that they have between them."""
+        """Give messages a new order, within the places that they occupy."""
         marks = ", ".join("?" * len(ids))
         rows = await self._database.execute_fetchall(
             "SELECT coalesce(place, id) AS at FROM message"  # noqa: S608  # marks only
@@ -382,7 +379,7 @@ class Inbox:
         )
 
     async def end_all(self, bot_id: int, state: str, owed: str) -> None:
-        """Store that everything that was to be spoken, fetched or sent ended in the same way."""
+        """Store that every message waiting to be spoken, fetched or sent ended in the same way."""
         await self._database.execute(
             "UPDATE message SET state = ?, owed = CASE chat_id WHEN 0 THEN '' ELSE ? END,"
             " changed_at = ?"
@@ -402,7 +399,7 @@ class Inbox:
         )
 
     async def record(self, bot_id: int, update_id: int) -> Record | None:
-        """Return what has become of the message that was stored under this number, if any."""
+        """Return what became of the message of an update, if it is stored."""
         records = await self._records("bot_id = ? AND update_id = ?", (bot_id, update_id))
         return records[0] if records else None
 
@@ -414,7 +411,7 @@ class Inbox:
         )
         return [Record(row[0], row[1], row[2] or "telegram", *row[3:]) for row in rows]
 
-    # ---- what is owed ----
+    # ---- owed receipts ----
 
     async def owed(self, bot_id: int) -> list[tuple[QueuedMessage, str, str]]:
         """Return the ended messages with a receipt still owed: (message, reaction, reply)."""
@@ -444,7 +441,7 @@ class Inbox:
         await self._database.execute("UPDATE message SET reply = '' WHERE id = ?", (id_,))
 
     async def forget_owed(self, bot_id: int, chat_id: int) -> None:
-        """Drop what is owed to a chat to which nothing can be sent any more."""
+        """Drop the receipts owed to a chat that can't be written to any more."""
         await self._database.execute(
             "UPDATE message SET owed = '', reply = ''"
             " WHERE bot_id = ? AND chat_id = ? AND (owed != '' OR reply != '')",
@@ -452,9 +449,9 @@ class Inbox:
         )
 
     async def migrate_chat(self, bot_id: int, old_chat_id: int, new_chat_id: int) -> None:
-        """Move what belongs to a group to the supergroup that it has become.
+        """Move a group's messages to the supergroup that it has become.
 
-        Messages have other, unknown numbers there, so that no reaction is owed any more.
+        They have other, unknown numbers there, so reactions are no longer owed.
         """
         ids = bot_id, old_chat_id
         await self._database.execute(
@@ -504,7 +501,7 @@ class Inbox:
                 log.error("Old messages can't be removed: %s", exc)  # noqa: TRY400
 
     async def prune(self) -> None:
-        """Remove what is old, so that nothing of it is left in any file.
+        """Remove old messages and files, so that no file has a trace of them.
 
         Raises:
             sqlite3.Error: the database can't be written.
@@ -524,11 +521,11 @@ class Inbox:
         )
         await self._database.execute("DELETE FROM handled_update WHERE at < ?", (now - _KEEP_S,))
         if ended.rowcount or undecided.rowcount:
-            # secure_delete overwrites rows, but not the copies of them that moving rows between
-            # pages leaves behind.
+            # secure_delete overwrites rows, but not the copies that are left behind when rows move
+            # between pages.
             await self._database.execute("VACUUM")
-        # The write-ahead log has copies of the pages that were written, and keeps them when it is
-        # reused: only an emptied one holds nothing.
+        # The write-ahead log has copies of written pages, and keeps them when it is reused; so
+        # it is emptied.
         await self._database.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
         rows = await self._database.execute_fetchall("SELECT file FROM message WHERE file != ''")
         self.database.remove_old_copies(now)
@@ -543,7 +540,7 @@ def _remove_recordings(folder: Path, needed: set[str], now: float) -> None:
 
 
 def _message(row: Sequence[Any]) -> QueuedMessage:
-    """Return a row of `_COLUMNS` as a message."""
+    """Convert a row of `_COLUMNS`."""
     message = QueuedMessage(*row)
     chime = None if message.chime is None else bool(message.chime)
     return replace(message, urgent=bool(message.urgent), chime=chime)

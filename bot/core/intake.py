@@ -23,7 +23,7 @@ from bot.core.preferences import Preferences, SpeechStyle
 from bot.core.receipts import Receipts
 from bot.settings import Settings
 
-# After a break of this length the speaker is named again.
+# After a break of this length the sender is named again.
 _REMEMBERED_S = 600.0
 
 
@@ -31,13 +31,13 @@ class RefusedError(Exception):
     """A draft is refused; the message says why."""
 
     def __init__(
-        self, why: str, *, too_many: bool = False, empty: bool = False, say: bool = True
+        self, reason: str, *, too_many: bool = False, empty: bool = False, say: bool = True
     ) -> None:
-        super().__init__(why)
+        super().__init__(reason)
         self.too_many = too_many
-        """Whether it is beyond a limit."""
+        """Whether it exceeds a limit."""
         self.empty = empty
-        """Whether there was nothing in it: no words, and nothing that was left out."""
+        """Whether it had no content at all: no words, and nothing that was left out."""
         self.say = say
         """Whether its sender is told why; not for each message of a flood."""
 
@@ -63,17 +63,15 @@ class Intake:
     now: Callable[[], float]
     """Returns the true time, in seconds since 1970."""
     clock_warning: Callable[[], str]
-    """Returns what is wrong with this computer's clock; empty where nothing is."""
+    """Returns what is wrong with this computer's clock; empty if nothing is."""
     _clock_warned: list[str] = field(default_factory=list)
     _last_speaker: _LastSpeaker = field(default_factory=_LastSpeaker)
 
     async def accept(self, draft: Draft) -> QueuedMessage | None:
-        """Store a draft, and queue it if it is to be said as it is.
-
-        Its file has to be fetched next, or its voice note to be made, if it asks for one.
+        """Store a draft, and queue it unless it has a file to fetch or becomes a voice note.
 
         Returns:
-            What was stored; None if the same draft was accepted or refused before.
+            The stored message; None if the same draft was accepted or refused before.
 
         Raises:
             RefusedError: it is refused; see `refuse`.
@@ -97,10 +95,7 @@ class Intake:
         return stored
 
     async def revise(self, draft: Draft) -> None:
-        """Replace the text of a message that its sender edited, if it still waits.
-
-        Without words it is taken back.
-        """
+        """Replace the text of a message that still waits; without words it is withdrawn."""
         style = await self._style(draft)
         composed = await self._composed(draft, style)
         if not speakable(composed.text):
@@ -115,7 +110,7 @@ class Intake:
         )
 
     async def repeat(self, chat_id: int) -> bool:
-        """Queue the message of a chat that was heard last; return whether there is one."""
+        """Queue the last message heard in a chat again; return whether there is one."""
         last = await self.inbox.last_heard(self.bot_id, chat_id)
         if last is None:
             return False
@@ -125,12 +120,12 @@ class Intake:
             await self.delivery.submit(stored)
         return True
 
-    async def refuse(self, draft: Draft, why: str) -> None:
-        """Store a refusal and report it; the receipt is owed, also over a crash.
+    async def refuse(self, draft: Draft, reason: str) -> None:
+        """Store a refusal and report it; its receipt survives a crash.
 
         Args:
-            draft: what is refused.
-            why: what its sender is told; empty where a reaction is enough.
+            draft: the refused draft.
+            reason: what its sender is told; empty if a reaction is enough.
         """
         symbol = self.receipts.symbol(Outcome.FAILED)
         message = QueuedMessage(
@@ -141,15 +136,15 @@ class Intake:
             thread_id=draft.thread_id,
         )
         try:
-            refused = await self.inbox.refuse(self.bot_id, draft.key, message, symbol, why)
+            refused = await self.inbox.refuse(self.bot_id, draft.key, message, symbol, reason)
         except InboxError:
-            self.receipts.refused(draft, why)
+            self.receipts.refused(draft, reason)
             return
         if refused is not None:  # None: it was refused or accepted before
-            self.receipts.ended(refused, symbol, why)
+            self.receipts.ended(refused, symbol, reason)
 
     async def compose(self, text: str, voice: str, lang: str) -> Composed:
-        """Return what shall be spoken of a program's text, without storing it.
+        """Return what would be spoken of a program's text, without storing it.
 
         Raises:
             RefusedError: there is nothing to say.
@@ -160,13 +155,13 @@ class Intake:
     # ---- steps ----
 
     async def _style(self, draft: Draft) -> SpeechStyle:
-        """Decide, once for each message, how it is said."""
+        """Return the style of a draft; called once per message."""
         if draft.client:
             return self.preferences.style_of_program(draft.voice, draft.speed, draft.lang)
         return await self.preferences.style(draft.user_id, draft.text)
 
     async def _compose(self, draft: Draft, style: SpeechStyle) -> Composed:
-        """Return what is spoken of a draft, with taught words replaced.
+        """Return what is spoken of a draft, with taught pronunciations applied.
 
         Raises:
             RefusedError: there is nothing to say, or it can't be composed.
@@ -177,7 +172,7 @@ class Intake:
                 raise RefusedError(nothing_to_say(composed), empty=not composed.skipped)
             return replace(composed, text=await self.preferences.pronounced(composed.text))
         except ComposeError as exc:
-            if draft.attachment:  # the file can be said all the same
+            if draft.attachment:  # the file can still be spoken
                 return Composed("", "1 caption")
             raise RefusedError(str(exc)) from exc
 
@@ -206,9 +201,9 @@ class Intake:
 
     def _message(self, draft: Draft, style: SpeechStyle, composed: Composed) -> QueuedMessage:
         text = composed.text
-        is_said = not (draft.attachment or draft.as_note)
-        if is_said and not draft.client:
-            # The text beside a file is said only where the file can't be.
+        is_spoken = not (draft.attachment or draft.as_note)
+        if is_spoken and not draft.client:
+            # A file's caption is spoken only if the file can't be.
             text = self._announced(draft, text, style.lang)
         return QueuedMessage(
             id=0,
@@ -219,7 +214,7 @@ class Intake:
             voice=draft.voice if draft.client else style.voice,
             speed=draft.speed if draft.client else style.speed,
             lang=draft.lang if draft.client else style.lang,
-            urgent=draft.urgent or (composed.urgent and is_said),
+            urgent=draft.urgent or (composed.urgent and is_spoken),
             skipped=composed.skipped,
             file=NO_REPLAY if draft.as_note else draft.attachment,
             client=draft.client,
@@ -229,17 +224,17 @@ class Intake:
         )
 
     def _announced(self, draft: Draft, text: str, lang: str) -> str:
-        """Return a text with its sender's name in front, if several people speak in turn."""
+        """Return a text, prefixed with its sender's name if the sender has changed."""
         now_s, last = time.monotonic(), self._last_speaker
         changed = draft.user_id != last.user_id or now_s - last.at_s > _REMEMBERED_S
         last.user_id, last.at_s = draft.user_id, now_s
         if self.access.people < 2 or not changed or not draft.user_name:  # noqa: PLR2004
             return text
-        is_spelled_out = without_unread(draft.user_name, lang)[1]
-        return text if is_spelled_out else f"{draft.user_name}: {text}"
+        is_unreadable = without_unread(draft.user_name, lang)[1]
+        return text if is_unreadable else f"{draft.user_name}: {text}"
 
     def _warn_of_clock(self, draft: Draft, warning: str) -> None:
-        """Warn of this computer's clock, once and in the first chat that writes."""
+        """Warn about this computer's clock, once, in the first chat that writes."""
         if draft.chat_id != NO_CHAT and not self._clock_warned:
             self._clock_warned.append(warning)
             self.receipts.warned(draft, warning)

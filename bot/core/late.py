@@ -1,4 +1,4 @@
-"""Messages that came too late to be said unasked: the question, and what was decided.
+"""Messages that came too late to be spoken unasked: the question, and the decision.
 
 Runs on the event loop.
 """
@@ -21,7 +21,7 @@ _UNDECIDED = (State.LATE, State.OFFERED)
 
 
 class LateChoice(Enum):
-    """Which of the late messages of a chat are said."""
+    """Which of a chat's late messages are spoken."""
 
     ALL = auto()
     LATEST = auto()
@@ -30,12 +30,12 @@ class LateChoice(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LateDecision:
-    """What a choice led to."""
+    """The result of a choice."""
 
     undecided: int
-    """How many messages it was about; 0 where they were decided already."""
+    """How many messages it was about; 0 if they had been decided already."""
     said: int
-    """How many of them are said."""
+    """How many of them are spoken."""
 
 
 class Late:
@@ -56,11 +56,11 @@ class Late:
         Args:
             inbox: stores the messages and what was decided.
             receipts: asks their senders.
-            endings: ends what is left unsaid.
+            endings: ends messages that are not spoken.
             bot_id: the bot whose messages these are.
             late_after_s: the age from which a message is late; 0: never.
             now: returns the true time, in seconds since 1970.
-            submit: queues a message that is to be said.
+            submit: queues a message to be spoken.
         """
         self._inbox = inbox
         self._receipts = receipts
@@ -73,11 +73,11 @@ class Late:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def is_late(self, fresh_at: float) -> bool:
-        """Whether a message that was sent, or decided upon, at that time is not said unasked."""
+        """Whether a message sent, or decided upon, at that time is too old to be spoken unasked."""
         return self.is_old(self._now() - fresh_at)
 
     def is_old(self, age_s: float) -> bool:
-        """Whether a message of that age is not said unasked."""
+        """Whether a message of that age is too old to be spoken unasked."""
         return 0 < self._late_after_s < age_s
 
     def hold(self, message: QueuedMessage) -> None:
@@ -86,12 +86,12 @@ class Late:
         self.ask_soon(message.chat_id)
 
     async def restore(self) -> None:
-        """Ask what an earlier life of the process still owes."""
+        """Ask the questions that an earlier run still owes."""
         for chat_id in await self._inbox.not_offered(self._bot_id):
             self.ask_soon(chat_id)
 
     def ask_soon(self, chat_id: int) -> None:
-        """Ask about the late messages of a chat, once no more come."""
+        """Ask about the late messages of a chat when no more have come for `_BURST_S`."""
         if timer := self._timers.pop(chat_id, None):
             timer.cancel()
         loop = asyncio.get_running_loop()
@@ -114,20 +114,20 @@ class Late:
         self._receipts.late(late)
 
     async def decide(self, chat_id: int, choice: LateChoice) -> LateDecision:
-        """Speak the late messages of a chat, or some, or none; the others end.
+        """Speak all, the latest or none of a chat's late messages; end the others as skipped.
 
         Raises:
-            sqlite3.Error: it can't be stored; what was not decided stays late.
+            sqlite3.Error: the decision can't be stored; undecided messages stay late.
         """
         late = await self._inbox.late(self._bot_id, chat_id)
         first = {LateChoice.ALL: 0, LateChoice.LATEST: -1, LateChoice.NONE: len(late)}[choice]
-        said = late[first:]
+        spoken = late[first:]
         for message in late:
-            if message not in said:
+            if message not in spoken:
                 await self._endings.close(message, Outcome.SKIPPED)
                 continue
-            # Pressed twice, or asked twice: it is said once.
+            # A button pressed twice, or two questions, must not speak it twice.
             now = self._now()
             if await self._inbox.change_state(message.id, _UNDECIDED, State.WAITING, fresh_at=now):
                 await self._submit(replace(message, fresh_at=now))
-        return LateDecision(undecided=len(late), said=len(said))
+        return LateDecision(undecided=len(late), said=len(spoken))

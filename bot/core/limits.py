@@ -5,8 +5,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 _WAITING_S = 3600.0
-"""How much speech of one person may wait, whatever the number of messages."""
-_SAY_EVERY_S = 60.0
+"""How much speech of one person may wait, regardless of the number of messages."""
+_REPORT_EVERY_S = 60.0
 _MAX_KNOWN = 1000  # programs choose their own names
 
 
@@ -23,7 +23,7 @@ class Refusal:
 class _Allowance:
     left: float
     since_s: float
-    said_s: float = float("-inf")
+    reported_s: float = float("-inf")
 
 
 class Limits:
@@ -32,7 +32,7 @@ class Limits:
     def __init__(
         self, per_minute: int, waiting: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Allow *per_minute* messages, and *waiting* ones in the queue; 0 is no limit."""
+        """Allow *per_minute* messages a minute, and *waiting* in the queue; 0 means no limit."""
         self._per_minute = per_minute
         self._waiting = waiting
         self._clock = clock
@@ -42,9 +42,9 @@ class Limits:
         """Count one more message of a person or program; return why it is refused, or None.
 
         Args:
-            sender: whose message it is.
-            waiting: how many of theirs wait.
-            waiting_s: how long these last.
+            sender: who sent it.
+            waiting: how many of the sender's messages wait.
+            waiting_s: how long they will take to speak.
         """
         now_s = self._clock()
         if len(self._allowances) >= _MAX_KNOWN:
@@ -54,8 +54,10 @@ class Limits:
         allowance.left = min(self._per_minute, allowance.left + gained)
         allowance.since_s = now_s
         if self._waiting and (waiting >= self._waiting or waiting_s >= _WAITING_S):
-            what = f"{waiting} messages of yours" if waiting_s < _WAITING_S else "An hour of speech"
-            reason = f"{what} wait already. Send it again when some were heard, or /stop them."
+            amount = (
+                f"{waiting} messages of yours" if waiting_s < _WAITING_S else "An hour of speech"
+            )
+            reason = f"{amount} wait already. Send it again when some were heard, or /stop them."
         elif self._per_minute and allowance.left < 1:
             reason = (
                 f"These are more than {self._per_minute} messages in a minute. I did not take this "
@@ -64,7 +66,7 @@ class Limits:
         else:
             allowance.left -= 1
             return None
-        say = now_s - allowance.said_s >= _SAY_EVERY_S
+        say = now_s - allowance.reported_s >= _REPORT_EVERY_S
         if say:
-            allowance.said_s = now_s
+            allowance.reported_s = now_s
         return Refusal(reason, say)

@@ -10,12 +10,12 @@ from bot.paths import make_private
 
 
 class InUseError(InboxError):
-    """Another Crier runs with this data folder."""
+    """Another Crier uses this data folder."""
 
 
 @contextlib.contextmanager
 def only_one(data_dir: Path) -> Iterator[None]:
-    """Hold the lock of a data folder while the context lasts.
+    """Hold the lock of a data folder while the context is open.
 
     Raises:
         InUseError: another Crier holds it.

@@ -1,4 +1,4 @@
-"""A stored message: its text, where it came from, its state, and what became of it."""
+"""A stored message: its text, source and state, and the record of its end."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,33 +7,33 @@ from audio.types import Outcome
 
 
 class State(StrEnum):
-    """Where a message is that has not ended; how it ends is an `audio.types.Outcome`.
+    """Where an unfinished message is; how it ends is an `audio.types.Outcome`.
 
-    FETCHING -> ASKING -> ASKED -> NOTING        a file; a long one is asked about
+    FETCHING -> ASKING -> ASKED -> NOTING        a file; a question is asked about a long one
         |                   |
-        +-------> WAITING <-+     HELD           for its turn; for the loudspeaker, or quiet
+        +-------> WAITING <-+     HELD           for its turn; for a loudspeaker or the end of quiet
                      ^
-             LATE -> OFFERED                     too old to be said unasked
+             LATE -> OFFERED                     too old to be spoken unasked
 
-    Stored in the database; a message that waits or is held has an entry in `bot.core.queue` too.
+    Stored in the database; WAITING and HELD messages also have an entry in `bot.core.queue`.
     """
 
     FETCHING = "fetching"
     """Its file is being fetched or decoded."""
     ASKING = "asking"
-    """What to do with a long file: the question is owed to its sender."""
+    """The question about a long file is owed to its sender."""
     ASKED = "asked"
-    """What to do with a long file: Telegram has accepted the question."""
+    """Telegram has accepted the question about a long file."""
     NOTING = "noting"
-    """A voice note is being made of it, or sent."""
+    """Its voice note is being made or sent."""
     WAITING = "waiting"
-    """It is said in its turn."""
+    """It is spoken in its turn."""
     HELD = "held"
-    """It waits for a loudspeaker, or until it need not be quiet any more."""
+    """It waits for a loudspeaker or for the end of quiet."""
     LATE = "late"
-    """It came too late to be said unasked; the question is owed to its sender."""
+    """It is too old to be spoken unasked; the question is owed to its sender."""
     OFFERED = "offered"
-    """It came too late to be said unasked; Telegram has accepted the question."""
+    """It is too old to be spoken unasked; Telegram has accepted the question."""
 
 
 ENDED = tuple(outcome.value for outcome in Outcome)
@@ -42,18 +42,18 @@ NO_CHAT = 0
 """The chat of a message over HTTP, which gets no reactions and no replies."""
 
 ATTEMPT_PREFIX = "message:"
-"""Attempts at messages are counted under names that start with it; see `attempt_key`."""
+"""The prefix of the keys under which attempts at messages are counted; see `attempt_key`."""
 
 NO_REPLAY = "note"
-"""The file of a message that becomes a voice note: /replay is for what sounded."""
+"""The file of a message that becomes a voice note, so that /replay leaves it out."""
 
 Conversation = tuple[int, int | None]
-"""A chat, and the forum topic in it."""
+"""A chat and its forum topic."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:
-    """A stored text or recording that is to be spoken, or sent as a voice note."""
+    """A stored text or recording, to be spoken or sent as a voice note."""
 
     id: int
     chat_id: int
@@ -72,7 +72,7 @@ class QueuedMessage:
     skipped: str = ""
     """What was left out of it, in words."""
     file: str = ""
-    """What to fetch; once it is fetched, the recording to play. Empty for a text."""
+    """The file to fetch and, once fetched, the recording to play. Empty for a text."""
     client: str = ""
     """Which program sent it over HTTP; empty for Telegram."""
     chime: bool | None = None
@@ -95,13 +95,13 @@ class QueuedMessage:
 
     @property
     def conversation(self) -> Conversation:
-        """The chat and the topic that its status message is in."""
+        """The chat and topic of its status message."""
         return self.chat_id, self.thread_id
 
 
 @dataclass(frozen=True, slots=True)
 class StatusMessageId:
-    """A message of the bot that shows what is being said."""
+    """Identifies a message of the bot that shows what is being spoken."""
 
     chat_id: int
     message_id: int
@@ -126,5 +126,5 @@ class Record:
 
 
 def attempt_key(id_: int) -> str:
-    """Return the name under which attempts at a message are counted."""
+    """Return the key under which attempts at a message are counted."""
     return f"{ATTEMPT_PREFIX}{id_}"

@@ -1,4 +1,4 @@
-"""Where sound goes and how loud: selected, stored, restored. Runs on the event loop."""
+"""The device and the volume: selected, stored, restored. Runs on the event loop."""
 
 import asyncio
 
@@ -19,10 +19,10 @@ async def wanted_device(store: Store, settings: Settings) -> str:
 
 
 class SoundOutput:
-    """The sound output, as front ends steer it."""
+    """The sound output, as front ends control it."""
 
     def __init__(self, pipeline: SpeechPipeline, store: Store, settings: Settings) -> None:
-        """Steer *pipeline*; selections are stored in *store*."""
+        """Control *pipeline*; store selections in *store*."""
         self._pipeline = pipeline
         self._store = store
         self._settings = settings
@@ -32,14 +32,14 @@ class SoundOutput:
         self._pipeline.set_gain(_gain(await self.volume_percent()))
 
     async def volume_percent(self) -> int:
-        """Return the volume, beside the computer's own."""
+        """Return the volume, which is applied in addition to the computer's."""
         return int(await self._store.choice(_VOLUME) or 100)
 
     async def set_volume(self, percent: int) -> int:
         """Set and store the volume, within its limits; return it.
 
         Raises:
-            sqlite3.Error: it can't be stored; it holds until the next start.
+            sqlite3.Error: it can't be stored, and applies only until the next start.
         """
         percent = max(0, min(LOUDEST_PERCENT, percent))
         self._pipeline.set_gain(_gain(percent))
@@ -59,10 +59,10 @@ class SoundOutput:
         """Send sound to a device from the next sentence on, and store that.
 
         Args:
-            wanted: a part of its name; empty follows the system, None the setting.
+            wanted: part of its name; empty follows the system, None the setting.
 
         Raises:
-            sqlite3.Error: it can't be stored; it holds until the next start.
+            sqlite3.Error: it can't be stored, and applies only until the next start.
         """
         setting = self._settings.audio_device
         self._pipeline.select_device(setting if wanted is None else wanted)
@@ -70,5 +70,5 @@ class SoundOutput:
 
 
 def _gain(percent: int) -> float:
-    """Return the factor of a volume; squared, since ears hear in ratios."""
+    """Return the gain of a volume; squared, since people hear loudness in ratios."""
     return (percent / 100) ** 2

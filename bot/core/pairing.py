@@ -1,7 +1,7 @@
 """The file with the code that pairs the first phone.
 
-A service has no terminal to show the code on. The file can be read only by the owner of the
-computer, and is removed as soon as the code has been used; the code is never in the log.
+A service has no terminal to show the code on. Only the owner of the computer can read the file,
+which is removed as soon as the code has been used; the code is never in the log.
 """
 
 import os

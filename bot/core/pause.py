@@ -1,4 +1,4 @@
-"""Pausing: by a person, over restarts, and for the moment in which a batch is handled.
+"""Pausing: by a person, over restarts, and briefly while a batch of updates is handled.
 
 Runs on the event loop.
 """
@@ -30,7 +30,7 @@ class SpeechPause:
         self.paused = False
         """Whether someone has paused speech."""
         self.hushed = False
-        """Whether nothing new is handed to the pipeline for a moment."""
+        """Whether a batch of updates is being handled, so that nothing goes to the pipeline."""
 
     async def restore(self) -> None:
         """Pause again after a restart, if it was paused before."""
@@ -39,7 +39,7 @@ class SpeechPause:
             self._pipeline.pause()
 
     async def start(self) -> None:
-        """Fall silent and keep everything, also over a restart."""
+        """Fall silent and drop nothing; lasts over restarts."""
         self.paused = True
         self._pipeline.pause()
         self._attempts.suspend(ATTEMPT_PREFIX)
@@ -53,7 +53,7 @@ class SpeechPause:
         return was_paused
 
     def clear(self) -> None:
-        """Continue after a pause; `store` has to follow."""
+        """Continue after a pause; call `store` afterwards."""
         self.paused = False
         self._notified.clear()
         self._attempts.resume()
@@ -78,7 +78,7 @@ class SpeechPause:
 
     @contextlib.contextmanager
     def hush(self) -> Iterator[None]:
-        """Stay silent while the context lasts."""
+        """Stay silent while the context is open."""
         self.hushed = True
         self._pipeline.pause()
         try:
@@ -88,7 +88,7 @@ class SpeechPause:
             self.release()
 
     def is_news_to(self, chat_id: int) -> bool:
-        """Whether speech is paused and a chat does not know it; from then on it does."""
+        """Whether speech is paused and a chat has not been told; marks it as told."""
         if not self.paused or chat_id in self._notified:
             return False
         self._notified.add(chat_id)

@@ -1,6 +1,6 @@
-"""A plain text -> what shall be spoken of it, and what was left out. Pure.
+"""A plain text -> what is spoken of it, and what was left out. Pure.
 
-No markup says what is a table, a stack trace or code between bare fences: their shape does.
+Tables, stack traces and fenced code have no markup here: they are recognized by their shape.
 """
 
 import itertools
@@ -24,20 +24,20 @@ _LONG_TAIL_CHARS = 10
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """What becomes of a text."""
+    """A text as it is spoken."""
 
     text: str
-    """What shall be spoken; may hold nothing that can be."""
+    """What is spoken; may contain nothing that can be."""
     skipped: str = ""
-    """What was left out, such as ``1 code block, 2 links``; empty where nothing was."""
+    """What was left out, such as ``1 code block, 2 links``; empty if nothing was."""
     unread: bool = False
-    """Whether some of that is in letters that the language's reader can't read."""
+    """Whether some of it is in a script that the voice's language can't read."""
     urgent: bool = False
-    """Whether its sender wrote a ! in front."""
+    """Whether it started with a !."""
 
 
-# Applied to the whole text, since their matches can be long. Each is linear in any text:
-# `python -m bench.hostile` shows it.
+# Applied to the whole text, since their matches can be long. Each takes linear time on any text, as
+# `python -m bench.hostile` shows.
 _FENCED = re.compile(r"```[^\n`]*\n.*?(?:```|\Z)", re.DOTALL)
 _TABLE = re.compile(r"(?:^[ \t]*\|.*\|[ \t]*$\n?){2,}", re.MULTILINE)
 _TRACE = re.compile(
@@ -68,22 +68,22 @@ _QUOTED_LINE = re.compile(r"^[ \t]*>+[ \t]?", re.MULTILINE)
 def compose_text(
     text: str, lang: str, skipped: Counter[str] | None = None, *, name_emoji: bool = False
 ) -> Composed:
-    """Return what shall be spoken of a plain text, such as a program sends.
+    """Return what is spoken of a plain text, such as a program's.
 
     Args:
         text: as it was sent.
-        lang: the language in which numbers and marks are read.
-        skipped: what was left out of it already; changed.
-        name_emoji: say the names of emoji where the text has nothing else.
+        lang: the language in which numbers and symbols are read.
+        skipped: what was left out of it already; updated.
+        name_emoji: speak the names of emoji if the text has nothing else.
     """
     skipped = Counter() if skipped is None else skipped
-    for pattern, what in (
+    for pattern, kind in (
         (_FENCED, "code block"),
         (_TABLE, "table"),
         (_TRACE, "stack trace"),
     ):
         text, times = pattern.subn("\n", text)
-        skipped[what] += times
+        skipped[kind] += times
     text = _MARKDOWN_LINK.sub(r"\1", text)
     text, links = BARE_LINK.subn(lambda match: spoken_link(match[0]), text)
     skipped["link"] += links
@@ -91,29 +91,29 @@ def compose_text(
     plain = [_with_emoji(part, lambda _: " ") for part in parts]
     if name_emoji and not any(speakable(part) for part in plain):
         plain = [_with_emoji(parts[0], _named)]  # nobody wants to hear thousands of them
-    said: list[str] = []
+    spoken: list[str] = []
     unread: Counter[str] = Counter()
     for piece in itertools.chain.from_iterable(map(pieces, plain)):
-        readable, spelled = without_unread(read(piece, lang), lang)
-        said.append(readable)
-        unread += spelled
-    return Composed("".join(said), _in_words(skipped + unread), bool(unread))
+        readable, unreadable = without_unread(read(piece, lang), lang)
+        spoken.append(readable)
+        unread += unreadable
+    return Composed("".join(spoken), _in_words(skipped + unread), bool(unread))
 
 
 def nothing_to_say(composed: Composed) -> str:
-    """Return the reason why a text with nothing left to speak is refused."""
+    """Return why a text with nothing left to speak is refused."""
     if not composed.skipped:
         return NOTHING_TO_SPEAK
-    why = f"There is nothing to say but {composed.skipped}."
-    return f"{why} I speak {_in_a_row(spoken_languages())}." if composed.unread else why
+    reason = f"There is nothing to say but {composed.skipped}."
+    return f"{reason} I speak {_enumerated(spoken_languages())}." if composed.unread else reason
 
 
-def _in_a_row(names: list[str]) -> str:
+def _enumerated(names: list[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _without_marks(text: str) -> str:
-    """Remove the marks that are only for the eye, and put addresses and hashtags into words."""
+    """Remove marks that are only visual, and put addresses and hashtags into words."""
     if "@" in text:
         text = _EMAIL.sub(lambda match: spoken_address(match[0]), text)
     text = _LOVED.sub("love", text)
@@ -125,7 +125,7 @@ def _without_marks(text: str) -> str:
 
 
 def without_emphasis(text: str) -> str:
-    """Remove the marks of emphasis around words.
+    """Remove emphasis marks around words.
 
     A single pattern would rescan the line for every mark that is never closed.
     """
@@ -166,7 +166,7 @@ _MAY_BE_EMOJI = re.compile(r"[^\x00-\xa8]|[0-9#*](?=\ufe0f?\u20e3)")
 
 
 def _with_emoji(text: str, say: Callable[[str], str]) -> str:
-    """Replace each emoji by what *say* returns for it."""
+    """Replace each emoji with what *say* returns for it."""
     if text.isascii():
         return text
     parts: list[str] = []
@@ -196,7 +196,7 @@ def spoken_link(url: str) -> str:
     bare = bare[:_LONG_SITE_CHARS]
     try:
         host = urlsplit(bare if "//" in bare else f"//{bare}").hostname or ""
-    except ValueError:  # such as an unclosed bracket
+    except ValueError:  # for example an unclosed bracket
         host = ""
     host = host.removeprefix("www.")
     return f"link to {host.replace('.', ' dot ')}{end}" if host else f"a link{end}"
@@ -207,22 +207,22 @@ def spoken_address(address: str) -> str:
 
 
 def words_of_hashtag(tag: str) -> str:
-    """Return a hashtag's words, split where capitals and digits begin."""
+    """Split a hashtag into words where capitals and digits begin."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=\D)(?=\d)", " ", tag.replace("_", " "))
 
 
 def _in_words(skipped: Counter[str]) -> str:
-    """Return what was left out, in words; links count only beside something else."""
-    if not any(times for what, times in skipped.items() if what != "link"):
-        return ""  # their sites are said
+    """Return what was left out, in words; empty for links alone, whose sites are spoken."""
+    if not any(times for kind, times in skipped.items() if kind != "link"):
+        return ""
     return ", ".join(
-        f"{times} {what if times == 1 else _plural(what)}"
-        for what, times in skipped.items()
+        f"{times} {kind if times == 1 else _plural(kind)}"
+        for kind, times in skipped.items()
         if times > 0
     )
 
 
-def _plural(what: str) -> str:
-    """Return ``words in Korean`` of ``word in Korean``."""
-    thing, in_, language = what.partition(" in ")
-    return f"{thing}s{in_}{language}"
+def _plural(kind: str) -> str:
+    """Return ``words in Korean`` for ``word in Korean``."""
+    noun, in_, language = kind.partition(" in ")
+    return f"{noun}s{in_}{language}"

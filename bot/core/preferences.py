@@ -1,4 +1,4 @@
-"""How each person's messages are said: voice, speed, language. Runs on the event loop."""
+"""The style of each person's messages: voice, speed, language. Runs on the event loop."""
 
 import functools
 import logging
@@ -18,7 +18,7 @@ VOICE, SPEED, MATCH_LANGUAGE = "voice", "speed", "follow"
 SLOWEST, FASTEST = 0.5, 2.0
 """Kokoro's own limits."""
 
-# py3langid's names of the languages that some voice speaks, and espeak-ng's.
+# py3langid's and espeak-ng's codes of the languages that a voice speaks.
 _DETECTED = {
     "es": "es",
     "fr": "fr-fr",
@@ -30,16 +30,16 @@ _DETECTED = {
     "en": "en-us",
 }
 _SHORTEST_CHARS = 12
-"""In fewer letters no language is detected."""
+"""No language is detected in texts with fewer letters."""
 _ENOUGH_CHARS = 2000
 _SURE = 0.65
-"""The least probability that counts. Measured: greetings in these languages are above it, German
-below."""
+"""The lowest accepted probability. Measured: greetings in these languages are above it, German
+ones below."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechStyle:
-    """How a text is said."""
+    """How a text is spoken."""
 
     voice: str
     speed: float
@@ -48,23 +48,23 @@ class SpeechStyle:
 
 
 class Preferences:
-    """What people chose, and the settings where they did not."""
+    """What people chose, with the settings as defaults."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
-        """Look preferences up in *store*."""
+        """Read preferences from *store*."""
         self._store = store
         self._settings = settings
 
     async def load_detector(self) -> None:
-        """Load the language detector if somebody needs it, before a message waits for it.
+        """Load the language detector if somebody uses it, before a message has to wait for it.
 
-        It takes a fraction of a second, and holds the interpreter's lock for some of it.
+        Loading takes a fraction of a second, and holds the interpreter's lock for some of it.
         """
         if await self._store.is_preferred(MATCH_LANGUAGE):
             await off_the_loop(_detector)
 
     async def style(self, user_id: int, text: str = "") -> SpeechStyle:
-        """Return how a text of a person's is said."""
+        """Return the style of a person's text."""
         chosen = await self._store.preferences(user_id)
         voice = chosen.get(VOICE, "") or self._settings.kokoro_voice
         try:
@@ -81,22 +81,22 @@ class Preferences:
         return SpeechStyle(voice, speed, lang)
 
     def style_of_program(self, voice: str, speed: float, lang: str) -> SpeechStyle:
-        """Return how a text of a program's is said, from what it asks for."""
+        """Return the style of a program's text; empty values come from the settings."""
         voice = voice or self._settings.kokoro_voice
         return SpeechStyle(
             voice, speed or self._settings.kokoro_speed, lang or lang_of(voice, self._settings)
         )
 
     async def pronounced(self, text: str) -> str:
-        """Return a text with the words replaced whose pronunciation was taught.
+        """Return a text with its taught pronunciations applied.
 
         Raises:
-            ComposeError: it failed; the message tells the sender what to do.
+            ComposeError: it failed; the message says what its sender can do.
         """
         return await composing(len(text), pronounce, text, await self._store.pronunciations())
 
     async def choose(self, user_id: int, name: str, value: str) -> None:
-        """Store a preference; an empty value goes back to the settings."""
+        """Store a preference; an empty value returns to the setting."""
         await self._store.prefer(user_id, name, value)
         if name == MATCH_LANGUAGE and value:
             await self.load_detector()
@@ -107,12 +107,12 @@ class Preferences:
 
 
 def lang_of(voice: str, settings: Settings) -> str:
-    """Return the language that a voice speaks unless another one is given, espeak-ng's code."""
+    """Return the default language of a voice (espeak-ng's code)."""
     return settings.lang if voice == settings.kokoro_voice else language_of(voice)
 
 
 def detect(text: str) -> str:
-    """Return espeak-ng's code of the language of *text*; empty where it is unclear."""
+    """Return espeak-ng's code of the language of *text*; empty if it is unclear."""
     text = text[:_ENOUGH_CHARS]
     if sum(char.isalpha() for char in text) < _SHORTEST_CHARS and text.isascii():
         return ""

@@ -1,6 +1,6 @@
-"""What has not ended, in order: places and estimates, bursts, and what the pipeline may have now.
+"""The unfinished messages in order, with places, estimates and bursts; feeds the pipeline.
 
-Where a message is, is the stage of its one entry here. Runs on the event loop.
+Each message has one entry here, whose stage says where it is. Runs on the event loop.
 """
 
 import time
@@ -22,10 +22,10 @@ from bot.settings import Settings
 
 
 class Stage(Enum):
-    """Where a message is in the queue; what the disk knows about it is its `State`."""
+    """Where a message is in the queue; its `State` is what the disk knows about it."""
 
     WAITING = auto()
-    """It is to be said, and the pipeline does not have it yet."""
+    """It will be spoken, and the pipeline does not have it yet."""
     SUBMITTED = auto()
     """The pipeline has it, waiting or sounding."""
     ENDING = auto()
@@ -33,7 +33,7 @@ class Stage(Enum):
     STOPPED = auto()
     """A stop has ended it, on the disk too; the fact of its end is on its way."""
     DEFERRED = auto()
-    """It waits until it need not be quiet any more."""
+    """It waits for the end of quiet."""
 
 
 _UNDER_WAY = (Stage.WAITING, Stage.SUBMITTED, Stage.ENDING)
@@ -46,7 +46,7 @@ class Entry:
     message: QueuedMessage
     stage: Stage
     defer_as: State | None = None
-    """While the pipeline stops it only to defer it: the state in which it will wait."""
+    """While the pipeline stops it only to defer it: its state afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,12 @@ class Place:
     position: int
     """Counted from 1."""
     estimate_s: float | None
-    """How long until it starts, roughly; None where that is unknown."""
+    """Roughly how long until it starts; None if that is unknown."""
 
 
 @dataclass(eq=False, slots=True)
 class Burst:
-    """A conversation's messages that follow each other without a break."""
+    """A conversation's messages that follow each other without a pause."""
 
     conversation: Conversation
     ids: set[int] = field(default_factory=set)
@@ -105,12 +105,12 @@ class MessageQueue:
             pipeline: speaks the messages.
             inbox: stores their order and their text.
             events: reports changes to programs.
-            endings: ends what is removed while it is deferred.
-            pause: knows whether nothing may be handed over for a moment.
+            endings: ends messages that are removed while deferred.
+            pause: knows whether handing over is suspended.
             attempts: knows during which messages the process died.
-            settings: voice, speed and chime where a message has none of its own.
+            settings: the voice, speed and chime of messages without their own.
             bot_id: the bot whose messages these are.
-            report: takes the fact that a message ended which the pipeline never had.
+            report: takes the `Ended` of a message that the pipeline never had.
         """
         self._pipeline = pipeline
         self._inbox = inbox
@@ -125,38 +125,38 @@ class MessageQueue:
         self._entries: dict[int, Entry] = {}  # by id; those under way in order
         self._bursts: dict[Conversation, Burst] = {}
 
-    # ---- what there is ----
+    # ---- content and order ----
 
     def get(self, id_: int) -> Entry | None:
         """Return the entry of a message, if it has one."""
         return self._entries.get(id_)
 
     def under_way(self) -> list[QueuedMessage]:
-        """Return what has not ended and is not deferred, in the order of acceptance or moves."""
+        """Return the messages that are not deferred, in the order of acceptance or moves."""
         return [e.message for e in self._entries.values() if e.stage in _UNDER_WAY]
 
     def deferred(self) -> list[QueuedMessage]:
-        """Return what waits until it need not be quiet any more."""
+        """Return the messages that wait for the end of quiet."""
         return [e.message for e in self._entries.values() if e.stage is Stage.DEFERRED]
 
     def bursts(self) -> dict[Conversation, Burst]:
-        """Return the burst of each conversation that has one."""
+        """Return the current bursts by conversation."""
         return self._bursts
 
     def _ordered(self) -> list[QueuedMessage]:
-        """Return what is under way, in the order in which it will be heard."""
+        """Return the messages that are under way, in the order in which they will be heard."""
         speaking_id = self._pipeline.status().speaking_id
         return sorted(  # stable
             self.under_way(), key=lambda m: (m.id != speaking_id, not m.urgent)
         )
 
     def position(self, id_: int) -> int:
-        """Return a message's place, counted from 1; 0 where it has none."""
+        """Return a message's place, counted from 1; 0 if it has none."""
         ids = [message.id for message in (*self._ordered(), *self.deferred())]
         return ids.index(id_) + 1 if id_ in ids else 0
 
     def places(self) -> list[Place]:
-        """Return what has not ended, in the order in which it will be heard."""
+        """Return the unfinished messages, in the order in which they will be heard."""
         status = self._pipeline.status()
         places: list[Place] = []
         before_s = 0.0
@@ -172,16 +172,16 @@ class MessageQueue:
     # ---- estimates ----
 
     def estimate_s(self, length: float, speed: float = 0.0) -> float:
-        """Return how long a text lasts, from what was learned of this machine.
+        """Return how long a text takes to speak, as learned on this machine.
 
         Args:
             length: as `audio.cost.speech_length` counts.
-            speed: at which it is said; 0: as the settings say.
+            speed: of the speech; 0: as the settings say.
         """
         return self._pipeline.cost().audio_s(length, speed or self._settings.kokoro_speed)
 
     def left_s(self, burst: Burst) -> float:
-        """Return how long the rest of a burst will last, roughly."""
+        """Return roughly how long the rest of a burst will last."""
         return sum(self._left_s(m) for m in self.under_way() if m.id in burst.ids)
 
     def _left_s(self, message: QueuedMessage) -> float:
@@ -193,7 +193,7 @@ class MessageQueue:
     # ---- into the pipeline ----
 
     def start(self) -> None:
-        """Start to hand messages to the pipeline."""
+        """Start handing messages to the pipeline."""
         self._started = True
         self.hand_over()
 
@@ -206,15 +206,15 @@ class MessageQueue:
         """Queue a stored message: an urgent one comes before the others."""
         self._entries[message.id] = Entry(message, Stage.WAITING)
         if message.in_chat:
-            where = message.conversation
-            self._bursts.setdefault(where, Burst(where)).ids.add(message.id)
+            conversation = message.conversation
+            self._bursts.setdefault(conversation, Burst(conversation)).ids.add(message.id)
         self.hand_over()
 
     def hand_over(self) -> None:
-        """Hand the pipeline what it may have now.
+        """Hand the pipeline the messages that it may have now.
 
-        A message during which the process died before is said alone, so that its neighbours are
-        not blamed for the next death.
+        A message during which the process has died is spoken alone, so that its neighbours are not
+        blamed for the next death.
         """
         if not self._started or self._pause.hushed:
             return
@@ -237,7 +237,7 @@ class MessageQueue:
         return self._attempts.deaths(attempt_key(id_)) > 0
 
     def utterance(self, message: QueuedMessage) -> Utterance:
-        """Return a message as an order to the pipeline."""
+        """Return a message as the pipeline takes it."""
         voice = message.voice or self._settings.kokoro_voice
         chime = self._settings.chime if message.chime is None else message.chime
         return Utterance(
@@ -276,7 +276,7 @@ class MessageQueue:
         return True
 
     async def remove(self, id_: int) -> bool:
-        """Cut a message, or leave it unsaid; return whether it had not ended.
+        """End a message, whether it sounds or waits; return whether it had not ended.
 
         Raises:
             sqlite3.Error: its end can't be stored.
@@ -293,9 +293,9 @@ class MessageQueue:
         return True
 
     async def take_back(self, chat_id: int, message_id: int) -> bool:
-        """Cut a message of a chat, or leave it unsaid; return whether it had not ended.
+        """End a message that its sender withdrew; return whether it had not ended.
 
-        Its words are removed, so that neither /replay nor a restart says them.
+        Its words are removed, so that neither /replay nor a restart speaks them.
         """
         for message in await self._inbox.late(self._bot_id, chat_id):
             if message.message_id == message_id:
@@ -311,7 +311,7 @@ class MessageQueue:
         return entries != []
 
     async def revise(self, chat_id: int, message_id: int, text: str, skipped: str) -> bool:
-        """Replace the text of a message of a chat that waits, for its turn or for a decision.
+        """Replace the text of a message that waits, for its turn or for a decision.
 
         Returns:
             Whether it still waited.
@@ -363,9 +363,9 @@ class MessageQueue:
         self._pause.renew()
 
     def stop(self) -> tuple[int, list[QueuedMessage]]:
-        """Mark what is under way as stopped, and remove what is deferred.
+        """Mark messages that are under way as stopped, and remove deferred ones.
 
-        Comes after `abort`, whose facts follow.
+        Call it after `abort`, whose facts follow.
 
         Returns:
             How many were under way, and the messages that were deferred.
@@ -399,7 +399,7 @@ class MessageQueue:
     # ---- deferral ----
 
     def cut_waiting_to_defer(self, state: State) -> None:
-        """End what has not started to sound and is not urgent, only to defer it in *state*."""
+        """End waiting messages that are not urgent, only to defer them in *state*."""
         speaking_id = self._pipeline.status().speaking_id
         for id_, entry in self._entries.items():
             is_waiting = entry.stage in _UNDER_WAY and id_ != speaking_id
@@ -408,14 +408,14 @@ class MessageQueue:
                 self.cut(id_)
 
     def abort_to_defer(self, state: State) -> None:
-        """End every message that is under way, only to defer it in *state*."""
+        """End every message that is under way, only to defer them in *state*."""
         for entry in self._entries.values():
             if entry.stage in _UNDER_WAY:
                 entry.defer_as = state
         self.abort()
 
     def withdraw(self, message: QueuedMessage) -> None:
-        """Remove a message that the pipeline has stopped, to be said later."""
+        """Remove a message that the pipeline has stopped and that will be spoken later."""
         burst = self._bursts.get(message.conversation)
         if burst is not None:
             burst.ids.discard(message.id)
@@ -427,7 +427,7 @@ class MessageQueue:
         self._entries[message.id] = Entry(message, Stage.DEFERRED)
 
     def pop_deferred(self, id_: int) -> QueuedMessage | None:
-        """Remove and return a deferred message; None where it was removed or stopped meanwhile."""
+        """Remove and return a deferred message; None if it was removed or stopped meanwhile."""
         entry = self._entries.get(id_)
         if entry is None or entry.stage is not Stage.DEFERRED:
             return None

@@ -14,12 +14,12 @@ _UNIT_S = {"m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class QuietHours:
-    """Knows whether something may be spoken now."""
+    """The quiet hours, and a mute."""
 
     def __init__(
         self, hours: str, now: Callable[[], dt.datetime] = lambda: dt.datetime.now().astimezone()
     ) -> None:
-        """Use *hours* such as ``22:00-07:00`` as quiet hours; empty: none."""
+        """Parse quiet hours such as ``22:00-07:00``; empty: none."""
         self._now = now
         start, _, end = hours.partition("-")
         self._hours = (_time(start), _time(end)) if hours else None
@@ -30,7 +30,7 @@ class QuietHours:
         self._muted_until = until
 
     def reason(self, *, urgent: bool = False) -> str:
-        """Return why it has to be quiet; empty otherwise. Quiet hours spare the urgent."""
+        """Return why it has to be quiet; empty otherwise. Quiet hours exempt urgent messages."""
         now = self._now()
         if now.timestamp() < self._muted_until:
             if self._muted_until == FOR_GOOD:
@@ -45,12 +45,12 @@ class QuietHours:
             return ""
         start, end = self._hours
         time = now.time()
-        inside = start <= time < end if start <= end else time >= start or time < end
-        return f"Quiet hours until {end:%H:%M}." if inside else ""
+        is_quiet = start <= time < end if start <= end else time >= start or time < end
+        return f"Quiet hours until {end:%H:%M}." if is_quiet else ""
 
 
 def span_s(text: str) -> float | None:
-    """Return the seconds of a time span such as ``2h`` or ``90 min``; None where it is none."""
+    """Return the seconds of a time span such as ``2h`` or ``90 min``; None if it is invalid."""
     match = _SPAN.fullmatch(text.strip().lower())
     if match is None:
         return None

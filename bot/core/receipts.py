@@ -1,4 +1,4 @@
-"""What senders are told about their messages, whatever the front end."""
+"""Receipts: what senders are told about their messages, through any front end."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -11,11 +11,11 @@ from bot.core.message import QueuedMessage
 class Receipts(Protocol):
     """Reports to senders. Runs on the event loop; each call returns at once.
 
-    A message over HTTP has no chat, so that it gets no receipt: its program reads events.
+    A message over HTTP has no chat and gets no receipt: its program reads events.
     """
 
     def symbol(self, outcome: Outcome) -> str:
-        """Return what stands for an outcome in the inbox while that receipt is owed."""
+        """Return the symbol stored for an outcome while its receipt is owed."""
         ...
 
     def stored(self, message: QueuedMessage) -> None:
@@ -31,24 +31,24 @@ class Receipts(Protocol):
 
         Args:
             message: the message.
-            reason: why, in words; empty where the chat knows that already.
+            reason: why, in words; empty if the chat knows already.
         """
         ...
 
     def late(self, messages: Sequence[QueuedMessage]) -> None:
-        """Ask what to do with the late messages of one chat, which are LATE.
+        """Ask what to do with one chat's LATE messages.
 
-        They become OFFERED once the question has arrived; until then it is owed.
+        The question is owed until it has arrived; then they become OFFERED.
         """
         ...
 
     def ended(self, message: QueuedMessage, symbol: str, reason: str) -> None:
-        """Give the last receipt, which is owed until it has arrived.
+        """Send the last receipt, which is owed until it has arrived.
 
         Args:
             message: the message, whose end is on the disk.
-            symbol: how it ended, as `symbol` returned it; empty where only the reason is owed.
-            reason: what to say about it; empty where the symbol says it all.
+            symbol: how it ended, as `symbol` returned it; empty if only the reason is owed.
+            reason: what to say about it; empty if the symbol is enough.
 
         Raises:
             ValueError: the symbol is of another version.
@@ -56,11 +56,11 @@ class Receipts(Protocol):
         ...
 
     def refused(self, draft: Draft, reason: str) -> None:
-        """Report that a message was refused where that can't be stored, so that nothing is owed.
+        """Report a refusal that can't be stored, so that nothing is owed.
 
         Args:
             draft: the message.
-            reason: why, in words; empty where the chat knows that already.
+            reason: why, in words; empty if the chat knows already.
         """
         ...
 

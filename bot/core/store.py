@@ -1,6 +1,6 @@
-"""What people chose: who may speak, preferences, pronunciations, settings overruled (SQLite).
+"""What people chose: who may speak, preferences, pronunciations, overridden settings (SQLite).
 
-Runs on the event loop; aiosqlite runs SQLite in a thread of its own.
+Runs on the event loop; aiosqlite runs SQLite on its own thread.
 """
 
 import time
@@ -74,24 +74,25 @@ class Store:
         rows = await self._database.execute_fetchall("SELECT word, said FROM pronunciation")
         return {row[0]: row[1] for row in rows}
 
-    async def pronounce(self, word: str, said: str) -> None:
+    async def pronounce(self, word: str, pronunciation: str) -> None:
         """Store how a word is pronounced; an empty pronunciation removes it."""
-        if said:
+        if pronunciation:
             await self._database.execute(
-                "INSERT OR REPLACE INTO pronunciation VALUES (?, ?)", (word.casefold(), said)
+                "INSERT OR REPLACE INTO pronunciation VALUES (?, ?)",
+                (word.casefold(), pronunciation),
             )
         else:
             await self._database.execute(
                 "DELETE FROM pronunciation WHERE word = ?", (word.casefold(),)
             )
 
-    # ---- choices that overrule a setting ----
+    # ---- choices that override a setting ----
 
     async def choice(self, name: str, setting: str = "") -> str | None:
         """Return what was chosen instead of *setting*.
 
         Returns:
-            None where nothing was, or where the setting has changed since.
+            None if nothing was, or if the setting has changed since.
         """
         rows = list(
             await self._database.execute_fetchall(
@@ -101,7 +102,7 @@ class Store:
         return rows[0][0] if rows else None
 
     async def choose(self, name: str, value: str | None, setting: str = "") -> None:
-        """Store a choice that overrules the present *setting*; None removes it."""
+        """Store a choice that overrides the current *setting*; None removes it."""
         if value is None:
             await self._database.execute("DELETE FROM choice WHERE name = ?", (name,))
         else:

@@ -1,7 +1,7 @@
 """The parts of `crier doctor`: checks, their findings, and the context that they run in.
 
-Imports nothing but the standard library when it is loaded, so that the doctor can still report
-which package is missing. A check blocks, and does not know how its finding is shown.
+Imports only the standard library when it is loaded, so that the doctor can report which package is
+missing. A check blocks, and does not know how its finding is shown.
 """
 
 import importlib.metadata
@@ -29,7 +29,7 @@ _DATABASE_TIMEOUT_S = 2.0
 class CheckState(StrEnum):
     """The result of a check."""
 
-    PASS = "pass"  # noqa: S105  # no password
+    PASS = "pass"  # noqa: S105  # not a password
     WARN = "warn"
     FAIL = "fail"
     SKIP = "skip"
@@ -37,13 +37,13 @@ class CheckState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check has found."""
+    """The state, the facts and the fix that a check reports."""
 
     state: CheckState
     found: str
     """The facts; for a warning or a failure, also what they mean."""
     fix: str = ""
-    """The command or the step that fixes it; the key `mend` of `doctor --json`."""
+    """The command or step that fixes it; `mend` in `doctor --json`."""
 
 
 def ok(found: str) -> Finding:
@@ -52,26 +52,26 @@ def ok(found: str) -> Finding:
 
 
 def warn(found: str, fix: str) -> Finding:
-    """Return a finding with which Crier works, but not at its best."""
+    """Return a finding that impairs Crier."""
     return Finding(CheckState.WARN, found, fix)
 
 
 def fail(found: str, fix: str) -> Finding:
-    """Return a finding with which Crier can't work."""
+    """Return a finding that keeps Crier from working."""
     return Finding(CheckState.FAIL, found, fix)
 
 
 def skip(found: str, fix: str = "") -> Finding:
-    """Return why there was nothing to check."""
+    """Return a finding that says why there was nothing to check."""
     return Finding(CheckState.SKIP, found, fix)
 
 
 class CheckSkipped(Exception):  # noqa: N818  # an outcome, as unittest's SkipTest
-    """A check needs something that is not there; the message names it."""
+    """A check needs something that is missing; the message names it."""
 
 
 def _show_nothing(_: str) -> None:
-    """Ignore a message that nobody would see."""
+    """Discard a message that nobody would see."""
 
 
 def _decline(_: str) -> bool:
@@ -81,12 +81,12 @@ def _decline(_: str) -> bool:
 
 @dataclass(eq=False, slots=True)
 class Context:
-    """What the checks run with, and what one check leaves for the next."""
+    """The input of the checks, and results that later checks use."""
 
     _settings: "Settings | None"
-    """None where the packages that read the settings are missing."""
+    """None if the packages that read the settings are missing."""
     settings_error: str = ""
-    """Why the settings could not be read; then those are the defaults."""
+    """Why the settings could not be read; then `settings` has the defaults."""
     warnings: list[str] = field(default_factory=list)
     """About the .env files, such as an unknown name."""
     checkout: Path = CHECKOUT
@@ -154,7 +154,7 @@ class Check:
 
     name: str
     run: Callable[[Context], Finding]
-    """A function that can be pickled: checks run in another process."""
+    """Must be picklable: checks run in another process."""
     limit_s: float = 20.0
     audio: bool = False
     """Whether it calls PortAudio, which can hang."""
@@ -163,7 +163,7 @@ class Check:
 def load_context(checkout: Path = CHECKOUT) -> Context:
     """Read the settings as far as they can be read."""
     try:
-        from bot.settings import (  # noqa: PLC0415  # what it needs may be missing
+        from bot.settings import (  # noqa: PLC0415  # its packages may be missing
             Settings,
             SettingsError,
             load,

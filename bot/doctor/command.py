@@ -1,4 +1,4 @@
-"""`crier doctor`: which checks run, and how their findings are shown."""
+"""`crier doctor`: the checks, and the display of their findings."""
 
 import argparse
 import json
@@ -69,7 +69,7 @@ _COLOURS = {
 }
 
 Findings = dict[str, Finding]
-"""By the name of the check."""
+"""By check name."""
 
 
 def doctor_arguments(parser: argparse.ArgumentParser) -> None:
@@ -116,10 +116,10 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def _prepare_for_mac(context: Context) -> tuple[Check, ...]:
-    """Connect the checks of a Mac with the terminal, and return them.
+    """Connect the checks of a Mac to the terminal, and return them.
 
     Raises:
-        UsageError: this is no Mac, or nobody is at the terminal.
+        UsageError: this is not a Mac, or nobody is at the terminal.
     """
     if context.platform != "darwin":
         raise UsageError(
@@ -130,13 +130,13 @@ def _prepare_for_mac(context: Context) -> tuple[Check, ...]:
     from bot.doctor.mac import mac_checks  # noqa: PLC0415  # needs numpy
 
     context.ask = ask_to_do
-    context.instruct = lambda what: print(f"\n{what}\n", flush=True)
+    context.instruct = lambda instruction: print(f"\n{instruction}\n", flush=True)
     return mac_checks(context)
 
 
-def ask_to_do(what: str) -> bool:
-    """Show the person what to do, and wait; return whether they did it."""
-    print(f"\n{clean(what)}", flush=True)
+def ask_to_do(instruction: str) -> bool:
+    """Show an instruction, and wait; return whether the person followed it."""
+    print(f"\n{clean(instruction)}", flush=True)
     while True:
         answer = input("Press Return when that is done, or s and Return to skip it. ").strip()
         if answer.lower() in ("", "s"):
@@ -148,7 +148,7 @@ def _may_play() -> bool:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
     try:
-        from bot.console import confirm  # noqa: PLC0415  # rich may be what is missing
+        from bot.console import confirm  # noqa: PLC0415  # rich may be missing
     except ImportError:
         return False
     try:
@@ -161,7 +161,7 @@ def _may_play() -> bool:
 
 
 def as_json(findings: Findings) -> str:
-    """Return the findings for programs."""
+    """Return the findings as JSON for programs."""
     failed = any(finding.state is CheckState.FAIL for finding in findings.values())
     checks = [
         {"name": name, "state": finding.state, "found": finding.found, "mend": finding.fix}
@@ -201,35 +201,35 @@ def _display(*, plain: bool, still: bool) -> Iterator[_Show]:
     """Show each finding when it comes, and the current step until then.
 
     Args:
-        plain: show the current step only, on stderr, if that is a terminal.
+        plain: show only the current step, on stderr, if that is a terminal.
         still: show no animation, since the checks ask questions.
     """
     try:
-        from rich.console import Console  # noqa: PLC0415  # may be what is missing
+        from rich.console import Console  # noqa: PLC0415  # may be missing
         from rich.text import Text  # noqa: PLC0415
     except ImportError:
-        yield lambda name, what: None if plain else _print_plain(name, what)
+        yield lambda name, shown: None if plain else _print_plain(name, shown)
         return
     console = Console(file=raw(sys.stderr if plain else sys.stdout), highlight=False)
     with console.status("") as status:
         if still or not console.is_terminal:
             status.stop()
 
-        def show(name: str, what: Finding | str) -> None:
-            if isinstance(what, str):
-                step = f"Checking {name}" + (f": {what}" if what else "")
+        def show(name: str, shown: Finding | str) -> None:
+            if isinstance(shown, str):
+                step = f"Checking {name}" + (f": {shown}" if shown else "")
                 status.update(Text(clean_line(step)))
             elif not plain:
                 if title := _TITLES.get(name):
                     console.print(Text(f"\n{title}", style="bold"))
-                console.print(_row(name, what))
+                console.print(_row(name, shown))
 
         yield show
 
 
 def _row(name: str, finding: Finding) -> object:
     """Return a finding as a row for rich."""
-    from rich.table import Table  # noqa: PLC0415  # may be what is missing
+    from rich.table import Table  # noqa: PLC0415  # may be missing
     from rich.text import Text  # noqa: PLC0415
 
     row = Table.grid(padding=(0, 1, 0, 0))
@@ -243,7 +243,7 @@ def _row(name: str, finding: Finding) -> object:
     return row
 
 
-def _print_plain(name: str, what: Finding | str) -> None:
-    if isinstance(what, Finding):
-        fix = f"\n    -> {what.fix}" if what.fix and what.state is not CheckState.PASS else ""
-        print(f"{what.state:4}  {name:9}  {what.found}{fix}", flush=True)
+def _print_plain(name: str, shown: Finding | str) -> None:
+    if isinstance(shown, Finding):
+        fix = f"\n    -> {shown.fix}" if shown.fix and shown.state is not CheckState.PASS else ""
+        print(f"{shown.state:4}  {name:9}  {shown.found}{fix}", flush=True)

@@ -98,14 +98,14 @@ def _pinned(path: Path) -> Iterator[tuple[str, str]]:
 
 def _applies(marker: str) -> bool:
     try:
-        from packaging.markers import Marker  # noqa: PLC0415  # may be what is missing
+        from packaging.markers import Marker  # noqa: PLC0415  # may be missing
     except ImportError:
         return False
     return Marker(marker).evaluate()
 
 
 def disk(context: Context) -> Finding:
-    """Check that there is room on the disk, and that the data folder can be written."""
+    """Check that there is room on the disk, and that the data folder is writable."""
     settings = context.settings
     for name, folder in (("DATA_DIR", settings.data_dir), ("MODEL_DIR", settings.model_dir)):
         existing = next(path for path in (folder, *folder.parents) if path.exists())
@@ -140,7 +140,7 @@ def disk(context: Context) -> Finding:
 
 
 def settings(context: Context) -> Finding:
-    """Check that the settings can be read, and that all names are known."""
+    """Check that the settings can be read, and that every name is known."""
     if context.settings_error:
         return fail(
             f"They can't be used: {context.settings_error}",
@@ -189,7 +189,7 @@ def _has_token(path: Path) -> bool:
 
 
 def database(context: Context) -> Finding:
-    """Check that the database is intact, and of a version that this Crier knows."""
+    """Check that the database is intact, and that this Crier knows its version."""
     path = context.settings.data_dir / "crier.db"
     if not path.exists():
         return skip("None yet; the first start makes it")
@@ -290,7 +290,7 @@ def log(context: Context) -> Finding:
 
 def _lines(path: Path) -> Iterator[tuple[float, str, str]]:
     """Yield (seconds since 1970, level, text) of each line of a log, in text or JSON."""
-    from bot.service.log_tail import as_json  # noqa: PLC0415  # what it needs may be missing
+    from bot.service.log_tail import as_json  # noqa: PLC0415  # its packages may be missing
 
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
@@ -306,7 +306,11 @@ def _lines(path: Path) -> Iterator[tuple[float, str, str]]:
 
 
 def lock_holder(context: Context) -> int | None:
-    """Return the process that holds the data folder's lock; None if none, 0 if it is unknown."""
+    """Return the id of the process that holds the data folder's lock.
+
+    Returns:
+        None if there is no such process, 0 if its id is unknown.
+    """
     folder = context.settings.data_dir
     path = folder / "crier.lock"
     try:
@@ -320,7 +324,7 @@ def lock_holder(context: Context) -> int | None:
 
 
 def _api_pid(folder: Path) -> int:
-    """Return the process that wrote api.json, if it still runs; else 0."""
+    """Return the id of the process that wrote api.json, if it still runs; else 0."""
     try:
         pid = int(json.loads((folder / "api.json").read_text(encoding="utf-8"))["pid"])
         os.kill(pid, 0)
@@ -330,9 +334,9 @@ def _api_pid(folder: Path) -> int:
 
 
 def _locking_pid(context: Context, path: Path) -> int:
-    """Return the process that holds a lock, as the system knows it; else 0.
+    """Return the id of the process that holds a lock, according to the system; else 0.
 
-    For a bot that is starting, or hangs: it has no api.json.
+    A bot that is starting, or hangs, has no api.json.
     """
     inode = f":{path.stat().st_ino} "
     try:

@@ -1,8 +1,8 @@
-"""`crier doctor --mac`: what only a Mac can show, with its owner's help.
+"""`crier doctor --mac`: checks that need a Mac, and its owner's help.
 
 Measures how long PortAudio takes to open and to abort, and whether it ever hangs; what happens to
-speech when the output changes or vanishes; and whether a mute is noticed. Its owner is asked to
-send back what it prints.
+speech when the output changes or vanishes; and whether a mute is noticed. The owner is asked to
+send the results back.
 """
 
 import functools
@@ -36,13 +36,13 @@ from audio.types import (
 from bot.doctor import local, system
 from bot.doctor.check import Check, Context, Finding, fail, ok, skip, warn
 
-# Then the watchdog would restart the bot. Source: bot.core.health, WEDGED_S.
+# After this the watchdog would restart the bot. Source: bot.core.health, WEDGED_S.
 _HUNG_S = 10.0
 _SLOW_ABORT_S = 1.0
 _LONG_GAP_S = 3.0
 _SPEECH_TIMEOUT_S = 120.0
 _SEND_BACK = "Send this table back."
-# About a minute: long enough to find the menu.
+# About a minute, to leave time to find the menu.
 _TEXT = " ".join(
     f"This is sentence number {number}, and it goes on for a while, so that there is time."
     for number in range(1, 13)
@@ -58,7 +58,7 @@ class MeasuringSpeaker(PortAudioSpeaker):
         self.starts: list[tuple[float, str]] = []
         """`time.monotonic` at which the first frame of each stream was heard, and the device."""
         self.gaps_s: list[float] = []
-        """The silence before each of them but the first."""
+        """The silence before each start except the first."""
         self._silent_s = 0.0
 
     def write(self, samples: Samples) -> int:
@@ -74,7 +74,7 @@ class MeasuringSpeaker(PortAudioSpeaker):
         return written
 
     def close(self) -> None:
-        """Record when the device last accepted sound: it may have been dead since."""
+        """Record when the device last accepted sound; it may have been dead since then."""
         if self.is_open and self.written_frames:
             self._silent_s = self._room_changed_s
         super().close()
@@ -82,7 +82,7 @@ class MeasuringSpeaker(PortAudioSpeaker):
 
 @dataclass(eq=False, slots=True)
 class Equipment:
-    """What the checks run with; tests replace it."""
+    """The parts that the checks use; tests replace them."""
 
     make_speaker: Callable[[], MeasuringSpeaker]
     make_voice: Callable[[], Voice]
@@ -93,7 +93,7 @@ class Equipment:
 
 
 def mac_checks(context: Context, equipment: Equipment | None = None) -> tuple[Check, ...]:
-    """Return the checks; without *equipment*, with that of this computer."""
+    """Return the checks; without *equipment*, they use this computer's."""
     settings = context.settings
     used = equipment or Equipment(
         lambda: MeasuringSpeaker("", settings.audio_latency),
@@ -127,7 +127,7 @@ def cycles(equipment: Equipment, context: Context) -> Finding:
     while thread.is_alive():
         thread.join(0.2)
         context.progress(f"{len(run.aborts_s)} of {equipment.cycles}")
-        # From another thread, since one that hangs in C can't notice it.
+        # Checked here, since a thread that hangs in C can't notice it.
         if thread.is_alive() and time.monotonic() - run.call_started_s > equipment.hung_s:
             context.hung_check = "cycles"
             return fail(
@@ -147,7 +147,7 @@ class CycleRun:
     """Opens and aborts streams, and measures how long that takes."""
 
     def __init__(self, equipment: Equipment) -> None:
-        """Measure nothing yet."""
+        """Start without measurements."""
         self._equipment = equipment
         self.opens_s: list[float] = []
         self.aborts_s: list[float] = []
@@ -157,7 +157,7 @@ class CycleRun:
         self.call_started_s = time.monotonic()
 
     def run(self) -> None:
-        """Run all cycles. The only thread that calls PortAudio meanwhile."""
+        """Run all cycles. No other thread may call PortAudio meanwhile."""
         speaker = self._equipment.make_speaker()
         sound = np.zeros(2 * BLOCK_FRAMES, np.float32)
         for _ in range(self._equipment.cycles):
@@ -247,7 +247,7 @@ def _while_speaking(
 def _rate_gap(
     speaker: MeasuringSpeaker, ended: Ended, *, held_reason: str, nothing_happened: str
 ) -> Finding:
-    """Return how long nothing was heard, and whether that is good."""
+    """Return the length of the silence, rated."""
     if ended.outcome is not Outcome.HEARD:
         return fail(f"{ended.outcome}: {ended.reason}", _SEND_BACK)
     if len(speaker.starts) < 2:  # noqa: PLR2004  # streams
@@ -265,7 +265,7 @@ def _rate_gap(
 
 
 def mute(equipment: Equipment, context: Context) -> Finding:
-    """Check that a mute is noticed, and its end."""
+    """Check that a mute and its end are noticed."""
     speaker = equipment.make_speaker()
     try:
         name = next((output.name for output in speaker.devices().outputs if output.is_default), "")

@@ -1,4 +1,4 @@
-"""Removes from the doctor's findings what must not be published."""
+"""Removes private data from the doctor's findings."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from bot.doctor.system import api_token
 from bot.logs import hide_tokens
 
 _MIN_ID_DIGITS = 5
-_MIN_TEXT_CHARS = 8  # a shorter text may be a word of ours; only DEBUG logs texts at all
+_MIN_TEXT_CHARS = 8  # shorter texts may be words of Crier's own; only DEBUG logs texts
 _MIN_CHARS = 3  # of any secret
 
 
@@ -17,26 +17,26 @@ class Redactor:
     """Replaces tokens, ids, names, texts of messages, and the home folder."""
 
     def __init__(self, context: Context) -> None:
-        """Read the secrets from the settings and the database, as far as they can be read."""
+        """Read the secrets from the settings and the database, if possible."""
         secrets: list[tuple[str, str]] = []
         with contextlib.suppress(CheckSkipped):  # a check that can't read them can't print them
             secrets.extend(_tokens_and_allowed(context))
             secrets.extend(_people_and_texts(context))
-        # The longest first: a secret may hold another one.
+        # The longest first: a secret may contain another.
         self._secrets = sorted(
             (pair for pair in secrets if len(pair[1]) >= _MIN_CHARS), key=lambda pair: -len(pair[1])
         )
         self._home = str(Path.home())
 
     def redact(self, text: str) -> str:
-        """Return a text that anybody may read."""
+        """Return *text* without secrets."""
         for placeholder, secret in self._secrets:
             text = text.replace(secret, placeholder)
         text = hide_tokens(text)
         return text if self._home == "/" else text.replace(self._home, "~")
 
     def redact_finding(self, finding: Finding) -> Finding:
-        """Return a finding that anybody may read."""
+        """Return *finding* without secrets."""
         return Finding(finding.state, self.redact(finding.found), self.redact(finding.fix))
 
 

@@ -1,8 +1,8 @@
 """Runs checks, which may raise, hang, or crash the process that they run in.
 
-They run one after the other in a process of their own, which a check that hangs or crashes takes
-with it; the next check gets a new one. The checks of `--mac` talk to the person at the terminal,
-so those run in threads of this process.
+They run one after another in a separate process; after a check that hangs or crashes, the next one
+gets a new process. The checks of `--mac` talk to the person at the terminal, so they run in threads
+of this process.
 """
 
 import multiprocessing
@@ -33,8 +33,8 @@ def run_checks(
     """Run checks in order, in another process, and yield each with its finding.
 
     Args:
-        context: what they run with.
-        checks: which ones.
+        context: passed to each check.
+        checks: the checks to run.
         progress: called with a check's name and its current step.
     """
     with Worker() as worker:
@@ -95,7 +95,7 @@ def _run_guarded(check: Check, context: Context) -> Finding:
         return skip(str(exc))
     except ImportError as exc:
         return fail(f"{type(exc).__name__}: {exc}.", "`make setup`")
-    except Exception as exc:  # noqa: BLE001  # the other checks run all the same
+    except Exception as exc:  # noqa: BLE001  # the other checks run anyway
         return fail(f"The check itself failed ({type(exc).__name__}: {exc}).", _REPORT_IT)
 
 
@@ -114,7 +114,7 @@ def _run_in_thread(check: Check, context: Context) -> Finding | None:
 
 
 class Worker:
-    """A process that runs one check after the other; replaced after one that hangs or crashes."""
+    """A process that runs checks one by one; replaced after a check that hangs or crashes."""
 
     def __init__(self) -> None:
         """Start no process before the first check."""
@@ -128,7 +128,7 @@ class Worker:
         self._kill()
 
     def run(self, check: Check, context: Context) -> Finding | None:
-        """Run a check and pass on its progress; None if it hangs."""
+        """Run a check, and pass on its progress; None if it hangs."""
         deadline_s = time.monotonic() + check.limit_s
         try:
             pipe = self._pipe or self._start(context)
@@ -145,12 +145,12 @@ class Worker:
 
     def _start(self, context: Context) -> Connection:
         spawn = multiprocessing.get_context("spawn")
-        self._pipe, theirs = spawn.Pipe()
+        self._pipe, child_pipe = spawn.Pipe()
         self._process = spawn.Process(
-            target=_serve, args=(theirs, context.picklable()), daemon=True
+            target=_serve, args=(child_pipe, context.picklable()), daemon=True
         )
         self._process.start()
-        theirs.close()
+        child_pipe.close()
         return self._pipe
 
     def _crashed(self) -> Finding:
@@ -158,9 +158,9 @@ class Worker:
         self._process.join()
         code = self._process.exitcode or 0
         self._kill()
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return fail(
-            f"It crashed ({how}): one of the libraries under it does not work here.",
+            f"It crashed ({cause}): one of the libraries under it does not work here.",
             "`make setup`; if that does not help, please report it: `crier doctor --report`.",
         )
 
@@ -175,7 +175,7 @@ class Worker:
 
 
 def _serve(pipe: Connection, context: Context) -> None:
-    """Run the checks that come through *pipe*; send the progress and the finding of each."""
+    """Run the checks received through *pipe*; send back the progress and finding of each."""
     discard_stderr()  # libraries print there
     context.progress = pipe.send
     while True:

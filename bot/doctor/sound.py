@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SENTENCE = "This is Crier. If you can hear this, everything works."
 _SAMPLE = "Your parcel has come, and somebody has to sign for it."
 _SLOW_RTF = 0.8
-"""Seconds of work for a second of speech above which it may have to wait between sentences."""
+"""Seconds of synthesis for a second of speech; above it, speech may pause between sentences."""
 _WORTHWHILE_SPEEDUP = 1.25
 """How much faster another model has to be before it is recommended."""
 _TONE_HZ, _TONE_S = 440.0, 0.5
@@ -35,7 +35,7 @@ class DeviceUnavailableError(Exception):
 def wanted_device(context: Context) -> str:
     """Return the device chosen in the chat, or else in the settings."""
     setting = context.settings.audio_device
-    with contextlib.suppress(CheckSkipped):  # the check of the database reports it
+    with contextlib.suppress(CheckSkipped):  # the database check reports it
         sql = "SELECT value FROM choice WHERE name = 'device' AND setting = ?"
         for (device,) in context.query(sql, setting):
             return str(device)
@@ -43,7 +43,7 @@ def wanted_device(context: Context) -> str:
 
 
 def portaudio(context: Context) -> Finding:
-    """Check that PortAudio starts, and which one it is."""
+    """Check that PortAudio starts, and report its version."""
     from audio.output.portaudio import PortAudioSpeaker  # noqa: PLC0415  # needs numpy
     from audio.types import AudioError  # noqa: PLC0415
 
@@ -65,7 +65,7 @@ def portaudio(context: Context) -> Finding:
 
 
 def devices(context: Context) -> Finding:
-    """Check that the wanted output device is there."""
+    """Check that the wanted output device is present."""
     from audio.types import AudioError  # noqa: PLC0415
     from bot.app import make_speaker  # noqa: PLC0415  # slow to import
 
@@ -153,7 +153,7 @@ def _sinks(context: Context) -> list[dict[str, object]]:
 
 
 def _kinds(context: Context) -> list[str]:
-    """Return the models that are there, the used one first."""
+    """Return the models on the disk, the used one first."""
     from audio.kokoro.model_files import MODELS, resolve_kind  # noqa: PLC0415
 
     used = resolve_kind(context.settings.kokoro_model)
@@ -163,7 +163,7 @@ def _kinds(context: Context) -> list[str]:
 
 
 def models(context: Context) -> Finding:
-    """Check that the model files are there and intact."""
+    """Check that the model files are present and intact."""
     from audio.kokoro.model_files import MODELS, VOICES_FILE, resolve_kind, verify  # noqa: PLC0415
     from audio.types import ModelFileError  # noqa: PLC0415
 
@@ -198,7 +198,7 @@ def espeak(context: Context) -> Finding:
 
 
 def synthesis(context: Context) -> Finding:
-    """Measure the speed of synthesis with each model that is there."""
+    """Measure the speed of synthesis with each model on the disk."""
     from audio.kokoro.model_files import resolve_kind  # noqa: PLC0415
     from audio.types import AudioError  # noqa: PLC0415
 
@@ -232,7 +232,7 @@ def synthesis(context: Context) -> Finding:
 
 
 def _measure_rtf(context: Context, kind: str) -> float:
-    """Return the seconds that a second of speech takes; the better of two measurements."""
+    """Return the real-time factor of a model, the better of two measurements."""
     from audio.kokoro.voice import KokoroVoice  # noqa: PLC0415
     from audio.types import SAMPLE_RATE_HZ, CancelToken, Chunk  # noqa: PLC0415
 
@@ -264,7 +264,7 @@ def speaking(context: Context) -> Finding:
 
     voice = KokoroVoice(context.settings.model_dir, resolve_kind(context.settings.kokoro_model))
     try:
-        voice.load()  # first, so that the times are those of a running bot
+        voice.load()  # first, as in a running bot, so that the times are comparable
     except AudioError as exc:
         return skip(f"The voice does not work, so nothing was played: {exc}")
     try:
@@ -334,7 +334,7 @@ def _wait_until_ended(facts: "queue.SimpleQueue[Fact]") -> "Ended":
 
 def _speak_through_bot(context: Context) -> Finding:
     """Play the sentence through the running bot, which uses the loudspeaker."""
-    from bot.client import ClientError  # noqa: PLC0415  # what it needs may be missing
+    from bot.client import ClientError  # noqa: PLC0415  # its packages may be missing
 
     client = client_of(context)
     if client is None:
@@ -363,7 +363,7 @@ def _speak_through_bot(context: Context) -> Finding:
 
 
 def _rate_speaking(tone: "Ended", sentence: "Ended") -> Finding:
-    """Return what was measured, and whether it is good."""
+    """Return the measurements, rated."""
     from audio.types import Outcome  # noqa: PLC0415  # needs numpy
 
     for fact in (tone, sentence):
@@ -384,7 +384,7 @@ def _rate_speaking(tone: "Ended", sentence: "Ended") -> Finding:
 
 
 def _write_tone(path: Path) -> None:
-    import numpy as np  # noqa: PLC0415  # may be what is missing
+    import numpy as np  # noqa: PLC0415  # may be missing
 
     from audio.types import SAMPLE_RATE_HZ  # noqa: PLC0415  # needs numpy
 

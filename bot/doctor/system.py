@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bot.client import Client
 
 _CLOCK_OFF_S = 30.0
-_POLLING_OLD_S = 90.0  # as bot.core.health has it
+_POLLING_OLD_S = 90.0  # as in bot.core.health
 _BUSY_PER_CORE = 2.0
 # `ps -o pri=` of a process on macOS, by the type of its launchd job. Measured on macOS 26.
 _THROTTLED, _STANDARD, _INTERACTIVE = 4, 20, 31
@@ -41,8 +41,8 @@ _RESTART = "`crier restart`, then `crier logs` shows why it ended."
 
 
 def telegram(context: Context) -> Finding:
-    """Check that Telegram can be reached, and knows the token."""
-    import httpx  # noqa: PLC0415  # may be what is missing
+    """Check that Telegram can be reached and knows the token."""
+    import httpx  # noqa: PLC0415  # may be missing
 
     settings = context.settings
     if settings.telegram_bot_token is None:
@@ -81,7 +81,7 @@ def telegram(context: Context) -> Finding:
 
 def _unreachable(error: Exception, host: str, timeout_s: float) -> Finding:
     """Return why a request to Telegram failed."""
-    import httpx  # noqa: PLC0415  # may be what is missing
+    import httpx  # noqa: PLC0415  # may be missing
 
     causes = list(_causes(error))
     proxy = next((name for name in _PROXIES if os.environ.get(name)), "")
@@ -107,9 +107,9 @@ def _unreachable(error: Exception, host: str, timeout_s: float) -> Finding:
             f"{host} does not answer within {timeout_s:.0f} s: a firewall may drop the connection.",
             "Try another network, or a proxy: HTTPS_PROXY=...",
         )
-    why = type(causes[-1]).__name__ if causes else type(error).__name__
+    name = type(causes[-1]).__name__ if causes else type(error).__name__
     return fail(
-        f"{host} can't be reached ({why}): no network, or nothing listens there.",
+        f"{host} can't be reached ({name}): no network, or nothing listens there.",
         "Check the network and TELEGRAM_API_URL.",
     )
 
@@ -135,14 +135,14 @@ def clock(context: Context) -> Finding:
         return skip("Nobody to compare it with; see telegram")
     if abs(off_s) < _CLOCK_OFF_S:
         return ok("As Telegram's")
-    side = "ahead of" if off_s > 0 else "behind"
+    direction = "ahead of" if off_s > 0 else "behind"
     fix = (
         "`sudo sntp -sS time.apple.com`"
         if context.platform == "darwin"
         else "`sudo timedatectl set-ntp true`"
     )
     late_after_s = context.settings.late_after_s
-    found = f"{abs(off_s):.0f} s {side} Telegram's"
+    found = f"{abs(off_s):.0f} s {direction} Telegram's"
     if late_after_s and off_s > late_after_s:
         return fail(f"{found}, so every message seems to be late and is asked about.", fix)
     return warn(f"{found}; late messages and quiet hours are measured by it.", fix)
@@ -152,8 +152,8 @@ def clock(context: Context) -> Finding:
 
 
 def client_of(context: Context) -> "Client | None":
-    """Return a client of the running bot, or of the last one; None if it left no api.json."""
-    from bot.client import Client, ClientError  # noqa: PLC0415  # what it needs may be missing
+    """Return a client of the running bot, or of the last; None if there is no api.json."""
+    from bot.client import Client, ClientError  # noqa: PLC0415  # its packages may be missing
 
     try:
         return Client("doctor", context.settings.data_dir)
@@ -162,7 +162,7 @@ def client_of(context: Context) -> "Client | None":
 
 
 def bot(context: Context) -> Finding:
-    """Check that a bot runs on this data folder, and answers."""
+    """Check that a bot runs with this data folder, and answers."""
     from bot.client import ClientError  # noqa: PLC0415
 
     folder = context.settings.data_dir
@@ -196,7 +196,7 @@ def _status(context: Context) -> dict[str, Any]:
     """Return the status of the running bot.
 
     Raises:
-        CheckSkipped: none runs, or it does not answer.
+        CheckSkipped: it does not run, or does not answer.
     """
     from bot.client import ClientError  # noqa: PLC0415
 
@@ -220,7 +220,7 @@ def api_token(context: Context) -> str:
 
 
 def polling(context: Context) -> Finding:
-    """Check that the running bot still hears from Telegram."""
+    """Check that the running bot still gets answers from Telegram."""
     state = _status(context).get("polling") or {}
     age_s = float(state.get("age_s") or 0.0)
     if state.get("warning"):
@@ -242,7 +242,7 @@ def bot_warnings(context: Context) -> Finding:
 
 
 def port(context: Context) -> Finding:
-    """Check that the HTTP API has its port, or could have it."""
+    """Check that the HTTP API has its port, or that the port is free."""
     host, number = context.settings.api_host, context.settings.api_port
     client = client_of(context)
     if client is not None and lock_holder(context) is not None:
@@ -264,7 +264,7 @@ def port(context: Context) -> Finding:
 
 
 def _listener(context: Context, number: int) -> str:
-    """Return which program listens on a port; empty if it is unknown."""
+    """Return the program that listens on a port; empty if it is unknown."""
     pids = context.output("lsof", "-t", f"-iTCP:{number}", "-sTCP:LISTEN").split()
     name = context.output("ps", "-o", "comm=", "-p", pids[0]) if pids else ""
     return f": {Path(name).name} (process {pids[0]}) has it" if name else ""

@@ -1,6 +1,6 @@
 """OpenAI's speech endpoint: a text becomes a sound file, which is sent while it is made.
 
-The loudspeaker comes first: while it needs the voice, this waits. FFmpeg (PyAV) encodes in worker
+The loudspeaker has priority: files wait while it needs the voice. FFmpeg (PyAV) encodes in worker
 threads; the rest runs on the event loop.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import av
 
 MODELS = ("kokoro", "tts-1", "tts-1-hd", "gpt-4o-mini-tts")
-"""There is one voice model; it answers to OpenAI's names too."""
+"""The accepted names of the only voice model, OpenAI's included."""
 
 MAX_STREAMS = 8
 
@@ -62,13 +62,13 @@ class Format:
 
     media_type: str
     container: str
-    """FFmpeg's name, as of the codec and its options."""
+    """FFmpeg's name of it; codec and options are FFmpeg's too."""
     codec: str
     options: dict[str, str] = field(default_factory=dict)
 
 
 FORMATS = {
-    # No Xing header: it is at the beginning, and needs what is known at the end.
+    # No Xing header: it is at the beginning, but its content is known only at the end.
     "mp3": Format("audio/mpeg", "mp3", "libmp3lame", {"write_xing": "0"}),
     # Pages of 0.2 s, so that the first word is not delayed by a second.
     "opus": Format("audio/ogg", "ogg", "libopus", {"page_duration": "200000"}),
@@ -116,7 +116,7 @@ class Encoder:
 
 
 class _Buffer:
-    """What FFmpeg has written; it can't seek in it."""
+    """The output of FFmpeg; not seekable."""
 
     def __init__(self) -> None:
         self._written = bytearray()
@@ -132,7 +132,7 @@ class _Buffer:
 
 
 class Studio:
-    """Makes sound files for up to `MAX_STREAMS` clients, a chunk for each in turn."""
+    """Makes sound files for up to `MAX_STREAMS` clients, one chunk for each in turn."""
 
     def __init__(self, pipeline: SpeechPipeline) -> None:
         """Use the voice of *pipeline* while the loudspeaker does not need it."""
@@ -146,8 +146,8 @@ class Studio:
             Refused: there is no sound, or too many files are being made.
         """
         if self._streams >= MAX_STREAMS:
-            why = f"{MAX_STREAMS} texts are being made into sound already. Try again in a while."
-            raise Refused(429, "too_many", why)
+            reason = f"{MAX_STREAMS} texts are being made into sound already. Try again in a while."
+            raise Refused(429, "too_many", reason)
         parts = self._parts(utterance, file_format)
         try:
             first = await anext(parts)

@@ -1,8 +1,8 @@
-"""Codes that open the page: each works once, and for a minute.
+"""Codes that open the page: each works once, within a minute.
 
 `crier page` starts the browser with an address, which every user of this computer can read in the
-list of processes. So it contains no token but a code, which the page exchanges for the token at
-once. Runs on the event loop.
+process list. So it contains a code instead of the token, and the page exchanges the code for the
+token at once. Runs on the event loop.
 """
 
 import secrets
@@ -21,7 +21,7 @@ class Codes:
         self._until_s: dict[str, float] = {}
 
     def make(self) -> str:
-        """Return a new code; over `_MAX_CODES` unused ones, the oldest becomes invalid."""
+        """Return a new code; only the latest `_MAX_CODES` unused codes are valid."""
         if len(self._until_s) >= _MAX_CODES:
             del self._until_s[next(iter(self._until_s))]
         code = secrets.token_urlsafe(_BYTES)
@@ -29,12 +29,12 @@ class Codes:
         return code
 
     def use(self, given: str) -> bool:
-        """Return whether a code is valid, and invalidate it."""
+        """Whether a code is valid; invalidates it."""
         now_s = time.monotonic()
         self._until_s = {
             code: until_s for code, until_s in self._until_s.items() if until_s > now_s
         }
-        # Compares every code, in constant time: the time reveals nothing about them.
+        # Compares every code in constant time, so that timing reveals nothing about them.
         matching = [
             code
             for code in self._until_s

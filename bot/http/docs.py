@@ -14,7 +14,7 @@ _HEAD = """<!doctype html>
 
 def page(description: dict[str, Any]) -> str:
     """Return an OpenAPI *description* as HTML."""
-    shapes = description["components"]["schemas"]
+    schemas = description["components"]["schemas"]
     parts = [_HEAD, "<h1>Crier over HTTP</h1>", _paragraph(description["info"]["description"])]
     parts.append('<p>For programs: <a href="/openapi.json">openapi.json</a>.</p>')
     for path, methods in description["paths"].items():
@@ -23,41 +23,41 @@ def page(description: dict[str, Any]) -> str:
             parts += map(_paragraph, operation.get("description", "").split("\n\n"))
             body = operation.get("requestBody", {}).get("content", {}).get("application/json")
             if body is not None:
-                parts.append(_fields(_shape(body["schema"], shapes)))
+                parts.append(_fields(_resolve(body["schema"], schemas)))
             for parameter in operation.get("parameters", ()):
-                what = html.escape(parameter.get("description", ""))
-                where = f"{parameter['in']} {parameter['name']}"
-                parts.append(f"<p><code>{html.escape(where)}</code> {what}</p>")
+                meaning = html.escape(parameter.get("description", ""))
+                name = html.escape(f"{parameter['in']} {parameter['name']}")
+                parts.append(f"<p><code>{name}</code> {meaning}</p>")
             for status, answer in operation["responses"].items():
                 if status.startswith("2"):
-                    parts.append(_answer(status, answer, shapes))
+                    parts.append(_answer(status, answer, schemas))
     return "\n".join(parts)
 
 
-def _answer(status: str, answer: dict[str, Any], shapes: dict[str, Any]) -> str:
-    """Return one answer of a route."""
+def _answer(status: str, answer: dict[str, Any], schemas: dict[str, Any]) -> str:
+    """Return the description of one answer of a route."""
     heading = f"<h3>{status}</h3>{_paragraph(answer['description'])}"
     body = answer.get("content", {}).get("application/json")
-    return heading + (_fields(_shape(body["schema"], shapes)) if body and body["schema"] else "")
+    return heading + (_fields(_resolve(body["schema"], schemas)) if body and body["schema"] else "")
 
 
-def _shape(schema: dict[str, Any], shapes: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema that a reference leads to."""
+def _resolve(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema that a reference points to."""
     for option in (schema, *schema.get("anyOf", ())):
         if "$ref" in option:
-            shape: dict[str, Any] = shapes[option["$ref"].rpartition("/")[2]]
-            return shape
+            target: dict[str, Any] = schemas[option["$ref"].rpartition("/")[2]]
+            return target
     return schema
 
 
-def _fields(shape: dict[str, Any]) -> str:
+def _fields(schema: dict[str, Any]) -> str:
     """Return the fields of an object as a list."""
     rows = []
-    for name, field in shape.get("properties", {}).items():
-        needed = " (needed)" if name in shape.get("required", ()) else ""
-        what = html.escape(field.get("description", ""))
+    for name, field in schema.get("properties", {}).items():
+        needed = " (needed)" if name in schema.get("required", ()) else ""
+        meaning = html.escape(field.get("description", ""))
         kind = html.escape(_kind(field) + needed)
-        rows.append(f"<dt><code>{html.escape(name)}</code> {kind}</dt><dd>{what}</dd>")
+        rows.append(f"<dt><code>{html.escape(name)}</code> {kind}</dt><dd>{meaning}</dd>")
     return f"<dl>{''.join(rows)}</dl>" if rows else ""
 
 

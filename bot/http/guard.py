@@ -1,11 +1,11 @@
 """Access control and limits of the HTTP API, applied before any route sees a request.
 
-Checks run from cheap to costly: host name, origin, token, rate, size and type of the body. Requests
-with the token, requests for open paths, all others, and those of the Unix socket, which only this
-user can open, each have a rate budget of their own, so that none can use up another's.
+Checks run from cheap to costly: host name, origin, token, rate, size and type of the body. There
+are separate rate budgets for requests with the token, for open paths, for all others, and for the
+Unix socket, which only this user can open; none can use up another's.
 
 A web page in a browser can neither read an answer nor make the computer speak: it has no token, its
-Origin differs, and a host name of its own (DNS rebinding) is refused. Runs on the event loop.
+Origin differs, and its own host name (DNS rebinding) is refused. Runs on the event loop.
 """
 
 import asyncio
@@ -26,8 +26,8 @@ from bot.settings import is_loopback
 
 MAX_BODY_BYTES = 1 << 20
 MAX_CONNECTIONS = 256
-"""At the port, and as many again at the Unix socket. Each is an open file of the process; Telegram,
-the database and the loudspeaker need some, too."""
+"""At the port, and the same number at the Unix socket. Each is an open file of the process;
+Telegram, the database and the loudspeaker need some too."""
 
 _BODY_TIMEOUT_S = 10.0
 _HEAD_TIMEOUT_S = 10.0
@@ -39,7 +39,7 @@ _ANONYMOUS_BURST, _ANONYMOUS_PER_S = 50.0, 20.0
 _DRAIN_S, _DRAIN_IDLE_S = 10.0, 1.0
 _DRAIN_BYTES, _ANONYMOUS_DRAIN_BYTES = 64 << 20, MAX_BODY_BYTES
 
-_AUTHENTICATED = "crier.authenticated"  # in the scope of a request that has the token
+_AUTHENTICATED = "crier.authenticated"  # in the scope of a request with the token
 
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
@@ -57,7 +57,7 @@ _HEADERS = (
 
 
 class Refused(Exception):  # noqa: N818  # it is an answer
-    """A request is refused; carries what the client gets."""
+    """A request is refused; carries the answer."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -90,8 +90,8 @@ class AccessGuard:
             app: answers the accepted requests.
             token: authenticates a request.
             host: the address that the server is bound to.
-            open_paths: what may be read without a token.
-            open_posts: what accepts a POST without a token, at the rate of wrong tokens.
+            open_paths: paths that may be read without a token.
+            open_posts: paths that accept a POST without a token, at the rate of wrong tokens.
         """
         self._app = app
         self._open_paths = open_paths
@@ -118,7 +118,7 @@ class AccessGuard:
                 headers += [(name, value) for name, value in _HEADERS if name not in given]
                 if b"cache-control" not in given:
                     headers.append((b"cache-control", b"no-store"))
-                if not body_is_read:  # nor will it all be
+                if not body_is_read:  # the rest is never read completely
                     headers.append((b"connection", b"close"))
                 message = {**message, "headers": headers}
             elif not body_is_read and not message.get("more_body", False):
@@ -242,7 +242,7 @@ def _has_body(scope: Scope) -> bool:
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that returns *body* first, and then what the client sends."""
+    """Return a `receive` that returns *body* first, and then further messages of the client."""
     replayed = False
 
     async def replay() -> Message:
@@ -283,9 +283,9 @@ def _is_address(host: str) -> bool:
 class Connection(H11Protocol):
     """Caps concurrent connections, and closes those that send no request in time.
 
-    A new connection over the cap replaces the oldest one that is idle or not authenticated, so that
-    clients which only hold connections open keep nobody out. The port and the Unix socket are
-    counted apart.
+    A new connection over the cap replaces the oldest that is idle or not authenticated, so that
+    clients that only hold connections open lock nobody out. The port and the Unix socket are
+    counted separately.
     """
 
     idle_since_s = 0.0
@@ -328,7 +328,7 @@ class Connection(H11Protocol):
         self.loop.call_later(_HEAD_TIMEOUT_S, self._expect_request)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is not HTTP; if a response is in progress already, just close."""
+        """Answer bytes that are not HTTP; if a response is in progress, just close."""
         cycle: Any = self.cycle
         if cycle is not None and cycle.response_started and not cycle.response_complete:
             self.transport.abort()
@@ -336,7 +336,7 @@ class Connection(H11Protocol):
             super().send_400_response(msg)
 
     def on_response_complete(self) -> None:
-        """Start to wait for the next request."""
+        """Start waiting for the next request."""
         self.idle_since_s = self.loop.time()
         super().on_response_complete()
 

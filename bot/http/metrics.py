@@ -22,7 +22,7 @@ class Metrics(Collector):
     media_type = CONTENT_TYPE_PLAIN_0_0_4
 
     def __init__(self, pipeline: SpeechPipeline, delivery: Delivery, events: Events) -> None:
-        """Start to count."""
+        """Start counting."""
         self._pipeline = pipeline
         self._delivery = delivery
         self._registry = CollectorRegistry()
@@ -66,7 +66,7 @@ class Metrics(Collector):
             self._stop_s.observe(data["took_s"])
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the gauges, and what other modules count."""
+        """Yield the gauges, and counters of other modules."""
         status = self._pipeline.status()
         yield CounterMetricFamily(
             "crier_underruns", "Times the device ran dry within a message.", status.underruns

@@ -1,4 +1,4 @@
-"""Streaming answers that stop for clients which stop reading, and errors in OpenAI's shape.
+"""Streaming responses that abort when a client stops reading, and errors in OpenAI's shape.
 
 Runs on the event loop.
 """
@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 _STALL_TIMEOUT_S = 30.0
 
 ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": schemas.ErrorBody, "description": what}
-    for status, what in {
+    status: {"model": schemas.ErrorBody, "description": meaning}
+    for status, meaning in {
         400: "The request is not HTTP.",
         401: "The token is missing or wrong.",
         403: "Sent by a foreign web page, or to a name that is not this computer's.",
@@ -48,8 +48,8 @@ NOT_FOUND: dict[int | str, dict[str, Any]] = {
 class StallGuardedStream(StreamingResponse):
     """Aborts when the client reads nothing for `_STALL_TIMEOUT_S`.
 
-    FastAPI's own `fastapi.sse` builds a plain StreamingResponse whatever class a route names, so
-    events are sent by `EventStream` instead.
+    `fastapi.sse` always builds a plain StreamingResponse, regardless of a route's response class,
+    so events are sent by `EventStream` instead.
     """
 
     async def stream_response(self, send: Any) -> None:
@@ -63,7 +63,7 @@ class StallGuardedStream(StreamingResponse):
             await super().stream_response(send_in_time)
         except TimeoutError:
             log.info("Client stopped reading; response aborted")
-        except AudioError as exc:  # the status is sent already
+        except AudioError as exc:  # the status has been sent already
             log.warning("Sound stream aborted: %s", exc)
         finally:
             if isinstance(self.body_iterator, AsyncGenerator):
@@ -78,7 +78,7 @@ class EventStream(StallGuardedStream):
     def __init__(
         self, frames: AsyncIterator[bytes], on_close: Callable[[], None], status_code: int = 200
     ) -> None:
-        """Send *frames*; call *on_close* in the end, even if nothing was sent."""
+        """Send *frames*; call *on_close* at the end, even if nothing was sent."""
         super().__init__(frames, status_code)  # FastAPI looks for status_code in the signature
         self._on_close = on_close
 
@@ -129,5 +129,5 @@ async def _answer_unexpected(_: Request, __: Exception) -> JSONResponse:
 
 async def _answer_storage_error(_: Request, exc: Exception) -> JSONResponse:
     log.error("Database error in a request: %s", exc)
-    why = str(exc) if isinstance(exc, InboxError) else f"The database can't be used ({exc})."
-    return refusal(503, "storage", f"{why} Make room on the computer's disk.")
+    reason = str(exc) if isinstance(exc, InboxError) else f"The database can't be used ({exc})."
+    return refusal(503, "storage", f"{reason} Make room on the computer's disk.")

@@ -1,7 +1,7 @@
 """The HTTP API: one short coroutine for each route.
 
-Where OpenAI has an endpoint for it, paths and shapes are OpenAI's. Docstrings of routes are what
-/docs shows. Runs on the event loop.
+Paths and shapes are OpenAI's if it has an equivalent endpoint. /docs shows the docstrings of
+routes. Runs on the event loop.
 """
 
 import asyncio
@@ -75,7 +75,7 @@ _SPEECH: dict[str, Any] = {
     "response_class": StallGuardedStream,
     "responses": {
         200: {
-            "content": {one.media_type: {} for one in FORMATS.values()},
+            "content": {file_format.media_type: {} for file_format in FORMATS.values()},
             "description": "The sound, while it is made.",
         }
     },
@@ -107,7 +107,7 @@ IdempotencyKey = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The routes, and what they need."""
+    """The routes, and the objects that they use."""
 
     settings: Settings
     pipeline: SpeechPipeline
@@ -159,7 +159,7 @@ class Api:
 
         app.add_api_route("/docs", read_docs, include_in_schema=False)
         add_error_handlers(app)
-        for path, file in _page().items():  # files, no folder: no path leads out of it
+        for path, file in _page().items():  # files instead of a folder: no path leads out of it
             read_file = functools.partial(_read, file)
             app.add_api_route(path, read_file, methods=["GET", "HEAD"], include_in_schema=False)
         return app
@@ -209,16 +209,16 @@ class Api:
     async def page_token(self, request: schemas.GivenCode) -> schemas.PageToken:
         """Exchange a code for the token, once. Needs no token itself."""
         if not self.codes.use(request.code):
-            why = (
+            reason = (
                 "This address has been used, or is older than a minute. `crier page` makes another."
             )
-            raise Refused(403, "wrong_code", why)
+            raise Refused(403, "wrong_code", reason)
         return schemas.PageToken(token=self.token)
 
     # ---- speaking ----
 
     async def speak(
-        self, order: schemas.Speak, client: ClientName, key: IdempotencyKey = ""
+        self, request: schemas.Speak, client: ClientName, key: IdempotencyKey = ""
     ) -> schemas.Queued | JSONResponse:
         """Speak a text at the loudspeaker, in its turn.
 
@@ -227,27 +227,27 @@ class Api:
         number = _number(client, key) if key else -1 - secrets.randbits(62)
         async with self.storing.setdefault(number, asyncio.Lock()):
             earlier = await self.inbox.record(self.bot_id, number) if key else None
-            id_ = earlier.id if earlier else await self._take(order, client, number)
-        if not order.wait:
+            id_ = earlier.id if earlier else await self._accept(request, client, number)
+        if not request.wait:
             return schemas.Queued(id=id_, position=self.delivery.queue.position(id_))
         ending = await self._ending(number, id_)
         if ending is None:
-            why = f"Crier is stopping. Message {id_} is stored and will be said after its start."
-            raise Refused(503, "stopping", why)
+            reason = f"Crier is stopping. Message {id_} is stored and will be said after its start."
+            raise Refused(503, "stopping", reason)
         result = schemas.SpeakResult(id=id_, outcome=ending.outcome, reason=ending.reason)
         return JSONResponse(result.model_dump())
 
-    async def _take(self, order: schemas.Speak, client: str, number: int) -> int:
+    async def _accept(self, request: schemas.Speak, client: str, number: int) -> int:
         """Store a text and queue it; return its id."""
         draft = Draft(
             key=number,
-            text=order.input,
-            voice=order.voice or "",
-            speed=order.speed or 0.0,
-            lang=order.lang or "",
-            urgent=order.priority == "urgent",
+            text=request.input,
+            voice=request.voice or "",
+            speed=request.speed or 0.0,
+            lang=request.lang or "",
+            urgent=request.priority == "urgent",
             client=client,
-            chime=order.chime,
+            chime=request.chime,
         )
         try:
             stored = await self.intake.accept(draft)
@@ -263,27 +263,27 @@ class Api:
 
     async def _ending(self, number: int, id_: int) -> Ending | None:
         """Wait for the end of a message; return None if Crier stops first."""
-        ending = self.events.ending(id_)  # before the look at the database, so none is missed
+        ending = self.events.ending(id_)  # before the database is read, so that none is missed
         record = await self.inbox.record(self.bot_id, number)  # it may have ended before
         if record is not None and record.outcome in ENDED:
             return Ending(record.outcome, record.reason)
-        why = self.delivery.quiet_reason() or self.pipeline.status().blocked
-        if record is not None and record.outcome == State.HELD and why:
-            return Ending(State.HELD, why)
+        reason = self.delivery.quiet_reason() or self.pipeline.status().blocked
+        if record is not None and record.outcome == State.HELD and reason:
+            return Ending(State.HELD, reason)
         return await ending
 
-    async def speech(self, order: Speech, client: ClientName) -> Response:
+    async def speech(self, request: Speech, client: ClientName) -> Response:
         """Synthesize a text into a sound file, as OpenAI's endpoint does; nothing is played."""
         try:
-            composed = await self.intake.compose(order.input, order.voice, order.lang or "")
+            composed = await self.intake.compose(request.input, request.voice, request.lang or "")
         except RefusedError as exc:
             raise Refused(422, "nothing_to_speak", f"input: {exc}") from exc
-        lang = order.lang or lang_of(order.voice, self.settings)
-        utterance = Utterance(0, composed.text, order.voice, order.spoken_speed, lang)
+        lang = request.lang or lang_of(request.voice, self.settings)
+        utterance = Utterance(0, composed.text, request.voice, request.spoken_speed, lang)
         log.info("Synthesizing %d characters for %s", len(composed.text), client)
-        file_format = FORMATS[order.response_format]
+        file_format = FORMATS[request.response_format]
         parts = await self.studio.speech(utterance, file_format)
-        headers = {"X-Speed": f"{order.spoken_speed:g}"}
+        headers = {"X-Speed": f"{request.spoken_speed:g}"}
         return StallGuardedStream(parts, media_type=file_format.media_type, headers=headers)
 
     async def models(self) -> schemas.Models:
@@ -354,8 +354,9 @@ class Api:
         if wanted:
             names = [device.name for device in (await self._query_devices()).outputs]
             if not any(wanted.casefold() in name.casefold() for name in names):
-                there = ", ".join(names) or "none"
-                raise Refused(404, "no_such_device", f"name: there is no such device. Now: {there}")
+                present = ", ".join(names) or "none"
+                reason = f"name: there is no such device. Now: {present}"
+                raise Refused(404, "no_such_device", reason)
         await self.output.select_device(wanted)
         return await self.devices()
 
@@ -365,8 +366,8 @@ class Api:
         except AudioError as exc:
             raise Refused(503, "no_sound", str(exc)) from exc
         except TimeoutError:
-            why = "The loudspeaker does not answer just now. Try again in a moment."
-            raise Refused(503, "busy", why) from None
+            reason = "The loudspeaker does not answer just now. Try again in a moment."
+            raise Refused(503, "busy", reason) from None
 
     async def voices(self) -> schemas.VoiceList:
         """List the voices."""
@@ -390,7 +391,7 @@ class Api:
         if self.events.listeners >= _MAX_LISTENERS:
             raise Refused(429, "too_many", f"{_MAX_LISTENERS} listen already.")
         listening = contextlib.ExitStack()
-        # Before the first await, so that requests at the same time are all counted.
+        # Before the first await, so that concurrent requests are all counted.
         listener = listening.enter_context(self.events.listen())
         return EventStream(self._frames(listener), listening.close)
 
@@ -424,6 +425,6 @@ async def _read(file: Path) -> FileResponse:
 
 
 def _number(client: str, key: str) -> int:
-    """Return the update number of a message, the same each time its client sends it."""
+    """Return the update number of a message, which is the same each time its client sends it."""
     digest = hashlib.sha256(f"{client}\0{key}".encode()).digest()
-    return -1 - (int.from_bytes(digest[:8]) >> 1)  # no update of Telegram's has a negative one
+    return -1 - (int.from_bytes(digest[:8]) >> 1)  # Telegram's numbers are not negative

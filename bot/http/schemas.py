@@ -1,7 +1,7 @@
-"""The shapes of requests and answers, and the messages about wrong ones.
+"""The shapes of requests and responses, and the messages about invalid ones.
 
-Values of the core are copied into shapes of their own: a field that is added there is not published
-by that.
+Values of the core are copied into separate models, so that a new field there is not published
+automatically.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ ALIASES = {
     "shimmer": "af_sky",
     "verse": "am_puck",
 }
-"""OpenAI's voices, and the ones that replace them here: of the same name or the same kind."""
+"""OpenAI's voices, and the voices of the same name or kind that replace them here."""
 
 
 def _voice(name: str) -> str:

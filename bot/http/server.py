@@ -30,8 +30,7 @@ _BACKLOG = 64  # connections that the guard has not counted yet
 _MAX_FILES = 1024
 """Open files. macOS allows 256 unless a process asks for more.
 Source: setrlimit(2), launchd.plist(5)."""
-# Of the 3 s that a SIGTERM may take.
-_CLOSE_TIMEOUT_S = 0.7
+_CLOSE_TIMEOUT_S = 0.7  # of the 3 s that a SIGTERM may take
 
 
 def token_of(settings: Settings) -> str:
@@ -124,7 +123,7 @@ def _unix(path: Path) -> socket.socket:
 
 
 class _EmbeddedServer(uvicorn.Server):
-    """Installs no signal handlers: signals are for the bot."""
+    """Installs no signal handlers: the bot handles signals."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Any:
@@ -132,18 +131,18 @@ class _EmbeddedServer(uvicorn.Server):
 
 
 def _raise_file_limit() -> None:
-    """Allow as many open files as the connections and all else need."""
+    """Allow as many open files as the process needs, connections included."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MAX_FILES if hard == resource.RLIM_INFINITY else min(_MAX_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
+    target = _MAX_FILES if hard == resource.RLIM_INFINITY else min(_MAX_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < target:
         # On failure the limit stays, and MAX_CONNECTIONS may exceed it.
         with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
 
 
 @contextlib.asynccontextmanager
 async def serving(app: ASGIApp, sockets: list[socket.socket]) -> AsyncIterator[None]:
-    """Answer requests while the context lasts; abort those that are in progress at its end."""
+    """Answer requests while the context is open; abort those still in progress at its end."""
     _raise_file_limit()
     server = _EmbeddedServer(
         uvicorn.Config(

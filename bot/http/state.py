@@ -1,4 +1,4 @@
-"""What the bot is doing, in the shapes that clients get. Runs on the event loop."""
+"""The state of the bot, in the shapes that clients get. Runs on the event loop."""
 
 import math
 import time
@@ -25,7 +25,7 @@ class BotState:
     polling: Fetching
 
     def now(self) -> dict[str, Any]:
-        """Return the fields of `schemas.StatusNow`, as JSON has them."""
+        """Return the fields of `schemas.StatusNow` as JSON values."""
         status = self.pipeline.status()
         facts = asdict(status)
         del facts["heartbeat_s"]  # means nothing outside this process

@@ -1,1 +1,1 @@
-"""Running with nobody at the terminal: start at login, restarts, notifications."""
+"""Crier as a service, without a terminal: start at login, restarts, notifications."""

@@ -1,7 +1,7 @@
-"""A LaunchAgent, with which macOS starts Crier at login. Only this module runs launchctl.
+"""The LaunchAgent with which macOS starts Crier at login. Only this module runs launchctl.
 
-The project's tests run it against a stand-in that behaves as launchctl(1) and the reports beside
-the constants say, not on a Mac.
+The project's tests don't run it on a Mac, but against a fake that behaves as described in
+launchctl(1) and in the reports cited at the constants.
 """
 
 import os
@@ -27,9 +27,9 @@ _BOOTOUT_S = 30.0
 # already in progress). Sources: headroom#1289, cc-connect#1834, d-inference#1102.
 _BOOTSTRAP_S = 15.0
 _RETRY_CODES = (5, 37)
-# For a job that has been booted out, although `print` may still show it: d-inference#1102.
+# The job has been booted out, although `print` may still show it: d-inference#1102.
 _NOT_FOUND = 113
-# After a quick bootstrap a job may be registered and not run before a kickstart: openbase#15.
+# After a quick bootstrap a job may be registered but not run before a kickstart: openbase#15.
 _KICK_AFTER_S = 3.0
 # launchd starts a job at most every 10 s (ThrottleInterval, launchd.plist(5)).
 _START_S = 25.0
@@ -45,13 +45,13 @@ class AgentStatus:
     state: str
     """Such as ``running``."""
     last_exit: str
-    """An exit code, why there is none, or empty if it is not shown."""
+    """An exit code, or the reason why there is none; empty if it is not shown."""
     spawn_type: str
     """Such as ``interactive``; empty if it is not shown."""
 
 
 class Launchd:
-    """The LaunchAgent of the user who is logged in at the screen."""
+    """The LaunchAgent of the user logged in at the screen."""
 
     def __init__(self, checkout: Path, data_dir: Path, process_type: str = "interactive") -> None:
         """Manage the LaunchAgent for *checkout*; its log goes to *data_dir*."""
@@ -99,7 +99,7 @@ class Launchd:
     def install(self) -> str:
         """Write the agent and start or restart it; return the result in words. Blocks.
 
-        Can be repeated at any time, also after it was interrupted.
+        Can be repeated at any time, even after an interruption.
 
         Raises:
             CommandError: launchd refuses, or the bot exits.
@@ -113,8 +113,8 @@ class Launchd:
         if self.status() is not None and self._installed_content() == content:
             return self.restart()
         new = self._write_beside(content)
-        # Boot out before the file is replaced: so the registered agent and the file are the same at
-        # every moment, wherever this is interrupted.
+        # Boot out before replacing the file, so that the registered agent and the file always
+        # agree, even if this is interrupted.
         self._bootout()
         new.replace(self.file)
         if not self._has_session():
@@ -248,7 +248,7 @@ class Launchd:
 
 
 def agent_file() -> Path:
-    """Return where the agent's plist is, or would be."""
+    """Return the path of the agent's plist, which may not exist."""
     return Path.home() / "Library" / "LaunchAgents" / f"{LABEL}.plist"
 
 
@@ -257,7 +257,7 @@ def _domain() -> str:
 
 
 def _fill_in(template: Any, values: Mapping[str, str]) -> Any:
-    """Return a plist's template with its placeholders replaced."""
+    """Return the plist template with its placeholders replaced."""
     if isinstance(template, str):
         for placeholder, value in values.items():
             template = template.replace(placeholder, value)

@@ -115,7 +115,7 @@ def _same(path: Path, file: BinaryIO) -> bool:
 
 
 def _replaced(path: Path, file: BinaryIO) -> bool:
-    """Whether there is a new file of that name, or the old one was truncated."""
+    """Whether the file at *path* is a new one, or has been truncated."""
     try:
         return not _same(path, file) or path.stat().st_size < file.tell()
     except FileNotFoundError:

@@ -48,7 +48,7 @@ def install_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def install(options: argparse.Namespace) -> int:
-    """Start Crier at login; show first what that writes and runs."""
+    """Start Crier at login, after showing what that writes and runs."""
     return install_service(ask=not options.yes, process_type=options.process_type)
 
 
@@ -59,13 +59,13 @@ def install_service(
     platform: str = sys.platform,
     checkout: Path = CHECKOUT,
 ) -> int:
-    """Start Crier at login; show first what that writes and runs. Blocks.
+    """Start Crier at login, after showing what that writes and runs. Blocks.
 
     Args:
         ask: whether the person has to confirm it.
         process_type: one of `PROCESS_TYPES`, for macOS only; None for the default.
         platform: as `sys.platform`.
-        checkout: where Crier is.
+        checkout: the folder of Crier's code.
 
     Returns:
         The exit code.

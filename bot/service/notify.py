@@ -1,4 +1,4 @@
-"""Notifications on the screen of the computer, for what no sender sees."""
+"""Notifications on the computer's screen, for failures that no sender sees."""
 
 import contextlib
 import html
@@ -12,7 +12,7 @@ from pathlib import Path
 from bot.clean import clean_line
 
 _TIMEOUT_S = 5.0
-# The text is an argument and never part of the script. Source: osascript(1), "argument".
+# The text is an argument, never part of the script. Source: osascript(1), "argument".
 _SCRIPT = ("on run argv", 'display notification (item 1 of argv) with title "Crier"', "end run")
 _MACOS = ("osascript", *(argument for line in _SCRIPT for argument in ("-e", line)))
 _LINUX = ("notify-send", "--app-name=Crier", "Crier")
@@ -36,18 +36,18 @@ def notify(text: str) -> None:
 
 
 class Notices:
-    """The failures of the last day, also of earlier processes."""
+    """The failures of the last day, including those of earlier processes."""
 
     def __init__(self, path: Path) -> None:
-        """Store them in the file *path*."""
+        """Store failures in the file *path*."""
         self._path = path
 
     def report(self, text: str, *, min_count: int = 1) -> bool:
-        """Record a failure, and notify about it once a day; return whether it was notified now.
+        """Record a failure, and notify about it once a day; return whether it notified now.
 
         Args:
             text: what happened, and what to do.
-            min_count: how often it has to happen within a day before it is notified.
+            min_count: how often it has to happen within a day before the notification.
         """
         now_s = time.time()
         times_s = [at_s for at_s in self._read().get(text, []) if now_s - at_s < _WINDOW_S]
@@ -59,7 +59,7 @@ class Notices:
         return due
 
     def clear(self) -> None:
-        """Forget all failures, so that each is notified again."""
+        """Forget all failures, so that each causes a notification again."""
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)
 
@@ -71,5 +71,5 @@ class Notices:
         return failures if isinstance(failures, dict) else {}
 
     def _write(self, failures: dict[str, list[float]]) -> None:
-        with contextlib.suppress(OSError):  # then it is notified once more
+        with contextlib.suppress(OSError):  # then it notifies once more
             self._path.write_text(json.dumps(failures))

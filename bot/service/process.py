@@ -44,17 +44,17 @@ def run(*command: str) -> Completed:
 
 
 def restart_process() -> NoReturn:
-    """Replace this process by a new one with the same command line."""
+    """Replace this process with a new one that has the same command line."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(  # noqa: S606  # no shell is wanted
+    os.execv(  # noqa: S606  # no shell is needed
         sys.executable, [sys.executable, *sys.orig_argv[1:]]
     )
 
 
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Discard what C libraries print on stderr; ALSA prints every underrun."""
+    """Discard output of C libraries on stderr; ALSA prints every underrun."""
     sys.stderr.flush()
     terminal = os.dup(2)
     discard_stderr()

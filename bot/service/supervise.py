@@ -1,8 +1,8 @@
 """`crier run --service`: the bot without a terminal, as launchd and systemd start it.
 
-A restart does not fix a wrong configuration, so the process does not exit: the error is logged and
-notified once, and the process waits until a .env file changes. Then it replaces itself by a new one
-(exec), which reads everything again.
+A restart does not fix a wrong configuration, so the process does not exit: it logs the error,
+notifies about it once, and waits until a .env file changes. Then it replaces itself with a new
+process (exec), which reads everything again.
 """
 
 import logging
@@ -23,15 +23,15 @@ from bot.service.process import restart_process
 log = logging.getLogger(__name__)
 
 _POLL_S = 2.0
-# By exit code. Some errors pass without a change of .env: a network that is down, a full disk, a
-# port that another program uses.
+# By exit code. Some errors go away without a change of .env: a network that is down, a full disk,
+# a port that another program uses.
 _RETRY_S = {FAILED: 60.0, WRONG_USAGE: 600.0}
 # Don't notify about failures that a restart usually fixes until they recur.
 _RECURRENCES = 3
 
 
 class ServiceRunner(logging.Handler):
-    """Runs the bot; logs, notifies of and waits out what a person would read on the terminal."""
+    """Runs the bot; logs errors that a terminal would show, notifies about them, and retries."""
 
     def __init__(self, data_dir: Path, checkout: Path = CHECKOUT) -> None:
         """Start the log, if it can be written, and record the state of the .env files."""
@@ -61,11 +61,11 @@ class ServiceRunner(logging.Handler):
             return FAILED
 
     def listen(self) -> None:
-        """Handle what is logged as an error from now on."""
+        """Handle errors that are logged from now on."""
         logging.getLogger().addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Notify about a critical error that recurs; store the last error as a reason."""
+        """Notify about a recurring critical error; store the last error as a reason."""
         self._last_error = logs.hide_tokens(record.getMessage())
         if record.levelno >= logging.CRITICAL:
             self._notices.report(self._last_error, min_count=_RECURRENCES)
@@ -83,7 +83,7 @@ class ServiceRunner(logging.Handler):
         notify(message)
 
     def _wait_and_restart(self, code: int, reason: str) -> NoReturn:
-        """Report the reason, wait until it may be gone, and replace the process."""
+        """Report the reason, wait until it may have gone, and replace the process."""
         retry_s = _RETRY_S[code]
         if self._notices.report(reason):
             if reason != self._last_error:
@@ -105,7 +105,7 @@ class ServiceRunner(logging.Handler):
         restart_process()
 
     def _read_env_state(self) -> list[tuple[int, int, int] | None]:
-        """Return what differs after a change of a .env file."""
+        """Return a value that changes with the .env files."""
         state: list[tuple[int, int, int] | None] = []
         for path in self._env_files:
             try:
@@ -118,6 +118,6 @@ class ServiceRunner(logging.Handler):
 
 
 def _exit(*_: object) -> NoReturn:
-    """Exit with 0: the bot does not run."""
+    """Exit with 0; no bot is running."""
     logging.shutdown()
     os._exit(OK)  # even if a thread hangs

@@ -1,4 +1,4 @@
-"""A user unit, with which systemd starts Crier at login. Only this module runs systemctl."""
+"""The user unit with which systemd starts Crier at login. Only this module runs systemctl."""
 
 import os
 import shutil
@@ -159,20 +159,20 @@ class Systemd:
 
     def _check_bus(self) -> None:
         """Raise CommandError if this user has no systemd."""
-        why = "there is no systemctl"
+        reason = "there is no systemctl"
         if shutil.which("systemctl"):
             done = run("systemctl", "--user", "show-environment")
             if done.code == 0:
                 return
-            why = done.message
+            reason = done.message
         raise CommandError(
-            f"systemd can't be reached as your user here ({why}), so Crier can't be installed. "
+            f"systemd can't be reached as your user here ({reason}), so Crier can't be installed. "
             f"Start it by hand, or from whatever starts programs here:\n\n"
             f"    nohup {self._program} run --service &"
         )
 
     def _check_path(self) -> None:
-        """Raise CommandError if systemd would not start the program, however its path is quoted."""
+        """Raise CommandError if systemd can't start a program at this path, even if quoted."""
         if any(sign in str(self._program) for sign in "\"'\\\n"):
             raise CommandError(
                 f"systemd starts no program whose path has a quote, a backslash or a line break in "

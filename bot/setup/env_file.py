@@ -24,7 +24,7 @@ def change(path: Path, values: Mapping[str, str]) -> None:
 
 
 def _changed(text: str, values: Mapping[str, str]) -> str:
-    # Not dotenv's own set_key, which drops empty lines before the variable.
+    # Not dotenv's set_key, which drops empty lines before the variable.
     lines, missing = [], dict(values)
     for binding in parse_stream(io.StringIO(text)):
         line = binding.original.string

@@ -1,4 +1,4 @@
-"""Telegram before there is a running bot: whose token it is, and the first phone.
+"""Telegram during setup, without a running bot: the token's bot, and the first phone.
 
 Runs on the event loop.
 """
@@ -37,7 +37,7 @@ async def bot_name(settings: Settings) -> str:
 
 
 async def allowed_people(settings: Settings) -> list[str]:
-    """Return the names of the people who may speak; of those in the settings, the numbers.
+    """Return the names of the people who may speak; user ids for those in the settings.
 
     Raises:
         InUseError: a bot is running.
@@ -62,13 +62,13 @@ async def pair_first_phone(
 ) -> str:
     """Wait for the first person who sends the code, pair them, and return their name.
 
-    Other messages are dropped, as the bot itself drops them while nobody may speak.
+    Other messages are dropped, as the bot does while nobody may speak.
 
     Args:
-        settings: with the token.
+        settings: has the token.
         show_code: shows a code on this computer.
         show_link: shows the link that sends the code.
-        on_error: called with a sentence each time that Telegram is unreachable.
+        on_error: called with a sentence each time Telegram is unreachable.
 
     Raises:
         InUseError: a bot is running.
@@ -114,7 +114,7 @@ async def _wait_for_code(bot: Bot, access: Access, on_error: Callable[[str], Non
 
 
 async def _pair(access: Access, message: Message) -> bool:
-    """Pair the sender if the message has the code; answer it if it has a wrong one."""
+    """Pair the sender of a correct code; answer the sender of a wrong one."""
     code, user = code_in(message.text or ""), message.from_user
     if not code or user is None or message.chat.type != message.chat.PRIVATE:
         return False

@@ -22,7 +22,7 @@ _DEVICES_TIMEOUT_S = 10.0
 
 
 class Preview:
-    """Plays one utterance after the other."""
+    """Plays one utterance after another."""
 
     def __init__(self, settings: Settings, voice: Voice | None = None) -> None:
         """Use the model, the device and the speed of *settings*."""
@@ -38,7 +38,7 @@ class Preview:
             voice or KokoroVoice(settings.model_dir, resolve_kind(settings.kokoro_model)),
             make_speaker(settings, settings.audio_device),
             on_fact,
-            stream_idle_s=0,  # each sentence opens the device that is selected then
+            stream_idle_s=0,  # so that each sentence opens the selected device
         )
 
     async def __aenter__(self) -> Self:
@@ -74,7 +74,7 @@ class Preview:
         held_reason = ""
         try:
             while not isinstance(fact := await self._facts.get(), Ended):
-                if isinstance(fact, Held):  # nobody would resume it
+                if isinstance(fact, Held):  # nothing would resume it
                     held_reason = fact.reason
                     self._pipeline.abort()
         except asyncio.CancelledError:

@@ -10,19 +10,19 @@ from bot.console import YES_NO_HINT, parse_yes_no, yes_no_prompt
 
 
 def numbered(typed: str, names: Sequence[str]) -> str | None:
-    """Return the name whose number, counted from 1, was typed; None if there is none."""
+    """Return the name with the typed number, counted from 1; None if there is none."""
     number = int(typed) if typed.isascii() and typed.isdigit() else 0
     return names[number - 1] if 0 < number <= len(names) else None
 
 
 async def ask(question: str, *, secret: bool = False) -> str:
-    """Ask for a line, without spaces around it; a secret one is masked.
+    """Ask for a line, and strip it; a secret is masked.
 
     Raises:
         KeyboardInterrupt: Ctrl-C.
         EOFError: Ctrl-D.
     """
-    if secret and is_dumb_terminal():  # where prompt_toolkit would show it
+    if secret and is_dumb_terminal():  # prompt_toolkit would show it
         print(question, end="", flush=True)
         session: PromptSession[str] = PromptSession(output=DummyOutput())
         question = ""

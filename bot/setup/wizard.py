@@ -1,7 +1,7 @@
 """`crier setup`: asks for the settings, tries them, and stores them. Runs on the event loop.
 
 Nothing is stored before the last question about settings; Ctrl-C until then changes nothing. A
-second run shows what is set, and Enter keeps it.
+second run shows the current values, and Enter keeps them.
 """
 
 import argparse
@@ -86,16 +86,16 @@ def set_up() -> "tuple[int, Wizard]":
 
 @dataclass
 class Wizard:
-    """The questions, in their order, and the answers."""
+    """The questions, in order, and the answers."""
 
     settings: Settings
     checkout: Path
     answers: dict[str, str] = field(default_factory=dict)
-    """By variable; an empty one removes the variable."""
+    """By variable; an empty answer removes the variable."""
     saved: bool = False
     install: bool = False
     bot_is_running: bool = False
-    """Whether a bot runs that has not read the answers yet."""
+    """Whether a bot is running that has not read the answers yet."""
 
     async def run(self) -> None:
         """Ask, try and store.
@@ -180,12 +180,12 @@ class Wizard:
                 self._show_voices(shown)
                 continue
             try:
-                wanted = numbered(typed, shown) or check_voice(typed)
+                selected = numbered(typed, shown) or check_voice(typed)
             except UnknownVoiceError as exc:
                 print(exc)
                 continue
-            await self._play(preview, wanted)
-            voice = wanted
+            await self._play(preview, selected)
+            voice = selected
         if voice != self.settings.kokoro_voice:
             self.answers[_VOICE] = voice
             self.settings = self.settings.replaced(kokoro_voice=voice)
@@ -221,13 +221,13 @@ class Wizard:
             typed = await ask(f"A number, to hear it; or Enter [{shown}]: ")
             if not typed:
                 break
-            wanted = "" if typed == "0" else numbered(typed, names)
-            if wanted is None:
+            selected = "" if typed == "0" else numbered(typed, names)
+            if selected is None:
                 print(f"There is no number {typed!r}. Choose 0 to {len(names)}.")
                 continue
-            preview.select_device(wanted)
+            preview.select_device(selected)
             await self._play(preview, self.settings.kokoro_voice)
-            device = wanted
+            device = selected
         if device != self.settings.audio_device:
             self.answers[_DEVICE] = device
             self.settings = self.settings.replaced(audio_device=device)
@@ -348,7 +348,7 @@ class Wizard:
         self.install = await confirm("Start Crier whenever you log in?", default=True)
 
     def print_summary(self, next_step: str) -> None:
-        """Print the settings and the next step; *next_step* is that of a bot that does not run."""
+        """Print the settings and the next step; *next_step* applies if no bot is running."""
         print(f"\nVoice:        {self.settings.kokoro_voice}")
         print(f"Loudspeaker:  {self.settings.audio_device or 'the default of the system'}")
         print(f"Messages, choices and the log are in {self.settings.data_dir}.")
