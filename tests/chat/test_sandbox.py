@@ -141,16 +141,15 @@ async def test_an_edit_that_changes_nothing_is_refused(sandbox: Sandbox) -> None
     assert "message is not modified" in refused["description"]
 
 
-@pytest.mark.realtime
 async def test_a_flood_is_answered_with_retry_after(sandbox: Sandbox) -> None:
     """After a burst to one chat the server asks to be left alone."""
     sandbox.send(ALICE, "hello")
-    answers = [await call(sandbox, "sendMessage", chat_id=7, text=str(n)) for n in range(35)]
-    refused = [answer for answer in answers if not answer["ok"]]
+    answer: Any = {"ok": True}
+    while answer["ok"]:
+        answer = await call(sandbox, "sendMessage", chat_id=7, text="a")
 
-    assert refused
-    assert refused[0]["error_code"] == 429
-    assert refused[0]["parameters"]["retry_after"] >= 1
+    assert answer["error_code"] == 429
+    assert answer["parameters"]["retry_after"] >= 1
 
 
 async def test_faults_can_be_limited(sandbox: Sandbox) -> None:
