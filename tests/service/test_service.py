@@ -123,7 +123,7 @@ def make_home(platform: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> H
     for system in (launchd, systemd):  # these programs begin and end more quickly than a bot
         monkeypatch.setattr(system, "_LOOK_S", 0.1)
         monkeypatch.setattr(system, "_STAYS_S", 0.4)
-        monkeypatch.setattr(system, "_RUN_S", 5.0)
+        monkeypatch.setattr(system, "_RUN_S", 20.0)
     monkeypatch.setattr(launchd, "_KICK_AFTER_S", 1.0)
     return home
 
@@ -246,6 +246,7 @@ def nothing_stays() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for system in (launchd, systemd):
             patch.setattr(system, "_STAYS_S", 10.0)
+            patch.setattr(system, "_RUN_S", 3.0)
         yield
 
 
