@@ -36,6 +36,7 @@ async def test_message_is_heard_and_then_gets_its_thumb(
     assert ear_b.spans(sent_s) == []
 
 
+@pytest.mark.realtime
 async def test_messages_are_spoken_in_order_without_overlap(
     sandbox: Sandbox, start_bot: StartBot, ear_a: Ear
 ) -> None:
