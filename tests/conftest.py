@@ -44,16 +44,14 @@ for _name in Settings.model_fields:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Give this process a home folder of its own; caches stay the user's."""
-    folder = str(tmp_path_factory.mktemp("home"))
+def home_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return a home folder for processes, and keep PulseAudio's clients out of the user's."""
+    folder = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", os.environ.get("XDG_CACHE_HOME") or f"{Path.home()}/.cache")
-        patch.setenv("HOME", folder)
-        patch.setenv("XDG_RUNTIME_DIR", folder)
-        for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "PULSE_SERVER"):
-            patch.delenv(name, raising=False)
-        yield
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))
+        patch.setenv("PULSE_COOKIE", str(folder / "pulse-cookie"))
+        patch.delenv("PULSE_SERVER", raising=False)
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -119,11 +117,11 @@ def settings(sandbox: Sandbox, tmp_path: Path, model_dir: Path) -> Settings:
 
 
 @pytest.fixture
-def environment(tmp_path: Path, model_dir: Path) -> Environment:
+def environment(tmp_path: Path, home_dir: Path, model_dir: Path) -> Environment:
     """Return the environment variables of a process that writes only to temporary folders."""
-    inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return {
-        **inherited,
+        "PATH": os.environ["PATH"],
+        "HOME": str(home_dir),
         "PYTHONPATH": str(CHECKOUT),
         "MODEL_DIR": str(model_dir),
         "DATA_DIR": str(tmp_path / "data"),

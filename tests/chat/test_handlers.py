@@ -31,6 +31,7 @@ async def test_text_sounds_on_the_selected_device_and_then_gets_its_thumb(
     assert ear_b.spans(sent_s) == []
 
 
+@pytest.mark.realtime
 async def test_texts_are_spoken_in_order_without_overlap(
     sandbox: Sandbox, start_bot: StartBot, ear_a: Ear
 ) -> None:

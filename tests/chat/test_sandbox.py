@@ -151,9 +151,8 @@ async def test_sandbox_answers_a_flood_with_retry_after(sandbox: Sandbox) -> Non
     )
     refused = [answer for answer in answers if not answer["ok"]]
 
-    assert refused
-    assert refused[0]["error_code"] == 429
-    assert refused[0]["parameters"]["retry_after"] >= 1
+    assert answer["error_code"] == 429
+    assert answer["parameters"]["retry_after"] >= 1
 
 
 async def test_sandbox_faults_can_be_limited(sandbox: Sandbox) -> None:

@@ -137,6 +137,7 @@ def never_stable() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for system in (launchd, systemd):
             patch.setattr(system, "_STABLE_S", 10.0)
+            patch.setattr(system, "_START_S", 3.0)
         yield
 
 

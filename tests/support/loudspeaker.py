@@ -207,18 +207,22 @@ class Ear:
         loud = np.flatnonzero(np.abs(recorded) > QUIET)
         return recorded[loud[0] : loud[-1] + 1] if len(loud) else recorded[:0]
 
-    def wait_for_sound(self, since_s: float, timeout_s: float = 60.0) -> float:
+    def wait_for_sound(self, since_s: float, timeout_s: float = 150.0) -> float:
         """Wait for the first sound after *since_s*, and return when it was heard. Blocks.
 
         Raises:
             TimeoutError: nothing was heard.
         """
         with self._changed:
-            if not self._changed.wait_for(lambda: self._loud_since(since_s), timeout_s):
-                raise TimeoutError("nothing was heard")
-        return self.spans(since_s)[0][0]
+            # The first is cheap, but also counts a block whose sound ended before.
+            heard = self._changed.wait_for(
+                lambda: self._loud_since(since_s) and self.spans(since_s), timeout_s
+            )
+        if not heard:
+            raise TimeoutError("nothing was heard")
+        return heard[0][0]
 
-    def wait_for_silence(self, quiet_s: float = 0.4, timeout_s: float = 60.0) -> None:
+    def wait_for_silence(self, quiet_s: float = 0.4, timeout_s: float = 150.0) -> None:
         """Wait until nothing has been heard for *quiet_s*. Blocks.
 
         Raises:

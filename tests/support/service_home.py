@@ -140,7 +140,7 @@ def make_home(platform: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> H
     for system in (launchd, systemd):  # these programs start and exit faster than a bot
         monkeypatch.setattr(system, "_POLL_S", 0.1)
         monkeypatch.setattr(system, "_STABLE_S", 0.4)
-        monkeypatch.setattr(system, "_START_S", 5.0)
+        monkeypatch.setattr(system, "_START_S", 20.0)
     monkeypatch.setattr(launchd, "_KICK_AFTER_S", 1.0)
     return home
 

@@ -1,31 +1,42 @@
 """Measures how long something took, however busy the machine is."""
 
 import contextlib
+import threading
 import time
 from pathlib import Path
 
-_SCHEDSTAT = Path("/proc/thread-self/schedstat")
+_THREADS = Path("/proc/self/task")
 
 
 class Stopwatch:
-    """Seconds since it was made, without those in which this thread waited for a processor.
+    """Seconds since it was made, without those spent waiting for a processor.
 
-    Only Linux counts the latter; elsewhere it is the time by the clock.
+    That is, by this thread, and by the one other thread of the process that waited longest and may
+    have held it up. Only Linux counts this; elsewhere it is the time by the clock.
     """
 
     def __init__(self) -> None:
         """Start."""
-        self._started_s = _own_time_s()
+        self._started_s = time.monotonic()
+        self._waited_s = _waited_s()
 
     @property
     def elapsed_s(self) -> float:
         """Seconds since the start."""
-        return _own_time_s() - self._started_s
+        now_s, own = time.monotonic(), threading.get_native_id()
+        waited_s = {
+            thread: total_s - self._waited_s.get(thread, 0.0)
+            for thread, total_s in _waited_s().items()
+        }
+        own_s = waited_s.pop(own, 0.0)
+        return now_s - self._started_s - own_s - max(waited_s.values(), default=0.0)
 
 
-def _own_time_s() -> float:
-    waited_ns = 0
-    with contextlib.suppress(OSError):
-        # Time on the processor, time in its queue. Source: Documentation/scheduler/sched-stats.rst
-        waited_ns = int(_SCHEDSTAT.read_text().split()[1])
-    return time.monotonic() - waited_ns / 1e9
+def _waited_s() -> dict[int, float]:
+    """Return how long each thread has waited for a processor."""
+    waited_s = {}
+    for thread in _THREADS.glob("*"):
+        with contextlib.suppress(OSError):  # it has just ended
+            # Nanoseconds on a processor, and in its queue. Source: kernel.org, sched-stats.
+            waited_s[int(thread.name)] = int((thread / "schedstat").read_text().split()[1]) / 1e9
+    return waited_s
