@@ -8,7 +8,7 @@ _SCHEDSTAT = Path("/proc/thread-self/schedstat")
 
 
 class Stopwatch:
-    """Seconds since it was made, without those in which this thread waited for a processor.
+    """Seconds since its creation, without those in which this thread waited for a processor.
 
     Only Linux counts the latter; elsewhere it is the time by the clock.
     """
