@@ -1,1 +1,1 @@
-"""Everything that makes sound. Knows nothing of event loops, Telegram or HTTP."""
+"""Makes sound. Does not depend on event loops, Telegram or HTTP."""

@@ -1,11 +1,11 @@
-"""When a frame that was written to a device is heard. Pure: callers pass the time in."""
+"""Estimates when a written frame is heard. Pure: callers pass the time in."""
 
 from collections import deque
 
 from audio.types import SAMPLE_RATE_HZ
 
-# A device reports its position in steps, so a report may be old, never early. Within this time it
-# has been exact once: PulseAudio's ALSA plug-in updates every 100 ms.
+# A device reports its position in steps, so a report may be old, never early. Within this
+# window at least one is exact: PulseAudio's ALSA plug-in updates every 100 ms.
 _WINDOW_S = 0.25
 # A greater delay is real: the device ran dry, or was slow to start.
 _LATE_S = 0.08
@@ -20,7 +20,7 @@ class StreamClock:
         self._earliest_s = 0.0
 
     def record_write(self, now_s: float, frame: int) -> None:
-        """Record that a frame is about to be written, so it can't have been heard before.
+        """Record that a frame is about to be written, so it can't have been heard earlier.
 
         PulseAudio accepts the first 250 ms at once and reports them as played.
         """
@@ -32,7 +32,7 @@ class StreamClock:
         """Record the position that the device reports.
 
         Returns:
-            Whether all frames are later now than `at_s` said before.
+            Whether all frames are now later than `at_s` returned before.
         """
         self._recent.append((now_s, now_s - played_frames / SAMPLE_RATE_HZ))
         while self._recent[0][0] < now_s - _WINDOW_S:

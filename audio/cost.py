@@ -1,7 +1,7 @@
 """What synthesis costs on this machine: the running estimate that the planner uses. Pure.
 
 Synthesis takes ``overhead + rtf x seconds of speech``, where rtf is the real-time factor and the
-overhead covers what is read and synthesized around the speech. The duration of the speech follows
+overhead covers the context and the silence around the speech. The duration of the speech follows
 from the text's speech length, which is measured in letters. All three parameters are learned from
 every chunk and stored between runs.
 """
@@ -13,17 +13,17 @@ from typing import Any, Self
 # Weight of the older chunks against each new one: about the last fifty matter. `slowdown` notices
 # within one message that a machine has become busy.
 _MEMORY = 0.98
-# With few chunks the older ones weigh less, so that the initial values below fade soon.
-_FEW = 4.0
-# Smoothing of `slowdown`. Up soon, down slowly: a stall is worse than a chunk that is ready too
-# early. Of the pairs tried these, with the memory above, left the fewest stalls for the time spent
-# waiting (bench/README.md).
+# With few chunks the older ones weigh less, so that the initial values below soon lose influence.
+_WARM_UP_CHUNKS = 4.0
+# Smoothing of `slowdown`. It rises fast and falls slowly: a stall is worse than a chunk that is
+# ready too early. Of the pairs tried this one, with the memory above, caused the fewest stalls for
+# the time spent waiting (bench/README.md).
 _SLOWDOWN_UP, _SLOWDOWN_DOWN = 0.5, 0.2
 # Initial values: two x86 cores, int8. A faster machine learns better ones in one message.
 _OVERHEAD_S, _RTF, _S_PER_LETTER = 0.2, 0.35, 0.05
 # The weight of these initial values, in chunks and in letters.
-_WEIGHT = 3.0
-_LETTERS = 60.0
+_INITIAL_CHUNKS = 3.0
+_INITIAL_LETTERS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,15 @@ class SynthesisCost:
     Learn with `after`; estimate with `cost_s` and `audio_s`.
     """
 
-    n: float = _WEIGHT
+    n: float = _INITIAL_CHUNKS
     x: float = 3 * 3.0
     y: float = 3 * (_OVERHEAD_S + _RTF * 3.0)
     xx: float = 1.0**2 + 3.0**2 + 5.0**2
     xy: float = sum(x * (_OVERHEAD_S + _RTF * x) for x in (1.0, 3.0, 5.0))
-    letters: float = _LETTERS
+    letters: float = _INITIAL_LETTERS
     """Sum of speech lengths."""
-    letters_s: float = _LETTERS * _S_PER_LETTER
-    """How long they lasted, at speed 1."""
+    letters_s: float = _INITIAL_LETTERS * _S_PER_LETTER
+    """Sum of their durations, at speed 1."""
     slowdown: float = 1.0
     """How many times longer than estimated the latest chunks took: above 1 on a busy machine."""
     error: float = 0.05
@@ -54,7 +54,7 @@ class SynthesisCost:
         """The real-time factor: seconds of synthesis for each second of speech."""
         variance = self.n * self.xx - self.x * self.x
         slope = (self.n * self.xy - self.x * self.y) / variance if variance > 1e-9 else 0.0  # noqa: PLR2004
-        # Chunks of one length say nothing about the slope; then all of the time is put down to it.
+        # Chunks of equal length don't determine the slope; then it accounts for all of the time.
         return slope if 0 < slope * self.x < self.y else self.y / self.x
 
     @property
@@ -98,7 +98,7 @@ class SynthesisCost:
             ratio = took_s / expected_s
             error = 0.8 * error + 0.2 * abs(ratio / slowdown - 1)
             slowdown += (_SLOWDOWN_UP if ratio > slowdown else _SLOWDOWN_DOWN) * (ratio - slowdown)
-        memory = min(_MEMORY, 1 - 1 / (self.n + _FEW))
+        memory = min(_MEMORY, 1 - 1 / (self.n + _WARM_UP_CHUNKS))
         return replace(
             self,
             n=memory * self.n + 1,
@@ -119,7 +119,7 @@ class SynthesisCost:
 
     @classmethod
     def from_dict(cls, values: Any) -> Self:
-        """Return a stored estimate, or the initial one if *values* is damaged or of another form.
+        """Return a stored estimate, or the initial one if *values* is damaged or has another form.
 
         The slowdown starts at 1: whether the machine is busy now is not known.
         """
@@ -137,7 +137,7 @@ class SynthesisCost:
 
 
 def speech_length(text: str) -> float:
-    """Return how long *text* takes to say, in letters: a digit is a word, a Han sign a syllable."""
+    """Return how long *text* is in speech, in letters: a digit is a word, a Han sign a syllable."""
     if text.isascii():
         return len(text) + (_DIGIT - 1) * sum(map(text.count, "0123456789"))
     return sum(map(_weight, text))

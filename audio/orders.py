@@ -1,4 +1,4 @@
-"""The orders that the audio thread obeys, in the imperative, beside `audio.types.Utterance`.
+"""The orders to the audio thread, in addition to `audio.types.Utterance`.
 
 Each is named after the method of `SpeechPipeline` that puts it into the mailbox.
 """
@@ -50,7 +50,7 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Reorder:
-    """Speak what has not started in this order."""
+    """Speak the utterances that have not started in this order."""
 
     ids: tuple[int, ...]
 
@@ -62,12 +62,12 @@ class Render:
     utterance: Utterance
     on_sound: Callable[[Samples | AudioError | None], None]
     stream_id: int | None = None
-    """Set for a stream, which is consumed bit by bit; None if all of it is wanted at once."""
+    """Set for a stream, whose consumer reports what it has taken; None for a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportTaken:
-    """Record that some more of a stream was consumed."""
+    """Record that more of a stream was consumed."""
 
     stream_id: int
     taken_s: float

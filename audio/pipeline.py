@@ -8,19 +8,20 @@
                              Speaker.write(chunk n) <---------- Synthesized
     on_fact <---- fact ----- PlaybackStarted, SentenceHeard, Held, Ended, ...
 
-The audio thread reads one mailbox. It waits neither for the voice, which answers into the mailbox,
-nor for room in the device, which accepts what it has room for. So an abort takes effect within the
+The audio thread reads one mailbox. It waits neither for the voice, whose results come by the
+mailbox, nor for the device, which accepts what it has room for. So an abort takes effect within the
 time of one write, whatever is queued. Only opening a device and closing the pipeline block, for
 some tens of milliseconds.
 
-What crosses the threads, and nothing else does:
+Only these cross the threads:
 
 - frozen values: orders and results through the mailbox, facts through `on_fact`, and the `Status`,
-  which the audio thread replaces and anybody may read; a result also names its task and the job of
-  that, which only the audio thread uses;
+  which the audio thread replaces and any thread may read; a result also refers to its task and its
+  job, which only the audio thread uses;
 - callbacks, called on the audio thread (`on_fact`, `on_cost`, `Render.on_sound`, `asleep_s`) or the
   synthesis thread (`on_work`), which pass on what they get without blocking;
-- futures: of `devices` and `close`, set by the audio thread; the worker's stay between the threads;
+- futures: those of `devices` and `close` are set by the audio thread; those of the worker are
+  used by these two threads only;
 - one bit: a `CancelToken`, cancelled by the audio thread, ends the synthesis in progress.
 
 A `Planner` or `Recording` is created on the synthesis thread and then used on the audio thread
@@ -80,7 +81,7 @@ from audio.types import (
 log = logging.getLogger(__name__)
 
 # The longest time between two iterations of the audio thread.
-_BEAT_S = 2.0
+_HEARTBEAT_S = 2.0
 # How soon a missing or failing device is tried again.
 _RETRY_S = 2.0
 
@@ -114,13 +115,13 @@ class SpeechPipeline:
             on_fact: called on the audio thread with each fact; must not block.
             stream_idle_s: how long the stream stays open after the last utterance; with 0 each
                 utterance has a stream of its own.
-            cost: what earlier runs learned of this machine.
+            cost: what earlier runs learned about this machine.
             on_cost: called on the audio thread, now and then, with what has been learned.
             hold_after_sleep_s: if the computer slept for longer than this during playback, pause
                 and report `Slept`.
             asleep_s: returns how long the computer has slept in all; called on the audio thread.
-            on_work: called on the synthesis thread with an utterance's id and True before its
-                text or recording is planned, or a chunk of it synthesized, and with False after.
+            on_work: called on the synthesis thread with an utterance's id, and with True before its
+                text or recording is planned or a chunk of it synthesized, with False afterwards.
         """
         self._speaker = speaker
         self._on_fact = on_fact
@@ -133,7 +134,7 @@ class SpeechPipeline:
         self._closed.set_running_or_notify_cancel()  # so that no waiter can cancel it
         # A daemon, because a hanging device must not keep the process from exiting.
         self._thread = threading.Thread(target=self._run, name="audio", daemon=True)
-        # The audio thread's own:
+        # Used by the audio thread only:
         self._jobs: dict[int, SpeechJob] = {}  # all that have not ended, in order
         self._playback = Playback(speaker, stream_idle_s)
         self._synthesis = Synthesis(
@@ -162,7 +163,7 @@ class SpeechPipeline:
         self._thread.start()
 
     def say(self, utterance: Utterance) -> None:
-        """Queue an utterance; facts about it follow, the last one is its `Ended`."""
+        """Queue an utterance; facts about it follow, `Ended` as the last."""
         self._mailbox.put(utterance)
 
     def abort(self) -> None:
@@ -216,7 +217,7 @@ class SpeechPipeline:
         return stream_id
 
     def report_taken(self, stream_id: int, taken_s: float) -> None:
-        """Report that some more seconds of a stream were consumed."""
+        """Report how many more seconds of a stream were consumed."""
         self._mailbox.put(ReportTaken(stream_id, taken_s))
 
     def close_stream(self, stream_id: int) -> None:
@@ -224,7 +225,7 @@ class SpeechPipeline:
         self._mailbox.put(CloseStream(stream_id))
 
     def reorder(self, ids: tuple[int, ...]) -> None:
-        """Speak what has not started in this order."""
+        """Speak the utterances that have not started in this order."""
         self._mailbox.put(Reorder(ids))
 
     def select_device(self, wanted: str) -> None:
@@ -242,11 +243,11 @@ class SpeechPipeline:
         return self._status
 
     def cost(self) -> SynthesisCost:
-        """Return what has been learned of this machine's speed. Runs on: any thread."""
+        """Return what has been learned about this machine's speed. Runs on: any thread."""
         return self._synthesis.cost
 
     def close(self) -> Future[None]:
-        """Stop playback and the threads; no facts follow about what had not ended.
+        """Stop playback and the threads; utterances that have not ended get no more facts.
 
         Idempotent. The future is done when the device is released.
         """
@@ -259,15 +260,15 @@ class SpeechPipeline:
         wait_s = 0.0
         while True:
             try:
-                # The limit keeps the heartbeat going, by which others see that the thread is alive.
-                mail = self._mailbox.get(timeout=min(wait_s, _BEAT_S))
+                # The timeout keeps the heartbeat going, which shows that the thread is alive.
+                mail = self._mailbox.get(timeout=min(wait_s, _HEARTBEAT_S))
             except queue.Empty:
                 mail = None
             try:
                 if isinstance(mail, Close):
                     self._shut_down()
                     return
-                self._check_sleep()  # before anything is played where the computer is now
+                self._check_sleep()  # first: after a sleep the computer may be somewhere else
                 if mail is not None:
                     self._handle(mail)
                 wait_s = self._step() if self._mailbox.empty() else 0.0
@@ -348,16 +349,16 @@ class SpeechPipeline:
             return
         job.utterance = utterance
         ids = list(self._jobs)
-        # Synthesize it and everything behind it again, to preserve the order.
+        # Synthesize it and everything after it again, to preserve the order.
         self._resynthesize(ids[ids.index(utterance.id) :])
 
     def _reorder(self, ids: tuple[int, ...]) -> None:
-        place = {id_: index for index, id_ in enumerate(ids)}
+        position = {id_: index for index, id_ in enumerate(ids)}
         before = list(self._jobs)
 
         def key(job: SpeechJob) -> tuple[bool, int]:
             started = job.started or job.heard_frames > 0
-            return not started, 0 if started else place.get(job.utterance.id, len(ids))
+            return not started, 0 if started else position.get(job.utterance.id, len(ids))
 
         in_order = sorted(self._jobs.values(), key=key)
         self._jobs.clear()
@@ -368,7 +369,7 @@ class SpeechPipeline:
             self._resynthesize(after[moved[0] :])
 
     def _resynthesize(self, ids: list[int]) -> None:
-        """Discard the sound of those among *ids* that have not started."""
+        """Discard the sound of the utterances in *ids* that have not started."""
         for id_ in ids:
             job = self._jobs[id_]
             if job.started or job.heard_frames:
@@ -384,7 +385,7 @@ class SpeechPipeline:
         if not self._jobs:
             return self._close_when_idle()
         if self._playback.paused:
-            return _BEAT_S
+            return _HEARTBEAT_S
         if not self._speaker.is_open:
             now_s = time.monotonic()
             if now_s < self._retry_at_s:
@@ -437,19 +438,19 @@ class SpeechPipeline:
         log.warning("%s", error)
         self._last_error = str(error)
         self._playback.lose_device()
-        # At once if it had worked for a while; not in a tight loop if it never does.
+        # At once if the device had worked for a while, but not in a tight loop if it never does.
         self._retry_at_s = self._playback.opened_s + _RETRY_S
 
     def _close_when_idle(self) -> float:
         """Close the stream after a burst, so that the next one follows a change of devices."""
         if not self._speaker.is_open:
-            return _BEAT_S
+            return _HEARTBEAT_S
         left_s = self._idle_since_s + self._stream_idle_s - time.monotonic()
         if left_s > 0:
             return left_s
         self._speaker.close()
         self._on_cost(self._synthesis.cost)
-        return _BEAT_S
+        return _HEARTBEAT_S
 
     def _answer_devices(self, answer: Future[Devices]) -> None:
         if not answer.set_running_or_notify_cancel():
@@ -465,7 +466,7 @@ class SpeechPipeline:
     # -- the end of utterances --
 
     def _silence(self) -> None:
-        """Stop playback, and free the worker for what comes next."""
+        """Stop playback, and free the worker for the next task."""
         self._playback.silence()
         self._synthesis.cancel(self._jobs.values())
 
@@ -552,7 +553,7 @@ class SpeechPipeline:
             with contextlib.suppress(AudioError):
                 if self._speaker.is_open and not self._playback.paused:
                     self._report_heard(self._playback.play())
-                    # In the silence after a sentence: so that it is not repeated after a restart.
+                    # In the silence after a sentence, so that it is not repeated after a restart.
                     time.sleep(self._playback.confirm_delay_s())
                     self._report_heard(self._playback.play())
             self._silence()

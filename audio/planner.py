@@ -3,7 +3,8 @@
 A chunk is the input of one run of the model. The first one is the shortest from which the buffer
 can grow; each later one is the longest whose synthesis ends before the buffered sound does. A chunk
 that has to end inside a clause carries some words of context, so that the model does not lower its
-voice as at an end; they are read and not spoken (audio/kokoro/graph.py), which costs little.
+voice as at the end of a sentence; the context is encoded and not decoded (audio/kokoro/graph.py),
+which costs little.
 
 Lengths of texts are speech lengths (`audio.cost.speech_length`), in letters.
 """
@@ -22,8 +23,8 @@ from audio.text.sentences import sentences
 from audio.types import Chunk
 
 MAX_CHUNK_S = 4.0
-"""Kokoro accepts 510 phonemes, about 30 s; long before that it costs more memory, 25 MB for each
-second, and saves no time. Measured: 3.5 to 5.5 s on two x86 cores."""
+"""Kokoro accepts 510 phonemes, about 30 s; well below that a longer chunk costs more memory, 25
+MB for each second, and saves no time. Measured: 3.5 to 5.5 s on two x86 cores."""
 # A longer word is split.
 _MAX_WORD_LENGTH = 60.0
 # More punctuation marks in a row are dropped.
@@ -33,21 +34,21 @@ SENTENCE_PAUSE_S = 0.35
 CLAUSE_PAUSE_S = 0.15
 """Silence after a chunk, by what it ends with: about as much as the model itself leaves there."""
 
-# The context on each side of a cut. The encoder takes a thousandth of a second for a letter. With
-# 60 on each side the words at a cut last as long as in the sentence read whole, with 30 the last
-# one lasts x 1.06, with 12 x 1.08. Measured: 4 sentences, 4 voices, cut 4 times each.
+# The context on each side of a cut. The encoder takes 0.001 s for a letter. With 60 on each side
+# the words at a cut last as long as in the uncut sentence, with 30 the last one lasts x 1.06, with
+# 12 x 1.08. Measured: 4 sentences, 4 voices, cut 4 times each.
 _CONTEXT_LENGTH = 40.0
 # A chunk of this length may end at a poor place rather than come too late.
 _POOR_AFTER_LENGTH = 15.0
-# The error of a plan, besides what `SynthesisCost.slowdown` covers.
+# The error of a plan, in addition to what `SynthesisCost.slowdown` covers.
 _MARGIN_S = 0.18
 # How long before its turn a chunk should be ready, if the first word is delayed for it.
 _READY_S = 0.05
 # How far ahead a plan is simulated: some minutes of speech, which takes a few milliseconds.
 _LOOK_AHEAD_CHUNKS = 30
-# The same in words, a limit only for very short chunks.
+# The same in words; it limits only very short chunks.
 _LOOK_AHEAD_WORDS = 300
-# The same for each candidate of a first chunk: the first few chunks decide.
+# The same for each candidate for the first chunk: the first few chunks decide.
 _FIRST_LOOK_AHEAD_CHUNKS = 5
 # Duration of chunks on a machine slower than speech, while the first word is delayed.
 _UNHURRIED_S = 3.0
@@ -159,7 +160,7 @@ class Planner:
         self._lang = lang
         self._sentences = sentences(text, lang)
         self._next_word = 0  # the first of the next chunk
-        self._words_out = 0  # how many words were handed out
+        self._words_handed_out = 0  # how many words were handed out
         lengths = (speech_length(sentence) + 1 for sentence in reversed(self._sentences))
         self._length_after = [*itertools.accumulate(lengths, initial=0.0)][-2::-1]
         # Sentences split into words: a cache of a few, shared with copies.
@@ -167,7 +168,7 @@ class Planner:
 
     @property
     def length_left(self) -> float:
-        """The speech length of what has not been handed out."""
+        """The speech length of the text that has not been handed out."""
         if self.done:
             return 0.0
         return self._words.length_from[self._next_word] + self._length_after[self._sentence]
@@ -181,7 +182,7 @@ class Planner:
         """Return the next chunk.
 
         Args:
-            cost: what is known of the machine.
+            cost: the synthesis cost on this machine.
             buffered_s: how long the sound that is ready will last.
             hurry: False if the first word is delayed, so that there is time for whole clauses.
         """
@@ -209,7 +210,7 @@ class Planner:
 
     def _move_to(self, end: int) -> None:
         """Continue with the word of index *end* in the current sentence."""
-        self._words_out += end - self._next_word
+        self._words_handed_out += end - self._next_word
         self._next_word = end
         if end == len(self._words.words):
             self._sentence, self._next_word = self._sentence + 1, 0
@@ -228,7 +229,7 @@ class Planner:
         """Return the next chunk of a text whose first word has not been played yet.
 
         Args:
-            cost: what is known of the machine.
+            cost: the synthesis cost on this machine.
             stored_s: how much of this text's sound is ready.
 
         Returns:
@@ -261,7 +262,7 @@ class Planner:
         """Simulate playback from a chunk on, which is about to be synthesized.
 
         Args:
-            rates: what is known of the machine.
+            rates: the synthesis cost on this machine.
             stored_s: how much sound is ready.
             chunk: its length, and the pause after it.
             hurry: for the chunks that follow.
@@ -279,7 +280,7 @@ class Planner:
             ready_s = spent_s * (1 + rates.error) + (_READY_S if stored_s else 0.0)
             delay_s = max(delay_s, ready_s - stored_s)
             stored_s += spoken_s + pause_s
-            words = ahead._words_out - self._words_out  # noqa: SLF001  # a copy of this one
+            words = ahead._words_handed_out - self._words_handed_out  # noqa: SLF001  # a copy
             if ahead.done or words > _LOOK_AHEAD_WORDS:
                 break
             chunk = ahead._skip(rates, delay_s + stored_s - spent_s, hurry=hurry)  # noqa: SLF001
@@ -331,11 +332,11 @@ class Planner:
             audio_s += rates.audio_s(word.length, self._speed)
             if audio_s > MAX_CHUNK_S and starting is not None:
                 break
-            whole = word.cut >= Cut.CLAUSE
+            ends_clause = word.cut >= Cut.CLAUSE
             cost_s = rates.cost_s(audio_s)
             if cost_s + _MARGIN_S <= buffered_s and word.cut > Cut.POOR:
                 # Ends of clauses first, unless they are too near for the buffer to grow.
-                rank = (whole and (audio_s >= grows_s or end == len(words)), audio_s)
+                rank = (ends_clause and (audio_s >= grows_s or end == len(words)), audio_s)
                 if rank > fitting_rank:
                     fitting, fitting_rank = end, rank
             # A chunk too short to bridge the next costs a stall later; one too long costs time now.
@@ -415,27 +416,27 @@ def _split(sentence: str, lang: str) -> _Sentence:
 
 
 def _without_bare_marks(words: list[_Word]) -> list[_Word]:
-    """Return *words* without cuts that leave a chunk of marks alone, which can't be spoken."""
+    """Return *words* without cuts that leave a chunk of only marks, which can't be spoken."""
     bare = [not any(char.isalnum() for char in word.text) for word in words]
     last = max(index for index, is_bare in enumerate(bare) if not is_bare)
-    kept: list[_Word] = []
+    result: list[_Word] = []
     marks, uncut_length = 0, 0.0
     for index, word in enumerate(words):
         cut = word.cut
         marks = marks + 1 if bare[index] else 0
         if index < len(words) - 1 and marks > _MAX_MARKS:
-            continue  # they are inaudible
+            continue  # it is inaudible
         if index == len(words) - 1:
             pass
         elif index >= last:
-            cut = Cut.NEVER  # what follows has no letter
+            cut = Cut.NEVER  # the rest has no letter
         elif bare[index]:
             cut = min(cut, Cut.POOR)
         elif cut == Cut.NEVER and uncut_length > _MAX_WORD_LENGTH:
             cut = Cut.POOR
         uncut_length = uncut_length + word.length if cut == Cut.NEVER else 0.0
-        kept.append(_Word(word.text, word.length, cut, word.glued))
-    return kept
+        result.append(_Word(word.text, word.length, cut, word.glued))
+    return result
 
 
 def _context(words: Iterable[_Word]) -> list[_Word]:

@@ -1,4 +1,4 @@
-"""Synthesized sound -> the loudspeaker, and what of it has been heard. Runs on: audio thread."""
+"""Plays synthesized sound, and tracks what has been heard of it. Runs on: audio thread."""
 
 import contextlib
 import time
@@ -21,17 +21,17 @@ from audio.types import (
     Word,
 )
 
-# Between two utterances that follow each other without a pause of their own.
+# The pause between two utterances that follow each other at once.
 _GAP_S = 0.4
 # After a pause playback resumes this much before the cut, so that the cut word is heard again.
 _REWIND_S = 0.3
 _FADE_FRAMES = 240  # 10 ms
 _MAX_WRITE_FRAMES = 8192
 # How far ahead of the truth a device's position may be: PulseAudio's ALSA plug-in extrapolates
-# between the reports of its server, which come every 100 ms. Seen: 2 of 33 sentences before a stall
-# were cut, and 6 of 630 by kills of the process, that had been reported as heard.
+# between the reports of its server, which come every 100 ms. Seen: of sentences reported as
+# heard, 2 of 33 were cut by a stall, and 6 of 630 by a kill of the process.
 _POSITION_ERROR_FRAMES = int(0.12 * SAMPLE_RATE_HZ)
-# A device that holds less may be about to start, or to restart, which may take its time.
+# A device that holds less may be about to start or restart, which may take a while.
 _STEADY_FRAMES = 2048
 # Samples above this are compressed instead of clipped, so that a loud voice does not crackle.
 _KNEE = 0.8
@@ -106,7 +106,7 @@ class Piece:
 
 
 class Playback:
-    """The pieces between the voice and the ear."""
+    """The pieces from their synthesis until they are heard."""
 
     def __init__(self, speaker: Speaker, stream_idle_s: float) -> None:
         """Play through *speaker*; with *stream_idle_s* 0 each utterance has its own stream."""
@@ -118,8 +118,8 @@ class Playback:
         self._gain = self._last_gain = 1.0
         self.paused = False
         self.urgent_in_progress = False
-        """Whether an urgent utterance has started and is not all synthesized: until then no other
-        utterance starts a sentence."""
+        """Whether an urgent utterance has started and is not completely synthesized; meanwhile no
+        other utterance starts a sentence."""
         self.opened_s = 0.0
         self._speaker_job: SpeechJob | None = None  # passed to the speaker's start_utterance
         self.first_sound_ms: int | None = None
@@ -176,7 +176,7 @@ class Playback:
         return piece.written_frames > 0 or follows
 
     def within_sentence(self, job: SpeechJob) -> bool:
-        """Return whether *job* has started a sentence of which not all is ready."""
+        """Return whether *job* has started a sentence that is not completely ready."""
         pieces = [p for p in (*self._heard, *self._sent, *self._ready) if p.job is job]
         return job.started and bool(pieces) and not pieces[-1].chunk.ends_sentence
 
@@ -194,7 +194,7 @@ class Playback:
         self._clock = StreamClock()
 
     def play(self) -> list[Piece]:
-        """Write what the device has room for; return what was heard to its end since.
+        """Write what the device has room for; return the pieces heard to their end meanwhile.
 
         Raises:
             AudioError: the device failed, or the next one does not open.
@@ -205,7 +205,7 @@ class Playback:
         return self._pop_heard(played_frames, _POSITION_ERROR_FRAMES)
 
     def heard_by_now(self) -> list[Piece]:
-        """Return what seems to have been heard to its end, before the rest is cut off.
+        """Return the pieces that seem to be heard to their end, before the rest is cut off.
 
         `play` is more reliable: it allows for the error of the device's position.
 
@@ -238,15 +238,15 @@ class Playback:
 
     def _is_over(self, piece: Piece, played_frames: int, error_frames: int) -> bool:
         """Return whether a piece was heard, if the device's position is off by *error_frames*."""
-        sure_frame = piece.end_frame + error_frames
-        # The end of a short message: reported as played while it is only on its way.
-        if time.monotonic() < self._clock.not_before_s(sure_frame):
+        confirmed_frame = piece.end_frame + error_frames
+        # The end of a short message is reported as played while it is still on its way.
+        if time.monotonic() < self._clock.not_before_s(confirmed_frame):
             return False
         # The last piece is followed by padding, so that its end can be passed.
-        return played_frames >= min(sure_frame, self._speaker.written_frames)
+        return played_frames >= min(confirmed_frame, self._speaker.written_frames)
 
     def pop_started(self) -> list[PlaybackStarted]:
-        """Return the facts about what has started to play since the last call."""
+        """Return the facts about pieces that have started to play since the last call."""
         started, self._started = self._started, []
         return started
 
@@ -269,7 +269,7 @@ class Playback:
             self._speaker.pad()
 
     def _write_samples(self, piece: Piece) -> bool:
-        """Write what there is room for; return whether that was the rest."""
+        """Write the samples there is room for; return whether that was all of them."""
         while piece.written_frames < len(piece.samples):
             start = piece.written_frames
             samples = piece.samples[start : start + _MAX_WRITE_FRAMES]
@@ -288,7 +288,7 @@ class Playback:
         return True
 
     def _write_pause(self, piece: Piece) -> bool:
-        """Do the same for the silence after it."""
+        """Write the pause there is room for; return whether that was all of it."""
         pause = piece.pause[piece.written_frames - len(piece.samples) :]
         accepted = self._speaker.write(pause) if len(pause) else 0
         piece.written_frames += accepted
@@ -296,7 +296,7 @@ class Playback:
 
     def _report_started(self, played_frames: int) -> None:
         """Report what has started to play, as soon as the time of its first frame is certain."""
-        if self._clock.observe(time.monotonic(), played_frames):  # what was reported was too early
+        if self._clock.observe(time.monotonic(), played_frames):  # reported times were too early
             late = [
                 piece
                 for piece in (*self._sent, *self._ready)
@@ -324,7 +324,7 @@ class Playback:
                 )
 
     def _apply_gain(self, samples: Samples) -> Samples:
-        """Return samples at the current loudness, with a ramp where it has just changed."""
+        """Return samples at the current loudness, with a ramp if it has just changed."""
         if self._gain == self._last_gain == 1.0:
             return samples
         loud = samples * np.float32(self._gain)
@@ -366,7 +366,7 @@ class Playback:
                 return False
         job.started = True
         if self._speaker_job is not job:
-            if self._speaker_job is not None:  # its rest follows behind this urgent one
+            if self._speaker_job is not None:  # its rest follows after this urgent one
                 self._speaker.finish_utterance()
             self._speaker.start_utterance()
             self._speaker_job = job
@@ -441,7 +441,7 @@ class Playback:
             piece.job.started = piece.job.was_idle = False  # it starts again on the next device
 
     def _count_partly_heard(self) -> None:
-        """Add what was heard of the pieces that are about to be cut."""
+        """Count the part that was heard of the pieces that are about to be cut."""
         with contextlib.suppress(SpeakerError):  # the position of a lost device is unknown
             played_frames = self._speaker.played_frames
             for piece in (*self._sent, *self._ready):

@@ -1,4 +1,4 @@
-"""The two interfaces of the audio package: what speaks, and what plays.
+"""The two interfaces of the audio package: the voice and the speaker.
 
 `audio.kokoro.voice.KokoroVoice` implements `Voice`; `audio.output.portaudio.PortAudioSpeaker` and
 `audio.output.wavfile.WavSpeaker` implement `Speaker`. Tests run the same contract against all of
@@ -42,7 +42,7 @@ class Voice(Protocol):
             cancel_token: cancelling it, before or during the call, makes the call raise.
 
         Returns:
-            Mono float32 samples at `SAMPLE_RATE_HZ`, none if nothing of it can be pronounced;
+            Mono float32 samples at `SAMPLE_RATE_HZ`, none if nothing in it can be pronounced;
             the words with their times within the samples; and how long synthesis took.
 
         Raises:
@@ -55,9 +55,9 @@ class Voice(Protocol):
 class Speaker(Protocol):
     """Plays sound; the only owner of the output device.
 
-    In the pipeline every member runs on the audio thread only, and none waits until sound was
-    played: `write` accepts what there is room for and returns. Frames are counted from `open` on,
-    silence included, at `SAMPLE_RATE_HZ`.
+    In the pipeline every member runs on the audio thread only, and none waits for playback:
+    `write` accepts what there is room for and returns. Frames are counted from `open` on, silence
+    included, at `SAMPLE_RATE_HZ`.
     """
 
     @property
@@ -90,7 +90,7 @@ class Speaker(Protocol):
 
     @property
     def played_frames(self) -> int:
-        """Frames that have been heard since `open`, as far as the device reports it.
+        """Frames that have been heard since `open`, according to the device.
 
         The report may be some milliseconds early; `audio.playback` allows for that.
 
@@ -143,7 +143,7 @@ class Speaker(Protocol):
     def abort(self) -> None:
         """Stop playback now, drop what was not played, and close.
 
-        Idempotent; never raises. Costs 100 ms and more on a Mac.
+        Idempotent; never raises. Takes 100 ms or more on a Mac.
         """
         ...
 
@@ -174,15 +174,15 @@ class Speaker(Protocol):
         ...
 
     def target_changed(self) -> bool:
-        """Return whether the open device is not the one that `open` would open now.
+        """Return whether `open` would now open another device than the open one.
 
-        True also now and then while another device replaces the selected one, which may be back.
+        Also True now and then while another device replaces the selected one, which may be back.
         False while the speaker is closed. Never raises.
         """
         ...
 
     def mute_reason(self) -> str:
-        """Return why the current or last utterance can't be heard; mostly empty.
+        """Return why the current or last utterance can't be heard; usually empty.
 
         ``muted`` or ``at volume 0``, as of the start or the end of the utterance. Never raises.
         """

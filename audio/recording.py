@@ -50,7 +50,7 @@ class Recording:
         return (self._segments - self._next) * SEGMENT_S
 
     def next(self) -> Chunk:
-        """Return the next segment; its number stands in `Chunk.sentence`."""
+        """Return the next segment; its number is in `Chunk.sentence`."""
         number, self._next = self._next, self._next + 1
         return Chunk("", "", "", number, ends_sentence=True, pause_s=0.0, speech_length=0.0)
 
@@ -68,7 +68,7 @@ class Recording:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[wave.Wave_read]:
-    """Open a WAV file; translate what goes wrong meanwhile into a `RecordingError`."""
+    """Open a WAV file; translate errors into a `RecordingError`."""
     try:
         with wave.open(str(path)) as file:
             yield file

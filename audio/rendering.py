@@ -1,4 +1,4 @@
-"""Files and streams: sound for others than the loudspeaker, made when that does not need the voice.
+"""Files and streams: synthesized while the loudspeaker does not need the voice.
 
 They take turns, one chunk each. Runs on: audio thread.
 """
@@ -25,9 +25,9 @@ from audio.types import (
 
 log = logging.getLogger(__name__)
 
-# With that much sound buffered, the planner makes whole clauses.
+# With this much sound buffered, the planner makes whole clauses.
 _UNHURRIED_S = 10.0
-# Of sound that has not been consumed: 2 MB. Half of it lasts while the loudspeaker is busy.
+# The limit of sound that is not consumed yet: 2 MB. Half of it bridges the loudspeaker's turn.
 _AHEAD_S = 20.0
 
 
@@ -48,12 +48,11 @@ class Rendering:
 
     @property
     def utterance(self) -> Utterance:
-        """What it says."""
         return self.order.utterance
 
     @property
     def stored_s(self) -> float:
-        """How much sound waits to be consumed."""
+        """How much sound is passed on and not consumed yet."""
         return self.synthesized_s - self.taken_s
 
 
@@ -115,7 +114,7 @@ class Renderings:
         rendering.order.on_sound(error)
 
     def report_taken(self, stream_id: int, taken_s: float) -> None:
-        """Record that some more of a stream was consumed."""
+        """Record that more of a stream was consumed."""
         for rendering in self._waiting:
             if rendering.order.stream_id == stream_id:
                 rendering.taken_s += taken_s
@@ -128,7 +127,7 @@ class Renderings:
                 return
 
     def cancel_all(self, reason: str, *, streams: bool) -> None:
-        """Cancel every rendering; without *streams* spare those, whose consumers can close them."""
+        """Cancel every file and, with *streams*, every stream; consumers can close those."""
         cancelled = [r for r in self._waiting if streams or r.order.stream_id is None]
         for rendering in cancelled:
             self._waiting.remove(rendering)
@@ -149,5 +148,5 @@ def _buffered_s(rendering: Rendering) -> float:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return what the sender is told about an unexpected error."""
+    """Return the message to a sender about an unexpected error."""
     return f"Crier made a mistake ({type(error).__name__}); its log says more."

@@ -12,7 +12,7 @@ else:
 
 
 def time_asleep_s() -> float:
-    """Return how long the computer has slept since it was started, in seconds.
+    """Return how long the computer has slept since it was booted, in seconds.
 
     Setting the clock does not change it.
     """

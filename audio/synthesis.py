@@ -1,8 +1,8 @@
-"""What the synthesis worker does next, and where its results go.
+"""Selects the next task of the synthesis worker, and passes its results on.
 
 A text is planned on the worker, just before its first chunk, so that no text keeps the audio
-thread busy. Then one chunk at a time: first what is heard next, no more than some seconds ahead;
-otherwise what is wanted as a file or a stream.
+thread busy. Then one chunk is synthesized at a time: for the loudspeaker, at most some seconds
+ahead; otherwise for a file or a stream.
 
 Runs on: audio thread, except for the worker's own calls of the voice.
 """
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Enough that a slow chunk leaves no gap, little enough that a stop wastes little work.
+# Enough that a slow chunk causes no gap, and little enough that a stop wastes little work.
 _AHEAD_S = 10.0
 # A synthesis after a rest of this duration counts as cold. Measured: x 1.2 to 1.3 after 4 s, on two
 # x86 cores.
@@ -95,17 +95,17 @@ class Synthesis:
         on_work: Callable[[int, bool], None],
         on_end: Callable[[SpeechJob, Outcome, str], None],
     ) -> None:
-        """Create the worker; `start` uses it.
+        """Create the worker; `start` loads the voice on it.
 
         Args:
             voice: used on the worker only.
-            playback: where sound goes, and how much of it is ready.
+            playback: receives the sound, and knows how much of it is ready.
             jobs: all that have not ended, in the order in which they are spoken.
-            cost: what is known of this machine.
+            cost: the synthesis cost on this machine.
             on_result: called on the worker; pass the result to `receive_plan` or `receive`.
             on_work: called on the worker with an utterance's id, and whether work on it starts
                 or is over.
-            on_end: called if one of *jobs* ends here, with the reason if it failed.
+            on_end: called if one of *jobs* ends during synthesis, with the reason if it failed.
         """
         self.renderings = Renderings()
         self._voice = voice
@@ -123,7 +123,7 @@ class Synthesis:
 
     @property
     def cost(self) -> SynthesisCost:
-        """What has been learned of this machine."""
+        """What has been learned about this machine."""
         return self._cost
 
     def start(self) -> None:
@@ -145,21 +145,21 @@ class Synthesis:
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     def cancel(self, jobs: Collection[SpeechJob]) -> None:
-        """Cancel the task in progress if it is for one of these."""
+        """Cancel the task in progress if it belongs to one of *jobs*."""
         if self._task is not None and self._task.job in jobs:
             self._cancel_task()
 
     def cancel_renderings(self, reason: str) -> None:
         """Cancel all renderings but the streams, whose consumers can close them."""
         self.renderings.cancel_all(reason, streams=False)
-        self._cancel_unwanted()
+        self._cancel_dropped()
 
     def close_stream(self, stream_id: int) -> None:
         """Stop synthesizing a stream."""
         self.renderings.close_stream(stream_id)
-        self._cancel_unwanted()
+        self._cancel_dropped()
 
-    def _cancel_unwanted(self) -> None:
+    def _cancel_dropped(self) -> None:
         task = self._task
         if task and isinstance(task.job, Rendering) and task.job not in self.renderings:
             self._cancel_task()
@@ -206,7 +206,7 @@ class Synthesis:
             self._submit(SynthesisTask(rendering, chunk, last, CancelToken()), rendering.utterance)
 
     def _advance_speech(self) -> bool:
-        """Give the worker what is heard next; return whether there was something."""
+        """Give the worker the next chunk for the loudspeaker; return whether there was one."""
         for job in self._by_priority():
             if job.retry_chunk is None and job.planner is not None and job.planner.done:
                 continue
@@ -237,12 +237,12 @@ class Synthesis:
             chunk, delay_s = planner.next_delayed(self._cost, self._playback.stored_s(job))
             job.start_at_s = time.monotonic() + delay_s
             return chunk
-        if job.utterance.urgent:  # it goes ahead of what is stored of others
+        if job.utterance.urgent:  # it goes ahead of the stored sound of others
             stored_s = self._playback.stored_s(job)
         return planner.next(self._cost, stored_s + self._playback.queued_s())
 
     def _needs_voice(self) -> bool:
-        """Return whether something for the loudspeaker waits for the voice."""
+        """Return whether the loudspeaker needs the voice."""
         if self._playback.paused or self._playback.stored_s() > _AHEAD_S:
             return False
         return any(
@@ -346,10 +346,10 @@ class Synthesis:
         job.synthesized_frames += len(sound.samples)
         job.chunks += 1
         if task.last and job.synthesized_frames == 0:
-            what = "There is no sound in it"
+            problem = "There is no sound in it"
             if not job.utterance.recording:
-                what = f"The voice {job.utterance.voice} can pronounce nothing of it"
-            self._on_end(job, Outcome.FAILED, f"{what}. Send something else.")
+                problem = f"The voice {job.utterance.voice} can pronounce nothing of it"
+            self._on_end(job, Outcome.FAILED, f"{problem}. Send something else.")
             return
         if task.last:
             job.start_at_s, job.complete = 0.0, True
@@ -378,7 +378,7 @@ class Synthesis:
 
     def _log_sound(self, task: SynthesisTask, sound: Sound, id_: int) -> None:
         if log.isEnabledFor(logging.DEBUG):  # the bench reads it
-            facts = {
+            values = {
                 "at_s": time.monotonic(),
                 "sound_s": len(sound.samples) / SAMPLE_RATE_HZ,
                 "pause_s": 0.0 if task.last else task.chunk.pause_s,
@@ -386,7 +386,7 @@ class Synthesis:
                 "buffered_s": self._playback.stored_s() + self._playback.queued_s(),
                 "slowdown": self._cost.slowdown,
             }
-            log.debug("Sound of message %d: %s", id_, json.dumps(facts))
+            log.debug("Sound of message %d: %s", id_, json.dumps(values))
 
 
 def _planned(utterance: Utterance) -> Planner | Recording:

@@ -1,6 +1,6 @@
 """The values and errors that cross the border between `audio/` and `bot/`.
 
-Orders go in as values, facts come out as values, and every one of them is frozen.
+Orders go in and facts come out, all of them as frozen values.
 
 The errors::
 
@@ -15,7 +15,7 @@ The errors::
         ├── NoOutputDeviceError     there is no output device at all
         └── DeviceLostError         the device stopped taking sound
 
-Each message says what happened, to what, and what to do next.
+Each message says what happened and what to do next.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ Samples: TypeAlias = NDArray[np.float32]
 
 
 def silence(duration_s: float) -> Samples:
-    """Return that much silence."""
+    """Return silence of this duration."""
     return np.zeros(int(duration_s * SAMPLE_RATE_HZ), np.float32)
 
 
@@ -118,11 +118,11 @@ class Utterance:
     first_sentence: int = 0
     """Where to start, counted from 0: earlier sentences were heard before a restart."""
     recording: str = ""
-    """A WAV file to play in place of the text; each stretch of it counts as a sentence."""
+    """A WAV file to play in place of the text; each segment of it counts as a sentence."""
     chime: bool = False
     """Play a chime first if the loudspeaker is idle."""
     urgent: bool = False
-    """Speak it next, after the current sentence; what it interrupts continues behind it."""
+    """Speak it next, after the current sentence; what it interrupts continues after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +132,9 @@ class Chunk:
     text: str
     """The part that is heard."""
     before: str
-    """Some words of context before it, read along and not spoken; empty after punctuation."""
+    """Some words of context before it, encoded and not spoken; empty after punctuation."""
     after: str
-    """The same for what follows."""
+    """The same for the words after it."""
     sentence: int
     """The sentence that it belongs to, counted from 0."""
     ends_sentence: bool
@@ -165,7 +165,7 @@ class Sound:
     took_s: float = 0.0
     """How long synthesis took; 0 for a cached phrase."""
     words: tuple[Word, ...] = ()
-    """In order, within `samples`; empty where no text is spoken."""
+    """In order, within `samples`; empty if no text is spoken."""
 
 
 class Outcome(StrEnum):
@@ -221,7 +221,7 @@ class Ended:
     audio_s: float = 0.0
     """How much of it was heard, in seconds of sound."""
     files: tuple[str, ...] = ()
-    """The files it was written to, where the output is a folder."""
+    """The files it was written to, if the output is a folder."""
     chunks: int = 0
     """The number of synthesized chunks."""
     first_sound_ms: int | None = None
@@ -247,7 +247,6 @@ class Slept:
     """A fact: the computer slept during playback, which is paused now."""
 
     slept_s: float
-    """For how long."""
 
 
 Fact: TypeAlias = PlaybackStarted | SentenceHeard | Held | Silenced | Ended | Slept
@@ -303,7 +302,7 @@ class Status:
     warning: str = ""
     """About the selected device; see `Devices.warning`."""
     inaudible: str = ""
-    """Why the last utterance can't have been heard, such as ``muted``; see `Ended.warning`."""
+    """Why the last utterance can't have been heard, for example ``muted``; see `Ended.warning`."""
     heartbeat_s: float = 0.0
     """`time.monotonic` of the audio thread's last iteration."""
 

@@ -34,10 +34,10 @@ hypothesis.settings.register_profile("crier", deadline=None)
 hypothesis.settings.load_profile("crier")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # In the background of a shell it is ignored, also by every process that the tests start.
+    # A shell's background jobs ignore it, and so would every process that the tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Whoever runs the tests may have a real bot configured; none of its settings apply here.
+# The user may have configured a real bot; none of its settings apply here.
 _USER_SETTINGS = load()[0]
 for _name in Settings.model_fields:
     os.environ.pop(_name.upper(), None)
@@ -72,7 +72,7 @@ def voice(model_dir: Path) -> KokoroVoice:
 def loudspeakers() -> Iterator[Loudspeakers]:
     """Start the virtual loudspeakers and point ALSA at them."""
     if sys.platform != "linux":
-        pytest.skip("virtual loudspeakers need PulseAudio, which macOS has not")
+        pytest.skip("virtual loudspeakers need PulseAudio, which macOS does not have")
     # A short path: that of a Unix socket is limited to 107 bytes.
     with tempfile.TemporaryDirectory(prefix="crier") as folder:
         speakers = Loudspeakers(Path(folder))

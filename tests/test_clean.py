@@ -15,12 +15,12 @@ from bot.clean import clean, clean_line
 from bot.cli.main import COMMANDS
 from bot.service import notify
 from tests.support.commandline import Environment, run
-from tests.support.fake_api import Answerer, answering, events
+from tests.support.fake_api import FakeApi, events, serve_fake_api
 from tests.support.terminal import terminal
 
 EVIL = "evil\x1b]0;PWNED\x07\x1b[2J\x9b31m\x85\u202enrut\u2066[bold]\ud800"
 EVIL_ARGUMENT = "evil\x1b]0;PWNED\x07\x1b[2J\u009b31m\u202enrut"
-"""As EVIL, without what an argument of a process can't contain."""
+"""As EVIL, without the characters that a process argument can't contain."""
 
 STATUS: dict[str, Any] = {
     "speaking": True,
@@ -86,36 +86,36 @@ USES: dict[str, tuple[list[str], ...]] = {
 
 
 @pytest.fixture
-def answerer(tmp_path: Path) -> Iterator[Answerer]:
+def fake_api(tmp_path: Path) -> Iterator[FakeApi]:
     """Run a fake of the bot's API with hostile answers."""
     with (
         tempfile.TemporaryDirectory(prefix="crier") as folder,
-        answering(tmp_path / "data", Path(folder) / "api.sock") as answerer,
+        serve_fake_api(tmp_path / "data", Path(folder) / "api.sock") as fake_api,
     ):
-        answerer.answer("GET /v1/status", STATUS)
+        fake_api.answer("GET /v1/status", STATUS)
         item = {"id": 7, "text": EVIL, "source": EVIL, "state": "sounding"}
-        answerer.answer("GET /v1/queue", {"items": [item]})
-        answerer.answer("GET /v1/devices", DEVICES)
-        answerer.answer("PUT /v1/device", DEVICES)
-        for what in ("stop", "skip", "pause", "resume"):
-            answerer.answer(f"POST /v1/audio/{what}", REFUSED[1], REFUSED[0])
-        answerer.answer("POST /v1/audio/speak", {"id": 7, "position": 1}, 202)
-        facts = [
+        fake_api.answer("GET /v1/queue", {"items": [item]})
+        fake_api.answer("GET /v1/devices", DEVICES)
+        fake_api.answer("PUT /v1/device", DEVICES)
+        for action in ("stop", "skip", "pause", "resume"):
+            fake_api.answer(f"POST /v1/audio/{action}", REFUSED[1], REFUSED[0])
+        fake_api.answer("POST /v1/audio/speak", {"id": 7, "position": 1}, 202)
+        sent_events = [
             ("status", {}),
             ("sounding", {"id": 7, "text": EVIL}),
             ("ended", {"id": 7, "outcome": "failed", "reason": EVIL}),
         ]
-        answerer.answer("GET /v1/events", events(*facts))
-        (answerer.data_dir / "pairing-code").write_text("\x1b[2JABCD\x07")
+        fake_api.answer("GET /v1/events", events(*sent_events))
+        (fake_api.data_dir / "pairing-code").write_text("\x1b[2JABCD\x07")
         line = (
             "2026-01-01 12:00:00,000 ERROR   MainThread  bot.x: evil\x1b]0;PWNED\x07\x1b[2J\u202e\n"
         )
-        (answerer.data_dir / "crier.log").write_text(line * 3)
-        yield answerer
+        (fake_api.data_dir / "crier.log").write_text(line * 3)
+        yield fake_api
 
 
 @pytest.fixture
-def hostile(environment: Environment, answerer: Answerer, tmp_path: Path) -> Environment:
+def hostile(environment: Environment, fake_api: FakeApi, tmp_path: Path) -> Environment:
     """Return the variables of a process with hostile tools, settings and folders."""
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -123,7 +123,7 @@ def hostile(environment: Environment, answerer: Answerer, tmp_path: Path) -> Env
         tool = tools / name
         tool.write_text("#!/bin/sh\nprintf 'evil\\033]0;PWNED\\007\\n' >&2\nexit 1\n")
         tool.chmod(0o755)
-    (answerer.data_dir / ".env").write_text(
+    (fake_api.data_dir / ".env").write_text(
         f"NOTHING_{EVIL_ARGUMENT}=1\nAUDIO_DEVICE='file:/dev/null/\x1b[2J'\n"
     )
     return {
@@ -141,7 +141,7 @@ def unsafe(shown: str) -> list[str]:
 
 @pytest.mark.parametrize("command", USES)
 async def test_commands_print_no_control_characters(command: str, hostile: Environment) -> None:
-    """Whatever others name things, and whatever is typed, no control character is printed."""
+    """Whatever names and arguments contain, no control character is printed."""
     if command == "demo":  # it loads the voice
         del hostile["MODEL_DIR"]
     for arguments in USES[command]:

@@ -15,20 +15,20 @@ from bot.client import Client, ClientError, NotRunningError
 from bot.paths import data_dir
 from bot.settings import load
 from tests.support.commandline import Environment, run
-from tests.support.fake_api import TOKEN, Answerer, answering, events
+from tests.support.fake_api import TOKEN, FakeApi, events, serve_fake_api
 
 QUEUED = {"id": 7, "position": 1}
 
 
 @pytest.fixture
-def answerer(tmp_path: Path) -> Iterator[Answerer]:
+def fake_api(tmp_path: Path) -> Iterator[FakeApi]:
     """Run a fake of the bot's API."""
     # A short path: a Unix socket's may have 103 bytes on a Mac.
     with (
         tempfile.TemporaryDirectory(prefix="crier") as folder,
-        answering(tmp_path / "data", Path(folder) / "api.sock") as answerer,
+        serve_fake_api(tmp_path / "data", Path(folder) / "api.sock") as fake_api,
     ):
-        yield answerer
+        yield fake_api
 
 
 # ---- finding the bot ----
@@ -68,12 +68,12 @@ async def test_commands_without_a_bot_say_how_to_start_it(environment: Environme
 
 
 async def test_client_reports_a_killed_bot(environment: Environment, tmp_path: Path) -> None:
-    """If api.json is of a bot that is gone, the bot is not running."""
+    """If api.json was left by a bot that is gone, the bot counts as not running."""
     left = {"host": "127.0.0.1", "port": 9, "pid": 1 << 22, "socket": str(tmp_path / "gone.sock")}
     (tmp_path / "data").mkdir()
     (tmp_path / "data/api-token").write_text(TOKEN)
-    for where in (left, left | {"socket": ""}):
-        (tmp_path / "data/api.json").write_text(json.dumps(where))
+    for address in (left, left | {"socket": ""}):
+        (tmp_path / "data/api.json").write_text(json.dumps(address))
 
         code, _, err = await run("say", "hello", environment=environment)
 
@@ -84,8 +84,8 @@ async def test_client_reports_a_killed_bot(environment: Environment, tmp_path: P
 def test_client_sends_no_token_to_another_program(tmp_path: Path) -> None:
     """If the bot is gone and another program has its port, that one gets no request."""
     with socket.create_server(("127.0.0.1", 0)) as other:
-        where = {"host": "127.0.0.1", "port": other.getsockname()[1], "pid": 1 << 22}
-        (tmp_path / "api.json").write_text(json.dumps(where))
+        address = {"host": "127.0.0.1", "port": other.getsockname()[1], "pid": 1 << 22}
+        (tmp_path / "api.json").write_text(json.dumps(address))
         (tmp_path / "api-token").write_text(TOKEN)
         other.setblocking(False)
 
@@ -107,13 +107,13 @@ def test_client_reports_a_damaged_api_json(content: str, tmp_path: Path) -> None
 # ---- requests ----
 
 
-async def test_say_sends_its_arguments(environment: Environment, answerer: Answerer) -> None:
+async def test_say_sends_its_arguments(environment: Environment, fake_api: FakeApi) -> None:
     """Words, files and a pipe are one message, with all options."""
-    answerer.answer("POST /v1/audio/speak", QUEUED, 202)
-    (answerer.data_dir / "a.txt").write_text("A file.\n")
+    fake_api.answer("POST /v1/audio/speak", QUEUED, 202)
+    (fake_api.data_dir / "a.txt").write_text("A file.\n")
 
     code, out, err = await run(
-        *("say", "Hello", "you", "-", "--file", str(answerer.data_dir / "a.txt")),
+        *("say", "Hello", "you", "-", "--file", str(fake_api.data_dir / "a.txt")),
         *("--voice", "bf_emma", "--speed", "1.2", "--lang", "en-gb", "--urgent", "--chime"),
         *("--client", "a test"),
         environment=environment,
@@ -121,7 +121,7 @@ async def test_say_sends_its_arguments(environment: Environment, answerer: Answe
     )
 
     assert (code, out, err) == (0, "", "")
-    [(_, headers, body)] = answerer.asked
+    [(_, headers, body)] = fake_api.requests
     assert body == {
         "input": "Hello you\n\nA file.\n\nA pipe.",
         "voice": "bf_emma",
@@ -134,14 +134,14 @@ async def test_say_sends_its_arguments(environment: Environment, answerer: Answe
     assert headers["X-Client"] == "a test"
 
 
-async def test_say_sends_a_long_text_in_parts(environment: Environment, answerer: Answerer) -> None:
+async def test_say_sends_a_long_text_in_parts(environment: Environment, fake_api: FakeApi) -> None:
     """A text over the limit becomes several messages in order, cut at ends of lines."""
-    answerer.answer("POST /v1/audio/speak", QUEUED, 202)
+    fake_api.answer("POST /v1/audio/speak", QUEUED, 202)
     book = "".join(f"Line {number}.\n" for number in range(10_000))
 
     code, _, _ = await run("say", environment=environment, stdin=book.encode())
 
-    parts = [body["input"] for _, _, body in answerer.asked]
+    parts = [body["input"] for _, _, body in fake_api.requests]
     assert code == 0
     assert book.strip() == "".join(parts)
     assert all(len(part) <= say.MAX_TEXT_CHARS for part in parts)
@@ -181,14 +181,14 @@ def test_split_cuts_a_text_without_lines(text: str, lengths: list[int]) -> None:
     ],
 )
 async def test_say_reports_wrong_usage(
-    arguments: list[str], message: str, environment: Environment, answerer: Answerer
+    arguments: list[str], message: str, environment: Environment, fake_api: FakeApi
 ) -> None:
     """A wrong argument exits with 2 and names what is right; nothing is sent."""
     code, out, err = await run(*arguments, environment=environment)
 
     assert (code, out) == (2, "")
     assert message in err
-    assert answerer.asked == []
+    assert fake_api.requests == []
 
 
 # ---- answers ----
@@ -212,10 +212,10 @@ async def test_say_prints_the_refusal(
     code: int,
     message: str,
     environment: Environment,
-    answerer: Answerer,
+    fake_api: FakeApi,
 ) -> None:
     """The reason of the bot is what the user reads, never with the token."""
-    answerer.answer("POST /v1/audio/speak", answer, status)
+    fake_api.answer("POST /v1/audio/speak", answer, status)
 
     exit_code, out, err = await run("say", "hello", environment=environment)
 
@@ -226,7 +226,7 @@ async def test_say_prints_the_refusal(
 
 
 @pytest.mark.parametrize(
-    ("facts", "code", "message"),
+    ("sent_events", "code", "message"),
     [
         ([("ended", {"id": 7, "outcome": "heard", "reason": ""})], 0, ""),
         ([("ended", {"id": 7, "outcome": "stopped", "reason": ""})], 1, "it was stopped."),
@@ -239,16 +239,16 @@ async def test_say_prints_the_refusal(
 )
 async def test_say_wait_reports_the_outcome(
     *,
-    facts: list[tuple[str, dict[str, Any]]],
+    sent_events: list[tuple[str, dict[str, Any]]],
     code: int,
     message: str,
     environment: Environment,
-    answerer: Answerer,
+    fake_api: FakeApi,
 ) -> None:
     """--wait exits with 0 if the message was heard, and else prints why not."""
     others = [("status", {}), ("ended", {"id": 3, "outcome": "failed", "reason": "another's"})]
-    answerer.answer("GET /v1/events", events(*others, *facts))
-    answerer.answer("POST /v1/audio/speak", QUEUED, 202)
+    fake_api.answer("GET /v1/events", events(*others, *sent_events))
+    fake_api.answer("POST /v1/audio/speak", QUEUED, 202)
 
     exit_code, out, err = await run("say", "--wait", "hello", environment=environment)
 
@@ -257,17 +257,17 @@ async def test_say_wait_reports_the_outcome(
 
 
 async def test_say_out_leaves_no_unfinished_file(
-    environment: Environment, answerer: Answerer
+    environment: Environment, fake_api: FakeApi
 ) -> None:
     """--out leaves neither a file nor a part of one if there is no sound."""
-    path = answerer.data_dir / "x.wav"
-    answerer.answer("GET /v1/voices", {"default": "af_heart"})
-    answerer.answer("POST /v1/audio/speech", {"error": {"message": "No model."}}, 503)
+    path = fake_api.data_dir / "x.wav"
+    fake_api.answer("GET /v1/voices", {"default": "af_heart"})
+    fake_api.answer("POST /v1/audio/speech", {"error": {"message": "No model."}}, 503)
 
     code, _, err = await run("say", "hello", "--out", str(path), environment=environment)
 
     assert (code, err) == (1, "No model.\n")
-    assert list(answerer.data_dir.glob("x.wav*")) == []
+    assert list(fake_api.data_dir.glob("x.wav*")) == []
 
     code, _, err = await run("say", "hello", "--out", "/no/x.wav", environment=environment)
 
@@ -277,8 +277,8 @@ async def test_say_out_leaves_no_unfinished_file(
 def test_client_gives_up_on_a_bot_that_hangs(tmp_path: Path) -> None:
     """A bot that hangs costs seconds, and the error names the next step."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        where = {"host": "127.0.0.1", "port": silent.getsockname()[1], "pid": os.getpid()}
-        (tmp_path / "api.json").write_text(json.dumps(where))
+        address = {"host": "127.0.0.1", "port": silent.getsockname()[1], "pid": os.getpid()}
+        (tmp_path / "api.json").write_text(json.dumps(address))
         (tmp_path / "api-token").write_text(TOKEN)
 
         with pytest.raises(ClientError, match="does not answer"):

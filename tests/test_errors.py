@@ -11,7 +11,7 @@ from bot import errors
 
 def defined() -> set[tuple[str, str]]:
     """Return each error class of bot with its parent; the parent of a root is empty."""
-    found = set()
+    classes = set()
     for module in pkgutil.walk_packages(bot.__path__, "bot."):
         if module.name == "bot.__main__":  # importing it runs Crier
             continue
@@ -19,8 +19,8 @@ def defined() -> set[tuple[str, str]]:
             if issubclass(kind, Exception) and kind.__module__ == module.name:
                 base = kind.__bases__[0]
                 ours = base.__module__.startswith("bot.")
-                found.add((full_name(kind), full_name(base) if ours else ""))
-    return found
+                classes.add((full_name(kind), full_name(base) if ours else ""))
+    return classes
 
 
 def full_name(kind: type) -> str:
@@ -30,14 +30,14 @@ def full_name(kind: type) -> str:
 
 def drawn() -> set[tuple[str, str]]:
     """Return what the tree shows, in the same form."""
-    found = set()
+    classes = set()
     parents: dict[int, str] = {}
     line = re.compile(r"^ {4}([│├└─ ]*)([a-z_.]+\.\w+)", re.MULTILINE)
     for indent, name in line.findall(errors.__doc__ or ""):
         depth = len(indent) // 4
         parents[depth] = name
-        found.add((name, parents[depth - 1] if depth else ""))
-    return found
+        classes.add((name, parents[depth - 1] if depth else ""))
+    return classes
 
 
 def test_errors_draws_the_tree_of_all_error_classes() -> None:

@@ -52,7 +52,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_keychain_returns_what_setup_stored(keyring: Path, checkout: Path) -> None:
+def test_keychain_returns_the_stored_token(keyring: Path, checkout: Path) -> None:
     """The token is in the Keychain, .env says so, and the settings have the token."""
     assert keyring.exists()
     settings, _ = load(checkout)
@@ -107,7 +107,7 @@ def test_settings_prefer_a_token_in_the_environment(
     assert warnings == []
 
 
-def test_settings_warn_where_there_is_no_keychain(
+def test_settings_warn_if_there_is_no_keychain(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A .env of a Mac causes no traceback on Linux."""

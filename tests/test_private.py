@@ -48,18 +48,18 @@ async def test_running_bot_leaves_nothing_readable_to_others(
     async with crier("run", environment=variables) as process:
         message = sandbox.send(ALICE, "Number 1.")
         await sandbox.wait_for(reaction_to(message, "👍"), 120)
-        there = {path.name for path in folder.iterdir()}
-        found = readable_by_others(folder) + readable_by_others(spoken)
+        names = {path.name for path in folder.iterdir()}
+        readable = readable_by_others(folder) + readable_by_others(spoken)
         process.terminate()
         await process.wait()
 
-    assert {"crier.db", "crier.db-wal", "crier.log", "api.json", "api.sock"} <= there
+    assert {"crier.db", "crier.db-wal", "crier.log", "api.json", "api.sock"} <= names
     assert list(spoken.glob("*.wav"))
-    assert found + readable_by_others(folder) == []
+    assert readable + readable_by_others(folder) == []
 
 
 def test_make_private_leaves_a_shared_folder_open(tmp_path: Path) -> None:
-    """A folder with files of others stays open, as do those; Crier's own are closed."""
+    """A folder with other files stays open, as do these; Crier's become private."""
     folder = tmp_path / "shared"
     folder.mkdir(mode=0o755)
     for name in ("letter.txt", "crier.db"):
@@ -78,7 +78,7 @@ def test_make_private_leaves_a_shared_folder_open(tmp_path: Path) -> None:
 def test_write_private_replaces_a_file_in_one_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The new file is private, whatever the old one was; after a failure the old one is there."""
+    """The new file is private, whatever the old one was; a failure leaves the old one as it was."""
     path, draft = tmp_path / "token", tmp_path / "token.new"
     path.touch(mode=0o644)
     draft.touch(mode=0o644)  # left by a crash

@@ -1,4 +1,4 @@
-"""The token bucket, by a clock of the test's own."""
+"""The token bucket, with a fake clock."""
 
 from bot.rate_limit import TokenBucket
 

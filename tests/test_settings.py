@@ -152,7 +152,7 @@ def test_settings_take_the_language_of_the_voice(checkout: Path) -> None:
 def test_settings_refuse_user_ids_of_no_person(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An anonymous admin's or a channel's number is everybody's; the message says what to do."""
+    """The id of anonymous admins or of channels is shared; the message says what to do."""
     monkeypatch.setenv("TELEGRAM_ALLOWED_USERS", "7,1087968824")
 
     with pytest.raises(SettingsError, match=r"1087968824 is what .* anonymous admin .* themselves"):

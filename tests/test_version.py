@@ -33,10 +33,10 @@ def test_commit_of_is_empty_without_git(tmp_path: Path, monkeypatch: pytest.Monk
     assert commit_of(tmp_path / "nowhere") == ""
 
 
-def test_version_names_the_model_and_what_is_missing_of_it(
+def test_version_names_the_model_and_its_missing_files(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The version, then the kind of model with its place, and what is missing of it."""
+    """The version, then the kind and folder of the model, and its missing files."""
     monkeypatch.setenv("MODEL_DIR", str(tmp_path))
     monkeypatch.setenv("KOKORO_MODEL", "int8")
     with pytest.raises(SystemExit) as end:
@@ -51,7 +51,7 @@ def test_version_names_the_model_and_what_is_missing_of_it(
 def test_version_is_printed_despite_a_wrong_setting(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the settings can't be read, the version is still printed, and the error."""
+    """If the settings can't be read, the version is still printed, and the error."""
     monkeypatch.setenv("KOKORO_SPEED", "fast")
     with pytest.raises(SystemExit):
         main(["--version"])

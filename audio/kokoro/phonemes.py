@@ -15,9 +15,9 @@ log = logging.getLogger(__name__)
 
 _NEEDED = {"ja": ("misaki", "pyopenjtalk"), "cmn": ("misaki", "jieba", "pypinyin", "cn2an")}
 
-# misaki emits Japanese phonemes for a later Kokoro than v1.0. These are its symbols and those that
-# v1.0 was trained with. Source: misaki's ja.py (later) and cutlet.py (v1.0); a test compares them
-# if they are installed.
+# misaki emits the Japanese phonemes of a Kokoro later than v1.0. This maps its symbols to those
+# that v1.0 was trained with. Source: misaki's ja.py (later) and cutlet.py (v1.0); a test compares
+# them if they are installed.
 _V1 = str.maketrans(
     {
         "g": "ɡ",
@@ -72,7 +72,7 @@ def phonemize(text: str, lang: str, espeak: Callable[[str, str], str]) -> str:
         return espeak(text, lang)
     try:
         return _japanese(text) if lang == "ja" else _chinese(text, espeak)
-    except Exception:  # both assert that they know every character; espeak reads any
+    except Exception:  # both packages assert on unknown characters; espeak accepts any
         log.exception("misaki failed; espeak reads the text")
         return espeak(text, lang)
 
@@ -80,33 +80,33 @@ def phonemize(text: str, lang: str, espeak: Callable[[str, str], str]) -> str:
 def without_switches(phonemes: str) -> str:
     """Return *phonemes* without espeak's language switches, as in (en)…(hi).
 
-    A word in brackets in the text has a stress mark or a vowel outside ASCII, and stays.
+    Words of the text in brackets have a stress mark or a non-ASCII vowel, and are left alone.
     """
     return _SWITCH.sub("", phonemes)
 
 
 def _japanese(text: str) -> str:
-    both, _ = _openjtalk()(text)
-    return as_v1(both[: len(both) // 2])  # the rest is the pitch, for which v1.0 has no symbols
+    output, _ = _openjtalk()(text)
+    return as_v1(output[: len(output) // 2])  # the rest is the pitch; v1.0 has no symbols for it
 
 
 def as_v1(phonemes: str) -> str:
     """Return misaki's Japanese phonemes in the symbols of Kokoro v1.0."""
     phonemes = phonemes.translate(_V1)
-    for sound, spelled in _V1_SOUNDS:
-        phonemes = re.sub(sound, spelled, phonemes)
+    for pattern, symbol in _V1_SOUNDS:
+        phonemes = re.sub(pattern, symbol, phonemes)
     return phonemes
 
 
 def _chinese(text: str, espeak: Callable[[str, str], str]) -> str:
     import cn2an  # noqa: PLC0415  # optional
 
-    read = _pinyin()
+    pinyin = _pinyin()
     parts = []
-    for part in _HAN.split(read.map_punctuation(cn2an.transform(text, "an2cn"))):
+    for part in _HAN.split(pinyin.map_punctuation(cn2an.transform(text, "an2cn"))):
         if _HAN.fullmatch(part):
-            parts.append(read.legacy_call(part))
-        else:  # names and the like
+            parts.append(pinyin.legacy_call(part))
+        else:  # for example a foreign name
             parts.append(_LATIN.sub(lambda match: f" {espeak(match[0], 'en-us')} ", part))
     return "".join(parts)
 
@@ -123,5 +123,5 @@ def _pinyin() -> Any:
     import jieba  # noqa: PLC0415  # optional
     from misaki import zh  # noqa: PLC0415
 
-    jieba.setLogLevel(logging.WARNING)  # below, it reports loading its dictionary
+    jieba.setLogLevel(logging.WARNING)  # at lower levels it logs that it loads its dictionary
     return zh.ZHG2P

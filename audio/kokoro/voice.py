@@ -41,7 +41,7 @@ FADE_FRAMES = 48
 """2 ms: too short to hear, long enough that two chunks join without a click."""
 
 MAX_PHONEMES = 510
-"""For one run of the model. Source: kokoro_onnx/config.py, MAX_PHONEME_LENGTH."""
+"""The limit for one run of the model. Source: kokoro_onnx/config.py, MAX_PHONEME_LENGTH."""
 
 # Relative to the loudest sample, since some voices whisper: -48 dB.
 _QUIET = 0.004
@@ -57,19 +57,19 @@ _LARGE_BYTES = 4 << 20
 # cores. Source: onnxruntime.ai, thread management.
 _MAX_THREADS = 4
 
-# The names that exports give to the input of phoneme numbers. Source: kokoro_onnx/__init__.py.
+# The name of the phoneme input in the various exports. Source: kokoro_onnx/__init__.py.
 _TOKENS = ("tokens", "input_ids")
 
 # The frames decoded around the phonemes that are heard. A first consonant starts up to 9 frames
-# before its phoneme, a last one ends up to 3 frames after it. Measured: 6 texts, 13 voices.
+# before its phoneme; a last one ends up to 3 frames after it. Measured: 6 texts, 13 voices.
 _LEAD_WINDOW_FRAMES, _TAIL_WINDOW_FRAMES = 10, 6
-# At the start of a window inside a sentence the decoder emits a crack of up to 100 times the
-# loudest sound, one frame long; not at its end. Measured: 7 voices, 5 windows.
-_CRACK_SAMPLES = 2 * FRAME_SAMPLES
+# At the start of a window inside a sentence the decoder emits a click of up to 100 times the
+# loudest sound, one frame long; at its end it emits none. Measured: 7 voices, 5 windows.
+_CLICK_SAMPLES = 2 * FRAME_SAMPLES
 
 
 class _Session:
-    """An `onnxruntime.InferenceSession` whose runs can be cancelled, and decode what is heard only.
+    """An `onnxruntime.InferenceSession` whose runs can be cancelled, and decode only what is heard.
 
     kokoro-onnx calls ``run(None, inputs)`` and passes no options of its own. It puts a pad before
     the first phoneme and after the last one, which the model turns into silence.
@@ -81,7 +81,7 @@ class _Session:
         self._windowed = {item.name for item in session.get_inputs()}.issuperset(WINDOW)
         self.cancel_token: CancelToken | None = None
         self.unheard = (0, 0)
-        """How many phonemes at the start and at the end are context, which is not heard."""
+        """The number of context phonemes at the start and at the end, which are not heard."""
         self.get_inputs = session.get_inputs
         self.get_outputs = session.get_outputs
         self.get_modelmeta = session.get_modelmeta
@@ -109,7 +109,7 @@ class _Session:
             raise ValueError(f"{audio.size} samples for {heard.sum()} frames")
         if before:
             audio = audio.ravel().copy()  # onnxruntime's memory
-            audio[:_CRACK_SAMPLES] = 0
+            audio[:_CLICK_SAMPLES] = 0
         return [audio, heard]
 
 
@@ -153,7 +153,7 @@ class KokoroVoice:
             self._start(window=True)
         except ModelFileError:
             raise
-        except Exception:  # noqa: BLE001  # LookupError, and onnxruntime has a dozen of its own
+        except Exception:  # noqa: BLE001  # LookupError, or one of a dozen of onnxruntime's own
             log.warning("Windowed decoding unavailable; falling back to full decoding (slower).")
             self._start(window=False)
         log.info("Voice ready: %s", MODELS[self._kind].name)
@@ -167,7 +167,7 @@ class KokoroVoice:
         import onnxruntime  # noqa: PLC0415  # slow to import
         from kokoro_onnx import Kokoro  # noqa: PLC0415  # slow to import
 
-        _quiet_loggers()
+        _silence_loggers()
         model = self._model_dir / MODELS[self._kind].name
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = min(_MAX_THREADS, os.cpu_count() or 1)
@@ -177,7 +177,7 @@ class KokoroVoice:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_mem_pattern = False
         _return_memory()
-        # From a file: from memory, the bytes would be held twice while it loads.
+        # From a file, since loading from memory would hold the bytes twice.
         change = partial(change_graph, window=window)
         with verified_copy(model, MODELS[self._kind], change) as copy:
             session = onnxruntime.InferenceSession(
@@ -201,7 +201,7 @@ class KokoroVoice:
         phrase.
 
         Returns:
-            Without samples if the language's rules find nothing to pronounce.
+            The sound; without samples if the language's rules find nothing to pronounce.
 
         Raises:
             ModelFileError: see `load`.
@@ -248,7 +248,7 @@ class KokoroVoice:
         style = self._style(voice)
         if before or after:
             # A style has a row for each number of phonemes, which sets the speaking rate; a part of
-            # a sentence takes that of the whole sentence.
+            # a sentence uses the row of the whole sentence.
             estimate = round(len(text) * chunk.sentence_speech_length / chunk.speech_length)
             row = min(max(estimate, len(phonemes)), len(style)) - 1
             style = np.broadcast_to(style[row], style.shape)
@@ -311,7 +311,7 @@ def _return_memory() -> None:
 
 
 class _PhraseCache:
-    """The sound of short phrases that were spoken recently, so that a repeated one costs nothing.
+    """The sound of short phrases that were spoken recently, so that repeating one costs nothing.
 
     Bounded in bytes; the least recently used one is dropped first.
     """
@@ -364,7 +364,7 @@ def pronounced(word: str, lang: str) -> str:
     """
     from kokoro_onnx.tokenizer import Tokenizer  # noqa: PLC0415  # slow to import
 
-    _quiet_loggers()
+    _silence_loggers()
     try:
         phonemes: str = Tokenizer().phonemize(word, lang)
     except Exception as exc:  # a dozen classes between three libraries
@@ -377,7 +377,7 @@ def pronounced(word: str, lang: str) -> str:
     return phonemes
 
 
-def _quiet_loggers() -> None:
+def _silence_loggers() -> None:
     # kokoro-onnx prints to stderr through a handler of its own (kokoro_onnx/log.py).
     logging.getLogger("kokoro_onnx").handlers.clear()
     logging.getLogger("phonemizer").setLevel(logging.ERROR)  # warns about every odd word

@@ -1,7 +1,8 @@
 """When each word of a chunk is heard, from the times of its phonemes. Pure.
 
-espeak-ng joins words ("of the" is ``ʌvðə``) and expands numbers to several, so that words can't be
-counted in the phonemes. But the phonemes of each word alone, joined, are nearly those of the text.
+espeak-ng joins words ("of the" is ``ʌvðə``) and expands a number to several, so words can't be
+counted in the phonemes. But the phonemes of the words, each on its own, joined are nearly those of
+the text.
 """
 
 from collections.abc import Callable, Sequence
@@ -54,34 +55,34 @@ def words(
         text: what is heard.
         timings: its phonemes.
         phonemize: returns the phonemes of one word.
-        start_s: where the heard part starts, on the clock of the timings; words count from there.
+        start_s: where the heard part starts, on the clock of the timings; words count from it.
         length_s: its duration. No word starts or ends later.
     """
-    texts, counts, alone = _spoken_words(text, phonemize)
+    texts, counts, joined = _spoken_words(text, phonemize)
     sounds = [timing for timing in timings if timing.phoneme not in _SILENT]
     if not sounds:
         return tuple(Word(word, 0.0, length_s) for word in texts)
-    firsts = _first_sounds(alone, [sound.phoneme for sound in sounds], counts)
+    firsts = _first_sounds(joined, [sound.phoneme for sound in sounds], counts)
 
     def within(at_s: float) -> float:
         return min(max(0.0, at_s - _LATE_S - start_s), length_s)
 
-    found = []
+    timed = []
     for word, (first, following) in zip(texts, pairwise([*firsts, len(sounds)]), strict=True):
         word_start_s = within(sounds[first].start)
         word_end_s = within(sounds[following - 1].end) if following > first else word_start_s
-        found.append(Word(word, word_start_s, word_end_s))
-    return tuple(found)
+        timed.append(Word(word, word_start_s, word_end_s))
+    return tuple(timed)
 
 
 def _spoken_words(text: str, phonemize: Callable[[str], str]) -> tuple[list[str], list[int], str]:
-    """Return the words, the number of sounds of each, and all the sounds.
+    """Return the words, the number of sounds of each, and all sounds joined.
 
     A part without a sound, such as a dash, belongs to the word before it.
     """
     texts: list[str] = []
     counts: list[int] = []
-    alone = ""
+    joined = ""
     for word in text.split():
         sounds = "".join(char for char in phonemize(word) if char not in _SILENT)
         if texts and not (sounds and counts[-1]):
@@ -90,20 +91,20 @@ def _spoken_words(text: str, phonemize: Callable[[str], str]) -> tuple[list[str]
         else:
             texts.append(word)
             counts.append(len(sounds))
-        alone += sounds
-    return texts, counts, alone
+        joined += sounds
+    return texts, counts, joined
 
 
-def _first_sounds(alone: str, spoken: list[str], counts: list[int]) -> list[int]:
+def _first_sounds(joined: str, spoken: list[str], counts: list[int]) -> list[int]:
     """Return the index in *spoken* of the first sound of each word.
 
-    Exact where *alone* and *spoken* agree; interpolated between.
+    Exact where *joined* and *spoken* agree; interpolated between.
     """
-    blocks = SequenceMatcher(None, list(alone), spoken, autojunk=False).get_matching_blocks()
+    blocks = SequenceMatcher(None, list(joined), spoken, autojunk=False).get_matching_blocks()
     pairs = [(0, 0)]
     pairs += [(block.a + i, block.b + i) for block in blocks for i in range(block.size)]
-    pairs.append((len(alone), len(spoken)))
+    pairs.append((len(joined), len(spoken)))
     starts = [0, *accumulate(counts)][: len(counts)]
-    in_alone, in_spoken = zip(*pairs, strict=True)
-    indices = np.interp(starts, in_alone, in_spoken)
+    in_joined, in_spoken = zip(*pairs, strict=True)
+    indices = np.interp(starts, in_joined, in_spoken)
     return [min(round(index), len(spoken) - 1) for index in indices]

@@ -1,8 +1,8 @@
 """What PortAudio does not report on a Mac: the current devices and default, mute and volume.
 
-PortAudio reads its list of devices and the default when it starts and never again, and has no
-access to mute and volume. On other systems every function returns None. Runs on: audio thread. Does
-not block: each call reads a property that the system stores in this process.
+PortAudio reads its list of devices and the default only when it starts, and has no access to mute
+and volume. On other systems every function returns None. Runs on: audio thread. Does not block:
+each call reads a property that the system stores in this process.
 """
 
 import ctypes
@@ -26,8 +26,10 @@ class _PropertyAddress(ctypes.Structure):
 
 def _address(selector: str, scope: str = "glob", element: int = 0) -> _PropertyAddress:
     """Return an address from two four-character codes, as Apple's headers write them."""
-    code, within = (int.from_bytes(name.encode("ascii"), "big") for name in (selector, scope))
-    return _PropertyAddress(code, within, element)
+    selector_code, scope_code = (
+        int.from_bytes(name.encode("ascii"), "big") for name in (selector, scope)
+    )
+    return _PropertyAddress(selector_code, scope_code, element)
 
 
 # Source: CoreAudio/AudioHardware.h and AudioHardwareBase.h.
@@ -36,7 +38,7 @@ _DEFAULT_OUTPUT = _address("dOut")  # kAudioHardwarePropertyDefaultOutputDevice
 _DEVICES = _address("dev#")  # kAudioHardwarePropertyDevices
 _NAME = _address("lnam")  # kAudioObjectPropertyName
 _MUTE, _VOLUME, _OUTPUT = "mute", "volm", "outp"  # kAudioDevicePropertyMute, -VolumeScalar
-# Element 0 is the device itself; one without controls has them on its channels.
+# Element 0 is the device itself; a device without controls there has them on its channels.
 _ELEMENTS = ((0,), (1, 2))
 _UTF_8 = 0x08000100  # kCFStringEncodingUTF8. Source: CoreFoundation/CFString.h.
 _NAME_BYTES = 512
@@ -53,7 +55,7 @@ def _library(name: str = "CoreAudio") -> Any:
 
 
 def _read(object_id: int, address: _PropertyAddress, value: Any) -> bool:
-    """Read a property into *value*, a ctypes object; return whether that worked."""
+    """Read a property into *value*, a ctypes object; return whether it succeeded."""
     size = ctypes.c_uint32(ctypes.sizeof(value))
     failed = _library().AudioObjectGetPropertyData(
         ctypes.c_uint32(object_id),
@@ -119,7 +121,7 @@ def _mute_reason(device_id: int) -> str:
 def _controls(
     device_id: int, selector: str, elements: tuple[int, ...], kind: Any
 ) -> Iterator[float]:
-    """Yield the value of a control on each of these elements that has it."""
+    """Yield the value of a control on each of *elements* that has it."""
     for element in elements:
         address = _address(selector, _OUTPUT, element)
         # A Boolean: only the lowest byte of the answer counts.
@@ -148,9 +150,9 @@ def _name(device_id: int) -> str:
         return ""
     try:
         name = ctypes.create_string_buffer(_NAME_BYTES)
-        done = foundation.CFStringGetCString(
+        copied = foundation.CFStringGetCString(
             reference, name, ctypes.c_long(_NAME_BYTES), ctypes.c_uint32(_UTF_8)
         )
-        return name.value.decode(errors="replace") if done & 0xFF else ""
+        return name.value.decode(errors="replace") if copied & 0xFF else ""
     finally:
-        foundation.CFRelease(reference)  # the reader of the property owns the string
+        foundation.CFRelease(reference)  # whoever reads the property owns the string

@@ -1,7 +1,8 @@
-"""Whether the system has muted a device or turned it down to 0, so that nobody hears what it plays.
+"""Checks whether the system has muted a device or set its volume to 0.
 
-macOS answers at once. On Linux `pactl` answers, if there is PulseAudio or PipeWire; it runs beside
-the audio thread, which collects its answer later. Runs on: audio thread. Nothing here blocks.
+macOS answers at once. On Linux `pactl` answers, if there is PulseAudio or PipeWire; it runs in
+parallel with the audio thread, which collects the answer later. Runs on: audio thread. Nothing here
+blocks.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ from audio.output import coreaudio
 
 MUTED, AT_ZERO = "muted", "at volume 0"
 
-# After that a sound server that does not answer is asked again at the next check.
+# After this time a sound server that does not answer is given up, until the next check.
 _TIMEOUT_S = 2.0
 
 
@@ -27,7 +28,7 @@ class MuteCheck:
     """Checks a device at the start and at the end of each utterance."""
 
     def __init__(self, ask_system: Callable[[str], str | None] = coreaudio.mute_reason) -> None:
-        """Ask *ask_system*, and `pactl` if that returns None."""
+        """Create a check that asks *ask_system*, and `pactl` if that returns None."""
         self._ask_system = ask_system
         self._reason = ""
         self._pactl: _Pactl | None = None
@@ -59,7 +60,7 @@ class MuteCheck:
             self._record(reason, at_start=self._pactl_at_start)
 
     def _record(self, reason: str, *, at_start: bool) -> None:
-        # What was muted at its start was not heard, even if it is not muted any more.
+        # An utterance muted at its start was not heard, even if the device was unmuted later.
         self._reason = reason if at_start else reason or self._reason
 
 
@@ -90,7 +91,7 @@ class _Pactl:
         return cls(process, listing)
 
     def reason(self) -> str | None:
-        """Return its answer; empty if that can't be parsed, None while it runs."""
+        """Return the result; empty if the answer can't be parsed, None while the process runs."""
         if self._process.poll() is None:
             if time.monotonic() - self._started_s < _TIMEOUT_S:
                 return None
@@ -101,7 +102,7 @@ class _Pactl:
             raw = self._listing.read()
         with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
             return process_mute_reason(json.loads(raw), os.getpid())
-        return ""  # an old one, without JSON
+        return ""  # an old pactl, without JSON
 
     def kill(self) -> None:
         """Kill the process."""
@@ -111,18 +112,18 @@ class _Pactl:
 
 
 def _has_server() -> bool:
-    """Return whether a sound server runs: `pactl` would start one if there is none."""
+    """Return whether a sound server runs; if none did, `pactl` would start one."""
     if "PULSE_SERVER" in os.environ:
         return True
     return Path(os.environ.get("XDG_RUNTIME_DIR", "/nowhere"), "pulse", "native").exists()
 
 
 def process_mute_reason(listing: Any, pid: int) -> str:
-    """Return why no stream of process *pid* can be heard; empty if one can, or if it has none.
+    """Return why no stream of a process can be heard; empty if one can, or if it has none.
 
     Args:
         listing: the parsed output of ``pactl -f json list``.
-        pid: whose streams.
+        pid: the process whose streams are checked.
     """
     sinks = {sink["index"]: sink for sink in listing["sinks"]}
     reasons = [

@@ -36,13 +36,13 @@ DEAD_AFTER_S = 2.0
 """A device that holds a block and accepts nothing for this time is dead: on a Mac a disconnected
 one raises no error (pa_mac_core_blocking.c), its ring just stays full."""
 
-# How long a device that died is avoided; and how often a selected device that is missing is
-# searched for, at the end of a sentence.
+# How long a dead device is avoided, and how often a missing selected device is searched for, at the
+# end of a sentence.
 _AVOID_S = 10.0
 
 
 class AudioSystem(Protocol):
-    """What the system knows and PortAudio does not; None if it is unknown.
+    """What the system knows and PortAudio does not; None means unknown.
 
     Implemented by the module `audio.output.coreaudio`. No method blocks or raises.
     """
@@ -52,11 +52,11 @@ class AudioSystem(Protocol):
         ...
 
     def device_ids(self) -> tuple[int, ...] | None:
-        """Return the ids of all devices; a device that is connected again gets another."""
+        """Return the ids of all devices; a device that is reconnected gets another."""
         ...
 
     def mute_reason(self, name: str) -> str | None:
-        """Return why a device can't be heard, such as ``muted``; empty if it can."""
+        """Return why a device can't be heard, for example ``muted``; empty if it can."""
         ...
 
 
@@ -102,7 +102,7 @@ class PortAudioSpeaker:
         self._warning = ""
         self._opened_for: tuple[str, int | None] = ("", None)
         self._capacity_frames = 0
-        self._beyond_frames = 0
+        self._device_latency_frames = 0
         self._written_frames = 0
         self._padded_frames = 0
         self._last_write_s = 0.0
@@ -130,14 +130,14 @@ class PortAudioSpeaker:
         self._wanted = wanted
 
     def target_changed(self) -> bool:
-        """Return whether sound should go to another device than the open one.
+        """Return whether `open` would now open another device than the open one.
 
-        True also now and then while another device replaces the selected one, which may be back.
+        Also True now and then while another device replaces the selected one, which may be back.
         """
         if self._stream is None:
             return False
-        replaces = bool(self._warning) and time.monotonic() - self._opened_s > _AVOID_S
-        return replaces or self._opened_for != self._target()
+        recheck_due = bool(self._warning) and time.monotonic() - self._opened_s > _AVOID_S
+        return recheck_due or self._opened_for != self._target()
 
     def _target(self) -> tuple[str, int | None]:
         """Return the target of an `open`: the selected name, or the system's default."""
@@ -169,13 +169,13 @@ class PortAudioSpeaker:
         return (str(self._sd.get_portaudio_version()[1]), str(self._sd._libname))  # noqa: SLF001
 
     def mute_reason(self) -> str:
-        """Return why the current or last utterance can't be heard; mostly empty.
+        """Return why the current or last utterance can't be heard; usually empty.
 
         According to the system, as of the start or the end of the utterance.
         """
         return self._mute_check.reason()
 
-    def _devices_now(self) -> tuple[object, object]:
+    def _system_devices(self) -> tuple[object, object]:
         """Return the system's device ids and default, for comparison; (None, ...) if unknown."""
         return (self._system.device_ids(), self._system.default_output_id())
 
@@ -183,9 +183,9 @@ class PortAudioSpeaker:
         """Scan, unless the system reports the same devices as at the last scan.
 
         On a Mac a scan costs 10 to 50 ms, and PortAudio may hang in it (sounddevice#394). After a
-        warning or an error it is worth that.
+        warning or an error the scan is worth its cost.
         """
-        current = self._devices_now()
+        current = self._system_devices()
         same = current[0] is not None and current == self._scanned
         if not same or self._warning or self._sd is None or not self._sd._initialized:  # noqa: SLF001
             self._scan()
@@ -193,10 +193,10 @@ class PortAudioSpeaker:
     def _scan(self) -> None:
         """Restart PortAudio, which lists the devices only when it starts.
 
-        Only without an open stream, which would be left dangling (sounddevice#47).
+        Call it only while no stream is open: a stream would be left dangling (sounddevice#47).
         """
-        # Read before, so that a change meanwhile is noticed at the next open.
-        scanning, self._scanned = self._devices_now(), (None, None)
+        # Read first, so that a change during the scan is noticed at the next open.
+        scanning, self._scanned = self._system_devices(), (None, None)
         self._restart_library()
         self._scanned = scanning
 
@@ -207,7 +207,7 @@ class PortAudioSpeaker:
                 log.info("%s (%s)", *self.library)
                 if self._sd._initialized:  # noqa: SLF001
                     return
-            # There is no public call for this; its maintainer recommends these (sounddevice#125).
+            # There is no public call for this; the maintainer recommends these (sounddevice#125).
             # After a failed start _terminate would fail, too.
             if self._sd._initialized:  # noqa: SLF001
                 self._sd._terminate()  # noqa: SLF001
@@ -239,7 +239,7 @@ class PortAudioSpeaker:
         except self._sd.PortAudioError as exc:
             raise AudioLibraryError(f"PortAudio lists no devices ({exc}). Trying again.") from exc
         if outputs and default not in dict(outputs):
-            # Such as Bluetooth headphones that have no channels yet: scan again soon.
+            # For example Bluetooth headphones that have no channels yet: scan again soon.
             default, self._scanned = outputs[0][0], (None, None)
         return outputs, default
 
@@ -282,7 +282,7 @@ class PortAudioSpeaker:
         self._scan_if_changed()
         target = self._target()
         outputs, default = self._outputs()
-        # Until the stream is open, the scan is not known to be good.
+        # The scan counts as valid only once the stream is open.
         scanned, self._scanned = self._scanned, (None, None)
         if not outputs:
             raise NoOutputDeviceError(
@@ -306,8 +306,8 @@ class PortAudioSpeaker:
             name = fallback
             try:
                 self._start(default)
-            except self._sd.PortAudioError as also:
-                raise SpeakerError(f"{warning} That will not open either ({also}).") from also
+            except self._sd.PortAudioError as second:
+                raise SpeakerError(f"{warning} That will not open either ({second}).") from second
         if warning and warning != self._warning:
             log.warning("%s", warning)
         self._device, self._warning, self._opened_for = name, warning, target
@@ -336,15 +336,15 @@ class PortAudioSpeaker:
             if self._full_at_open:
                 capacity_frames = _ring_frames(latency_s)
                 # PortAudio includes its ring; the rest is the device's own latency.
-                beyond_s = max(0.0, total_s - capacity_frames / SAMPLE_RATE_HZ)
+                device_latency_s = max(0.0, total_s - capacity_frames / SAMPLE_RATE_HZ)
             else:
-                capacity_frames, beyond_s = int(stream.write_available), 0.0
+                capacity_frames, device_latency_s = int(stream.write_available), 0.0
         except self._sd.PortAudioError:
             with contextlib.suppress(self._sd.PortAudioError):
                 stream.close()
             raise
         self._capacity_frames = capacity_frames
-        self._beyond_frames = int(beyond_s * SAMPLE_RATE_HZ)
+        self._device_latency_frames = int(device_latency_s * SAMPLE_RATE_HZ)
         self._written_frames = self._padded_frames = 0
         self._last_write_s = self._room_changed_s = time.monotonic()
         self._room = capacity_frames
@@ -353,10 +353,10 @@ class PortAudioSpeaker:
     def _is_avoided(self, name: str) -> bool:
         return time.monotonic() < self._avoid_until_s.get(name, 0.0)
 
-    def _device_lost(self, why: object) -> DeviceLostError:
+    def _device_lost(self, reason: object) -> DeviceLostError:
         """Return the error for a failure of the device in use, and mark the scan as stale."""
         self._scanned = (None, None)
-        return DeviceLostError(f"{self._device} stopped taking sound ({why}).")
+        return DeviceLostError(f"{self._device} stopped taking sound ({reason}).")
 
     def _query_room(self) -> int:
         """Return how many frames the device has room for.
@@ -369,11 +369,11 @@ class PortAudioSpeaker:
         except self._sd.PortAudioError as exc:
             raise self._device_lost(exc) from exc
         now_s = time.monotonic()
-        # ALSA may hold less than a block for ever, and a device that ran dry does not move either.
+        # ALSA may hold less than a block forever, and a device that ran dry does not move either.
         if room != self._room or self._capacity_frames - room < BLOCK_FRAMES:
             self._room, self._room_changed_s = room, now_s
         elif now_s - self._room_changed_s > DEAD_AFTER_S:
-            # It raises no error, so it may still be listed, and open.
+            # It raises no error, so it may still be listed, and `open` may succeed.
             self._avoid_until_s[self._device] = now_s + _AVOID_S
             raise self._device_lost(f"it took nothing for {DEAD_AFTER_S:.0f} s")
         return room
@@ -407,8 +407,8 @@ class PortAudioSpeaker:
             dry = self._stream.write(block)
         except self._sd.PortAudioError as exc:
             raise self._device_lost(exc) from exc
-        # The first write after a pause always reports an underflow; between utterances there
-        # may be one.
+        # The first write after a pause always reports an underflow; between utterances that is
+        # no underrun.
         if dry and not self._may_be_dry:
             self._underruns += 1
         self._may_be_dry = False
@@ -455,16 +455,16 @@ class PortAudioSpeaker:
             DeviceLostError: the device failed.
         """
         queued = max(0, self._capacity_frames - self._query_room())
-        depth_s = (self._capacity_frames + self._beyond_frames) / SAMPLE_RATE_HZ
+        depth_s = (self._capacity_frames + self._device_latency_frames) / SAMPLE_RATE_HZ
         if queued < BLOCK_FRAMES and time.monotonic() - self._last_write_s > depth_s:
             return self._written_frames
-        return self._written_frames - queued - self._beyond_frames
+        return self._written_frames - queued - self._device_latency_frames
 
     def abort(self) -> None:
         """Stop playback now, drop what was not played, and close. Never raises.
 
         Runs on the thread that writes: an abort from another one can leave a CoreAudio writer
-        hanging for ever (pa_mac_core_blocking.c). Costs 100 ms and more on a Mac.
+        hanging forever (pa_mac_core_blocking.c). Takes 100 ms or more on a Mac.
         """
         if self._stream is not None:
             with contextlib.suppress(self._sd.PortAudioError):
@@ -490,7 +490,7 @@ class PortAudioSpeaker:
     # ---- utterances ----
 
     def start_utterance(self) -> None:
-        """Count no underrun since the last one; check whether the device is muted."""
+        """Ignore an underrun since the last utterance; check whether the device is muted."""
         self._may_be_dry = True
         self._mute_check.check(self._device, at_start=True)
 

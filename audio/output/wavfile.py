@@ -1,4 +1,4 @@
-"""Samples -> WAV files, in real time as a loudspeaker plays: `AUDIO_DEVICE=file:DIR`.
+"""Samples -> WAV files, at the speed of a loudspeaker: `AUDIO_DEVICE=file:DIR`.
 
 Runs on: audio thread. Writing files blocks.
 """
@@ -30,7 +30,7 @@ class WavSpeaker:
         """Create a closed speaker.
 
         Args:
-            folder: where the files go; created by `open`.
+            folder: the folder for the files; created by `open`.
         """
         self._folder = folder
         self._open = False
@@ -78,7 +78,7 @@ class WavSpeaker:
         return False
 
     def mute_reason(self) -> str:
-        """Return nothing: a file is never muted."""
+        """Return an empty string: a file is never muted."""
         return ""
 
     def devices(self) -> Devices:
@@ -117,8 +117,8 @@ class WavSpeaker:
     def write(self, samples: Samples) -> int:
         """Accept as many of *samples* as a loudspeaker's buffer would; return how many."""
         now_s = time.monotonic()
-        queued = max(0.0, self._played_until_s - now_s) * SAMPLE_RATE_HZ
-        frames = max(0, min(len(samples), _CAPACITY_FRAMES - int(queued)))
+        queued_frames = int(max(0.0, self._played_until_s - now_s) * SAMPLE_RATE_HZ)
+        frames = max(0, min(len(samples), _CAPACITY_FRAMES - queued_frames))
         if self._recording and frames:
             self._samples.append(samples[:frames])
         self._written_frames += frames

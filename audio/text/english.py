@@ -1,6 +1,6 @@
-"""What a number, a sign or a short form in an English text is, and how a person reads it. Pure.
+"""How a person reads the numbers, signs and short forms in an English text. Pure.
 
-A table of rules, applied in order; each leaves alone what a later one needs. To add one, put it
+A table of rules, applied in order; each leaves alone what later ones need. To add one, put it
 before the rules that would misread its text, with an example that no other rule handles: a test
 runs every example through all rules, and checks that the rule itself has changed it.
 """
@@ -65,14 +65,14 @@ class Rule:
     needs: tuple[frozenset[str], ...]
     """Of each of these sets, a text must contain a character for the pattern to match.
 
-    Most texts don't, so that most patterns need not be tried, which takes longer."""
+    Most texts don't, so most patterns, which take longer, need not be tried."""
     pattern: re.Pattern[str]
     reading: str | Callable[[Match], str]
     """The replacement, as `re.sub` accepts it."""
 
     def may_match(self, chars: frozenset[str]) -> bool:
         """Return whether it can match in a text of these characters."""
-        return not any(chars.isdisjoint(some) for some in self.needs)
+        return not any(chars.isdisjoint(needed) for needed in self.needs)
 
 
 def _needs(groups: str) -> tuple[frozenset[str], ...]:
@@ -380,7 +380,7 @@ _RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="am and pm",
-        purpose="The half of the day in capitals, so that it is spelled.",
+        purpose="am or pm, in capitals, so that it is spelled out.",
         examples=(("Dinner at 7pm today.", "Dinner at 7 PM today."),),
         needs=_needs("0 aApP mM"),
         pattern=re.compile(r"(?<=\d) ?([aApP])\.?[mM]\b(?:\.(?=\s*[a-z,;:!?)]|$))?"),
@@ -557,7 +557,7 @@ _RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="long number",
-        purpose="A number with a leading zero or of ten digits and more, digit by digit.",
+        purpose="A number with a leading zero or at least ten digits, digit by digit.",
         examples=(("Order 007 is here.", "Order zero zero seven is here."),),
         needs=_needs("0"),
         pattern=re.compile(r"(?<![\w.,])(?:0\d{2,}|\d{10,})(?![\w.,]\d)"),
@@ -581,7 +581,7 @@ _RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="dimensions",
-        purpose="Two sides, such as of a screen; years in it are not meant.",
+        purpose="Two sides, for example of a screen; neither is a year.",
         examples=(("A 1920x1080 screen.", "A 19 20 by 10 80 screen."),),
         needs=_needs("0 x×"),
         pattern=re.compile(r"(?<![\w.,])(\d+)\s?[x×]\s?(\d+)(?=\s?(?:cm|mm|m|px|ft|in)?\b)(?!\w)"),
@@ -615,7 +615,7 @@ _RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="measure",
-        purpose="A number with a unit; in the singular where it describes a thing.",
+        purpose="A number with a unit; in the singular if it describes a thing.",
         examples=(
             ("Run 5km.", "Run 5 kilometres."),
             ("Buy a 60W bulb.", "Buy a 60 watt bulb."),
@@ -658,7 +658,7 @@ _RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="year",
-        purpose="A year, where the words before it show that it is one.",
+        purpose="A year, if the words before it show that it is one.",
         examples=(
             ("It happened in 1998.", "It happened in 19 98."),
             ("It happened in 1905.", "It happened in 19 oh 5."),
@@ -754,7 +754,7 @@ _RULES: tuple[Rule, ...] = (
         reading=r"\1 eh",
     ),
     Rule(
-        name="letter A beside another",
+        name="letter A next to another",
         purpose="A as one of several letters, for the same reason.",
         examples=(("Choose A or B.", "Choose eh or B."),),
         needs=_needs("A"),
@@ -864,7 +864,7 @@ _RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="and/or",
-        purpose="Said without the slash.",
+        purpose="Both words, without the slash.",
         examples=(("Bring tea and/or milk.", "Bring tea and or milk."),),
         needs=_needs("/"),
         pattern=re.compile(r"\band/or\b", re.IGNORECASE),

@@ -50,8 +50,8 @@ def read(text: str, lang: str) -> str:
         chars = frozenset(text)
         for rule in rules(lang):
             if rule.may_match(chars):
-                text, times = rule.pattern.subn(rule.reading, text)
-                chars = frozenset(text) if times else chars
+                text, matches = rule.pattern.subn(rule.reading, text)
+                chars = frozenset(text) if matches else chars
     return text
 
 
@@ -61,7 +61,7 @@ def _in_plain_letters(text: str) -> str:
 
 
 def pronounce(text: str, words: dict[str, str]) -> str:
-    """Return *text* with words replaced by their spelling as pronounced.
+    """Return *text* with words respelled as they are pronounced.
 
     Args:
         text: what will be spoken.
@@ -74,7 +74,7 @@ def pronounce(text: str, words: dict[str, str]) -> str:
     if not by_first:
         return text
     tokens = list(_PART.finditer(text))
-    pieces: list[str] = []
+    result: list[str] = []
     copied_to = index = 0
     while index < len(tokens):
         first = tokens[index]
@@ -83,20 +83,20 @@ def pronounce(text: str, words: dict[str, str]) -> str:
             last = tokens[min(index + len(parts), len(tokens)) - 1]
             candidate = text[first.start() : last.end()]
             after = text[last.end() : last.end() + 1]
-            is_word = not _is_of_a_word(before) and not _is_of_a_word(after)
+            is_word = not _is_word_char(before) and not _is_word_char(after)
             if is_word and candidate.casefold() == "".join(parts):
-                pieces += [text[copied_to : first.start()], words["".join(parts)]]
+                result += [text[copied_to : first.start()], words["".join(parts)]]
                 copied_to = last.end()
                 index += len(parts) - 1
                 break
         index += 1
-    return "".join([*pieces, text[copied_to:]])
+    return "".join([*result, text[copied_to:]])
 
 
 _PART = re.compile(r"\w+|\s|[^\w\s]")
 
 
-def _is_of_a_word(char: str) -> bool:
+def _is_word_char(char: str) -> bool:
     return char.isalnum() or char == "_"
 
 

@@ -1,4 +1,4 @@
-"""How the rules of `audio.text.english` read what they find: match -> words. Pure.
+"""The readings of the rules in `audio.text.english`: match -> words. Pure.
 
 Numbers stay in digits where espeak reads them well: a year becomes two numbers, "19 98".
 """

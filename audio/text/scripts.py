@@ -14,7 +14,7 @@ from audio.kokoro.phonemes import is_supported
 LATIN, GREEK, DEVANAGARI, KANA, HAN = "LATIN", "GREEK", "DEVANAGARI", "KANA", "CJK"
 
 # The first word of their letters' Unicode names -> what people call text in them.
-_CALLED = {
+_DISPLAY_NAMES = {
     GREEK: "Greek",
     "CYRILLIC": "Cyrillic letters",
     "ARABIC": "Arabic letters",
@@ -40,7 +40,7 @@ _CALLED = {
     "MYANMAR": "Burmese",
     "TIBETAN": "Tibetan",
 }
-# A single letter of these, such as π, Ω or µ, is read by its name, as people read it.
+# A single letter of these, such as π, Ω or µ, is read by its name, as people do.
 _READ_BY_NAME = {GREEK, "MICRO"}
 # First words of other Latin letters, including those written above others.
 _ALSO_LATIN = {
@@ -87,16 +87,16 @@ def without_unread(text: str, lang: str) -> tuple[str, Counter[str]]:
         is_spelled and script == GREEK
         for is_spelled, (script, _) in zip(spelled, runs, strict=True)
     )
-    kept: list[str] = []
+    parts: list[str] = []
     dropped: Counter[str] = Counter()
     for is_spelled, (script, run) in zip(spelled, runs, strict=True):
-        # Among words in Greek, a single letter is a word, too.
+        # Among Greek words, a single letter is a word, too.
         if is_spelled or (greek and script == GREEK):
-            dropped[f"word in {_CALLED.get(script, 'letters that I cannot read')}"] += 1
-            kept.append(" ")
+            dropped[f"word in {_DISPLAY_NAMES.get(script, 'letters that I cannot read')}"] += 1
+            parts.append(" ")
         else:
-            kept.append(run)
-    return "".join(kept), dropped
+            parts.append(run)
+    return "".join(parts), dropped
 
 
 def _runs(text: str) -> list[tuple[str, str]]:

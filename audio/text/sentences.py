@@ -20,7 +20,7 @@ _EXCEPTIONS = "\u200c\u200d°"
 """Not dropped: two joiners of Persian and Hindi spelling, and the degree sign."""
 
 _PIECE_CHARS = 1000
-"""The most that a regular expression gets at once, so that quadratic time stays short."""
+"""The most text that a regular expression gets at once, which bounds quadratic time."""
 
 LONGEST_SENTENCE_CHARS = 1000
 """A longer sentence is split."""
@@ -47,8 +47,8 @@ def _cut(text: str, start: int, end: int) -> int:
     if line := text.rfind("\n", middle, end) + 1:
         return line
     for pattern in (_SENTENCE_END, _WORD_START, _SPACE):
-        if found := [match.end() for match in pattern.finditer(text, middle, end)]:
-            return found[-1]
+        if ends := [match.end() for match in pattern.finditer(text, middle, end)]:
+            return ends[-1]
     for place in range(end, max(middle, end - _MAX_MARKS), -1):
         if text[place - 1] not in _JOINERS and not _is_attached(text[place]):
             return place
@@ -64,7 +64,7 @@ def _is_attached(char: str) -> bool:
 
 def clean(text: str) -> str:
     """Return *text* without pictures, control characters and invisible characters."""
-    if text.isascii():  # which normalizing does not change
+    if text.isascii():  # normalization does not change it
         return text.translate(_ASCII)
     # In pieces, since many marks on one letter are sorted in quadratic time.
     normal = (unicodedata.normalize("NFC", piece) for piece in pieces(text))
@@ -77,7 +77,7 @@ def _cleaned(char: str) -> str:
     if char.isspace():
         return "\n" if _LINE.match(char) else " "
     if "\ufe00" <= char <= "\ufe0f" or char == "\u20e3":
-        return ""  # the variant of a picture or keycap
+        return ""  # selects the variant of a picture, or encloses a key
     if char in _EXCEPTIONS or unicodedata.category(char) not in _SILENT_CATEGORIES:
         return char
     return " " if unicodedata.category(char) == "So" else ""
@@ -105,20 +105,20 @@ def sentences(text: str, lang: str) -> list[str]:
     Raises:
         NothingToSpeakError: nothing in *text* can be spoken.
     """
-    found: list[str] = []
+    result: list[str] = []
     rules = {"cmn": "zh"}.get(lang, lang.split("-", maxsplit=1)[0])
     for line in _LINE.split(clean(text)):
         for part in _parts(line, rules):
             sentence = _SPACE.sub(" ", part).strip()
             if any(char.isalnum() for char in sentence):
-                found.append(sentence)
-            elif sentence and found and len(found[-1]) < LONGEST_SENTENCE_CHARS:
-                found[-1] += sentence  # a quote or a bracket that closes the one before
-    if not found:
+                result.append(sentence)
+            elif sentence and result and len(result[-1]) < LONGEST_SENTENCE_CHARS:
+                result[-1] += sentence  # a quote or a bracket that closes the sentence before it
+    if not result:
         raise NothingToSpeakError(
             "There is no letter or digit in it, so there is nothing to say. Send some words."
         )
-    return found
+    return result
 
 
 def _parts(line: str, rules: str) -> Iterator[str]:
@@ -126,10 +126,10 @@ def _parts(line: str, rules: str) -> Iterator[str]:
     start = 0
     while len(line) - start > LONGEST_SENTENCE_CHARS:
         window = line[start : start + LONGEST_SENTENCE_CHARS]
-        found = segment(rules, window)
-        if len(found) > 1 and len(found[-1]) < len(window):
-            yield from found[:-1]
-            start += len(window) - len(found[-1])  # the last one may continue after the window
+        segments = segment(rules, window)
+        if len(segments) > 1 and len(segments[-1]) < len(window):
+            yield from segments[:-1]
+            start += len(window) - len(segments[-1])  # the last may continue after the window
         else:
             end = _cut(line, start, start + LONGEST_SENTENCE_CHARS)
             yield line[start:end]

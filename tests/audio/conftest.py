@@ -1,4 +1,4 @@
-"""What the tests of audio share."""
+"""Shared fixtures of the audio tests."""
 
 from collections.abc import Callable, Iterator
 
@@ -15,7 +15,7 @@ def facts() -> Facts:
 
 @pytest.fixture
 def start_mac() -> Iterator[Callable[..., MacPipeline]]:
-    """Return a function that starts a pipeline on a Mac, which is closed afterwards."""
+    """Return a function that starts a pipeline on a fake Mac; it is closed afterwards."""
     macs: list[MacPipeline] = []
 
     def make(*names: str, wanted: str = "") -> MacPipeline:

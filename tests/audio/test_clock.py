@@ -5,18 +5,18 @@ from audio.types import SAMPLE_RATE_HZ
 
 
 def test_clock_ignores_steps_and_follows_delays() -> None:
-    """A position that lags by a step changes no time; a device that starts late changes all."""
+    """A position that lags by a step changes no time; one that starts late changes all."""
     clock = StreamClock()
-    told, late = [], []
+    times_s, late = [], []
     for now_s, played in ((10.0, 0), (10.02, 0), (10.085, 2048), (10.1, 2048), (10.5, 2400)):
         late.append(clock.observe(now_s, played))
-        told.append(round(clock.at_s(SAMPLE_RATE_HZ), 2))
+        times_s.append(round(clock.at_s(SAMPLE_RATE_HZ), 2))
 
-    assert told == [11.0, 11.0, 11.0, 11.0, 11.4]
+    assert times_s == [11.0, 11.0, 11.0, 11.0, 11.4]
     assert late == [False, False, False, False, True]
 
 
-def test_clock_hears_nothing_before_it_was_written() -> None:
+def test_clock_counts_no_frame_as_heard_before_it_was_written() -> None:
     """A device that accepts a buffer at once has not played it."""
     clock = StreamClock()
     clock.record_write(10.0, 0)

@@ -13,7 +13,7 @@ from tests.support.fake_coreaudio import CoreAudio, Hal, PortAudioError
 
 @pytest.fixture
 def hal(monkeypatch: pytest.MonkeyPatch) -> Hal:
-    """Return the frameworks of a Mac with two loudspeakers, AirPods (12) being the default."""
+    """Return the frameworks of a Mac with two devices; AirPods (12) are the default."""
     hal = Hal()
     hal.set(1, "dev#", (11, 12))
     hal.set(1, "dOut", 12)
@@ -53,7 +53,7 @@ def test_mute_reason_reads_the_controls_of_a_device(
     assert coreaudio.mute_reason("MacBook Speakers") == expected
     assert coreaudio.mute_reason("Ann's AirPods") == ""
     assert coreaudio.mute_reason("gone") is None
-    assert hal.kept_references == 0
+    assert hal.unreleased_references == 0
 
 
 def test_mute_reason_prefers_the_default_of_two_devices_with_one_name(hal: Hal) -> None:
@@ -65,7 +65,7 @@ def test_mute_reason_prefers_the_default_of_two_devices_with_one_name(hal: Hal) 
 
 
 def test_abort_from_another_thread_leaves_a_writer_hanging() -> None:
-    """Why one thread does everything: a writer that waits in C never notices such an abort."""
+    """A writer that waits in C never notices the abort, so one thread does everything."""
     library = CoreAudio("MacBook Speakers").load()
     stream = library.OutputStream(samplerate=24_000, blocksize=2048, latency=0.1, device=0)
     stream.start()
@@ -79,8 +79,8 @@ def test_abort_from_another_thread_leaves_a_writer_hanging() -> None:
     assert stream.waiting.wait(5)
     stream.abort()
     hung.join(0.5)
-    still_there = hung.is_alive()
+    still_hung = hung.is_alive()
     stream.released.set()
     hung.join(5)
 
-    assert still_there
+    assert still_hung

@@ -1,4 +1,4 @@
-"""What synthesis costs: what is learned, and what is stored."""
+"""The synthesis cost: how it is learned and stored."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_cost_learns_the_cold_start_separately() -> None:
 
 
 def test_slow_chunk_raises_the_estimate_at_once_and_decays_quickly() -> None:
-    """The machine may be busy from now on; after a single slow chunk little of it is left."""
+    """The machine may stay busy; a single slow chunk has little lasting effect."""
     steady = SynthesisCost()
     for spoken_s in (1.0, 2.0, 3.0, 4.0) * 25:
         took_s = 0.2 + 0.3 * spoken_s
@@ -45,11 +45,11 @@ def test_slow_chunk_raises_the_estimate_at_once_and_decays_quickly() -> None:
 
 
 @pytest.mark.parametrize(
-    "kept", [None, [], {}, {"n": "x"}, {"n": 0}, {"rtf": 1}, {"x": -5.0}, {"cold_factor": 0}]
+    "stored", [None, [], {}, {"n": "x"}, {"n": 0}, {"rtf": 1}, {"x": -5.0}, {"cold_factor": 0}]
 )
-def test_cost_from_dict_ignores_damaged_values(kept: object) -> None:
+def test_cost_from_dict_ignores_damaged_values(stored: object) -> None:
     """Values that are no plausible estimate, or have other names, give the initial estimate."""
-    assert SynthesisCost.from_dict(kept) == SynthesisCost()
+    assert SynthesisCost.from_dict(stored) == SynthesisCost()
 
 
 def test_speech_length_of_digits_exceeds_letters() -> None:

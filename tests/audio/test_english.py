@@ -16,25 +16,25 @@ EXAMPLES = [
 
 @pytest.mark.parametrize(("lang", "rule", "text", "expected"), EXAMPLES)
 def test_rule_reads_its_examples(lang: str, rule: Rule, text: str, expected: str) -> None:
-    """Each example is read as its rule says, and the rule itself has a part in it."""
+    """Each example is read as its rule says, and the rule itself changes it."""
     assert read(text, lang) == expected
     assert rule in changed_by(text, lang)
 
 
 def changed_by(text: str, lang: str) -> list[Rule]:
     """Return the rules that change *text*, applied in order."""
-    found = []
+    changing = []
     for rule in rules(lang):
         changed = rule.pattern.sub(rule.reading, text)
         if changed != text:
             assert rule.may_match(frozenset(text))
-            found.append(rule)
+            changing.append(rule)
         text = changed
-    return found
+    return changing
 
 
 @pytest.mark.parametrize("lang", ["en-us", "en-gb"])
-def test_rules_have_names_of_their_own(lang: str) -> None:
+def test_rules_have_unique_names(lang: str) -> None:
     """A name stands for one rule, and every rule has an example."""
     names = [rule.name for rule in rules(lang)]
 

@@ -1,4 +1,4 @@
-"""The model files: every source, and what a bad one answers."""
+"""The model files: every source, and bad answers."""
 
 import contextlib
 import hashlib
@@ -21,7 +21,7 @@ FILE = ModelFile("kokoro.onnx", len(CONTENT), hashlib.sha256(CONTENT).hexdigest(
 
 
 def no_progress(_name: str, _done_bytes: int, _total_bytes: int) -> None:
-    """Show nothing."""
+    """Ignore progress."""
 
 
 class Release:
@@ -29,17 +29,17 @@ class Release:
 
     def __init__(self) -> None:
         self.content = CONTENT
-        self.cut_after: list[int] = []  # for each request in turn, where it breaks off
+        self.cut_after: list[int] = []  # for each request in turn, the byte at which it breaks off
         self.ranges: list[str | None] = []
         release = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:  # http.server's name
-                wanted = self.headers["Range"]
-                release.ranges.append(wanted)
-                start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
+                range_ = self.headers["Range"]
+                release.ranges.append(range_)
+                start = int(range_.removeprefix("bytes=").rstrip("-")) if range_ else 0
                 body = release.content[start:]
-                self.send_response(206 if wanted else 200)
+                self.send_response(206 if range_ else 200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 cut = release.cut_after.pop(0) if release.cut_after else len(body)
@@ -55,7 +55,7 @@ class Release:
         self._thread.start()
 
     def close(self) -> None:
-        """End the server."""
+        """Stop the server."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(5)
@@ -199,13 +199,11 @@ def append(path: Path, content: bytes) -> None:
 
 def test_verified_copy_removes_old_copies(tmp_path: Path) -> None:
     """The copy of a killed process is removed, that of a process that loads now is not."""
-    path, left, other = (
-        tmp_path / name for name in (FILE.name, "loading-1.onnx", "loading-2.onnx")
-    )
-    for file in (path, left, other):
+    path, old, other = (tmp_path / name for name in (FILE.name, "loading-1.onnx", "loading-2.onnx"))
+    for file in (path, old, other):
         file.write_bytes(CONTENT)
     long_ago_s = 1_000_000_000
-    os.utime(left, (long_ago_s, long_ago_s))
+    os.utime(old, (long_ago_s, long_ago_s))
 
     with verified_copy(path, FILE, lambda copy: append(copy, b"more")) as copy:
         assert copy.read_bytes() == CONTENT + b"more"

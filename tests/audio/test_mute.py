@@ -1,4 +1,4 @@
-"""Muted or at volume 0: noticed on a real sound server, and told to the sender."""
+"""Muted or at volume 0: noticed on a real sound server, and reported to the sender."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.support.speakers import AudioThread, tone
 
 @pytest.fixture
 def server(loudspeakers: Loudspeakers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loudspeakers]:
-    """Make the virtual loudspeakers' server the one that `pactl` asks; it is loud afterwards."""
+    """Make the virtual loudspeakers' server the one that `pactl` asks; undo mutes afterwards."""
     daemon = loudspeakers.daemons["speaker_a"]
     monkeypatch.setenv("PULSE_SERVER", daemon.socket)
     yield loudspeakers
@@ -24,18 +24,18 @@ def server(loudspeakers: Loudspeakers, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 
 @pytest.mark.parametrize(
-    ("order", "expected"),
+    ("command", "expected"),
     [
         (("set-sink-mute", "speaker_a", "1"), "muted"),
         (("set-sink-volume", "speaker_a", "0"), "at volume 0"),
-        (("set-sink-mute", "speaker_b", "1"), ""),  # it sounds elsewhere
+        (("set-sink-mute", "speaker_b", "1"), ""),  # not the sink in use
     ],
 )
 def test_mute_reason_is_that_of_the_sink_in_use(
-    server: Loudspeakers, order: tuple[str, ...], expected: str
+    server: Loudspeakers, command: tuple[str, ...], expected: str
 ) -> None:
-    """Only the sink that the sound goes to matters, whatever the device is called."""
-    server.daemons["speaker_a"].ask(*order)
+    """Only the sink in use matters, whatever the device is called."""
+    server.daemons["speaker_a"].ask(*command)
     thread = AudioThread(PortAudioSpeaker("speaker_a"))
     try:
         thread.play(tone(0.5))
@@ -58,7 +58,7 @@ def test_mute_check_remembers_a_mute_at_the_start() -> None:
     assert check.reason() == ""
 
 
-def test_mute_check_without_a_sound_server_finds_nothing(
+def test_mute_check_without_a_sound_server_reports_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Without a sound server no reason is reported, and no server is started."""
@@ -70,7 +70,7 @@ def test_mute_check_without_a_sound_server_finds_nothing(
     assert check.reason() == ""
 
 
-async def test_sender_is_told_once_that_the_output_is_muted(
+async def test_receipts_report_a_muted_output_once(
     start_toned: StartBot, sandbox: Sandbox, server: Loudspeakers
 ) -> None:
     """A message heard on a muted device gets 👍, and one reply for all of the burst."""
@@ -79,12 +79,12 @@ async def test_sender_is_told_once_that_the_output_is_muted(
         first = sandbox.send(ALICE, "Number 1.")
         second = sandbox.send(ALICE, "Number 2.")
         await sandbox.wait_for(reaction_to(second, "👍"))
-        told = await sandbox.wait_for(reply_with("muted"))
+        warning = await sandbox.wait_for(reply_with("muted"))
         sandbox.send(ALICE, "/status")
         await sandbox.wait_for(reply_with("Warning: speaker_a was muted"))
 
-    assert told.reply_to == first
-    assert told.text == (
+    assert warning.reply_to == first
+    assert warning.text == (
         "Spoken, but the sound output speaker_a is muted. Turn it up there; /replay says it again."
     )
     assert len([e for e in sandbox.events if reply_with("Spoken, but")(e)]) == 1

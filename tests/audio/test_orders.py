@@ -1,4 +1,4 @@
-"""Skip, pause, gain, urgent, replace, render: on the stand-in, where every frame is known."""
+"""Skip, pause, gain, urgent, replace, render: on a fake Mac, where every frame is known."""
 
 import queue
 import time
@@ -31,7 +31,7 @@ def words(*numbers: int) -> str:
 
 
 def test_skip_stops_the_current_utterance(start_mac: StartMac) -> None:
-    """A skip stops playback within a ring; the next utterance is heard from its start."""
+    """A skip stops playback within a ring's length; the next utterance is heard from its start."""
     mac = start_mac("Speakers")
     mac.say(SIX)
     mac.say(words(11, 12))
@@ -102,10 +102,10 @@ def test_urgent_utterance_follows_the_current_sentence(start_mac: StartMac) -> N
     ended = [mac.wait_for_end() for _ in range(2)]
 
     numbers = heard(mac.devices[0])
-    place = numbers.index(11)
-    assert numbers[place : place + 2] == [11, 12]
+    index = numbers.index(11)
+    assert numbers[index : index + 2] == [11, 12]
     assert [n for n in numbers if n < 10] == [1, 2, 3, 4, 5, 6]
-    assert place < 6
+    assert index < 6
     assert all(e.outcome is Outcome.HEARD for e in ended)
 
 
@@ -116,20 +116,20 @@ def test_urgent_utterance_is_not_interrupted(
     mac = start_mac("Speakers")
     synthesize = mac.voice.synthesize
 
-    def stumble(chunk: Chunk, *rest: Any) -> Sound:
+    def slow_down_at_13(chunk: Chunk, *rest: Any) -> Sound:
         mac.voice.factor = 8.0 if "number 13" in chunk.text else 0.1
         return synthesize(chunk, *rest)
 
-    monkeypatch.setattr(mac.voice, "synthesize", stumble)
+    monkeypatch.setattr(mac.voice, "synthesize", slow_down_at_13)
     mac.say(SIX)
     mac.wait_for_sentence(1)
     mac.say(words(*range(11, 17)), urgent=True)
     for _ in range(2):
         mac.wait_for_end()
     numbers = heard(mac.devices[0])
-    place = numbers.index(11)
+    index = numbers.index(11)
 
-    assert numbers[place : place + 6] == [11, 12, 13, 14, 15, 16]
+    assert numbers[index : index + 6] == [11, 12, 13, 14, 15, 16]
     assert [n for n in numbers if n < 10] == [1, 2, 3, 4, 5, 6]
 
 
@@ -149,7 +149,7 @@ def test_set_gain_applies_to_the_current_utterance(start_mac: StartMac) -> None:
 
 
 def test_set_gain_never_clips(start_mac: StartMac) -> None:
-    """Beyond full scale the sound is compressed, and stays within it."""
+    """Sound beyond full scale is compressed and stays within it."""
     mac = start_mac("Speakers")
     mac.pipeline.set_gain(4.0)
     mac.say(words(1))
@@ -187,14 +187,14 @@ def test_replace_changes_a_queued_utterance(start_mac: StartMac) -> None:
 
 
 def test_render_yields_to_the_loudspeaker(start_mac: StartMac) -> None:
-    """A file is synthesized between utterances, all of it, and no utterance waits for it."""
+    """A file is synthesized completely, between utterances, and no utterance waits for it."""
     mac = start_mac("Speakers")
-    got: queue.Queue[Samples | AudioError | None] = queue.Queue()
-    mac.pipeline.render(Utterance(0, words(*range(31, 61)), "af_heart", 1.0, "en-us"), got.put)
+    sounds: queue.Queue[Samples | AudioError | None] = queue.Queue()
+    mac.pipeline.render(Utterance(0, words(*range(31, 61)), "af_heart", 1.0, "en-us"), sounds.put)
     mac.say(words(1, 2, 3))
     assert mac.wait_for_end().outcome is Outcome.HEARD
     parts = []
-    while isinstance(part := got.get(timeout=20), np.ndarray):
+    while isinstance(part := sounds.get(timeout=20), np.ndarray):
         parts.append(part)
     sound = np.concatenate(parts)
 
@@ -204,7 +204,7 @@ def test_render_yields_to_the_loudspeaker(start_mac: StartMac) -> None:
     assert heard(mac.devices[0]) == [1, 2, 3]
 
 
-def test_status_has_the_current_utterance_and_its_rest(start_mac: StartMac) -> None:
+def test_status_has_the_current_utterance_and_its_time_left(start_mac: StartMac) -> None:
     """The status has the id of the current utterance, and the time that is left decreases."""
     mac = start_mac("Speakers")
     order = mac.say(SIX)

@@ -20,7 +20,7 @@ needs_chinese = pytest.mark.skipif(not is_supported("cmn"), reason="make chinese
 
 
 def espeak(text: str, lang: str) -> str:
-    """Stand for espeak, visibly."""
+    """Mark a text as read by espeak."""
     return f"<{lang}: {text}>"
 
 

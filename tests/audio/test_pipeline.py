@@ -82,7 +82,7 @@ def test_pipeline_leaves_a_short_gap_between_utterances(
     facts.end_of(2)
     ear_a.wait_for_silence()
     spans = ear_a.spans()
-    # A busy machine's device may run dry within one of them, for less.
+    # On a busy machine the device may run dry within one of them, for a shorter time.
     pause_s = max(begin_s - end_s for (_, end_s), (begin_s, _) in itertools.pairwise(spans))
 
     assert 0.3 < pause_s < 0.8
@@ -100,8 +100,8 @@ def test_abort_drops_everything_queued(pipeline: SpeechPipeline, facts: Facts, e
     ear_a.wait_for_silence()
 
     assert [end.outcome for end in ends] == [Outcome.STOPPED] * 3
-    begun_s, cut_s = ear_a.spans()[0][0], ear_a.spans()[-1][1]
-    assert ends[0].audio_s == pytest.approx(cut_s - begun_s, abs=0.3)
+    started_s, cut_s = ear_a.spans()[0][0], ear_a.spans()[-1][1]
+    assert ends[0].audio_s == pytest.approx(cut_s - started_s, abs=0.3)
     assert [end.audio_s for end in ends[1:]] == [0, 0]
     assert ear_a.spans()[-1][1] - aborted_s < 0.15
     assert not pipeline.status().speaking
@@ -111,7 +111,7 @@ def test_abort_drops_everything_queued(pipeline: SpeechPipeline, facts: Facts, e
 def test_select_device_applies_from_the_next_sentence(
     pipeline: SpeechPipeline, facts: Facts, ear_a: Ear, ear_b: Ear
 ) -> None:
-    """A device selected within an utterance gets its rest; no sentence is lost or repeated."""
+    """A newly selected device gets the rest of the utterance; no sentence is lost or repeated."""
     pipeline.say(order(1, "This sentence is on the first. And this sentence is on the second."))
     ear_a.wait_for_sound(0.0)
     pipeline.select_device("speaker_b")
@@ -120,10 +120,10 @@ def test_select_device_applies_from_the_next_sentence(
 
     assert end.device == "speaker_b"
     assert [f.sentence for f in facts.all if isinstance(f, SentenceHeard)] == [0, 1]
-    # A slow machine may leave a gap within a sentence, but none comes back to the first device.
+    # A slow machine may leave a gap within a sentence, but none is on the first device again.
     assert ear_a.spans()
     assert ear_a.spans()[-1][1] < ear_b.spans()[0][0]
-    # Nothing was said twice: both together sounded for no longer than the text lasts.
+    # Nothing was spoken twice: both together lasted no longer than the text.
     sounded_s = sum(end_s - begin_s for begin_s, end_s in (*ear_a.spans(), *ear_b.spans()))
     assert sounded_s < end.audio_s + 0.2
 
@@ -180,10 +180,10 @@ def test_pipeline_holds_an_utterance_until_a_device_appears(
     """A missing device is no failure: the utterance waits, reports why, and is spoken later."""
 
     class AbsentSpeaker(WavSpeaker):
-        there = False
+        connected = False
 
         def open(self) -> None:
-            if not self.there:
+            if not self.connected:
                 raise NoOutputDeviceError("There is no output device.")
             super().open()
 
@@ -192,7 +192,7 @@ def test_pipeline_holds_an_utterance_until_a_device_appears(
     pipeline.start()
     pipeline.say(order(1, "Hello."))
     held = facts.until(lambda fact: isinstance(fact, Held))
-    speaker.there = True
+    speaker.connected = True
     end = facts.end_of(1)
     pipeline.close().result(5)
 
@@ -221,7 +221,7 @@ def test_pipeline_fails_only_the_utterance_of_a_failing_chunk(
 
     def fail_on_bad(text: str) -> Sound:
         if "bad" in text:
-            raise SynthesisError("It will not be said.")
+            raise SynthesisError("It can't be spoken.")
         if "worse" in text:
             raise ZeroDivisionError
         return Sound(np.full(4800, 0.1, np.float32))
@@ -234,7 +234,7 @@ def test_pipeline_fails_only_the_utterance_of_a_failing_chunk(
     pipeline.close().result(5)
     bad, worse = (f for f in facts.all if isinstance(f, Ended) and f.outcome is Outcome.FAILED)
 
-    assert bad.reason == "It will not be said."
+    assert bad.reason == "It can't be spoken."
     assert worse.id == 1
     assert end.outcome is Outcome.HEARD
 
@@ -248,9 +248,9 @@ def test_pipeline_learns_a_cold_start_only_after_a_rest(tmp_path: Path, facts: F
             stopped.wait(5)
         return Sound(np.full(SAMPLE_RATE_HZ, 0.1, np.float32), took_s=1.2)
 
-    making, stopped, kept = threading.Event(), threading.Event(), list[SynthesisCost]()
+    making, stopped, stored = threading.Event(), threading.Event(), list[SynthesisCost]()
     pipeline = SpeechPipeline(
-        FunctionVoice(steady), WavSpeaker(tmp_path), facts, on_cost=kept.append
+        FunctionVoice(steady), WavSpeaker(tmp_path), facts, on_cost=stored.append
     )
     pipeline.start()
     pipeline.say(order(1, "One."))
@@ -264,8 +264,8 @@ def test_pipeline_learns_a_cold_start_only_after_a_rest(tmp_path: Path, facts: F
     facts.end_of(4)
     pipeline.close().result(5)
 
-    once = SynthesisCost().after(length=5, speed=1, spoken_s=1, took_s=1.2, rested=True)
-    assert kept[-1].cold_factor == once.cold_factor
+    cold_once = SynthesisCost().after(length=5, speed=1, spoken_s=1, took_s=1.2, rested=True)
+    assert stored[-1].cold_factor == cold_once.cold_factor
 
 
 def test_devices_lists_loudspeakers_default_and_selection(pipeline: SpeechPipeline) -> None:
@@ -343,7 +343,7 @@ def test_devices_may_be_cancelled(pipeline: SpeechPipeline, facts: Facts) -> Non
 def test_pipeline_writes_a_file_again_after_a_failure(
     voice: KokoroVoice, facts: Facts, tmp_path: Path
 ) -> None:
-    """If the folder disappears for a moment, the message is spoken again, all of it."""
+    """If the folder disappears for a moment, the whole message is spoken again."""
     folder = tmp_path / "spoken"
     pipeline = SpeechPipeline(voice, WavSpeaker(folder), facts)
     pipeline.start()
@@ -366,7 +366,7 @@ MAX_TIME_ERROR_S = 0.06
 
 @pytest.fixture
 def tone_pipeline(loudspeakers: Loudspeakers, facts: Facts) -> Iterator[SpeechPipeline]:
-    """Return a running pipeline with the voice of tones on the first loudspeaker."""
+    """Return a running pipeline with the tone voice on the first loudspeaker."""
     assert loudspeakers.alsa_config.exists()
     pipeline = SpeechPipeline(ToneVoice(), PortAudioSpeaker("speaker_a"), facts)
     pipeline.start()
@@ -405,10 +405,10 @@ def test_playback_started_has_the_time_of_each_word(
         tone_pipeline.say(order(id_, text(id_ * 9, id_ * 9 + 9)))
     facts.end_of(2)
     stalls = tone_pipeline.status().underruns
-    said, sounded = dict(reported(facts)), dict(heard(ear_a))  # the last report counts
+    reported_s, heard_s = dict(reported(facts)), dict(heard(ear_a))  # the last report counts
 
-    assert list(said) == list(sounded)
-    off = [abs(said[code] - sounded[code]) for code in said]
+    assert list(reported_s) == list(heard_s)
+    off = [abs(reported_s[code] - heard_s[code]) for code in reported_s]
     # If the device ran dry just before a word, its time could not be known.
     assert sorted(off)[-1 - stalls] < MAX_TIME_ERROR_S, (stalls, off)
 
@@ -421,18 +421,18 @@ def test_playback_started_is_reported_again_after_a_pause(
     tone_pipeline.say(order(1, text(0, 9)))
     first = facts.until(lambda fact: isinstance(fact, PlaybackStarted))
     assert isinstance(first, PlaybackStarted)
-    time.sleep(max(0.0, first.at_s + 0.8 - time.monotonic()))  # into the third
+    time.sleep(max(0.0, first.at_s + 0.8 - time.monotonic()))  # into the third number
     tone_pipeline.pause()
     ear_a.wait_for_silence()
     resumed_s = time.monotonic()
     tone_pipeline.resume()
     facts.end_of(1)
-    said = [*dict(reported(facts)).items()]
-    said = [(code, at_s) for code, at_s in said if at_s > resumed_s]
-    sounded = [(code, at_s) for code, at_s in heard(ear_a) if at_s > resumed_s]
-    whole = dict(sounded[1:])  # the first is the rest of one that was cut
+    reported_s = [*dict(reported(facts)).items()]
+    reported_s = [(code, at_s) for code, at_s in reported_s if at_s > resumed_s]
+    heard_s = [(code, at_s) for code, at_s in heard(ear_a) if at_s > resumed_s]
+    complete = dict(heard_s[1:])  # the first is the rest of a cut tone
 
-    assert [code for code, _ in said][-len(whole) :] == list(whole)
-    assert len(whole) >= 5
-    for code, at_s in said[-len(whole) :]:
-        assert abs(whole[code] - at_s) < MAX_TIME_ERROR_S
+    assert [code for code, _ in reported_s][-len(complete) :] == list(complete)
+    assert len(complete) >= 5
+    for code, at_s in reported_s[-len(complete) :]:
+        assert abs(complete[code] - at_s) < MAX_TIME_ERROR_S

@@ -1,4 +1,4 @@
-"""What only a Mac does, on a stand-in for CoreAudio: devices that change, vanish and return."""
+"""The pipeline on a Mac, with a stand-in for CoreAudio: devices that change, vanish and return."""
 
 import time
 from collections.abc import Callable
@@ -26,13 +26,13 @@ def test_ended_has_chunks_and_first_sound(start_mac: StartMac) -> None:
     mac = start_mac("MacBook Speakers")
     mac.say("Number 1. Number 2.")
     mac.say("Number 3.")
-    first, behind = mac.wait_for_end(), mac.wait_for_end()
+    first, second = mac.wait_for_end(), mac.wait_for_end()
 
     assert first.chunks >= 1
     assert first.first_sound_ms is not None
     assert 0 < first.first_sound_ms < 5000
-    assert behind.first_sound_ms is None  # it waited for the first
-    assert first.underruns == behind.underruns == 0
+    assert second.first_sound_ms is None  # it waited for the first
+    assert first.underruns == second.underruns == 0
 
 
 def test_mac_follows_the_default_device_after_a_sentence(start_mac: StartMac) -> None:
@@ -43,9 +43,9 @@ def test_mac_follows_the_default_device_after_a_sentence(start_mac: StartMac) ->
     mac.library.default_device = mac.devices[1]
 
     assert mac.wait_for_end().device == "AirPods"
-    here, there = map(heard, mac.devices)
-    assert here + there == [1, 2, 3, 4, 5, 6]
-    assert there[0] in (4, 5)  # what was in the ring when it changed is heard where it was
+    on_first, on_second = map(heard, mac.devices)
+    assert on_first + on_second == [1, 2, 3, 4, 5, 6]
+    assert on_second[0] in (4, 5)  # what is in the ring is still heard on the first device
 
 
 def test_mac_moves_the_sentence_of_a_device_that_vanishes(start_mac: StartMac) -> None:
@@ -56,10 +56,10 @@ def test_mac_moves_the_sentence_of_a_device_that_vanishes(start_mac: StartMac) -
     mac.library.disconnect(mac.devices[0])
 
     assert mac.wait_for_end().outcome is Outcome.HEARD
-    here, there = map(heard, mac.devices)
-    assert sorted(set(here + there)) == [1, 2, 3, 4, 5, 6]
-    assert there == list(range(there[0], 7))
-    assert len(set(here) & set(there)) <= 1
+    on_first, on_second = map(heard, mac.devices)
+    assert sorted(set(on_first + on_second)) == [1, 2, 3, 4, 5, 6]
+    assert on_second == list(range(on_second[0], 7))
+    assert len(set(on_first) & set(on_second)) <= 1
 
 
 def test_mac_holds_a_message_until_a_device_is_connected(start_mac: StartMac) -> None:
@@ -80,7 +80,7 @@ def test_mac_holds_a_message_until_a_device_is_connected(start_mac: StartMac) ->
 
 
 def test_mac_returns_to_the_selected_device(start_mac: StartMac) -> None:
-    """While the selected device is missing the default plays; once it is back, it does."""
+    """While the selected device is missing the default plays; then the selected one again."""
     mac = start_mac("MacBook Speakers", "AirPods", wanted="airpods")
     mac.library.disconnect(mac.devices[1])
     mac.say("Number 1.")
@@ -101,7 +101,7 @@ def test_mac_retries_starting_portaudio(start_mac: StartMac) -> None:
     mac.say("Number 1.")
     mac.wait_for_end()
     time.sleep(0.6)
-    mac.library.connected.append(Device("AirPods"))  # so that it is started anew
+    mac.library.connected.append(Device("AirPods"))  # so that PortAudio is restarted
     mac.library.failing_starts = 2
     mac.say("Number 2.")
     held = mac.wait_for(lambda f: isinstance(f, Held))
@@ -119,11 +119,11 @@ def test_abort_works_on_a_device_that_vanished(start_mac: StartMac) -> None:
     mac.say(SIX)
     mac.wait_for_sentence(0)
     mac.library.disconnect(mac.devices[0])
-    asked_s = time.monotonic()
+    aborted_s = time.monotonic()
     mac.pipeline.abort()
 
     assert mac.wait_for_end().outcome is Outcome.STOPPED
-    assert time.monotonic() - asked_s < 1
+    assert time.monotonic() - aborted_s < 1
 
 
 def test_mac_scans_only_after_a_change_of_devices(start_mac: StartMac) -> None:
@@ -153,7 +153,7 @@ def test_mac_scans_after_a_device_failed(start_mac: StartMac) -> None:
 
 
 def test_ended_warns_of_a_muted_mac(start_mac: StartMac) -> None:
-    """What a muted device played was not heard: the last fact says so, and the status."""
+    """Sound from a muted device was not heard: the last fact and the status say so."""
     mac = start_mac("MacBook Speakers")
     mac.say("Number 1.")
     assert mac.wait_for_end().warning == ""

@@ -1,4 +1,4 @@
-"""Sentences -> chunks: what is synthesized at once, and that nothing is lost."""
+"""Sentences -> chunks: their size and context, and that nothing is lost."""
 
 import itertools
 
@@ -13,12 +13,12 @@ from audio.types import Chunk
 
 
 def spoken(text: str) -> str:
-    """Return the letters and digits of *text*, which are what must not be lost."""
+    """Return the letters and digits of *text*: these must not be lost."""
     return "".join(char for char in clean(text) if char.isalnum())
 
 
 def plan(text: str, lang: str = "en-us", first_sentence: int = 0) -> list[Chunk]:
-    """Return all chunks of a text, as asked for with a well filled buffer after the first."""
+    """Return all chunks of a text, requested with a well-filled buffer after the first."""
     planner = Planner(text, lang, 1.0, first_sentence)
     chunks: list[Chunk] = []
     while not planner.done:
@@ -50,14 +50,14 @@ def test_planner_can_start_at_any_sentence(text: str) -> None:
     """Starting at a sentence gives the letters of that sentence and of those after it."""
     if not speakable(text):
         return
-    whole = plan(text)
-    for first in range(whole[-1].sentence + 2):
-        expected = "".join(spoken(chunk.text) for chunk in whole if chunk.sentence >= first)
+    all_chunks = plan(text)
+    for first in range(all_chunks[-1].sentence + 2):
+        expected = "".join(spoken(chunk.text) for chunk in all_chunks if chunk.sentence >= first)
 
         assert "".join(spoken(chunk.text) for chunk in plan(text, "en-us", first)) == expected
 
 
-# Phrases, because function words in a row, as random words have them, can be cut nowhere.
+# Phrases, because a row of function words, as in random words, can't be cut anywhere.
 PHRASES = st.sampled_from(
     [
         "the ferry",
@@ -77,27 +77,27 @@ PHRASES = st.sampled_from(
 @settings(max_examples=200)
 @given(st.lists(PHRASES, min_size=1, max_size=80), st.floats(0.05, 0.4), st.floats(0, 0.3))
 def test_planner_never_lets_sound_run_out_on_a_fast_machine(
-    phrases: list[str], b: float, a_s: float
+    phrases: list[str], rtf: float, overhead_s: float
 ) -> None:
     """On a machine with some speed to spare, every chunk is ready before it is needed."""
     cost = SynthesisCost()
-    for spoken_s in (1.0, 2.0, 4.0) * 10:  # it has learned that machine
+    for spoken_s in (1.0, 2.0, 4.0) * 10:  # it has learned this machine
         cost = cost.after(
-            length=15 * spoken_s, speed=1, spoken_s=spoken_s, took_s=a_s + b * spoken_s
+            length=15 * spoken_s, speed=1, spoken_s=spoken_s, took_s=overhead_s + rtf * spoken_s
         )
     planner = Planner(" ".join(phrases), "en-us", 1.0)
     buffered_s, late_s = 0.0, 0.0
     while not planner.done:
-        begun = buffered_s > 0
+        started = buffered_s > 0
         chunk = planner.next(cost, buffered_s)
         spoken_s = cost.audio_s(chunk.speech_length, 1.0)
-        took_s = a_s + b * spoken_s
-        if begun:
+        took_s = overhead_s + rtf * spoken_s
+        if started:
             late_s += max(0.0, took_s - buffered_s)
             buffered_s = max(0.0, buffered_s - took_s)
         buffered_s += spoken_s + chunk.pause_s
 
-    # A sentence of one short word can't fill the buffer; the next one then takes a breath longer.
+    # A sentence of one short word can't fill the buffer; the next one is then slightly late.
     assert late_s < 0.6
 
 
@@ -131,8 +131,8 @@ def test_planner_adds_enough_context_on_each_side() -> None:
 
     for chunk in chunks:
         last = first + len(chunk.text.split())
-        for context, all_of_it in ((chunk.before, words[:first]), (chunk.after, words[last:])):
-            assert len(context) >= min(30, len(" ".join(all_of_it)))
+        for context, available in ((chunk.before, words[:first]), (chunk.after, words[last:])):
+            assert len(context) >= min(30, len(" ".join(available)))
         first = last
 
 
@@ -171,22 +171,22 @@ def test_planner_delays_the_first_word_on_a_slow_machine(slowness: float) -> Non
         )
     planner = Planner("We walked along the river and over the bridge. " * 8, "en-us", 1.0)
     chunks = [planner.next(cost, 0.0)]
-    now_s, begins_s = 0.0, 0.0
+    now_s, start_s = 0.0, 0.0
     stored_s = needed_s = 0.0
-    while True:  # as the pipeline does, on a machine that is exactly as slow as it believes
+    while True:  # as the pipeline does, on a machine that is exactly as slow as estimated
         spoken_s = cost.audio_s(chunks[-1].speech_length, 1.0)
         now_s += cost.cost_s(spoken_s)
         needed_s = max(needed_s, now_s - stored_s)
         stored_s += spoken_s + chunks[-1].pause_s
         if planner.done:
             break
-        if now_s < begins_s or len(chunks) == 1:
+        if now_s < start_s or len(chunks) == 1:
             chunk, wait_s = planner.next_delayed(cost, stored_s)
-            begins_s = now_s + wait_s
+            start_s = now_s + wait_s
         else:
-            chunk = planner.next(cost, stored_s + begins_s - now_s)
+            chunk = planner.next(cost, stored_s + start_s - now_s)
         chunks.append(chunk)
-    begins_s = min(begins_s, now_s)
+    start_s = min(start_s, now_s)
 
-    assert needed_s < begins_s + 0.2
-    assert begins_s < 1.3 * needed_s
+    assert needed_s < start_s + 0.2
+    assert start_s < 1.3 * needed_s

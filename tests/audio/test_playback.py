@@ -90,24 +90,24 @@ def test_play_does_not_trust_an_early_position(clock: SimpleNamespace) -> None:
     assert [piece.chunk.sentence for piece in playing.play()] == [0]
 
 
-@pytest.mark.parametrize(("since_s", "again"), [(0.1, True), (0.3, False)])
-def test_lose_device_requeues_what_ended_just_before(
-    clock: SimpleNamespace, since_s: float, again: bool
+@pytest.mark.parametrize(("after_s", "repeated"), [(0.1, True), (0.3, False)])
+def test_lose_device_requeues_a_sentence_that_ended_just_before(
+    clock: SimpleNamespace, after_s: float, repeated: bool
 ) -> None:
     """A device that stalls may have counted some frames that it never played."""
     speaker = ScriptedSpeaker()
     playing = three_seconds(speaker)
-    clock.now_s += 1 + since_s
-    speaker.played_frames = int((1 + since_s) * SAMPLE_RATE_HZ)
-    assert [piece.chunk.sentence for piece in playing.play()] == ([] if again else [0])
+    clock.now_s += 1 + after_s
+    speaker.played_frames = int((1 + after_s) * SAMPLE_RATE_HZ)
+    assert [piece.chunk.sentence for piece in playing.play()] == ([] if repeated else [0])
 
     playing.lose_device()
 
-    assert playing.stored_s() == pytest.approx(3.0 if again else 2.0)
+    assert playing.stored_s() == pytest.approx(3.0 if repeated else 2.0)
 
 
-def test_heard_by_now_includes_what_seems_over(clock: SimpleNamespace) -> None:
-    """A stop just after a message does not make it a stopped one."""
+def test_heard_by_now_includes_a_sentence_that_seems_over(clock: SimpleNamespace) -> None:
+    """A message that was stopped just after its end counts as heard."""
     speaker = ScriptedSpeaker()
     playing = three_seconds(speaker)
     clock.now_s += 1.05
@@ -128,7 +128,7 @@ class OneSecondVoice:
 
 
 @pytest.mark.parametrize("end", [SpeechPipeline.abort, SpeechPipeline.skip])
-def test_abort_and_skip_report_what_was_heard(
+def test_abort_and_skip_report_heard_sentences(
     clock: SimpleNamespace, end: Callable[[SpeechPipeline], None]
 ) -> None:
     """A /stop or /skip just after the last word comes too late for that message."""
@@ -213,7 +213,7 @@ def next_started(playback: Playback) -> PlaybackStarted:
 
 
 def test_playback_started_is_reported_again_on_another_device(tmp_path: Path) -> None:
-    """What starts again after its device was lost is reported again, with every word."""
+    """A piece that starts again after the loss of its device is reported again, with every word."""
     playback = Playback(WavSpeaker(tmp_path), 3.0)
     words = (Word("some", 0.0, 0.4), Word("words", 0.5, 1.0))
     playback.add(piece(*words))
@@ -228,7 +228,7 @@ def test_playback_started_is_reported_again_on_another_device(tmp_path: Path) ->
 
 
 def test_trim_shifts_the_words() -> None:
-    """The words of the rest count from its own start; one that was cut starts there."""
+    """The times of the remaining words count from the new start; a cut word starts there."""
     rest = piece(Word("gone", 0.0, 0.3), Word("cut", 0.4, 0.6), Word("whole", 0.7, 1.0))
     rest.trim(SAMPLE_RATE_HZ // 2)
 

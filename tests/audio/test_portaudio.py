@@ -25,7 +25,7 @@ def on_speaker_a(loudspeakers: Loudspeakers) -> Iterator[AudioThread]:
 def test_pad_makes_the_last_frames_heard(
     on_speaker_a: AudioThread, ear_a: Ear, seconds: float
 ) -> None:
-    """The last frames are heard, even of a sound shorter than a block."""
+    """The last frames are heard, even those of a sound shorter than a block."""
     on_speaker_a.play(tone(seconds))
     ear_a.wait_for_silence()
 
@@ -36,7 +36,7 @@ def test_pad_makes_the_last_frames_heard(
 def test_write_continues_after_an_underrun_between_utterances(
     on_speaker_a: AudioThread, ear_a: Ear
 ) -> None:
-    """A stream that ran dry plays the next sound, all of it, and counts no underrun."""
+    """A stream that ran dry plays the next sound completely, and counts no underrun."""
     on_speaker_a.play(tone(0.3))
     ear_a.wait_for_silence(0.6)
     on_speaker_a.play(tone(0.3))
@@ -92,7 +92,6 @@ def test_target_changed_after_select_device(on_speaker_a: AudioThread) -> None:
 def test_open_without_any_device_says_what_to_do(
     on_speaker_a: AudioThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without any output device the message says what to do."""
     monkeypatch.setattr("audio.output.portaudio.PortAudioSpeaker._outputs", lambda _: ([], -1))
     with pytest.raises(NoOutputDeviceError, match="Connect a loudspeaker"):
         on_speaker_a.do(lambda speaker: speaker.open())

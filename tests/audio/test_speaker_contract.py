@@ -38,11 +38,11 @@ def any_speaker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Audi
 @pytest.mark.realtime
 @pytest.mark.parametrize("seconds", [0.05, 0.5, 1.5])
 def test_speaker_plays_in_real_time(any_speaker: AudioThread, seconds: float) -> None:
-    """Playback on a device and into a folder takes as long as the sound."""
+    """Playback on a device or into a folder takes as long as the sound."""
     began_s = time.monotonic()
     any_speaker.play(tone(seconds))
 
-    # The virtual loudspeaker takes up to a buffer ahead of time, and tells in steps of 90 ms.
+    # The virtual loudspeaker accepts up to a buffer ahead of time, and reports in steps of 90 ms.
     assert seconds - 0.3 < time.monotonic() - began_s < seconds + 0.6
 
 

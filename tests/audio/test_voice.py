@@ -42,7 +42,7 @@ def synthesize(
     after: str = "",
     sentence: str = "",
 ) -> Sound:
-    """Return *text*, a part of *sentence*, in the default voice, with what it took."""
+    """Return *text*, a part of *sentence*, in the default voice, with the time it took."""
     chunk = Chunk(
         text=text,
         before=before,
@@ -100,8 +100,8 @@ def test_cancel_terminates_the_inference(voice: KokoroVoice) -> None:
     assert time.monotonic() - began_s < 1.0
 
 
-def test_cancel_before_the_synthesis_counts(voice: KokoroVoice) -> None:
-    """A cancel token that was cancelled before the synthesis terminates it all the same."""
+def test_cancel_applies_before_the_synthesis(voice: KokoroVoice) -> None:
+    """A cancel token that was cancelled before the synthesis still terminates it."""
     cancel_token = CancelToken()
     cancel_token.cancel()
     with pytest.raises(SynthesisError):
@@ -119,7 +119,7 @@ def test_cancel_does_not_affect_the_next_synthesis(voice: KokoroVoice) -> None:
 
 
 def test_voice_returns_no_samples_for_unpronounceable_text(voice: KokoroVoice) -> None:
-    """If the language's rules find nothing to say, there is no sound instead of an error."""
+    """If the language's rules find nothing to pronounce, there is no sound instead of an error."""
     assert len(speak(voice, "\u200b")) == 0
 
 
@@ -141,7 +141,7 @@ def test_voice_speaks_every_language(voice: KokoroVoice, lang: str) -> None:
 
 
 def test_voice_cuts_the_context_off(voice: KokoroVoice) -> None:
-    """A chunk with context lasts as long as its words, not as long as all that the model read."""
+    """A chunk with context lasts as long as its words, not as long as the text with its context."""
     text = "the cat has eaten the butter"
     sentence = f"I have mended the kettle and {text} that I had bought for you this morning."
     plain = synthesize(voice, text)
@@ -150,8 +150,8 @@ def test_voice_cuts_the_context_off(voice: KokoroVoice) -> None:
     assert len(inside.samples) == pytest.approx(len(plain.samples), rel=0.2)
 
 
-def made_s(caplog: pytest.LogCaptureFixture) -> float:
-    """Return how much sound the model made last, silence and context included."""
+def decoded_s(caplog: pytest.LogCaptureFixture) -> float:
+    """Return how much sound the model decoded last, silence and context included."""
     return float(re.findall(r"in length of ([\d.]+)s", caplog.text)[-1])
 
 
@@ -167,14 +167,14 @@ def test_voice_does_not_decode_the_context(
         after="that nothing would be decided before the summer holidays",
     )
 
-    assert 0.1 < made_s(caplog) - len(sound.samples) / SAMPLE_RATE_HZ < 0.6
+    assert 0.1 < decoded_s(caplog) - len(sound.samples) / SAMPLE_RATE_HZ < 0.6
 
 
 def test_voice_keeps_the_end_of_a_sentence_after_a_cut(voice: KokoroVoice) -> None:
-    """A crack at the cut is not mistaken for the loudest sound, which would hide the last words."""
+    """A click at the cut is not mistaken for the loudest sound, which would hide the last words."""
     before = "The ferry"
     end = "leaves the harbour at seven in the morning, and it comes back late at night."
-    whole, part = (
+    full, part = (
         voice.synthesize(
             Chunk(
                 text=text,
@@ -194,14 +194,14 @@ def test_voice_keeps_the_end_of_a_sentence_after_a_cut(voice: KokoroVoice) -> No
         for text, context in [(f"{before} {end}", ""), (end, before)]
     )
 
-    said_s = whole.words[-1].end_s - whole.words[2].start_s
-    assert len(part.samples) / SAMPLE_RATE_HZ == pytest.approx(said_s, rel=0.05)
+    expected_s = full.words[-1].end_s - full.words[2].start_s
+    assert len(part.samples) / SAMPLE_RATE_HZ == pytest.approx(expected_s, rel=0.05)
 
 
 def test_session_refuses_sound_that_does_not_fit_the_window() -> None:
     """A graph that accepts the window and decodes everything would have wrong timings."""
 
-    class Heedless:
+    class UnwindowedSession:
         def get_inputs(self) -> list[SimpleNamespace]:
             return [SimpleNamespace(name=name) for name in ("tokens", *WINDOW)]
 
@@ -210,7 +210,7 @@ def test_session_refuses_sound_that_does_not_fit_the_window() -> None:
         def run(self, *_: object) -> list[np.ndarray]:
             return [np.ones(100 * FRAME_SAMPLES, np.float32), np.full(10, 10, np.float32)]
 
-    session = _Session(Heedless(), Path("none.onnx"))
+    session = _Session(UnwindowedSession(), Path("none.onnx"))
     session.unheard = (3, 3)
     with pytest.raises(ValueError, match="60000 samples for 36"):
         session.run(None, {"tokens": np.zeros((1, 10), np.int64)})
@@ -228,18 +228,18 @@ def test_voice_falls_back_to_full_decoding(
     other = KokoroVoice(model_dir, "int8")
     other.load()
 
-    whole, part = (
+    full, part = (
         synthesize(v, "the cat has eaten", before="kettle and", after="the butter that I bought")
         for v in (other, voice)
     )
 
-    assert len(whole.samples) == pytest.approx(len(part.samples), rel=0.02)
+    assert len(full.samples) == pytest.approx(len(part.samples), rel=0.02)
 
 
 def test_voice_keeps_the_speaking_rate_across_cuts(voice: KokoroVoice) -> None:
     """Cut inside clauses and joined again, a sentence keeps its duration."""
     text = "The committee has printed a new timetable on a long roll of paper."
-    whole = speak(voice, text)
+    full = speak(voice, text)
     parts = [
         synthesize(voice, "The committee has printed", after="a new", sentence=text),
         synthesize(voice, "a new timetable", before="printed", after="on a", sentence=text),
@@ -247,7 +247,7 @@ def test_voice_keeps_the_speaking_rate_across_cuts(voice: KokoroVoice) -> None:
     ]
 
     joined = sum(len(part.samples) for part in parts)
-    assert joined == pytest.approx(len(whole), rel=0.12)
+    assert joined == pytest.approx(len(full), rel=0.12)
 
 
 def test_voice_caches_a_repeated_phrase(voice: KokoroVoice) -> None:

@@ -1,4 +1,4 @@
-"""The contract of `audio.ports.Voice`: Kokoro, and the voice of tones that stands in for it."""
+"""The contract of `audio.ports.Voice`: Kokoro, and the tone voice that stands in for it."""
 
 import numpy as np
 import pytest

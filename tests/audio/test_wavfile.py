@@ -27,14 +27,14 @@ def test_wav_speaker_numbers_its_files(tmp_path: Path) -> None:
 
 
 def test_wav_speaker_abort_truncates_the_file(tmp_path: Path) -> None:
-    """What would not have been heard before the abort is not in the file."""
+    """The file ends where a loudspeaker would have stopped."""
 
     def write_and_abort(speaker: Speaker) -> None:
         speaker.open()
         speaker.start_utterance()
-        done = 0
-        while done < SAMPLE_RATE_HZ:
-            done += speaker.write(tone(2)[done:])
+        written = 0
+        while written < SAMPLE_RATE_HZ:
+            written += speaker.write(tone(2)[written:])
             time.sleep(0.02)
         speaker.abort()
 
@@ -42,5 +42,5 @@ def test_wav_speaker_abort_truncates_the_file(tmp_path: Path) -> None:
     thread.do(write_and_abort)
     thread.close()
     with wave.open(str(tmp_path / "0001.wav")) as file:
-        # 1 s was taken, of which a buffer of 0.26 s had not sounded.
+        # 1 s was accepted, of which a buffer of 0.26 s would not have been heard.
         assert 0.6 < file.getnframes() / SAMPLE_RATE_HZ < 0.85

@@ -1,4 +1,4 @@
-"""Which word is heard when, with the real voice."""
+"""When each word is heard, with the real voice."""
 
 import numpy as np
 import pytest
@@ -57,10 +57,10 @@ def speak(
 
 
 def onsets_s(samples: Samples) -> list[float]:
-    """Return where sound begins after at least 120 ms of hush."""
+    """Return where sound begins after at least 120 ms of silence."""
     block = SAMPLE_RATE_HZ // 200
-    whole = len(samples) // block * block
-    level = np.sqrt((samples[:whole].reshape(-1, block) ** 2).mean(axis=1))
+    length = len(samples) // block * block
+    level = np.sqrt((samples[:length].reshape(-1, block) ** 2).mean(axis=1))
     loud = np.flatnonzero(level > 0.03 * level.max())
     return [
         float(at) * 0.005
@@ -116,7 +116,7 @@ def test_words_of_a_chunk_exclude_its_context(voice: KokoroVoice) -> None:
 
 
 def test_words_of_a_text_split_by_kokoro_onnx_are_in_order(voice: KokoroVoice) -> None:
-    """Where kokoro-onnx splits a text that is too long, the words keep their order."""
+    """If kokoro-onnx splits a text that is too long, the words keep their order."""
     text = "supercalifragilistic " * 24
     sound = speak(voice, text, speed=2.0)
 
@@ -126,9 +126,9 @@ def test_words_of_a_text_split_by_kokoro_onnx_are_in_order(voice: KokoroVoice) -
 
 def test_words_without_timings_last_as_long_as_the_sound() -> None:
     """Without timings only the highlighting suffers, not the sound."""
-    found = words("two words", [], lambda word: word, start_s=0.5, length_s=2.0)
+    timed = words("two words", [], lambda word: word, start_s=0.5, length_s=2.0)
 
-    assert [(word.text, word.start_s, word.end_s) for word in found] == [
+    assert [(word.text, word.start_s, word.end_s) for word in timed] == [
         ("two", 0.0, 2.0),
         ("words", 0.0, 2.0),
     ]

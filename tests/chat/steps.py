@@ -29,13 +29,13 @@ QUESTION = "What shall I do?"
 def heard_codes(ear: Ear) -> list[int]:
     """Wait for silence; return the codes of the tones that were heard completely."""
     ear.wait_for_silence()
-    return [tone.code for tone in find_tones(ear.recording()[0], RATE_HZ) if tone.whole]
+    return [tone.code for tone in find_tones(ear.recording()[0], RATE_HZ) if tone.complete]
 
 
-async def answer_to(sandbox: Sandbox, command: str, who: Person = ALICE) -> str:
+async def answer_to(sandbox: Sandbox, command: str, person: Person = ALICE) -> str:
     """Send a command and return the bot's reply."""
     seen = len(sandbox.events)
-    sandbox.send(who, command)
+    sandbox.send(person, command)
     event = await sandbox.wait_for(lambda e: e.kind == "message", since=seen)
     return event.text
 
@@ -96,7 +96,7 @@ def reader_processes(parent: int | None = None) -> list[psutil.Process]:
 
 
 async def reader_process(parent: int | None = None) -> psutil.Process:
-    """Wait for a process that reads a file and return it."""
+    """Wait for a process that reads a file, and return it."""
     async with asyncio.timeout(60):
         while not (processes := reader_processes(parent)):  # noqa: ASYNC110  # there is no event
             await asyncio.sleep(0.02)
@@ -113,7 +113,7 @@ async def wait_for_exit(process: psutil.Process) -> None:
 
 @asynccontextmanager
 async def bot_process(environment: Environment) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a bot with a voice of tones in a separate process; it is killed afterwards."""
+    """Run a bot with the tone voice in a separate process; it is killed afterwards."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -6,14 +6,14 @@ from tests.conftest import ALICE, StartBot, reaction_to, reply_with
 
 
 async def test_albums_are_answered_once(sandbox: Sandbox, start_toned: StartBot) -> None:
-    """Pictures beside one with words get nothing; an album without words is refused once."""
+    """Pictures next to one with words get no answer; an album without words is refused once."""
     async with start_toned():
         first = sandbox.send_fields(ALICE, {"photo": PHOTO, "media_group_id": "a"})
-        said = sandbox.send_fields(
+        captioned = sandbox.send_fields(
             ALICE, {"photo": PHOTO, "media_group_id": "a", "caption": "This is number 1."}
         )
         last = sandbox.send_fields(ALICE, {"photo": PHOTO, "media_group_id": "a"})
-        await sandbox.wait_for(reaction_to(said, "👍"))
+        await sandbox.wait_for(reaction_to(captioned, "👍"))
         wordless = [
             sandbox.send_fields(ALICE, {"photo": PHOTO, "media_group_id": "b"}) for _ in range(3)
         ]
@@ -21,5 +21,5 @@ async def test_albums_are_answered_once(sandbox: Sandbox, start_toned: StartBot)
         await sandbox.wait_for(reply_with("I can say texts", to=wordless[0]))
 
     reacted = {e.message_id for e in sandbox.events if e.kind == "reaction"}
-    assert reacted == {said, wordless[0]}
+    assert reacted == {captioned, wordless[0]}
     assert {first, last}.isdisjoint(e.reply_to for e in sandbox.events)

@@ -34,7 +34,7 @@ from tests.support.loudspeaker import RATE_HZ, Ear
 async def test_voice_note_sounds_as_recorded(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:
-    """It sounds complete and unchanged, gets its thumb, and leaves no file behind."""
+    """It is played completely and unchanged, gets 👍, and leaves no file."""
     recorded = sweep(1.5)
     async with start_toned() as bot:
         message = send_voice(sandbox, note_of(recorded))
@@ -50,7 +50,7 @@ async def test_video_note_and_video_sound_as_recorded(
 ) -> None:
     """Their sound is played; a caption is reported as skipped; a silent one is refused."""
     recorded = sweep(1.5)
-    content, mute = film_of(recorded), film_of(recorded[:0])
+    content, silent = film_of(recorded), film_of(recorded[:0])
     about = {"file_unique_id": "n", "duration": 2}
     note = {**about, "length": 64}
     video = {**about, "width": 64, "height": 64}
@@ -64,7 +64,7 @@ async def test_video_note_and_video_sound_as_recorded(
         await sandbox.wait_for(reaction_to(second, "👍"))
         await sandbox.wait_for(reply_with("Skipped: 1 caption.", to=second))
         assert likeness(ear_a, recorded) > 0.95
-        fields = {"video_note": {**note, "file_id": sandbox.add_file(mute)}}
+        fields = {"video_note": {**note, "file_id": sandbox.add_file(silent)}}
         third = sandbox.send_fields(ALICE, fields)
         await sandbox.wait_for(reply_with("no sound in it", to=third))
         await sandbox.wait_for(reaction_to(third, "💔"))
@@ -98,21 +98,21 @@ async def test_text_files_are_read_and_long_ones_asked_about(
             sandbox.press(ALICE, question.message_id, data)
         await sandbox.wait_for(reaction_to(long_, "👍"))
         await sandbox.wait_for(lambda e: e.kind == "answer" and "decided already" in e.text)
-        again = send_file(sandbox, "book.txt", long_text.encode())
-        question = await sandbox.wait_for(reply_with("What shall I do?", to=again))
+        second = send_file(sandbox, "book.txt", long_text.encode())
+        question = await sandbox.wait_for(reply_with("What shall I do?", to=second))
         sandbox.press(ALICE, question.message_id, dict(question.buttons)["A voice note"])
         note = await sandbox.wait_for(lambda e: e.kind == "voice")
         samples, rate_hz = soundfile.read(io.BytesIO(note.content))
         spoken = resample_poly(samples, SAMPLE_RATE_HZ, rate_hz).astype(np.float32)
 
     ear_a.wait_for_silence()
-    heard = [tone.code for tone in find_tones(ear_a.recording()[0], RATE_HZ) if tone.whole]
+    heard = [tone.code for tone in find_tones(ear_a.recording()[0], RATE_HZ) if tone.complete]
     assert heard == [11, 21]
     assert find_tones(spoken, SAMPLE_RATE_HZ)[0].code == 21
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "why"),
+    ("name", "content", "reason"),
     [
         ("virus.exe", b"MZ", "I can read .txt"),
         ("noise.ogg", b"this is no sound", "It is no sound that I know"),
@@ -123,30 +123,28 @@ async def test_text_files_are_read_and_long_ones_asked_about(
     ],
 )
 async def test_files_that_cannot_be_read_are_refused_with_a_reason(
-    sandbox: Sandbox, start_toned: StartBot, name: str, content: bytes, why: str
+    sandbox: Sandbox, start_toned: StartBot, name: str, content: bytes, reason: str
 ) -> None:
     """A file of another kind, or a damaged one, gets 💔 and the reason."""
     async with start_toned():
         message = send_file(sandbox, name, content)
-        await sandbox.wait_for(reply_with(why, to=message))
+        await sandbox.wait_for(reply_with(reason, to=message))
         await sandbox.wait_for(reaction_to(message, "💔"))
 
 
-async def test_large_files_and_long_notes_are_not_fetched(
-    sandbox: Sandbox, start_toned: StartBot
-) -> None:
+async def test_files_over_a_limit_are_not_fetched(sandbox: Sandbox, start_toned: StartBot) -> None:
     """A file over a limit is refused before it is fetched."""
     huge = {"file_id": "x", "file_unique_id": "x", "file_name": "a.pdf", "file_size": 30_000_000}
     endless = {"file_id": "x", "file_unique_id": "x", "duration": 3600}
     film = {**endless, "length": 240}
     async with start_toned():
-        for fields, why in (
+        for fields, reason in (
             ({"document": huge}, "20 MB at most"),
             ({"voice": endless}, "longer than 10 minutes"),
             ({"video_note": film}, "longer than 10 minutes"),
         ):
             message = sandbox.send_fields(ALICE, fields)
-            await sandbox.wait_for(reply_with(why, to=message))
+            await sandbox.wait_for(reply_with(reason, to=message))
 
     assert "getfile" not in {method for _, method, _ in sandbox.calls}
 
@@ -196,7 +194,7 @@ async def test_files_are_spoken_in_the_order_of_arrival(
 async def test_stop_cancels_a_file_that_is_being_read(
     sandbox: Sandbox, start_toned: StartBot, settings: Settings
 ) -> None:
-    """/stop ends the process that reads the file and removes what it left."""
+    """/stop ends the process that reads the file and removes its files."""
     async with start_toned():
         message = send_file(sandbox, "endless.pdf", ENDLESS_PDF)
         reader = await reader_process()
@@ -330,12 +328,12 @@ async def test_decisions_about_files_are_made_once(sandbox: Sandbox, start_toned
         message, question = await ask_about_long_file(sandbox)
         id_ = dict(question.buttons)["No"].removeprefix(NO)
         attachments = bot.delivery.on_stop[-1].__self__  # type: ignore[attr-defined]
-        said = await asyncio.gather(
+        answers = await asyncio.gather(
             *(attachments.decide(ALICE.id, f"{choice}{id_}") for choice in (NO, ALL, NOTE))
         )
         await sandbox.wait_for(reaction_to(message, "🙊"))
 
-    assert said == ["Left unsaid.", "That was decided already.", "That was decided already."]
+    assert answers == ["Left unsaid.", "That was decided already.", "That was decided already."]
 
 
 async def test_questions_about_files_stay_open_after_a_stop(

@@ -7,7 +7,7 @@ from bot.chat.menu import COMMANDS
 
 
 class AnyRoom:
-    """Has every handler, as its name."""
+    """Has every attribute; the value is its name."""
 
     def __getattr__(self, name: str) -> Any:
         return name
@@ -28,4 +28,4 @@ def test_commands_are_those_of_the_menu() -> None:
         outbox=room,
     )
 
-    assert set(rooms.commands()) == {known.command for known in COMMANDS} | {"start", "pair"}
+    assert set(rooms.commands()) == {command.command for command in COMMANDS} | {"start", "pair"}

@@ -28,7 +28,7 @@ SPOKEN = json.loads((Path(__file__).parent.parent / "data" / "spoken.json").read
 
 @pytest.mark.parametrize("case", SPOKEN, ids=[case["sent"][:40] for case in SPOKEN])
 def test_compose_text_reads_as_a_person_would(case: dict[str, str]) -> None:
-    """Each text of the table is spoken as listed, and what is left out is named."""
+    """Each text of the table is spoken as listed, and the parts left out are named."""
     composed = compose_text(case["sent"], case.get("lang", "en-us"))
 
     assert composed.text.strip() == case["spoken"]
@@ -84,7 +84,7 @@ def test_compose_leaves_out_a_spoiler_that_is_something_else_too(
     kind: str, kinds: tuple[str, str]
 ) -> None:
     """A link, address or name in a spoiler is not spoken, in either order of the entities."""
-    marks = [(kind if one == "url" else one, SECRET) for one in kinds]
+    marks = [(kind if name == "url" else name, SECRET) for name in kinds]
     composed = compose(message(f"Look: {SECRET} there", *marks), "en-us")
 
     assert composed.text.split() == ["Look:", "there"]
@@ -136,8 +136,8 @@ def test_compose_reads_the_name_of_a_forward_as_text() -> None:
     assert not speakable(compose(empty, "en-us").text)
 
 
-def test_compose_keeps_the_entities_behind_a_command() -> None:
-    """The text behind /urgent or /note keeps its spoilers and links."""
+def test_compose_keeps_the_entities_after_a_command() -> None:
+    """The text after /urgent or /note keeps its spoilers and links."""
     sent = message(
         "/urgent 🙂 He dies. See x.org/end",
         ("bot_command", "/urgent"),
@@ -151,7 +151,7 @@ def test_compose_keeps_the_entities_behind_a_command() -> None:
 
 
 def test_compose_recognizes_urgent_messages() -> None:
-    """A leading ! makes a text urgent, also behind a mention or a quote, but not in a forward."""
+    """A leading ! makes a text urgent, also after a mention or a quote, but not in a forward."""
     date = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
     origin = MessageOriginUser(date, User(8, "Bob", is_bot=False))
     mentioned = message("@crier_bot ! Now", ("mention", "@crier_bot"))
@@ -175,7 +175,7 @@ def test_compose_introduces_forwards_and_quotes() -> None:
 
 
 def test_compose_text_can_name_emoji() -> None:
-    """If requested, the names of emoji are spoken where there is nothing else."""
+    """If requested, the names of emoji are spoken if there is nothing else."""
     assert "thumbs up" in compose_text("👍", "en-us", name_emoji=True).text
     assert compose_text("👍", "en-us").text.strip() == ""
 
@@ -235,13 +235,13 @@ def test_compose_accepts_any_entities(text: str, entities: list[tuple[str, int, 
     st.integers(0, 6),
 )
 def test_compose_never_speaks_a_spoiler(
-    entities: list[tuple[str, int, int]], start: int, length: int, place: int
+    entities: list[tuple[str, int, int]], start: int, length: int, index: int
 ) -> None:
     """Whatever overlaps a spoiler, in whatever order, no letter of it is spoken."""
     end = min(40, start + length)
     text = "".join("Q" if start <= at < end else "b" for at in range(40))
     marked = [MessageEntity(*entity) for entity in entities]
-    marked.insert(place, MessageEntity("spoiler", start, end - start))
+    marked.insert(index, MessageEntity("spoiler", start, end - start))
     date = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
     sent = Message(1, date, Chat(7, "private"), text=text, entities=marked)
 

@@ -21,10 +21,10 @@ from tests.chat.samples import film_of, page_with, pdf_of, sweep
     ("kind", "codec"),
     [("mp4", "aac"), ("mov", "aac"), ("matroska", "libopus"), ("matroska", "mp3")],
 )
-def test_decode_reads_what_phones_and_computers_record(
+def test_decode_reads_the_formats_of_phones_and_computers(
     tmp_path: Path, kind: str, codec: Literal["aac", "libopus", "mp3"]
 ) -> None:
-    """AAC, Opus and MP3 in their usual containers, beside pictures."""
+    """AAC, Opus and MP3 in their usual containers, with pictures."""
     decode(film_of(sweep(0.5), codec, kind), tmp_path / "x.wav", SAMPLE_RATE_HZ)
     samples, rate_hz = soundfile.read(tmp_path / "x.wav")
 

@@ -1,4 +1,4 @@
-"""/devices: the list, its buttons, and what is used."""
+"""/devices: the list, its buttons, and the device in use."""
 
 import asyncio
 import time

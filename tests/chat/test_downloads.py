@@ -90,7 +90,7 @@ async def test_downloads_count_only_answers_as_failures(sandbox: Sandbox, tmp_pa
 
 
 async def test_downloads_wait_for_retry_after(sandbox: Sandbox, start_toned: StartBot) -> None:
-    """After a 429 the next try is not earlier than asked."""
+    """After a 429 the next try is not earlier than requested."""
     sandbox.faults["getfile"] = Fault(
         status=429, description="Too Many Requests: retry after 3", retry_after_s=3, times=1
     )

@@ -20,8 +20,8 @@ GROUP: Json = {"id": -100, "type": "group", "title": "Family"}
 LONG = " ".join(f"This is number {n}." for n in range(1, 13))
 ERROR_REPLY = "I made a mistake"
 
-# Who sends each command, and in which chat.
-ASKING: tuple[tuple[Person, Json | None], ...] = (
+# The senders of each command, and their chats.
+SENDERS: tuple[tuple[Person, Json | None], ...] = (
     (ALICE, None),
     (ALICE, None),
     (BOB, None),
@@ -76,7 +76,7 @@ IDLE = {
     "/stop": ("Nothing was waiting",),
 }
 
-# Button -> its answer while something sounds; an empty text only stops its spinning.
+# Button -> its answer while something sounds; an empty text only stops its spinner.
 BUTTONS: dict[str, str] = {
     status_message.PAUSE: "Paused",
     status_message.RESUME: "Going on",
@@ -127,8 +127,8 @@ async def household(
     detect(LONG)  # loads the detector, once in this process
     async with start_toned(telegram_allowed_users=frozenset({ALICE.id, BOB.id})):
         if speaking:
-            for who in (ALICE, BOB, ALICE, BOB, ALICE, BOB):
-                sandbox.send(who, LONG)
+            for person in (ALICE, BOB, ALICE, BOB, ALICE, BOB):
+                sandbox.send(person, LONG)
             await asyncio.to_thread(ear.wait_for_sound, 0.0)
         yield
         seen = len(sandbox.events)
@@ -140,41 +140,41 @@ async def household(
 
 async def ask(sandbox: Sandbox, command: str, answers: tuple[str, ...]) -> None:
     """Send a command from each person and chat; check each reply and its chat."""
-    for number, (who, chat) in enumerate(ASKING):
-        seen, asked = len(sandbox.events), Stopwatch()
-        sandbox.send(who, command, chat)
+    for number, (person, chat) in enumerate(SENDERS):
+        seen, stopwatch = len(sandbox.events), Stopwatch()
+        sandbox.send(person, command, chat)
         part = answers[min(number, len(answers) - 1)]
-        where = GROUP["id"] if chat else who.id
+        chat_id = GROUP["id"] if chat else person.id
 
-        def is_right(event: Event, part: str = part, where: int = where) -> bool:
-            return reply_with(part)(event) and event.chat_id == where
+        def is_right(event: Event, part: str = part, chat_id: int = chat_id) -> bool:
+            return reply_with(part)(event) and event.chat_id == chat_id
 
         try:
             await sandbox.wait_for(is_right, since=seen)
         except TimeoutError:
-            said = [event.text for event in sandbox.events[seen:] if event.text]
-            pytest.fail(f"{command} by {who.name} was answered {said}")
-        assert asked.elapsed_s < 1, command
+            replies = [event.text for event in sandbox.events[seen:] if event.text]
+            pytest.fail(f"{command} by {person.name} was answered {replies}")
+        assert stopwatch.elapsed_s < 1, command
 
 
 async def press(sandbox: Sandbox, data: str) -> None:
     """Press a button as each person in each chat; check each answer."""
-    for who, chat in ASKING:
+    for person, chat in SENDERS:
         seen = len(sandbox.events)
-        sandbox.send(who, "/voice", chat)
-        own = await sandbox.wait_for(reply_with("Your voice"), since=seen)
-        seen, asked = len(sandbox.events), Stopwatch()
-        sandbox.press(who, own.message_id, data, chat)
+        sandbox.send(person, "/voice", chat)
+        menu = await sandbox.wait_for(reply_with("Your voice"), since=seen)
+        seen, stopwatch = len(sandbox.events), Stopwatch()
+        sandbox.press(person, menu.message_id, data, chat)
         answer = await sandbox.wait_for(is_answer, since=seen)
         assert BUTTONS[data] in answer.text, data
-        assert asked.elapsed_s < 1, data
+        assert stopwatch.elapsed_s < 1, data
 
 
 @pytest.mark.parametrize("command", ANSWERS)
 async def test_command_is_answered_while_speaking(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear, command: str
 ) -> None:
-    """Whoever sends it, wherever: the right answer, in the same chat."""
+    """Each sender gets the right answer, in the same chat."""
     async with household(sandbox, start_toned, ear_a, speaking=True):
         await ask(sandbox, command, ANSWERS[command])
 
@@ -191,16 +191,16 @@ async def test_commands_are_answered_while_idle(
 
 def test_menu_has_no_untested_command() -> None:
     """The table above covers the menu."""
-    tried = {command.split()[0] for command in ANSWERS}
+    tested = {command.split()[0] for command in ANSWERS}
 
-    assert {f"/{known.command}" for known in COMMANDS} - tried == set()
+    assert {f"/{known.command}" for known in COMMANDS} - tested == set()
 
 
 @pytest.mark.parametrize("data", BUTTONS)
 async def test_button_is_answered_while_speaking(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear, data: str
 ) -> None:
-    """Whoever presses it, wherever: it stops spinning, with the right words."""
+    """Each person's press is answered with the right words."""
     async with household(sandbox, start_toned, ear_a, speaking=True):
         await press(sandbox, data)
 
@@ -241,7 +241,7 @@ async def test_status_is_answered_under_load(
             sandbox.send(BOB, f"/note {LONG}")
             sandbox.edit(ALICE, edited, f"This is number {number}.")
             sandbox.send(ALICE, "/pause" if number % 2 else "/resume")
-            seen, asked = len(sandbox.events), Stopwatch()
+            seen, stopwatch = len(sandbox.events), Stopwatch()
             sandbox.send(BOB, "/status", GROUP)
             await sandbox.wait_for(reply_with("Voice:"), since=seen)
-            assert asked.elapsed_s < 1
+            assert stopwatch.elapsed_s < 1

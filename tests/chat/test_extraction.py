@@ -15,7 +15,7 @@ from tests.conftest import TOKEN
 
 
 async def test_extraction_has_a_time_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A small PDF that takes minutes is refused, and nothing is left of it."""
+    """A small PDF that takes minutes is refused, and leaves neither process nor file."""
     monkeypatch.setattr(extraction, "MAX_READING_S", 1.0)
     source = tmp_path / "x"
     source.write_bytes(ENDLESS_PDF)

@@ -28,7 +28,7 @@ async def test_guard_ignores_strangers(sandbox: Sandbox, start_bot: StartBot, ea
     assert len(ear_a.spans()) == 1
 
 
-async def test_guard_ignores_what_is_said_in_a_group_to_others(
+async def test_guard_ignores_group_messages_to_others(
     sandbox: Sandbox, start_bot: StartBot
 ) -> None:
     """A group message that does not mention the bot is ignored, even from an allowed person."""
@@ -44,12 +44,12 @@ async def test_guard_ignores_what_is_said_in_a_group_to_others(
 async def test_guard_accepts_group_messages_to_the_bot(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:
-    """Of a group, allowed people's messages that mention the bot or reply to it are spoken."""
+    """In a group, allowed people's messages that mention the bot or reply to it are spoken."""
     mention = [{"type": "mention", "offset": 0, "length": 10}]
 
-    def mentioning(who: Person, text: str) -> int:
+    def mentioning(person: Person, text: str) -> int:
         fields: Json = {"text": f"@crier_bot {text}", "entities": mention}
-        return sandbox.send_fields(who, fields, GROUP)
+        return sandbox.send_fields(person, fields, GROUP)
 
     async with start_toned(telegram_allowed_users=PEOPLE):
         sandbox.send(ALICE, "This is number 1.", GROUP)
@@ -91,15 +91,17 @@ async def test_update_is_rejected_when_access_check_raises(
     assert {event.chat_id for event in sandbox.events if event.chat_id} == {ALICE.id}
 
 
-@pytest.mark.parametrize("who", [ChatID.ANONYMOUS_ADMIN, ChatID.FAKE_CHANNEL, ChatID.SERVICE_CHAT])
+@pytest.mark.parametrize(
+    "person", [ChatID.ANONYMOUS_ADMIN, ChatID.FAKE_CHANNEL, ChatID.SERVICE_CHAT]
+)
 async def test_guard_rejects_anonymous_senders(
-    sandbox: Sandbox, start_toned: StartBot, caplog: pytest.LogCaptureFixture, who: int
+    sandbox: Sandbox, start_toned: StartBot, caplog: pytest.LogCaptureFixture, person: int
 ) -> None:
     """Anonymous admins and channels are rejected even if their id is allowed; the log says so.
 
-    Their id is the same for all of them.
+    All of them have the same id.
     """
-    hidden = Person(int(who), "Group")
+    hidden = Person(int(person), "Group")
     mention = text_with_entity("mention", "@crier_bot This is number 1.", "@crier_bot")
     async with start_toned(telegram_allowed_users=frozenset({ALICE.id, hidden.id})):
         refused = sandbox.send_fields(hidden, {**mention, "sender_chat": SUPERGROUP}, SUPERGROUP)
@@ -114,8 +116,8 @@ async def test_guard_rejects_anonymous_senders(
     assert "TELEGRAM_ALLOWED_USERS" not in caplog.text
 
 
-def test_settings_know_the_ids_of_no_person() -> None:
-    """The ids are Telegram's."""
+def test_not_people_lists_the_ids_of_telegram() -> None:
+    """Every id that Telegram reserves is in the list."""
     assert set(NOT_PEOPLE) == {int(member) for member in ChatID}
 
 
@@ -182,7 +184,7 @@ def test_qr_code_encodes_the_link() -> None:
     lines = qr_code(link).splitlines()
     modules = [
         [char in half for char in line] for line in lines for half in ("█▀", "█▄")
-    ]  # bright ones
+    ]  # the bright modules
     size = len(modules[0])
     drawn = segno.make_qr(link, error="l").matrix
 

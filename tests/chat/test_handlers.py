@@ -75,8 +75,8 @@ async def test_captions_forwards_and_quotes_are_spoken(
         {"text": "!This is number 10."},
     ]
     async with start_toned():
-        for one in fields:
-            message = sandbox.send_fields(ALICE, one)
+        for sent in fields:
+            message = sandbox.send_fields(ALICE, sent)
             await sandbox.wait_for(reaction_to(message, "👍"))
 
     assert heard_codes(ear_a) == [5, 8, 6, 9, 7, 10]
@@ -85,7 +85,7 @@ async def test_captions_forwards_and_quotes_are_spoken(
 async def test_text_with_a_code_block_reports_it_as_skipped(
     sandbox: Sandbox, start_toned: StartBot
 ) -> None:
-    """A code block is not read, and its sender is told."""
+    """A code block is not read, and a reply reports that."""
     async with start_toned():
         text = "Number 1.\n```\nprint(2)\n```"
         message = sandbox.send(ALICE, text)
@@ -126,7 +126,7 @@ async def test_sticker_is_refused_with_a_reason(sandbox: Sandbox, start_bot: Sta
         await sandbox.wait_for(reaction_to(message, "👍"))
 
 
-async def test_unknown_command_is_answered_and_not_spoken(
+async def test_command_that_is_unknown_is_answered_and_not_spoken(
     sandbox: Sandbox, start_bot: StartBot
 ) -> None:
     """The reply to an unknown command names it; /help lists the commands."""
@@ -140,7 +140,7 @@ async def test_unknown_command_is_answered_and_not_spoken(
 async def test_status_reports_activity_voice_device_and_latency(
     sandbox: Sandbox, start_bot: StartBot, ear_a: Ear
 ) -> None:
-    """/status reports activity, what waits, voice, device and the last time to first sound."""
+    """/status reports activity, queue, voice, device and the last time to first sound."""
     async with start_bot():
         sandbox.send(ALICE, "/status")
         before = await sandbox.wait_for(reply_with("Idle. Nothing waits."))

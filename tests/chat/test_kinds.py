@@ -165,8 +165,8 @@ async def queued(sandbox: Sandbox, start: StartBot, *fields: Json) -> list[Queue
     """Send messages to a muted bot and return what it has queued."""
     async with start() as bot:
         await mute(sandbox)
-        for each in fields:
-            message = sandbox.send_fields(ALICE, each)
+        for sent in fields:
+            message = sandbox.send_fields(ALICE, sent)
             await sandbox.wait_for(reaction_to(message, "😴"))
         return [place.message for place in bot.delivery.queue.places()]
 
@@ -213,13 +213,13 @@ async def test_handlers_refuse_messages_without_words(
 ) -> None:
     """They get 💔 and the reason; an unknown command gets only a reply."""
     async with start_toned():
-        for what, (fields, why) in REFUSED.items():
+        for name, (fields, reason) in REFUSED.items():
             message = sandbox.send_fields(ALICE, fields)
-            if what == "an unknown command":
-                await sandbox.wait_for(reply_with(why))
+            if name == "an unknown command":
+                await sandbox.wait_for(reply_with(reason))
             else:
                 await sandbox.wait_for(reaction_to(message, "💔"))
-                await sandbox.wait_for(reply_with(why, to=message))
+                await sandbox.wait_for(reply_with(reason, to=message))
 
 
 PINNED: Json = {"message_id": 1, "date": 1, "chat": ALICE.as_chat(), "text": "Pinned"}

@@ -26,7 +26,7 @@ async def test_menu_that_is_refused_does_not_stop_the_bot(
 
 
 async def test_menu_is_registered_in_each_translation(sandbox: Sandbox) -> None:
-    """English for all, a translation for its users, and English where a command has none."""
+    """English is the default; a translation falls back to English if a command has none."""
     async with Bot(TOKEN, f"{sandbox.url}/bot") as bot:
         await register(bot, {"de": {"stop": "sofort still"}})
     (_, _, english), (_, _, german) = [c for c in sandbox.calls if c[1] == "setmycommands"]

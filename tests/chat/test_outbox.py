@@ -52,16 +52,16 @@ class Answers:
     """A callback for *then* that collects its arguments."""
 
     def __init__(self) -> None:
-        self.given: asyncio.Queue[Any] = asyncio.Queue()
+        self.received: asyncio.Queue[Any] = asyncio.Queue()
 
     async def __call__(self, answer: Any) -> None:
         """Store an answer."""
-        self.given.put_nowait(answer)
+        self.received.put_nowait(answer)
 
     async def next(self) -> Any:
         """Wait for the next answer and return it."""
         async with asyncio.timeout(60):
-            return await self.given.get()
+            return await self.received.get()
 
 
 def calls_of(sandbox: Sandbox, method: str) -> list[float]:
@@ -80,11 +80,11 @@ async def test_outbox_probes_once_per_pause_and_sends_all_receipts(
         status=429, description=TOO_MANY, retry_after_s=1, times=3
     )
     messages = [sandbox.send(ALICE, f"Number {n}.") for n in range(120)]
-    given = Answers()
+    answers = Answers()
     for message in messages:
-        outbox.react(ALICE.id, message, receipts.HEARD, given)
+        outbox.react(ALICE.id, message, receipts.HEARD, answers)
     for _ in messages:
-        assert await given.next() is True
+        assert await answers.next() is True
     times = calls_of(sandbox, "setmessagereaction")
 
     assert len(times) == 120 + 3
@@ -150,20 +150,20 @@ async def test_outbox_distinguishes_a_refusal_from_an_answer(
     sandbox: Sandbox, outbox: Outbox
 ) -> None:
     """The callback gets the answer, or None if Telegram refused."""
-    given = Answers()
-    outbox.react(ALICE.id, 10**6, receipts.HEARD, given)  # there is no such message
-    assert await given.next() is None
-    outbox.reply(ALICE.id, "Hello.", then=given)
-    answer = await given.next()
+    answers = Answers()
+    outbox.react(ALICE.id, 10**6, receipts.HEARD, answers)  # there is no such message
+    assert await answers.next() is None
+    outbox.reply(ALICE.id, "Hello.", then=answers)
+    answer = await answers.next()
     assert answer.text == "Hello."
     for _ in range(2):  # the second changes nothing, which is no refusal
-        outbox.edit(ALICE.id, answer.message_id, "Bye.", None, given)
-        assert await given.next()
+        outbox.edit(ALICE.id, answer.message_id, "Bye.", None, answers)
+        assert await answers.next()
     sandbox.faults["sendvoice"] = Fault(
         status=400, description="Bad Request: VOICE_MESSAGES_FORBIDDEN"
     )
-    outbox.voice(ALICE.id, b"sound", given)
-    assert await given.next() is None
+    outbox.voice(ALICE.id, b"sound", answers)
+    assert await answers.next() is None
 
 
 @pytest.mark.parametrize(
@@ -179,10 +179,10 @@ async def test_outbox_retries_if_telegram_did_not_refuse(
 ) -> None:
     """A gateway, a hotel's sign-in page or a revoked token: the reply stays owed."""
     sandbox.faults["sendmessage"] = fault
-    given = Answers()
-    outbox.reply(ALICE.id, "Hello.", then=given)
+    answers = Answers()
+    outbox.reply(ALICE.id, "Hello.", then=answers)
 
-    assert (await given.next()).text == "Hello."
+    assert (await answers.next()).text == "Hello."
 
 
 async def test_outbox_sends_others_past_a_request_that_keeps_failing(
@@ -192,17 +192,17 @@ async def test_outbox_sends_others_past_a_request_that_keeps_failing(
     monkeypatch.setattr(outbox_module, "_BACK_OFF_S", (0.0, 0.1))
     monkeypatch.setattr(outbox_module, "_MAX_FAILURES", 2)
     sandbox.faults["setmessagereaction"] = Fault(status=500, description="Internal Server Error")
-    given, replied = Answers(), Answers()
+    answers, replied = Answers(), Answers()
     message = sandbox.send(ALICE, "Hello.")
-    outbox.react(ALICE.id, message, receipts.HEARD, given)
-    while given.given.empty():
+    outbox.react(ALICE.id, message, receipts.HEARD, answers)
+    while answers.received.empty():
         outbox.reply(ALICE.id, "Hello.", then=replied)
         assert (await replied.next()).text == "Hello."
 
-    assert await given.next() is None
+    assert await answers.next() is None
 
 
-async def test_outbox_drops_what_is_owed_to_a_lost_chat(
+async def test_outbox_drops_receipts_owed_to_a_lost_chat(
     sandbox: Sandbox, outbox: Outbox, inbox: Inbox
 ) -> None:
     """Blocked by a person, it tries once, and no start tries again; other chats are unaffected."""
@@ -212,11 +212,11 @@ async def test_outbox_drops_what_is_owed_to_a_lost_chat(
         assert stored is not None
         await inbox.end(stored.id, "failed", "💔", "The reason.")
     sandbox.blocked.add(ALICE.id)
-    given = Answers()
+    answers = Answers()
     for number in range(10):
-        outbox.reply(ALICE.id, f"Reason {number}.", then=given)
+        outbox.reply(ALICE.id, f"Reason {number}.", then=answers)
     for _ in range(10):
-        assert await given.next() is None
+        assert await answers.next() is None
 
     assert len(calls_of(sandbox, "sendmessage")) == 1
     assert [message.chat_id for message, _, _ in await inbox.owed(sandbox.bot_id)] == [GROUP["id"]]
@@ -225,15 +225,15 @@ async def test_outbox_drops_what_is_owed_to_a_lost_chat(
 async def test_outbox_reports_once_that_a_chat_allows_no_reactions(
     sandbox: Sandbox, outbox: Outbox
 ) -> None:
-    """The people of a restricted chat are told once what they miss, not at each message."""
+    """People in a restricted chat get one message about it, not one for each of theirs."""
     sandbox.without_reactions.add(GROUP["id"])
-    given = Answers()
+    answers = Answers()
     for _ in range(2):
         message = sandbox.send(ALICE, "Hello.", GROUP)
-        outbox.react(GROUP["id"], message, receipts.CUT, given)
-        assert await given.next() is None
-    outbox.reply(GROUP["id"], "Last.", then=given)
-    await given.next()
+        outbox.react(GROUP["id"], message, receipts.CUT, answers)
+        assert await answers.next() is None
+    outbox.reply(GROUP["id"], "Last.", then=answers)
+    await answers.next()
 
     assert [e.text for e in sandbox.events if e.kind == "message"] == [NO_REACTIONS, "Last."]
 
@@ -270,12 +270,12 @@ async def test_outbox_follows_a_group_that_becomes_a_supergroup(
     await inbox.end(stored.id, "failed", "💔", "The reason.")
     await inbox.status_sent(sandbox.bot_id, StatusMessageId(GROUP["id"], 5, None))
     supergroup = sandbox.migrate(GROUP)
-    given, reacted = Answers(), Answers()
+    answers, reacted = Answers(), Answers()
     for number in range(3):
-        outbox.reply(GROUP["id"], f"Reply {number}.", to=message, then=given)
+        outbox.reply(GROUP["id"], f"Reply {number}.", to=message, then=answers)
     outbox.react(GROUP["id"], message, receipts.HEARD, reacted)
     for number in range(3):
-        answer = await given.next()
+        answer = await answers.next()
         assert (answer.chat_id, answer.text) == (supergroup["id"], f"Reply {number}.")
     assert await reacted.next() is None
     outbox.react(GROUP["id"], message, receipts.HEARD, reacted)
@@ -292,7 +292,7 @@ async def test_outbox_follows_a_group_that_becomes_a_supergroup(
 async def test_outbox_follows_the_service_message_of_a_move(
     sandbox: Sandbox, start_toned: StartBot, settings: Settings
 ) -> None:
-    """After it, what is owed to the group is sent to the supergroup."""
+    """After it, receipts owed to the group are sent to the supergroup."""
     inbox = await Inbox.open(settings.data_dir / "crier.db")
     stored = await inbox.accept(
         sandbox.bot_id, 1, QueuedMessage(0, GROUP["id"], 5, "Hello."), "asked"
@@ -382,9 +382,9 @@ async def test_outbox_splits_a_long_reply_at_its_lines(sandbox: Sandbox, outbox:
     lines = [f"word{n} = said{n}" for n in range(600)]
     message = sandbox.send(ALICE, "/pronounce")
     keyboard = InlineKeyboardMarkup([[InlineKeyboardButton("One", callback_data="x")]])
-    given = Answers()
-    outbox.reply(ALICE.id, "\n".join(lines), to=message, keyboard=keyboard, then=given)
-    await given.next()
+    answers = Answers()
+    outbox.reply(ALICE.id, "\n".join(lines), to=message, keyboard=keyboard, then=answers)
+    await answers.next()
     parts = [e for e in sandbox.events if e.kind == "message"]
 
     assert "\n".join(part.text for part in parts).split("\n") == lines
@@ -399,7 +399,7 @@ async def test_outbox_sends_no_part_twice_if_a_later_one_is_delayed(
     sent = outbox._bot.send_message
     tries = 0
 
-    async def once_broken(*args: Any, **kwargs: Any) -> Any:
+    async def fail_on_second_try(*args: Any, **kwargs: Any) -> Any:
         nonlocal tries
         tries += 1
         if tries == 2:
@@ -409,10 +409,12 @@ async def test_outbox_sends_no_part_twice_if_a_later_one_is_delayed(
         return await sent(*args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(outbox._bot), "send_message", lambda _, *a, **k: once_broken(*a, **k))
-        given = Answers()
-        outbox.reply(ALICE.id, "a" * 4096 + "b" * 4096 + "c", then=given)
-        await given.next()
+        patch.setattr(
+            type(outbox._bot), "send_message", lambda _, *a, **k: fail_on_second_try(*a, **k)
+        )
+        answers = Answers()
+        outbox.reply(ALICE.id, "a" * 4096 + "b" * 4096 + "c", then=answers)
+        await answers.next()
 
     assert [e.text[0] for e in sandbox.events if e.kind == "message"] == ["a", "b", "c"]
 

@@ -8,7 +8,9 @@ from tests.chat.steps import (
 from tests.conftest import ALICE, STRANGER, StartBot, reaction_to, reply_with
 
 
-async def test_invited_person_speaks_until_removed(sandbox: Sandbox, start_toned: StartBot) -> None:
+async def test_invite_admits_a_person_until_removed(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
     """A code admits one person, once; a removed person is a stranger again."""
     async with start_toned():
         invitation = await answer_to(sandbox, "/invite")
@@ -29,7 +31,7 @@ async def test_invited_person_speaks_until_removed(sandbox: Sandbox, start_toned
     assert not any(e.chat_id == STRANGER.id for e in sandbox.events)
 
 
-async def test_invitation_is_a_link_that_strangers_cannot_detect(
+async def test_invite_sends_a_link_that_strangers_cannot_detect(
     sandbox: Sandbox, start_toned: StartBot
 ) -> None:
     """While one is open, a bare /start and a wrong code get no answer; the link pairs."""

@@ -1,4 +1,4 @@
-"""/stop, /skip, /pause, /replay, /urgent, /queue, /mute: what they do to what sounds and waits."""
+"""/stop, /skip, /pause, /replay, /urgent, /queue, /mute: what they do to messages."""
 
 import asyncio
 import time
@@ -111,7 +111,7 @@ async def test_skip_replay_and_urgent_change_the_order(
 
 
 async def test_urgent_and_note_hide_spoilers(sandbox: Sandbox, start_toned: StartBot) -> None:
-    """With only a spoiler behind the command nothing is spoken."""
+    """With only a spoiler after the command nothing is spoken."""
     async with start_toned():
         for command in ("/urgent", "/note"):
             begin = {"type": "bot_command", "offset": 0, "length": len(command)}
@@ -164,10 +164,10 @@ async def test_mute_survives_a_restart(sandbox: Sandbox, start_toned: StartBot) 
 # ---- /queue ----
 
 
-async def test_queue_names_the_sender_only_where_it_changes(
+async def test_queue_names_the_sender_only_if_it_changes(
     sandbox: Sandbox, start_toned: StartBot
 ) -> None:
-    """Names are spoken only if several people use the bot; an edit keeps the name."""
+    """Names are shown only if several people use the bot; an edit keeps the name."""
     async with start_toned():
         await answer_to(sandbox, "/mute")
         held = sandbox.send(ALICE, "one")
@@ -203,15 +203,15 @@ async def test_queue_names_the_sender_only_where_it_changes(
 async def test_queue_shows_a_text_only_to_its_sender_in_its_chat(
     sandbox: Sandbox, start_toned: StartBot
 ) -> None:
-    """Other people's texts and other chats' are only counted; no command shows them elsewhere."""
+    """Texts of other people and of other chats are only counted; no command shows them."""
     mention = [{"type": "mention", "offset": 0, "length": 10}]
 
-    async def ask(who: Person, command: str, chat: Json | None) -> str:
+    async def ask(person: Person, command: str, chat: Json | None) -> str:
         seen = len(sandbox.events)
-        sandbox.send(who, command, chat)
-        where = chat["id"] if chat else who.id
+        sandbox.send(person, command, chat)
+        chat_id = chat["id"] if chat else person.id
         answer = await sandbox.wait_for(
-            lambda e: e.kind == "message" and e.chat_id == where, since=seen
+            lambda e: e.kind == "message" and e.chat_id == chat_id, since=seen
         )
         return answer.text
 
@@ -219,18 +219,18 @@ async def test_queue_shows_a_text_only_to_its_sender_in_its_chat(
         private = sandbox.send(ALICE, "canary number 1")
         await sandbox.wait_for(reaction_to(private, "👍"))
         await answer_to(sandbox, "/mute")
-        for who, text, chat in (
+        for person, text, chat in (
             (ALICE, "canary number 2", None),
             (BOB, "finch number 3", None),
             (ALICE, "@crier_bot sparrow number 4", GROUP),
             (BOB, "@crier_bot robin number 5", GROUP),
         ):
             fields: Json = {"text": text, "entities": mention if chat else []}
-            held = sandbox.send_fields(who, fields, chat)
+            held = sandbox.send_fields(person, fields, chat)
             await sandbox.wait_for(reaction_to(held, "😴"))
         seen = len(sandbox.events)
         in_group = await ask(BOB, "/queue", GROUP)
-        alone = await ask(BOB, "/queue", None)
+        in_private = await ask(BOB, "/queue", None)
         for command in ("/status", "/replay", "/people", "/devices", "/pronounce"):
             await ask(BOB, command, GROUP)
             await ask(BOB, command, None)
@@ -238,6 +238,6 @@ async def test_queue_shows_a_text_only_to_its_sender_in_its_chat(
 
     assert in_group.splitlines()[1:] == ["3 messages from other people, chats or programs."]
     assert "robin" in in_group
-    assert alone.splitlines()[1:] == ["3 messages from other people, chats or programs."]
-    assert "finch" in alone
+    assert in_private.splitlines()[1:] == ["3 messages from other people, chats or programs."]
+    assert "finch" in in_private
     assert not [bird for bird in ("canary", "sparrow") if bird in later]

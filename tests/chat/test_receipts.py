@@ -1,4 +1,4 @@
-"""Receipts where Telegram refuses reactions or asks to wait."""
+"""Receipts if Telegram refuses reactions or asks to wait."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ async def test_reaction_that_is_refused_does_not_affect_speech(
 async def test_reaction_after_a_429_waits_and_is_the_newest(
     sandbox: Sandbox, start_bot: StartBot
 ) -> None:
-    """After a 429 the bot waits as asked, then sends only the receipt that is true by then."""
+    """After a 429 the bot waits as long as requested, then sends only the newest receipt."""
     sandbox.faults["setmessagereaction"] = Fault(
         status=429, description="Too Many Requests: retry after 4", retry_after_s=4, times=1
     )

@@ -124,7 +124,7 @@ async def test_sandbox_refuses_what_the_real_server_refuses(
 
 
 async def test_sandbox_rejects_a_wrong_token(sandbox: Sandbox) -> None:
-    """A revoked token gets 401; something that is no token gets 404."""
+    """A revoked token gets 401; a string that is no token gets 404."""
     assert (await call(sandbox, "getMe", token="4217:revoked"))["error_code"] == 401
     assert (await call(sandbox, "getMe", token="nonsense"))["error_code"] == 404
 

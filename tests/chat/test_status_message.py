@@ -43,7 +43,7 @@ async def test_status_message_is_rarely_edited_if_only_time_passes(
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "expected"),
     [
         (3.0, "a few seconds"),
         (10.0, "a few seconds"),
@@ -53,9 +53,9 @@ async def test_status_message_is_rarely_edited_if_only_time_passes(
         (600.0, "about 10 min"),
     ],
 )
-def test_roughly_rounds_a_countdown(seconds: float, said: str) -> None:
+def test_roughly_rounds_a_countdown(seconds: float, expected: str) -> None:
     """A text that changes each second would have to be edited each second."""
-    assert roughly(seconds) == said
+    assert roughly(seconds) == expected
 
 
 async def test_status_message_delayed_by_telegram_delays_nothing_else(
@@ -141,7 +141,7 @@ async def test_status_message_is_one_for_a_long_burst(
     edits = [e for e in sandbox.events if e.kind == "edit"]
     texts = [edit.text for edit in edits]
 
-    assert all(one != other for one, other in itertools.pairwise(texts))
+    assert all(first != second for first, second in itertools.pairwise(texts))
     assert len([e for e in sandbox.events if reply_with("Speaking 1 of")(e)]) == 1
     assert all(b.at_s - a.at_s > 0.8 for a, b in itertools.pairwise(edits))
     assert "not to the end" in done.text
@@ -174,7 +174,7 @@ async def test_status_message_is_continued_after_a_kill(
     bot_environment: Environment, sandbox: Sandbox
 ) -> None:
     """The next process edits the message of the one that was killed, until its true end."""
-    bot_environment["LOG_LEVEL"] = "INFO"  # nobody reads it
+    bot_environment["LOG_LEVEL"] = "INFO"  # the test reads no log
     options: dict[str, Any] = {
         "environment": bot_environment,
         "module": "tests.support.run_with_fake_voice",
@@ -199,7 +199,7 @@ async def test_status_message_is_closed_after_a_kill_if_nothing_continues(
     bot_environment: Environment, sandbox: Sandbox, settings: Settings
 ) -> None:
     """If its messages are over, it reports that, without buttons, and only once."""
-    bot_environment["LOG_LEVEL"] = "INFO"  # nobody reads it
+    bot_environment["LOG_LEVEL"] = "INFO"  # the test reads no log
     options: dict[str, Any] = {
         "environment": bot_environment,
         "module": "tests.support.run_with_fake_voice",

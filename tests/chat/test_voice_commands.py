@@ -30,12 +30,12 @@ async def test_voice_is_previewed_as_a_voice_note_and_selected(
     async with start_toned():
         status = await answer_to(sandbox, "/status")
 
-    assert len(samples) / rate_hz > 0.05  # a text without a number is a hush in this voice
+    assert len(samples) / rate_hz > 0.05  # without a number this voice is nearly silent
     assert "bm_george" in status
     assert ear_a.spans() == []
 
 
-async def test_voice_with_an_unreadable_script_names_what_to_install(
+async def test_voice_with_an_unreadable_script_names_the_command_to_run(
     sandbox: Sandbox, start_toned: StartBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By name or by button, the reply names the command to run, unless it has been run."""
@@ -51,10 +51,10 @@ async def test_voice_with_an_unreadable_script_names_what_to_install(
         assert "make" not in await answer_to(sandbox, "/voice jf_alpha")
 
 
-async def test_voice_follows_the_language_for_who_selected_that(
+async def test_voice_follows_the_language_if_selected(
     sandbox: Sandbox, start_toned: StartBot
 ) -> None:
-    """It does so for one person only, also after a restart."""
+    """The selection is one person's, and survives a restart."""
     spanish = "¿Dónde estás? Llegamos a las ocho y media."
     async with start_toned(telegram_allowed_users=PEOPLE) as bot:
         sandbox.send(ALICE, "/voice")
@@ -65,8 +65,8 @@ async def test_voice_follows_the_language_for_who_selected_that(
         await answer_to(sandbox, "/speed 1.5", BOB)
     async with start_toned(telegram_allowed_users=PEOPLE) as bot:
         await answer_to(sandbox, "/mute")
-        for who in (ALICE, BOB):
-            message = sandbox.send(who, spanish)
+        for person in (ALICE, BOB):
+            message = sandbox.send(person, spanish)
             await sandbox.wait_for(reaction_to(message, "😴"))
         orders = [
             bot.delivery.queue.utterance(place.message) for place in bot.delivery.queue.places()

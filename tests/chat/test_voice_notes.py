@@ -17,7 +17,7 @@ from tests.support.loudspeaker import Ear
 async def test_note_sends_a_text_back_as_a_voice_note(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:
-    """It takes the words behind the command or the message replied to, without code, silently."""
+    """It contains the words after the command or of the message replied to, without code."""
     code: Json = {"type": "pre", "offset": 18, "length": 1}
     answered = {
         "message_id": 1,
@@ -28,13 +28,13 @@ async def test_note_sends_a_text_back_as_a_voice_note(
         "entities": [code],
     }
     command = {"type": "bot_command", "offset": 0, "length": 5}
-    asked: tuple[Json, ...] = (
+    requests: tuple[Json, ...] = (
         {"text": "/note This is number 11", "entities": [command]},
         {"text": "/note", "entities": [command], "reply_to_message": answered},
     )
     notes = []
     async with start_toned():
-        for fields in asked:
+        for fields in requests:
             seen = len(sandbox.events)
             sandbox.send_fields(ALICE, fields)
             note = await sandbox.wait_for(lambda e: e.kind == "voice", since=seen)
@@ -46,7 +46,7 @@ async def test_note_sends_a_text_back_as_a_voice_note(
 
 
 async def test_notes_survive_a_kill(sandbox: Sandbox, bot_environment: Environment) -> None:
-    """What /note requested and was not sent before kill -9 is sent after it, once."""
+    """A requested note that was not sent before kill -9 is sent after it, once."""
     sandbox.faults["sendvoice"] = Fault(status=502, description="Bad Gateway")
     async with bot_process(bot_environment) as process:
         message = sandbox.send(ALICE, "/note Number 9.")
@@ -92,7 +92,7 @@ async def test_replay_ignores_notes(sandbox: Sandbox, start_toned: StartBot, ear
 async def test_notes_that_telegram_refuses_are_reported(
     sandbox: Sandbox, start_toned: StartBot
 ) -> None:
-    """The sender of /note in such a chat is told how to change it."""
+    """The reply to /note says how to allow voice notes."""
     sandbox.faults["sendvoice"] = Fault(
         status=400, description="Bad Request: VOICE_MESSAGES_FORBIDDEN"
     )

@@ -13,20 +13,20 @@ from mcp_types import CallToolResult, TextContent
 
 from bot.settings import Settings
 from tests.support.commandline import Environment
-from tests.support.fake_api import Answerer, answering
+from tests.support.fake_api import FakeApi, serve_fake_api
 from tests.support.fake_voice import ToneVoice
 from tests.support.http_face import serve
 from tests.support.loudspeaker import Ear
 
 
 @pytest.fixture
-def answerer(tmp_path: Path) -> Iterator[Answerer]:
-    """Answer where the bot would."""
+def fake_api(tmp_path: Path) -> Iterator[FakeApi]:
+    """Run a fake of the bot's API."""
     with (
         tempfile.TemporaryDirectory(prefix="crier") as folder,
-        answering(tmp_path / "data", Path(folder) / "api.sock") as answerer,
+        serve_fake_api(tmp_path / "data", Path(folder) / "api.sock") as fake_api,
     ):
-        yield answerer
+        yield fake_api
 
 
 @asynccontextmanager
@@ -64,14 +64,14 @@ async def test_speak_without_bot_says_how_to_start_it(environment: Environment) 
     assert "Crier is not running. Start it with `make run`" in text_of(result)
 
 
-async def test_speak_queues_text(environment: Environment, answerer: Answerer) -> None:
+async def test_speak_queues_text(environment: Environment, fake_api: FakeApi) -> None:
     """The text is sent to the bot, with the name of the agent."""
-    answerer.answer("POST /v1/audio/speak", {"id": 7, "position": 1}, 202)
+    fake_api.answer("POST /v1/audio/speak", {"id": 7, "position": 1}, 202)
     async with agent(environment) as client:
         result = await client.call_tool("speak", {"text": "Done.", "urgent": True})
 
     assert not result.is_error
-    [(_, headers, body)] = answerer.asked
+    [(_, headers, body)] = fake_api.requests
     assert body == {"input": "Done.", "priority": "urgent"}
     assert headers["X-Client"] == "agent"
 
@@ -100,7 +100,7 @@ async def test_speak_waits_and_stop_stops(
 async def test_speak_reports_refusal_of_bot(
     settings: Settings, environment: Environment, ear_a: Ear
 ) -> None:
-    """What the bot refuses is an error of the tool, with the bot's message."""
+    """A refusal is an error of the tool, with the bot's message."""
     assert ear_a is not None
     async with serve(settings.replaced(api_port=0), ToneVoice()), agent(environment) as client:
         voice = await client.call_tool("speak", {"text": "Number 5.", "voice": "af_hart"})

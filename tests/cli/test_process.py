@@ -243,7 +243,7 @@ async def test_demo_without_device_writes_files(
 
 
 @pytest.mark.realtime
-async def test_demo_writes_to_file_what_loudspeaker_plays(
+async def test_demo_writes_same_sound_to_file_and_loudspeaker(
     environment: Environment, loudspeakers: Loudspeakers, ear_a: Ear, tmp_path: Path
 ) -> None:
     """The WAV file of a message and the sound of the loudspeaker are the same."""

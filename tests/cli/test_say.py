@@ -76,14 +76,14 @@ async def test_client_uses_unix_socket(
         data_dir = Path(folder) / "d"
         async with serve(settings.replaced(api_port=0, data_dir=data_dir), ToneVoice()):
             file = data_dir / "api.json"
-            facts = json.loads(file.read_text())
-            file.write_text(json.dumps({**facts, "port": 1}))
+            api_json = json.loads(file.read_text())
+            file.write_text(json.dumps({**api_json, "port": 1}))
 
             code, out, _ = await run(
                 "status", "--json", environment={**environment, "DATA_DIR": str(data_dir)}
             )
 
-    assert facts["socket"] == str(data_dir / "api.sock")
+    assert api_json["socket"] == str(data_dir / "api.sock")
     assert code == 0
     assert json.loads(out)["version"]
 
@@ -179,7 +179,7 @@ async def test_say_in_terminal_reports_mute(
 async def test_say_wait_in_terminal_shows_progress(
     environment: Environment, face: Face, ear_a: Ear, tmp_path: Path
 ) -> None:
-    """In a terminal --wait shows what it waits for, and then that the text was heard."""
+    """In a terminal --wait shows the queue before it, and then that the text was heard."""
     await face.speak(TEN)
     await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
 
@@ -252,7 +252,7 @@ async def test_say_wait_keeps_message_after_ctrl_c(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["say", "--voice", "af_hart", "x"], "Did you mean af_heart"),
         (["say", "--lang", "xx", "x"], "there is no language 'xx'; choose en-us"),
@@ -263,13 +263,13 @@ async def test_say_wait_keeps_message_after_ctrl_c(
     ],
 )
 async def test_commands_report_refusals(
-    arguments: list[str], said: str, environment: Environment, face: Face
+    arguments: list[str], message: str, environment: Environment, face: Face
 ) -> None:
-    """What the bot refuses exits with 2 and the bot's message."""
+    """A refused command exits with 2 and the bot's message."""
     code, out, err = await run(*arguments, environment=environment)
 
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err
     assert face.token not in err
 
 
@@ -290,7 +290,7 @@ async def test_say_reports_wrong_token(
 async def test_status_shows_message_and_queue(
     environment: Environment, face: Face, ear_a: Ear
 ) -> None:
-    """`status` shows what is spoken and what waits; --json is the bot's own answer."""
+    """`status` shows the current message and how many wait; --json is the bot's own answer."""
     _, silent, _ = await run("status", environment=environment)
     await face.speak(LONG)
     await face.speak("Number 1.")
@@ -355,9 +355,9 @@ async def test_say_out_writes_length_of_wav(
 
 async def test_say_standalone_needs_no_bot(environment: Environment, tmp_path: Path) -> None:
     """--standalone speaks with the real voice in its own process, and names the file."""
-    alone = {**environment, "AUDIO_DEVICE": f"file:{tmp_path / 'spoken'}"}
+    variables = {**environment, "AUDIO_DEVICE": f"file:{tmp_path / 'spoken'}"}
 
-    code, out, err = await run("say", "--standalone", "The kettle is on.", environment=alone)
+    code, out, err = await run("say", "--standalone", "The kettle is on.", environment=variables)
     (path,) = (tmp_path / "spoken").glob("*.wav")
 
     assert (code, out) == (0, "")
@@ -381,9 +381,9 @@ async def test_devices_without_bot_asks_system(
     environment: Environment, loudspeakers: Loudspeakers
 ) -> None:
     """If no bot runs, the devices are those that the system lists."""
-    alone = {**environment, "ALSA_CONFIG_PATH": str(loudspeakers.alsa_config)}
+    variables = {**environment, "ALSA_CONFIG_PATH": str(loudspeakers.alsa_config)}
 
-    code, listed, _ = await run("devices", environment=alone)
+    code, listed, _ = await run("devices", environment=variables)
 
     assert code == 0
     assert "speaker_a" in listed
@@ -443,8 +443,8 @@ async def test_completion_completes_command_and_option(environment: Environment)
             f"{script}\nCOMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}\n"
             "_shtab_crier; echo ${COMPREPLY[@]}"
         )
-        found = await asyncio.to_thread(
+        shell_run = await asyncio.to_thread(
             subprocess.run, ["bash"], input=press_tab.encode(), capture_output=True
         )
 
-        assert completed in found.stdout.decode()
+        assert completed in shell_run.stdout.decode()

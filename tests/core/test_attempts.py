@@ -81,7 +81,7 @@ def test_attempts_count_little_while_the_result_is_played(tmp_path: Path) -> Non
     assert (killed, crashed) == (0.2, 1.0)
 
 
-def test_attempts_forget_what_is_over(tmp_path: Path) -> None:
+def test_attempts_forget_ended_messages(tmp_path: Path) -> None:
     """Deaths of messages that no longer exist are removed."""
     path = tmp_path / "attempts.json"
     life = Attempts(path)

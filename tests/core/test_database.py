@@ -1,4 +1,4 @@
-"""The database file: damaged, newer, older. What was stored stays, and there is a way back."""
+"""The database file: damaged, newer, older. Stored data survives, and a downgrade is possible."""
 
 import sqlite3
 from pathlib import Path
@@ -41,7 +41,7 @@ async def fill(path: Path) -> None:
 
 
 def release(patch: pytest.MonkeyPatch, version: int, step: str = STEP) -> None:
-    """Act as a Crier of a later version, whose databases are made by *step*."""
+    """Act as a later version of Crier, which upgrades databases by *step*."""
     patch.setitem(module.MIGRATIONS, version - 1, step)
     patch.setattr(module, "SCHEMA_VERSION", version)
 
@@ -69,10 +69,8 @@ def columns_of(path: Path) -> list[tuple[str, ...]]:
 # ---- upgrades ----
 
 
-async def test_upgrade_keeps_what_was_stored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Messages with all that is known of them, people and choices are there afterwards."""
+async def test_upgrade_keeps_stored_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages with all their fields, people and choices are there afterwards."""
     path = tmp_path / "crier.db"
     await fill(path)
     release(monkeypatch, NEXT)
@@ -100,7 +98,7 @@ async def test_upgrade_keeps_what_was_stored(
 async def test_upgrade_gives_the_form_of_a_new_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Over several versions, each step applies to what the step before it left."""
+    """Over several versions, each step applies to the result of the step before it."""
     old, new = tmp_path / "old.db", tmp_path / "new.db"
     await fill(old)
     later = "ALTER TABLE room ADD COLUMN floor INTEGER; ALTER TABLE message ADD COLUMN mood2 TEXT;"
@@ -114,7 +112,7 @@ async def test_upgrade_gives_the_form_of_a_new_database(
 
 
 async def test_upgrade_keeps_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A complete copy, which the older Crier can read, lies beside today's database."""
+    """A complete copy, which the older Crier can read, is next to the current database."""
     path = tmp_path / "crier.db"
     await fill(path)
     release(monkeypatch, NEXT)
@@ -131,7 +129,7 @@ async def test_upgrade_keeps_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 async def test_open_makes_no_copy_of_a_new_database(tmp_path: Path) -> None:
-    """A first start, and one without an upgrade, leave nothing beside the database."""
+    """A first start, and one without an upgrade, leave no other file."""
     for _ in range(2):
         await (await Inbox.open(tmp_path / "crier.db")).close()
 
@@ -162,7 +160,7 @@ async def test_upgrade_keeps_two_copies(tmp_path: Path, monkeypatch: pytest.Monk
 async def test_upgrade_that_fails_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """The database is as it was, even where a step committed before it failed."""
+    """The database is unchanged, even if a step committed before it failed."""
     path = tmp_path / "crier.db"
     await fill(path)
     with monkeypatch.context() as patch:
@@ -205,7 +203,7 @@ async def test_open_names_the_way_back_from_a_newer_version(
         await Inbox.open(path)
 
 
-async def test_upgrade_speaks_what_waited(
+async def test_upgrade_keeps_waiting_messages(
     start_toned: StartBot, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Messages of a moment ago are heard after an upgrade."""

@@ -1,4 +1,4 @@
-"""Delivery alone, with a pipeline that only records orders: stops, deferral, and what ends once."""
+"""Delivery alone, with a pipeline that only records orders: stops, deferral, single ends."""
 
 import asyncio
 import sqlite3
@@ -29,16 +29,16 @@ BOT, CHAT = 4217, 7
 
 
 class RecordingPipeline:
-    """Records what it is told to say; says nothing."""
+    """Records orders, and speaks nothing."""
 
     def __init__(self) -> None:
-        self.said: list[int] = []
+        self.queued: list[int] = []
         self.skipped: list[int | None] = []
         self.aborts = 0
 
     def say(self, utterance: Utterance) -> None:
         """Record an utterance."""
-        self.said.append(utterance.id)
+        self.queued.append(utterance.id)
 
     def skip(self, id_: int | None = None) -> None:
         """Record a skip."""
@@ -61,16 +61,16 @@ class RecordingPipeline:
         """Ignore it."""
 
     def status(self) -> Status:
-        """Return that nothing sounds."""
+        """Return the status of an idle pipeline."""
         return Status()
 
     def cost(self) -> SynthesisCost:
-        """Return what a new machine is expected to do."""
+        """Return the estimate for a new machine."""
         return SynthesisCost()
 
 
 class RecordingReceipts:
-    """Records what senders are told, by the id of their message."""
+    """Records the receipts, by the id of their message."""
 
     def __init__(self) -> None:
         self.given: list[tuple[int, str]] = []
@@ -108,12 +108,12 @@ class RecordingReceipts:
         self.given.append((0, warning))
 
     def of(self, id_: int) -> list[str]:
-        """Return what was told about a message, in order."""
-        return [what for message_id, what in self.given if message_id == id_]
+        """Return the receipts of a message, in order."""
+        return [receipt for message_id, receipt in self.given if message_id == id_]
 
 
 class Lab:
-    """A delivery with its collaborators, and nothing before or behind it."""
+    """A delivery with its collaborators, and nothing before or after it."""
 
     def __init__(self, inbox: Inbox, folder: Path) -> None:
         self.inbox = inbox
@@ -189,13 +189,13 @@ async def test_queue_hands_over_a_suspect_alone(lab: Lab) -> None:
     """A message during which the process died is not in the pipeline with any other."""
     lab.attempts._deaths[attempt_key(2)] = 1.0
     messages = [await lab.submit() for _ in range(3)]
-    said = [list(lab.pipeline.said)]
+    queued = [list(lab.pipeline.queued)]
     for message in messages:
         lab.delivery.report(Ended(message.id, Outcome.HEARD))
         await lab.delivery.drain()
-        said.append(list(lab.pipeline.said))
+        queued.append(list(lab.pipeline.queued))
 
-    assert said == [[1], [1, 2], [1, 2, 3], [1, 2, 3]]
+    assert queued == [[1], [1, 2], [1, 2, 3], [1, 2, 3]]
 
 
 async def test_queue_hands_over_nothing_while_hushed(lab: Lab) -> None:
@@ -203,12 +203,12 @@ async def test_queue_hands_over_nothing_while_hushed(lab: Lab) -> None:
     with lab.delivery.hushed():
         for urgent in (False, True, True):
             await lab.submit(urgent=urgent)
-        assert lab.pipeline.said == []
+        assert lab.pipeline.queued == []
 
-    assert lab.pipeline.said == [2, 3, 1]
+    assert lab.pipeline.queued == [2, 3, 1]
 
 
-async def test_queue_has_places_for_what_is_deferred(lab: Lab) -> None:
+async def test_queue_includes_deferred_messages(lab: Lab) -> None:
     """A held message is in the queue, too, and can be removed from it."""
     await lab.delivery.mute(FOR_GOOD)
     message = await lab.submit()
@@ -256,11 +256,11 @@ async def test_stop_while_a_message_is_being_held_ends_it_once(
 
     assert lab.receipts.of(message.id) == ["stopped"]
     assert await lab.state_of(message) == "stopped"
-    assert lab.pipeline.said == []
+    assert lab.pipeline.queued == []
 
 
 async def test_remove_wins_over_a_deferral(lab: Lab) -> None:
-    """A message that is removed while the pipeline stops it to defer it is not said later."""
+    """A message that is removed while the pipeline stops it to defer it is not spoken later."""
     message = await lab.submit()
     await lab.delivery.mute(FOR_GOOD)
     await lab.delivery.queue.remove(message.id)
@@ -272,7 +272,7 @@ async def test_remove_wins_over_a_deferral(lab: Lab) -> None:
 
 
 async def test_deferral_survives_a_full_disk(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A held message whose state can't be stored is said after the mute all the same."""
+    """A held message whose state can't be stored is still spoken after the mute."""
     await lab.delivery.mute(FOR_GOOD)
     with monkeypatch.context() as patch:
 
@@ -284,22 +284,22 @@ async def test_deferral_survives_a_full_disk(lab: Lab, monkeypatch: pytest.Monke
     await lab.delivery.mute(0)
 
     assert lab.receipts.of(message.id) == ["held", "stored"]
-    assert lab.pipeline.said == [message.id]
+    assert lab.pipeline.queued == [message.id]
 
 
-async def test_deferral_asks_about_what_became_late(lab: Lab) -> None:
-    """A message that was held for longer than LATE_AFTER_S is asked about, and once."""
+async def test_deferral_asks_about_messages_that_became_late(lab: Lab) -> None:
+    """A message held for longer than LATE_AFTER_S is asked about once."""
     await lab.delivery.mute(FOR_GOOD)
     message = await lab.submit()
     lab.now_s += lab.settings.late_after_s + 1
     await lab.delivery.mute(0)
     async with asyncio.timeout(10):
-        while "asked" not in lab.receipts.of(message.id):  # noqa: ASYNC110  # a second after it
+        while "asked" not in lab.receipts.of(message.id):  # noqa: ASYNC110  # it takes a second
             await asyncio.sleep(0.05)
 
     assert await lab.state_of(message) == State.LATE
     assert lab.receipts.of(message.id) == ["held", "asked"]
-    assert lab.pipeline.said == []
+    assert lab.pipeline.queued == []
 
 
 # ---- in and out ----
@@ -308,7 +308,7 @@ async def test_deferral_asks_about_what_became_late(lab: Lab) -> None:
 async def test_intake_decides_the_style_of_a_message_once(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The language in which a text is composed is the one in which it is said."""
+    """The language in which a text is composed is the one in which it is spoken."""
     asked: list[str] = []
     style = Preferences.style
 

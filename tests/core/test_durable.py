@@ -41,19 +41,19 @@ class Confirmations:
         self._sent: list[Json] = []
 
     def record(self) -> None:
-        """Record what waits at the server now."""
+        """Record the updates that wait at the server."""
         self._sent = list(self._sandbox._updates)
 
     def lose(self) -> None:
-        """Send it again."""
+        """Send the recorded updates again."""
         self._sandbox._updates = deque(self._sent)
 
 
-# ---- what kills the process ----
+# ---- crashes ----
 
 
 async def run_until_it_ends(environment: Environment) -> int:
-    """Run a bot whose voice dies of the number 13; return its exit code."""
+    """Run a bot whose voice crashes at the number 13; return its exit code."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.support.run_with_deadly_voice"),
         cwd=CHECKOUT,
@@ -71,10 +71,10 @@ async def run_until_it_ends(environment: Environment) -> int:
 async def test_delivery_gives_up_a_message_during_which_the_process_died_twice(
     bot_environment: Environment, sandbox: Sandbox, number: int, code: int
 ) -> None:
-    """It ends with a reason in the third life; those before and behind it are said."""
+    """It fails with a reason in the third life; those before and after it are spoken."""
     first = sandbox.send(ALICE, "Number 4.")
     deadly = sandbox.send(ALICE, f"Number {number}.")
-    behind = sandbox.send(ALICE, "Number 5.")
+    after = sandbox.send(ALICE, "Number 5.")
     codes = [await run_until_it_ends(bot_environment) for _ in range(2)]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.support.run_with_deadly_voice"),
@@ -85,7 +85,7 @@ async def test_delivery_gives_up_a_message_during_which_the_process_died_twice(
         await sandbox.wait_for(reaction_to(deadly, "💔"))
         await sandbox.wait_for(reply_with("Crier ended 2 times while it was saying this", deadly))
         await sandbox.wait_for(reaction_to(first, "👍"))
-        await sandbox.wait_for(reaction_to(behind, "👍"))
+        await sandbox.wait_for(reaction_to(after, "👍"))
     finally:
         process.terminate()
         await process.wait()
@@ -95,7 +95,7 @@ async def test_delivery_gives_up_a_message_during_which_the_process_died_twice(
     assert ("ended in a native crash" in log) == (code == -11)
 
 
-async def test_delivery_says_a_message_despite_kills_from_outside(
+async def test_delivery_speaks_a_message_despite_kills_from_outside(
     bot_environment: Environment, sandbox: Sandbox, ear_a: Ear
 ) -> None:
     """A process that is killed again and again from outside loses no message."""
@@ -142,7 +142,7 @@ async def test_resume_waits_for_the_first_poll(
 async def test_updates_give_up_an_update_after_two_deaths(
     sandbox: Sandbox, start_toned: StartBot, settings: Settings
 ) -> None:
-    """A text that kills the process before it is stored is refused; the next one is said."""
+    """A text that kills the process before it is stored is refused; the next one is spoken."""
     message = sandbox.send(ALICE, "Number 1.")
     number = sandbox._updates[-1]["update_id"]
     later = sandbox.send(ALICE, "Number 2.")
@@ -156,11 +156,11 @@ async def test_updates_give_up_an_update_after_two_deaths(
     assert last_reaction(sandbox, message) == "💔"
 
 
-# ---- what comes again ----
+# ---- repeated updates ----
 
 
 async def test_updates_ignore_a_repeated_stop(sandbox: Sandbox, start_toned: StartBot) -> None:
-    """A /stop that is sent again does not end what came after the first one."""
+    """A /stop that is sent again does not end messages sent after the first one."""
     confirmations = Confirmations(sandbox)
     first = sandbox.send(ALICE, "Number 1. " * 9)
     sandbox.send(ALICE, "/stop")
@@ -287,7 +287,7 @@ async def test_pause_survives_a_restart(
 
 
 async def test_stop_ends_a_pause_for_good(sandbox: Sandbox, start_toned: StartBot) -> None:
-    """After /stop, also over a restart, the next message is said."""
+    """After /stop, also over a restart, the next message is spoken."""
     async with start_toned():
         sandbox.send(ALICE, "/pause")
         sandbox.send(ALICE, "/stop")
@@ -300,8 +300,10 @@ async def test_stop_ends_a_pause_for_good(sandbox: Sandbox, start_toned: StartBo
 # ---- stop and replay ----
 
 
-async def test_replay_ignores_what_never_sounded(sandbox: Sandbox, start_toned: StartBot) -> None:
-    """A message that was stopped before it started can't be said again."""
+async def test_replay_ignores_messages_that_never_sounded(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
+    """A message that was stopped before it started can't be repeated."""
     async with start_toned():
         sandbox.send(ALICE, "/pause")
         message = sandbox.send(ALICE, "Number 1.")
@@ -358,7 +360,7 @@ async def test_limits_count_undecided_messages(sandbox: Sandbox, start_toned: St
 async def test_delivery_asks_about_its_messages_after_sleep(
     sandbox: Sandbox, start_toned: StartBot, monkeypatch: pytest.MonkeyPatch, ear_a: Ear
 ) -> None:
-    """After hours with the lid closed nothing continues unasked; new messages are said."""
+    """After hours with the lid closed nothing continues unasked; new messages are spoken."""
     asleep_s = [0.0]
     monkeypatch.setattr("bot.app.time_asleep_s", lambda: asleep_s[0])
     async with start_toned():
@@ -389,7 +391,7 @@ async def test_delivery_continues_after_a_short_sleep(
 async def test_polling_uses_the_clock_of_telegram_if_ours_is_wrong(
     sandbox: Sandbox, start_toned: StartBot, ahead_s: float, way: str
 ) -> None:
-    """With a clock that is an hour off, new messages are said at once, and /status warns."""
+    """With a clock that is an hour off, new messages are spoken at once, and /status warns."""
     sandbox.ahead_s = ahead_s
     async with start_toned():
         message = sandbox.send(ALICE, "Number 1.")
@@ -405,7 +407,7 @@ async def test_polling_uses_the_clock_of_telegram_if_ours_is_wrong(
 async def test_late_counts_from_the_decision(
     sandbox: Sandbox, start_toned: StartBot, settings: Settings
 ) -> None:
-    """A late message that is to be said is not asked about again, even after a mute."""
+    """A late message is not asked about again after the decision, even after a mute."""
     inbox = await Inbox.open(settings.data_dir / "crier.db")
     number = sandbox.send_fields(ALICE, {"text": "Number 1."})
     sandbox._updates.clear()
@@ -453,7 +455,7 @@ async def test_refusal_is_owed_until_telegram_accepts_it(
 async def test_handlers_refuse_a_text_on_an_error(
     sandbox: Sandbox, start_toned: StartBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An unexpected error is answered with 💔 and a reply; the next text is said."""
+    """An unexpected error is answered with 💔 and a reply; the next text is spoken."""
 
     async def broken(*_: object, **__: object) -> None:
         raise KeyError("sat")
@@ -469,7 +471,7 @@ async def test_handlers_refuse_a_text_on_an_error(
 
 
 async def test_replay_is_never_late(sandbox: Sandbox, start_toned: StartBot) -> None:
-    """An old message that is replayed while muted is said after the mute, without a question."""
+    """An old message that is replayed while muted is spoken after the mute, without a question."""
     async with start_toned() as bot:
         message = sandbox.send(ALICE, "Number 1.")
         await sandbox.wait_for(reaction_to(message, "👍"))

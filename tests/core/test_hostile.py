@@ -42,7 +42,7 @@ from tests.support.pipelines import Facts, order
 # Of the processor's time; quadratic work takes many times as long.
 _BOUND_S = 5.0
 # For an answer, on a busy machine; an answer that waited for composing would take tens of seconds.
-_PATIENCE_S = 5.0
+_ANSWER_TIMEOUT_S = 5.0
 
 SPOKEN = Path(__file__).parent.parent / "data" / "spoken.json"
 
@@ -52,10 +52,10 @@ def test_composing_and_planning_are_linear(name: str) -> None:
     """Each hostile shape of 30,000 characters is composed and planned with little work."""
     text = SHAPES[name](30_000)
     started_s = time.thread_time()
-    said = compose_text(text, "en-us", name_emoji=True).text
-    for one in (text, said):
-        if speakable(one):
-            planner = Planner(one, "en-us", 1.0)
+    spoken = compose_text(text, "en-us", name_emoji=True).text
+    for input_ in (text, spoken):
+        if speakable(input_):
+            planner = Planner(input_, "en-us", 1.0)
             planner.next(SynthesisCost(), 0.0)
             if not planner.done:
                 planner.next_delayed(SynthesisCost(), 0.5)
@@ -96,21 +96,21 @@ def test_reading_skips_a_rule_only_if_it_finds_nothing(bits: list[str]) -> None:
 
 def test_reading_skips_no_rule_that_the_table_needs() -> None:
     """The same holds for the table of what people write, which uses nearly all rules."""
-    found = [read_by_all(case["sent"]) for case in json.loads(SPOKEN.read_text())]
+    matching = [read_by_all(case["sent"]) for case in json.loads(SPOKEN.read_text())]
 
-    assert len(set().union(*found)) > 0.8 * len(rules("en-us"))
+    assert len(set().union(*matching)) > 0.8 * len(rules("en-us"))
 
 
 def read_by_all(text: str) -> set[Rule]:
-    """Apply every rule, and return those that found something."""
-    found = set()
+    """Apply every rule, and return those that matched."""
+    matching = set()
     for rule in rules("en-us"):
         chars = frozenset(text)
-        text, times = rule.pattern.subn(rule.reading, text)
-        if times:
+        text, matches = rule.pattern.subn(rule.reading, text)
+        if matches:
             assert rule.may_match(chars), rule.pattern.pattern
-            found.add(rule)
-    return found
+            matching.add(rule)
+    return matching
 
 
 @given(st.text("*_~`ab \n.", max_size=40))
@@ -136,12 +136,12 @@ def test_reading_reads_digits_of_every_script() -> None:
 
 
 @given(st.text(), st.integers(1, 50))
-def test_pieces_are_short_and_lose_nothing(text: str, most_chars: int) -> None:
+def test_pieces_are_short_and_lose_nothing(text: str, max_chars: int) -> None:
     """A text is the sum of its pieces, and none is longer than allowed."""
-    parts = list(pieces(text, most_chars))
+    parts = list(pieces(text, max_chars))
 
     assert "".join(parts) == text
-    assert all(len(part) <= most_chars for part in parts)
+    assert all(len(part) <= max_chars for part in parts)
 
 
 def test_sentences_do_not_depend_on_the_length_of_a_line() -> None:
@@ -156,9 +156,9 @@ def test_pronounce_takes_thousands_of_words() -> None:
     """Many taught words in a long text take no longer than the sum of both."""
     words = {f"word{number}": f"said{number}" for number in range(5000)} | {"new york": "the city"}
     started_s = time.thread_time()
-    said = pronounce("Word17 of New York. " * 5000, words)
+    spoken = pronounce("Word17 of New York. " * 5000, words)
 
-    assert said == "said17 of the city. " * 5000
+    assert spoken == "said17 of the city. " * 5000
     assert time.thread_time() - started_s < _BOUND_S
 
 
@@ -215,14 +215,14 @@ def test_read_in_lists_the_scripts_that_are_not_spelled(script: str, lang: str) 
     others = {("CJK", "ja"), ("LATIN", "ja"), ("LATIN", "hi"), ("LATIN", "cmn")}
     if (script, lang.partition("-")[0]) in others:
         pytest.skip("read by another package, or by espeak's English")
-    said = pronounced(SAMPLES[script], lang)
-    spelled = len(said) > 3 * len(SAMPLES[script]) or "(" in said
+    spoken = pronounced(SAMPLES[script], lang)
+    spelled = len(spoken) > 3 * len(SAMPLES[script]) or "(" in spoken
 
     assert (script not in read_in(lang)) == spelled
 
 
 @pytest.mark.parametrize(
-    ("sent", "lang", "said", "skipped"),
+    ("sent", "lang", "spoken", "skipped"),
     [
         ("안녕하세요 hello", "en-us", "hello", "1 word in Korean"),
         ("Привет, как дела? Fine.", "fr-fr", ", ? Fine.", "3 words in Cyrillic letters"),
@@ -233,25 +233,29 @@ def test_read_in_lists_the_scripts_that_are_not_spelled(script: str, lang: str) 
         ("𝐇𝐞𝐥𝐥𝐨 ﬁne Nguyễn", "en-us", "Hello fine Nguyen", ""),
     ],
 )
-def test_compose_leaves_out_what_would_be_spelled(
-    sent: str, lang: str, said: str, skipped: str
+def test_compose_leaves_out_words_that_would_be_spelled(
+    sent: str, lang: str, spoken: str, skipped: str
 ) -> None:
     """Words in letters that the language can't read are left out, and counted."""
     composed = compose_text(sent, lang)
 
-    assert composed.text.split() == said.split()
+    assert composed.text.split() == spoken.split()
     assert composed.skipped == skipped
 
 
 def test_nothing_to_say_names_the_languages() -> None:
-    """If all of a text is left out, its sender is told which languages can be spoken."""
-    why = nothing_to_say(compose_text("안녕하세요", "en-us"))
+    """If all of a text is left out, the reason names the languages that can be spoken."""
+    reason = nothing_to_say(compose_text("안녕하세요", "en-us"))
 
-    assert why.startswith("There is nothing to say but 1 word in Korean. I speak English, Spanish")
+    assert reason.startswith(
+        "There is nothing to say but 1 word in Korean. I speak English, Spanish"
+    )
     assert without_unread("Ann", "ja") == ("Ann", {})
 
 
-async def test_chat_refuses_what_would_be_spelled(start_toned: StartBot, sandbox: Sandbox) -> None:
+async def test_chat_refuses_words_that_would_be_spelled(
+    start_toned: StartBot, sandbox: Sandbox
+) -> None:
     """A Russian text for an English voice gets 💔 and one reply, and the next text is heard."""
     async with start_toned():
         sent = sandbox.send(ALICE, "Привет, как дела?")
@@ -276,22 +280,22 @@ async def test_chat_survives_hostile_texts(start_toned: StartBot, sandbox: Sandb
 # ---- planning on the worker ----
 
 
-class Slow(ToneVoice):
-    """A voice that is not ready before the test allows it."""
+class SlowVoice(ToneVoice):
+    """A voice that is not ready until the test allows it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.may = threading.Event()
+        self.ready = threading.Event()
 
     def load(self) -> None:
         """Wait until the test allows it."""
-        self.may.wait(60)
+        self.ready.wait(60)
 
 
 @pytest.fixture
-def slow() -> Slow:
+def slow_voice() -> SlowVoice:
     """Return a voice that keeps the worker busy until the test allows it to continue."""
-    return Slow()
+    return SlowVoice()
 
 
 @pytest.fixture
@@ -301,27 +305,27 @@ def facts() -> Facts:
 
 
 @pytest.fixture
-def begun() -> list[int]:
+def started_ids() -> list[int]:
     """Return a list of the utterances that were started."""
     return []
 
 
 @pytest.fixture
 def pipeline(
-    slow: Slow, facts: Facts, begun: list[int], tmp_path: Path
+    slow_voice: SlowVoice, facts: Facts, started_ids: list[int], tmp_path: Path
 ) -> Iterator[SpeechPipeline]:
     """Return a running pipeline into files."""
     pipeline = SpeechPipeline(
-        slow, WavSpeaker(tmp_path), facts, on_work=lambda id_, _: begun.append(id_)
+        slow_voice, WavSpeaker(tmp_path), facts, on_work=lambda id_, _: started_ids.append(id_)
     )
     pipeline.start()
     yield pipeline
-    slow.may.set()
+    slow_voice.ready.set()
     pipeline.close().result(10)
 
 
 def test_pipeline_plans_on_the_worker(
-    pipeline: SpeechPipeline, slow: Slow, facts: Facts, begun: list[int]
+    pipeline: SpeechPipeline, slow_voice: SlowVoice, facts: Facts, started_ids: list[int]
 ) -> None:
     """While the worker is busy nothing is planned, orders are obeyed, and the rest is heard."""
     pipeline.say(order(1, "..."))  # planning it would fail
@@ -333,30 +337,30 @@ def test_pipeline_plans_on_the_worker(
     pipeline.say(order(3, "Number 3."))
     pipeline.say(order(4, "..."))
     pipeline.replace(order(4, "Number 4."))
-    slow.may.set()
+    slow_voice.ready.set()
 
     assert facts.end_of(3).outcome is Outcome.HEARD
     assert facts.end_of(4).outcome is Outcome.HEARD
-    assert list(dict.fromkeys(begun)) == [1, 3, 4]
+    assert list(dict.fromkeys(started_ids)) == [1, 3, 4]
 
 
-def test_pipeline_plans_what_is_urgent_first(
-    pipeline: SpeechPipeline, slow: Slow, facts: Facts
+def test_pipeline_plans_urgent_utterances_first(
+    pipeline: SpeechPipeline, slow_voice: SlowVoice, facts: Facts
 ) -> None:
     """An urgent utterance takes the place of one that is being planned."""
     pipeline.say(order(1, "Number 1."))
     pipeline.say(order(2, "Number 2.", urgent=True))
-    slow.may.set()
+    slow_voice.ready.set()
 
     assert facts.end_of(2).outcome is Outcome.HEARD
     assert facts.end_of(1).outcome is Outcome.HEARD
 
 
 def test_pipeline_fails_one_utterance_alone(
-    pipeline: SpeechPipeline, slow: Slow, facts: Facts, tmp_path: Path
+    pipeline: SpeechPipeline, slow_voice: SlowVoice, facts: Facts, tmp_path: Path
 ) -> None:
     """An error in planning ends that utterance, and no other."""
-    slow.may.set()
+    slow_voice.ready.set()
     pipeline.say(order(1, "Number 1."))
     pipeline.say(order(2, cast("Any", 2)))
     pipeline.say(order(3, "", recording=str(tmp_path / "none.wav")))
@@ -369,30 +373,30 @@ def test_pipeline_fails_one_utterance_alone(
 
 
 def test_pipeline_starts_nothing_while_paused(
-    pipeline: SpeechPipeline, slow: Slow, facts: Facts, begun: list[int]
+    pipeline: SpeechPipeline, slow_voice: SlowVoice, facts: Facts, started_ids: list[int]
 ) -> None:
     """While paused no text is planned; after a resume it is heard."""
-    slow.may.set()
+    slow_voice.ready.set()
     pipeline.pause()
     pipeline.say(order(1, "Number 1."))
     pipeline.devices().result(10)  # the orders before it were carried out
     pipeline.devices().result(10)
-    assert begun == []
+    assert started_ids == []
     pipeline.resume()
 
     assert facts.end_of(1).outcome is Outcome.HEARD
-    assert set(begun) == {1}
+    assert set(started_ids) == {1}
 
 
-def test_pipeline_reorders_what_is_being_planned(
-    pipeline: SpeechPipeline, slow: Slow, facts: Facts
+def test_pipeline_reorders_utterances_during_planning(
+    pipeline: SpeechPipeline, slow_voice: SlowVoice, facts: Facts
 ) -> None:
     """If the order changes during planning, each utterance is heard once, in the new order."""
     for number in (1, 2, 3):
         pipeline.say(order(number, f"Number {number}."))
     pipeline.reorder((3, 2, 1))
     pipeline.devices().result(10)  # the orders before it were carried out
-    slow.may.set()
+    slow_voice.ready.set()
     ends = [facts.until(lambda fact: isinstance(fact, Ended)) for _ in range(3)]
 
     assert [(end.id, end.outcome) for end in ends if isinstance(end, Ended)] == [
@@ -403,7 +407,7 @@ def test_pipeline_reorders_what_is_being_planned(
 
 
 def test_pipeline_renders_while_it_plans(
-    pipeline: SpeechPipeline, slow: Slow, facts: Facts
+    pipeline: SpeechPipeline, slow_voice: SlowVoice, facts: Facts
 ) -> None:
     """A rendering is planned as well: it finishes, or fails with a reason."""
     good: queue.SimpleQueue[Samples | AudioError | None] = queue.SimpleQueue()
@@ -411,23 +415,25 @@ def test_pipeline_renders_while_it_plans(
     pipeline.say(order(1, "Number 1."))
     pipeline.render(order(0, "..."), bad.put)
     pipeline.render(order(0, "Number 2."), good.put)
-    slow.may.set()
+    slow_voice.ready.set()
 
     assert facts.end_of(1).outcome is Outcome.HEARD
     assert isinstance(bad.get(timeout=30), AudioError)
     assert isinstance(good.get(timeout=30), np.ndarray)
 
 
-def test_pipeline_closes_while_it_plans(slow: Slow, facts: Facts, tmp_path: Path) -> None:
-    """Closing waits for no plan; what was being planned has not ended, so that it is said later."""
-    pipeline = SpeechPipeline(slow, WavSpeaker(tmp_path), facts)
+def test_pipeline_closes_while_it_plans(
+    slow_voice: SlowVoice, facts: Facts, tmp_path: Path
+) -> None:
+    """Closing waits for no plan; a planned utterance has not ended, so that it is spoken later."""
+    pipeline = SpeechPipeline(slow_voice, WavSpeaker(tmp_path), facts)
     pipeline.start()
     pipeline.say(order(1, "Number 1."))
     pipeline.devices().result(10)
     closed = pipeline.close()
 
     closed.result(10)
-    slow.may.set()
+    slow_voice.ready.set()
     assert not [fact for fact in facts.all if isinstance(fact, Ended)]
 
 
@@ -453,10 +459,10 @@ async def test_bot_answers_while_hostile_programs_speak(face: Face, sandbox: San
     ]
     await asyncio.sleep(0)
     for _ in range(5):
-        health = await face.client.get("/healthz", timeout=_PATIENCE_S)
+        health = await face.client.get("/healthz", timeout=_ANSWER_TIMEOUT_S)
         assert health.status_code == 200
     sandbox.send(ALICE, "/stop")
-    await sandbox.wait_for(reply_with("Silent."), _PATIENCE_S)
+    await sandbox.wait_for(reply_with("Silent."), _ANSWER_TIMEOUT_S)
     answers = await asyncio.gather(*speaking)
 
     assert {answer.status_code for answer in answers} <= {200, 202, 422}
@@ -470,10 +476,10 @@ async def test_bot_answers_while_a_hostile_paste_and_file_come(
     parts = [sandbox.send(ALICE, text[start : start + 4096]) for start in range(0, len(text), 4096)]
     send_file(sandbox, "long.txt", SHAPES["emphasis"](100_000).encode())
     for _ in range(5):
-        health = await face.client.get("/healthz", timeout=_PATIENCE_S)
+        health = await face.client.get("/healthz", timeout=_ANSWER_TIMEOUT_S)
         assert health.status_code == 200
     sandbox.send(ALICE, "/stop")
-    await sandbox.wait_for(reply_with("Silent."), _PATIENCE_S)
+    await sandbox.wait_for(reply_with("Silent."), _ANSWER_TIMEOUT_S)
 
     for part in parts:
         await sandbox.wait_for(reaction_to(part))

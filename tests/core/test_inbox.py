@@ -1,4 +1,4 @@
-"""The durable queue: what is on the disk stays, and a failed write is reported."""
+"""The durable queue: stored messages survive, and a failed write is reported."""
 
 import asyncio
 import os
@@ -60,7 +60,7 @@ async def test_prune_leaves_texts_in_no_file(inbox: Inbox, tmp_path: Path) -> No
     recordings.mkdir()
     chance = random.Random(1)  # noqa: S311  # no secret
     for number in range(600):
-        over = number % 3 > 0  # among them are others, which move when these are removed
+        over = number % 3 > 0  # the others between them move when these are removed
         text = (f"{canary}{canary} {number} " if over else f"It waits {number} ") * chance.choice(
             [1, 2, 5, 30, 100, 900]
         )
@@ -79,11 +79,11 @@ async def test_prune_leaves_texts_in_no_file(inbox: Inbox, tmp_path: Path) -> No
         os.utime(recordings / name, (1e9, 1e9))
     waits = QueuedMessage(0, CHAT, 1000, "", file=str(recordings / "waits.wav"))
     await inbox.accept(BOT, 1000, waits)
-    kept = {path for path in tmp_path.rglob("*") if canary.encode() in _content(path)}
+    before = {path for path in tmp_path.rglob("*") if canary.encode() in _content(path)}
     await inbox._database.execute("UPDATE message SET accepted_at = 1e9")
     await inbox.prune()
 
-    assert tmp_path / "crier.db-wal" in kept
+    assert tmp_path / "crier.db-wal" in before
     assert [path for path in tmp_path.rglob("*") if canary.encode() in _content(path)] == []
     assert [path.name for path in recordings.iterdir()] == ["waits.wav"]
 

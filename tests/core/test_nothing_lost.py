@@ -1,4 +1,4 @@
-"""Late messages, owed receipts, limits, odd updates: every message is said or reported."""
+"""Late messages, owed receipts, limits, odd updates: every message is spoken or reported."""
 
 import asyncio
 import contextlib
@@ -48,7 +48,7 @@ def last_reaction(sandbox: Sandbox, message: int) -> str:
 async def test_late_waits_for_a_decision(
     sandbox: Sandbox, start_toned: StartBot, choice: str, ends: str
 ) -> None:
-    """Messages an hour late are held, asked about once, and then said or not, as decided."""
+    """Messages an hour late are held, asked about once, and then spoken or not, as decided."""
     messages = send_late(sandbox, "Number 1.", "Number 2.", "Number 3.")
     async with start_toned():
         question = await sandbox.wait_for(reply_with("3 messages came while I was away"))
@@ -74,7 +74,7 @@ async def test_late_question_survives_a_restart(sandbox: Sandbox, start_toned: S
         await sandbox.wait_for(lambda e: e.kind == "answer" and "any more" in e.text)
 
 
-async def test_late_includes_what_waited_for_a_start(
+async def test_late_includes_messages_that_waited_for_a_start(
     sandbox: Sandbox, start_toned: StartBot, settings: Settings
 ) -> None:
     """Messages accepted hours before the restart are asked about, not spoken."""
@@ -98,7 +98,7 @@ async def test_late_can_be_switched_off(sandbox: Sandbox, start_toned: StartBot)
 
 
 async def test_receipt_survives_a_restart(sandbox: Sandbox, start_toned: StartBot) -> None:
-    """A 👍 that could not be sent is given after the restart; the message is not said again."""
+    """A 👍 that could not be sent is given after the restart; the message is not spoken again."""
     async with start_toned() as bot:
         message = sandbox.send(ALICE, "Number 1.")
         await sandbox.wait_for(reaction_to(message, "👀"))
@@ -140,11 +140,11 @@ async def test_receipt_may_be_owed_in_part(
 
 
 async def test_stop_survives_a_crash(sandbox: Sandbox, start_toned: StartBot, ear_a: Ear) -> None:
-    """A stop is on the disk at once: after a crash nothing comes back."""
+    """A stop is stored at once: after a crash nothing is spoken."""
     async with start_toned() as bot:
         messages = [sandbox.send(ALICE, "Number 1. " * 9) for _ in range(2)]
         await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
-        await bot.delivery.stop()  # and no fact of the pipeline's is seen any more
+        await bot.delivery.stop()  # and no later fact of the pipeline is handled
         left = await bot.delivery._inbox.unfinished(sandbox.bot_id)
     async with start_toned() as bot:
         for message in messages:
@@ -208,7 +208,7 @@ def test_limits_refill_and_include_the_queue() -> None:
     assert "An hour of speech" in getattr(limits.check(1, 4, 4000), "reason", "")
 
 
-# ---- what comes in ----
+# ---- unusual input ----
 
 _ODD = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -256,8 +256,8 @@ async def test_buttons_are_answered_whatever_they_carry(
         sandbox.send(ALICE, "/help")
         page = await sandbox.wait_for(reply_with("Send me a text"), since=seen)
         prefixes = itertools.cycle(["", "late:", "device:", "device="])
-        for one, prefix in zip(data, prefixes, strict=False):
-            sandbox.press(ALICE, page.message_id, prefix + one)
+        for value, prefix in zip(data, prefixes, strict=False):
+            sandbox.press(ALICE, page.message_id, prefix + value)
         for _ in data:
             answer = await sandbox.wait_for(_is_answer, since=seen)
             seen = sandbox.events.index(answer) + 1
@@ -355,7 +355,7 @@ async def test_polling_can_be_poked_at_any_moment(sandbox: Sandbox, start_toned:
 
 
 async def test_request_replaces_a_connection_that_is_never_released(sandbox: Sandbox) -> None:
-    """If its one connection is in use for ever, polling gets a new one instead of timing out."""
+    """If its one connection is in use forever, polling gets a new one instead of timing out."""
     request = UpdatesRequest(pool_timeout=0.1)
     await request.initialize()
     url = f"{sandbox.url}/bot{TOKEN}/getMe"

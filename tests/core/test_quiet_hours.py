@@ -1,4 +1,4 @@
-"""Quiet hours and mutes: when it is quiet, and for whom."""
+"""Quiet hours and mutes: their times and exceptions."""
 
 import datetime as dt
 import math

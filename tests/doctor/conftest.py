@@ -1,4 +1,4 @@
-"""What the tests of the doctor share."""
+"""Shared fixtures of the doctor tests."""
 
 from collections.abc import Iterator
 from pathlib import Path

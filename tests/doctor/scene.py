@@ -48,7 +48,7 @@ class Scene:
         self.settings = self.settings.replaced(**values)
 
     def env(self, line: str) -> None:
-        """Write the .env file, from which the settings are read then."""
+        """Write the .env file, from which the settings are then read."""
         (self.checkout / ".env").write_text(line + "\n")
         (self.checkout / ".env").chmod(0o600)
 
@@ -72,7 +72,7 @@ class Scene:
         fcntl.flock(lock, fcntl.LOCK_EX)
         self.open.append(lock)
 
-    def be_a_bot(self, answers: dict[str, Any] | None) -> None:
+    def act_as_bot(self, answers: dict[str, Any] | None) -> None:
         """Hold the lock and answer HTTP requests; with None, never answer."""
         self.hold_lock()
         if answers is None:
@@ -94,9 +94,9 @@ class Scene:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                found = next((a for end, a in answers.items() if self.path.endswith(end)), None)
-                content = json.dumps(found).encode()
-                self.send_response(200 if found is not None else 404)
+                answer = next((a for end, a in answers.items() if self.path.endswith(end)), None)
+                content = json.dumps(answer).encode()
+                self.send_response(200 if answer is not None else 404)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)

@@ -94,16 +94,16 @@ async def test_doctor_speaks_through_running_bot(
     async with crier("run", environment=bot_environment):
         await sandbox.wait_for_call("getupdates")
         code, out, err = await run("doctor", "--sound", "--json", environment=bot_environment)
-    found = {check["name"]: check for check in json.loads(out)["checks"]}
+    checks = {check["name"]: check for check in json.loads(out)["checks"]}
 
     assert code == 0, out + err
-    assert {name: found[name]["state"] for name in ("bot", "polling", "warnings", "speaking")} == {
+    assert {name: checks[name]["state"] for name in ("bot", "polling", "warnings", "speaking")} == {
         "bot": "pass",
         "polling": "pass",
         "warnings": "pass",
         "speaking": "pass",
     }, out
-    assert "The running bot: heard on speaker_a after" in found["speaking"]["found"]
+    assert "The running bot: heard on speaker_a after" in checks["speaking"]["found"]
 
 
 async def test_doctor_works_when_everything_is_broken(

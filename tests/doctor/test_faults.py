@@ -156,22 +156,22 @@ def _held_lock(scene: Scene) -> None:
 
 
 def _hanging_bot(scene: Scene) -> None:
-    scene.be_a_bot(None)
+    scene.act_as_bot(None)
     scene.answer_timeout_s = 0.3
 
 
 def _offline_bot(scene: Scene) -> None:
     polling = {"ok": False, "age_s": 300.0, "warning": ""}
-    scene.be_a_bot({"status": {"polling": polling}})
+    scene.act_as_bot({"status": {"polling": polling}})
 
 
 def _bot_with_a_rival(scene: Scene) -> None:
     polling = {"ok": True, "age_s": 1.0, "warning": "Another program uses the same bot token."}
-    scene.be_a_bot({"status": {"polling": polling}})
+    scene.act_as_bot({"status": {"polling": polling}})
 
 
 def _warning_bot(scene: Scene) -> None:
-    scene.be_a_bot({"status": {"warnings": ["No device fits 'AirPods'."]}})
+    scene.act_as_bot({"status": {"warnings": ["No device fits 'AirPods'."]}})
 
 
 def _taken_port(scene: Scene) -> None:
@@ -218,7 +218,7 @@ def _not_loaded(scene: Scene) -> None:
 def _mac_priority(number: int) -> Callable[[Scene], None]:
     def plant(scene: Scene) -> None:
         scene.mac()
-        scene.be_a_bot({})
+        scene.act_as_bot({})
         scene.tool("ps", f"  {number}")
 
     return plant
@@ -404,17 +404,17 @@ def audible(scene: Scene, loudspeakers: Loudspeakers) -> Iterator[Scene]:
 
 
 @pytest.mark.parametrize(
-    ("order", "found"),
+    ("command", "found"),
     [
         (("set-sink-mute", "speaker_a", "1"), "muted"),
         (("set-sink-volume", "speaker_a", "0"), "at volume 0"),
     ],
 )
 def test_checks_find_silent_output(
-    audible: Scene, loudspeakers: Loudspeakers, order: tuple[str, ...], found: str
+    audible: Scene, loudspeakers: Loudspeakers, command: tuple[str, ...], found: str
 ) -> None:
     """A muted output, or one at volume 0, is found before anything is played, and afterwards."""
-    loudspeakers.daemons["speaker_a"].ask(*order)
+    loudspeakers.daemons["speaker_a"].ask(*command)
     audible.sound = True
     for name in ("audible", "speaking"):
         finding = audible.run(name)

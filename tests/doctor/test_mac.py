@@ -1,4 +1,4 @@
-"""`crier doctor --mac` with a stand-in for CoreAudio: what it measures, and that it sees a hang."""
+"""`crier doctor --mac` with a stand-in for CoreAudio: measurements, and detection of a hang."""
 
 import threading
 from collections.abc import Callable
@@ -105,11 +105,11 @@ def test_mute_passes_if_noticed_and_warns_if_not(tmp_path: Path) -> None:
     """Both muting and unmuting have to be noticed."""
     mac = MacScene(tmp_path, "MacBook Speakers")
 
-    def do(what: str) -> bool:
-        mac.devices[0].inaudible = "muted" if what.startswith("Mute") else ""
+    def follow(instruction: str) -> bool:
+        mac.devices[0].inaudible = "muted" if instruction.startswith("Mute") else ""
         return True
 
-    mac.context.ask = do
+    mac.context.ask = follow
     noticed = mac.run("mute")
     mac.context.ask = lambda _: True
     unnoticed = mac.run("mute")

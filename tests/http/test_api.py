@@ -1,4 +1,4 @@
-"""The HTTP API: what each route does and answers."""
+"""The HTTP API: the effect and the answer of each route."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
 
 @pytest.fixture
 def serve_toned(settings: Settings, loudspeakers: Loudspeakers) -> ServeBot:
-    """Return a function that runs a bot with a voice of tones and the HTTP API."""
+    """Return a function that runs a bot with the tone voice and the HTTP API."""
     assert loudspeakers.alsa_config.exists()
 
     @asynccontextmanager
@@ -94,7 +94,7 @@ async def test_unix_socket_serves_the_same_api(serve_toned: ServeBot) -> None:
     with tempfile.TemporaryDirectory(prefix="crier") as folder:  # a short path
         data_dir = Path(folder) / "d"
         async with serve_toned(data_dir=data_dir) as face:
-            transport = httpx.AsyncHTTPTransport(uds=face.facts["socket"])
+            transport = httpx.AsyncHTTPTransport(uds=face.api_json["socket"])
             async with face.named("tests", transport=transport) as client:
                 status = (await client.get("/v1/status")).json()
             modes = {p.name: oct(p.stat().st_mode & 0o777) for p in data_dir.iterdir()}
@@ -191,7 +191,7 @@ def spoken(tmp_path: Path) -> list[Tone]:
 
 
 async def test_speak_puts_an_urgent_text_next(serve_quiet: ServeBot) -> None:
-    """An urgent text precedes all that wait, and its position says so."""
+    """An urgent text precedes all waiting ones, and its position says so."""
     async with serve_quiet() as face, face.listening() as heard:
         first = await face.speak(numbers(*range(10, 16)))
         await heard.wait_for(lambda name, _: name == "sentence")
@@ -337,7 +337,7 @@ async def test_health_fails_without_a_loudspeaker(
 async def test_late_message_of_a_program_is_skipped_after_a_restart(
     serve_quiet: ServeBot,
 ) -> None:
-    """A program can't be asked whether it still wants to be heard; the outcome says why."""
+    """A program can't be asked whether to speak a late text; the outcome says why."""
     async with serve_quiet() as face:
         await face.client.post("/v1/audio/pause")
         await face.speak(numbers(1))
@@ -394,9 +394,9 @@ async def test_speak_with_the_same_key_at_once_stores_one_message(
     """Simultaneous requests with one key all get its position; the limit counts it once."""
     async with serve_quiet(limit_per_minute=1) as face:
         await face.client.post("/v1/audio/pause")
-        body, once = {"input": "Number 1."}, {"Idempotency-Key": "one"}
+        body, key = {"input": "Number 1."}, {"Idempotency-Key": "one"}
         answers = await asyncio.gather(
-            *(face.client.post("/v1/audio/speak", json=body, headers=once) for _ in range(8))
+            *(face.client.post("/v1/audio/speak", json=body, headers=key) for _ in range(8))
         )
         items = (await face.get("/v1/queue"))["items"]
 
@@ -469,7 +469,7 @@ async def test_metrics_agree_with_the_recording(serve_toned: ServeBot, ear_a: Ea
     assert value("crier_underruns") == 0
 
 
-async def test_many_clients_at_once_are_heard_in_turn(
+async def test_speak_serves_many_clients_in_turn(
     serve_toned: ServeBot, sandbox: Sandbox, ear_a: Ear
 ) -> None:
     """Telegram, command line, programs: nothing overlaps or is lost; all get the true outcome."""

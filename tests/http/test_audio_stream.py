@@ -53,9 +53,9 @@ def official(face: Face) -> openai.AsyncOpenAI:
     )
 
 
-def decoded(sound: bytes, how: str) -> Any:
+def decoded(sound: bytes, audio_format: str) -> Any:
     """Return the samples of a file, at its own rate: (samples, rate in Hz)."""
-    if how == "pcm":
+    if audio_format == "pcm":
         return np.frombuffer(sound, "<i2").astype(np.float32) / 32768, SAMPLE_RATE_HZ
     with av.open(io.BytesIO(sound), "r") as file:
         parts, rate_hz = [], 0
@@ -69,31 +69,34 @@ def decoded(sound: bytes, how: str) -> Any:
 async def test_speech_makes_each_format_at_the_right_length(
     face: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """mp3, opus, aac, flac, wav and pcm last as long as what was synthesized, within 2 %."""
-    made: list[int] = []
+    """mp3, opus, aac, flac, wav and pcm last as long as the synthesized sound, within 2 %."""
+    encoded_frames: list[int] = []
     encode = audio_stream.Encoder.encode
 
     def counting(encoder: audio_stream.Encoder, samples: Samples) -> bytes:
-        made.append(len(samples))
+        encoded_frames.append(len(samples))
         return encode(encoder, samples)
 
     monkeypatch.setattr(audio_stream.Encoder, "encode", counting)
     async with official(face) as client:
-        for how, expected in FORMATS.items():
-            made.clear()
+        for audio_format, expected in FORMATS.items():
+            encoded_frames.clear()
             answer = await client.audio.speech.create(
-                model="tts-1", voice="alloy", input=SENTENCE, response_format=cast("Any", how)
+                model="tts-1",
+                voice="alloy",
+                input=SENTENCE,
+                response_format=cast("Any", audio_format),
             )
-            samples, rate_hz = decoded(answer.content, how)
-            made_s = sum(made) / SAMPLE_RATE_HZ
+            samples, rate_hz = decoded(answer.content, audio_format)
+            made_s = sum(encoded_frames) / SAMPLE_RATE_HZ
 
             assert answer.response.headers["content-type"] == expected.media_type
             assert 4 < made_s < 9
-            assert len(samples) / rate_hz == pytest.approx(made_s, rel=0.02), how
+            assert len(samples) / rate_hz == pytest.approx(made_s, rel=0.02), audio_format
             assert np.abs(samples).max() > 0.1
 
 
-async def test_speech_streams_while_it_is_made(face: Face) -> None:
+async def test_speech_streams_during_synthesis(face: Face) -> None:
     """The first bytes come long before the last ones."""
     async with official(face) as client:
         began_s = time.monotonic()
@@ -142,8 +145,8 @@ async def test_speech_names_the_invalid_field(
 async def test_speech_makes_several_files_in_turn(toned: Face) -> None:
     """Each of several long texts starts before any is finished, and each is complete."""
     texts = [" ".join(f"Number {n}." for n in range(i * 30, i * 30 + 30)) for i in range(4)]
-    begun: list[float] = []
-    ended: list[float] = []
+    started_s: list[float] = []
+    ended_s: list[float] = []
 
     async def get(text: str) -> list[int]:
         body = {"model": "kokoro", "voice": "nova", "input": text, "response_format": "pcm"}
@@ -151,29 +154,29 @@ async def test_speech_makes_several_files_in_turn(toned: Face) -> None:
         async with toned.client.stream("POST", "/v1/audio/speech", json=body) as answer:
             async for part in answer.aiter_bytes():
                 if not sound:
-                    begun.append(time.monotonic())
+                    started_s.append(time.monotonic())
                 sound += part
-        ended.append(time.monotonic())
+        ended_s.append(time.monotonic())
         return [tone.code for tone in find_tones(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)]
 
-    got = await asyncio.gather(*map(get, texts))
+    codes = await asyncio.gather(*map(get, texts))
 
-    assert max(begun) < min(ended)
-    assert got == [list(range(i * 30, i * 30 + 30)) for i in range(4)]
+    assert max(started_s) < min(ended_s)
+    assert codes == [list(range(i * 30, i * 30 + 30)) for i in range(4)]
 
 
 async def test_speech_gives_way_to_the_loudspeaker(toned: Face, tmp_path: Path) -> None:
-    """While a long file is made, a message is heard completely; so is the file."""
+    """While a long file is synthesized, a message is heard completely; so is the file."""
     text = " ".join(f"Number {n}." for n in range(100, 200))
     body = {"model": "kokoro", "voice": "nova", "input": text, "response_format": "pcm"}
-    making = asyncio.create_task(toned.client.post("/v1/audio/speech", json=body))
-    said = await toned.speak("Number 1. Number 2. Number 3.", wait=True)
-    left = not making.done()
-    sound = (await making).content
+    request = asyncio.create_task(toned.client.post("/v1/audio/speech", json=body))
+    result = await toned.speak("Number 1. Number 2. Number 3.", wait=True)
+    in_progress = not request.done()
+    sound = (await request).content
     (spoken,) = (tmp_path / "spoken").glob("*.wav")
 
-    assert said["outcome"] == "heard"
-    assert left
+    assert result["outcome"] == "heard"
+    assert in_progress
     assert [tone.code for tone in find_tones(*decoded(spoken.read_bytes(), "wav"))] == [1, 2, 3]
     assert [tone.code for tone in find_tones(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)] == [
         *range(100, 200)
@@ -181,7 +184,7 @@ async def test_speech_gives_way_to_the_loudspeaker(toned: Face, tmp_path: Path) 
 
 
 async def test_speech_stops_when_the_client_disconnects(toned: Face) -> None:
-    """Nothing more is made for a disconnected client, and its place is free."""
+    """No more is synthesized for a disconnected client, and its place is free."""
     text = " ".join(f"Number {n}." for n in range(200))
     body = {"model": "kokoro", "voice": "nova", "input": text * 20, "response_format": "pcm"}
     for _ in range(MAX_STREAMS + 2):
@@ -194,7 +197,7 @@ async def test_speech_stops_when_the_client_disconnects(toned: Face) -> None:
 
 
 async def test_speech_for_a_stalled_client_is_bounded(toned: Face) -> None:
-    """What is made for a client that does not read is bounded, whatever the text."""
+    """The sound for a client that does not read is bounded, whatever the text."""
     text = " ".join(f"Number {n}." for n in range(250)) * 10
     body = {"model": "kokoro", "voice": "nova", "input": text, "response_format": "pcm"}
     async with toned.client.stream("POST", "/v1/audio/speech", json=body) as answer:
@@ -204,9 +207,9 @@ async def test_speech_for_a_stalled_client_is_bounded(toned: Face) -> None:
         while rendering.synthesized_s > made_s:  # until it stops growing
             made_s = rendering.synthesized_s
             await asyncio.sleep(1.0)
-        whole_s = 0.3 * 2500
+        full_s = 0.3 * 2500
 
-    assert made_s < whole_s / 3
+    assert made_s < full_s / 3
     assert rendering.stored_s < 30
 
 
@@ -214,10 +217,10 @@ async def test_speech_is_not_stopped_by_stop(toned: Face) -> None:
     """A stop of the loudspeaker does not affect files."""
     text = " ".join(f"Number {n}." for n in range(100))
     body = {"model": "kokoro", "voice": "nova", "input": text, "response_format": "pcm"}
-    making = asyncio.create_task(toned.client.post("/v1/audio/speech", json=body))
+    request = asyncio.create_task(toned.client.post("/v1/audio/speech", json=body))
     await asyncio.sleep(0.2)
     await toned.client.post("/v1/audio/stop")
-    sound = (await making).content
+    sound = (await request).content
 
     assert len(find_tones(decoded(sound, "pcm")[0], SAMPLE_RATE_HZ)) == 100
 
@@ -225,6 +228,6 @@ async def test_speech_is_not_stopped_by_stop(toned: Face) -> None:
 async def test_models_are_listed_in_openais_shape(toned: Face) -> None:
     """The official client finds the model under OpenAI's names and ours."""
     async with official(toned) as client:
-        found = [model.id async for model in client.models.list()]
+        models = [model.id async for model in client.models.list()]
 
-    assert found == ["kokoro", "tts-1", "tts-1-hd", "gpt-4o-mini-tts"]
+    assert models == ["kokoro", "tts-1", "tts-1-hd", "gpt-4o-mini-tts"]

@@ -1,4 +1,4 @@
-"""Access control: what attackers and web pages get, and that others are not affected."""
+"""Access control: attackers and web pages are refused, and others are not affected."""
 
 import asyncio
 import contextlib
@@ -38,9 +38,9 @@ async def face(settings: Settings, tmp_path: Path) -> AsyncIterator[Face]:
 
 async def send(face: Face, *parts: bytes, wait_s: float = 5.0) -> tuple[int, dict[str, Any]]:
     """Send raw bytes; return the status and the body of the answer."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", face.facts["port"])
+    reader, writer = await asyncio.open_connection("127.0.0.1", face.api_json["port"])
     try:
-        with contextlib.suppress(ConnectionError):  # it may close the connection before
+        with contextlib.suppress(ConnectionError):  # the server may close the connection first
             for part in parts:
                 writer.write(part)
                 await writer.drain()
@@ -63,7 +63,7 @@ def request(
 ) -> bytes:
     """Return a valid request with *changes* to its headers (None omits one)."""
     headers = {
-        "Host": f"127.0.0.1:{face.facts['port']}",
+        "Host": f"127.0.0.1:{face.api_json['port']}",
         "Authorization": f"Bearer {face.token}",
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
@@ -111,9 +111,9 @@ async def test_guard_refuses_attacks(
     """The answer has the shape of OpenAI's errors, and nothing is queued."""
     if "line" in attack:
         attack = {"body": b"", "Authorization": None, "Content_Type": None, **attack}
-    got, answer = await send(face, request(face, **attack))
+    actual_status, answer = await send(face, request(face, **attack))
 
-    assert (got, answer["error"]["code"]) == (status, code)
+    assert (actual_status, answer["error"]["code"]) == (status, code)
     assert (await face.get("/v1/queue"))["items"] == []
     assert (await face.get("/v1/history"))["items"] == []
     assert face.token not in json.dumps(answer)
@@ -124,20 +124,22 @@ async def test_guard_refuses_attacks(
 )
 async def test_page_paths_lead_to_no_other_file(face: Face, path: str) -> None:
     """With a token too, only the page's own files are served."""
-    got, _ = await send(face, request(face, line=f"GET {path}", body=b"", Content_Type=None))
+    actual_status, _ = await send(
+        face, request(face, line=f"GET {path}", body=b"", Content_Type=None)
+    )
 
-    assert got in (400, 404)
+    assert actual_status in (400, 404)
 
 
 async def test_guard_accepts_each_name_of_this_computer(face: Face) -> None:
     """localhost, 127.0.0.1 and ::1 are accepted, with the same origin."""
-    port = face.facts["port"]
+    port = face.api_json["port"]
     for name in ("localhost", "127.0.0.1", "[::1]", "LOCALHOST"):
         host = f"{name}:{port}"
-        got, _ = await send(
+        actual_status, _ = await send(
             face, request(face, "GET /v1/status", b"", Host=host, Origin=f"http://{host}")
         )
-        assert got == 200, name
+        assert actual_status == 200, name
 
 
 async def test_guard_adds_security_headers(face: Face) -> None:
@@ -167,9 +169,9 @@ async def test_guard_refuses_a_gigabyte_before_it_is_sent(face: Face) -> None:
 async def test_guard_gives_up_on_a_slow_body(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     """A body that does not come gets 408, and its connection is closed."""
     monkeypatch.setattr(guard, "_BODY_TIMEOUT_S", 0.3)
-    got, answer = await send(face, request(face, body=b"{", Content_Length="1000"))
+    actual_status, answer = await send(face, request(face, body=b"{", Content_Length="1000"))
 
-    assert (got, answer["error"]["code"]) == (408, "too_slow")
+    assert (actual_status, answer["error"]["code"]) == (408, "too_slow")
 
 
 async def test_connection_without_a_request_is_closed(
@@ -177,7 +179,7 @@ async def test_connection_without_a_request_is_closed(
 ) -> None:
     """A connection that sends half a head, byte by byte, is closed."""
     monkeypatch.setattr(guard, "_HEAD_TIMEOUT_S", 0.5)
-    reader, writer = await asyncio.open_connection("127.0.0.1", face.facts["port"])
+    reader, writer = await asyncio.open_connection("127.0.0.1", face.api_json["port"])
     with contextlib.suppress(ConnectionError):
         for part in b"GET /healthz HTTP/1.1\r\nHo":
             writer.write(bytes([part]))
@@ -190,22 +192,22 @@ async def test_connection_without_a_request_is_closed(
 
 async def test_connections_that_idle_keep_nobody_out(face: Face, sandbox: Sandbox) -> None:
     """2000 idle connections are replaced; Telegram, HTTP and sound keep working."""
-    held = []
+    connections = []
     try:
         for _ in range(2000):
             idle = socket.socket()
             idle.setblocking(False)
             with contextlib.suppress(BlockingIOError):
-                idle.connect(("127.0.0.1", face.facts["port"]))
-            held.append(idle)
-            if len(held) % 50 == 0:
+                idle.connect(("127.0.0.1", face.api_json["port"]))
+            connections.append(idle)
+            if len(connections) % 50 == 0:
                 await asyncio.sleep(0)
         message = sandbox.send(ALICE, "Number 1.")
         result = await face.speak("Number 2.", wait=True)
         await sandbox.wait_for(reaction_to(message, "👍"))
         health = await face.get("/healthz")
     finally:
-        for idle in held:
+        for idle in connections:
             idle.close()
 
     assert result["outcome"] == "heard"
@@ -220,10 +222,10 @@ async def test_connection_over_the_cap_gets_503(
     body = json.dumps({"input": "Number 1.", "wait": True}).encode()
     waiting = [asyncio.create_task(send(face, request(face, body=body))) for _ in range(3)]
     await asyncio.sleep(0.2)
-    one_more, _ = await send(face, request(face, "GET /v1/status", b""))
+    extra, _ = await send(face, request(face, "GET /v1/status", b""))
     answers = await asyncio.gather(*waiting)
 
-    assert one_more == 503
+    assert extra == 503
     assert {answer["outcome"] for _, answer in answers} == {"heard"}
 
 
@@ -231,8 +233,10 @@ async def test_guard_limits_anonymous_requests(face: Face) -> None:
     """Endless requests without the token get 429; one with the token is still answered."""
     answers = []
     for _ in range(120):
-        got, _ = await send(face, request(face, "GET /v1/status", b"", Authorization="Bearer x"))
-        answers.append(got)
+        actual_status, _ = await send(
+            face, request(face, "GET /v1/status", b"", Authorization="Bearer x")
+        )
+        answers.append(actual_status)
 
     assert set(answers) == {401, 429}
     assert (await face.get("/v1/status"))["speaking"] is False
@@ -241,15 +245,15 @@ async def test_guard_limits_anonymous_requests(face: Face) -> None:
 async def test_guard_has_separate_budgets(face: Face) -> None:
     """However many requests open paths get, those with the token are answered."""
 
-    async def ask_much() -> set[int]:
+    async def flood_healthz() -> set[int]:
         async with httpx.AsyncClient(base_url=face.url, trust_env=False) as page:
             return {(await page.get("/healthz")).status_code for _ in range(150)}
 
-    flood = await asyncio.gather(*(ask_much() for _ in range(4)))
+    flood = await asyncio.gather(*(flood_healthz() for _ in range(4)))
     answers = [(await face.client.get("/v1/status")).status_code for _ in range(20)]
-    transport = httpx.AsyncHTTPTransport(uds=str(face.facts["socket"]))
-    async with face.named("tests", transport=transport) as near:
-        answers += [(await near.get("/v1/status")).status_code for _ in range(20)]
+    transport = httpx.AsyncHTTPTransport(uds=str(face.api_json["socket"]))
+    async with face.named("tests", transport=transport) as client:
+        answers += [(await client.get("/v1/status")).status_code for _ in range(20)]
 
     assert 429 in set().union(*flood)
     assert set(answers) == {200}
@@ -260,15 +264,17 @@ async def test_guard_reads_no_body_on_open_paths(
 ) -> None:
     """A declared body that never comes delays no answer, and its connection is replaced."""
     monkeypatch.setattr(guard, "MAX_CONNECTIONS", 10)
-    asked = request(face, "GET /healthz", b"", Authorization=None, Content_Length="100")
-    held = [await asyncio.open_connection("127.0.0.1", face.facts["port"]) for _ in range(30)]
+    raw_request = request(face, "GET /healthz", b"", Authorization=None, Content_Length="100")
+    connections = [
+        await asyncio.open_connection("127.0.0.1", face.api_json["port"]) for _ in range(30)
+    ]
     with contextlib.suppress(ConnectionError):
-        for _, writer in held:
-            writer.write(asked)
+        for _, writer in connections:
+            writer.write(raw_request)
             await writer.drain()
     authenticated = [await send(face, request(face, "GET /v1/status", b"")) for _ in range(5)]
-    answered, _ = await send(face, asked)
-    for _, writer in held:
+    answered, _ = await send(face, raw_request)
+    for _, writer in connections:
         writer.close()
 
     assert [status for status, _ in authenticated] == [200] * 5
@@ -284,14 +290,14 @@ async def test_connections_of_the_unix_socket_are_counted_apart(
     await face.client.aclose()
     body = json.dumps({"input": "Number 1.", "wait": True}).encode()
     waiting = [asyncio.create_task(send(face, request(face, body=body), wait_s=60)) for _ in "123"]
-    transport = httpx.AsyncHTTPTransport(uds=str(face.facts["socket"]))
-    async with face.named("tests", transport=transport) as near:
+    transport = httpx.AsyncHTTPTransport(uds=str(face.api_json["socket"]))
+    async with face.named("tests", transport=transport) as client:
         async with asyncio.timeout(30):
-            while len((await near.get("/v1/queue")).json()["items"]) < 3:  # noqa: ASYNC110  # as a program would
+            while len((await client.get("/v1/queue")).json()["items"]) < 3:  # noqa: ASYNC110  # as a program would
                 await asyncio.sleep(0.05)
         full, _ = await send(face, request(face, "GET /v1/status", b""))
-        status = (await near.get("/v1/status")).status_code
-        await near.post("/v1/audio/resume")
+        status = (await client.get("/v1/status")).status_code
+        await client.post("/v1/audio/resume")
     answers = await asyncio.gather(*waiting)
 
     assert (full, status) == (503, 200)
@@ -404,7 +410,7 @@ async def test_guard_accepts_names_by_the_bound_address(
 ) -> None:
     """The names that are accepted depend on the address that the server is bound to."""
     monkeypatch.setattr(socket, "gethostname", lambda: "Kitchen.local")
-    app = guard.AccessGuard(_answer_fine, "secret", bound, frozenset({"/"}))
+    app = guard.AccessGuard(_answer_ok, "secret", bound, frozenset({"/"}))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport) as client:
         answer = await client.get(f"http://{name}:8779/")
@@ -412,7 +418,7 @@ async def test_guard_accepts_names_by_the_bound_address(
     assert answer.status_code == (200 if known else 403)
 
 
-async def _answer_fine(scope: Any, receive: Any, send: Any) -> None:
+async def _answer_ok(scope: Any, receive: Any, send: Any) -> None:
     await Response("fine")(scope, receive, send)
 
 
@@ -488,9 +494,9 @@ def test_settings_refuse_the_api_tokens_of_the_docs(
 
     texts = [path.read_text() for path in (CHECKOUT / "docs").glob("*.md")]
     texts.append((CHECKOUT / "README.md").read_text())
-    printed = [found for text in texts for found in re.findall(r"API_TOKEN=(\S+)", text)]
-    assert printed
-    for token in printed:
+    tokens = [token for text in texts for token in re.findall(r"API_TOKEN=(\S+)", text)]
+    assert tokens
+    for token in tokens:
         monkeypatch.setenv("API_TOKEN", token)
         with pytest.raises(SettingsError, match="API_TOKEN: "):
             load(tmp_path)

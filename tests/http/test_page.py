@@ -114,7 +114,7 @@ class Page:
         return self.browser.find_element(By.ID, id_)
 
     def until(self, condition: Callable[[], Any], timeout_s: float = 60) -> Any:
-        """Wait until *condition* returns something true; return that."""
+        """Wait until *condition* returns a true value; return it."""
         return WebDriverWait(self.browser, timeout_s, poll_frequency=0.05).until(
             lambda _: condition()
         )
@@ -167,7 +167,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
 
 @pytest.fixture
 def serve_toned(settings: Settings, loudspeakers: Loudspeakers) -> ServeBot:
-    """Return a function that runs a bot with a voice of tones and the HTTP API."""
+    """Return a function that runs a bot with the tone voice and the HTTP API."""
     assert loudspeakers.alsa_config.exists()
 
     @asynccontextmanager
@@ -274,7 +274,7 @@ async def test_page_moves_and_removes_messages_by_keyboard(
         for number in range(1, 5):
             await face.speak(numbers(number, number + 1))
 
-        def steer() -> tuple[list[list[str]], list[str]]:
+        def use_keyboard() -> tuple[list[list[str]], list[str]]:
             seen, focus = [], []
             page.until(lambda: len(page.queue()) == 4)
             seen.append(page.queue())
@@ -292,7 +292,7 @@ async def test_page_moves_and_removes_messages_by_keyboard(
             seen.append(page.queue())
             return seen, focus
 
-        seen, focus = await asyncio.to_thread(steer)
+        seen, focus = await asyncio.to_thread(use_keyboard)
         items = (await face.get("/v1/queue"))["items"]
 
     one, two, three, four = (f"Number {number}." for number in range(1, 5))
@@ -308,14 +308,14 @@ async def test_page_speaks_a_text(settings: Settings, tmp_path: Path, browser: C
     async with serve(quiet, ToneVoice()) as face:
         page = await asyncio.to_thread(Page, browser, face)
 
-        def say() -> tuple[str, str]:
+        def submit() -> tuple[str, str]:
             page.until(lambda: page["voice"].find_elements(By.TAG_NAME, "option"))
             first = page["voice"].find_element(By.TAG_NAME, "option").text
             page["text"].send_keys(text, Keys.CONTROL, Keys.ENTER)
             page.until(lambda: "Heard" in page["history"].text)
             return first, page["history"].text
 
-        usual, history = await asyncio.to_thread(say)
+        usual, history = await asyncio.to_thread(submit)
         images = browser.find_elements(By.TAG_NAME, "img")
 
     assert "af_heart" in usual
@@ -335,15 +335,15 @@ async def test_page_asks_again_after_a_wrong_token(
             browser.get(f"{face.url}/#token=wrong")
             wait = WebDriverWait(browser, 60)
             wait.until(lambda b: b.find_element(By.ID, "token-wrong").text)
-            told = browser.find_element(By.ID, "token-form").text
+            message = browser.find_element(By.ID, "token-form").text
             closed = not browser.find_element(By.ID, "content").is_displayed()
             browser.find_element(By.ID, "token").send_keys(face.token, Keys.ENTER)
             wait.until(lambda b: b.find_element(By.ID, "content").is_displayed())
-            return told, closed, browser.current_url
+            return message, closed, browser.current_url
 
-        told, closed, url = await asyncio.to_thread(enter)
+        message, closed, url = await asyncio.to_thread(enter)
 
-    assert "crier page" in told
+    assert "crier page" in message
     assert closed
     assert url == f"{face.url}/"
 
@@ -351,7 +351,7 @@ async def test_page_asks_again_after_a_wrong_token(
 async def test_page_refuses_a_used_code(
     settings: Settings, tmp_path: Path, browser: Chrome
 ) -> None:
-    """The address of `crier page` opens the page once, and reports that the second time."""
+    """The address of `crier page` opens the page once, and says so the second time."""
     quiet = settings.replaced(api_port=0, audio_device=f"file:{tmp_path / 'spoken'}")
     async with serve(quiet, ToneVoice()) as face:
 
@@ -365,13 +365,13 @@ async def test_page_refuses_a_used_code(
             browser.execute_script("sessionStorage.clear(); localStorage.clear()")
             browser.get("about:blank")
             browser.get(address)
-            told = wait.until(lambda b: b.find_element(By.ID, "token-wrong").text)
-            return opened, str(told), browser.current_url
+            message = wait.until(lambda b: b.find_element(By.ID, "token-wrong").text)
+            return opened, str(message), browser.current_url
 
-        opened, told, url = await asyncio.to_thread(enter)
+        opened, message, url = await asyncio.to_thread(enter)
 
     assert (opened, url) == (f"{face.url}/", f"{face.url}/")
-    assert "has been used" in told
+    assert "has been used" in message
 
 
 async def test_page_reconnects(settings: Settings, tmp_path: Path, browser: Chrome) -> None:
@@ -379,7 +379,7 @@ async def test_page_reconnects(settings: Settings, tmp_path: Path, browser: Chro
     quiet = settings.replaced(api_port=0, audio_device=f"file:{tmp_path / 'spoken'}")
     async with serve(quiet, ToneVoice()) as face:
         page = await asyncio.to_thread(Page, browser, face)
-        port = face.facts["port"]
+        port = face.api_json["port"]
     await asyncio.to_thread(page.until, lambda: "trying again" in page["state"].text)
     async with serve(quiet.replaced(api_port=port), ToneVoice()):
         await asyncio.to_thread(page.until, lambda: page["state"].text == "Silent")
@@ -401,7 +401,7 @@ async def test_page_is_accessible(
         await face.speak("Nothing " * 40 + "1. " + numbers(1, 30))
         await face.speak("This one waits for its turn. " * 9)
 
-        def look() -> tuple[list[Any], list[Any], int]:
+        def inspect() -> tuple[list[Any], list[Any], int]:
             page.until(lambda: browser.find_elements(By.CSS_SELECTOR, "#now .lit"))
             page.until(lambda: browser.find_elements(By.CSS_SELECTOR, "#queue li"))
             names, contrasts = browser.execute_script(NAMES), browser.execute_script(CONTRASTS)
@@ -411,12 +411,12 @@ async def test_page_is_accessible(
             browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
             return names, contrasts, width
 
-        names, contrasts, width = await asyncio.to_thread(look)
+        names, contrasts, width = await asyncio.to_thread(inspect)
         await face.client.post("/v1/audio/stop")
 
     assert len(names) > 10
     assert [html for html, name in names if not name] == []
-    assert [found for found in contrasts if found[1] < 4.5] == []
+    assert [contrast for contrast in contrasts if contrast[1] < 4.5] == []
     assert width == 360
 
 

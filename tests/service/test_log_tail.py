@@ -17,7 +17,7 @@ from bot.service.log_tail import as_json, tail
 
 @pytest.fixture
 def log_file(tmp_path: Path) -> Path:
-    """Return where the log will be."""
+    """Return the path of the log."""
     return tmp_path / "crier.log"
 
 

@@ -1,4 +1,4 @@
-"""`crier run --service`: errors are notified once, and waited out."""
+"""`crier run --service`: errors are notified once, and the service waits."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ from tests.support.commandline import crier, run
 
 
 class Desk:
-    """The computer that the service runs on: its settings, and what its screen shows."""
+    """The computer that the service runs on: its settings and its notifications."""
 
     def __init__(self, folder: Path, model_dir: Path) -> None:
         """Put a `notify-send` and an `osascript` on the PATH that write into *folder*."""
@@ -153,7 +153,7 @@ async def test_service_waits_after_token_is_revoked(
 
 
 async def test_service_notifies_again_after_wrong_fix(desk: Desk) -> None:
-    """After each change of .env, what is still wrong with it is notified."""
+    """After each change of .env, the remaining errors in it are notified."""
     desk.set(TELEGRAM_BOT_TOKEN=TOKEN, KOKORO_SPEED="9")
     async with desk.service():
         await until(lambda: "KOKORO_SPEED" in desk.shown())
@@ -163,7 +163,7 @@ async def test_service_notifies_again_after_wrong_fix(desk: Desk) -> None:
         await until(lambda: "it is '9.0'" in desk.shown())
 
 
-async def test_waiting_service_exits_on_sigterm(desk: Desk) -> None:
+async def test_service_exits_on_sigterm_while_waiting(desk: Desk) -> None:
     """SIGTERM stops a waiting service at once, with exit code 0."""
     async with desk.service() as process:
         await until(lambda: "Trying again when" in desk.log())

@@ -50,7 +50,7 @@ def run(checkout: Path, path: Path, **environment: str) -> subprocess.CompletedP
 
 
 def fake_uv(folder: Path, script: str) -> Path:
-    """Put a uv that runs *script* into *folder*, beside the tools that it needs."""
+    """Put a uv that runs *script* into *folder*."""
     folder.mkdir()
     uv = folder / "uv"
     uv.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "uv 9.9.9" && exit 0\n{script}\n')

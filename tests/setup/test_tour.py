@@ -84,8 +84,8 @@ def write_settings(clone: Home, **values: str) -> None:
     env = clone.checkout / ".env"
     text = env.read_text()
     for name, value in values.items():
-        text, found = re.subn(rf"^{name}=.*$", f"{name}={value}", text, flags=re.MULTILINE)
-        assert found == 1, name
+        text, replaced = re.subn(rf"^{name}=.*$", f"{name}={value}", text, flags=re.MULTILINE)
+        assert replaced == 1, name
     env.write_text(text)
 
 
@@ -102,14 +102,14 @@ def test_readme_has_commands_of_tour() -> None:
 async def test_tour_from_clone_to_restarted_service(
     clone: Home, sandbox: Sandbox, ear_a: Ear, loudspeakers: Loudspeakers
 ) -> None:
-    """Set up, paired, installed, killed: the message that was sent meanwhile is heard."""
+    """Set up, paired, installed, killed: a message sent meanwhile is heard."""
     await output_of(clone, "cp .env.example .env")
     write_settings(
         clone,
         TELEGRAM_BOT_TOKEN=TOKEN,
         TELEGRAM_API_URL=sandbox.url,
         AUDIO_DEVICE="speaker_a",
-        API_PORT="0",  # others may test beside this
+        API_PORT="0",  # other tests may run at the same time
     )
     alsa = str(loudspeakers.alsa_config)
     async with started(clone, "make run", ALSA_CONFIG_PATH=alsa) as screen:

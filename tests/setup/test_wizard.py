@@ -38,13 +38,13 @@ def checkout(tmp_path: Path) -> Path:
 @pytest.fixture
 def environment(tmp_path: Path, checkout: Path, model_dir: Path, sandbox: Sandbox) -> Environment:
     """Return the environment of a shell in which sound goes to files."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     # A locked Keychain, so that no test changes the real one of a Mac.
     locked = tmp_path / "packages" / "keyring" / "__main__.py"
     locked.parent.mkdir(parents=True)
     locked.write_text("raise SystemExit('locked')")
     return {
-        **kept,
+        **inherited,
         "PYTHONPATH": os.pathsep.join(map(str, (tmp_path / "packages", checkout, CHECKOUT))),
         "MODEL_DIR": str(model_dir),
         "DATA_DIR": str(tmp_path / "data"),
@@ -84,7 +84,7 @@ async def test_setup_leads_new_user_to_speaking_bot(
     loudspeakers: Loudspeakers,
     ear_b: Ear,
 ) -> None:
-    """`make run` in a terminal asks; voice and device are played, the phone is paired, it runs."""
+    """`make run` in a terminal asks, plays voice and device, pairs the phone and starts the bot."""
     environment["ALSA_CONFIG_PATH"] = str(loudspeakers.alsa_config)
     del environment["AUDIO_DEVICE"]
     async with terminal(environment=environment, cwd=checkout) as screen:
@@ -154,7 +154,7 @@ async def test_setup_twice_keeps_settings(
 async def test_setup_stores_nothing_after_ctrl_c_or_ctrl_d(
     crier: Setup, environment: Environment, checkout: Path, key: str
 ) -> None:
-    """If it is left after the token, nothing is stored anywhere."""
+    """If setup is left after the token, nothing is stored anywhere."""
     async with crier("setup") as screen:
         await screen.answer("Token, not shown", TOKEN)
         await screen.see("A number or a name")
@@ -170,7 +170,7 @@ async def test_setup_stores_nothing_after_ctrl_c_or_ctrl_d(
 async def test_setup_can_store_token_without_network(
     crier: Setup, environment: Environment
 ) -> None:
-    """Without a network the token can be stored untried, and the phone paired later."""
+    """Without a network the token can be stored unchecked, and the phone paired later."""
     environment["TELEGRAM_API_URL"] = "http://127.0.0.1:1"
     async with crier("setup") as screen:
         await screen.answer("Token, not shown", TOKEN)
@@ -193,19 +193,19 @@ async def test_setup_changes_value_in_checkout_env(
     crier: Setup, environment: Environment, checkout: Path
 ) -> None:
     """A value in the checkout's .env overrides others, so it is replaced there."""
-    near = checkout / ".env"
-    near.write_text(f"TELEGRAM_BOT_TOKEN={TOKEN}\nKOKORO_VOICE=am_michael # mine\n")
+    checkout_env = checkout / ".env"
+    checkout_env.write_text(f"TELEGRAM_BOT_TOKEN={TOKEN}\nKOKORO_VOICE=am_michael # mine\n")
     async with crier("setup") as screen:
         await screen.answer("keep it", "")
         await screen.answer("A number or a name", "af_bella")
         await screen.answer(r"\[af_bella\]", "")
-        await screen.see(f"Stored in {near}: KOKORO_VOICE")
+        await screen.see(f"Stored in {checkout_env}: KOKORO_VOICE")
         await screen.answer("Let your phone in now", "n")
         await screen.answer("whenever you log in", "n")
         code = await screen.ended()
 
     assert code == 0
-    assert near.read_text() == f"TELEGRAM_BOT_TOKEN={TOKEN}\nKOKORO_VOICE='af_bella'\n"
+    assert checkout_env.read_text() == f"TELEGRAM_BOT_TOKEN={TOKEN}\nKOKORO_VOICE='af_bella'\n"
     assert not stored(environment).exists()
 
 
@@ -265,7 +265,7 @@ async def test_crier_without_token_exits_after_ctrl_c_or_ctrl_d(
 async def test_setup_asks_again_after_wrong_number_or_answer(
     crier: Setup, environment: Environment, loudspeakers: Loudspeakers
 ) -> None:
-    """Each question is repeated until the answer fits; an empty line is what it says."""
+    """Each question is repeated until the answer fits; an empty line is the default."""
     environment["ALSA_CONFIG_PATH"] = str(loudspeakers.alsa_config)
     del environment["AUDIO_DEVICE"]
     async with crier("setup") as screen:

@@ -66,7 +66,7 @@ def recording_failures(sent: list[int], heard: list[HeardTone], kills: list[floa
     for code in sent:
         # A code is used again only much later, so these tones belong to this sentence.
         tones = [tone for tone in rest[:40] if tone.code == code]
-        if not any(tone.whole for tone in tones):
+        if not any(tone.complete for tone in tones):
             longest_s = max((tone.end_s - tone.start_s for tone in tones), default=0.0)
             failures.append(f"sentence {code} was cut: heard {longest_s:.2f} of {TONE_S} s")
         for first, second in itertools.pairwise(tones):
@@ -95,7 +95,7 @@ async def kills(times: int, *, real: bool, seed: int) -> list[str]:
     codes = itertools.cycle(range(CODES))
     messages: dict[int, list[int]] = {}
     killed: list[float] = []
-    async with lab("bot run" if real else "tests.support.fake_voice", apart=False) as (
+    async with lab("bot run" if real else "tests.support.fake_voice", separate=False) as (
         sandbox,
         bot,
         speakers,
@@ -114,7 +114,7 @@ async def kills(times: int, *, real: bool, seed: int) -> list[str]:
             await wait_for_receipts(sandbox, list(messages), 60 + 5 * len(messages))
             await asyncio.to_thread(ear.wait_for_silence)
             recording, heard_s = ear.recording()
-    # Two consecutive kills may hit the synthesis of the same message by chance.
+    # By chance two consecutive kills may hit the synthesis of the same message.
     given_up = {e.reply_to for e in sandbox.events if GAVE_UP.search(e.text)}
     finished = {m: sentences for m, sentences in messages.items() if m not in given_up}
     sent = [code for sentences in finished.values() for code in sentences]
@@ -138,7 +138,7 @@ FAULTS = ("stalled", "killed", "frozen")
 
 async def devices(times: int) -> list[str]:
     """Break the loudspeaker in use in each way in turn; return the failures."""
-    async with lab("tests.support.fake_voice", apart=True) as (sandbox, bot, speakers):
+    async with lab("tests.support.fake_voice", separate=True) as (sandbox, bot, speakers):
         run = _DeviceFaults(sandbox, bot, speakers)
         supervisor = asyncio.create_task(run.supervise())
         for number in track(range(times), "faults", disable=not sys.stderr.isatty()):
@@ -151,7 +151,7 @@ async def devices(times: int) -> list[str]:
 
 
 class _DeviceFaults:
-    """Faults of the loudspeaker in use, and what became of the messages."""
+    """Faults of the loudspeaker in use, and the outcome of the messages."""
 
     def __init__(self, sandbox: Sandbox, bot: BotProcess, speakers: Loudspeakers) -> None:
         self.failures: list[str] = []
@@ -168,7 +168,7 @@ class _DeviceFaults:
         """Restart the bot whenever it exits."""
         async for code in self._bot.supervise():
             self._exits.put_nowait((code, time.monotonic()))
-            self._daemon.signal(signal.SIGCONT)  # a new process would hang on it as the old one did
+            self._daemon.signal(signal.SIGCONT)  # otherwise a new process would hang on it, too
 
     async def break_in_mid_message(self, number: int) -> None:
         """Send a message, break the loudspeaker while it sounds, and check what was heard."""
@@ -191,10 +191,10 @@ class _DeviceFaults:
             await asyncio.sleep(0.3)  # the last sound is on its way into the recording
             tones = [*tones_at(ear_a), *tones_at(ear_b)]
             spans = sorted([*ear_a.spans(broken_s), *ear_b.spans(broken_s)])
-        missing = codes - {tone.code for tone in tones if tone.whole}
-        given = final_receipts(self._sandbox, message)
-        if missing or given != ["👍"]:
-            self.failures.append(f"{kind}: {missing} not heard, receipts {given}")
+        missing = codes - {tone.code for tone in tones if tone.complete}
+        receipts = final_receipts(self._sandbox, message)
+        if missing or receipts != ["👍"]:
+            self.failures.append(f"{kind}: {missing} not heard, receipts {receipts}")
         self._check_exits(kind, spans)
 
     def _check_exits(self, kind: str, spans: list[tuple[float, float]]) -> None:
@@ -232,7 +232,7 @@ async def network(outage_s: float) -> list[str]:
         "an answer without end": [Fault(raw=b'{"ok":true,"result":[')],
     }
     recovery_s: dict[str, float] = {}
-    async with lab("tests.support.fake_voice", apart=False) as (sandbox, bot, speakers):
+    async with lab("tests.support.fake_voice", separate=False) as (sandbox, bot, speakers):
         supervisor = asyncio.create_task(keep_running(bot, sandbox))
         with speakers.listen("speaker_a") as ear:
             for name, injected in track(faults.items(), disable=not sys.stderr.isatty()):
@@ -244,7 +244,7 @@ async def network(outage_s: float) -> list[str]:
                 recovery_s[name] = await _time_to_sound(sandbox, ear)
             url_port = int(sandbox.url.rpartition(":")[2])
         supervisor.cancel()
-    async with lab("tests.support.fake_voice", apart=False) as (sandbox, bot, speakers):
+    async with lab("tests.support.fake_voice", separate=False) as (sandbox, bot, speakers):
         bot.set("TELEGRAM_API_URL", f"http://127.0.0.1:{url_port}")  # nobody listens there
         supervisor = asyncio.create_task(keep_running(bot, sandbox))
         with speakers.listen("speaker_a") as ear:
@@ -271,7 +271,7 @@ async def _time_to_sound(sandbox: Sandbox, ear: Ear) -> float:
 async def many(times: int) -> list[str]:
     """Speak many short texts; return which resources grew."""
     usage: dict[int, dict[str, float]] = {}
-    async with lab("tests.support.fake_voice", apart=False) as (sandbox, bot, _):
+    async with lab("tests.support.fake_voice", separate=False) as (sandbox, bot, _):
         await bot.start()
         assert bot.process is not None
         process = psutil.Process(bot.process.pid)

@@ -29,7 +29,7 @@ _FILLER = (
 
 @dataclass(eq=False, slots=True)
 class Unit:
-    """What is repeated as one: a sentence, or a complete recording."""
+    """The unit of repetition: a sentence, or a complete recording."""
 
     slots: list[set[int]]
     """For each of its tones, the codes that may sound; an edit adds one."""
@@ -46,7 +46,7 @@ class Item:
     action: Action
     message_id: int
     order: int
-    """Its position among all that was sent, commands and buttons included."""
+    """Its position among everything sent, commands and buttons included."""
     units: list[Unit]
     first_paragraph: int = 0
     """The number of units in the first paragraph of a long file."""
@@ -75,7 +75,7 @@ class SentCommand:
 
 @dataclass(eq=False, slots=True)
 class Totals:
-    """What was counted over all chapters."""
+    """The counts of all chapters."""
 
     kills: int = 0
     sent: Counter[str] = field(default_factory=Counter)
@@ -89,12 +89,12 @@ class Totals:
 
 @dataclass(eq=False, slots=True)
 class ChapterLog:
-    """What was done in a chapter, and when."""
+    """The actions of a chapter, and their times."""
 
     items: dict[int, Item] = field(default_factory=dict)
     """By message number."""
     commands: list[SentCommand] = field(default_factory=list)
-    noted: list[int] = field(default_factory=list)
+    note_codes: list[int] = field(default_factory=list)
     """The codes sent with /note."""
     kills: list[float] = field(default_factory=list)
     """By `time.monotonic`."""
@@ -161,7 +161,7 @@ class Chapter:
                 self._sandbox.edit(YOU, item.message_id, text)
                 self._totals.sent[action.kind] += 1
             case "/note":
-                self.log.noted += action.codes
+                self.log.note_codes += action.codes
                 self._command("/note", sentence(action.codes[0]))
             case "/mute":
                 self._command("/mute", "0.05m")
@@ -261,7 +261,7 @@ class Chapter:
         while open_ := self._open():
             seen = len(sandbox.events)
             if time.monotonic() > deadline_s:
-                self.log.failures += [f"not ended: {what}" for what in open_]
+                self.log.failures += [f"not ended: {name}" for name in open_]
                 break
             if time.monotonic() - pressed_s > _PRESS_AGAIN_S and self._decide():
                 pressed_s = time.monotonic()

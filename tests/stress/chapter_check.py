@@ -18,7 +18,7 @@ from tests.support.fake_voice import HeardTone, find_tones
 _BUSY_S = 1.0
 """How late a sound may be on a busy machine."""
 _UNANSWERED_S = 15.0
-_REWIND_S = 0.3  # what is repeated after a pause
+_REWIND_S = 0.3  # repeated after a pause
 _ANSWERS = {
     "/stop": r"Silent\.",
     "/skip": r"Skipped\.|Nothing is being said",
@@ -111,7 +111,7 @@ class ChapterCheck:
         return failures
 
     def _unheard(self, item: Item, heard: list[HeardTone]) -> list[str]:
-        """Return what was not heard of a message with 👍."""
+        """Return the parts of a message with 👍 that were not heard."""
         units = item.units
         if item.action.kind == "long":
             if item.action.choice == "The first paragraph":
@@ -129,7 +129,7 @@ class ChapterCheck:
         failures = []
         for unit in units:
             for tones, slot in zip(unit.tones(heard), unit.slots, strict=True):
-                if not any(tone.whole for tone in tones):
+                if not any(tone.complete for tone in tones):
                     longest_s = max((tone.end_s - tone.start_s for tone in tones), default=0.0)
                     failures.append(f"{item} has 👍, but {slot} was heard for {longest_s:.2f} s")
         return failures
@@ -171,7 +171,7 @@ class ChapterCheck:
         return sum(command.name in ("/replay", "Say it again") for command in self._log.commands)
 
     def _repeats(self, heard: list[HeardTone]) -> list[str]:
-        """Return what was repeated by neither a kill, a pause nor a /replay."""
+        """Return the repetitions that no kill, pause or /replay explains."""
         failures: list[str] = []
         repeated_after: Counter[float] = Counter()  # units, by the time of the kill
         repeated: dict[str, int] = {}
@@ -289,8 +289,8 @@ class ChapterCheck:
         carried_out = abs(self._log.volume - 100) // 15
         limit = 3  # from 100 to 150, or as often as Softer is pressed at most
         if not min(answered, limit) <= carried_out <= len(steps):
-            of_them = f"{len(steps)} steps, {answered} of them answered"
-            return [f"the volume is {self._log.volume} % after {of_them}"]
+            steps_sent = f"{len(steps)} steps, {answered} of them answered"
+            return [f"the volume is {self._log.volume} % after {steps_sent}"]
         return []
 
     def _voice_notes(self) -> list[tuple[Event, set[int]]]:
@@ -306,7 +306,7 @@ class ChapterCheck:
         """Return the voice notes that were sent twice, or without a request."""
         failures = []
         notes = self._voice_notes()
-        for code in self._log.noted:
+        for code in self._log.note_codes:
             sent_s = [event.at_s for event, codes in notes if code in codes]
             self._totals.answered["/note"] += len(sent_s)
             failures += self._sent_twice(f"the /note of {code}", sent_s)
@@ -323,7 +323,7 @@ class ChapterCheck:
     def _sent_twice(self, name: str, sent_s: list[float]) -> list[str]:
         """Return a failure for each repetition without a kill close to the time before it.
 
-        A voice note is owed until Telegram's answer is stored, so such a kill may repeat it.
+        A voice note is owed until Telegram's answer is stored, so a kill then may repeat it.
         """
         return [
             f"{name} was sent twice"

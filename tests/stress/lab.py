@@ -65,20 +65,20 @@ class BotProcess:
 
 @asynccontextmanager
 async def lab(
-    module: str, *, apart: bool, sandbox: Sandbox | None = None, **variables: str
+    module: str, *, separate: bool, sandbox: Sandbox | None = None, **variables: str
 ) -> AsyncIterator[tuple[Sandbox, BotProcess, Loudspeakers]]:
     """Serve the sandbox and the loudspeakers; yield them with a bot that is not started yet.
 
     Args:
         module: the module that runs the bot, with its arguments.
-        apart: whether each loudspeaker has a PulseAudio daemon of its own.
+        separate: whether each loudspeaker has a PulseAudio daemon of its own.
         sandbox: the server; by default a plain `Sandbox`.
         variables: environment variables of the bot that differ from the defaults below.
     """
     sandbox = sandbox or Sandbox(TOKEN)
     with tempfile.TemporaryDirectory(prefix="crier") as temporary:
         folder = Path(temporary)
-        speakers = Loudspeakers(folder, apart=apart)
+        speakers = Loudspeakers(folder, separate=separate)
         async with sandbox.serve():
             bot = BotProcess(
                 module,

@@ -35,7 +35,7 @@ async def run_load(
     """Send texts by Telegram, the command line and HTTP; return the codes each client sent.
 
     Raises:
-        AssertionError: a client got another receipt than that its text was heard.
+        AssertionError: a client got a receipt that does not say that its text was heard.
     """
     codes_of = [list(range(start, requests, clients)) for start in range(clients)]
 
@@ -104,7 +104,7 @@ def failures(sent: dict[str, list[int]], tones: list[HeardTone]) -> list[str]:
     expected = Counter(code for codes in sent.values() for code in codes)
     failed = [f"missing: {dict(lost)}" for lost in [expected - Counter(heard)] if lost]
     failed += [f"too many: {dict(more)}" for more in [Counter(heard) - expected] if more]
-    failed += [f"cut: {tone}" for tone in tones if not tone.whole]
+    failed += [f"cut: {tone}" for tone in tones if not tone.complete]
     for name, codes in sent.items():
         rest = iter(heard)
         if not all(code in rest for code in codes):

@@ -49,7 +49,11 @@ async def mixed(times: int, *, seed: int, only: int | None = None) -> list[str]:
 
 async def _chapter(plan: ChapterPlan, rng: random.Random, totals: Totals) -> list[str]:
     sandbox = FaultySandbox(TOKEN, rng)
-    async with lab("tests.support.fake_voice", apart=False, sandbox=sandbox) as (_, bot, speakers):
+    async with lab("tests.support.fake_voice", separate=False, sandbox=sandbox) as (
+        _,
+        bot,
+        speakers,
+    ):
         with speakers.listen("speaker_a") as ear:
             chapter = Chapter(plan, sandbox, bot, totals)
             for life in plan.lives:

@@ -138,7 +138,7 @@ class _Planner:
         return Life(lasts_s, tuple(actions), unconfirmed=False, from_status_message=True)
 
     def _actions(self, kind: str, last_s: float) -> list[Action]:
-        """Plan one action until *last_s*, and kind it needs before or after it."""
+        """Plan one action until *last_s*, and those that it needs before or after it."""
         rng = self._rng
         at_s = rng.uniform(0.0, last_s)
         soon_s = min(last_s, at_s + rng.uniform(0.0, 1.0))

@@ -128,7 +128,7 @@ class ToneRecorder:
                 for other in self.heard[-20:]
                 if other.code == tone.code and abs(other.start_s - tone.start_s) < 0.5
             ]
-            if not any(twin.whole for twin in twins):
+            if not any(twin.complete for twin in twins):
                 self.heard.append(tone)
 
 
@@ -176,7 +176,7 @@ class Soak:
         self._sandbox.unreliable, self._sandbox.max_delay_s = True, 0.5
         watching = [asyncio.create_task(self._supervise()), asyncio.create_task(self._receive())]
         timeout_s = self._length_s + _END_TIMEOUT_S
-        with contextlib.suppress(TimeoutError):  # what never ends is reported below
+        with contextlib.suppress(TimeoutError):  # messages that never end are reported below
             async with asyncio.timeout(timeout_s), asyncio.TaskGroup() as group:
                 self._start(group)
         failures = await self._end()
@@ -215,7 +215,7 @@ class Soak:
         async for code in self._restarts():
             self._exits.append((time.monotonic(), code))
             for daemon in set(self._speakers.daemons.values()):
-                daemon.signal(signal.SIGCONT)  # a new process would hang on it as the old one did
+                daemon.signal(signal.SIGCONT)  # otherwise a new process would hang on it, too
             await asyncio.sleep(0.5)
 
     async def _restarts(self) -> AsyncIterator[int]:
@@ -308,7 +308,7 @@ class Soak:
         self._undo()
 
     def _undo(self) -> None:
-        """Unmute and resume, so that nothing is kept waiting."""
+        """Unmute and resume, so that no message keeps waiting."""
         for command in ("/unmute", "/resume"):
             self._command(command)
 
@@ -416,8 +416,8 @@ class Soak:
     def _serves(self, pid: int) -> bool:
         """Whether the process *pid* has started serving HTTP, and so handles signals."""
         with contextlib.suppress(OSError, ValueError):
-            facts: dict[str, Any] = json.loads((self._bot.data_dir / "api.json").read_text())
-            return bool(facts["pid"] == pid)
+            api_json: dict[str, Any] = json.loads((self._bot.data_dir / "api.json").read_text())
+            return bool(api_json["pid"] == pid)
         return False
 
     def _sample(self, process: psutil.Process) -> None:
@@ -449,7 +449,7 @@ class Soak:
 
     def _wrong_receipts(self) -> list[str]:
         """Return the receipts that are false."""
-        heard = [tone for tones in self._tones.values() for tone in tones.heard if tone.whole]
+        heard = [tone for tones in self._tones.values() for tone in tones.heard if tone.complete]
         failures = []
         for message in self._messages:
             match message.ended:
@@ -555,7 +555,7 @@ async def soak(minutes: float, seed: int) -> list[str]:
         "LIMIT_PER_MINUTE": str(_PER_MINUTE),
         "LIMIT_WAITING": str(_WAITING),
     }
-    async with lab("tests.support.fake_voice", apart=True, sandbox=sandbox, **variables) as (
+    async with lab("tests.support.fake_voice", separate=True, sandbox=sandbox, **variables) as (
         _,
         bot,
         speakers,

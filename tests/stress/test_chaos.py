@@ -8,7 +8,7 @@ from tests.stress.soak import soak
 from tests.support.loudspeaker import Loudspeakers
 
 
-async def test_chaos_kills_lose_nothing_and_repeat_only_what_they_cut(
+async def test_chaos_kills_lose_nothing_and_repeat_only_cut_sentences(
     loudspeakers: Loudspeakers,
 ) -> None:
     """Five SIGKILLs at random moments: every message is heard and gets its thumb."""

@@ -1,1 +1,1 @@
-"""What tests share: stand-ins, a loudspeaker with an ear, a terminal."""
+"""Shared by tests: stand-ins, virtual loudspeakers, a terminal."""

@@ -1,4 +1,4 @@
-"""Reports where the logs of a failed test's bots are, and how they end."""
+"""Reports the paths and the last lines of the logs of a failed test's bots."""
 
 from collections.abc import Generator
 from pathlib import Path

@@ -1,7 +1,6 @@
-"""Something that listens where the bot would and answers as it is told, to see what becomes of it.
+"""A fake of the bot's API, which gives the answers that a test sets.
 
-What the bot itself answers is tested with the bot; this is for what it does not do when all is
-well: to answer late, wrongly, or to end in the middle.
+Correct answers are tested with the bot itself; these are wrong, late or incomplete.
 """
 
 import json
@@ -19,37 +18,37 @@ TOKEN = "a-token-that-nobody-may-see"
 
 
 @dataclass(slots=True)
-class Answerer:
-    """What it answers, and what it was asked."""
+class FakeApi:
+    """The answers to give, and the requests received."""
 
     data_dir: Path
     answers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
-    """By method and path, such as ``GET /v1/status``: the status and the body."""
-    asked: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
+    """By method and path, for example ``GET /v1/status``: the status and the body."""
+    requests: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
     """Method and path, headers, and the body."""
 
-    def answer(self, what: str, body: Any, status: int = 200) -> None:
+    def answer(self, request: str, body: Any, status: int = 200) -> None:
         """Set the answer to a request."""
-        self.answers[what] = (
+        self.answers[request] = (
             status,
             body if isinstance(body, bytes) else json.dumps(body).encode(),
         )
 
 
 @contextmanager
-def answering(data_dir: Path, socket: Path) -> Iterator[Answerer]:
-    """Listen on a Unix socket, and leave in *data_dir* what tells where."""
-    answerer = Answerer(data_dir)
+def serve_fake_api(data_dir: Path, socket: Path) -> Iterator[FakeApi]:
+    """Listen on a Unix socket; write its address and the token to *data_dir*."""
+    fake_api = FakeApi(data_dir)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.0"  # the end of the connection is the end of the answer
 
         def _answer(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
-            what = f"{self.command} {self.path}"
+            request = f"{self.command} {self.path}"
             body = json.loads(self.rfile.read(length)) if length else None
-            answerer.asked.append((what, dict(self.headers), body))
-            status, answer = answerer.answers.get(what, (404, b"not json"))
+            fake_api.requests.append((request, dict(self.headers), body))
+            status, answer = fake_api.answers.get(request, (404, b"not json"))
             self.send_response(status)
             self.end_headers()
             self.wfile.write(answer)
@@ -64,20 +63,20 @@ def answering(data_dir: Path, socket: Path) -> Iterator[Answerer]:
 
     data_dir.mkdir(exist_ok=True)
     with socketserver.ThreadingUnixStreamServer(str(socket), Handler) as server:
-        where = {"host": "127.0.0.1", "port": 1, "pid": os.getpid(), "socket": str(socket)}
-        (data_dir / "api.json").write_text(json.dumps(where))
+        address = {"host": "127.0.0.1", "port": 1, "pid": os.getpid(), "socket": str(socket)}
+        (data_dir / "api.json").write_text(json.dumps(address))
         (data_dir / "api-token").write_text(f"{TOKEN}\n")
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
         try:
-            yield answerer
+            yield fake_api
         finally:
             server.shutdown()
 
 
-def events(*facts: tuple[str, dict[str, Any]]) -> bytes:
+def events(*items: tuple[str, dict[str, Any]]) -> bytes:
     """Return the body of an event stream."""
     parts = [
         f"id: {number}\nevent: {name}\ndata: {json.dumps(data)}\n\n"
-        for number, (name, data) in enumerate(facts, 1)
+        for number, (name, data) in enumerate(items, 1)
     ]
     return (": still here\n\n" + "".join(parts)).encode()

@@ -7,7 +7,7 @@ A stand-in for the module `sounddevice`, after PortAudio v19.7.0 (pa_mac_core.c,
 - `_terminate` frees every open stream; without PortAudio every call fails with -10000.
 - A stream's ring is full of silence when it starts, and accepts sound as the device plays.
 - A vanished device plays nothing more: the ring stays full, and no call fails.
-- A write without room waits in C; an abort from another thread leaves it waiting for ever.
+- A write without room waits in C; an abort from another thread leaves it waiting forever.
 - An abort costs 100 ms.
 
 `Hal` stands in for the framework CoreAudio itself: properties of devices, read through ctypes.
@@ -31,7 +31,7 @@ _POLL_S = 0.005  # of a writer that waits for room
 
 
 class PortAudioError(Exception):
-    """As sounddevice's: a text, and PortAudio's number where there is one."""
+    """As sounddevice's: a text, and PortAudio's number if there is one."""
 
 
 @dataclass(eq=False)
@@ -281,14 +281,14 @@ class Hal:
         self.properties: dict[tuple[int, str, str, int], Any] = {}
         """Object, selector, scope, element -> int, float, str or a tuple of numbers."""
         self._strings: dict[int, bytes] = {}
-        self.kept_references = 0
+        self.unreleased_references = 0
 
     def set(self, object_id: int, selector: str, value: Any, *, element: int = 0) -> None:
         """Set a property of an object; a control of a device's output has the scope ``outp``."""
         scope = "outp" if selector in ("mute", "volm") else "glob"
         self.properties[object_id, selector, scope, element] = value
 
-    def _find(self, object_id: Any, address: Any) -> Any:
+    def _value_of(self, object_id: Any, address: Any) -> Any:
         names = (
             number.to_bytes(4, "big").decode()
             for number in (address._obj.selector, address._obj.scope)
@@ -297,32 +297,32 @@ class Hal:
 
     def AudioObjectHasProperty(self, object_id: Any, address: Any) -> int:  # noqa: N802
         """Return a Boolean, whose upper bytes mean nothing."""
-        return 0x4100 | (self._find(object_id, address) is not None)
+        return 0x4100 | (self._value_of(object_id, address) is not None)
 
     def AudioObjectGetPropertyDataSize(self, *arguments: Any) -> int:  # noqa: N802
         """Write the size of a property in bytes."""
         object_id, address, _, _, size = arguments
-        found = self._find(object_id, address)
-        if found is None:
+        value = self._value_of(object_id, address)
+        if value is None:
             return self._UNKNOWN
-        size._obj.value = 4 * len(found) if isinstance(found, tuple) else 4
+        size._obj.value = 4 * len(value) if isinstance(value, tuple) else 4
         return 0
 
     def AudioObjectGetPropertyData(self, *arguments: Any) -> int:  # noqa: N802
         """Write the value of a property."""
         object_id, address, _, _, _, out = arguments
-        found = self._find(object_id, address)
-        if found is None:
+        value = self._value_of(object_id, address)
+        if value is None:
             return self._UNKNOWN
-        if isinstance(found, tuple):
-            out._obj[:] = found
-        elif isinstance(found, str):
+        if isinstance(value, tuple):
+            out._obj[:] = value
+        elif isinstance(value, str):
             reference = 0x1000 + len(self._strings)
-            self._strings[reference] = found.encode()
-            self.kept_references += 1
+            self._strings[reference] = value.encode()
+            self.unreleased_references += 1
             out._obj.value = reference
         else:
-            out._obj.value = found
+            out._obj.value = value
         return 0
 
     def CFStringGetCString(self, reference: Any, out: Any, size: Any, encoding: Any) -> int:  # noqa: N802
@@ -336,4 +336,4 @@ class Hal:
     def CFRelease(self, reference: Any) -> None:  # noqa: N802
         """Release a string."""
         del self._strings[reference.value]
-        self.kept_references -= 1
+        self.unreleased_references -= 1

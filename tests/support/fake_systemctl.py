@@ -89,7 +89,7 @@ class Systemctl:
         return 0
 
     def disable(self, unit: str) -> int:
-        """No longer start it at login."""
+        """Disable the unit's start at login."""
         (self.units / _WANTS / unit).unlink(missing_ok=True)
         return 0
 
@@ -123,7 +123,7 @@ class Systemctl:
         return 0
 
     def stop(self, unit: str) -> int:
-        """Stop it, and wait until it has exited."""
+        """Stop the unit, and wait until its process has exited."""
         supervisor.send_signal(self._file(unit), signal.SIGTERM)
         while self._file(unit).exists():
             time.sleep(supervisor.POLL_S)

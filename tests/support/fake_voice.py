@@ -26,10 +26,10 @@ _PARTS = (0.75, 1.1)  # of a tone: the sum of its parts; two tones last longer
 
 
 class ToneVoice:
-    """Speaks a chunk as one tone for each number in it; almost silence if there is none."""
+    """Speaks a chunk as one tone for each number in it; near silence if it has none."""
 
     def __init__(self, factor: float = 0.1) -> None:
-        """Need *factor* seconds for a second of sound."""
+        """Take *factor* seconds for a second of sound."""
         self.factor = factor
 
     def load(self) -> None:
@@ -48,8 +48,8 @@ class ToneVoice:
         cancel_token.bind(cancelled.set)
         numbers = re.findall(r"\d+", chunk.text)
         # Part of a sentence without its number: too soft to be mistaken for a tone.
-        hush = np.full(int(0.1 * SAMPLE_RATE_HZ), _QUIET / 10, np.float32)
-        tones = [tone(int(number)) for number in numbers] or [hush]
+        near_silence = np.full(int(0.1 * SAMPLE_RATE_HZ), _QUIET / 10, np.float32)
+        tones = [tone(int(number)) for number in numbers] or [near_silence]
         samples = np.concatenate(tones)
         took_s = len(samples) / SAMPLE_RATE_HZ * self.factor
         time.sleep(took_s)
@@ -84,7 +84,7 @@ class HeardTone:
     end_s: float
 
     @property
-    def whole(self) -> bool:
+    def complete(self) -> bool:
         """Whether it was heard from start to end."""
         return self.end_s - self.start_s > 0.9 * TONE_S
 
@@ -101,10 +101,10 @@ def find_tones(
     """
     clock = heard_s or (lambda frame: frame / rate_hz)
     block = rate_hz // 100
-    whole = len(samples) // block * block
-    loud = np.abs(samples[:whole]).reshape(-1, block).max(axis=1, initial=0.0) > _QUIET
+    length = len(samples) // block * block
+    loud = np.abs(samples[:length]).reshape(-1, block).max(axis=1, initial=0.0) > _QUIET
     edges = np.flatnonzero(np.diff(np.concatenate([[False], loud, [False]]).astype(np.int8)))
-    found = []
+    tones = []
     for start, end in edges.reshape(-1, 2) * block:
         if end - start < _SHORTEST_S * rate_hz:
             continue
@@ -112,17 +112,17 @@ def find_tones(
         spectrum = np.abs(np.fft.rfft(part * np.hanning(len(part)), 1 << 16))
         hz = float(np.argmax(spectrum)) * rate_hz / (1 << 16)
         code = round((hz - _LOWEST_HZ) / _STEP_HZ)
-        found.append(HeardTone(code, clock(int(start)), clock(int(end))))
-    return _without_gaps(found)
+        tones.append(HeardTone(code, clock(int(start)), clock(int(end))))
+    return _without_gaps(tones)
 
 
-def _without_gaps(found: list[HeardTone]) -> list[HeardTone]:
+def _without_gaps(tones: list[HeardTone]) -> list[HeardTone]:
     """Return the tones, with the two parts of a tone joined if the device ran dry in it.
 
     That happens on a busy machine, and all of the tone is heard; underruns are counted elsewhere.
     """
     joined: list[HeardTone] = []
-    for tone_ in found:
+    for tone_ in tones:
         last = joined[-1] if joined else tone_
         parts_s = last.end_s - last.start_s + tone_.end_s - tone_.start_s
         gap_s = tone_.start_s - last.end_s

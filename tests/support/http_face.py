@@ -1,4 +1,4 @@
-"""A bot that serves HTTP, and a client that talks to it as any program would."""
+"""A bot that serves HTTP, and a client for it."""
 
 import asyncio
 import json
@@ -20,16 +20,16 @@ class Face:
     """The HTTP face of a running bot, as a program sees it."""
 
     def __init__(self, bot: Running, settings: Settings) -> None:
-        """Find it by api.json and api-token, as the command line does."""
+        """Connect by api.json and api-token, as the command line does."""
         self.bot = bot
         self.data_dir = settings.data_dir
-        self.facts = json.loads((settings.data_dir / "api.json").read_text())
+        self.api_json = json.loads((settings.data_dir / "api.json").read_text())
         self.token = (
             settings.api_token.get_secret_value()
             if settings.api_token
             else (settings.data_dir / "api-token").read_text().strip()
         )
-        self.url = f"http://127.0.0.1:{self.facts['port']}"
+        self.url = f"http://127.0.0.1:{self.api_json['port']}"
         self.client = self.named("tests")
 
     def named(self, name: str, **options: Any) -> httpx.AsyncClient:
@@ -40,7 +40,7 @@ class Face:
         )
 
     def page_url(self) -> str:
-        """Return a URL that opens the page once, from where `crier page` gets it. Blocks."""
+        """Return a URL that opens the page once, as `crier page` gets it. Blocks."""
         return Client("page", folder=self.data_dir).page_url()
 
     async def get(self, path: str) -> Any:
@@ -57,7 +57,7 @@ class Face:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator["EventLog"]:
-        """Collect the events while the context lasts."""
+        """Collect the events while the context is open."""
         async with self.client.stream("GET", "/v1/events") as response:
             assert response.status_code == 200
             log = EventLog()
@@ -74,7 +74,6 @@ class EventLog:
     """The events that a client received."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self.events: list[tuple[str, dict[str, Any]]] = []
         self._changed = asyncio.Condition()
 
@@ -91,12 +90,12 @@ class EventLog:
                     self._changed.notify_all()
 
     async def wait_for(
-        self, wanted: Callable[[str, dict[str, Any]], bool], timeout_s: float = 20.0
+        self, matches: Callable[[str, dict[str, Any]], bool], timeout_s: float = 20.0
     ) -> dict[str, Any]:
-        """Wait for the first event that is *wanted*, and return its data."""
+        """Wait for the first event that *matches*, and return its data."""
         async with asyncio.timeout(timeout_s), self._changed:
-            await self._changed.wait_for(lambda: any(wanted(*event) for event in self.events))
-        return next(data for name, data in self.events if wanted(name, data))
+            await self._changed.wait_for(lambda: any(matches(*event) for event in self.events))
+        return next(data for name, data in self.events if matches(name, data))
 
 
 ServeBot = Callable[..., AbstractAsyncContextManager[Face]]
@@ -104,7 +103,7 @@ ServeBot = Callable[..., AbstractAsyncContextManager[Face]]
 
 @asynccontextmanager
 async def serve(settings: Settings, voice: Voice) -> AsyncIterator[Face]:
-    """Run a bot that serves HTTP, while the context lasts."""
+    """Run a bot that serves HTTP while the context is open."""
     face = None
     try:
         async with running(settings, show_code=lambda _: None, voice=voice, http=True) as bot:

@@ -18,7 +18,7 @@ QUIET = 0.00316
 """-50 dBFS: anything louder counts as sound."""
 
 _LATE_S = 0.5  # how late a recorded block may arrive
-_ON_ITS_WAY_S = 0.3  # from the loudspeaker to the recording
+_RECORDING_DELAY_S = 0.3  # from the loudspeaker to the recording
 NAMES = ("speaker_a", "speaker_b")
 
 
@@ -79,23 +79,23 @@ class Daemon:
 class Loudspeakers:
     """Null sinks that ALSA, and therefore PortAudio, lists; the first is the default."""
 
-    def __init__(self, folder: Path, *, apart: bool = False) -> None:
+    def __init__(self, folder: Path, *, separate: bool = False) -> None:
         """Start them in *folder*.
 
         Args:
             folder: for sockets and settings; a short path, since a socket's is limited to 107
                 bytes.
-            apart: one daemon for each, so that one can fail without the other; the default is
-                then the second.
+            separate: one daemon for each, so that one can fail without the other; the default
+                is then the second.
         """
-        groups = [(name,) for name in NAMES] if apart else [NAMES]
+        groups = [(name,) for name in NAMES] if separate else [NAMES]
         self.daemons = {}
         for number, names in enumerate(groups):
             daemon = Daemon(folder / f"pulse{number}", names)
             self.daemons.update(dict.fromkeys(names, daemon))
         self.alsa_config = folder / "alsa.conf"
         lines = ["</usr/share/alsa/alsa.conf>"]
-        default = NAMES[1] if apart else NAMES[0]
+        default = NAMES[1] if separate else NAMES[0]
         for entry, name in [*zip(NAMES, NAMES, strict=True), ("!default", default)]:
             hint = f'hint {{ show on description "{name}" }}'
             socket = self.daemons[name].socket
@@ -177,7 +177,7 @@ class Ear:
             last_s = end_s - (len(samples) - last) / RATE_HZ
             if last_s < since_s:
                 continue
-            # Measured in frames, since a busy machine delivers them late; by the clock where a
+            # Measured in frames, since a busy machine delivers them late; by the clock if a
             # suspended loudspeaker delivered none.
             silent_s = (begin_frame + first - last_frame) / RATE_HZ
             joins = spans and silent_s <= gap_s and first_s - spans[-1][1] <= gap_s + _LATE_S
@@ -240,9 +240,9 @@ class Ear:
 
     def _catch_up(self) -> None:
         """Wait for sound that is not recorded yet; briefly, since a dead loudspeaker sends none."""
-        until_s = time.monotonic() + _ON_ITS_WAY_S
+        until_s = time.monotonic() + _RECORDING_DELAY_S
         with self._changed:
-            self._changed.wait_for(lambda: self._parts[-1][0] > until_s, 2 * _ON_ITS_WAY_S)
+            self._changed.wait_for(lambda: self._parts[-1][0] > until_s, 2 * _RECORDING_DELAY_S)
 
     def _loud_since(self, since_s: float) -> bool:
         for (end_s, _), peak in zip(reversed(self._parts), reversed(self._peaks), strict=True):

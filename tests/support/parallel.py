@@ -1,4 +1,4 @@
-"""Runs tests side by side in several workers; those marked `realtime` last and alone.
+"""Runs tests in parallel in several workers; those marked `realtime` last and alone.
 
 A realtime test measures the clock, the processor or undisturbed sound. A lock of readers and
 writers keeps it and all others apart, also those of another run in the same checkout.
@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-_MORE_THAN_CORES = 3
-"""Workers beyond the number of cores, since most tests wait most of the time."""
+_EXTRA_WORKERS = 3
+"""Workers in addition to the cores, since most tests wait most of the time."""
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many workers `-n auto` starts."""
-    return (os.cpu_count() or 1) + _MORE_THAN_CORES
+    return (os.cpu_count() or 1) + _EXTRA_WORKERS
 
 
 def _is_realtime(item: pytest.Item) -> bool:

@@ -25,12 +25,12 @@ class Facts:
         self.all.append(fact)
         self._new.put(fact)
 
-    def until(self, wanted: Callable[[Fact], bool], timeout_s: float = 40) -> Fact:
-        """Wait for the next fact that is *wanted*, and return it."""
+    def until(self, matches: Callable[[Fact], bool], timeout_s: float = 40) -> Fact:
+        """Wait for the next fact that *matches*, and return it."""
         deadline_s = time.monotonic() + timeout_s
         while True:
             fact = self._new.get(timeout=max(0.01, deadline_s - time.monotonic()))
-            if wanted(fact):
+            if matches(fact):
                 return fact
 
     def end_of(self, id_: int) -> Ended:
@@ -47,7 +47,7 @@ def order(id_: int, text: str, **fields: object) -> Utterance:
 
 
 class MacPipeline:
-    """A pipeline with a voice of tones, on a Mac with these loudspeakers."""
+    """A pipeline with the tone voice, on a Mac with these loudspeakers."""
 
     def __init__(self, *names: str, wanted: str = "") -> None:
         self.library = CoreAudio(*names)
@@ -70,11 +70,11 @@ class MacPipeline:
         self.pipeline.say(utterance)
         return utterance
 
-    def wait_for(self, wanted: Callable[[Fact], bool]) -> Fact:
-        """Wait for the next fact that is *wanted*, and return it."""
+    def wait_for(self, matches: Callable[[Fact], bool]) -> Fact:
+        """Wait for the next fact that *matches*, and return it."""
         while True:
             fact = self.facts.get(timeout=20)
-            if wanted(fact):
+            if matches(fact):
                 return fact
 
     def wait_for_end(self) -> Ended:
@@ -90,7 +90,7 @@ class MacPipeline:
 
 def heard(device: Device) -> list[int]:
     """Return the numbers that were heard from a device to their end."""
-    return [tone.code for tone in tones(device) if tone.whole]
+    return [tone.code for tone in tones(device) if tone.complete]
 
 
 def tones(device: Device) -> list[HeardTone]:

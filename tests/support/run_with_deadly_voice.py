@@ -1,4 +1,4 @@
-"""Run the bot with a voice of tones that crashes the process at 13 and 14.
+"""Run the bot with a tone voice that crashes the process at 13 and 14.
 
 ``python -m tests.support.run_with_deadly_voice``.
 """

@@ -1,4 +1,4 @@
-"""Run `crier COMMAND` with a voice of tones, without a model.
+"""Run `crier COMMAND` with the tone voice, without a model.
 
 `python -m tests.support.run_with_fake_voice COMMAND`.
 """

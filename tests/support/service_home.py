@@ -106,7 +106,7 @@ class Home:
         return [line for line in lines if line.split()[0] not in {"print", "show", "enable"}]
 
     def close(self) -> None:
-        """Kill what still runs."""
+        """Kill the processes that still run."""
         for file in self.state.glob("*.json"):
             if file.name != "environment.json" and (job := Job.read(file)):
                 os.kill(job.supervisor, signal.SIGKILL)

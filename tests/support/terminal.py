@@ -48,13 +48,13 @@ class Terminal:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                while not (found := re.compile(pattern).search(self.text, self._read_to)):
+                while not (match := re.compile(pattern).search(self.text, self._read_to)):
                     self._more.clear()
                     await self._more.wait()
         except TimeoutError:
             raise AssertionError(f"{pattern!r} is not in:\n{self.text}") from None
-        self._read_to = found.end()
-        return found
+        self._read_to = match.end()
+        return match
 
     def type(self, keys: str) -> None:
         """Type *keys*."""
