@@ -39,9 +39,9 @@ from bot.chat.voice_notes import VoiceNotes
 from bot.core.attempts import MAX_DEATHS, Attempts
 from bot.core.composing import ComposeError, composing
 from bot.core.delivery import Delivery
-from bot.core.ending import discard
 from bot.core.inbox import Inbox
 from bot.core.message import NO_REPLAY, QueuedMessage, State
+from bot.core.outcomes import discard
 from bot.core.plain_text import compose_text, nothing_to_say
 from bot.core.preferences import Preferences
 from bot.core.receipts import Receipts
@@ -327,7 +327,7 @@ class Attachments:
             left_out = _joined(message.skipped, error.left_out)
             await self._queue(replace(message, file="", skipped=left_out))
         else:
-            await self._delivery.close(message, Outcome.FAILED, str(error))
+            await self._delivery.end_message(message, Outcome.FAILED, str(error))
 
     async def _queue(
         self, message: QueuedMessage, from_: tuple[str, ...] = (State.FETCHING,)
@@ -341,7 +341,7 @@ class Attachments:
             discard(message)
             return False
         if stops != self._stops:  # a stop that came too early to know about it
-            await self._delivery.close(message, Outcome.STOPPED)
+            await self._delivery.end_message(message, Outcome.STOPPED)
         elif late:
             self._delivery.late.hold(message)
         else:
@@ -396,7 +396,7 @@ class Attachments:
                 return _DECIDED
             self._notes.start(message)
             return "Making a voice note of it, ten minutes at most."
-        await self._delivery.close(message, Outcome.SKIPPED)
+        await self._delivery.end_message(message, Outcome.SKIPPED)
         return "Left unsaid."
 
 

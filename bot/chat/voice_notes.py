@@ -174,14 +174,14 @@ class VoiceNotes:
             await self._fail(message, NOT_TAKEN)
             return
         self._wanted.discard(message.id)
-        await self._delivery.close(message, Outcome.HEARD)
+        await self._delivery.end_message(message, Outcome.HEARD)
 
     async def _fail(self, message: QueuedMessage, reason: str) -> None:
         if message.id not in self._wanted:
             return  # stopped meanwhile
         self._wanted.discard(message.id)
         try:
-            await self._delivery.close(message, Outcome.FAILED, reason)
+            await self._delivery.end_message(message, Outcome.FAILED, reason)
         except sqlite3.Error as exc:
             log.error("The outcome of a voice note can't be stored: %s", exc)  # noqa: TRY400
 

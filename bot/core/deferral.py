@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from audio.types import Ended, Outcome
-from bot.core.ending import Endings
 from bot.core.events import Events
 from bot.core.inbox import Inbox
 from bot.core.late import Late
 from bot.core.message import QueuedMessage, State
+from bot.core.outcomes import OutcomeRecorder
 from bot.core.pause import SpeechPause
 from bot.core.queue import Entry, MessageQueue
 from bot.core.quiet_hours import QuietHours
@@ -40,7 +40,7 @@ class Deferral:
         store: Store,
         receipts: Receipts,
         events: Events,
-        endings: Endings,
+        outcomes: OutcomeRecorder,
         quiet: QuietHours,
         bot_id: int,
         submit: Callable[[QueuedMessage], Awaitable[None]],
@@ -55,7 +55,7 @@ class Deferral:
             store: stores a mute.
             receipts: reports to senders.
             events: reports to programs.
-            endings: reports messages that were stopped while they were being deferred.
+            outcomes: reports messages that were stopped while they were being deferred.
             quiet: knows whether it has to be quiet.
             bot_id: the bot whose messages these are.
             submit: queues a message to be spoken, or holds it.
@@ -67,7 +67,7 @@ class Deferral:
         self._store = store
         self._receipts = receipts
         self._events = events
-        self._endings = endings
+        self._outcomes = outcomes
         self._quiet = quiet
         self._bot_id = bot_id
         self._submit = submit
@@ -117,7 +117,7 @@ class Deferral:
     def _report_stopped(self, id_: int) -> None:
         """Report the end of a deferred message, unless the stop has already done so."""
         if message := self._queue.pop_deferred(id_):
-            self._endings.report(message, Ended(id_, Outcome.STOPPED))
+            self._outcomes.report(message, Ended(id_, Outcome.STOPPED))
 
     def defer_after_sleep(self, slept_s: float) -> None:
         """Ask about everything that is under way: the computer may be somewhere else now."""
@@ -135,7 +135,7 @@ class Deferral:
         elif await self._inbox.change_state(message.id, _UNFINISHED, State.LATE):
             self._late.hold(message)
         else:  # a stop came meanwhile
-            self._endings.report(message, replace(fact, outcome=Outcome.STOPPED))
+            self._outcomes.report(message, replace(fact, outcome=Outcome.STOPPED))
 
     # ---- out ----
 

@@ -1,7 +1,7 @@
 """A stored message -> the queue -> the pipeline; its facts -> records -> receipts.
 
-`queue` has the order; `pause`, `deferral` and `late` decide what may not be spoken now; `ending`
-reports ends. Runs on the event loop.
+`queue` has the order; `pause`, `deferral` and `late` decide what may not be spoken now; `outcomes`
+stores and reports how messages ended. Runs on the event loop.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from audio.types import (
 )
 from bot.core.attempts import MAX_DEATHS, Attempts
 from bot.core.deferral import Deferral
-from bot.core.ending import Endings, log_end
 from bot.core.events import Events
 from bot.core.inbox import Inbox
 from bot.core.late import Late
 from bot.core.message import ATTEMPT_PREFIX, QueuedMessage, State, attempt_key
+from bot.core.outcomes import OutcomeRecorder, log_end
 from bot.core.pause import SpeechPause
 from bot.core.queue import MessageQueue, Stage
 from bot.core.quiet_hours import QuietHours
@@ -82,13 +82,13 @@ class Delivery:
         self._facts: asyncio.Queue[Fact] = asyncio.Queue()
         self._notified_held: set[int] = set()  # chats that know why nothing sounds
         self._stopped_early = 0
-        self._endings = Endings(inbox, receipts, events)
+        self._outcomes = OutcomeRecorder(inbox, receipts, events)
         self.pause = SpeechPause(pipeline, store, attempts)
         self.queue = MessageQueue(
             pipeline=pipeline,
             inbox=inbox,
             events=events,
-            endings=self._endings,
+            outcomes=self._outcomes,
             pause=self.pause,
             attempts=attempts,
             settings=settings,
@@ -98,7 +98,7 @@ class Delivery:
         self.late = Late(
             inbox=inbox,
             receipts=receipts,
-            endings=self._endings,
+            outcomes=self._outcomes,
             bot_id=bot_id,
             late_after_s=settings.late_after_s,
             now=now,
@@ -112,7 +112,7 @@ class Delivery:
             store=store,
             receipts=receipts,
             events=events,
-            endings=self._endings,
+            outcomes=self._outcomes,
             quiet=QuietHours(settings.quiet_hours),
             bot_id=bot_id,
             submit=self.submit,
@@ -154,13 +154,13 @@ class Delivery:
         if self.queue.started and self.pause.is_news_to(message.chat_id):
             self._receipts.paused(message)
 
-    async def close(self, message: QueuedMessage, outcome: Outcome, reason: str = "") -> None:
+    async def end_message(self, message: QueuedMessage, outcome: Outcome, reason: str = "") -> None:
         """Store and report the end of a message that is not in the queue.
 
         Raises:
             sqlite3.Error: it can't be stored; nothing was reported.
         """
-        await self._endings.close(message, outcome, reason)
+        await self._outcomes.end(message, outcome, reason)
 
     async def mute(self, until: float) -> None:
         """Hold everything until that time, in seconds since 1970; 0 ends a mute."""
@@ -197,7 +197,7 @@ class Delivery:
             log.error("A stop can't be stored: %s", exc)  # noqa: TRY400
         await self.pause.store()
         for message in others:  # the pipeline reports those that it has
-            self._endings.report(message, Ended(message.id, Outcome.STOPPED))
+            self._outcomes.report(message, Ended(message.id, Outcome.STOPPED))
         return under_way + len(others)
 
     async def stop_early(self) -> None:
@@ -241,7 +241,7 @@ class Delivery:
         for message in unfinished:
             if self._attempts.deaths(attempt_key(message.id)) >= MAX_DEATHS:
                 log.error("The process died again during message %d; giving it up", message.id)
-                await self._endings.store(message, Outcome.FAILED, _DEADLY)
+                await self._outcomes.store(message, Outcome.FAILED, _DEADLY)
                 self._attempts.finish(attempt_key(message.id))
             elif late:
                 await self._inbox.set_state(message.id, State.LATE)
@@ -327,7 +327,7 @@ class Delivery:
             case Ended():
                 self._notified_held.clear()
                 self.queue.finish(message, heard=fact.outcome is Outcome.HEARD)
-                self._endings.report(message, fact, reason)
+                self._outcomes.report(message, fact, reason)
                 log_end(message, fact)
 
     def _reason(self, message: QueuedMessage, fact: Ended) -> str:

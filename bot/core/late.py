@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from audio.types import Outcome
-from bot.core.ending import Endings
 from bot.core.inbox import Inbox
 from bot.core.message import NO_CHAT, QueuedMessage, State
+from bot.core.outcomes import OutcomeRecorder
 from bot.core.receipts import Receipts
 
 # Late messages come in a burst; the question follows this long after the last of them.
@@ -45,7 +45,7 @@ class Late:
         self,
         inbox: Inbox,
         receipts: Receipts,
-        endings: Endings,
+        outcomes: OutcomeRecorder,
         bot_id: int,
         late_after_s: float,
         now: Callable[[], float],
@@ -56,7 +56,7 @@ class Late:
         Args:
             inbox: stores the messages and what was decided.
             receipts: asks their senders.
-            endings: ends messages that are not spoken.
+            outcomes: ends messages that are not spoken.
             bot_id: the bot whose messages these are.
             late_after_s: the age from which a message is late; 0: never.
             now: returns the true time, in seconds since 1970.
@@ -64,7 +64,7 @@ class Late:
         """
         self._inbox = inbox
         self._receipts = receipts
-        self._endings = endings
+        self._outcomes = outcomes
         self._bot_id = bot_id
         self._late_after_s = late_after_s
         self._now = now
@@ -109,7 +109,7 @@ class Late:
             return
         if chat_id == NO_CHAT:  # a program can't be asked
             for message in late:
-                await self._endings.close(message, Outcome.SKIPPED, _TOO_OLD)
+                await self._outcomes.end(message, Outcome.SKIPPED, _TOO_OLD)
             return
         self._receipts.late(late)
 
@@ -124,7 +124,7 @@ class Late:
         spoken = late[first:]
         for message in late:
             if message not in spoken:
-                await self._endings.close(message, Outcome.SKIPPED)
+                await self._outcomes.end(message, Outcome.SKIPPED)
                 continue
             # A button pressed twice, or two questions, must not speak it twice.
             now = self._now()

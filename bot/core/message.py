@@ -117,6 +117,7 @@ class Record:
     text: str
     source: str
     outcome: str
+    """An `Outcome`; before its end, its `State`."""
     reason: str
     device: str
     audio_s: float

@@ -12,10 +12,10 @@ from audio.cost import speech_length
 from audio.pipeline import SpeechPipeline
 from audio.types import Ended, Outcome, Utterance
 from bot.core.attempts import Attempts
-from bot.core.ending import Endings
 from bot.core.events import Events
 from bot.core.inbox import Inbox
 from bot.core.message import Conversation, QueuedMessage, State, attempt_key
+from bot.core.outcomes import OutcomeRecorder
 from bot.core.pause import SpeechPause
 from bot.core.preferences import lang_of
 from bot.settings import Settings
@@ -28,7 +28,7 @@ class Stage(Enum):
     """It will be spoken, and the pipeline does not have it yet."""
     SUBMITTED = auto()
     """The pipeline has it, waiting or sounding."""
-    ENDING = auto()
+    CUT = auto()
     """It was cut before the pipeline had it; the fact of its end is on its way."""
     STOPPED = auto()
     """A stop has ended it, on the disk too; the fact of its end is on its way."""
@@ -36,7 +36,7 @@ class Stage(Enum):
     """It waits for the end of quiet."""
 
 
-_UNDER_WAY = (Stage.WAITING, Stage.SUBMITTED, Stage.ENDING)
+_UNDER_WAY = (Stage.WAITING, Stage.SUBMITTED, Stage.CUT)
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ class MessageQueue:
         pipeline: SpeechPipeline,
         inbox: Inbox,
         events: Events,
-        endings: Endings,
+        outcomes: OutcomeRecorder,
         pause: SpeechPause,
         attempts: Attempts,
         settings: Settings,
@@ -105,7 +105,7 @@ class MessageQueue:
             pipeline: speaks the messages.
             inbox: stores their order and their text.
             events: reports changes to programs.
-            endings: ends messages that are removed while deferred.
+            outcomes: ends messages that are removed while deferred.
             pause: knows whether handing over is suspended.
             attempts: knows during which messages the process died.
             settings: the voice, speed and chime of messages without their own.
@@ -115,7 +115,7 @@ class MessageQueue:
         self._pipeline = pipeline
         self._inbox = inbox
         self._events = events
-        self._endings = endings
+        self._outcomes = outcomes
         self._pause = pause
         self._attempts = attempts
         self._settings = settings
@@ -286,7 +286,7 @@ class MessageQueue:
             return False
         if entry.stage is Stage.DEFERRED:
             del self._entries[id_]
-            await self._endings.close(entry.message, Outcome.SKIPPED)
+            await self._outcomes.end(entry.message, Outcome.SKIPPED)
         else:
             entry.defer_as = None
             self.cut(id_)
@@ -299,13 +299,13 @@ class MessageQueue:
         """
         for message in await self._inbox.late(self._bot_id, chat_id):
             if message.message_id == message_id:
-                await self._endings.close(message, Outcome.SKIPPED)
+                await self._outcomes.end(message, Outcome.SKIPPED)
                 return True
         entries = self._of_chat(chat_id, message_id)
         for entry in entries:
             id_ = entry.message.id
             if entry.stage is not Stage.DEFERRED:
-                await self._endings.store(entry.message, Outcome.SKIPPED)
+                await self._outcomes.store(entry.message, Outcome.SKIPPED)
             await self.remove(id_)
             await self._inbox.revise(id_, "", "")
         return entries != []
@@ -349,7 +349,7 @@ class MessageQueue:
         """End one message that is under way."""
         entry = self._entries[id_]
         if entry.stage is Stage.WAITING:
-            entry.stage = Stage.ENDING
+            entry.stage = Stage.CUT
             self._report(Ended(id_, outcome))  # as the pipeline would
         elif entry.stage is Stage.SUBMITTED:
             self._pipeline.skip(id_)

@@ -20,12 +20,12 @@ from fastapi import Depends, FastAPI, Header, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
 
 from audio.pipeline import SpeechPipeline
-from audio.types import AudioError, Devices, Utterance
+from audio.types import AudioError, Devices, Outcome, Utterance
 from audio.voices import VOICES, describe, language_of
 from bot import __version__
 from bot.core.delivery import Delivery
 from bot.core.draft import Draft
-from bot.core.events import Ending, Events, Listener, SpeechEvent, until_idle
+from bot.core.events import Events, Listener, SpeechEvent, WaitResult, until_idle
 from bot.core.health import Fetching
 from bot.core.inbox import Inbox
 from bot.core.intake import Intake, RefusedError
@@ -230,11 +230,11 @@ class Api:
             id_ = earlier.id if earlier else await self._take(order, client, number)
         if not order.wait:
             return schemas.Queued(id=id_, position=self.delivery.queue.position(id_))
-        ending = await self._ending(number, id_)
-        if ending is None:
+        waited = await self._wait(number, id_)
+        if waited is None:
             why = f"Crier is stopping. Message {id_} is stored and will be said after its start."
             raise Refused(503, "stopping", why)
-        result = schemas.SpeakResult(id=id_, outcome=ending.outcome, reason=ending.reason)
+        result = schemas.SpeakResult(id=id_, outcome=waited.result, reason=waited.reason)
         return JSONResponse(result.model_dump())
 
     async def _take(self, order: schemas.Speak, client: str, number: int) -> int:
@@ -261,16 +261,16 @@ class Api:
             raise Refused(409, "gone", "A message of this Idempotency-Key has just been forgotten.")
         return record.id
 
-    async def _ending(self, number: int, id_: int) -> Ending | None:
-        """Wait for the end of a message; return None if Crier stops first."""
-        ending = self.events.ending(id_)  # before the look at the database, so none is missed
+    async def _wait(self, number: int, id_: int) -> WaitResult | None:
+        """Wait until a message ends or is held; return None if Crier stops first."""
+        result = self.events.wait_result(id_)  # before the look at the database, so none is missed
         record = await self.inbox.record(self.bot_id, number)  # it may have ended before
         if record is not None and record.outcome in ENDED:
-            return Ending(record.outcome, record.reason)
+            return WaitResult(Outcome(record.outcome), record.reason)
         why = self.delivery.quiet_reason() or self.pipeline.status().blocked
         if record is not None and record.outcome == State.HELD and why:
-            return Ending(State.HELD, why)
-        return await ending
+            return WaitResult(State.HELD, why)
+        return await result
 
     async def speech(self, order: Speech, client: ClientName) -> Response:
         """Synthesize a text into a sound file, as OpenAI's endpoint does; nothing is played."""
