@@ -239,7 +239,7 @@ async def _start_speech(
         (attempts.start if starts else attempts.play)(attempt_key(id_))
 
     def on_fact(fact: Fact) -> None:  # on the audio thread
-        loop.call_soon_threadsafe(delivery.report, fact)
+        loop.call_soon_threadsafe(delivery.receive, fact)
 
     pipeline = SpeechPipeline(
         voice or KokoroVoice(settings.model_dir, resolve_kind(settings.kokoro_model)),
@@ -442,7 +442,7 @@ def _start_tasks(
     async def resume() -> None:
         with contextlib.suppress(TimeoutError):  # offline: it resumes all the same
             await asyncio.wait_for(chat.polling.caught_up.wait(), _FIRST_LOOK_S)
-        speech.delivery.resume()
+        speech.delivery.start_speaking()
         await chat.attachments.resume(telegram.bot_id)
         await chat.notes.resume()
 

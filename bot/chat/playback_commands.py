@@ -109,12 +109,12 @@ class PlaybackCommands:
 
     async def pause(self, update: Update, _: Any) -> None:
         """Fall silent and drop nothing."""
-        await self.delivery.pause.start()
+        await self.delivery.pause()
         self.outbox.respond(update, "Paused. /resume goes on, /stop forgets.")
 
     async def resume(self, update: Update, _: Any) -> None:
         """Continue after a pause."""
-        was_paused = await self.delivery.pause.stop()
+        was_paused = await self.delivery.resume()
         self.outbox.respond(update, "Going on." if was_paused else "I was not paused.")
 
     async def replay(self, update: Update, _: Any) -> None:
@@ -220,10 +220,10 @@ class PlaybackCommands:
                 self.pipeline.skip()
                 return "Skipped."
             case status_message.PAUSE:
-                await self.delivery.pause.start()
+                await self.delivery.pause()
                 return "Paused."
             case status_message.RESUME:
-                await self.delivery.pause.stop()
+                await self.delivery.resume()
                 return "Going on."
             case status_message.LOUDER | status_message.SOFTER:
                 louder = press.data == status_message.LOUDER

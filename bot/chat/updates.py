@@ -86,7 +86,7 @@ class Updates:
         if _STOP in silencing:
             await self._delivery.stop_early()
         if any(silencing):
-            with self._delivery.hushed():
+            with self._delivery.suspended():
                 yield
         else:
             yield

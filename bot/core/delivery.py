@@ -59,7 +59,7 @@ class Delivery:
         bot_id: int,
         now: Callable[[], float],
     ) -> None:
-        """Start with an empty queue; see `restore` and `resume`.
+        """Start with an empty queue; see `restore` and `start_speaking`.
 
         Args:
             pipeline: speaks the messages.
@@ -83,17 +83,17 @@ class Delivery:
         self._notified_held: set[int] = set()  # chats that know why nothing sounds
         self._stopped_early = 0
         self._outcomes = OutcomeRecorder(inbox, receipts, events)
-        self.pause = SpeechPause(pipeline, store, attempts)
+        self._pause = SpeechPause(pipeline, store, attempts)
         self.queue = MessageQueue(
             pipeline=pipeline,
             inbox=inbox,
             events=events,
             outcomes=self._outcomes,
-            pause=self.pause,
+            pause=self._pause,
             attempts=attempts,
             settings=settings,
             bot_id=bot_id,
-            report=self.report,
+            receive=self.receive,
         )
         self.late = Late(
             inbox=inbox,
@@ -107,7 +107,7 @@ class Delivery:
         self.deferral = Deferral(
             queue=self.queue,
             late=self.late,
-            pause=self.pause,
+            pause=self._pause,
             inbox=inbox,
             store=store,
             receipts=receipts,
@@ -135,7 +135,7 @@ class Delivery:
     @property
     def paused(self) -> bool:
         """Whether someone has paused speech."""
-        return self.pause.paused
+        return self._pause.paused
 
     def quiet_reason(self) -> str:
         """Return why nothing is spoken now; empty if messages are spoken."""
@@ -151,7 +151,7 @@ class Delivery:
         self.queue.add(message)
         self._receipts.stored(message)
         self._events.queued(message, self.queue.position(message.id))
-        if self.queue.started and self.pause.is_news_to(message.chat_id):
+        if self.queue.started and self._pause.is_news_to(message.chat_id):
             self._receipts.paused(message)
 
     async def end_message(self, message: QueuedMessage, outcome: Outcome, reason: str = "") -> None:
@@ -162,15 +162,23 @@ class Delivery:
         """
         await self._outcomes.end(message, outcome, reason)
 
+    async def pause(self) -> None:
+        """Fall silent and drop nothing; lasts over restarts."""
+        await self._pause.pause()
+
+    async def resume(self) -> bool:
+        """Continue after a pause; return whether there was one."""
+        return await self._pause.resume()
+
     async def mute(self, until: float) -> None:
         """Hold everything until that time, in seconds since 1970; 0 ends a mute."""
         await self.deferral.mute(until)
 
     @contextlib.contextmanager
-    def hushed(self) -> Iterator[None]:
+    def suspended(self) -> Iterator[None]:
         """Stay silent while the context is open; submitted messages wait for its end."""
         try:
-            with self.pause.hush():
+            with self._pause.suspend():
                 yield
         finally:
             self.queue.hand_over()
@@ -184,7 +192,7 @@ class Delivery:
         self.queue.abort()
         for stopped in self.on_stop:
             stopped()
-        self.pause.clear()
+        self._pause.clear()
         # Marked at once, so that a second stop does not count them again.
         under_way, others = self.queue.stop()
         try:
@@ -195,7 +203,7 @@ class Delivery:
             await self._inbox.end_all(self._bot_id, Outcome.STOPPED, symbol)
         except sqlite3.Error as exc:
             log.error("A stop can't be stored: %s", exc)  # noqa: TRY400
-        await self.pause.store()
+        await self._pause.store()
         for message in others:  # the pipeline reports those that it has
             self._outcomes.report(message, Ended(message.id, Outcome.STOPPED))
         return under_way + len(others)
@@ -214,10 +222,10 @@ class Delivery:
     async def restore(self) -> None:
         """Restore the messages, receipts and questions that an earlier run left.
 
-        Call it before anything new is accepted; nothing is spoken before `resume`.
+        Call it before anything new is accepted; nothing is spoken before `start_speaking`.
         """
         await self.deferral.restore()
-        await self.pause.restore()
+        await self._pause.restore()
         await self._give_up_or_ask()
         for message, symbol, reason in await self._inbox.owed(self._bot_id):
             try:
@@ -248,13 +256,13 @@ class Delivery:
         if unfinished and late:
             log.info("%d message(s) waited %.0f s; asking first", len(unfinished), idle_s)
 
-    def resume(self) -> None:
-        """Start speaking."""
+    def start_speaking(self) -> None:
+        """Start to hand messages to the pipeline."""
         self.queue.start()
 
     # ---- facts ----
 
-    def report(self, fact: Fact) -> None:
+    def receive(self, fact: Fact) -> None:
         """Queue a fact. Runs on the event loop (the pipeline uses call_soon_threadsafe)."""
         self._facts.put_nowait(fact)
 
@@ -270,7 +278,7 @@ class Delivery:
                 self._facts.task_done()
 
     async def drain(self) -> None:
-        """Wait until every reported fact has been handled."""
+        """Wait until every received fact has been handled."""
         await self._facts.join()
 
     async def _handle(self, fact: Fact) -> None:

@@ -97,7 +97,7 @@ class MessageQueue:
         attempts: Attempts,
         settings: Settings,
         bot_id: int,
-        report: Callable[[Ended], None],
+        receive: Callable[[Ended], None],
     ) -> None:
         """Start empty; nothing is handed to the pipeline before `start`.
 
@@ -110,7 +110,7 @@ class MessageQueue:
             attempts: knows during which messages the process died.
             settings: the voice, speed and chime of messages without their own.
             bot_id: the bot whose messages these are.
-            report: takes the `Ended` of a message that the pipeline never had.
+            receive: takes the `Ended` of a message that the pipeline never had.
         """
         self._pipeline = pipeline
         self._inbox = inbox
@@ -120,7 +120,7 @@ class MessageQueue:
         self._attempts = attempts
         self._settings = settings
         self._bot_id = bot_id
-        self._report = report
+        self._receive = receive
         self._started = False
         self._entries: dict[int, Entry] = {}  # by id; those under way in order
         self._bursts: dict[Conversation, Burst] = {}
@@ -216,7 +216,7 @@ class MessageQueue:
         A message during which the process has died is spoken alone, so that its neighbours are not
         blamed for the next death.
         """
-        if not self._started or self._pause.hushed:
+        if not self._started or self._pause.suspended:
             return
         in_pipeline = [
             entry.message.id
@@ -350,7 +350,7 @@ class MessageQueue:
         entry = self._entries[id_]
         if entry.stage is Stage.WAITING:
             entry.stage = Stage.CUT
-            self._report(Ended(id_, outcome))  # as the pipeline would
+            self._receive(Ended(id_, outcome))  # as the pipeline would
         elif entry.stage is Stage.SUBMITTED:
             self._pipeline.skip(id_)
 

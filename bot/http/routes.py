@@ -307,12 +307,12 @@ class Api:
 
     async def pause(self) -> schemas.Paused:
         """Stop playing, and keep everything."""
-        await self.delivery.pause.start()
+        await self.delivery.pause()
         return schemas.Paused(paused=True)
 
     async def resume(self) -> schemas.Paused:
         """Continue with the word that was cut."""
-        await self.delivery.pause.stop()
+        await self.delivery.resume()
         return schemas.Paused(paused=False)
 
     # ---- state and queue ----

@@ -175,7 +175,7 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
     inbox = await Inbox.open(tmp_path / "crier.db")
     lab = Lab(inbox, tmp_path)
     task = asyncio.create_task(lab.delivery.run())
-    lab.delivery.resume()
+    lab.delivery.start_speaking()
     yield lab
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -191,16 +191,16 @@ async def test_queue_hands_over_a_suspect_alone(lab: Lab) -> None:
     messages = [await lab.submit() for _ in range(3)]
     said = [list(lab.pipeline.said)]
     for message in messages:
-        lab.delivery.report(Ended(message.id, Outcome.HEARD))
+        lab.delivery.receive(Ended(message.id, Outcome.HEARD))
         await lab.delivery.drain()
         said.append(list(lab.pipeline.said))
 
     assert said == [[1], [1, 2], [1, 2, 3], [1, 2, 3]]
 
 
-async def test_queue_hands_over_nothing_while_hushed(lab: Lab) -> None:
+async def test_queue_hands_over_nothing_while_suspended(lab: Lab) -> None:
     """Afterwards the urgent ones come first, in the order in which they came."""
-    with lab.delivery.hushed():
+    with lab.delivery.suspended():
         for urgent in (False, True, True):
             await lab.submit(urgent=urgent)
         assert lab.pipeline.said == []
@@ -229,7 +229,7 @@ async def test_stop_during_a_deferral_ends_a_message_once(lab: Lab) -> None:
     await lab.delivery.mute(FOR_GOOD)
     stopped = await lab.delivery.stop()
     on_the_disk = await lab.state_of(message)
-    lab.delivery.report(Ended(message.id, Outcome.STOPPED))  # of the mute's abort
+    lab.delivery.receive(Ended(message.id, Outcome.STOPPED))  # of the mute's abort
     await lab.delivery.drain()
 
     assert stopped == 1
@@ -264,7 +264,7 @@ async def test_remove_wins_over_a_deferral(lab: Lab) -> None:
     message = await lab.submit()
     await lab.delivery.mute(FOR_GOOD)
     await lab.delivery.queue.remove(message.id)
-    lab.delivery.report(Ended(message.id, Outcome.STOPPED))
+    lab.delivery.receive(Ended(message.id, Outcome.STOPPED))
     await lab.delivery.drain()
 
     assert lab.receipts.of(message.id) == ["stored", "stopped"]
