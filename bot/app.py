@@ -448,7 +448,7 @@ def _start_tasks(
 
     for name, work in {
         "resume": resume(),
-        "quiet": speech.delivery.deferral.watch(),
+        "quiet": speech.delivery.quiet_hold.watch(),
         "status message": chat.status_message.run(),
         "prune": disk.inbox.keep_pruned(),
         "languages": speech.preferences.load_detector(),

@@ -77,7 +77,7 @@ class Watchdog:
                 deaf, self._asking = self._asking.result(), None
                 if deaf:
                     return "Telegram answers, but fetching messages does not work."
-            if self._delivery.under_way == 0:
+            if self._delivery.under_way_count == 0:
                 used = psutil.Process().memory_info().rss
                 if used > _MEMORY_BYTES:
                     return f"{used >> 20} MB of memory are in use although nothing is spoken."

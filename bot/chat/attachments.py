@@ -260,7 +260,7 @@ class Attachments:
         if content.file or not _is_long(content):
             await self._queue(content)
         elif await self._inbox.store_content(content, State.ASKING):
-            self._receipts.held(message)
+            self._receipts.delayed(message)
             self._ask(content)
 
     async def _obtain(self, job: _FileJob) -> QueuedMessage:
@@ -343,7 +343,7 @@ class Attachments:
         if stops != self._stops:  # a stop that came too early to know about it
             await self._delivery.end_message(message, Outcome.STOPPED)
         elif late:
-            self._delivery.late.hold(message)
+            self._delivery.late.keep(message)
         else:
             await self._delivery.submit(message)
         return True
@@ -363,8 +363,8 @@ class Attachments:
                 await self._inbox.change_state(message.id, (State.ASKING,), State.ASKED)
 
         queue = self._delivery.queue
-        estimate_s = queue.estimate_s(speech_length(message.text), message.speed)
-        minutes = round(estimate_s / 60) or 1
+        duration_s = queue.duration_s(speech_length(message.text), message.speed)
+        minutes = round(duration_s / 60) or 1
         self._outbox.reply(
             message.chat_id,
             f"That takes about {minutes} minutes to say. What shall I do?",

@@ -53,7 +53,7 @@ class PlaybackCommands:
     async def stop(self, update: Update, _: Any) -> None:
         """Fall silent and drop waiting messages; silence first, then the answer."""
         early = self.delivery.pop_stopped_early()
-        speaking = self.delivery.under_way > 0 and self.pipeline.status().speaking
+        speaking = self.delivery.under_way_count > 0 and self.pipeline.status().speaking
         dropped = await self.delivery.stop() + early
         waiting = dropped - speaking
         match dropped, waiting:
@@ -68,7 +68,7 @@ class PlaybackCommands:
     async def status(self, update: Update, _: Any) -> None:
         """Show whether Crier speaks, how, and what is wrong."""
         status = self.pipeline.status()
-        waiting = self.delivery.under_way - status.speaking
+        waiting = self.delivery.under_way_count - status.speaking
         user_id = update.effective_user.id if update.effective_user else 0
         style = await self.preferences.style(user_id)
         first, voice = status.first_sound_ms, style.voice
@@ -80,7 +80,7 @@ class PlaybackCommands:
             "Last time to first sound: " + (f"{first / 1000:.1f} s" if first else "none yet"),
         ]
         if reason := self.delivery.quiet_reason():
-            lines.insert(1, f"{reason} {_count(self.delivery.deferred, 'message')} kept.")
+            lines.insert(1, f"{reason} {_count(self.delivery.held_count, 'message')} kept.")
         if self.delivery.paused:
             lines.insert(1, "/resume goes on.")
         warnings = (
@@ -97,7 +97,7 @@ class PlaybackCommands:
 
     async def skip(self, update: Update, _: Any) -> None:
         """End the current message; the next one follows."""
-        left = self.delivery.under_way
+        left = self.delivery.under_way_count
         self.pipeline.skip()
         match left:
             case 0:

@@ -58,7 +58,7 @@ class ChatReceipts:
         """Reply that speech is paused."""
         self._reply(message, _PAUSED)
 
-    def held(self, message: QueuedMessage, reason: str = "") -> None:
+    def delayed(self, message: QueuedMessage, reason: str = "") -> None:
         """React with 😴 and, if given, reply with the reason."""
         self._react(message, reactions.HELD)
         if reason:

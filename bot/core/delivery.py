@@ -1,7 +1,7 @@
 """A stored message -> the queue -> the pipeline; its facts -> records -> receipts.
 
-`queue` has the order; `pause`, `deferral` and `late` decide what may not be spoken now; `outcomes`
-stores and reports how messages ended. Runs on the event loop.
+`queue` has the order; `pause`, `quiet_hold` and `late` decide what may not be spoken now;
+`outcomes` stores and reports how messages ended. Runs on the event loop.
 """
 
 import asyncio
@@ -22,7 +22,6 @@ from audio.types import (
     Slept,
 )
 from bot.core.attempts import MAX_DEATHS, Attempts
-from bot.core.deferral import Deferral
 from bot.core.events import Events
 from bot.core.inbox import Inbox
 from bot.core.late import Late
@@ -30,6 +29,7 @@ from bot.core.message import ATTEMPT_PREFIX, QueuedMessage, State, attempt_key
 from bot.core.outcomes import OutcomeRecorder, log_end
 from bot.core.pause import SpeechPause
 from bot.core.queue import MessageQueue, Stage
+from bot.core.quiet_hold import QuietHold
 from bot.core.quiet_hours import QuietHours
 from bot.core.receipts import Receipts
 from bot.core.store import Store
@@ -104,7 +104,7 @@ class Delivery:
             now=now,
             submit=self.submit,
         )
-        self.deferral = Deferral(
+        self.quiet_hold = QuietHold(
             queue=self.queue,
             late=self.late,
             pause=self._pause,
@@ -123,14 +123,14 @@ class Delivery:
     # ---- for front ends ----
 
     @property
-    def under_way(self) -> int:
-        """How many accepted messages have not ended and are not deferred."""
+    def under_way_count(self) -> int:
+        """How many messages are in the queue, neither held nor ended."""
         return len(self.queue.under_way())
 
     @property
-    def deferred(self) -> int:
-        """How many messages wait for the end of quiet."""
-        return len(self.queue.deferred())
+    def held_count(self) -> int:
+        """How many messages are held until quiet ends."""
+        return len(self.queue.held())
 
     @property
     def paused(self) -> bool:
@@ -139,14 +139,14 @@ class Delivery:
 
     def quiet_reason(self) -> str:
         """Return why nothing is spoken now; empty if messages are spoken."""
-        return self.deferral.reason()
+        return self.quiet_hold.reason()
 
     # ---- in, and out ----
 
     async def submit(self, message: QueuedMessage) -> None:
         """Speak a stored message in its turn, or hold it while it has to be quiet."""
-        if self.deferral.reason(urgent=message.urgent):
-            await self.deferral.hold(message)
+        if self.quiet_hold.reason(urgent=message.urgent):
+            await self.quiet_hold.hold(message)
             return
         self.queue.add(message)
         self._receipts.stored(message)
@@ -172,7 +172,7 @@ class Delivery:
 
     async def mute(self, until: float) -> None:
         """Hold everything until that time, in seconds since 1970; 0 ends a mute."""
-        await self.deferral.mute(until)
+        await self.quiet_hold.mute(until)
 
     @contextlib.contextmanager
     def suspended(self) -> Iterator[None]:
@@ -224,7 +224,7 @@ class Delivery:
 
         Call it before anything new is accepted; nothing is spoken before `start_speaking`.
         """
-        await self.deferral.restore()
+        await self.quiet_hold.restore()
         await self._pause.restore()
         await self._give_up_or_ask()
         for message, symbol, reason in await self._inbox.owed(self._bot_id):
@@ -283,15 +283,15 @@ class Delivery:
 
     async def _handle(self, fact: Fact) -> None:
         if isinstance(fact, Slept):
-            self.deferral.defer_after_sleep(fact.slept_s)
+            self.quiet_hold.ask_after_sleep(fact.slept_s)
             return
         entry = self.queue.get(fact.id)
-        if entry is None or entry.stage is Stage.DEFERRED:
+        if entry is None or entry.stage is Stage.HELD:
             return
         reason = ""
         if isinstance(fact, Ended):
-            if entry.defer_as is not None and fact.outcome is not Outcome.HEARD:
-                await self.deferral.withdrawn(entry, fact)
+            if entry.pull_to is not None and fact.outcome is not Outcome.HEARD:
+                await self.quiet_hold.take_pulled(entry, fact)
                 return
             reason = self._reason(entry.message, fact)
         await self._record(entry.message, fact, reason)
@@ -331,7 +331,7 @@ class Delivery:
                 self._events.held(message, held_reason)
                 is_news = message.chat_id not in self._notified_held
                 self._notified_held.add(message.chat_id)
-                self._receipts.held(message, held_reason if is_news else "")
+                self._receipts.delayed(message, held_reason if is_news else "")
             case Ended():
                 self._notified_held.clear()
                 self.queue.finish(message, heard=fact.outcome is Outcome.HEARD)

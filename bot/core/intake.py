@@ -89,7 +89,7 @@ class Intake:
         if warning := self.clock_warning():
             self._warn_of_clock(draft, warning)
         if stored is not None and state is State.LATE:
-            self.delivery.late.hold(stored)
+            self.delivery.late.keep(stored)
         elif stored is not None and state is State.WAITING:
             await self.delivery.submit(stored)
         return stored
@@ -99,7 +99,7 @@ class Intake:
         style = await self._style(draft)
         composed = await self._composed(draft, style)
         if not speakable(composed.text):
-            await self.delivery.queue.take_back(draft.chat_id, draft.message_id)
+            await self.delivery.queue.remove_edited(draft.chat_id, draft.message_id)
             return
         text = await self.preferences.pronounced(composed.text)
         earlier = await self.inbox.text_of(self.bot_id, draft.chat_id, draft.message_id)
@@ -187,7 +187,7 @@ class Intake:
     async def _check_limits(self, draft: Draft) -> None:
         """Raise RefusedError if a person or a program has sent too much."""
         count, characters = await self.inbox.pending(self.bot_id, draft.user_id, draft.client)
-        waiting_s = self.delivery.queue.estimate_s(characters)
+        waiting_s = self.delivery.queue.duration_s(characters)
         if refusal := self.limits.check(draft.client or draft.user_id, count, waiting_s):
             raise RefusedError(refusal.reason, too_many=True, say=refusal.say)
 

@@ -80,9 +80,9 @@ class Late:
         """Whether a message of that age is too old to be spoken unasked."""
         return 0 < self._late_after_s < age_s
 
-    def hold(self, message: QueuedMessage) -> None:
+    def keep(self, message: QueuedMessage) -> None:
         """Report that a LATE message waits, and ask about it soon."""
-        self._receipts.held(message)
+        self._receipts.delayed(message)
         self.ask_soon(message.chat_id)
 
     async def restore(self) -> None:

@@ -1,6 +1,7 @@
-"""The unfinished messages in order, with places, estimates and bursts; feeds the pipeline.
+"""The messages to be spoken, in order, with places, estimates and bursts; feeds the pipeline.
 
-Each message has one entry here, whose stage says where it is. Runs on the event loop.
+Each has one entry here, whose stage says where it is. Messages that wait for a file or for a
+decision are not here. Runs on the event loop.
 """
 
 import time
@@ -22,7 +23,7 @@ from bot.settings import Settings
 
 
 class Stage(Enum):
-    """Where a message is in the queue; its `State` is what the disk knows about it."""
+    """Where a message is in this process; its `State` is what the disk knows about it."""
 
     WAITING = auto()
     """It will be spoken, and the pipeline does not have it yet."""
@@ -32,8 +33,8 @@ class Stage(Enum):
     """It was cut before the pipeline had it; the fact of its end is on its way."""
     STOPPED = auto()
     """A stop has ended it, on the disk too; the fact of its end is on its way."""
-    DEFERRED = auto()
-    """It waits for the end of quiet."""
+    HELD = auto()
+    """It is kept out of the pipeline until quiet ends."""
 
 
 _UNDER_WAY = (Stage.WAITING, Stage.SUBMITTED, Stage.CUT)
@@ -45,20 +46,20 @@ class Entry:
 
     message: QueuedMessage
     stage: Stage
-    defer_as: State | None = None
-    """While the pipeline stops it only to defer it: its state afterwards."""
+    pull_to: State | None = None
+    """Its state afterwards, while it is being pulled: stopped in the pipeline without an end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A message and its place in the queue."""
+    """A message's place in the queue, as people and programs see it."""
 
     message: QueuedMessage
     state: str
-    """``sounding``, ``waiting`` or ``held``."""
+    """``sounding``, ``waiting``, or ``held``: by quiet, or while no loudspeaker plays."""
     position: int
     """Counted from 1."""
-    estimate_s: float | None
+    starts_in_s: float | None
     """Roughly how long until it starts; None if that is unknown."""
 
 
@@ -105,7 +106,7 @@ class MessageQueue:
             pipeline: speaks the messages.
             inbox: stores their order and their text.
             events: reports changes to programs.
-            outcomes: ends messages that are removed while deferred.
+            outcomes: ends messages that are removed while held.
             pause: knows whether handing over is suspended.
             attempts: knows during which messages the process died.
             settings: the voice, speed and chime of messages without their own.
@@ -132,12 +133,12 @@ class MessageQueue:
         return self._entries.get(id_)
 
     def under_way(self) -> list[QueuedMessage]:
-        """Return the messages that are not deferred, in the order of acceptance or moves."""
+        """Return the messages that are neither held nor ended, in order of acceptance or moves."""
         return [e.message for e in self._entries.values() if e.stage in _UNDER_WAY]
 
-    def deferred(self) -> list[QueuedMessage]:
+    def held(self) -> list[QueuedMessage]:
         """Return the messages that wait for the end of quiet."""
-        return [e.message for e in self._entries.values() if e.stage is Stage.DEFERRED]
+        return [e.message for e in self._entries.values() if e.stage is Stage.HELD]
 
     def bursts(self) -> dict[Conversation, Burst]:
         """Return the current bursts by conversation."""
@@ -152,11 +153,11 @@ class MessageQueue:
 
     def position(self, id_: int) -> int:
         """Return a message's place, counted from 1; 0 if it has none."""
-        ids = [message.id for message in (*self._ordered(), *self.deferred())]
+        ids = [message.id for message in (*self._ordered(), *self.held())]
         return ids.index(id_) + 1 if id_ in ids else 0
 
     def places(self) -> list[Place]:
-        """Return the unfinished messages, in the order in which they will be heard."""
+        """Return the places of the messages under way, then of held ones."""
         status = self._pipeline.status()
         places: list[Place] = []
         before_s = 0.0
@@ -165,13 +166,13 @@ class MessageQueue:
             state = "sounding" if sounding else State.HELD if status.blocked else State.WAITING
             places.append(Place(message, state, len(places) + 1, round(before_s, 1)))
             before_s += self._left_s(message)
-        for message in self.deferred():
+        for message in self.held():
             places.append(Place(message, State.HELD, len(places) + 1, None))
         return places
 
     # ---- estimates ----
 
-    def estimate_s(self, length: float, speed: float = 0.0) -> float:
+    def duration_s(self, length: float, speed: float = 0.0) -> float:
         """Return how long a text takes to speak, as learned on this machine.
 
         Args:
@@ -188,7 +189,7 @@ class MessageQueue:
         status = self._pipeline.status()
         if message.id == status.speaking_id:
             return status.left_s
-        return self.estimate_s(speech_length(message.text), message.speed)
+        return self.duration_s(speech_length(message.text), message.speed)
 
     # ---- into the pipeline ----
 
@@ -276,7 +277,7 @@ class MessageQueue:
         return True
 
     async def remove(self, id_: int) -> bool:
-        """End a message, whether it sounds or waits; return whether it had not ended.
+        """Remove a message, also while it plays; return whether it was there.
 
         Raises:
             sqlite3.Error: its end can't be stored.
@@ -284,18 +285,18 @@ class MessageQueue:
         entry = self._entries.get(id_)
         if entry is None or entry.stage is Stage.STOPPED:
             return False
-        if entry.stage is Stage.DEFERRED:
+        if entry.stage is Stage.HELD:
             del self._entries[id_]
             await self._outcomes.end(entry.message, Outcome.SKIPPED)
         else:
-            entry.defer_as = None
+            entry.pull_to = None
             self.cut(id_)
         return True
 
-    async def take_back(self, chat_id: int, message_id: int) -> bool:
-        """End a message that its sender withdrew; return whether it had not ended.
+    async def remove_edited(self, chat_id: int, message_id: int) -> bool:
+        """Remove a message whose sender deleted its words; return whether it was there.
 
-        Its words are removed, so that neither /replay nor a restart speaks them.
+        They are deleted on the disk too, so that neither a replay nor a restart speaks them.
         """
         for message in await self._inbox.late(self._bot_id, chat_id):
             if message.message_id == message_id:
@@ -304,7 +305,7 @@ class MessageQueue:
         entries = self._of_chat(chat_id, message_id)
         for entry in entries:
             id_ = entry.message.id
-            if entry.stage is not Stage.DEFERRED:
+            if entry.stage is not Stage.HELD:
                 await self._outcomes.store(entry.message, Outcome.SKIPPED)
             await self.remove(id_)
             await self._inbox.revise(id_, "", "")
@@ -363,20 +364,20 @@ class MessageQueue:
         self._pause.renew()
 
     def stop(self) -> tuple[int, list[QueuedMessage]]:
-        """Mark messages that are under way as stopped, and remove deferred ones.
+        """Mark messages that are under way as stopped, and remove held ones.
 
         Call it after `abort`, whose facts follow.
 
         Returns:
-            How many were under way, and the messages that were deferred.
+            How many were under way, and the messages that were held.
         """
-        deferred = self.deferred()
-        for message in deferred:
+        held = self.held()
+        for message in held:
             del self._entries[message.id]
         under_way = [entry for entry in self._entries.values() if entry.stage in _UNDER_WAY]
         for entry in under_way:
-            entry.stage, entry.defer_as = Stage.STOPPED, None
-        return len(under_way), deferred
+            entry.stage, entry.pull_to = Stage.STOPPED, None
+        return len(under_way), held
 
     def finish(self, message: QueuedMessage, *, heard: bool) -> None:
         """Remove a message that has ended, and count it in its burst."""
@@ -396,40 +397,43 @@ class MessageQueue:
         if burst.ended >= burst.total:
             del self._bursts[burst.conversation]
 
-    # ---- deferral ----
+    # ---- pulling and holding ----
 
-    def cut_waiting_to_defer(self, state: State) -> None:
-        """End waiting messages that are not urgent, only to defer them in *state*."""
+    def pull_waiting(self, state: State) -> None:
+        """Pull waiting messages that are not urgent, so that they get *state*.
+
+        To pull a message is to stop it in the pipeline without an end; the fact follows.
+        """
         speaking_id = self._pipeline.status().speaking_id
         for id_, entry in self._entries.items():
             is_waiting = entry.stage in _UNDER_WAY and id_ != speaking_id
-            if is_waiting and entry.defer_as is None and not entry.message.urgent:
-                entry.defer_as = state
+            if is_waiting and entry.pull_to is None and not entry.message.urgent:
+                entry.pull_to = state
                 self.cut(id_)
 
-    def abort_to_defer(self, state: State) -> None:
-        """End every message that is under way, only to defer them in *state*."""
+    def pull_all(self, state: State) -> None:
+        """Pull every message that is under way, so that they get *state*."""
         for entry in self._entries.values():
             if entry.stage in _UNDER_WAY:
-                entry.defer_as = state
+                entry.pull_to = state
         self.abort()
 
-    def withdraw(self, message: QueuedMessage) -> None:
-        """Remove a message that the pipeline has stopped and that will be spoken later."""
+    def remove_pulled(self, message: QueuedMessage) -> None:
+        """Remove a message that was pulled, now that the pipeline has stopped it."""
         burst = self._bursts.get(message.conversation)
         if burst is not None:
             burst.ids.discard(message.id)
             self._close_if_over(burst)
         self._remove(message)
 
-    def defer(self, message: QueuedMessage) -> None:
-        """Keep a message until `pop_deferred`."""
-        self._entries[message.id] = Entry(message, Stage.DEFERRED)
+    def hold(self, message: QueuedMessage) -> None:
+        """Keep a message until `pop_held`."""
+        self._entries[message.id] = Entry(message, Stage.HELD)
 
-    def pop_deferred(self, id_: int) -> QueuedMessage | None:
-        """Remove and return a deferred message; None if it was removed or stopped meanwhile."""
+    def pop_held(self, id_: int) -> QueuedMessage | None:
+        """Remove and return a held message; None if it was removed or stopped meanwhile."""
         entry = self._entries.get(id_)
-        if entry is None or entry.stage is not Stage.DEFERRED:
+        if entry is None or entry.stage is not Stage.HELD:
             return None
         del self._entries[id_]
         return entry.message

@@ -299,7 +299,7 @@ class Api:
     async def skip(self, target: schemas.SkipTarget | None = None) -> schemas.Skipped:
         """Skip one message, or else the one that is playing; the next one follows."""
         if target is None or target.id is None:
-            skipped = self.delivery.under_way > 0
+            skipped = self.delivery.under_way_count > 0
             self.pipeline.skip()
         else:
             skipped = await self.delivery.queue.remove(target.id)
@@ -322,7 +322,10 @@ class Api:
         return schemas.StatusNow(**self.state.now())
 
     async def queue(self) -> schemas.Queue:
-        """List the messages that have not ended, in the order in which they will be heard."""
+        """List the messages to be spoken, in the order in which they will be heard.
+
+        Those that wait for a file or a decision are not among them.
+        """
         return self.state.queue()
 
     async def move(self, id: int, target: schemas.Move) -> schemas.Queue:  # noqa: A002  # the path's name

@@ -40,7 +40,7 @@ class BotState:
         return {
             **facts,
             "time": time.time(),
-            "waiting": max(0, self.delivery.under_way - status.speaking),
+            "waiting": max(0, self.delivery.under_way_count - status.speaking),
             "voice": self.settings.kokoro_voice,
             "volume": round(100 * math.sqrt(status.gain)),
             "quiet": self.delivery.quiet_reason(),
@@ -50,7 +50,7 @@ class BotState:
         }
 
     def queue(self) -> schemas.Queue:
-        """Return the messages that have not ended, in the order in which they will be heard."""
+        """Return the messages to be spoken, in the order in which they will be heard."""
         return schemas.Queue.model_validate(
             {
                 "items": [
@@ -60,7 +60,7 @@ class BotState:
                         "source": place.message.source,
                         "state": place.state,
                         "position": place.position,
-                        "estimate_s": place.estimate_s,
+                        "estimate_s": place.starts_in_s,
                     }
                     for place in self.delivery.queue.places()
                 ]

@@ -1,4 +1,4 @@
-"""Delivery alone, with a pipeline that only records orders: stops, deferral, and what ends once."""
+"""Delivery alone, with a pipeline that only records orders: stops, holding, and what ends once."""
 
 import asyncio
 import sqlite3
@@ -87,7 +87,7 @@ class RecordingReceipts:
         """Record it."""
         self.given.append((message.id, "paused"))
 
-    def held(self, message: QueuedMessage, _: str = "") -> None:
+    def delayed(self, message: QueuedMessage, _: str = "") -> None:
         """Record it."""
         self.given.append((message.id, "held"))
 
@@ -208,7 +208,7 @@ async def test_queue_hands_over_nothing_while_suspended(lab: Lab) -> None:
     assert lab.pipeline.said == [2, 3, 1]
 
 
-async def test_queue_has_places_for_what_is_deferred(lab: Lab) -> None:
+async def test_queue_has_places_for_held_messages(lab: Lab) -> None:
     """A held message is in the queue, too, and can be removed from it."""
     await lab.delivery.mute(FOR_GOOD)
     message = await lab.submit()
@@ -220,10 +220,10 @@ async def test_queue_has_places_for_what_is_deferred(lab: Lab) -> None:
     assert await lab.state_of(message) == "skipped"
 
 
-# ---- stops and deferral ----
+# ---- stops and holding ----
 
 
-async def test_stop_during_a_deferral_ends_a_message_once(lab: Lab) -> None:
+async def test_stop_while_a_message_is_pulled_ends_it_once(lab: Lab) -> None:
     """A mute and a stop before the pipeline has reported anything: one end, on the disk too."""
     message = await lab.submit()
     await lab.delivery.mute(FOR_GOOD)
@@ -235,7 +235,7 @@ async def test_stop_during_a_deferral_ends_a_message_once(lab: Lab) -> None:
     assert stopped == 1
     assert on_the_disk == "stopped"
     assert lab.receipts.of(message.id) == ["stored", "stopped"]
-    assert lab.delivery.under_way == lab.delivery.deferred == 0
+    assert lab.delivery.under_way_count == lab.delivery.held_count == 0
 
 
 async def test_stop_while_a_message_is_being_held_ends_it_once(
@@ -259,8 +259,8 @@ async def test_stop_while_a_message_is_being_held_ends_it_once(
     assert lab.pipeline.said == []
 
 
-async def test_remove_wins_over_a_deferral(lab: Lab) -> None:
-    """A message that is removed while the pipeline stops it to defer it is not said later."""
+async def test_remove_wins_over_holding(lab: Lab) -> None:
+    """A message that is removed while it is being pulled is not said later."""
     message = await lab.submit()
     await lab.delivery.mute(FOR_GOOD)
     await lab.delivery.queue.remove(message.id)
@@ -268,10 +268,10 @@ async def test_remove_wins_over_a_deferral(lab: Lab) -> None:
     await lab.delivery.drain()
 
     assert lab.receipts.of(message.id) == ["stored", "stopped"]
-    assert lab.delivery.deferred == 0
+    assert lab.delivery.held_count == 0
 
 
-async def test_deferral_survives_a_full_disk(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_quiet_hold_survives_a_full_disk(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """A held message whose state can't be stored is said after the mute all the same."""
     await lab.delivery.mute(FOR_GOOD)
     with monkeypatch.context() as patch:
@@ -287,7 +287,7 @@ async def test_deferral_survives_a_full_disk(lab: Lab, monkeypatch: pytest.Monke
     assert lab.pipeline.said == [message.id]
 
 
-async def test_deferral_asks_about_what_became_late(lab: Lab) -> None:
+async def test_quiet_hold_asks_about_what_became_late(lab: Lab) -> None:
     """A message that was held for longer than LATE_AFTER_S is asked about, and once."""
     await lab.delivery.mute(FOR_GOOD)
     message = await lab.submit()
@@ -351,7 +351,7 @@ async def test_receipts_of_programs_reach_no_outbox(lab: Lab) -> None:
     receipts = ChatReceipts(outbox, lab.inbox)
     message = QueuedMessage(1, NO_CHAT, 0, "Hello.", client="door")
     receipts.stored(message)
-    receipts.held(message, "Muted.")
+    receipts.delayed(message, "Muted.")
     receipts.paused(message)
     receipts.ended(message, receipts.symbol(Outcome.FAILED), "No sound.")
     receipts.refused(Draft(key=-1, text="", client="door"), "No.")

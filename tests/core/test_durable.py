@@ -309,7 +309,7 @@ async def test_replay_ignores_what_never_sounded(sandbox: Sandbox, start_toned: 
         await sandbox.wait_for(reply_with("There is nothing to say again."))
 
 
-async def test_stop_counts_deferred_messages(sandbox: Sandbox, start_toned: StartBot) -> None:
+async def test_stop_counts_held_messages(sandbox: Sandbox, start_toned: StartBot) -> None:
     """While muted, /stop counts the messages that were held."""
     async with start_toned():
         sandbox.send(ALICE, "/mute")

@@ -104,7 +104,7 @@ async def test_receipt_survives_a_restart(sandbox: Sandbox, start_toned: StartBo
         await sandbox.wait_for(reaction_to(message, "👀"))
         sandbox.faults["setmessagereaction"] = Fault(status=502, description="Bad Gateway")
         await sandbox.wait_for_call("setmessagereaction", 2)
-        assert bot.delivery.under_way == 0
+        assert bot.delivery.under_way_count == 0
     sandbox.faults.clear()
     async with start_toned() as bot:
         await sandbox.wait_for(reaction_to(message, "👍"))
@@ -288,7 +288,7 @@ class _Watched:
     def __init__(self) -> None:
         self.answers = 0
         self.pokes = 0
-        self.under_way = 1
+        self.under_way_count = 1
         self.beats = itertools.count()
         self.beating = True
 
@@ -386,7 +386,7 @@ async def test_watchdog_pokes_polling_after_sleep(monkeypatch: pytest.MonkeyPatc
 async def test_watchdog_reports_leaked_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """An idle process that uses too much memory is restarted."""
     watched = _Watched()
-    watched.under_way = 0
+    watched.under_way_count = 0
     monkeypatch.setattr(watchdog, "_MEMORY_BYTES", 1)
 
     assert "memory" in await _watch(watched, monkeypatch)

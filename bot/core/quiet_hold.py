@@ -1,4 +1,4 @@
-"""Quiet: while muted and in quiet hours, messages are held and spoken afterwards.
+"""Quiet: while muted and in quiet hours, messages are held; they are spoken afterwards.
 
 Runs on the event loop.
 """
@@ -28,8 +28,11 @@ _CHOICE = "mute"
 _UNFINISHED = (State.WAITING, State.HELD)
 
 
-class Deferral:
-    """Holds messages while it has to be quiet, or until somebody decides about them."""
+class QuietHold:
+    """Holds messages while it has to be quiet.
+
+    `Late` asks about those that have become too old meanwhile.
+    """
 
     def __init__(
         self,
@@ -55,7 +58,7 @@ class Deferral:
             store: stores a mute.
             receipts: reports to senders.
             events: reports to programs.
-            outcomes: reports messages that were stopped while they were being deferred.
+            outcomes: reports messages that were stopped while they were being held.
             quiet: knows whether it has to be quiet.
             bot_id: the bot whose messages these are.
             submit: queues a message to be spoken, or holds it.
@@ -87,7 +90,7 @@ class Deferral:
         """Hold everything until that time, in seconds since 1970; 0 ends a mute."""
         self._quiet.mute(until)
         if until:
-            self._queue.abort_to_defer(State.HELD)
+            self._queue.pull_all(State.HELD)
         try:
             await self._store.choose(_CHOICE, str(until) if until else None)
         except sqlite3.Error as exc:
@@ -99,7 +102,7 @@ class Deferral:
 
     async def hold(self, message: QueuedMessage) -> None:
         """Hold a WAITING or HELD message until the end of quiet."""
-        self._queue.defer(message)
+        self._queue.hold(message)
         try:
             held = await self._inbox.change_state(message.id, _UNFINISHED, State.HELD)
         except sqlite3.Error as exc:  # it is held anyway; a restart submits it again
@@ -112,28 +115,28 @@ class Deferral:
         self._events.held(message, reason)
         is_news = message.chat_id not in self._notified
         self._notified.add(message.chat_id)
-        self._receipts.held(message, reason if is_news else "")
+        self._receipts.delayed(message, reason if is_news else "")
 
     def _report_stopped(self, id_: int) -> None:
-        """Report the end of a deferred message, unless the stop has already done so."""
-        if message := self._queue.pop_deferred(id_):
+        """Report the end of a held message, unless the stop has already done so."""
+        if message := self._queue.pop_held(id_):
             self._outcomes.report(message, Ended(id_, Outcome.STOPPED))
 
-    def defer_after_sleep(self, slept_s: float) -> None:
+    def ask_after_sleep(self, slept_s: float) -> None:
         """Ask about everything that is under way: the computer may be somewhere else now."""
         log.info("The computer slept for %.0f s; asking before anything is spoken", slept_s)
-        self._queue.abort_to_defer(State.LATE)
+        self._queue.pull_all(State.LATE)
         self._pause.release()
 
-    async def withdrawn(self, entry: Entry, fact: Ended) -> None:
-        """Hold, or ask about, a message that the pipeline has stopped only to defer it."""
+    async def take_pulled(self, entry: Entry, fact: Ended) -> None:
+        """Hold a message that was pulled from the pipeline, or ask about it."""
         message = entry.message
-        self._queue.withdraw(message)
+        self._queue.remove_pulled(message)
         unfinished = {m.id: m for m in await self._inbox.unfinished(self._bot_id)}
-        if message.id in unfinished and entry.defer_as is State.HELD:
+        if message.id in unfinished and entry.pull_to is State.HELD:
             await self._submit(unfinished[message.id])  # which holds it, if it is still quiet
         elif await self._inbox.change_state(message.id, _UNFINISHED, State.LATE):
-            self._late.hold(message)
+            self._late.keep(message)
         else:  # a stop came meanwhile
             self._outcomes.report(message, replace(fact, outcome=Outcome.STOPPED))
 
@@ -144,23 +147,23 @@ class Deferral:
         while True:
             await asyncio.sleep(_CHECK_EVERY_S)
             try:
-                if self._queue.deferred() and not self._quiet.reason():
+                if self._queue.held() and not self._quiet.reason():
                     await self._release()
                 elif self._quiet.reason():
-                    self._queue.cut_waiting_to_defer(State.HELD)
+                    self._queue.pull_waiting(State.HELD)
             except Exception:  # for example a full disk; retried at the next check
                 log.exception("Unexpected error in quiet hours")
 
     async def _release(self) -> None:
         """Submit the held messages; ask first about those that have become too old meanwhile."""
         self._notified.clear()
-        for message in self._queue.deferred():
+        for message in self._queue.held():
             late = self._late.is_late(message.fresh_at)
             state = State.LATE if late else State.WAITING
             if not await self._inbox.change_state(message.id, _UNFINISHED, state):
                 self._report_stopped(message.id)
                 continue
-            released = self._queue.pop_deferred(message.id)
+            released = self._queue.pop_held(message.id)
             if released is None:
                 continue  # it was stopped or removed meanwhile
             if late:
