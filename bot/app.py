@@ -236,7 +236,7 @@ async def _start_speech(
     attempts = disk.attempts
 
     def on_work(id_: int, starts: bool) -> None:  # on the synthesis thread
-        (attempts.start if starts else attempts.play)(attempt_key(id_))
+        (attempts.start if starts else attempts.mark_playing)(attempt_key(id_))
 
     def on_fact(fact: Fact) -> None:  # on the audio thread
         loop.call_soon_threadsafe(delivery.receive, fact)
@@ -450,7 +450,7 @@ def _start_tasks(
         "resume": resume(),
         "quiet": speech.delivery.quiet_hold.watch(),
         "status message": chat.status_message.run(),
-        "prune": disk.inbox.keep_pruned(),
+        "prune": disk.inbox.prune_hourly(),
         "languages": speech.preferences.load_detector(),
     }.items():
         task = asyncio.create_task(work, name=name)

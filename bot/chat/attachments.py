@@ -37,7 +37,7 @@ from bot.chat.extraction import extract
 from bot.chat.outbox import Outbox
 from bot.chat.voice_notes import VoiceNotes
 from bot.core.attempts import MAX_DEATHS, Attempts
-from bot.core.composing import ComposeError, composing
+from bot.core.composing import ComposeError, run_composer
 from bot.core.delivery import Delivery
 from bot.core.inbox import Inbox
 from bot.core.message import NO_REPLAY, QueuedMessage, State
@@ -181,9 +181,9 @@ class Attachments:
 
     async def restore(self, bot_id: int) -> None:
         """Find the unfinished messages of an earlier run, and remove files that it left."""
-        unfinished = (self._inbox.asking, self._inbox.fetching)
+        unfinished = (self._inbox.list_unasked, self._inbox.list_unfetched)
         self._to_resume = {message.id for find in unfinished for message in await find(bot_id)}
-        known = {Path(m.file).name for m in await self._inbox.with_files(bot_id)}
+        known = {Path(m.file).name for m in await self._inbox.list_with_recordings(bot_id)}
         with contextlib.suppress(OSError):  # no room; each file will report it
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder.chmod(0o700)  # an older version may have made it
@@ -194,8 +194,8 @@ class Attachments:
     async def resume(self, bot_id: int) -> None:
         """Continue the messages that `restore` found, unless stopped or decided upon since."""
         for find, resume in (
-            (self._inbox.asking, self._ask),
-            (self._inbox.fetching, self.fetch),
+            (self._inbox.list_unasked, self._ask),
+            (self._inbox.list_unfetched, self.fetch),
         ):
             for message in await find(bot_id):
                 if message.id in self._to_resume:
@@ -303,7 +303,7 @@ class Attachments:
         """
         style = await self._preferences.style(message.user_id, text[:_DETECTED_CHARS])
         try:
-            composed = await composing(len(text), compose_text, text, style.lang)
+            composed = await run_composer(len(text), compose_text, text, style.lang)
             spoken = await self._preferences.pronounced(composed.text)
         except ComposeError as exc:
             raise AttachmentError(str(exc)) from exc
@@ -378,7 +378,11 @@ class Attachments:
         """Carry out the decision about a long file; return the answer."""
         choice, _, number = data.rpartition(":")
         async with self._deciding:  # a button pressed twice has one effect
-            message = await self._inbox.asked(int(number), chat_id) if number.isdecimal() else None
+            message = (
+                await self._inbox.find_undecided_file(int(number), chat_id)
+                if number.isdecimal()
+                else None
+            )
             if message is None:
                 return _DECIDED
             return await self._decide(replace(message, fresh_at=self._now()), f"{choice}:")

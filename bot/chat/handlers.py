@@ -117,7 +117,7 @@ class Handlers:
             return  # the file is spoken, not its caption
         draft = self._draft(update, message, context)
         if command_of(message) is not None:  # no longer a text, and too late to carry it out
-            draft = replace(draft, text="", compose=None)
+            draft = replace(draft, text="", composer=None)
         await self.intake.revise(draft)
 
     async def cant_speak(self, update: Update, _: Any) -> None:
@@ -160,7 +160,7 @@ class Handlers:
             if exc.empty and if_empty and update is not None:
                 self.outbox.respond(update, if_empty)
             else:
-                await self.intake.refuse(draft, str(exc) if exc.say else "")
+                await self.intake.refuse(draft, str(exc) if exc.notify_sender else "")
         except (InboxError, sqlite3.Error) as exc:
             self.receipts.refused(draft, str(exc))
         return None

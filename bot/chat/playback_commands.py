@@ -123,7 +123,7 @@ class PlaybackCommands:
             self.outbox.respond(update, await self._replay(update.effective_chat.id))
 
     async def _replay(self, chat_id: int) -> str:
-        repeated = await self.intake.repeat(chat_id)
+        repeated = await self.intake.replay(chat_id)
         return "Saying it again." if repeated else "There is nothing to say again."
 
     async def queue(self, update: Update, _: Any) -> None:

@@ -92,12 +92,12 @@ class ChatReceipts:
 
         async def reacted(answer: Any) -> None:
             if answer is None:
-                await self._inbox.refused(message.id, symbol)
+                await self._inbox.store_refused_reaction(message.id, symbol)
             else:
-                await self._inbox.reacted(message.id, symbol)
+                await self._inbox.store_sent_reaction(message.id, symbol)
 
         async def replied(_: Any) -> None:
-            await self._inbox.replied(message.id)
+            await self._inbox.store_sent_reply(message.id)
 
         if symbol:
             self._react(message, ReactionEmoji(symbol), reacted)

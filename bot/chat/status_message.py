@@ -93,7 +93,7 @@ class StatusMessage:
         Call it after `Delivery.restore`, which queues the unfinished messages.
         """
         bursts = dict(self._delivery.queue.bursts())
-        for message in reversed(await self._inbox.status_messages(self._bot_id)):
+        for message in reversed(await self._inbox.list_status_messages(self._bot_id)):
             burst = bursts.pop((message.chat_id, message.thread_id), None)
             if burst is None:
                 self._edit_to_end(message, _OVER, None)
@@ -160,7 +160,7 @@ class StatusMessage:
             message = StatusMessageId(answer.chat_id, answer.message_id, thread_id)
             shown.message = message
             try:
-                await self._inbox.status_sent(self._bot_id, message)
+                await self._inbox.store_status_message(self._bot_id, message)
             except sqlite3.Error as exc:
                 log.error("A status message can't be stored: %s", exc)  # noqa: TRY400
             if self._closed:
@@ -177,7 +177,7 @@ class StatusMessage:
         async def edited(answer: Any) -> None:
             if answer is None:  # for example because it was deleted
                 shown.message = None
-                await self._inbox.status_ended(self._bot_id, *ids)
+                await self._inbox.remove_status_message(self._bot_id, *ids)
 
         shown.content, shown.edited_s = content, time.monotonic()
         self._outbox.edit(*ids, content.text, self._buttons(), then=edited, asked_for=False)
@@ -195,7 +195,7 @@ class StatusMessage:
         ids = message.chat_id, message.message_id
 
         async def ended(_: Any) -> None:
-            await self._inbox.status_ended(self._bot_id, *ids)
+            await self._inbox.remove_status_message(self._bot_id, *ids)
 
         self._outbox.edit(*ids, text, keyboard, then=ended, asked_for=False)
 

@@ -133,7 +133,7 @@ class Updates:
 
     async def _is_seen(self, update: Update) -> bool:
         with contextlib.suppress(sqlite3.Error):
-            if await self._inbox.seen(self._bot_id, update.update_id):
+            if await self._inbox.has_seen(self._bot_id, update.update_id):
                 return True
         return update.update_id in self._recent
 

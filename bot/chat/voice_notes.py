@@ -112,11 +112,13 @@ class VoiceNotes:
 
     async def restore(self) -> None:
         """Find the owed notes of an earlier run."""
-        self._to_resume = {message.id for message in await self._inbox.noting(self._bot_id)}
+        self._to_resume = {
+            message.id for message in await self._inbox.list_unsent_notes(self._bot_id)
+        }
 
     async def resume(self) -> None:
         """Make the notes that `restore` found, unless they were stopped since."""
-        for message in await self._inbox.noting(self._bot_id):
+        for message in await self._inbox.list_unsent_notes(self._bot_id):
             if message.id in self._to_resume:
                 self.start(message)
         self._to_resume.clear()

@@ -196,11 +196,11 @@ class Delivery:
         # Marked at once, so that a second stop does not count them again.
         under_way, others = self.queue.stop()
         try:
-            others += await self._inbox.fetching(self._bot_id)
-            others += await self._inbox.noting(self._bot_id)
+            others += await self._inbox.list_unfetched(self._bot_id)
+            others += await self._inbox.list_unsent_notes(self._bot_id)
             # On the disk before anything is reported, so that no restart speaks stopped messages.
             symbol = self._receipts.symbol(Outcome.STOPPED)
-            await self._inbox.end_all(self._bot_id, Outcome.STOPPED, symbol)
+            await self._inbox.store_end_of_all(self._bot_id, Outcome.STOPPED, symbol)
         except sqlite3.Error as exc:
             log.error("A stop can't be stored: %s", exc)  # noqa: TRY400
         await self._pause.store()
@@ -227,14 +227,14 @@ class Delivery:
         await self.quiet_hold.restore()
         await self._pause.restore()
         await self._give_up_or_ask()
-        for message, symbol, reason in await self._inbox.owed(self._bot_id):
+        for message, symbol, reason in await self._inbox.list_owed(self._bot_id):
             try:
                 self._receipts.ended(message, symbol, reason)
             except ValueError:  # a reaction of another version
                 log.exception("A receipt can't be sent")
-        unfinished = await self._inbox.unfinished(self._bot_id)
+        unfinished = await self._inbox.list_to_speak(self._bot_id)
         keys = {attempt_key(message.id) for message in unfinished}
-        self._attempts.keep_only(ATTEMPT_PREFIX, keys)
+        self._attempts.forget_all_but(ATTEMPT_PREFIX, keys)
         if unfinished:
             log.info("%d message(s) from before the restart are queued", len(unfinished))
         for message in unfinished:
@@ -243,7 +243,7 @@ class Delivery:
 
     async def _give_up_or_ask(self) -> None:
         """End messages that killed the process; ask about those that waited too long."""
-        unfinished = await self._inbox.unfinished(self._bot_id)
+        unfinished = await self._inbox.list_to_speak(self._bot_id)
         idle_s = await self._inbox.idle_s(self._bot_id)
         late = self.late.is_old(idle_s)
         for message in unfinished:
@@ -302,11 +302,11 @@ class Delivery:
             match fact:
                 case SentenceHeard(id_, sentence):
                     self._attempts.progress(attempt_key(id_))
-                    await self._inbox.sentence_heard(id_, sentence)
+                    await self._inbox.store_heard_sentence(id_, sentence)
                 case Held(id_, _):
                     await self._inbox.change_state(id_, (State.WAITING,), State.HELD)
                 case Ended(id_, outcome):
-                    await self._inbox.end(
+                    await self._inbox.store_end(
                         id_,
                         outcome,
                         self._receipts.symbol(outcome),

@@ -87,7 +87,7 @@ class Late:
 
     async def restore(self) -> None:
         """Ask the questions that an earlier run still owes."""
-        for chat_id in await self._inbox.not_offered(self._bot_id):
+        for chat_id in await self._inbox.list_chats_to_ask(self._bot_id):
             self.ask_soon(chat_id)
 
     def ask_soon(self, chat_id: int) -> None:
@@ -104,7 +104,7 @@ class Late:
         task.add_done_callback(self._tasks.discard)
 
     async def _ask(self, chat_id: int) -> None:
-        late = await self._inbox.late(self._bot_id, chat_id)
+        late = await self._inbox.list_late(self._bot_id, chat_id)
         if not late:
             return
         if chat_id == NO_CHAT:  # a program can't be asked
@@ -119,7 +119,7 @@ class Late:
         Raises:
             sqlite3.Error: the decision can't be stored; undecided messages stay late.
         """
-        late = await self._inbox.late(self._bot_id, chat_id)
+        late = await self._inbox.list_late(self._bot_id, chat_id)
         first = {LateChoice.ALL: 0, LateChoice.LATEST: -1, LateChoice.NONE: len(late)}[choice]
         spoken = late[first:]
         for message in late:

@@ -40,7 +40,7 @@ class OutcomeRecorder:
         Raises:
             sqlite3.Error: it can't be stored.
         """
-        await self._inbox.end(message.id, outcome, self._receipts.symbol(outcome), reason)
+        await self._inbox.store_end(message.id, outcome, self._receipts.symbol(outcome), reason)
 
     def report(self, message: QueuedMessage, fact: Ended, reason: str = "") -> None:
         """Report an outcome that has been stored, and remove the recording of the message."""

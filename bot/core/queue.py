@@ -298,7 +298,7 @@ class MessageQueue:
 
         They are deleted on the disk too, so that neither a replay nor a restart speaks them.
         """
-        for message in await self._inbox.late(self._bot_id, chat_id):
+        for message in await self._inbox.list_late(self._bot_id, chat_id):
             if message.message_id == message_id:
                 await self._outcomes.end(message, Outcome.SKIPPED)
                 return True
@@ -317,7 +317,7 @@ class MessageQueue:
         Returns:
             Whether it still waited.
         """
-        for message in await self._inbox.late(self._bot_id, chat_id):
+        for message in await self._inbox.list_late(self._bot_id, chat_id):
             if message.message_id == message_id and not message.file:
                 await self._inbox.revise(message.id, text, skipped)
                 return True

@@ -132,7 +132,7 @@ class QuietHold:
         """Hold a message that was pulled from the pipeline, or ask about it."""
         message = entry.message
         self._queue.remove_pulled(message)
-        unfinished = {m.id: m for m in await self._inbox.unfinished(self._bot_id)}
+        unfinished = {m.id: m for m in await self._inbox.list_to_speak(self._bot_id)}
         if message.id in unfinished and entry.pull_to is State.HELD:
             await self._submit(unfinished[message.id])  # which holds it, if it is still quiet
         elif await self._inbox.change_state(message.id, _UNFINISHED, State.LATE):

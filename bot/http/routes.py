@@ -124,7 +124,7 @@ class Api:
     """Authenticates clients; the page gets it in exchange for a code."""
     codes: Codes = field(default_factory=Codes)
     storing: WeakValueDictionary[int, asyncio.Lock] = field(default_factory=WeakValueDictionary)
-    """By update number: requests with the same Idempotency-Key are stored one at a time."""
+    """By update id: requests with the same Idempotency-Key are stored one at a time."""
 
     @property
     def state(self) -> BotState:
@@ -224,23 +224,23 @@ class Api:
 
         Answers 202 as soon as it is stored; with `wait`, 200 when it has ended or is held.
         """
-        number = _number(client, key) if key else -1 - secrets.randbits(62)
-        async with self.storing.setdefault(number, asyncio.Lock()):
-            earlier = await self.inbox.record(self.bot_id, number) if key else None
-            id_ = earlier.id if earlier else await self._take(order, client, number)
+        update_id = _update_id(client, key) if key else -1 - secrets.randbits(62)
+        async with self.storing.setdefault(update_id, asyncio.Lock()):
+            earlier = await self.inbox.find_record(self.bot_id, update_id) if key else None
+            id_ = earlier.id if earlier else await self._take(order, client, update_id)
         if not order.wait:
             return schemas.Queued(id=id_, position=self.delivery.queue.position(id_))
-        waited = await self._wait(number, id_)
+        waited = await self._wait(update_id, id_)
         if waited is None:
             why = f"Crier is stopping. Message {id_} is stored and will be said after its start."
             raise Refused(503, "stopping", why)
         result = schemas.SpeakResult(id=id_, outcome=waited.result, reason=waited.reason)
         return JSONResponse(result.model_dump())
 
-    async def _take(self, order: schemas.Speak, client: str, number: int) -> int:
+    async def _take(self, order: schemas.Speak, client: str, update_id: int) -> int:
         """Store a text and queue it; return its id."""
         draft = Draft(
-            key=number,
+            update_id=update_id,
             text=order.input,
             voice=order.voice or "",
             speed=order.speed or 0.0,
@@ -256,15 +256,17 @@ class Api:
             raise Refused(status, code, str(exc)) from exc
         if stored is not None:
             return stored.id
-        record = await self.inbox.record(self.bot_id, number)  # another request stored it meanwhile
+        record = await self.inbox.find_record(
+            self.bot_id, update_id
+        )  # another request stored it meanwhile
         if record is None:
             raise Refused(409, "gone", "A message of this Idempotency-Key has just been forgotten.")
         return record.id
 
-    async def _wait(self, number: int, id_: int) -> WaitResult | None:
+    async def _wait(self, update_id: int, id_: int) -> WaitResult | None:
         """Wait until a message ends or is held; return None if Crier stops first."""
         result = self.events.wait_result(id_)  # before the look at the database, so none is missed
-        record = await self.inbox.record(self.bot_id, number)  # it may have ended before
+        record = await self.inbox.find_record(self.bot_id, update_id)  # it may have ended before
         if record is not None and record.outcome in ENDED:
             return WaitResult(Outcome(record.outcome), record.reason)
         why = self.delivery.quiet_reason() or self.pipeline.status().blocked
@@ -275,7 +277,9 @@ class Api:
     async def speech(self, order: Speech, client: ClientName) -> Response:
         """Synthesize a text into a sound file, as OpenAI's endpoint does; nothing is played."""
         try:
-            composed = await self.intake.compose(order.input, order.voice, order.lang or "")
+            composed = await self.intake.compose_unstored(
+                order.input, order.voice, order.lang or ""
+            )
         except RefusedError as exc:
             raise Refused(422, "nothing_to_speak", f"input: {exc}") from exc
         lang = order.lang or lang_of(order.voice, self.settings)
@@ -342,7 +346,7 @@ class Api:
 
     async def history(self) -> schemas.History:
         """List the messages that have ended, the latest first."""
-        records = await self.inbox.history(self.bot_id, _HISTORY)
+        records = await self.inbox.list_history(self.bot_id, _HISTORY)
         return schemas.History.model_validate({"items": records})
 
     # ---- devices, voices, volume ----
@@ -426,7 +430,7 @@ async def _read(file: Path) -> FileResponse:
     return FileResponse(file)
 
 
-def _number(client: str, key: str) -> int:
-    """Return the update number of a message, the same each time its client sends it."""
+def _update_id(client: str, key: str) -> int:
+    """Return the update id of a message, the same each time its client sends it."""
     digest = hashlib.sha256(f"{client}\0{key}".encode()).digest()
     return -1 - (int.from_bytes(digest[:8]) >> 1)  # no update of Telegram's has a negative one

@@ -210,7 +210,7 @@ async def test_outbox_drops_what_is_owed_to_a_lost_chat(
         message = QueuedMessage(0, chat_id, number, "Hello.")
         stored = await inbox.accept(sandbox.bot_id, number, message)
         assert stored is not None
-        await inbox.end(stored.id, "failed", "💔", "The reason.")
+        await inbox.store_end(stored.id, "failed", "💔", "The reason.")
     sandbox.blocked.add(ALICE.id)
     given = Answers()
     for number in range(10):
@@ -219,7 +219,9 @@ async def test_outbox_drops_what_is_owed_to_a_lost_chat(
         assert await given.next() is None
 
     assert len(calls_of(sandbox, "sendmessage")) == 1
-    assert [message.chat_id for message, _, _ in await inbox.owed(sandbox.bot_id)] == [GROUP["id"]]
+    assert [message.chat_id for message, _, _ in await inbox.list_owed(sandbox.bot_id)] == [
+        GROUP["id"]
+    ]
 
 
 async def test_outbox_reports_once_that_a_chat_allows_no_reactions(
@@ -248,8 +250,8 @@ async def test_delivery_records_a_refused_receipt(
         await sandbox.wait_for(reply_with("Reactions are not allowed here"))
         await sandbox.wait_for_call("setmessagereaction", 2)
     inbox = await Inbox.open(settings.data_dir / "crier.db")
-    (record,) = await inbox.history(sandbox.bot_id, 1)
-    owed = await inbox.owed(sandbox.bot_id)
+    (record,) = await inbox.list_history(sandbox.bot_id, 1)
+    owed = await inbox.list_owed(sandbox.bot_id)
     await inbox.close()
 
     assert (record.outcome, record.reason) == ("heard", "Telegram refused 👍.")
@@ -267,8 +269,8 @@ async def test_outbox_follows_a_group_that_becomes_a_supergroup(
     message = sandbox.send(ALICE, "Hello.", GROUP)
     stored = await inbox.accept(sandbox.bot_id, 1, QueuedMessage(0, GROUP["id"], message, "Hello."))
     assert stored is not None
-    await inbox.end(stored.id, "failed", "💔", "The reason.")
-    await inbox.status_sent(sandbox.bot_id, StatusMessageId(GROUP["id"], 5, None))
+    await inbox.store_end(stored.id, "failed", "💔", "The reason.")
+    await inbox.store_status_message(sandbox.bot_id, StatusMessageId(GROUP["id"], 5, None))
     supergroup = sandbox.migrate(GROUP)
     given, reacted = Answers(), Answers()
     for number in range(3):
@@ -280,11 +282,11 @@ async def test_outbox_follows_a_group_that_becomes_a_supergroup(
     assert await reacted.next() is None
     outbox.react(GROUP["id"], message, receipts.HEARD, reacted)
     assert await reacted.next() is None
-    ((owed, reaction, reason),) = await inbox.owed(sandbox.bot_id)
+    ((owed, reaction, reason),) = await inbox.list_owed(sandbox.bot_id)
 
     assert (owed.chat_id, owed.message_id, reaction) == (supergroup["id"], 0, "")
     assert reason == "The reason."
-    assert await inbox.status_messages(sandbox.bot_id) == []
+    assert await inbox.list_status_messages(sandbox.bot_id) == []
     assert not any(e.kind == "reaction" for e in sandbox.events)
     assert all(e.reply_to == 0 for e in sandbox.events)
 
@@ -304,7 +306,7 @@ async def test_outbox_follows_the_service_message_of_a_move(
         sandbox.send_fields(ALICE, {"migrate_from_chat_id": GROUP["id"]}, supergroup)
         sandbox.send(ALICE, "/help")
         await sandbox.wait_for(reply_with("Send me a text"))
-        moved = await bot.delivery._inbox.asked(stored.id, supergroup["id"])
+        moved = await bot.delivery._inbox.find_undecided_file(stored.id, supergroup["id"])
 
     assert moved is not None
     assert not any(e.chat_id == supergroup["id"] for e in sandbox.events)

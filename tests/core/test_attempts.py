@@ -72,7 +72,7 @@ def test_attempts_count_little_while_the_result_is_played(tmp_path: Path) -> Non
     path = tmp_path / "attempts.json"
     life = Attempts(path)
     life.start("message:1")
-    life.play("message:1")
+    life.mark_playing("message:1")
     left = path.read_text()
     killed = Attempts(path).deaths("message:1")
     path.write_text(left)
@@ -88,6 +88,6 @@ def test_attempts_forget_what_is_over(tmp_path: Path) -> None:
     life.start("message:1")
     life.start("message:2")
     later = Attempts(path)
-    later.keep_only("message:", {"message:2"})
+    later.forget_all_but("message:", {"message:2"})
 
     assert (later.deaths("message:1"), later.deaths("message:2")) == (0, 1)

@@ -32,7 +32,7 @@ async def fill(path: Path) -> None:
             0, ALICE.id, 10 + number, text, urgent=number == 2, voice="bf_emma", skipped="a table"
         )
         await inbox.accept(BOT, number, message)
-    await inbox.sentence_heard(1, 0)
+    await inbox.store_heard_sentence(1, 0)
     await store.add_person(ALICE.id, "Alice")
     await store.prefer(ALICE.id, "voice", "bf_emma")
     await store.pronounce("Nguyen", "win")
@@ -78,12 +78,12 @@ async def test_upgrade_keeps_what_was_stored(
     release(monkeypatch, NEXT)
     inbox = await Inbox.open(path)
     store = Store(inbox.database)
-    first, second = await inbox.unfinished(BOT)
+    first, second = await inbox.list_to_speak(BOT)
     moods = list(await inbox._database.execute_fetchall("SELECT mood FROM message ORDER BY id"))
     people, device = await store.names(), await store.choice("device", "speaker_a")
     preferences, words = await store.preferences(ALICE.id), await store.pronunciations()
-    await inbox.end(first.id, "heard", "👍")
-    owed = [message.id for message, _, _ in await inbox.owed(BOT)]
+    await inbox.store_end(first.id, "heard", "👍")
+    owed = [message.id for message, _, _ in await inbox.list_owed(BOT)]
     await inbox.close()
 
     assert (first.text, first.sentence, first.urgent) == ("One, 1. Two, 2.", 1, False)
@@ -171,7 +171,7 @@ async def test_upgrade_that_fails_changes_nothing(
             await Inbox.open(path)
     version = version_of(path)
     inbox = await Inbox.open(path)
-    waiting, people = await inbox.unfinished(BOT), await Store(inbox.database).people()
+    waiting, people = await inbox.list_to_speak(BOT), await Store(inbox.database).people()
     await inbox.close()
 
     assert f"crier.db.before-v{NEXT}" in str(error.value)
@@ -234,7 +234,7 @@ async def test_open_sets_a_damaged_database_aside(tmp_path: Path, damage: bytes)
     path.write_bytes(damage or content[:8192] + b"\xff" * 8192 + content[16384:])
     inbox = await Inbox.open(path)
     await inbox.accept(BOT, 2, QueuedMessage(0, ALICE.id, 11, "New."))
-    texts = [message.text for message in await inbox.unfinished(BOT)]
+    texts = [message.text for message in await inbox.list_to_speak(BOT)]
     await inbox.close()
 
     assert texts == ["New."]

@@ -318,7 +318,7 @@ async def test_intake_decides_the_style_of_a_message_once(
 
     monkeypatch.setattr(Preferences, "style", counted)
     stored = await lab.intake().accept(
-        Draft(key=5, text="See https://example.com", chat_id=CHAT, message_id=1, user_id=1)
+        Draft(update_id=5, text="See https://example.com", chat_id=CHAT, message_id=1, user_id=1)
     )
 
     assert asked == ["See https://example.com"]
@@ -330,13 +330,13 @@ async def test_intake_accepts_a_draft_once(lab: Lab) -> None:
     """The same key again is the same message again, from a person or a program."""
     intake = lab.intake()
     for draft in (
-        Draft(key=5, text="Hello.", chat_id=CHAT, message_id=1, user_id=1),
-        Draft(key=-5, text="Hello.", client="door"),
+        Draft(update_id=5, text="Hello.", chat_id=CHAT, message_id=1, user_id=1),
+        Draft(update_id=-5, text="Hello.", client="door"),
     ):
         assert await intake.accept(draft) is not None
         assert await intake.accept(draft) is None
 
-    assert len(await lab.inbox.unfinished(BOT)) == 2
+    assert len(await lab.inbox.list_to_speak(BOT)) == 2
 
 
 async def test_receipts_of_programs_reach_no_outbox(lab: Lab) -> None:
@@ -354,6 +354,6 @@ async def test_receipts_of_programs_reach_no_outbox(lab: Lab) -> None:
     receipts.delayed(message, "Muted.")
     receipts.paused(message)
     receipts.ended(message, receipts.symbol(Outcome.FAILED), "No sound.")
-    receipts.refused(Draft(key=-1, text="", client="door"), "No.")
+    receipts.refused(Draft(update_id=-1, text="", client="door"), "No.")
 
     assert sent == []

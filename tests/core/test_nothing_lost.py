@@ -132,8 +132,8 @@ async def test_receipt_may_be_owed_in_part(
     number = sandbox.send(ALICE, "Number 1.")
     message = await inbox.accept(sandbox.bot_id, 1, QueuedMessage(0, ALICE.id, number, "Number 1."))
     assert message is not None
-    await inbox.end(message.id, "failed", "💔", "The reason.")
-    await inbox.reacted(message.id, "💔")
+    await inbox.store_end(message.id, "failed", "💔", "The reason.")
+    await inbox.store_sent_reaction(message.id, "💔")
     await inbox.close()
     async with start_toned():
         await sandbox.wait_for(reply_with("The reason.", to=number))
@@ -145,7 +145,7 @@ async def test_stop_survives_a_crash(sandbox: Sandbox, start_toned: StartBot, ea
         messages = [sandbox.send(ALICE, "Number 1. " * 9) for _ in range(2)]
         await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
         await bot.delivery.stop()  # and no fact of the pipeline's is seen any more
-        left = await bot.delivery._inbox.unfinished(sandbox.bot_id)
+        left = await bot.delivery._inbox.list_to_speak(sandbox.bot_id)
     async with start_toned() as bot:
         for message in messages:
             await sandbox.wait_for(reaction_to(message, "🙊"))
