@@ -35,7 +35,7 @@ from audio.sleep import time_asleep_s
 from audio.types import Devices, Fact
 from bot.chat import menu
 from bot.chat.attachments import Attachments
-from bot.chat.commands import Rooms
+from bot.chat.commands import UpdateRouter
 from bot.chat.device_commands import DeviceCommands
 from bot.chat.guard import ChatGuard
 from bot.chat.handlers import Handlers
@@ -60,7 +60,7 @@ from bot.core.message import attempt_key
 from bot.core.output import SoundOutput, wanted_device
 from bot.core.preferences import Preferences
 from bot.core.store import Store
-from bot.http.audio_stream import Studio
+from bot.http.audio_stream import SpeechStreams
 from bot.http.guard import AccessGuard
 from bot.http.metrics import Metrics
 from bot.http.routes import Api
@@ -347,7 +347,7 @@ def _make_chat(
         bot_id=telegram.bot_id,
     )
     chat = _ChatSide(polling, attachments, notes, status_message)
-    _make_rooms(settings, disk, telegram, speech, access, intake, chat).register(application)
+    _make_router(settings, disk, telegram, speech, access, intake, chat).register(application)
     return chat
 
 
@@ -383,7 +383,7 @@ def _make_polling(
     )
 
 
-def _make_rooms(
+def _make_router(
     settings: Settings,
     disk: _Disk,
     telegram: _Telegram,
@@ -391,9 +391,9 @@ def _make_rooms(
     access: Access,
     intake: Intake,
     chat: _ChatSide,
-) -> Rooms:
+) -> UpdateRouter:
     outbox = telegram.outbox
-    return Rooms(
+    return UpdateRouter(
         guard=ChatGuard(access, outbox, telegram.bot_id),
         handlers=Handlers(
             settings=settings,
@@ -411,7 +411,7 @@ def _make_rooms(
             output=speech.output,
             preferences=speech.preferences,
             intake=intake,
-            fetching=chat.polling,
+            source=chat.polling,
             notice=disk.inbox.database.notice,
         ),
         devices=DeviceCommands(speech.output, outbox, settings),
@@ -474,7 +474,7 @@ def _make_api(
         output=speech.output,
         polling=polling,
         events=speech.events,
-        studio=Studio(speech.pipeline),
+        streams=SpeechStreams(speech.pipeline),
         metrics=Metrics(speech.pipeline, speech.delivery, speech.events),
         bot_id=telegram.bot_id,
         token=token_of(settings),

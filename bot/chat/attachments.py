@@ -371,7 +371,7 @@ class Attachments:
             to=message.message_id,
             thread_id=message.thread_id,
             keyboard=InlineKeyboardMarkup(rows),
-            then=asked,
+            on_answer=asked,
         )
 
     async def decide(self, chat_id: int, data: str) -> str:

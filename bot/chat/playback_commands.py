@@ -19,7 +19,7 @@ from bot.chat import status_message
 from bot.chat.buttons import Press
 from bot.chat.outbox import Outbox
 from bot.core.delivery import Delivery
-from bot.core.health import Fetching
+from bot.core.health import SourceHealth
 from bot.core.intake import Intake
 from bot.core.output import LOUDEST_PERCENT, SoundOutput
 from bot.core.preferences import FASTEST, SLOWEST, SPEED, Preferences
@@ -44,7 +44,7 @@ class PlaybackCommands:
     output: SoundOutput
     preferences: Preferences
     intake: Intake
-    fetching: Fetching
+    source: SourceHealth
     notice: str
     """What the owner should know about the database; usually empty."""
 
@@ -87,8 +87,8 @@ class PlaybackCommands:
             status.warning,
             status.unheard,
             self.notice,
-            self.fetching.warning,
-            self.fetching.clock_warning,
+            self.source.warning,
+            self.source.clock_warning,
         )
         lines += [f"Warning: {warning}" for warning in warnings if warning]
         if status.last_error:
@@ -212,7 +212,8 @@ class PlaybackCommands:
 
     async def _carry_out(self, press: Press) -> str:
         """Carry out a button; return its answer."""
-        match press.data:
+        data = status_message.button_of(press.data)
+        match data:
             case status_message.STOP:
                 await self.delivery.stop()
                 return "Silent."
@@ -226,11 +227,11 @@ class PlaybackCommands:
                 await self.delivery.resume()
                 return "Going on."
             case status_message.LOUDER | status_message.SOFTER:
-                louder = press.data == status_message.LOUDER
+                louder = data == status_message.LOUDER
                 step = _VOLUME_STEP_PERCENT if louder else -_VOLUME_STEP_PERCENT
                 return await self._set_volume(await self.output.volume_percent() + step)
             case status_message.SLOWER | status_message.FASTER:
-                speed_step = _SPEED_STEP if press.data == status_message.FASTER else -_SPEED_STEP
+                speed_step = _SPEED_STEP if data == status_message.FASTER else -_SPEED_STEP
                 now = (await self.preferences.style(press.user_id)).speed
                 return await self._set_speed(press.user_id, now + speed_step)
             case status_message.REPLAY:

@@ -35,7 +35,7 @@ _REACTIONS = {
 }
 _PAUSED = "Paused, so it waits. /resume goes on."
 
-_Then = Callable[[Any], Awaitable[None]]
+_OnAnswer = Callable[[Any], Awaitable[None]]
 
 
 class ChatReceipts:
@@ -84,7 +84,7 @@ class ChatReceipts:
             f"{came} while I was away. Shall I say {'it' if one else 'them'}?",
             thread_id=messages[-1].thread_id,
             keyboard=InlineKeyboardMarkup([row]),
-            then=asked,
+            on_answer=asked,
         )
 
     def ended(self, message: QueuedMessage, symbol: str, reason: str) -> None:
@@ -116,13 +116,15 @@ class ChatReceipts:
             self._outbox.reply(draft.chat_id, warning, thread_id=draft.thread_id)
 
     def _react(
-        self, to: QueuedMessage | Draft, emoji: ReactionEmoji, then: _Then | None = None
+        self, to: QueuedMessage | Draft, emoji: ReactionEmoji, on_answer: _OnAnswer | None = None
     ) -> None:
         if to.chat_id != NO_CHAT:
-            self._outbox.react(to.chat_id, to.message_id, emoji, then=then)
+            self._outbox.react(to.chat_id, to.message_id, emoji, on_answer=on_answer)
 
-    def _reply(self, to: QueuedMessage | Draft, text: str, then: _Then | None = None) -> None:
+    def _reply(
+        self, to: QueuedMessage | Draft, text: str, on_answer: _OnAnswer | None = None
+    ) -> None:
         if to.chat_id != NO_CHAT:
             self._outbox.reply(
-                to.chat_id, text, to=to.message_id, thread_id=to.thread_id, then=then
+                to.chat_id, text, to=to.message_id, thread_id=to.thread_id, on_answer=on_answer
             )

@@ -121,7 +121,7 @@ class Updates:
             return ""
         if update.callback_query is not None:
             command = {status_message.STOP: _STOP, status_message.PAUSE: "pause"}.get(
-                update.callback_query.data or ""
+                status_message.button_of(update.callback_query.data or "")
             )
         elif message is None or message.sender_chat is not None or update.message is None:
             return ""
@@ -154,7 +154,7 @@ class Updates:
 def _is_marked_first(update: Update) -> bool:
     """Whether an update is recorded before it is carried out; a /note is stored as a message."""
     if update.callback_query is not None:
-        return update.callback_query.data != status_message.STOP
+        return status_message.button_of(update.callback_query.data or "") != status_message.STOP
     command = _command_of(update).partition("@")[0]
     return command in _COMMANDS and command not in (_STOP, _NOTE)
 

@@ -131,7 +131,7 @@ class _Buffer:
         return written
 
 
-class Studio:
+class SpeechStreams:
     """Makes sound files for up to `MAX_STREAMS` clients, a chunk for each in turn."""
 
     def __init__(self, pipeline: SpeechPipeline) -> None:

@@ -26,14 +26,14 @@ from bot import __version__
 from bot.core.delivery import Delivery
 from bot.core.draft import Draft
 from bot.core.events import Events, Listener, SpeechEvent, WaitResult, until_idle
-from bot.core.health import Fetching
+from bot.core.health import SourceHealth
 from bot.core.inbox import Inbox
 from bot.core.intake import Intake, RefusedError
 from bot.core.message import ENDED, State
 from bot.core.output import SoundOutput
 from bot.core.preferences import lang_of
 from bot.http import docs, schemas
-from bot.http.audio_stream import FORMATS, MODELS, Speech, Studio
+from bot.http.audio_stream import FORMATS, MODELS, Speech, SpeechStreams
 from bot.http.codes import LIFE_S, Codes
 from bot.http.guard import Refused
 from bot.http.metrics import Metrics
@@ -115,9 +115,9 @@ class Api:
     delivery: Delivery
     intake: Intake
     output: SoundOutput
-    polling: Fetching
+    polling: SourceHealth
     events: Events
-    studio: Studio
+    streams: SpeechStreams
     metrics: Metrics
     bot_id: int
     token: str
@@ -286,7 +286,7 @@ class Api:
         utterance = Utterance(0, composed.text, order.voice, order.spoken_speed, lang)
         log.info("Synthesizing %d characters for %s", len(composed.text), client)
         file_format = FORMATS[order.response_format]
-        parts = await self.studio.speech(utterance, file_format)
+        parts = await self.streams.speech(utterance, file_format)
         headers = {"X-Speed": f"{order.spoken_speed:g}"}
         return StallGuardedStream(parts, media_type=file_format.media_type, headers=headers)
 
@@ -323,7 +323,7 @@ class Api:
 
     async def status(self) -> schemas.StatusNow:
         """Return what Crier is doing."""
-        return schemas.StatusNow(**self.state.now())
+        return schemas.StatusNow(**self.state.snapshot())
 
     async def queue(self) -> schemas.Queue:
         """List the messages to be spoken, in the order in which they will be heard.
@@ -402,13 +402,13 @@ class Api:
         return EventStream(self._frames(listener), listening.close)
 
     async def _frames(self, listener: Listener) -> AsyncIterator[bytes]:
-        yield format_event(SpeechEvent(0, "status", self.state.now()))
+        yield format_event(SpeechEvent(0, "status", self.state.snapshot()))
         async for event in until_idle(listener, _PING_EVERY_S):
             yield b": alive\n\n" if event is None else format_event(event)
 
     async def report(self) -> None:
         """Send the status to listeners whenever it changes; until cancelled."""
-        await self.events.report(self.state.now, _STATUS_EVERY_S)
+        await self.events.report(self.state.snapshot, _STATUS_EVERY_S)
 
     async def measures(self) -> Response:
         """Return the metrics for Prometheus."""

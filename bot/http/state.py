@@ -8,7 +8,7 @@ from typing import Any
 from audio.pipeline import SpeechPipeline
 from bot import __version__
 from bot.core.delivery import Delivery
-from bot.core.health import STALLED_S, WEDGED_S, Fetching
+from bot.core.health import STALLED_S, WEDGED_S, SourceHealth
 from bot.core.inbox import Inbox
 from bot.http import schemas
 from bot.settings import Settings
@@ -22,9 +22,9 @@ class BotState:
     pipeline: SpeechPipeline
     inbox: Inbox
     delivery: Delivery
-    polling: Fetching
+    polling: SourceHealth
 
-    def now(self) -> dict[str, Any]:
+    def snapshot(self) -> dict[str, Any]:
         """Return the fields of `schemas.StatusNow`, as JSON has them."""
         status = self.pipeline.status()
         facts = asdict(status)

@@ -97,7 +97,7 @@ async def test_outbox_separates_kinds_of_requests(sandbox: Sandbox, outbox: Outb
     """A long pause requested for edits delays no reaction, no reply and no button's answer."""
     message = sandbox.send(ALICE, "Hello.")
     sent = Answers()
-    outbox.reply(ALICE.id, "Status.", then=sent)
+    outbox.reply(ALICE.id, "Status.", on_answer=sent)
     status = await sent.next()
     sandbox.faults["editmessagetext"] = Fault(status=429, description=TOO_MANY, retry_after_s=600)
     outbox.edit(ALICE.id, status.message_id, "New status.", None)
@@ -121,7 +121,7 @@ async def test_outbox_sends_requested_answers_first(sandbox: Sandbox, outbox: Ou
     )
     last = Answers()
     for number in range(5):
-        outbox.reply(ALICE.id, f"Reason {number}.", then=last)
+        outbox.reply(ALICE.id, f"Reason {number}.", on_answer=last)
     await sandbox.wait_for_call("sendmessage")
     outbox.reply(ALICE.id, "Silent.", asked_for=True)
     for _ in range(5):
@@ -153,7 +153,7 @@ async def test_outbox_distinguishes_a_refusal_from_an_answer(
     given = Answers()
     outbox.react(ALICE.id, 10**6, receipts.HEARD, given)  # there is no such message
     assert await given.next() is None
-    outbox.reply(ALICE.id, "Hello.", then=given)
+    outbox.reply(ALICE.id, "Hello.", on_answer=given)
     answer = await given.next()
     assert answer.text == "Hello."
     for _ in range(2):  # the second changes nothing, which is no refusal
@@ -180,7 +180,7 @@ async def test_outbox_retries_if_telegram_did_not_refuse(
     """A gateway, a hotel's sign-in page or a revoked token: the reply stays owed."""
     sandbox.faults["sendmessage"] = fault
     given = Answers()
-    outbox.reply(ALICE.id, "Hello.", then=given)
+    outbox.reply(ALICE.id, "Hello.", on_answer=given)
 
     assert (await given.next()).text == "Hello."
 
@@ -196,7 +196,7 @@ async def test_outbox_sends_others_past_a_request_that_keeps_failing(
     message = sandbox.send(ALICE, "Hello.")
     outbox.react(ALICE.id, message, receipts.HEARD, given)
     while given.given.empty():
-        outbox.reply(ALICE.id, "Hello.", then=replied)
+        outbox.reply(ALICE.id, "Hello.", on_answer=replied)
         assert (await replied.next()).text == "Hello."
 
     assert await given.next() is None
@@ -214,7 +214,7 @@ async def test_outbox_drops_what_is_owed_to_a_lost_chat(
     sandbox.blocked.add(ALICE.id)
     given = Answers()
     for number in range(10):
-        outbox.reply(ALICE.id, f"Reason {number}.", then=given)
+        outbox.reply(ALICE.id, f"Reason {number}.", on_answer=given)
     for _ in range(10):
         assert await given.next() is None
 
@@ -234,7 +234,7 @@ async def test_outbox_reports_once_that_a_chat_allows_no_reactions(
         message = sandbox.send(ALICE, "Hello.", GROUP)
         outbox.react(GROUP["id"], message, receipts.CUT, given)
         assert await given.next() is None
-    outbox.reply(GROUP["id"], "Last.", then=given)
+    outbox.reply(GROUP["id"], "Last.", on_answer=given)
     await given.next()
 
     assert [e.text for e in sandbox.events if e.kind == "message"] == [NO_REACTIONS, "Last."]
@@ -274,7 +274,7 @@ async def test_outbox_follows_a_group_that_becomes_a_supergroup(
     supergroup = sandbox.migrate(GROUP)
     given, reacted = Answers(), Answers()
     for number in range(3):
-        outbox.reply(GROUP["id"], f"Reply {number}.", to=message, then=given)
+        outbox.reply(GROUP["id"], f"Reply {number}.", to=message, on_answer=given)
     outbox.react(GROUP["id"], message, receipts.HEARD, reacted)
     for number in range(3):
         answer = await given.next()
@@ -385,7 +385,7 @@ async def test_outbox_splits_a_long_reply_at_its_lines(sandbox: Sandbox, outbox:
     message = sandbox.send(ALICE, "/pronounce")
     keyboard = InlineKeyboardMarkup([[InlineKeyboardButton("One", callback_data="x")]])
     given = Answers()
-    outbox.reply(ALICE.id, "\n".join(lines), to=message, keyboard=keyboard, then=given)
+    outbox.reply(ALICE.id, "\n".join(lines), to=message, keyboard=keyboard, on_answer=given)
     await given.next()
     parts = [e for e in sandbox.events if e.kind == "message"]
 
@@ -413,7 +413,7 @@ async def test_outbox_sends_no_part_twice_if_a_later_one_is_delayed(
     with monkeypatch.context() as patch:
         patch.setattr(type(outbox._bot), "send_message", lambda _, *a, **k: once_broken(*a, **k))
         given = Answers()
-        outbox.reply(ALICE.id, "a" * 4096 + "b" * 4096 + "c", then=given)
+        outbox.reply(ALICE.id, "a" * 4096 + "b" * 4096 + "c", on_answer=given)
         await given.next()
 
     assert [e.text[0] for e in sandbox.events if e.kind == "message"] == ["a", "b", "c"]
