@@ -40,7 +40,7 @@ from bot.core.attempts import MAX_DEATHS, Attempts
 from bot.core.composing import ComposeError, run_composer
 from bot.core.delivery import Delivery
 from bot.core.inbox import Inbox
-from bot.core.message import NO_REPLAY, QueuedMessage, State
+from bot.core.message import QueuedMessage, State
 from bot.core.outcomes import discard
 from bot.core.plain_text import compose_text, nothing_to_say
 from bot.core.preferences import Preferences
@@ -183,7 +183,7 @@ class Attachments:
         """Find the unfinished messages of an earlier run, and remove files that it left."""
         unfinished = (self._inbox.list_unasked, self._inbox.list_unfetched)
         self._to_resume = {message.id for find in unfinished for message in await find(bot_id)}
-        known = {Path(m.file).name for m in await self._inbox.list_with_recordings(bot_id)}
+        known = {Path(m.recording).name for m in await self._inbox.list_with_recordings(bot_id)}
         with contextlib.suppress(OSError):  # no room; each file will report it
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder.chmod(0o700)  # an older version may have made it
@@ -257,7 +257,7 @@ class Attachments:
                         break
                     if other.message.chat_id == message.chat_id:
                         await other.settled.wait()
-        if content.file or not _is_long(content):
+        if content.recording or not _is_long(content):
             await self._queue(content)
         elif await self._inbox.store_content(content, State.ASKING):
             self._receipts.delayed(message)
@@ -270,7 +270,7 @@ class Attachments:
             AttachmentError: it can't be fetched or spoken.
         """
         message = job.message
-        attachment = Attachment.parse(message.file)
+        attachment = Attachment.parse(message.attachment)
         key = f"file:{message.id}"
         if self._attempts.deaths(key) >= MAX_DEATHS:
             self._attempts.finish(key)
@@ -395,7 +395,7 @@ class Attachments:
             queued = await self._queue(replace(message, text=first), _UNDECIDED)
             return "Saying the first paragraph." if queued else _DECIDED
         if choice == NOTE:
-            message = replace(message, file=NO_REPLAY)
+            message = message.as_note()
             if not await self._inbox.store_content(message, State.NOTING, _UNDECIDED):
                 return _DECIDED
             self._notes.start(message)

@@ -161,7 +161,7 @@ class VoiceNotes:
             )
 
     async def _render_again(self, message: QueuedMessage) -> bytes:
-        utterance = replace(self._delivery.queue.utterance(message), recording="")
+        utterance = self._delivery.queue.utterance(message)
         while True:
             try:
                 return await self.render(utterance)

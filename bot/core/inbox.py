@@ -230,15 +230,18 @@ class Inbox:
             return replace(_message(row), sentence=0, urgent=False, skipped="")
         return None
 
-    async def measure_unfinished(self, bot_id: int, user_id: int, client: str) -> tuple[int, int]:
-        """Return the number of unfinished messages of a person or program, and their characters."""
+    async def measure_unfinished(self, bot_id: int, user_id: int, client: str) -> tuple[int, float]:
+        """Return the number of unfinished messages of a person or program, and their speech length.
+
+        The length is counted as `audio.cost.speech_length` does.
+        """
         rows = await self._database.execute_fetchall(
-            "SELECT count(*), total(length(text)) FROM message"  # noqa: S608  # a constant
+            "SELECT count(*), total(speech_length(text)) FROM message"  # noqa: S608  # a constant
             f" WHERE bot_id = ? AND user_id = ? AND client = ? AND state NOT IN {ENDED}",
             (bot_id, user_id, client),
         )
-        ((count, characters),) = rows
-        return int(count), int(characters)
+        ((count, length),) = rows
+        return int(count), float(length)
 
     async def find_text(self, bot_id: int, chat_id: int, message_id: int) -> str:
         """Return the stored text of a message; empty if there is none."""

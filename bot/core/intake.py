@@ -17,7 +17,7 @@ from bot.core.delivery import Delivery
 from bot.core.draft import Draft
 from bot.core.inbox import Inbox, InboxError
 from bot.core.limits import Limits
-from bot.core.message import NO_CHAT, NO_REPLAY, QueuedMessage, State
+from bot.core.message import NO_CHAT, QueuedMessage, State
 from bot.core.plain_text import Composed, compose_text, nothing_to_say
 from bot.core.preferences import Preferences, SpeechStyle
 from bot.core.receipts import Receipts
@@ -194,10 +194,10 @@ class Intake:
 
     async def _check_limits(self, draft: Draft) -> None:
         """Raise RefusedError if a person or a program has sent too much."""
-        count, characters = await self.inbox.measure_unfinished(
+        count, length = await self.inbox.measure_unfinished(
             self.bot_id, draft.user_id, draft.client
         )
-        waiting_s = self.delivery.queue.duration_s(characters)
+        waiting_s = self.delivery.queue.duration_s(length)
         if refusal := self.limits.check(draft.client or draft.user_id, count, waiting_s):
             raise RefusedError(refusal.reason, too_many=True, notify_sender=refusal.notify_sender)
 
@@ -215,7 +215,7 @@ class Intake:
         if is_spoken and not draft.client:
             # A file's caption is spoken only if the file can't be.
             text = self._announced(draft, text, style.lang)
-        return QueuedMessage(
+        message = QueuedMessage(
             id=0,
             chat_id=draft.chat_id,
             message_id=draft.message_id,
@@ -226,12 +226,13 @@ class Intake:
             lang=draft.lang if draft.client else style.lang,
             urgent=draft.urgent or (composed.urgent and is_spoken),
             skipped=composed.skipped,
-            file=NO_REPLAY if draft.as_note else draft.attachment,
+            file=draft.attachment,
             client=draft.client,
             chime=draft.chime,
             fresh_at=draft.sent_at or self.now(),
             thread_id=draft.thread_id,
         )
+        return message.as_note() if draft.as_note else message
 
     def _announced(self, draft: Draft, text: str, lang: str) -> str:
         """Return a text, prefixed with its sender's name if the sender has changed."""

@@ -51,8 +51,8 @@ class OutcomeRecorder:
 
 def discard(message: QueuedMessage) -> None:
     """Remove the recording of a message that has ended."""
-    if message.file.endswith(".wav"):
-        Path(message.file).unlink(missing_ok=True)
+    if message.recording:
+        Path(message.recording).unlink(missing_ok=True)
 
 
 def _record(message: QueuedMessage, fact: Ended, reason: str) -> Record:

@@ -4,13 +4,18 @@ Each has one entry here, whose stage says where it is. Messages that wait for a 
 decision are not here. Runs on the event loop.
 """
 
+import asyncio
+import contextlib
 import time
+import wave
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from pathlib import Path
 
 from audio.cost import speech_length
 from audio.pipeline import SpeechPipeline
+from audio.recording import SEGMENT_S
 from audio.types import Ended, Outcome, Utterance
 from bot.core.attempts import Attempts
 from bot.core.events import Events
@@ -46,6 +51,8 @@ class Entry:
 
     message: QueuedMessage
     stage: Stage
+    recording_s: float = 0.0
+    """The length of its recording, as soon as that has been read; 0 for a text."""
     pull_to: State | None = None
     """Its state afterwards, while it is being pulled: stopped in the pipeline without an end."""
 
@@ -125,6 +132,7 @@ class MessageQueue:
         self._started = False
         self._entries: dict[int, Entry] = {}  # by id; those under way in order
         self._bursts: dict[Conversation, Burst] = {}
+        self._readings: set[asyncio.Task[None]] = set()  # of recordings' lengths
 
     # ---- content and order ----
 
@@ -189,7 +197,20 @@ class MessageQueue:
         status = self._pipeline.status()
         if message.id == status.speaking_id:
             return status.left_s
+        if message.recording:
+            heard_s = message.sentence * SEGMENT_S
+            return max(0.0, self._entries[message.id].recording_s - heard_s)
         return self.duration_s(speech_length(message.text), message.speed)
+
+    def _start_reading_length(self, entry: Entry) -> None:
+        """Read the length of a recording on another thread."""
+
+        async def read() -> None:
+            entry.recording_s = await asyncio.to_thread(_length_s, Path(entry.message.recording))
+
+        task = asyncio.get_running_loop().create_task(read())
+        self._readings.add(task)
+        task.add_done_callback(self._readings.discard)
 
     # ---- into the pipeline ----
 
@@ -205,7 +226,9 @@ class MessageQueue:
 
     def add(self, message: QueuedMessage) -> None:
         """Queue a stored message: an urgent one comes before the others."""
-        self._entries[message.id] = Entry(message, Stage.WAITING)
+        entry = self._entries[message.id] = Entry(message, Stage.WAITING)
+        if message.recording:
+            self._start_reading_length(entry)
         if message.in_chat:
             conversation = message.conversation
             self._bursts.setdefault(conversation, Burst(conversation)).ids.add(message.id)
@@ -248,8 +271,8 @@ class MessageQueue:
             speed=message.speed or self._settings.kokoro_speed,
             lang=message.lang or lang_of(voice, self._settings),
             first_sentence=message.sentence,
-            recording=message.file,
-            chime=chime and not message.file,
+            recording=message.recording,
+            chime=chime and not (message.recording or message.is_note),
             urgent=message.urgent,
         )
 
@@ -318,13 +341,13 @@ class MessageQueue:
             Whether it still waited.
         """
         for message in await self._inbox.list_late(self._bot_id, chat_id):
-            if message.message_id == message_id and not message.file:
+            if message.message_id == message_id and not message.recording:
                 await self._inbox.revise(message.id, text, skipped)
                 return True
         speaking_id = self._pipeline.status().speaking_id
         for entry in self._of_chat(chat_id, message_id):
             message = entry.message
-            if message.sentence or message.file or message.id == speaking_id:
+            if message.sentence or message.recording or message.id == speaking_id:
                 return False
             await self._inbox.revise(message.id, text, skipped)
             current = self._entries.get(message.id)
@@ -437,3 +460,10 @@ class MessageQueue:
             return None
         del self._entries[id_]
         return entry.message
+
+
+def _length_s(path: Path) -> float:
+    """Return the length of a recording; 0 if it can't be read. Blocks for the disk."""
+    with contextlib.suppress(OSError, EOFError, wave.Error), wave.open(str(path)) as file:
+        return float(file.getnframes() / file.getframerate())
+    return 0.0
