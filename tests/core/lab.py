@@ -117,13 +117,14 @@ class Lab:
         self.settings = Settings(data_dir=folder)
         self.attempts = Attempts(folder / "attempts.json")
         self.now_s = 1_800_000_000.0
+        self.events = Events()
         pipeline: Any = self.pipeline
         self.delivery = Delivery(
             pipeline=pipeline,
             inbox=inbox,
             store=self.store,
             receipts=self.receipts,
-            events=Events(),
+            events=self.events,
             attempts=self.attempts,
             settings=self.settings,
             bot_id=BOT,

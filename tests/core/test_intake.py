@@ -1,9 +1,14 @@
 """Drafts that are accepted once, refused with a reason, or replayed."""
 
+from dataclasses import replace
+
 import pytest
 
 from bot.chat.sandbox import Sandbox
 from bot.core.draft import Draft
+from bot.core.intake import RefusedError
+from bot.core.limits import Limits
+from bot.core.plain_text import Composed
 from bot.core.preferences import Preferences, SpeechStyle
 from tests.chat.steps import Confirmations, count_replies
 from tests.conftest import ALICE, StartBot, reaction_to, reply_with
@@ -42,6 +47,19 @@ async def test_intake_accepts_a_draft_once(lab: Lab) -> None:
         assert await intake.accept(draft) is None
 
     assert len(await lab.inbox.list_to_speak(BOT)) == 2
+
+
+async def test_intake_refuses_more_than_an_hour_of_digits(lab: Lab) -> None:
+    """What waits is measured by how long it takes to say: a digit is a word, not a letter."""
+    intake = replace(lab.intake(), limits=Limits(0, 100))
+    drafts = [
+        Draft(update_id=-number, text="", composer=lambda _: Composed("7 " * 8000), client="door")
+        for number in range(1, 4)
+    ]
+    for draft in drafts[:2]:
+        await intake.accept(draft)
+    with pytest.raises(RefusedError, match="An hour of speech"):
+        await intake.accept(drafts[2])
 
 
 async def test_intake_recognizes_a_duplicate_before_it_counts(

@@ -7,6 +7,8 @@ from bot.core.limits import Limits
 from tests.chat.steps import last_reaction
 from tests.conftest import ALICE, StartBot, reaction_to, reply_with
 
+GROUP = {"id": -100, "type": "group", "title": "Home"}
+
 
 def test_limits_refill_and_include_the_queue() -> None:
     """The allowance refills in a minute; a full queue and an hour of speech are limits too."""
@@ -22,6 +24,15 @@ def test_limits_refill_and_include_the_queue() -> None:
     assert "An hour of speech" in getattr(limits.check(1, 4, 4000), "reason", "")
 
 
+def test_limits_take_no_allowance_while_the_queue_is_full() -> None:
+    """Messages that are refused since too many wait do not use up the minute's allowance."""
+    limits = Limits(2, 5, clock=lambda: 0.0)
+    for _ in range(3):
+        assert limits.check(1, 5, 10) is not None
+
+    assert [limits.check(1, 0, 0) is None for _ in range(3)] == [True, True, False]
+
+
 async def test_limits_answer_a_flood_once(sandbox: Sandbox, start_toned: StartBot) -> None:
     """Beyond the limit each message gets 💔, and one reply says why; a /stop gets through."""
     async with start_toned(limit_per_minute=3):
@@ -33,9 +44,6 @@ async def test_limits_answer_a_flood_once(sandbox: Sandbox, start_toned: StartBo
     replies = [e for e in sandbox.events if reply_with("messages in a minute")(e)]
 
     assert len(replies) == 1
-
-
-GROUP = {"id": -100, "type": "group", "title": "Home"}
 
 
 async def test_limits_count_held_messages_per_person(

@@ -1,6 +1,10 @@
 """The queue: order, places, estimates, and what the pipeline gets when."""
 
-from audio.types import Ended, Outcome
+import asyncio
+import wave
+from pathlib import Path
+
+from audio.types import SAMPLE_RATE_HZ, Ended, Outcome
 from bot.core.message import attempt_key
 from bot.core.quiet_hours import FOR_GOOD
 from tests.core.lab import Lab
@@ -51,3 +55,24 @@ async def test_remove_wins_over_holding(lab: Lab) -> None:
 
     assert lab.receipts.of(message.id) == ["stored", "stopped"]
     assert lab.delivery.held_count == 0
+
+
+async def test_queue_counts_the_length_of_a_recording(lab: Lab, tmp_path: Path) -> None:
+    """A recording that waits takes as long as its sound, less what was heard before a restart."""
+    path = tmp_path / "hello.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE_HZ)
+        file.writeframes(bytes(2 * 12 * SAMPLE_RATE_HZ))
+    await lab.submit("", file=str(path))
+    await lab.submit("", file=str(path), sentence=1)
+    await lab.submit("", file=str(tmp_path / "missing.wav"))
+    await lab.submit()
+    async with asyncio.timeout(10):
+        await asyncio.gather(*lab.delivery.queue._readings)
+    starts = [place.starts_in_s for place in lab.delivery.queue.places()]
+
+    assert starts == [0.0, 12.0, 19.0, 19.0]
+    (burst,) = lab.delivery.queue.bursts().values()
+    assert lab.delivery.queue.left_s(burst) > 19
