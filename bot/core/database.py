@@ -88,7 +88,9 @@ CREATE TABLE choice (
 );
 """
 MIGRATIONS: dict[int, str] = {}
-"""The SQL that upgrades each version to the next. Released versions start with 4."""
+"""The SQL that upgrades each version to the next. Released versions start with 4.
+
+A test upgrades the stored database of each (`tests/core/snapshots.py`)."""
 
 
 class InboxError(Exception):
