@@ -75,7 +75,7 @@ _REPLY_TIMEOUT_S = 20.0
 # Of the 3 s that a SIGTERM may take, these are for the device and for the last receipts.
 _RELEASE_TIMEOUT_S = 1.5
 _FLUSH_TIMEOUT_S = 0.7
-# What an earlier life left is said after Telegram was asked whether a /stop waits there, which
+# What an earlier run left is said after Telegram was asked whether a /stop waits there, which
 # takes a second at most where there is a network.
 _FIRST_LOOK_S = 4.0
 
@@ -167,7 +167,7 @@ class _Disk:
 
 
 async def _open_disk(stack: AsyncExitStack, settings: Settings, *, trace_crashes: bool) -> _Disk:
-    """Open the database, and count what the last life of the process died of."""
+    """Open the database, and count what the last run of the process died of."""
     inbox = await Inbox.open(settings.data_dir / "crier.db")
     stack.push_async_callback(inbox.close)
     crashed = trace_crashes and stack.enter_context(crash_trace(settings.data_dir))
@@ -426,7 +426,7 @@ def _make_router(
 async def _restore(
     stack: AsyncExitStack, telegram: _Telegram, speech: _Speech, chat: _ChatSide
 ) -> None:
-    """Restore what an earlier life left, before anything new comes in; nothing is said yet."""
+    """Restore what an earlier run left, before anything new comes in; nothing is said yet."""
     await speech.delivery.restore()
     await chat.attachments.restore(telegram.bot_id)
     await chat.notes.restore()
@@ -439,15 +439,15 @@ def _start_tasks(
 ) -> None:
     """Start what runs beside the rest, among it speech itself."""
 
-    async def resume() -> None:
-        with contextlib.suppress(TimeoutError):  # offline: it resumes all the same
+    async def start_speaking() -> None:
+        with contextlib.suppress(TimeoutError):  # offline: it speaks all the same
             await asyncio.wait_for(chat.polling.caught_up.wait(), _FIRST_LOOK_S)
         speech.delivery.start_speaking()
         await chat.attachments.resume(telegram.bot_id)
         await chat.notes.resume()
 
     for name, work in {
-        "resume": resume(),
+        "start speaking": start_speaking(),
         "quiet": speech.delivery.quiet_hold.watch(),
         "status message": chat.status_message.run(),
         "prune": disk.inbox.prune_hourly(),

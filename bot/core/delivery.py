@@ -232,29 +232,29 @@ class Delivery:
                 self._receipts.ended(message, symbol, reason)
             except ValueError:  # a reaction of another version
                 log.exception("A receipt can't be sent")
-        unfinished = await self._inbox.list_to_speak(self._bot_id)
-        keys = {attempt_key(message.id) for message in unfinished}
+        to_speak = await self._inbox.list_to_speak(self._bot_id)
+        keys = {attempt_key(message.id) for message in to_speak}
         self._attempts.forget_all_but(ATTEMPT_PREFIX, keys)
-        if unfinished:
-            log.info("%d message(s) from before the restart are queued", len(unfinished))
-        for message in unfinished:
+        if to_speak:
+            log.info("%d message(s) from before the restart are queued", len(to_speak))
+        for message in to_speak:
             await self.submit(message)
         await self.late.restore()
 
     async def _give_up_or_ask(self) -> None:
         """End messages that killed the process; ask about those that waited too long."""
-        unfinished = await self._inbox.list_to_speak(self._bot_id)
+        to_speak = await self._inbox.list_to_speak(self._bot_id)
         idle_s = await self._inbox.idle_s(self._bot_id)
         late = self.late.is_old(idle_s)
-        for message in unfinished:
+        for message in to_speak:
             if self._attempts.deaths(attempt_key(message.id)) >= MAX_DEATHS:
                 log.error("The process died again during message %d; giving it up", message.id)
                 await self._outcomes.store(message, Outcome.FAILED, _DEADLY)
                 self._attempts.finish(attempt_key(message.id))
             elif late:
                 await self._inbox.set_state(message.id, State.LATE)
-        if unfinished and late:
-            log.info("%d message(s) waited %.0f s; asking first", len(unfinished), idle_s)
+        if to_speak and late:
+            log.info("%d message(s) waited %.0f s; asking first", len(to_speak), idle_s)
 
     def start_speaking(self) -> None:
         """Start to hand messages to the pipeline."""

@@ -21,7 +21,7 @@ __all__ = ["Inbox", "InboxError"]
 log = logging.getLogger(__name__)
 
 _KEEP_S = 48 * 3600.0
-"""How long ended messages are stored: Telegram may send an update again for 24 h."""
+"""How long ended messages are stored. Source: Telegram may send an update again for 24 h."""
 
 _KEEP_UNDECIDED_S = 7 * 24 * 3600.0
 """How long messages wait for their sender's decision."""

@@ -75,7 +75,7 @@ class QueuedMessage:
     file: str = ""
     """As stored. Empty for a text; otherwise read it as `attachment`, `recording` or `is_note`."""
     client: str = ""
-    """Which program sent it over HTTP; empty for a chat."""
+    """Which program sent it over HTTP; empty for a chat's."""
     chime: bool | None = None
     """None: as the settings say."""
     fresh_at: float = 0.0

@@ -57,7 +57,7 @@ class SpeechPause:
         self.paused = False
         self._notified.clear()
         self._attempts.resume()
-        self.release()
+        self.resume_pipeline()
 
     async def store(self) -> None:
         """Store whether speech is paused."""
@@ -66,12 +66,12 @@ class SpeechPause:
         except sqlite3.Error as exc:
             log.error("A pause can't be stored: %s", exc)  # noqa: TRY400
 
-    def release(self) -> None:
+    def resume_pipeline(self) -> None:
         """Resume the pipeline, unless there is a reason to pause."""
         if not (self.paused or self.suspended):
             self._pipeline.resume()
 
-    def renew(self) -> None:
+    def pause_pipeline_again(self) -> None:
         """Pause the pipeline again after an abort, which resumes it."""
         if self.paused or self.suspended:
             self._pipeline.pause()
@@ -85,7 +85,7 @@ class SpeechPause:
             yield
         finally:
             self.suspended = False
-            self.release()
+            self.resume_pipeline()
 
     def is_news_to(self, chat_id: int) -> bool:
         """Whether speech is paused and a chat has not been told; marks it as told."""

@@ -145,7 +145,7 @@ class MessageQueue:
         return [e.message for e in self._entries.values() if e.stage in _UNDER_WAY]
 
     def held(self) -> list[QueuedMessage]:
-        """Return the messages that wait for the end of quiet."""
+        """Return the messages that are held until quiet ends."""
         return [e.message for e in self._entries.values() if e.stage is Stage.HELD]
 
     def bursts(self) -> dict[Conversation, Burst]:
@@ -153,7 +153,7 @@ class MessageQueue:
         return self._bursts
 
     def _ordered(self) -> list[QueuedMessage]:
-        """Return the messages that are under way, in the order in which they will be heard."""
+        """Return the messages under way, in the order in which they will be heard."""
         speaking_id = self._pipeline.status().speaking_id
         return sorted(  # stable
             self.under_way(), key=lambda m: (m.id != speaking_id, not m.urgent)
@@ -237,8 +237,8 @@ class MessageQueue:
     def hand_over(self) -> None:
         """Hand the pipeline the messages that it may have now.
 
-        A message during which the process has died is spoken alone, so that its neighbours are not
-        blamed for the next death.
+        A suspect, a message during which the process has died, is spoken alone, so that its
+        neighbours are not blamed for the next death.
         """
         if not self._started or self._pause.suspended:
             return
@@ -384,7 +384,7 @@ class MessageQueue:
         for id_, entry in self._entries.items():
             if entry.stage is Stage.WAITING:
                 self.cut(id_, Outcome.STOPPED)
-        self._pause.renew()
+        self._pause.pause_pipeline_again()
 
     def stop(self) -> tuple[int, list[QueuedMessage]]:
         """Mark messages that are under way as stopped, and remove held ones.

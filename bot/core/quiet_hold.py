@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 _CHECK_EVERY_S = 5.0
 _CHOICE = "mute"
-_UNFINISHED = (State.WAITING, State.HELD)
+_TO_SPEAK = (State.WAITING, State.HELD)
 
 
 class QuietHold:
@@ -104,7 +104,7 @@ class QuietHold:
         """Hold a WAITING or HELD message until the end of quiet."""
         self._queue.hold(message)
         try:
-            held = await self._inbox.change_state(message.id, _UNFINISHED, State.HELD)
+            held = await self._inbox.change_state(message.id, _TO_SPEAK, State.HELD)
         except sqlite3.Error as exc:  # it is held anyway; a restart submits it again
             log.error("A held message's state can't be stored: %s", exc)  # noqa: TRY400
             held = True
@@ -126,16 +126,16 @@ class QuietHold:
         """Ask about everything that is under way: the computer may be somewhere else now."""
         log.info("The computer slept for %.0f s; asking before anything is spoken", slept_s)
         self._queue.pull_all(State.LATE)
-        self._pause.release()
+        self._pause.resume_pipeline()
 
     async def take_pulled(self, entry: Entry, fact: Ended) -> None:
         """Hold a message that was pulled from the pipeline, or ask about it."""
         message = entry.message
         self._queue.remove_pulled(message)
-        unfinished = {m.id: m for m in await self._inbox.list_to_speak(self._bot_id)}
-        if message.id in unfinished and entry.pull_to is State.HELD:
-            await self._submit(unfinished[message.id])  # which holds it, if it is still quiet
-        elif await self._inbox.change_state(message.id, _UNFINISHED, State.LATE):
+        to_speak = {m.id: m for m in await self._inbox.list_to_speak(self._bot_id)}
+        if message.id in to_speak and entry.pull_to is State.HELD:
+            await self._submit(to_speak[message.id])  # which holds it, if it is still quiet
+        elif await self._inbox.change_state(message.id, _TO_SPEAK, State.LATE):
             self._late.keep(message)
         else:  # a stop came meanwhile
             self._outcomes.report(message, replace(fact, outcome=Outcome.STOPPED))
@@ -160,7 +160,7 @@ class QuietHold:
         for message in self._queue.held():
             late = self._late.is_late(message.fresh_at)
             state = State.LATE if late else State.WAITING
-            if not await self._inbox.change_state(message.id, _UNFINISHED, state):
+            if not await self._inbox.change_state(message.id, _TO_SPEAK, state):
                 self._report_stopped(message.id)
                 continue
             released = self._queue.pop_held(message.id)

@@ -37,7 +37,7 @@ async def run_until_it_ends(environment: Environment) -> int:
 async def test_delivery_gives_up_a_message_during_which_the_process_died_twice(
     bot_environment: Environment, sandbox: Sandbox, number: int, code: int
 ) -> None:
-    """It ends with a reason in the third life; those before and behind it are said."""
+    """It ends with a reason in the third run; those before and behind it are said."""
     first = sandbox.send(ALICE, "Number 4.")
     deadly = sandbox.send(ALICE, f"Number {number}.")
     behind = sandbox.send(ALICE, "Number 5.")
