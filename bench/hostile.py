@@ -25,7 +25,7 @@ from audio.planner import Planner
 from audio.text.sentences import speakable
 from audio.types import Ended, Fact, Utterance
 from bench.shapes import SHAPES
-from bot.core.composing import composing
+from bot.core.composing import run_composer
 from bot.core.plain_text import compose_text
 from tests.support.fake_voice import ToneVoice
 
@@ -66,7 +66,7 @@ def work_on(text: str) -> tuple[str, float, float]:
 
 async def watched(text: str) -> tuple[tuple[str, float, float], float]:
     """Return the same, and the longest time for which it blocks an event loop."""
-    work = asyncio.create_task(composing(len(text), work_on, text))
+    work = asyncio.create_task(run_composer(len(text), work_on, text))
     longest_s, last_s = 0.0, time.monotonic()
     while not work.done():
         await asyncio.sleep(_TURN_S)

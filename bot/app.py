@@ -35,7 +35,7 @@ from audio.sleep import time_asleep_s
 from audio.types import Devices, Fact
 from bot.chat import menu
 from bot.chat.attachments import Attachments
-from bot.chat.commands import Rooms
+from bot.chat.commands import UpdateRouter
 from bot.chat.device_commands import DeviceCommands
 from bot.chat.guard import ChatGuard
 from bot.chat.handlers import Handlers
@@ -60,7 +60,7 @@ from bot.core.message import attempt_key
 from bot.core.output import SoundOutput, wanted_device
 from bot.core.preferences import Preferences
 from bot.core.store import Store
-from bot.http.audio_stream import Studio
+from bot.http.audio_stream import SpeechStreams
 from bot.http.guard import AccessGuard
 from bot.http.metrics import Metrics
 from bot.http.routes import Api
@@ -75,9 +75,9 @@ _REPLY_TIMEOUT_S = 20.0
 # Parts of the 3 s that a SIGTERM may take: for the device, and for the last receipts.
 _RELEASE_TIMEOUT_S = 1.5
 _FLUSH_TIMEOUT_S = 0.7
-# Restored messages are spoken after Telegram was asked whether a /stop waits there, which takes a
-# second at most if there is a network.
-_FIRST_POLL_TIMEOUT_S = 4.0
+# What an earlier run left is said after Telegram was asked whether a /stop waits there, which
+# takes a second at most where there is a network.
+_FIRST_LOOK_S = 4.0
 
 WEDGED = 70
 """The exit code if only a new process can help. Source: EX_SOFTWARE of sysexits.h."""
@@ -167,7 +167,7 @@ class _Disk:
 
 
 async def _open_disk(stack: AsyncExitStack, settings: Settings, *, trace_crashes: bool) -> _Disk:
-    """Open the database, and record during which work the last run died."""
+    """Open the database, and count what the last run of the process died of."""
     inbox = await Inbox.open(settings.data_dir / "crier.db")
     stack.push_async_callback(inbox.close)
     crashed = trace_crashes and stack.enter_context(crash_trace(settings.data_dir))
@@ -236,10 +236,10 @@ async def _start_speech(
     attempts = disk.attempts
 
     def on_work(id_: int, starts: bool) -> None:  # on the synthesis thread
-        (attempts.start if starts else attempts.play)(attempt_key(id_))
+        (attempts.start if starts else attempts.mark_playing)(attempt_key(id_))
 
     def on_fact(fact: Fact) -> None:  # on the audio thread
-        loop.call_soon_threadsafe(delivery.report, fact)
+        loop.call_soon_threadsafe(delivery.receive, fact)
 
     pipeline = SpeechPipeline(
         voice or KokoroVoice(settings.model_dir, resolve_kind(settings.kokoro_model)),
@@ -347,7 +347,7 @@ def _make_chat(
         bot_id=telegram.bot_id,
     )
     chat = _ChatSide(polling, attachments, notes, status_message)
-    _make_rooms(settings, disk, telegram, speech, access, intake, chat).register(application)
+    _make_router(settings, disk, telegram, speech, access, intake, chat).register(application)
     return chat
 
 
@@ -383,7 +383,7 @@ def _make_polling(
     )
 
 
-def _make_rooms(
+def _make_router(
     settings: Settings,
     disk: _Disk,
     telegram: _Telegram,
@@ -391,9 +391,9 @@ def _make_rooms(
     access: Access,
     intake: Intake,
     chat: _ChatSide,
-) -> Rooms:
+) -> UpdateRouter:
     outbox = telegram.outbox
-    return Rooms(
+    return UpdateRouter(
         guard=ChatGuard(access, outbox, telegram.bot_id),
         handlers=Handlers(
             settings=settings,
@@ -411,7 +411,7 @@ def _make_rooms(
             output=speech.output,
             preferences=speech.preferences,
             intake=intake,
-            fetching=chat.polling,
+            source=chat.polling,
             notice=disk.inbox.database.notice,
         ),
         devices=DeviceCommands(speech.output, outbox, settings),
@@ -426,7 +426,7 @@ def _make_rooms(
 async def _restore(
     stack: AsyncExitStack, telegram: _Telegram, speech: _Speech, chat: _ChatSide
 ) -> None:
-    """Restore the state of an earlier run before anything new comes in; nothing is spoken yet."""
+    """Restore what an earlier run left, before anything new comes in; nothing is said yet."""
     await speech.delivery.restore()
     await chat.attachments.restore(telegram.bot_id)
     await chat.notes.restore()
@@ -439,18 +439,18 @@ def _start_tasks(
 ) -> None:
     """Start the background tasks, one of which starts speech."""
 
-    async def resume() -> None:
-        with contextlib.suppress(TimeoutError):  # offline: it resumes anyway
-            await asyncio.wait_for(chat.polling.caught_up.wait(), _FIRST_POLL_TIMEOUT_S)
-        speech.delivery.resume()
+    async def start_speaking() -> None:
+        with contextlib.suppress(TimeoutError):  # offline: it speaks all the same
+            await asyncio.wait_for(chat.polling.caught_up.wait(), _FIRST_LOOK_S)
+        speech.delivery.start_speaking()
         await chat.attachments.resume(telegram.bot_id)
         await chat.notes.resume()
 
     for name, work in {
-        "resume": resume(),
-        "quiet": speech.delivery.deferral.watch(),
+        "start speaking": start_speaking(),
+        "quiet": speech.delivery.quiet_hold.watch(),
         "status message": chat.status_message.run(),
-        "prune": disk.inbox.keep_pruned(),
+        "prune": disk.inbox.prune_hourly(),
         "languages": speech.preferences.load_detector(),
     }.items():
         task = asyncio.create_task(work, name=name)
@@ -474,7 +474,7 @@ def _make_api(
         output=speech.output,
         polling=polling,
         events=speech.events,
-        studio=Studio(speech.pipeline),
+        streams=SpeechStreams(speech.pipeline),
         metrics=Metrics(speech.pipeline, speech.delivery, speech.events),
         bot_id=telegram.bot_id,
         token=token_of(settings),

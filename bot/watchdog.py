@@ -77,10 +77,10 @@ class Watchdog:
                 is_dead, self._probe = self._probe.result(), None
                 if is_dead:
                     return "Telegram answers, but fetching messages does not work."
-            if self._delivery.under_way == 0:
-                used_bytes = psutil.Process().memory_info().rss
-                if used_bytes > _MEMORY_BYTES:
-                    return f"{used_bytes >> 20} MB of memory are in use although nothing is spoken."
+            if self._delivery.under_way_count == 0:
+                used = psutil.Process().memory_info().rss
+                if used > _MEMORY_BYTES:
+                    return f"{used >> 20} MB of memory are in use although nothing is spoken."
 
     def _is_wedged(self) -> bool:
         # Counted in checks, not in time: while the whole process is stopped, none is due.

@@ -1,8 +1,11 @@
 """Settings: where they come from, and the errors about wrong ones."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.paths import CHECKOUT
 from bot.settings import Settings, SettingsError, load
@@ -157,3 +160,15 @@ def test_settings_refuse_user_ids_of_no_person(
 
     with pytest.raises(SettingsError, match=r"1087968824 is what .* anonymous admin .* themselves"):
         load(checkout)
+
+
+@given(st.text(max_size=300) | st.binary(max_size=300))
+def test_load_reads_or_refuses_any_env_file(content: str | bytes) -> None:
+    """Whatever .env contains, the result is settings or a SettingsError."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        raw = content.encode(errors="surrogatepass") if isinstance(content, str) else content
+        (Path(folder) / ".env").write_bytes(raw)
+        with contextlib.suppress(SettingsError):
+            load(Path(folder))

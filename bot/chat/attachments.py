@@ -37,11 +37,11 @@ from bot.chat.extraction import extract
 from bot.chat.outbox import Outbox
 from bot.chat.voice_notes import VoiceNotes
 from bot.core.attempts import MAX_DEATHS, Attempts
-from bot.core.composing import ComposeError, composing
+from bot.core.composing import ComposeError, run_composer
 from bot.core.delivery import Delivery
-from bot.core.ending import discard
 from bot.core.inbox import Inbox
-from bot.core.message import NO_REPLAY, QueuedMessage, State
+from bot.core.message import QueuedMessage, State
+from bot.core.outcomes import discard
 from bot.core.plain_text import compose_text, nothing_to_say
 from bot.core.preferences import Preferences
 from bot.core.receipts import Receipts
@@ -181,9 +181,9 @@ class Attachments:
 
     async def restore(self, bot_id: int) -> None:
         """Find the unfinished messages of an earlier run, and remove files that it left."""
-        unfinished = (self._inbox.asking, self._inbox.fetching)
+        unfinished = (self._inbox.list_unasked, self._inbox.list_unfetched)
         self._to_resume = {message.id for find in unfinished for message in await find(bot_id)}
-        known = {Path(m.file).name for m in await self._inbox.with_files(bot_id)}
+        known = {Path(m.recording).name for m in await self._inbox.list_with_recordings(bot_id)}
         with contextlib.suppress(OSError):  # no room; each file will report it
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder.chmod(0o700)  # an older version may have made it
@@ -194,8 +194,8 @@ class Attachments:
     async def resume(self, bot_id: int) -> None:
         """Continue the messages that `restore` found, unless stopped or decided upon since."""
         for find, resume in (
-            (self._inbox.asking, self._ask),
-            (self._inbox.fetching, self.fetch),
+            (self._inbox.list_unasked, self._ask),
+            (self._inbox.list_unfetched, self.fetch),
         ):
             for message in await find(bot_id):
                 if message.id in self._to_resume:
@@ -257,10 +257,10 @@ class Attachments:
                         break
                     if other.message.chat_id == message.chat_id:
                         await other.settled.wait()
-        if content.file or not _is_long(content):
+        if content.recording or not _is_long(content):
             await self._queue(content)
         elif await self._inbox.store_content(content, State.ASKING):
-            self._receipts.held(message)
+            self._receipts.delayed(message)
             self._ask(content)
 
     async def _obtain(self, job: _FileJob) -> QueuedMessage:
@@ -270,7 +270,7 @@ class Attachments:
             AttachmentError: it can't be fetched or spoken.
         """
         message = job.message
-        attachment = Attachment.parse(message.file)
+        attachment = Attachment.parse(message.attachment)
         key = f"file:{message.id}"
         if self._attempts.deaths(key) >= MAX_DEATHS:
             self._attempts.finish(key)
@@ -303,7 +303,7 @@ class Attachments:
         """
         style = await self._preferences.style(message.user_id, text[:_DETECTED_CHARS])
         try:
-            composed = await composing(len(text), compose_text, text, style.lang)
+            composed = await run_composer(len(text), compose_text, text, style.lang)
             spoken = await self._preferences.pronounced(composed.text)
         except ComposeError as exc:
             raise AttachmentError(str(exc)) from exc
@@ -327,7 +327,7 @@ class Attachments:
             left_out = _joined(message.skipped, error.left_out)
             await self._queue(replace(message, file="", skipped=left_out))
         else:
-            await self._delivery.close(message, Outcome.FAILED, str(error))
+            await self._delivery.end_message(message, Outcome.FAILED, str(error))
 
     async def _queue(
         self, message: QueuedMessage, from_: tuple[str, ...] = (State.FETCHING,)
@@ -341,9 +341,9 @@ class Attachments:
             discard(message)
             return False
         if stops != self._stops:  # a stop that came too early to know about it
-            await self._delivery.close(message, Outcome.STOPPED)
+            await self._delivery.end_message(message, Outcome.STOPPED)
         elif late:
-            self._delivery.late.hold(message)
+            self._delivery.late.keep(message)
         else:
             await self._delivery.submit(message)
         return True
@@ -363,22 +363,26 @@ class Attachments:
                 await self._inbox.change_state(message.id, (State.ASKING,), State.ASKED)
 
         queue = self._delivery.queue
-        estimate_s = queue.estimate_s(speech_length(message.text), message.speed)
-        minutes = round(estimate_s / 60) or 1
+        duration_s = queue.duration_s(speech_length(message.text), message.speed)
+        minutes = round(duration_s / 60) or 1
         self._outbox.reply(
             message.chat_id,
             f"That takes about {minutes} minutes to say. What shall I do?",
             to=message.message_id,
             thread_id=message.thread_id,
             keyboard=InlineKeyboardMarkup(rows),
-            then=asked,
+            on_answer=asked,
         )
 
     async def decide(self, chat_id: int, data: str) -> str:
         """Carry out the decision about a long file; return the answer."""
         choice, _, number = data.rpartition(":")
         async with self._deciding:  # a button pressed twice has one effect
-            message = await self._inbox.asked(int(number), chat_id) if number.isdecimal() else None
+            message = (
+                await self._inbox.find_undecided_file(int(number), chat_id)
+                if number.isdecimal()
+                else None
+            )
             if message is None:
                 return _DECIDED
             return await self._decide(replace(message, fresh_at=self._now()), f"{choice}:")
@@ -391,12 +395,12 @@ class Attachments:
             queued = await self._queue(replace(message, text=first), _UNDECIDED)
             return "Saying the first paragraph." if queued else _DECIDED
         if choice == NOTE:
-            message = replace(message, file=NO_REPLAY)
+            message = message.as_note()
             if not await self._inbox.store_content(message, State.NOTING, _UNDECIDED):
                 return _DECIDED
             self._notes.start(message)
             return "Making a voice note of it, ten minutes at most."
-        await self._delivery.close(message, Outcome.SKIPPED)
+        await self._delivery.end_message(message, Outcome.SKIPPED)
         return "Left unsaid."
 
 

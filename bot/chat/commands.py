@@ -1,4 +1,4 @@
-"""Which update goes where: one table of commands, one of buttons, and the order of the rest.
+"""Maps updates to handlers: a table of commands, a table of buttons, and the order of the rest.
 
 A new command has a row here and one in `bot.chat.menu`, and a line in `HELP`.
 """
@@ -17,6 +17,7 @@ from telegram.ext import (
     filters,
 )
 
+from bot.chat import status_message
 from bot.chat.buttons import Press, pressed
 from bot.chat.device_commands import DeviceCommands
 from bot.chat.guard import ChatGuard
@@ -38,8 +39,8 @@ _MIGRATION, _GUARD, _MAIN, _AFTERWARDS = -2, -1, 0, 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rooms:
-    """Everything that handles updates."""
+class UpdateRouter:
+    """Maps commands and buttons to handlers."""
 
     guard: ChatGuard
     handlers: Handlers
@@ -80,7 +81,7 @@ class Rooms:
     def buttons(self) -> dict[str, _HandlePress]:
         """Return the handler of each button, by a pattern of its data."""
         return {
-            r"^strip:": self.playback.press,
+            status_message.PATTERN: self.playback.press,
             r"^device": self.devices.press,
             r"^voice:": self.voices.press,
             r"^person:": self.people.press,
@@ -101,7 +102,7 @@ class Rooms:
             MessageHandler(_File(), self.handlers.attached),
             MessageHandler(_Command(), self.handlers.unknown_command),
             MessageHandler(_Words(), self.handlers.speak),
-            MessageHandler(filters.ALL, self.handlers.cant_speak),
+            MessageHandler(filters.ALL, self.handlers.refuse_wordless),
             *(
                 CallbackQueryHandler(_on_press(handle), pattern=pattern)
                 for pattern, handle in self.buttons().items()
@@ -109,7 +110,9 @@ class Rooms:
             CallbackQueryHandler(self.handlers.old_button),
         ):
             application.add_handler(handler, group=_MAIN)
-        refresh = CallbackQueryHandler(_on_press(self.status_message.pressed), pattern=r"^strip:")
+        refresh = CallbackQueryHandler(
+            _on_press(self.status_message.pressed), pattern=status_message.PATTERN
+        )
         application.add_handler(refresh, group=_AFTERWARDS)
         application.add_error_handler(self.handlers.error)
 

@@ -34,9 +34,9 @@ def draft_of(
     words = words_of(source)
     user = update.effective_user
     return Draft(
-        key=update.update_id,
+        update_id=update.update_id,
         text=(words.after_command() if after_command else words).text,
-        compose=functools.partial(
+        composer=functools.partial(
             compose,
             source,
             bot_name=bot_name,
@@ -52,10 +52,10 @@ def draft_of(
     )
 
 
-def wordless_draft(message: Message, key: int = 0) -> Draft:
+def wordless_draft(message: Message, update_id: int = 0) -> Draft:
     """Return a draft without words, used to refuse a message."""
     return Draft(
-        key=key,
+        update_id=update_id,
         text="",
         chat_id=message.chat_id,
         message_id=message.message_id,

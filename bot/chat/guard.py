@@ -15,7 +15,7 @@ from telegram.ext import ApplicationHandlerStop
 from bot.chat.handlers import HELP
 from bot.chat.kinds import command_of, words_of
 from bot.chat.outbox import Outbox
-from bot.core.access import Access, Pairing, code_in
+from bot.core.access import Access, PairResult, code_in
 from bot.settings import NOT_PEOPLE
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class ChatGuard:
         if user and chat and self.access.allows(user.id):
             # In a group, people also talk with each other.
             return private or self._is_addressed(update, bot_name)
-        if private and self.access.pairing and update.message:
+        if private and self.access.is_pairing_open and update.message:
             await self._pair(update.message)
         else:
             self.access.log_stranger(user.id if user else None)
@@ -96,9 +96,9 @@ class ChatGuard:
             self.outbox.reply(message.chat_id, text)
             return
         match paired:
-            case Pairing.PAIRED:
+            case PairResult.PAIRED:
                 self.outbox.reply(message.chat_id, f"Paired. Welcome!\n\n{HELP}")
-            case Pairing.WRONG_CODE if self.access.is_first:
+            case PairResult.WRONG_CODE if self.access.is_first:
                 self.outbox.reply(
                     message.chat_id,
                     "That is not the code that the computer shows now. Send it like this: "

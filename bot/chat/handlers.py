@@ -17,7 +17,7 @@ from bot.chat.attachments import Attachments, attachment_of
 from bot.chat.buttons import Press
 from bot.chat.decode import AttachmentError
 from bot.chat.drafts import draft_of, wordless_draft
-from bot.chat.kinds import cant_speak, command_of, is_picture, speaks_by_file
+from bot.chat.kinds import command_of, is_picture, speaks_by_file, why_unspeakable
 from bot.chat.outbox import Outbox
 from bot.chat.receipts import LATE_CHOICES
 from bot.core.composing import ComposeError
@@ -103,7 +103,7 @@ class Handlers:
                 await self.intake.refuse(wordless_draft(message, update.update_id), str(exc))
             return
         if attachment is None:
-            await (self.speak if message.caption else self.cant_speak)(update, context)
+            await (self.speak if message.caption else self.refuse_wordless)(update, context)
             return
         draft = self._draft(update, message, context)
         stored = await self._accept(replace(draft, attachment=str(attachment)))
@@ -117,10 +117,10 @@ class Handlers:
             return  # the file is spoken, not its caption
         draft = self._draft(update, message, context)
         if command_of(message) is not None:  # no longer a text, and too late to carry it out
-            draft = replace(draft, text="", compose=None)
+            draft = replace(draft, text="", composer=None)
         await self.intake.revise(draft)
 
-    async def cant_speak(self, update: Update, _: Any) -> None:
+    async def refuse_wordless(self, update: Update, _: Any) -> None:
         """Refuse a message without words, such as a sticker or a dice."""
         message = update.message
         if message is None or message.chat.type != ChatType.PRIVATE:
@@ -128,10 +128,12 @@ class Handlers:
         if message.media_group_id and is_picture(message):
             self.albums.add(message, has_words=False)
         else:
-            await self.intake.refuse(wordless_draft(message, update.update_id), cant_speak(message))
+            await self.intake.refuse(
+                wordless_draft(message, update.update_id), why_unspeakable(message)
+            )
 
     def _refuse_album(self, message: Message) -> None:
-        self.receipts.refused(wordless_draft(message), cant_speak(message))
+        self.receipts.refused(wordless_draft(message), why_unspeakable(message))
 
     async def ignore(self, update: Update, _: Any) -> None:
         """Ignore service messages, such as a pinned message."""
@@ -160,7 +162,7 @@ class Handlers:
             if exc.empty and if_empty and update is not None:
                 self.outbox.respond(update, if_empty)
             else:
-                await self.intake.refuse(draft, str(exc) if exc.say else "")
+                await self.intake.refuse(draft, str(exc) if exc.notify_sender else "")
         except (InboxError, sqlite3.Error) as exc:
             self.receipts.refused(draft, str(exc))
         return None

@@ -88,7 +88,7 @@ def is_service(message: Message) -> bool:
     )
 
 
-def cant_speak(message: Message) -> str:
+def why_unspeakable(message: Message) -> str:
     """Return the reason why a message without words is refused."""
     return _NAMELESS_PLACE if message.location is not None else _CANT_SPEAK
 

@@ -6,8 +6,8 @@ it asks to wait, only this channel is closed. A channel sends one request at a t
 again, the first request is a probe, and the others follow, faster with each success. Answers that a
 person waits for go first; a newer reaction or edit replaces an unsent one of the same message.
 
-Without a network all channels wait together. A request with a *then* waits indefinitely: it is owed
-to its sender. Runs on the event loop.
+Without a network all channels wait together. A request with an *on_answer* waits indefinitely: it
+is owed to its sender. Runs on the event loop.
 """
 
 import asyncio
@@ -57,7 +57,8 @@ _GAP_GROWS, _GAP_SHRINKS, _GAP_OVER_S = 2.0, 0.9, 0.02
 # A request that fails while others get through is given up after about 25 minutes.
 _MAX_FAILURES = 50
 
-_Then = Callable[[Any], Awaitable[None]]
+_OnAnswer = Callable[[Any], Awaitable[None]]
+"""Called with Telegram's answer; None if it refused."""
 _Send = Callable[[int], Awaitable[object]]
 
 
@@ -78,7 +79,7 @@ class _Call:
     """Called with the chat to send to, since a group may migrate."""
     created_s: float
     """In the loop's time."""
-    thens: tuple[_Then, ...]
+    callbacks: tuple[_OnAnswer, ...]
     rank: int
     ready_s: float = 0.0
     """When it may be sent, in the loop's time."""
@@ -94,7 +95,7 @@ class _Channel:
     chat_id: int
     calls: dict[Hashable, _Call] = field(default_factory=dict)
     not_before_s: float = 0.0
-    """Closed until then, in the loop's time."""
+    """Closed until on_answer, in the loop's time."""
     rested_s: float = 0.0
     """Until then only requests that a person waits for are sent, in the loop's time."""
     gap_s: float = 0.0
@@ -133,7 +134,11 @@ class Outbox:
             await self.migrate(message.migrate_from_chat_id, message.chat_id)
 
     def react(
-        self, chat_id: int, message_id: int, emoji: ReactionEmoji, then: _Then | None = None
+        self,
+        chat_id: int,
+        message_id: int,
+        emoji: ReactionEmoji,
+        on_answer: _OnAnswer | None = None,
     ) -> None:
         """Put a reaction on a message, in place of the last one.
 
@@ -141,18 +146,18 @@ class Outbox:
             chat_id: the chat.
             message_id: the message; 0 if it can't be reached any more.
             emoji: the reaction.
-            then: called with Telegram's answer, or None if it refused; until then it is owed.
+            on_answer: called with Telegram's answer, or None if it refused; until then it is owed.
         """
-        rank = _OWED if then is not None else _NOTICE
+        rank = _OWED if on_answer is not None else _NOTICE
         if not message_id:
-            self._end_unsent(_thens(then))
+            self._end_unsent(_as_tuple(on_answer))
             return
         self._post(
             _Kind.REACTION,
             chat_id,
             message_id,
             lambda chat: self._bot.set_message_reaction(chat, message_id, emoji),
-            then,
+            on_answer,
             rank,
         )
 
@@ -164,7 +169,7 @@ class Outbox:
         to: int | None = None,
         thread_id: int | None = None,
         keyboard: InlineKeyboardMarkup | None = None,
-        then: _Then | None = None,
+        on_answer: _OnAnswer | None = None,
         asked_for: bool = False,
     ) -> None:
         """Send *text*, as a reply to message *to* if that still exists.
@@ -175,7 +180,7 @@ class Outbox:
             to: the message to reply to.
             thread_id: the forum topic.
             keyboard: buttons under it.
-            then: called with Telegram's answer, or None if it refused; until then it is owed.
+            on_answer: called with Telegram's answer, or None if it refused; until then it is owed.
             asked_for: whether a person waits for it, so that it goes first.
         """
         parts = deque(split(text, MessageLimit.MAX_TEXT_LENGTH))
@@ -195,7 +200,7 @@ class Outbox:
             return answer
 
         rank = _ASKED_FOR if asked_for else _OWED
-        self._post(_Kind.MESSAGE, chat_id, next(self._numbers), send, then, rank)
+        self._post(_Kind.MESSAGE, chat_id, next(self._numbers), send, on_answer, rank)
 
     def respond(
         self, update: Update, text: str, keyboard: InlineKeyboardMarkup | None = None
@@ -210,7 +215,7 @@ class Outbox:
         self,
         chat_id: int,
         note: bytes,
-        then: _Then | None = None,
+        on_answer: _OnAnswer | None = None,
         *,
         thread_id: int | None = None,
         wanted: Callable[[], bool] = lambda: True,
@@ -220,8 +225,8 @@ class Outbox:
         Args:
             chat_id: the chat.
             note: the sound.
-            then: called with Telegram's answer, or None if it refused (a person may accept no voice
-                notes) or if the note was not wanted; until then it is owed.
+            on_answer: called with Telegram's answer, or None if it refused (a person may accept no
+                voice notes) or if the note was not wanted; until then it is owed.
             thread_id: the forum topic.
             wanted: called when its turn comes; returns whether to send it.
         """
@@ -233,7 +238,7 @@ class Outbox:
                 thread_id, lambda topic: self._bot.send_voice(chat, note, message_thread_id=topic)
             )
 
-        self._post(_Kind.MESSAGE, chat_id, next(self._numbers), send, then, _OWED)
+        self._post(_Kind.MESSAGE, chat_id, next(self._numbers), send, on_answer, _OWED)
 
     def edit(
         self,
@@ -241,7 +246,7 @@ class Outbox:
         message_id: int,
         text: str,
         keyboard: InlineKeyboardMarkup | None,
-        then: _Then | None = None,
+        on_answer: _OnAnswer | None = None,
         *,
         asked_for: bool = True,
     ) -> None:
@@ -252,7 +257,7 @@ class Outbox:
             message_id: the message.
             text: its new text, cut if it is too long.
             keyboard: its new buttons.
-            then: called with Telegram's answer, or None if it refused, for example because the
+            on_answer: called with Telegram's answer, or None if it refused, for example because the
                 message was deleted; until then it is owed.
             asked_for: whether a person waits for it.
         """
@@ -269,8 +274,8 @@ class Outbox:
                     return True  # it has that text already
                 raise
 
-        rank = _ASKED_FOR if asked_for else _OWED if then is not None else _NOTICE
-        self._post(_Kind.EDIT, chat_id, message_id, send, then, rank)
+        rank = _ASKED_FOR if asked_for else _OWED if on_answer is not None else _NOTICE
+        self._post(_Kind.EDIT, chat_id, message_id, send, on_answer, rank)
 
     def answer(self, chat_id: int, query_id: str, text: str = "") -> None:
         """Answer a pressed button, so that it stops spinning."""
@@ -302,7 +307,7 @@ class Outbox:
                 if channel.kind is _Kind.MESSAGE:
                     self._enqueue(channel.kind, new_chat_id, key, call)
                 else:
-                    self._end_unsent(call.thens)
+                    self._end_unsent(call.callbacks)
             channel.calls.clear()
 
     async def close(self, timeout_s: float) -> None:
@@ -356,19 +361,22 @@ class Outbox:
         chat_id: int,
         key: Hashable,
         send: _Send,
-        then: _Then | None,
+        on_answer: _OnAnswer | None,
         rank: int,
     ) -> None:
-        call = _Call(send, asyncio.get_running_loop().time(), _thens(then), rank)
+        call = _Call(send, asyncio.get_running_loop().time(), _as_tuple(on_answer), rank)
         if chat_id in self._moved and kind in (_Kind.REACTION, _Kind.EDIT):
-            self._end_unsent(call.thens)  # another message may have that number there
+            self._end_unsent(call.callbacks)  # another message may have that number there
             return
         self._enqueue(kind, self._moved.get(chat_id, chat_id), key, call)
 
     def _enqueue(self, kind: _Kind, chat_id: int, key: Hashable, call: _Call) -> None:
         channel = self._channels.setdefault((kind, chat_id), _Channel(kind, chat_id))
         if earlier := channel.calls.get(key):
-            call.thens = (*earlier.thens, *call.thens)  # it stands in for the earlier one
+            call.callbacks = (
+                *earlier.callbacks,
+                *call.callbacks,
+            )  # it stands in for the earlier one
             call.rank = min(call.rank, earlier.rank)
         channel.calls[key] = call  # in place of an earlier one, or last
         channel.added.set()
@@ -403,7 +411,7 @@ class Outbox:
                         async with asyncio.timeout_at(opens_s):
                             await channel.added.wait()
                     continue  # another channel or a newer call may have changed the order
-                outdated = not call.thens and now_s - call.created_s > _OUTDATED_S
+                outdated = not call.callbacks and now_s - call.created_s > _OUTDATED_S
                 over = outdated or await self._try(channel, key, call)
                 if over and channel.calls.get(key) is call:
                     del channel.calls[key]
@@ -443,7 +451,7 @@ class Outbox:
         channel.not_before_s = loop.time() + channel.gap_s
         if channel.kind is _Kind.EDIT:
             channel.rested_s = loop.time() + _EDIT_EVERY_S
-        await _run_thens(call.thens, answer)
+        await _run_callbacks(call.callbacks, answer)
         return True
 
     async def _log_refusal(self, channel: _Channel, key: Hashable, error: TelegramError) -> None:
@@ -468,7 +476,7 @@ class Outbox:
         for channel in self._of_chat(chat_id):
             calls, channel.calls = channel.calls, {}
             for call in calls.values():
-                self._end_unsent(call.thens)
+                self._end_unsent(call.callbacks)
 
     async def _report_no_reactions(self, chat_id: int, message_id: Hashable) -> None:
         """Report, once per chat, that it does not allow reactions."""
@@ -503,22 +511,22 @@ class Outbox:
         call.answers = self._answers
         return False
 
-    def _end_unsent(self, thens: tuple[_Then, ...]) -> None:
+    def _end_unsent(self, callbacks: tuple[_OnAnswer, ...]) -> None:
         """Treat a request that can't be sent as refused."""
-        if thens:
-            self._start(_run_thens(thens, None))
+        if callbacks:
+            self._start(_run_callbacks(callbacks, None))
 
 
-async def _run_thens(thens: tuple[_Then, ...], answer: object) -> None:
-    for then in thens:
+async def _run_callbacks(callbacks: tuple[_OnAnswer, ...], answer: object) -> None:
+    for on_answer in callbacks:
         try:
-            await then(answer)
+            await on_answer(answer)
         except Exception:
             log.exception("Unexpected error after sending a receipt or reply")
 
 
-def _thens(then: _Then | None) -> tuple[_Then, ...]:
-    return () if then is None else (then,)
+def _as_tuple(on_answer: _OnAnswer | None) -> tuple[_OnAnswer, ...]:
+    return () if on_answer is None else (on_answer,)
 
 
 def retry_after_s(error: RetryAfter) -> float:

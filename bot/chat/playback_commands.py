@@ -19,7 +19,7 @@ from bot.chat import status_message
 from bot.chat.buttons import Press
 from bot.chat.outbox import Outbox
 from bot.core.delivery import Delivery
-from bot.core.health import Fetching
+from bot.core.health import SourceHealth
 from bot.core.intake import Intake
 from bot.core.output import LOUDEST_PERCENT, SoundOutput
 from bot.core.preferences import FASTEST, SLOWEST, SPEED, Preferences
@@ -44,7 +44,7 @@ class PlaybackCommands:
     output: SoundOutput
     preferences: Preferences
     intake: Intake
-    fetching: Fetching
+    source: SourceHealth
     notice: str
     """What the owner should know about the database; usually empty."""
 
@@ -53,7 +53,7 @@ class PlaybackCommands:
     async def stop(self, update: Update, _: Any) -> None:
         """Fall silent and drop waiting messages; silence first, then the answer."""
         early = self.delivery.pop_stopped_early()
-        speaking = self.delivery.under_way > 0 and self.pipeline.status().speaking
+        speaking = self.delivery.under_way_count > 0 and self.pipeline.status().speaking
         dropped = await self.delivery.stop() + early
         waiting = dropped - speaking
         match dropped, waiting:
@@ -68,7 +68,7 @@ class PlaybackCommands:
     async def status(self, update: Update, _: Any) -> None:
         """Show whether Crier speaks, how, and what is wrong."""
         status = self.pipeline.status()
-        waiting = self.delivery.under_way - status.speaking
+        waiting = self.delivery.under_way_count - status.speaking
         user_id = update.effective_user.id if update.effective_user else 0
         style = await self.preferences.style(user_id)
         first, voice = status.first_sound_ms, style.voice
@@ -80,15 +80,15 @@ class PlaybackCommands:
             "Last time to first sound: " + (f"{first / 1000:.1f} s" if first else "none yet"),
         ]
         if reason := self.delivery.quiet_reason():
-            lines.insert(1, f"{reason} {_count(self.delivery.deferred, 'message')} kept.")
+            lines.insert(1, f"{reason} {_count(self.delivery.held_count, 'message')} kept.")
         if self.delivery.paused:
             lines.insert(1, "/resume goes on.")
         warnings = (
             status.warning,
             status.unheard,
             self.notice,
-            self.fetching.warning,
-            self.fetching.clock_warning,
+            self.source.warning,
+            self.source.clock_warning,
         )
         lines += [f"Warning: {warning}" for warning in warnings if warning]
         if status.last_error:
@@ -97,7 +97,7 @@ class PlaybackCommands:
 
     async def skip(self, update: Update, _: Any) -> None:
         """End the current message; the next one follows."""
-        under_way = self.delivery.under_way
+        under_way = self.delivery.under_way_count
         self.pipeline.skip()
         match under_way:
             case 0:
@@ -109,12 +109,12 @@ class PlaybackCommands:
 
     async def pause(self, update: Update, _: Any) -> None:
         """Fall silent and drop nothing."""
-        await self.delivery.pause.start()
+        await self.delivery.pause()
         self.outbox.respond(update, "Paused. /resume goes on, /stop forgets.")
 
     async def resume(self, update: Update, _: Any) -> None:
         """Continue after a pause."""
-        was_paused = await self.delivery.pause.stop()
+        was_paused = await self.delivery.resume()
         self.outbox.respond(update, "Going on." if was_paused else "I was not paused.")
 
     async def replay(self, update: Update, _: Any) -> None:
@@ -123,7 +123,7 @@ class PlaybackCommands:
             self.outbox.respond(update, await self._replay(update.effective_chat.id))
 
     async def _replay(self, chat_id: int) -> str:
-        repeated = await self.intake.repeat(chat_id)
+        repeated = await self.intake.replay(chat_id)
         return "Saying it again." if repeated else "There is nothing to say again."
 
     async def queue(self, update: Update, _: Any) -> None:
@@ -212,7 +212,8 @@ class PlaybackCommands:
 
     async def _carry_out(self, press: Press) -> str:
         """Carry out a button; return its answer."""
-        match press.data:
+        data = status_message.button_of(press.data)
+        match data:
             case status_message.STOP:
                 await self.delivery.stop()
                 return "Silent."
@@ -220,17 +221,17 @@ class PlaybackCommands:
                 self.pipeline.skip()
                 return "Skipped."
             case status_message.PAUSE:
-                await self.delivery.pause.start()
+                await self.delivery.pause()
                 return "Paused."
             case status_message.RESUME:
-                await self.delivery.pause.stop()
+                await self.delivery.resume()
                 return "Going on."
             case status_message.LOUDER | status_message.SOFTER:
-                louder = press.data == status_message.LOUDER
+                louder = data == status_message.LOUDER
                 step = _VOLUME_STEP_PERCENT if louder else -_VOLUME_STEP_PERCENT
                 return await self._set_volume(await self.output.volume_percent() + step)
             case status_message.SLOWER | status_message.FASTER:
-                speed_step = _SPEED_STEP if press.data == status_message.FASTER else -_SPEED_STEP
+                speed_step = _SPEED_STEP if data == status_message.FASTER else -_SPEED_STEP
                 now = (await self.preferences.style(press.user_id)).speed
                 return await self._set_speed(press.user_id, now + speed_step)
             case status_message.REPLAY:

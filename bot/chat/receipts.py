@@ -35,7 +35,7 @@ _REACTIONS = {
 }
 _PAUSED = "Paused, so it waits. /resume goes on."
 
-_Then = Callable[[Any], Awaitable[None]]
+_OnAnswer = Callable[[Any], Awaitable[None]]
 
 
 class ChatReceipts:
@@ -58,7 +58,7 @@ class ChatReceipts:
         """Reply that speech is paused."""
         self._reply(message, _PAUSED)
 
-    def held(self, message: QueuedMessage, reason: str = "") -> None:
+    def delayed(self, message: QueuedMessage, reason: str = "") -> None:
         """React with 😴 and, if given, reply with the reason."""
         self._react(message, reactions.HELD)
         if reason:
@@ -84,7 +84,7 @@ class ChatReceipts:
             f"{came} while I was away. Shall I say {'it' if is_single else 'them'}?",
             thread_id=messages[-1].thread_id,
             keyboard=InlineKeyboardMarkup([row]),
-            then=asked,
+            on_answer=asked,
         )
 
     def ended(self, message: QueuedMessage, symbol: str, reason: str) -> None:
@@ -92,12 +92,12 @@ class ChatReceipts:
 
         async def reacted(answer: Any) -> None:
             if answer is None:
-                await self._inbox.refused(message.id, symbol)
+                await self._inbox.store_refused_reaction(message.id, symbol)
             else:
-                await self._inbox.reacted(message.id, symbol)
+                await self._inbox.store_sent_reaction(message.id, symbol)
 
         async def replied(_: Any) -> None:
-            await self._inbox.replied(message.id)
+            await self._inbox.store_sent_reply(message.id)
 
         if symbol:
             self._react(message, ReactionEmoji(symbol), reacted)
@@ -116,13 +116,15 @@ class ChatReceipts:
             self._outbox.reply(draft.chat_id, warning, thread_id=draft.thread_id)
 
     def _react(
-        self, to: QueuedMessage | Draft, emoji: ReactionEmoji, then: _Then | None = None
+        self, to: QueuedMessage | Draft, emoji: ReactionEmoji, on_answer: _OnAnswer | None = None
     ) -> None:
         if to.chat_id != NO_CHAT:
-            self._outbox.react(to.chat_id, to.message_id, emoji, then=then)
+            self._outbox.react(to.chat_id, to.message_id, emoji, on_answer=on_answer)
 
-    def _reply(self, to: QueuedMessage | Draft, text: str, then: _Then | None = None) -> None:
+    def _reply(
+        self, to: QueuedMessage | Draft, text: str, on_answer: _OnAnswer | None = None
+    ) -> None:
         if to.chat_id != NO_CHAT:
             self._outbox.reply(
-                to.chat_id, text, to=to.message_id, thread_id=to.thread_id, then=then
+                to.chat_id, text, to=to.message_id, thread_id=to.thread_id, on_answer=on_answer
             )

@@ -9,6 +9,7 @@ stored, so that it can be continued or ended after a restart. Runs on the event 
 import asyncio
 import logging
 import math
+import re
 import sqlite3
 import time
 from dataclasses import dataclass, field
@@ -37,9 +38,12 @@ _WORTH_S = 4.0  # a burst that is nearly over needs no buttons
 _OVER = "Over. I was restarted; the reactions on your messages tell what was heard."
 _INTERRUPTED = "Interrupted. What is left is said when I am started again."
 
-STOP, SKIP, PAUSE, RESUME = "strip:stop", "strip:skip", "strip:pause", "strip:resume"
-LOUDER, SOFTER, SLOWER, FASTER = "strip:louder", "strip:softer", "strip:slower", "strip:faster"
-REPLAY = "strip:replay"
+STOP, SKIP, PAUSE, RESUME = "status:stop", "status:skip", "status:pause", "status:resume"
+LOUDER, SOFTER, SLOWER, FASTER = "status:louder", "status:softer", "status:slower", "status:faster"
+REPLAY = "status:replay"
+
+PATTERN = r"^(?:status|strip):"
+"""Matches the callback data of these buttons, also of older versions: ``strip:stop``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ class StatusMessage:
         Call it after `Delivery.restore`, which queues the unfinished messages.
         """
         bursts = dict(self._delivery.queue.bursts())
-        for message in reversed(await self._inbox.status_messages(self._bot_id)):
+        for message in reversed(await self._inbox.list_status_messages(self._bot_id)):
             burst = bursts.pop((message.chat_id, message.thread_id), None)
             if burst is None:
                 self._edit_to_end(message, _OVER, None)
@@ -160,7 +164,7 @@ class StatusMessage:
             message = StatusMessageId(answer.chat_id, answer.message_id, thread_id)
             shown.message = message
             try:
-                await self._inbox.status_sent(self._bot_id, message)
+                await self._inbox.store_status_message(self._bot_id, message)
             except sqlite3.Error as exc:
                 log.error("A status message can't be stored: %s", exc)  # noqa: TRY400
             if self._closed:
@@ -169,7 +173,9 @@ class StatusMessage:
                 self._edit_to_end(message, _summary(burst), _replay_button())
 
         keyboard = self._buttons()
-        self._outbox.reply(chat_id, content.text, thread_id=thread_id, keyboard=keyboard, then=sent)
+        self._outbox.reply(
+            chat_id, content.text, thread_id=thread_id, keyboard=keyboard, on_answer=sent
+        )
 
     def _edit(self, shown: _Shown, message: StatusMessageId, content: _Content) -> None:
         ids = message.chat_id, message.message_id
@@ -177,10 +183,10 @@ class StatusMessage:
         async def edited(answer: Any) -> None:
             if answer is None:  # for example because it was deleted
                 shown.message = None
-                await self._inbox.status_ended(self._bot_id, *ids)
+                await self._inbox.remove_status_message(self._bot_id, *ids)
 
         shown.content, shown.edited_s = content, time.monotonic()
-        self._outbox.edit(*ids, content.text, self._buttons(), then=edited, asked_for=False)
+        self._outbox.edit(*ids, content.text, self._buttons(), on_answer=edited, asked_for=False)
 
     def _end(self, conversation: Conversation) -> None:
         shown = self._shown.pop(conversation)
@@ -195,9 +201,9 @@ class StatusMessage:
         ids = message.chat_id, message.message_id
 
         async def ended(_: Any) -> None:
-            await self._inbox.status_ended(self._bot_id, *ids)
+            await self._inbox.remove_status_message(self._bot_id, *ids)
 
-        self._outbox.edit(*ids, text, keyboard, then=ended, asked_for=False)
+        self._outbox.edit(*ids, text, keyboard, on_answer=ended, asked_for=False)
 
     def _describe(self, burst: Burst) -> _Content:
         status = self._pipeline.status()
@@ -223,6 +229,11 @@ class StatusMessage:
             [("Softer", SOFTER), ("Louder", LOUDER), ("Slower", SLOWER), ("Faster", FASTER)],
         ]
         return _keyboard(rows)
+
+
+def button_of(data: str) -> str:
+    """Return the callback data of a button as this version writes it."""
+    return re.sub(r"^strip:", "status:", data)
 
 
 def _replay_button() -> InlineKeyboardMarkup:

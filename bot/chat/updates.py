@@ -86,7 +86,7 @@ class Updates:
         if _STOP in silencing:
             await self._delivery.stop_early()
         if any(silencing):
-            with self._delivery.hushed():
+            with self._delivery.suspended():
                 yield
         else:
             yield
@@ -121,7 +121,7 @@ class Updates:
             return ""
         if update.callback_query is not None:
             command = {status_message.STOP: _STOP, status_message.PAUSE: "pause"}.get(
-                update.callback_query.data or ""
+                status_message.button_of(update.callback_query.data or "")
             )
         elif message is None or message.sender_chat is not None or update.message is None:
             return ""
@@ -133,7 +133,7 @@ class Updates:
 
     async def _is_seen(self, update: Update) -> bool:
         with contextlib.suppress(sqlite3.Error):
-            if await self._inbox.seen(self._bot_id, update.update_id):
+            if await self._inbox.has_seen(self._bot_id, update.update_id):
                 return True
         return update.update_id in self._recent
 
@@ -154,7 +154,7 @@ class Updates:
 def _is_marked_first(update: Update) -> bool:
     """Whether an update is recorded before it is carried out; a /note is stored as a message."""
     if update.callback_query is not None:
-        return update.callback_query.data != status_message.STOP
+        return status_message.button_of(update.callback_query.data or "") != status_message.STOP
     command = _command_of(update).partition("@")[0]
     return command in _COMMANDS and command not in (_STOP, _NOTE)
 

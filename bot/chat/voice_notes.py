@@ -112,11 +112,13 @@ class VoiceNotes:
 
     async def restore(self) -> None:
         """Find the owed notes of an earlier run."""
-        self._to_resume = {message.id for message in await self._inbox.noting(self._bot_id)}
+        self._to_resume = {
+            message.id for message in await self._inbox.list_unsent_notes(self._bot_id)
+        }
 
     async def resume(self) -> None:
         """Make the notes that `restore` found, unless they were stopped since."""
-        for message in await self._inbox.noting(self._bot_id):
+        for message in await self._inbox.list_unsent_notes(self._bot_id):
             if message.id in self._to_resume:
                 self.start(message)
         self._to_resume.clear()
@@ -159,7 +161,7 @@ class VoiceNotes:
             )
 
     async def _render_again(self, message: QueuedMessage) -> bytes:
-        utterance = replace(self._delivery.queue.utterance(message), recording="")
+        utterance = self._delivery.queue.utterance(message)
         while True:
             try:
                 return await self.render(utterance)
@@ -174,14 +176,14 @@ class VoiceNotes:
             await self._fail(message, NOT_TAKEN)
             return
         self._wanted.discard(message.id)
-        await self._delivery.close(message, Outcome.HEARD)
+        await self._delivery.end_message(message, Outcome.HEARD)
 
     async def _fail(self, message: QueuedMessage, reason: str) -> None:
         if message.id not in self._wanted:
             return  # stopped meanwhile
         self._wanted.discard(message.id)
         try:
-            await self._delivery.close(message, Outcome.FAILED, reason)
+            await self._delivery.end_message(message, Outcome.FAILED, reason)
         except sqlite3.Error as exc:
             log.error("The outcome of a voice note can't be stored: %s", exc)  # noqa: TRY400
 

@@ -5,7 +5,7 @@ import sys
 import time
 
 from bot.console import invitation
-from bot.core.pairing import CODE_LIFE_S, FILE
+from bot.core.pairing_file import CODE_LIFE_S, FILE
 from bot.errors import OK, CommandError
 from bot.paths import data_dir
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from bot.core import pairing
+from bot.core import pairing_file
 from bot.errors import FAILED, OK, CommandError
 from bot.paths import data_dir, make_private
 from bot.service.process import restart_process
@@ -77,8 +77,11 @@ def _run(service: ServiceRunner | None) -> int:
         service.listen()
 
     def show_code(code: str) -> None:
-        with contextlib.suppress(OSError):  # a full disk; the code is shown anyway
-            pairing.keep(settings.data_dir, code)
+        with contextlib.suppress(OSError):  # a full disk; the code is shown all the same
+            if code:
+                pairing_file.write(settings.data_dir, code)
+            else:
+                pairing_file.remove(settings.data_dir)
         if not code:
             return
         message = f"Nobody may speak yet. Send this to your bot:  /pair {code}"
@@ -89,7 +92,7 @@ def _run(service: ServiceRunner | None) -> int:
 
     def show_link(link: str) -> None:
         with contextlib.suppress(OSError):
-            pairing.add_link(settings.data_dir, link)
+            pairing_file.add_link(settings.data_dir, link)
         if service is None:
             from bot.console import invitation  # noqa: PLC0415  # slow to import
 

@@ -1,1 +1,1 @@
-"""One message's life. Knows neither Telegram nor HTTP."""
+"""What happens to a message from its arrival to its end. Knows neither Telegram nor HTTP."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from enum import Enum, auto
 
-from bot.core.pairing import CODE_LIFE_S
+from bot.core.pairing_file import CODE_LIFE_S
 from bot.core.store import Store
 
 log = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ _MAX_TRIES = 5
 _LOG_EVERY_S = 60.0
 
 
-class Pairing(Enum):
+class PairResult(Enum):
     """The result of a `/pair`."""
 
     PAIRED = auto()
@@ -70,7 +70,7 @@ class Access:
         return user_id in self._allowed
 
     @property
-    def pairing(self) -> bool:
+    def is_pairing_open(self) -> bool:
         """Whether `/pair` is open: while nobody may speak, or after an invitation."""
         return not self._allowed or (self._invited and time.monotonic() < self._code_until_s)
 
@@ -124,27 +124,27 @@ class Access:
             self._allowed.discard(user_id)
         return True
 
-    async def pair(self, user_id: int, name: str, code: str) -> Pairing:
+    async def pair(self, user_id: int, name: str, code: str) -> PairResult:
         """Pair a person who sends the code that the computer shows."""
-        if not self.pairing:
-            return Pairing.CLOSED
+        if not self.is_pairing_open:
+            return PairResult.CLOSED
         if self._tries.get(user_id, 0) >= _MAX_TRIES:
-            return Pairing.LOCKED
+            return PairResult.LOCKED
         if time.monotonic() > self._code_until_s:
             self._show_new_code()
-            return Pairing.WRONG_CODE
+            return PairResult.WRONG_CODE
         if not self._code or not secrets.compare_digest(
             code.strip().upper().encode(), self._code.encode()
         ):
             self._tries[user_id] = self._tries.get(user_id, 0) + 1
             log.warning("Wrong pairing code from user %d", user_id)
-            return Pairing.WRONG_CODE
+            return PairResult.WRONG_CODE
         await self._store.add_person(user_id, name)
         self._allowed.add(user_id)
         self._code, self._invited, self._code_until_s = "", False, 0.0
         self._show_code("")
         log.info("Paired with user %d", user_id)
-        return Pairing.PAIRED
+        return PairResult.PAIRED
 
     def log_stranger(self, user_id: int | None) -> None:
         """Log an update from a stranger, at most once a minute; strangers get no answer."""

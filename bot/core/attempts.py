@@ -17,6 +17,7 @@ import logging
 import os
 import threading
 from collections.abc import Collection, Iterator
+from enum import Enum, auto
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,15 @@ MAX_DEATHS = 2
 _WHILE_PLAYED = 0.2
 """How much a death counts while the result of the work was being played."""
 _MAX_TRACE_CHARS = 4000
+
+
+class Phase(Enum):
+    """How far a piece of work in progress has come."""
+
+    WORKING = auto()
+    """A death now is blamed on it."""
+    PLAYING = auto()
+    """It is done, and its result is being played; a death now counts little."""
 
 
 class Attempts:
@@ -45,13 +55,13 @@ class Attempts:
         self._path = path
         self._lock = threading.Lock()
         self._deaths: dict[str, float] = {}
-        self._under_way: dict[str, bool] = {}  # True: at work; False: its result is being played
-        self._suspended: dict[str, bool] = {}
+        self._under_way: dict[str, Phase] = {}
+        self._suspended: dict[str, Phase] = {}
         with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, KeyError):
             stored = json.loads(path.read_text())
             self._deaths = {str(key): float(deaths) for key, deaths in stored["deaths"].items()}
-            for key, at_work in stored["under_way"].items():
-                died = 1.0 if at_work or crashed else _WHILE_PLAYED
+            for key, is_working in stored["under_way"].items():
+                died = 1.0 if is_working or crashed else _WHILE_PLAYED
                 self._deaths[str(key)] = self._deaths.get(str(key), 0.0) + died
         if self._deaths:
             log.warning("The process died during: %s", ", ".join(sorted(self._deaths)))
@@ -64,17 +74,17 @@ class Attempts:
     def start(self, key: str) -> None:
         """Record that a piece of work starts."""
         with self._lock:
-            self._under_way[key] = True
+            self._under_way[key] = Phase.WORKING
             self._write()
 
-    def play(self, key: str) -> None:
+    def mark_playing(self, key: str) -> None:
         """Record that the work is done and its result is being played."""
         with self._lock:
             if key in self._under_way:
-                self._under_way[key] = False
+                self._under_way[key] = Phase.PLAYING
                 self._write()
 
-    def keep_only(self, prefix: str, keys: Collection[str]) -> None:
+    def forget_all_but(self, prefix: str, keys: Collection[str]) -> None:
         """Forget the deaths of work whose key starts with *prefix* and is not among *keys*."""
         with self._lock:
             for key in [k for k in self._deaths if k.startswith(prefix) and k not in keys]:
@@ -116,7 +126,9 @@ class Attempts:
             self._write()
 
     def _write(self) -> None:
-        content = json.dumps({"deaths": self._deaths, "under_way": self._under_way})
+        # True: WORKING. Older versions read it, too.
+        under_way = {key: phase is Phase.WORKING for key, phase in self._under_way.items()}
+        content = json.dumps({"deaths": self._deaths, "under_way": under_way})
         part = self._path.with_name(f"{self._path.name}.part")
         with contextlib.suppress(OSError):
             file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -24,16 +24,18 @@ class ComposeError(Exception):
     """A text can't be composed; the message says what its sender can do."""
 
 
-async def composing(chars: int, compose: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call *compose*, on the thread if its text of *chars* characters is long; return its result.
+async def run_composer(
+    chars: int, composer: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Call *composer*, on the thread if its text of *chars* characters is long; return its result.
 
     Raises:
         ComposeError: it failed; the log says where, without the text.
     """
     try:
         if chars <= _SHORT_CHARS:
-            return compose(*args, **kwargs)
-        return await off_the_loop(compose, *args, **kwargs)
+            return composer(*args, **kwargs)
+        return await off_the_loop(composer, *args, **kwargs)
     except Exception as exc:  # noqa: BLE001  # one text must not affect the others
         name = type(exc).__name__
         # The exception's own message may quote the text.

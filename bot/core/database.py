@@ -16,6 +16,8 @@ from typing import Self
 
 import aiosqlite
 
+from audio.cost import speech_length
+
 log = logging.getLogger(__name__)
 
 _MAX_COPIES = 2
@@ -37,8 +39,8 @@ CREATE TABLE message (
     state TEXT NOT NULL DEFAULT 'waiting', -- see bot.core.message.State
     sentence INTEGER NOT NULL DEFAULT 0,   -- the first one not heard yet
     changed_at REAL NOT NULL DEFAULT 0,    -- of the state or the sentence
-    owed TEXT NOT NULL DEFAULT '',         -- the last reaction, until Telegram accepted it
-    reply TEXT NOT NULL DEFAULT '',        -- the last reply, until Telegram accepted it
+    owed TEXT NOT NULL DEFAULT '',         -- the last reaction, until the chat accepted it
+    reply TEXT NOT NULL DEFAULT '',        -- the last reply, until the chat accepted it
     user_id INTEGER NOT NULL DEFAULT 0,
     voice TEXT NOT NULL DEFAULT '',        -- empty: as the settings say
     speed REAL NOT NULL DEFAULT 0,         -- likewise
@@ -86,7 +88,9 @@ CREATE TABLE choice (
 );
 """
 MIGRATIONS: dict[int, str] = {}
-"""The SQL that upgrades each version to the next. Released versions start with 4."""
+"""The SQL that upgrades each version to the next. Released versions start with 4.
+
+A test upgrades the stored database of each (`tests/core/snapshots.py`)."""
 
 
 class InboxError(Exception):
@@ -152,6 +156,8 @@ async def _connect(path: Path) -> aiosqlite.Connection:
         version = await _one(database, "PRAGMA user_version")
         if version > SCHEMA_VERSION:
             raise InboxError(_newer(path))
+        # For sums over texts, which are then taken on SQLite's thread.
+        await database.create_function("speech_length", 1, speech_length, deterministic=True)
         await database.execute("PRAGMA journal_mode = WAL")
         await database.execute("PRAGMA synchronous = FULL")
         await database.execute("PRAGMA secure_delete = ON")  # overwrites pruned rows

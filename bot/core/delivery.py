@@ -1,7 +1,7 @@
 """A stored message -> the queue -> the pipeline; its facts -> records -> receipts.
 
-`queue` has the order; `pause`, `deferral` and `late` decide what may not be spoken now; `ending`
-reports ends. Runs on the event loop.
+`queue` has the order; `pause`, `quiet_hold` and `late` decide what may not be spoken now;
+`outcomes` stores and reports how messages ended. Runs on the event loop.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ from audio.types import (
     Slept,
 )
 from bot.core.attempts import MAX_DEATHS, Attempts
-from bot.core.deferral import Deferral
-from bot.core.ending import Endings, log_end
 from bot.core.events import Events
 from bot.core.inbox import Inbox
 from bot.core.late import Late
 from bot.core.message import ATTEMPT_PREFIX, QueuedMessage, State, attempt_key
+from bot.core.outcomes import OutcomeRecorder, log_end
 from bot.core.pause import SpeechPause
 from bot.core.queue import MessageQueue, Stage
+from bot.core.quiet_hold import QuietHold
 from bot.core.quiet_hours import QuietHours
 from bot.core.receipts import Receipts
 from bot.core.store import Store
@@ -59,7 +59,7 @@ class Delivery:
         bot_id: int,
         now: Callable[[], float],
     ) -> None:
-        """Start with an empty queue; see `restore` and `resume`.
+        """Start with an empty queue; see `restore` and `start_speaking`.
 
         Args:
             pipeline: speaks the messages.
@@ -82,37 +82,37 @@ class Delivery:
         self._facts: asyncio.Queue[Fact] = asyncio.Queue()
         self._notified_held: set[int] = set()  # chats that know why nothing sounds
         self._stopped_early = 0
-        self._endings = Endings(inbox, receipts, events)
-        self.pause = SpeechPause(pipeline, store, attempts)
+        self._outcomes = OutcomeRecorder(inbox, receipts, events)
+        self._pause = SpeechPause(pipeline, store, attempts)
         self.queue = MessageQueue(
             pipeline=pipeline,
             inbox=inbox,
             events=events,
-            endings=self._endings,
-            pause=self.pause,
+            outcomes=self._outcomes,
+            pause=self._pause,
             attempts=attempts,
             settings=settings,
             bot_id=bot_id,
-            report=self.report,
+            receive=self.receive,
         )
         self.late = Late(
             inbox=inbox,
             receipts=receipts,
-            endings=self._endings,
+            outcomes=self._outcomes,
             bot_id=bot_id,
             late_after_s=settings.late_after_s,
             now=now,
             submit=self.submit,
         )
-        self.deferral = Deferral(
+        self.quiet_hold = QuietHold(
             queue=self.queue,
             late=self.late,
-            pause=self.pause,
+            pause=self._pause,
             inbox=inbox,
             store=store,
             receipts=receipts,
             events=events,
-            endings=self._endings,
+            outcomes=self._outcomes,
             quiet=QuietHours(settings.quiet_hours),
             bot_id=bot_id,
             submit=self.submit,
@@ -123,54 +123,62 @@ class Delivery:
     # ---- for front ends ----
 
     @property
-    def under_way(self) -> int:
-        """How many accepted messages have not ended and are not deferred."""
+    def under_way_count(self) -> int:
+        """How many messages are in the queue, neither held nor ended."""
         return len(self.queue.under_way())
 
     @property
-    def deferred(self) -> int:
-        """How many messages wait for the end of quiet."""
-        return len(self.queue.deferred())
+    def held_count(self) -> int:
+        """How many messages are held until quiet ends."""
+        return len(self.queue.held())
 
     @property
     def paused(self) -> bool:
         """Whether someone has paused speech."""
-        return self.pause.paused
+        return self._pause.paused
 
     def quiet_reason(self) -> str:
         """Return why nothing is spoken now; empty if messages are spoken."""
-        return self.deferral.reason()
+        return self.quiet_hold.reason()
 
     # ---- in, and out ----
 
     async def submit(self, message: QueuedMessage) -> None:
         """Speak a stored message in its turn, or hold it while it has to be quiet."""
-        if self.deferral.reason(urgent=message.urgent):
-            await self.deferral.hold(message)
+        if self.quiet_hold.reason(urgent=message.urgent):
+            await self.quiet_hold.hold(message)
             return
         self.queue.add(message)
         self._receipts.stored(message)
         self._events.queued(message, self.queue.position(message.id))
-        if self.queue.started and self.pause.is_news_to(message.chat_id):
+        if self.queue.started and self._pause.is_news_to(message.chat_id):
             self._receipts.paused(message)
 
-    async def close(self, message: QueuedMessage, outcome: Outcome, reason: str = "") -> None:
+    async def end_message(self, message: QueuedMessage, outcome: Outcome, reason: str = "") -> None:
         """Store and report the end of a message that is not in the queue.
 
         Raises:
             sqlite3.Error: it can't be stored; nothing was reported.
         """
-        await self._endings.close(message, outcome, reason)
+        await self._outcomes.end(message, outcome, reason)
+
+    async def pause(self) -> None:
+        """Fall silent and drop nothing; lasts over restarts."""
+        await self._pause.pause()
+
+    async def resume(self) -> bool:
+        """Continue after a pause; return whether there was one."""
+        return await self._pause.resume()
 
     async def mute(self, until: float) -> None:
         """Hold everything until that time, in seconds since 1970; 0 ends a mute."""
-        await self.deferral.mute(until)
+        await self.quiet_hold.mute(until)
 
     @contextlib.contextmanager
-    def hushed(self) -> Iterator[None]:
+    def suspended(self) -> Iterator[None]:
         """Stay silent while the context is open; submitted messages wait for its end."""
         try:
-            with self.pause.hush():
+            with self._pause.suspend():
                 yield
         finally:
             self.queue.hand_over()
@@ -184,20 +192,20 @@ class Delivery:
         self.queue.abort()
         for stopped in self.on_stop:
             stopped()
-        self.pause.clear()
+        self._pause.clear()
         # Marked at once, so that a second stop does not count them again.
         under_way, others = self.queue.stop()
         try:
-            others += await self._inbox.fetching(self._bot_id)
-            others += await self._inbox.noting(self._bot_id)
+            others += await self._inbox.list_unfetched(self._bot_id)
+            others += await self._inbox.list_unsent_notes(self._bot_id)
             # On the disk before anything is reported, so that no restart speaks stopped messages.
             symbol = self._receipts.symbol(Outcome.STOPPED)
-            await self._inbox.end_all(self._bot_id, Outcome.STOPPED, symbol)
+            await self._inbox.store_end_of_all(self._bot_id, Outcome.STOPPED, symbol)
         except sqlite3.Error as exc:
             log.error("A stop can't be stored: %s", exc)  # noqa: TRY400
-        await self.pause.store()
+        await self._pause.store()
         for message in others:  # the pipeline reports those that it has
-            self._endings.report(message, Ended(message.id, Outcome.STOPPED))
+            self._outcomes.report(message, Ended(message.id, Outcome.STOPPED))
         return under_way + len(others)
 
     async def stop_early(self) -> None:
@@ -214,47 +222,47 @@ class Delivery:
     async def restore(self) -> None:
         """Restore the messages, receipts and questions that an earlier run left.
 
-        Call it before anything new is accepted; nothing is spoken before `resume`.
+        Call it before anything new is accepted; nothing is spoken before `start_speaking`.
         """
-        await self.deferral.restore()
-        await self.pause.restore()
+        await self.quiet_hold.restore()
+        await self._pause.restore()
         await self._give_up_or_ask()
-        for message, symbol, reason in await self._inbox.owed(self._bot_id):
+        for message, symbol, reason in await self._inbox.list_owed(self._bot_id):
             try:
                 self._receipts.ended(message, symbol, reason)
             except ValueError:  # a reaction of another version
                 log.exception("A receipt can't be sent")
-        unfinished = await self._inbox.unfinished(self._bot_id)
-        keys = {attempt_key(message.id) for message in unfinished}
-        self._attempts.keep_only(ATTEMPT_PREFIX, keys)
-        if unfinished:
-            log.info("%d message(s) from before the restart are queued", len(unfinished))
-        for message in unfinished:
+        to_speak = await self._inbox.list_to_speak(self._bot_id)
+        keys = {attempt_key(message.id) for message in to_speak}
+        self._attempts.forget_all_but(ATTEMPT_PREFIX, keys)
+        if to_speak:
+            log.info("%d message(s) from before the restart are queued", len(to_speak))
+        for message in to_speak:
             await self.submit(message)
         await self.late.restore()
 
     async def _give_up_or_ask(self) -> None:
         """End messages that killed the process; ask about those that waited too long."""
-        unfinished = await self._inbox.unfinished(self._bot_id)
+        to_speak = await self._inbox.list_to_speak(self._bot_id)
         idle_s = await self._inbox.idle_s(self._bot_id)
         late = self.late.is_old(idle_s)
-        for message in unfinished:
+        for message in to_speak:
             if self._attempts.deaths(attempt_key(message.id)) >= MAX_DEATHS:
                 log.error("The process died again during message %d; giving it up", message.id)
-                await self._endings.store(message, Outcome.FAILED, _DEADLY)
+                await self._outcomes.store(message, Outcome.FAILED, _DEADLY)
                 self._attempts.finish(attempt_key(message.id))
             elif late:
                 await self._inbox.set_state(message.id, State.LATE)
-        if unfinished and late:
-            log.info("%d message(s) waited %.0f s; asking first", len(unfinished), idle_s)
+        if to_speak and late:
+            log.info("%d message(s) waited %.0f s; asking first", len(to_speak), idle_s)
 
-    def resume(self) -> None:
-        """Start speaking."""
+    def start_speaking(self) -> None:
+        """Start to hand messages to the pipeline."""
         self.queue.start()
 
     # ---- facts ----
 
-    def report(self, fact: Fact) -> None:
+    def receive(self, fact: Fact) -> None:
         """Queue a fact. Runs on the event loop (the pipeline uses call_soon_threadsafe)."""
         self._facts.put_nowait(fact)
 
@@ -270,20 +278,20 @@ class Delivery:
                 self._facts.task_done()
 
     async def drain(self) -> None:
-        """Wait until every reported fact has been handled."""
+        """Wait until every received fact has been handled."""
         await self._facts.join()
 
     async def _handle(self, fact: Fact) -> None:
         if isinstance(fact, Slept):
-            self.deferral.defer_after_sleep(fact.slept_s)
+            self.quiet_hold.ask_after_sleep(fact.slept_s)
             return
         entry = self.queue.get(fact.id)
-        if entry is None or entry.stage is Stage.DEFERRED:
+        if entry is None or entry.stage is Stage.HELD:
             return
         reason = ""
         if isinstance(fact, Ended):
-            if entry.defer_as is not None and fact.outcome is not Outcome.HEARD:
-                await self.deferral.withdrawn(entry, fact)
+            if entry.pull_to is not None and fact.outcome is not Outcome.HEARD:
+                await self.quiet_hold.take_pulled(entry, fact)
                 return
             reason = self._reason(entry.message, fact)
         await self._record(entry.message, fact, reason)
@@ -294,11 +302,11 @@ class Delivery:
             match fact:
                 case SentenceHeard(id_, sentence):
                     self._attempts.progress(attempt_key(id_))
-                    await self._inbox.sentence_heard(id_, sentence)
+                    await self._inbox.store_heard_sentence(id_, sentence)
                 case Held(id_, _):
                     await self._inbox.change_state(id_, (State.WAITING,), State.HELD)
                 case Ended(id_, outcome):
-                    await self._inbox.end(
+                    await self._inbox.store_end(
                         id_,
                         outcome,
                         self._receipts.symbol(outcome),
@@ -323,11 +331,11 @@ class Delivery:
                 self._events.held(message, held_reason)
                 is_news = message.chat_id not in self._notified_held
                 self._notified_held.add(message.chat_id)
-                self._receipts.held(message, held_reason if is_news else "")
+                self._receipts.delayed(message, held_reason if is_news else "")
             case Ended():
                 self._notified_held.clear()
                 self.queue.finish(message, heard=fact.outcome is Outcome.HEARD)
-                self._endings.report(message, fact, reason)
+                self._outcomes.report(message, fact, reason)
                 log_end(message, fact)
 
     def _reason(self, message: QueuedMessage, fact: Ended) -> str:

@@ -11,12 +11,12 @@ from bot.core.plain_text import Composed
 class Draft:
     """A message as a front end hands it to `bot.core.intake`, whoever sent it."""
 
-    key: int
-    """Identifies it: a draft with the same key is the same message. Telegram's number of the
-    update, or a negative number."""
+    update_id: int
+    """Identifies it: a draft with the same one is the same message. The chat's number of the update
+    with the message; without an update, a negative number of ours."""
     text: str
     """Its words as they were sent, from which its language is detected."""
-    compose: Callable[[str], Composed] | None = None
+    composer: Callable[[str], Composed] | None = None
     """Returns what is spoken of it in a language (espeak-ng's code). None: it is plain text."""
     left_out: str = ""
     """What its front end left out of it, in words."""

@@ -11,10 +11,10 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
-from audio.types import PlaybackStarted
-from bot.core.message import QueuedMessage, Record
+from audio.types import Outcome, PlaybackStarted
+from bot.core.message import QueuedMessage, Record, State
 
 _MAX_BEHIND = 1000
 """How many events may wait for one listener: minutes of a busy queue, about a megabyte."""
@@ -30,10 +30,10 @@ class SpeechEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """How a message ended, or that it is held."""
+class WaitResult:
+    """What a program that waits for a message gets: how it ended, or that it is held."""
 
-    outcome: str
+    result: Outcome | Literal[State.HELD]
     reason: str
 
 
@@ -70,7 +70,7 @@ class Events:
         self._ids = itertools.count(1)
         self._listeners: set[Listener] = set()
         self._watchers: list[Callable[[str, dict[str, Any]], None]] = []
-        self._waiting: defaultdict[int, list[asyncio.Future[Ending | None]]] = defaultdict(list)
+        self._waiting: defaultdict[int, list[asyncio.Future[WaitResult | None]]] = defaultdict(list)
         self._closed = False
 
     # ---- listeners ----
@@ -95,9 +95,9 @@ class Events:
         """Call *watcher* with the name and data of each event, at once; it must not raise."""
         self._watchers.append(watcher)
 
-    def ending(self, id_: int) -> asyncio.Future[Ending | None]:
-        """Return a future of a message's end; its result is None if Crier stops first."""
-        future: asyncio.Future[Ending | None] = asyncio.get_running_loop().create_future()
+    def wait_result(self, id_: int) -> asyncio.Future[WaitResult | None]:
+        """Return a future that is set when a message ends or is held; to None if Crier stops."""
+        future: asyncio.Future[WaitResult | None] = asyncio.get_running_loop().create_future()
         if self._closed:
             future.set_result(None)
         else:
@@ -129,7 +129,7 @@ class Events:
     def held(self, message: QueuedMessage, reason: str) -> None:
         """Report that a message waits for something other than its turn."""
         self._publish("held", id=message.id, reason=reason)
-        self._resolve(message.id, Ending("held", reason))
+        self._resolve(message.id, WaitResult(State.HELD, reason))
 
     def sounding(self, fact: PlaybackStarted) -> None:
         """Report what is about to be heard, with the time of each word."""
@@ -158,7 +158,7 @@ class Events:
             audio_s=record.audio_s,
             first_sound_ms=record.first_sound_ms,
         )
-        self._resolve(record.id, Ending(record.outcome, record.reason))
+        self._resolve(record.id, WaitResult(Outcome(record.outcome), record.reason))
 
     def silenced(self, id_: int, took_s: float) -> None:
         """Report that a message was cut, and how long that took."""
@@ -198,10 +198,10 @@ class Events:
         for listener in self._listeners:
             listener.push(event)
 
-    def _resolve(self, id_: int, ending: Ending) -> None:
+    def _resolve(self, id_: int, result: WaitResult) -> None:
         for future in self._waiting.pop(id_, ()):
             if not future.done():
-                future.set_result(ending)
+                future.set_result(result)
 
 
 async def until_idle(listener: Listener, idle_s: float) -> AsyncIterator[SpeechEvent | None]:

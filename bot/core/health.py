@@ -9,8 +9,8 @@ STALLED_S = 90.0
 """Without any answer to getUpdates, which takes 25 s at most."""
 
 
-class Fetching(Protocol):
-    """The state of the loop that fetches messages."""
+class SourceHealth(Protocol):
+    """The health of what messages come from: the loop that fetches them from a chat's server."""
 
     @property
     def age_s(self) -> float:

@@ -21,7 +21,7 @@ __all__ = ["Inbox", "InboxError"]
 log = logging.getLogger(__name__)
 
 _KEEP_S = 48 * 3600.0
-"""How long ended messages are stored: Telegram may send an update again for 24 h."""
+"""How long ended messages are stored. Source: Telegram may send an update again for 24 h."""
 
 _KEEP_UNDECIDED_S = 7 * 24 * 3600.0
 """How long messages wait for their sender's decision."""
@@ -70,7 +70,7 @@ class Inbox:
 
         Args:
             bot_id: the bot that it was sent to.
-            update_id: Telegram's number of the update, or a negative one of our own.
+            update_id: as in `bot.core.draft.Draft`.
             message: its *id* is ignored.
             state: its first state.
 
@@ -113,7 +113,7 @@ class Inbox:
             ) from exc
         return None if id_ is None else replace(message, id=id_, fresh_at=fresh_at)
 
-    async def refuse(
+    async def store_refusal(
         self, bot_id: int, update_id: int, message: QueuedMessage, owed: str, reply: str
     ) -> QueuedMessage | None:
         """Store that a message was refused, and the receipt that is owed to its sender.
@@ -154,7 +154,7 @@ class Inbox:
         )
         return cursor.lastrowid if cursor.rowcount else None
 
-    async def seen(self, bot_id: int, update_id: int) -> bool:
+    async def has_seen(self, bot_id: int, update_id: int) -> bool:
         """Whether an update was stored as a message, or carried out, before."""
         rows = await self._database.execute_fetchall(
             "SELECT 1 FROM message WHERE bot_id = :bot_id AND update_id = :update_id"
@@ -173,48 +173,48 @@ class Inbox:
 
     # ---- messages by state ----
 
-    async def unfinished(self, bot_id: int) -> list[QueuedMessage]:
-        """Return the waiting and held messages, in order."""
+    async def list_to_speak(self, bot_id: int) -> list[QueuedMessage]:
+        """Return the messages to be spoken, WAITING or HELD, in order."""
         return await self._messages("bot_id = ? AND state IN ('waiting', 'held')", bot_id)
 
-    async def fetching(self, bot_id: int) -> list[QueuedMessage]:
+    async def list_unfetched(self, bot_id: int) -> list[QueuedMessage]:
         """Return the messages whose files have not been fetched yet."""
         return await self._messages("bot_id = ? AND state = 'fetching'", bot_id)
 
-    async def asking(self, bot_id: int) -> list[QueuedMessage]:
-        """Return the long texts whose question Telegram has not accepted yet."""
+    async def list_unasked(self, bot_id: int) -> list[QueuedMessage]:
+        """Return the long texts whose question the chat has not accepted yet."""
         return await self._messages("bot_id = ? AND state = 'asking'", bot_id)
 
-    async def asked(self, id_: int, chat_id: int) -> QueuedMessage | None:
+    async def find_undecided_file(self, id_: int, chat_id: int) -> QueuedMessage | None:
         """Return a long text if its chat has not decided about it yet."""
         key = "id = ? AND chat_id = ? AND state IN ('asking', 'asked')"
         messages = await self._messages(key, id_, chat_id)
         return messages[0] if messages else None
 
-    async def noting(self, bot_id: int) -> list[QueuedMessage]:
+    async def list_unsent_notes(self, bot_id: int) -> list[QueuedMessage]:
         """Return the messages whose voice notes have not been sent yet."""
         return await self._messages("bot_id = ? AND state = 'noting'", bot_id)
 
-    async def late(self, bot_id: int, chat_id: int) -> list[QueuedMessage]:
-        """Return a chat's undecided late messages, oldest first."""
+    async def list_late(self, bot_id: int, chat_id: int) -> list[QueuedMessage]:
+        """Return a chat's late messages that are undecided, LATE or OFFERED, oldest first."""
         return await self._messages(
             "bot_id = ? AND chat_id = ? AND state IN ('late', 'offered')", bot_id, chat_id
         )
 
-    async def not_offered(self, bot_id: int) -> set[int]:
+    async def list_chats_to_ask(self, bot_id: int) -> set[int]:
         """Return the chats that have not been asked about some of their late messages."""
         rows = await self._database.execute_fetchall(
             "SELECT DISTINCT chat_id FROM message WHERE bot_id = ? AND state = 'late'", (bot_id,)
         )
         return {row[0] for row in rows}
 
-    async def with_files(self, bot_id: int) -> list[QueuedMessage]:
+    async def list_with_recordings(self, bot_id: int) -> list[QueuedMessage]:
         """Return the messages whose recordings are still needed."""
         return await self._messages(
             "bot_id = ? AND file != '' AND state IN ('waiting', 'held', 'late', 'offered')", bot_id
         )
 
-    async def last_heard(self, bot_id: int, chat_id: int) -> QueuedMessage | None:
+    async def find_last_heard(self, bot_id: int, chat_id: int) -> QueuedMessage | None:
         """Return a copy of the last message heard in a chat, to speak again, if it is still stored.
 
         A message that was cut counts if some of it was heard.
@@ -230,17 +230,20 @@ class Inbox:
             return replace(_message(row), sentence=0, urgent=False, skipped="")
         return None
 
-    async def pending(self, bot_id: int, user_id: int, client: str) -> tuple[int, int]:
-        """Return the number of unfinished messages of a person or program, and their characters."""
+    async def measure_unfinished(self, bot_id: int, user_id: int, client: str) -> tuple[int, float]:
+        """Return the number of unfinished messages of a person or program, and their speech length.
+
+        The length is counted as `audio.cost.speech_length` does.
+        """
         rows = await self._database.execute_fetchall(
-            "SELECT count(*), total(length(text)) FROM message"  # noqa: S608  # a constant
+            "SELECT count(*), total(speech_length(text)) FROM message"  # noqa: S608  # a constant
             f" WHERE bot_id = ? AND user_id = ? AND client = ? AND state NOT IN {ENDED}",
             (bot_id, user_id, client),
         )
-        ((count, characters),) = rows
-        return int(count), int(characters)
+        ((count, length),) = rows
+        return int(count), float(length)
 
-    async def text_of(self, bot_id: int, chat_id: int, message_id: int) -> str:
+    async def find_text(self, bot_id: int, chat_id: int, message_id: int) -> str:
         """Return the stored text of a message; empty if there is none."""
         key = "bot_id = ? AND chat_id = ? AND message_id = ?"
         messages = await self._messages(key, bot_id, chat_id, message_id)
@@ -299,7 +302,7 @@ class Inbox:
             "UPDATE message SET text = ?, skipped = ? WHERE id = ?", (text, skipped, id_)
         )
 
-    async def sentence_heard(self, id_: int, sentence: int) -> None:
+    async def store_heard_sentence(self, id_: int, sentence: int) -> None:
         """Store that a message continues after *sentence*."""
         await self._database.execute(
             "UPDATE message SET sentence = ?, changed_at = ? WHERE id = ?",
@@ -348,7 +351,7 @@ class Inbox:
             (*places, *ids),
         )
 
-    async def end(
+    async def store_end(
         self,
         id_: int,
         state: str,
@@ -378,7 +381,7 @@ class Inbox:
             },
         )
 
-    async def end_all(self, bot_id: int, state: str, owed: str) -> None:
+    async def store_end_of_all(self, bot_id: int, state: str, owed: str) -> None:
         """Store that every message waiting to be spoken, fetched or sent ended in the same way."""
         await self._database.execute(
             "UPDATE message SET state = ?, owed = CASE chat_id WHEN 0 THEN '' ELSE ? END,"
@@ -389,7 +392,7 @@ class Inbox:
 
     # ---- what became of messages ----
 
-    async def history(self, bot_id: int, limit: int) -> list[Record]:
+    async def list_history(self, bot_id: int, limit: int) -> list[Record]:
         """Return what became of the last messages, the latest first."""
         return await self._records(
             # A refused message has no text.
@@ -398,7 +401,7 @@ class Inbox:
             (bot_id, limit),
         )
 
-    async def record(self, bot_id: int, update_id: int) -> Record | None:
+    async def find_record(self, bot_id: int, update_id: int) -> Record | None:
         """Return what became of the message of an update, if it is stored."""
         records = await self._records("bot_id = ? AND update_id = ?", (bot_id, update_id))
         return records[0] if records else None
@@ -413,7 +416,7 @@ class Inbox:
 
     # ---- owed receipts ----
 
-    async def owed(self, bot_id: int) -> list[tuple[QueuedMessage, str, str]]:
+    async def list_owed(self, bot_id: int) -> list[tuple[QueuedMessage, str, str]]:
         """Return the ended messages with a receipt still owed: (message, reaction, reply)."""
         rows = await self._database.execute_fetchall(
             f"SELECT {_COLUMNS}, owed, reply FROM message"  # noqa: S608  # a constant
@@ -422,22 +425,22 @@ class Inbox:
         )
         return [(_message(row[:-2]), row[-2], row[-1]) for row in rows]
 
-    async def reacted(self, id_: int, reaction: str) -> None:
-        """Store that Telegram accepted a last reaction."""
+    async def store_sent_reaction(self, id_: int, reaction: str) -> None:
+        """Store that the chat accepted a last reaction."""
         await self._database.execute(
             "UPDATE message SET owed = '' WHERE id = ? AND owed = ?", (id_, reaction)
         )
 
-    async def refused(self, id_: int, reaction: str) -> None:
-        """Store that Telegram refused a last reaction, which is no longer owed."""
+    async def store_refused_reaction(self, id_: int, reaction: str) -> None:
+        """Store that the chat refused a last reaction, which is no longer owed."""
         await self._database.execute(
             "UPDATE message SET owed = '', reason = trim(reason || ' ' || ?)"
             " WHERE id = ? AND owed = ?",
             (f"Telegram refused {reaction}.", id_, reaction),
         )
 
-    async def replied(self, id_: int) -> None:
-        """Store that Telegram accepted the last reply."""
+    async def store_sent_reply(self, id_: int) -> None:
+        """Store that the chat accepted the last reply."""
         await self._database.execute("UPDATE message SET reply = '' WHERE id = ?", (id_,))
 
     async def forget_owed(self, bot_id: int, chat_id: int) -> None:
@@ -465,7 +468,7 @@ class Inbox:
 
     # ---- status messages ----
 
-    async def status_messages(self, bot_id: int) -> list[StatusMessageId]:
+    async def list_status_messages(self, bot_id: int) -> list[StatusMessageId]:
         """Return the status messages that do not show the end of their burst yet, oldest first."""
         rows = await self._database.execute_fetchall(
             "SELECT chat_id, message_id, thread_id FROM status_message WHERE bot_id = ?"
@@ -474,7 +477,7 @@ class Inbox:
         )
         return [StatusMessageId(*row) for row in rows]
 
-    async def status_sent(self, bot_id: int, message: StatusMessageId) -> None:
+    async def store_status_message(self, bot_id: int, message: StatusMessageId) -> None:
         """Store a status message, so that it can be edited after a restart."""
         await self._database.execute(
             "INSERT OR REPLACE INTO status_message (bot_id, chat_id, message_id, thread_id)"
@@ -482,7 +485,7 @@ class Inbox:
             (bot_id, message.chat_id, message.message_id, message.thread_id),
         )
 
-    async def status_ended(self, bot_id: int, chat_id: int, message_id: int) -> None:
+    async def remove_status_message(self, bot_id: int, chat_id: int, message_id: int) -> None:
         """Remove a status message that shows the end, or was deleted."""
         await self._database.execute(
             "DELETE FROM status_message WHERE bot_id = ? AND chat_id = ? AND message_id = ?",
@@ -491,7 +494,7 @@ class Inbox:
 
     # ---- pruning ----
 
-    async def keep_pruned(self) -> None:
+    async def prune_hourly(self) -> None:
         """Prune every hour until cancelled."""
         while True:
             await asyncio.sleep(_PRUNE_EVERY_S)

@@ -12,12 +12,12 @@ from audio.text.scripts import without_unread
 from audio.text.sentences import speakable
 from audio.types import Outcome
 from bot.core.access import Access
-from bot.core.composing import ComposeError, composing
+from bot.core.composing import ComposeError, run_composer
 from bot.core.delivery import Delivery
 from bot.core.draft import Draft
 from bot.core.inbox import Inbox, InboxError
 from bot.core.limits import Limits
-from bot.core.message import NO_CHAT, NO_REPLAY, QueuedMessage, State
+from bot.core.message import NO_CHAT, QueuedMessage, State
 from bot.core.plain_text import Composed, compose_text, nothing_to_say
 from bot.core.preferences import Preferences, SpeechStyle
 from bot.core.receipts import Receipts
@@ -31,15 +31,20 @@ class RefusedError(Exception):
     """A draft is refused; the message says why."""
 
     def __init__(
-        self, reason: str, *, too_many: bool = False, empty: bool = False, say: bool = True
+        self,
+        reason: str,
+        *,
+        too_many: bool = False,
+        empty: bool = False,
+        notify_sender: bool = True,
     ) -> None:
         super().__init__(reason)
         self.too_many = too_many
         """Whether it exceeds a limit."""
         self.empty = empty
         """Whether it had no content at all: no words, and nothing that was left out."""
-        self.say = say
-        """Whether its sender is told why; not for each message of a flood."""
+        self.notify_sender = notify_sender
+        """Whether to reply with the reason; not to each message of a flood."""
 
 
 @dataclass(slots=True)
@@ -78,18 +83,18 @@ class Intake:
             InboxError: it can't be stored; see `Receipts.refused`.
             sqlite3.Error: likewise.
         """
-        if await self.inbox.seen(self.bot_id, draft.key):
+        if await self.inbox.has_seen(self.bot_id, draft.update_id):
             return None
         style = await self._style(draft)
-        composed = await self._compose(draft, style)
+        composed = await self._compose_or_refuse(draft, style)
         if not draft.as_note:
             await self._check_limits(draft)
         message, state = self._message(draft, style, composed), self._first_state(draft)
-        stored = await self.inbox.accept(self.bot_id, draft.key, message, state)
+        stored = await self.inbox.accept(self.bot_id, draft.update_id, message, state)
         if warning := self.clock_warning():
             self._warn_of_clock(draft, warning)
         if stored is not None and state is State.LATE:
-            self.delivery.late.hold(stored)
+            self.delivery.late.keep(stored)
         elif stored is not None and state is State.WAITING:
             await self.delivery.submit(stored)
         return stored
@@ -97,25 +102,26 @@ class Intake:
     async def revise(self, draft: Draft) -> None:
         """Replace the text of a message that still waits; without words it is withdrawn."""
         style = await self._style(draft)
-        composed = await self._composed(draft, style)
+        composed = await self._compose_words(draft, style)
         if not speakable(composed.text):
-            await self.delivery.queue.take_back(draft.chat_id, draft.message_id)
+            await self.delivery.queue.remove_edited(draft.chat_id, draft.message_id)
             return
         text = await self.preferences.pronounced(composed.text)
-        earlier = await self.inbox.text_of(self.bot_id, draft.chat_id, draft.message_id)
+        earlier = await self.inbox.find_text(self.bot_id, draft.chat_id, draft.message_id)
         name = f"{draft.user_name}: "
         text = name + text if earlier.startswith(name) else text
         await self.delivery.queue.revise(
             draft.chat_id, draft.message_id, text=text, skipped=composed.skipped
         )
 
-    async def repeat(self, chat_id: int) -> bool:
+    async def replay(self, chat_id: int) -> bool:
         """Queue the last message heard in a chat again; return whether there is one."""
-        last = await self.inbox.last_heard(self.bot_id, chat_id)
+        last = await self.inbox.find_last_heard(self.bot_id, chat_id)
         if last is None:
             return False
-        key = -time.time_ns()  # no update of Telegram's has a negative number
-        stored = await self.inbox.accept(self.bot_id, key, replace(last, fresh_at=self.now()))
+        update_id = -time.time_ns()  # no chat's update has a negative number
+        again = replace(last, fresh_at=self.now())
+        stored = await self.inbox.accept(self.bot_id, update_id, again)
         if stored is not None:
             await self.delivery.submit(stored)
         return True
@@ -136,21 +142,23 @@ class Intake:
             thread_id=draft.thread_id,
         )
         try:
-            refused = await self.inbox.refuse(self.bot_id, draft.key, message, symbol, reason)
+            refused = await self.inbox.store_refusal(
+                self.bot_id, draft.update_id, message, symbol, reason
+            )
         except InboxError:
             self.receipts.refused(draft, reason)
             return
         if refused is not None:  # None: it was refused or accepted before
             self.receipts.ended(refused, symbol, reason)
 
-    async def compose(self, text: str, voice: str, lang: str) -> Composed:
+    async def compose_unstored(self, text: str, voice: str, lang: str) -> Composed:
         """Return what would be spoken of a program's text, without storing it.
 
         Raises:
             RefusedError: there is nothing to say.
         """
-        draft = Draft(key=0, text=text, voice=voice, lang=lang, client="http")
-        return await self._compose(draft, await self._style(draft))
+        draft = Draft(update_id=0, text=text, voice=voice, lang=lang, client="http")
+        return await self._compose_or_refuse(draft, await self._style(draft))
 
     # ---- steps ----
 
@@ -160,14 +168,14 @@ class Intake:
             return self.preferences.style_of_program(draft.voice, draft.speed, draft.lang)
         return await self.preferences.style(draft.user_id, draft.text)
 
-    async def _compose(self, draft: Draft, style: SpeechStyle) -> Composed:
+    async def _compose_or_refuse(self, draft: Draft, style: SpeechStyle) -> Composed:
         """Return what is spoken of a draft, with taught pronunciations applied.
 
         Raises:
             RefusedError: there is nothing to say, or it can't be composed.
         """
         try:
-            composed = await self._composed(draft, style)
+            composed = await self._compose_words(draft, style)
             if not draft.attachment and not speakable(composed.text):
                 raise RefusedError(nothing_to_say(composed), empty=not composed.skipped)
             return replace(composed, text=await self.preferences.pronounced(composed.text))
@@ -176,20 +184,22 @@ class Intake:
                 return Composed("", "1 caption")
             raise RefusedError(str(exc)) from exc
 
-    async def _composed(self, draft: Draft, style: SpeechStyle) -> Composed:
-        compose = draft.compose or functools.partial(
+    async def _compose_words(self, draft: Draft, style: SpeechStyle) -> Composed:
+        composer = draft.composer or functools.partial(
             compose_text, draft.text, name_emoji=self.settings.speak_emoji
         )
-        composed = await composing(len(draft.text), compose, style.lang)
+        composed = await run_composer(len(draft.text), composer, style.lang)
         skipped = ", ".join(filter(None, (composed.skipped, draft.left_out)))
         return replace(composed, skipped=skipped)
 
     async def _check_limits(self, draft: Draft) -> None:
         """Raise RefusedError if a person or a program has sent too much."""
-        count, characters = await self.inbox.pending(self.bot_id, draft.user_id, draft.client)
-        waiting_s = self.delivery.queue.estimate_s(characters)
+        count, length = await self.inbox.measure_unfinished(
+            self.bot_id, draft.user_id, draft.client
+        )
+        waiting_s = self.delivery.queue.duration_s(length)
         if refusal := self.limits.check(draft.client or draft.user_id, count, waiting_s):
-            raise RefusedError(refusal.reason, too_many=True, say=refusal.say)
+            raise RefusedError(refusal.reason, too_many=True, notify_sender=refusal.notify_sender)
 
     def _first_state(self, draft: Draft) -> State:
         if draft.as_note:
@@ -205,7 +215,7 @@ class Intake:
         if is_spoken and not draft.client:
             # A file's caption is spoken only if the file can't be.
             text = self._announced(draft, text, style.lang)
-        return QueuedMessage(
+        message = QueuedMessage(
             id=0,
             chat_id=draft.chat_id,
             message_id=draft.message_id,
@@ -216,12 +226,13 @@ class Intake:
             lang=draft.lang if draft.client else style.lang,
             urgent=draft.urgent or (composed.urgent and is_spoken),
             skipped=composed.skipped,
-            file=NO_REPLAY if draft.as_note else draft.attachment,
+            file=draft.attachment,
             client=draft.client,
             chime=draft.chime,
             fresh_at=draft.sent_at or self.now(),
             thread_id=draft.thread_id,
         )
+        return message.as_note() if draft.as_note else message
 
     def _announced(self, draft: Draft, text: str, lang: str) -> str:
         """Return a text, prefixed with its sender's name if the sender has changed."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from audio.types import Outcome
-from bot.core.ending import Endings
 from bot.core.inbox import Inbox
 from bot.core.message import NO_CHAT, QueuedMessage, State
+from bot.core.outcomes import OutcomeRecorder
 from bot.core.receipts import Receipts
 
 # Late messages come in a burst; the question follows this long after the last of them.
@@ -45,7 +45,7 @@ class Late:
         self,
         inbox: Inbox,
         receipts: Receipts,
-        endings: Endings,
+        outcomes: OutcomeRecorder,
         bot_id: int,
         late_after_s: float,
         now: Callable[[], float],
@@ -56,7 +56,7 @@ class Late:
         Args:
             inbox: stores the messages and what was decided.
             receipts: asks their senders.
-            endings: ends messages that are not spoken.
+            outcomes: ends messages that are not spoken.
             bot_id: the bot whose messages these are.
             late_after_s: the age from which a message is late; 0: never.
             now: returns the true time, in seconds since 1970.
@@ -64,7 +64,7 @@ class Late:
         """
         self._inbox = inbox
         self._receipts = receipts
-        self._endings = endings
+        self._outcomes = outcomes
         self._bot_id = bot_id
         self._late_after_s = late_after_s
         self._now = now
@@ -80,14 +80,14 @@ class Late:
         """Whether a message of that age is too old to be spoken unasked."""
         return 0 < self._late_after_s < age_s
 
-    def hold(self, message: QueuedMessage) -> None:
+    def keep(self, message: QueuedMessage) -> None:
         """Report that a LATE message waits, and ask about it soon."""
-        self._receipts.held(message)
+        self._receipts.delayed(message)
         self.ask_soon(message.chat_id)
 
     async def restore(self) -> None:
         """Ask the questions that an earlier run still owes."""
-        for chat_id in await self._inbox.not_offered(self._bot_id):
+        for chat_id in await self._inbox.list_chats_to_ask(self._bot_id):
             self.ask_soon(chat_id)
 
     def ask_soon(self, chat_id: int) -> None:
@@ -104,12 +104,12 @@ class Late:
         task.add_done_callback(self._tasks.discard)
 
     async def _ask(self, chat_id: int) -> None:
-        late = await self._inbox.late(self._bot_id, chat_id)
+        late = await self._inbox.list_late(self._bot_id, chat_id)
         if not late:
             return
         if chat_id == NO_CHAT:  # a program can't be asked
             for message in late:
-                await self._endings.close(message, Outcome.SKIPPED, _TOO_OLD)
+                await self._outcomes.end(message, Outcome.SKIPPED, _TOO_OLD)
             return
         self._receipts.late(late)
 
@@ -119,12 +119,12 @@ class Late:
         Raises:
             sqlite3.Error: the decision can't be stored; undecided messages stay late.
         """
-        late = await self._inbox.late(self._bot_id, chat_id)
+        late = await self._inbox.list_late(self._bot_id, chat_id)
         first = {LateChoice.ALL: 0, LateChoice.LATEST: -1, LateChoice.NONE: len(late)}[choice]
         spoken = late[first:]
         for message in late:
             if message not in spoken:
-                await self._endings.close(message, Outcome.SKIPPED)
+                await self._outcomes.end(message, Outcome.SKIPPED)
                 continue
             # A button pressed twice, or two questions, must not speak it twice.
             now = self._now()

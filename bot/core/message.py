@@ -1,13 +1,14 @@
 """A stored message: its text, source and state, and the record of its end."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Self
 
 from audio.types import Outcome
 
 
 class State(StrEnum):
-    """Where an unfinished message is; how it ends is an `audio.types.Outcome`.
+    """Where an unfinished message is, as the disk knows it; an `audio.types.Outcome` is its end.
 
     FETCHING -> ASKING -> ASKED -> NOTING        a file; a question is asked about a long one
         |                   |
@@ -23,17 +24,17 @@ class State(StrEnum):
     ASKING = "asking"
     """The question about a long file is owed to its sender."""
     ASKED = "asked"
-    """Telegram has accepted the question about a long file."""
+    """The question about a long file has been asked."""
     NOTING = "noting"
     """Its voice note is being made or sent."""
     WAITING = "waiting"
     """It is spoken in its turn."""
     HELD = "held"
-    """It waits for a loudspeaker or for the end of quiet."""
+    """It is kept until there is a loudspeaker, or until quiet ends."""
     LATE = "late"
-    """It is too old to be spoken unasked; the question is owed to its sender."""
+    """It is too old to be spoken unasked; its sender has to be asked."""
     OFFERED = "offered"
-    """It is too old to be spoken unasked; Telegram has accepted the question."""
+    """It is too old to be spoken unasked; its sender has been asked (offered to hear it)."""
 
 
 ENDED = tuple(outcome.value for outcome in Outcome)
@@ -44,8 +45,8 @@ NO_CHAT = 0
 ATTEMPT_PREFIX = "message:"
 """The prefix of the keys under which attempts at messages are counted; see `attempt_key`."""
 
-NO_REPLAY = "note"
-"""The file of a message that becomes a voice note, so that /replay leaves it out."""
+_NOTE = "note"
+_RECORDING_SUFFIX = ".wav"
 
 Conversation = tuple[int, int | None]
 """A chat and its forum topic."""
@@ -72,9 +73,9 @@ class QueuedMessage:
     skipped: str = ""
     """What was left out of it, in words."""
     file: str = ""
-    """The file to fetch and, once fetched, the recording to play. Empty for a text."""
+    """As stored. Empty for a text; otherwise read it as `attachment`, `recording` or `is_note`."""
     client: str = ""
-    """Which program sent it over HTTP; empty for Telegram."""
+    """Which program sent it over HTTP; empty for a chat's."""
     chime: bool | None = None
     """None: as the settings say."""
     fresh_at: float = 0.0
@@ -82,6 +83,25 @@ class QueuedMessage:
     0 in a new message: the time of acceptance."""
     thread_id: int | None = None
     """The forum topic that it was sent in."""
+
+    @property
+    def is_note(self) -> bool:
+        """Whether it is sent as a voice note instead of being spoken."""
+        return self.file == _NOTE
+
+    @property
+    def recording(self) -> str:
+        """The path of the recording to play; empty for a text."""
+        return self.file if self.file.endswith(_RECORDING_SUFFIX) else ""
+
+    @property
+    def attachment(self) -> str:
+        """What identifies the file that has to be fetched for it; empty if there is none."""
+        return "" if self.is_note or self.recording else self.file
+
+    def as_note(self) -> Self:
+        """Return it as one that is sent as a voice note; a replay leaves it out."""
+        return replace(self, file=_NOTE)
 
     @property
     def source(self) -> str:
@@ -117,6 +137,7 @@ class Record:
     text: str
     source: str
     outcome: str
+    """An `Outcome`; before its end, its `State`."""
     reason: str
     device: str
     audio_s: float

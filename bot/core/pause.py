@@ -1,4 +1,4 @@
-"""Pausing: by a person, over restarts, and briefly while a batch of updates is handled.
+"""Pausing by a person, which lasts over restarts; and a brief suspension.
 
 Runs on the event loop.
 """
@@ -29,8 +29,8 @@ class SpeechPause:
         self._notified: set[int] = set()  # chats that know about the pause
         self.paused = False
         """Whether someone has paused speech."""
-        self.hushed = False
-        """Whether a batch of updates is being handled, so that nothing goes to the pipeline."""
+        self.suspended = False
+        """Whether messages stay out of the pipeline for a moment; see `suspend`."""
 
     async def restore(self) -> None:
         """Pause again after a restart, if it was paused before."""
@@ -38,14 +38,14 @@ class SpeechPause:
             self.paused = True
             self._pipeline.pause()
 
-    async def start(self) -> None:
+    async def pause(self) -> None:
         """Fall silent and drop nothing; lasts over restarts."""
         self.paused = True
         self._pipeline.pause()
         self._attempts.suspend(ATTEMPT_PREFIX)
         await self.store()
 
-    async def stop(self) -> bool:
+    async def resume(self) -> bool:
         """Continue after a pause; return whether there was one."""
         was_paused = self.paused or self._pipeline.status().paused
         self.clear()
@@ -57,7 +57,7 @@ class SpeechPause:
         self.paused = False
         self._notified.clear()
         self._attempts.resume()
-        self.release()
+        self.resume_pipeline()
 
     async def store(self) -> None:
         """Store whether speech is paused."""
@@ -66,26 +66,26 @@ class SpeechPause:
         except sqlite3.Error as exc:
             log.error("A pause can't be stored: %s", exc)  # noqa: TRY400
 
-    def release(self) -> None:
+    def resume_pipeline(self) -> None:
         """Resume the pipeline, unless there is a reason to pause."""
-        if not (self.paused or self.hushed):
+        if not (self.paused or self.suspended):
             self._pipeline.resume()
 
-    def renew(self) -> None:
+    def pause_pipeline_again(self) -> None:
         """Pause the pipeline again after an abort, which resumes it."""
-        if self.paused or self.hushed:
+        if self.paused or self.suspended:
             self._pipeline.pause()
 
     @contextlib.contextmanager
-    def hush(self) -> Iterator[None]:
-        """Stay silent while the context is open."""
-        self.hushed = True
+    def suspend(self) -> Iterator[None]:
+        """Stay silent while the context is open, for example until a batch has been read."""
+        self.suspended = True
         self._pipeline.pause()
         try:
             yield
         finally:
-            self.hushed = False
-            self.release()
+            self.suspended = False
+            self.resume_pipeline()
 
     def is_news_to(self, chat_id: int) -> bool:
         """Whether speech is paused and a chat has not been told; marks it as told."""

@@ -8,7 +8,7 @@ from typing import Any
 from audio.text.normalize import pronounce
 from audio.types import UnknownVoiceError
 from audio.voices import LANGUAGES, VOICES, check_voice, language_of
-from bot.core.composing import composing, off_the_loop
+from bot.core.composing import off_the_loop, run_composer
 from bot.core.store import Store
 from bot.settings import Settings
 
@@ -93,7 +93,7 @@ class Preferences:
         Raises:
             ComposeError: it failed; the message says what its sender can do.
         """
-        return await composing(len(text), pronounce, text, await self._store.pronunciations())
+        return await run_composer(len(text), pronounce, text, await self._store.pronunciations())
 
     async def choose(self, user_id: int, name: str, value: str) -> None:
         """Store a preference; an empty value returns to the setting."""

@@ -1,42 +1,48 @@
-"""The unfinished messages in order, with places, estimates and bursts; feeds the pipeline.
+"""The messages to be spoken, in order, with places, estimates and bursts; feeds the pipeline.
 
-Each message has one entry here, whose stage says where it is. Runs on the event loop.
+Each has one entry here, whose stage says where it is. Messages that wait for a file or for a
+decision are not here. Runs on the event loop.
 """
 
+import asyncio
+import contextlib
 import time
+import wave
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from pathlib import Path
 
 from audio.cost import speech_length
 from audio.pipeline import SpeechPipeline
+from audio.recording import SEGMENT_S
 from audio.types import Ended, Outcome, Utterance
 from bot.core.attempts import Attempts
-from bot.core.ending import Endings
 from bot.core.events import Events
 from bot.core.inbox import Inbox
 from bot.core.message import Conversation, QueuedMessage, State, attempt_key
+from bot.core.outcomes import OutcomeRecorder
 from bot.core.pause import SpeechPause
 from bot.core.preferences import lang_of
 from bot.settings import Settings
 
 
 class Stage(Enum):
-    """Where a message is in the queue; its `State` is what the disk knows about it."""
+    """Where a message is in this process; its `State` is what the disk knows about it."""
 
     WAITING = auto()
     """It will be spoken, and the pipeline does not have it yet."""
     SUBMITTED = auto()
     """The pipeline has it, waiting or sounding."""
-    ENDING = auto()
+    CUT = auto()
     """It was cut before the pipeline had it; the fact of its end is on its way."""
     STOPPED = auto()
     """A stop has ended it, on the disk too; the fact of its end is on its way."""
-    DEFERRED = auto()
-    """It waits for the end of quiet."""
+    HELD = auto()
+    """It is kept out of the pipeline until quiet ends."""
 
 
-_UNDER_WAY = (Stage.WAITING, Stage.SUBMITTED, Stage.ENDING)
+_UNDER_WAY = (Stage.WAITING, Stage.SUBMITTED, Stage.CUT)
 
 
 @dataclass(slots=True)
@@ -45,20 +51,22 @@ class Entry:
 
     message: QueuedMessage
     stage: Stage
-    defer_as: State | None = None
-    """While the pipeline stops it only to defer it: its state afterwards."""
+    recording_s: float = 0.0
+    """The length of its recording, as soon as that has been read; 0 for a text."""
+    pull_to: State | None = None
+    """Its state afterwards, while it is being pulled: stopped in the pipeline without an end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A message and its place in the queue."""
+    """A message's place in the queue, as people and programs see it."""
 
     message: QueuedMessage
     state: str
-    """``sounding``, ``waiting`` or ``held``."""
+    """``sounding``, ``waiting``, or ``held``: by quiet, or while no loudspeaker plays."""
     position: int
     """Counted from 1."""
-    estimate_s: float | None
+    starts_in_s: float | None
     """Roughly how long until it starts; None if that is unknown."""
 
 
@@ -92,12 +100,12 @@ class MessageQueue:
         pipeline: SpeechPipeline,
         inbox: Inbox,
         events: Events,
-        endings: Endings,
+        outcomes: OutcomeRecorder,
         pause: SpeechPause,
         attempts: Attempts,
         settings: Settings,
         bot_id: int,
-        report: Callable[[Ended], None],
+        receive: Callable[[Ended], None],
     ) -> None:
         """Start empty; nothing is handed to the pipeline before `start`.
 
@@ -105,25 +113,26 @@ class MessageQueue:
             pipeline: speaks the messages.
             inbox: stores their order and their text.
             events: reports changes to programs.
-            endings: ends messages that are removed while deferred.
+            outcomes: ends messages that are removed while held.
             pause: knows whether handing over is suspended.
             attempts: knows during which messages the process died.
             settings: the voice, speed and chime of messages without their own.
             bot_id: the bot whose messages these are.
-            report: takes the `Ended` of a message that the pipeline never had.
+            receive: takes the `Ended` of a message that the pipeline never had.
         """
         self._pipeline = pipeline
         self._inbox = inbox
         self._events = events
-        self._endings = endings
+        self._outcomes = outcomes
         self._pause = pause
         self._attempts = attempts
         self._settings = settings
         self._bot_id = bot_id
-        self._report = report
+        self._receive = receive
         self._started = False
         self._entries: dict[int, Entry] = {}  # by id; those under way in order
         self._bursts: dict[Conversation, Burst] = {}
+        self._readings: set[asyncio.Task[None]] = set()  # of recordings' lengths
 
     # ---- content and order ----
 
@@ -132,19 +141,19 @@ class MessageQueue:
         return self._entries.get(id_)
 
     def under_way(self) -> list[QueuedMessage]:
-        """Return the messages that are not deferred, in the order of acceptance or moves."""
+        """Return the messages that are neither held nor ended, in order of acceptance or moves."""
         return [e.message for e in self._entries.values() if e.stage in _UNDER_WAY]
 
-    def deferred(self) -> list[QueuedMessage]:
-        """Return the messages that wait for the end of quiet."""
-        return [e.message for e in self._entries.values() if e.stage is Stage.DEFERRED]
+    def held(self) -> list[QueuedMessage]:
+        """Return the messages that are held until quiet ends."""
+        return [e.message for e in self._entries.values() if e.stage is Stage.HELD]
 
     def bursts(self) -> dict[Conversation, Burst]:
         """Return the current bursts by conversation."""
         return self._bursts
 
     def _ordered(self) -> list[QueuedMessage]:
-        """Return the messages that are under way, in the order in which they will be heard."""
+        """Return the messages under way, in the order in which they will be heard."""
         speaking_id = self._pipeline.status().speaking_id
         return sorted(  # stable
             self.under_way(), key=lambda m: (m.id != speaking_id, not m.urgent)
@@ -152,11 +161,11 @@ class MessageQueue:
 
     def position(self, id_: int) -> int:
         """Return a message's place, counted from 1; 0 if it has none."""
-        ids = [message.id for message in (*self._ordered(), *self.deferred())]
+        ids = [message.id for message in (*self._ordered(), *self.held())]
         return ids.index(id_) + 1 if id_ in ids else 0
 
     def places(self) -> list[Place]:
-        """Return the unfinished messages, in the order in which they will be heard."""
+        """Return the places of the messages under way, then of held ones."""
         status = self._pipeline.status()
         places: list[Place] = []
         before_s = 0.0
@@ -165,13 +174,13 @@ class MessageQueue:
             state = "sounding" if sounding else State.HELD if status.blocked else State.WAITING
             places.append(Place(message, state, len(places) + 1, round(before_s, 1)))
             before_s += self._left_s(message)
-        for message in self.deferred():
+        for message in self.held():
             places.append(Place(message, State.HELD, len(places) + 1, None))
         return places
 
     # ---- estimates ----
 
-    def estimate_s(self, length: float, speed: float = 0.0) -> float:
+    def duration_s(self, length: float, speed: float = 0.0) -> float:
         """Return how long a text takes to speak, as learned on this machine.
 
         Args:
@@ -188,7 +197,20 @@ class MessageQueue:
         status = self._pipeline.status()
         if message.id == status.speaking_id:
             return status.left_s
-        return self.estimate_s(speech_length(message.text), message.speed)
+        if message.recording:
+            heard_s = message.sentence * SEGMENT_S
+            return max(0.0, self._entries[message.id].recording_s - heard_s)
+        return self.duration_s(speech_length(message.text), message.speed)
+
+    def _start_reading_length(self, entry: Entry) -> None:
+        """Read the length of a recording on another thread."""
+
+        async def read() -> None:
+            entry.recording_s = await asyncio.to_thread(_length_s, Path(entry.message.recording))
+
+        task = asyncio.get_running_loop().create_task(read())
+        self._readings.add(task)
+        task.add_done_callback(self._readings.discard)
 
     # ---- into the pipeline ----
 
@@ -204,7 +226,9 @@ class MessageQueue:
 
     def add(self, message: QueuedMessage) -> None:
         """Queue a stored message: an urgent one comes before the others."""
-        self._entries[message.id] = Entry(message, Stage.WAITING)
+        entry = self._entries[message.id] = Entry(message, Stage.WAITING)
+        if message.recording:
+            self._start_reading_length(entry)
         if message.in_chat:
             conversation = message.conversation
             self._bursts.setdefault(conversation, Burst(conversation)).ids.add(message.id)
@@ -213,10 +237,10 @@ class MessageQueue:
     def hand_over(self) -> None:
         """Hand the pipeline the messages that it may have now.
 
-        A message during which the process has died is spoken alone, so that its neighbours are not
-        blamed for the next death.
+        A suspect, a message during which the process has died, is spoken alone, so that its
+        neighbours are not blamed for the next death.
         """
-        if not self._started or self._pause.hushed:
+        if not self._started or self._pause.suspended:
             return
         in_pipeline = [
             entry.message.id
@@ -247,8 +271,8 @@ class MessageQueue:
             speed=message.speed or self._settings.kokoro_speed,
             lang=message.lang or lang_of(voice, self._settings),
             first_sentence=message.sentence,
-            recording=message.file,
-            chime=chime and not message.file,
+            recording=message.recording,
+            chime=chime and not (message.recording or message.is_note),
             urgent=message.urgent,
         )
 
@@ -276,7 +300,7 @@ class MessageQueue:
         return True
 
     async def remove(self, id_: int) -> bool:
-        """End a message, whether it sounds or waits; return whether it had not ended.
+        """Remove a message, also while it plays; return whether it was there.
 
         Raises:
             sqlite3.Error: its end can't be stored.
@@ -284,28 +308,28 @@ class MessageQueue:
         entry = self._entries.get(id_)
         if entry is None or entry.stage is Stage.STOPPED:
             return False
-        if entry.stage is Stage.DEFERRED:
+        if entry.stage is Stage.HELD:
             del self._entries[id_]
-            await self._endings.close(entry.message, Outcome.SKIPPED)
+            await self._outcomes.end(entry.message, Outcome.SKIPPED)
         else:
-            entry.defer_as = None
+            entry.pull_to = None
             self.cut(id_)
         return True
 
-    async def take_back(self, chat_id: int, message_id: int) -> bool:
-        """End a message that its sender withdrew; return whether it had not ended.
+    async def remove_edited(self, chat_id: int, message_id: int) -> bool:
+        """Remove a message whose sender deleted its words; return whether it was there.
 
-        Its words are removed, so that neither /replay nor a restart speaks them.
+        They are deleted on the disk too, so that neither a replay nor a restart speaks them.
         """
-        for message in await self._inbox.late(self._bot_id, chat_id):
+        for message in await self._inbox.list_late(self._bot_id, chat_id):
             if message.message_id == message_id:
-                await self._endings.close(message, Outcome.SKIPPED)
+                await self._outcomes.end(message, Outcome.SKIPPED)
                 return True
         entries = self._of_chat(chat_id, message_id)
         for entry in entries:
             id_ = entry.message.id
-            if entry.stage is not Stage.DEFERRED:
-                await self._endings.store(entry.message, Outcome.SKIPPED)
+            if entry.stage is not Stage.HELD:
+                await self._outcomes.store(entry.message, Outcome.SKIPPED)
             await self.remove(id_)
             await self._inbox.revise(id_, "", "")
         return entries != []
@@ -316,14 +340,14 @@ class MessageQueue:
         Returns:
             Whether it still waited.
         """
-        for message in await self._inbox.late(self._bot_id, chat_id):
-            if message.message_id == message_id and not message.file:
+        for message in await self._inbox.list_late(self._bot_id, chat_id):
+            if message.message_id == message_id and not message.recording:
                 await self._inbox.revise(message.id, text, skipped)
                 return True
         speaking_id = self._pipeline.status().speaking_id
         for entry in self._of_chat(chat_id, message_id):
             message = entry.message
-            if message.sentence or message.file or message.id == speaking_id:
+            if message.sentence or message.recording or message.id == speaking_id:
                 return False
             await self._inbox.revise(message.id, text, skipped)
             current = self._entries.get(message.id)
@@ -349,8 +373,8 @@ class MessageQueue:
         """End one message that is under way."""
         entry = self._entries[id_]
         if entry.stage is Stage.WAITING:
-            entry.stage = Stage.ENDING
-            self._report(Ended(id_, outcome))  # as the pipeline would
+            entry.stage = Stage.CUT
+            self._receive(Ended(id_, outcome))  # as the pipeline would
         elif entry.stage is Stage.SUBMITTED:
             self._pipeline.skip(id_)
 
@@ -360,23 +384,23 @@ class MessageQueue:
         for id_, entry in self._entries.items():
             if entry.stage is Stage.WAITING:
                 self.cut(id_, Outcome.STOPPED)
-        self._pause.renew()
+        self._pause.pause_pipeline_again()
 
     def stop(self) -> tuple[int, list[QueuedMessage]]:
-        """Mark messages that are under way as stopped, and remove deferred ones.
+        """Mark messages that are under way as stopped, and remove held ones.
 
         Call it after `abort`, whose facts follow.
 
         Returns:
-            How many were under way, and the messages that were deferred.
+            How many were under way, and the messages that were held.
         """
-        deferred = self.deferred()
-        for message in deferred:
+        held = self.held()
+        for message in held:
             del self._entries[message.id]
         under_way = [entry for entry in self._entries.values() if entry.stage in _UNDER_WAY]
         for entry in under_way:
-            entry.stage, entry.defer_as = Stage.STOPPED, None
-        return len(under_way), deferred
+            entry.stage, entry.pull_to = Stage.STOPPED, None
+        return len(under_way), held
 
     def finish(self, message: QueuedMessage, *, heard: bool) -> None:
         """Remove a message that has ended, and count it in its burst."""
@@ -396,40 +420,50 @@ class MessageQueue:
         if burst.ended >= burst.total:
             del self._bursts[burst.conversation]
 
-    # ---- deferral ----
+    # ---- pulling and holding ----
 
-    def cut_waiting_to_defer(self, state: State) -> None:
-        """End waiting messages that are not urgent, only to defer them in *state*."""
+    def pull_waiting(self, state: State) -> None:
+        """Pull waiting messages that are not urgent, so that they get *state*.
+
+        To pull a message is to stop it in the pipeline without an end; the fact follows.
+        """
         speaking_id = self._pipeline.status().speaking_id
         for id_, entry in self._entries.items():
             is_waiting = entry.stage in _UNDER_WAY and id_ != speaking_id
-            if is_waiting and entry.defer_as is None and not entry.message.urgent:
-                entry.defer_as = state
+            if is_waiting and entry.pull_to is None and not entry.message.urgent:
+                entry.pull_to = state
                 self.cut(id_)
 
-    def abort_to_defer(self, state: State) -> None:
-        """End every message that is under way, only to defer them in *state*."""
+    def pull_all(self, state: State) -> None:
+        """Pull every message that is under way, so that they get *state*."""
         for entry in self._entries.values():
             if entry.stage in _UNDER_WAY:
-                entry.defer_as = state
+                entry.pull_to = state
         self.abort()
 
-    def withdraw(self, message: QueuedMessage) -> None:
-        """Remove a message that the pipeline has stopped and that will be spoken later."""
+    def remove_pulled(self, message: QueuedMessage) -> None:
+        """Remove a message that was pulled, now that the pipeline has stopped it."""
         burst = self._bursts.get(message.conversation)
         if burst is not None:
             burst.ids.discard(message.id)
             self._close_if_over(burst)
         self._remove(message)
 
-    def defer(self, message: QueuedMessage) -> None:
-        """Keep a message until `pop_deferred`."""
-        self._entries[message.id] = Entry(message, Stage.DEFERRED)
+    def hold(self, message: QueuedMessage) -> None:
+        """Keep a message until `pop_held`."""
+        self._entries[message.id] = Entry(message, Stage.HELD)
 
-    def pop_deferred(self, id_: int) -> QueuedMessage | None:
-        """Remove and return a deferred message; None if it was removed or stopped meanwhile."""
+    def pop_held(self, id_: int) -> QueuedMessage | None:
+        """Remove and return a held message; None if it was removed or stopped meanwhile."""
         entry = self._entries.get(id_)
-        if entry is None or entry.stage is not Stage.DEFERRED:
+        if entry is None or entry.stage is not Stage.HELD:
             return None
         del self._entries[id_]
         return entry.message
+
+
+def _length_s(path: Path) -> float:
+    """Return the length of a recording; 0 if it can't be read. Blocks for the disk."""
+    with contextlib.suppress(OSError, EOFError, wave.Error), wave.open(str(path)) as file:
+        return float(file.getnframes() / file.getframerate())
+    return 0.0

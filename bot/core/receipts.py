@@ -26,8 +26,8 @@ class Receipts(Protocol):
         """Report, once in a chat, that messages wait because speech is paused."""
         ...
 
-    def held(self, message: QueuedMessage, reason: str = "") -> None:
-        """Report that a message waits for something other than its turn.
+    def delayed(self, message: QueuedMessage, reason: str = "") -> None:
+        """Report that a message waits for something other than its turn: HELD, LATE or ASKING.
 
         Args:
             message: the message.

@@ -131,8 +131,8 @@ class _Buffer:
         return written
 
 
-class Studio:
-    """Makes sound files for up to `MAX_STREAMS` clients, one chunk for each in turn."""
+class SpeechStreams:
+    """Makes sound files for up to `MAX_STREAMS` clients, a chunk for each in turn."""
 
     def __init__(self, pipeline: SpeechPipeline) -> None:
         """Use the voice of *pipeline* while the loudspeaker does not need it."""

@@ -72,8 +72,8 @@ class Metrics(Collector):
             "crier_underruns", "Times the device ran dry within a message.", status.underruns
         )
         for name, description, value in (
-            ("queue_length", "Messages that have not ended.", self._delivery.under_way),
-            ("held_messages", "Messages held by a mute or quiet hours.", self._delivery.deferred),
+            ("queue_length", "Messages that have not ended.", self._delivery.under_way_count),
+            ("held_messages", "Messages held by a mute or quiet hours.", self._delivery.held_count),
             (
                 "buffer_seconds",
                 "Seconds of sound that are ready and not heard yet.",

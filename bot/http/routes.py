@@ -20,20 +20,20 @@ from fastapi import Depends, FastAPI, Header, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
 
 from audio.pipeline import SpeechPipeline
-from audio.types import AudioError, Devices, Utterance
+from audio.types import AudioError, Devices, Outcome, Utterance
 from audio.voices import VOICES, describe, language_of
 from bot import __version__
 from bot.core.delivery import Delivery
 from bot.core.draft import Draft
-from bot.core.events import Ending, Events, Listener, SpeechEvent, until_idle
-from bot.core.health import Fetching
+from bot.core.events import Events, Listener, SpeechEvent, WaitResult, until_idle
+from bot.core.health import SourceHealth
 from bot.core.inbox import Inbox
 from bot.core.intake import Intake, RefusedError
 from bot.core.message import ENDED, State
 from bot.core.output import SoundOutput
 from bot.core.preferences import lang_of
 from bot.http import docs, schemas
-from bot.http.audio_stream import FORMATS, MODELS, Speech, Studio
+from bot.http.audio_stream import FORMATS, MODELS, Speech, SpeechStreams
 from bot.http.codes import LIFE_S, Codes
 from bot.http.guard import Refused
 from bot.http.metrics import Metrics
@@ -115,16 +115,16 @@ class Api:
     delivery: Delivery
     intake: Intake
     output: SoundOutput
-    polling: Fetching
+    polling: SourceHealth
     events: Events
-    studio: Studio
+    streams: SpeechStreams
     metrics: Metrics
     bot_id: int
     token: str
     """Authenticates clients; the page gets it in exchange for a code."""
     codes: Codes = field(default_factory=Codes)
     storing: WeakValueDictionary[int, asyncio.Lock] = field(default_factory=WeakValueDictionary)
-    """By update number: requests with the same Idempotency-Key are stored one at a time."""
+    """By update id: requests with the same Idempotency-Key are stored one at a time."""
 
     @property
     def state(self) -> BotState:
@@ -224,23 +224,23 @@ class Api:
 
         Answers 202 as soon as it is stored; with `wait`, 200 when it has ended or is held.
         """
-        number = _number(client, key) if key else -1 - secrets.randbits(62)
-        async with self.storing.setdefault(number, asyncio.Lock()):
-            earlier = await self.inbox.record(self.bot_id, number) if key else None
-            id_ = earlier.id if earlier else await self._accept(request, client, number)
+        update_id = _update_id(client, key) if key else -1 - secrets.randbits(62)
+        async with self.storing.setdefault(update_id, asyncio.Lock()):
+            earlier = await self.inbox.find_record(self.bot_id, update_id) if key else None
+            id_ = earlier.id if earlier else await self._take(request, client, update_id)
         if not request.wait:
             return schemas.Queued(id=id_, position=self.delivery.queue.position(id_))
-        ending = await self._ending(number, id_)
-        if ending is None:
+        waited = await self._wait(update_id, id_)
+        if waited is None:
             reason = f"Crier is stopping. Message {id_} is stored and will be said after its start."
             raise Refused(503, "stopping", reason)
-        result = schemas.SpeakResult(id=id_, outcome=ending.outcome, reason=ending.reason)
+        result = schemas.SpeakResult(id=id_, outcome=waited.result, reason=waited.reason)
         return JSONResponse(result.model_dump())
 
-    async def _accept(self, request: schemas.Speak, client: str, number: int) -> int:
+    async def _take(self, request: schemas.Speak, client: str, update_id: int) -> int:
         """Store a text and queue it; return its id."""
         draft = Draft(
-            key=number,
+            update_id=update_id,
             text=request.input,
             voice=request.voice or "",
             speed=request.speed or 0.0,
@@ -256,33 +256,37 @@ class Api:
             raise Refused(status, code, str(exc)) from exc
         if stored is not None:
             return stored.id
-        record = await self.inbox.record(self.bot_id, number)  # another request stored it meanwhile
+        # Another request has stored it meanwhile.
+        record = await self.inbox.find_record(self.bot_id, update_id)
         if record is None:
             raise Refused(409, "gone", "A message of this Idempotency-Key has just been forgotten.")
         return record.id
 
-    async def _ending(self, number: int, id_: int) -> Ending | None:
-        """Wait for the end of a message; return None if Crier stops first."""
-        ending = self.events.ending(id_)  # before the database is read, so that none is missed
-        record = await self.inbox.record(self.bot_id, number)  # it may have ended before
+    async def _wait(self, update_id: int, id_: int) -> WaitResult | None:
+        """Wait until a message ends or is held; return None if Crier stops first."""
+        # Before the database is read, so that no end is missed; it may have ended already.
+        result = self.events.wait_result(id_)
+        record = await self.inbox.find_record(self.bot_id, update_id)
         if record is not None and record.outcome in ENDED:
-            return Ending(record.outcome, record.reason)
+            return WaitResult(Outcome(record.outcome), record.reason)
         reason = self.delivery.quiet_reason() or self.pipeline.status().blocked
         if record is not None and record.outcome == State.HELD and reason:
-            return Ending(State.HELD, reason)
-        return await ending
+            return WaitResult(State.HELD, reason)
+        return await result
 
     async def speech(self, request: Speech, client: ClientName) -> Response:
         """Synthesize a text into a sound file, as OpenAI's endpoint does; nothing is played."""
         try:
-            composed = await self.intake.compose(request.input, request.voice, request.lang or "")
+            composed = await self.intake.compose_unstored(
+                request.input, request.voice, request.lang or ""
+            )
         except RefusedError as exc:
             raise Refused(422, "nothing_to_speak", f"input: {exc}") from exc
         lang = request.lang or lang_of(request.voice, self.settings)
         utterance = Utterance(0, composed.text, request.voice, request.spoken_speed, lang)
         log.info("Synthesizing %d characters for %s", len(composed.text), client)
         file_format = FORMATS[request.response_format]
-        parts = await self.studio.speech(utterance, file_format)
+        parts = await self.streams.speech(utterance, file_format)
         headers = {"X-Speed": f"{request.spoken_speed:g}"}
         return StallGuardedStream(parts, media_type=file_format.media_type, headers=headers)
 
@@ -299,7 +303,7 @@ class Api:
     async def skip(self, target: schemas.SkipTarget | None = None) -> schemas.Skipped:
         """Skip one message, or else the one that is playing; the next one follows."""
         if target is None or target.id is None:
-            skipped = self.delivery.under_way > 0
+            skipped = self.delivery.under_way_count > 0
             self.pipeline.skip()
         else:
             skipped = await self.delivery.queue.remove(target.id)
@@ -307,22 +311,25 @@ class Api:
 
     async def pause(self) -> schemas.Paused:
         """Stop playing, and keep everything."""
-        await self.delivery.pause.start()
+        await self.delivery.pause()
         return schemas.Paused(paused=True)
 
     async def resume(self) -> schemas.Paused:
         """Continue with the word that was cut."""
-        await self.delivery.pause.stop()
+        await self.delivery.resume()
         return schemas.Paused(paused=False)
 
     # ---- state and queue ----
 
     async def status(self) -> schemas.StatusNow:
         """Return what Crier is doing."""
-        return schemas.StatusNow(**self.state.now())
+        return schemas.StatusNow(**self.state.snapshot())
 
     async def queue(self) -> schemas.Queue:
-        """List the messages that have not ended, in the order in which they will be heard."""
+        """List the messages to be spoken, in the order in which they will be heard.
+
+        Those that wait for a file or a decision are not among them.
+        """
         return self.state.queue()
 
     async def move(self, id: int, target: schemas.Move) -> schemas.Queue:  # noqa: A002  # the path's name
@@ -339,7 +346,7 @@ class Api:
 
     async def history(self) -> schemas.History:
         """List the messages that have ended, the latest first."""
-        records = await self.inbox.history(self.bot_id, _HISTORY)
+        records = await self.inbox.list_history(self.bot_id, _HISTORY)
         return schemas.History.model_validate({"items": records})
 
     # ---- devices, voices, volume ----
@@ -396,13 +403,13 @@ class Api:
         return EventStream(self._frames(listener), listening.close)
 
     async def _frames(self, listener: Listener) -> AsyncIterator[bytes]:
-        yield format_event(SpeechEvent(0, "status", self.state.now()))
+        yield format_event(SpeechEvent(0, "status", self.state.snapshot()))
         async for event in until_idle(listener, _PING_EVERY_S):
             yield b": alive\n\n" if event is None else format_event(event)
 
     async def report(self) -> None:
         """Send the status to listeners whenever it changes; until cancelled."""
-        await self.events.report(self.state.now, _STATUS_EVERY_S)
+        await self.events.report(self.state.snapshot, _STATUS_EVERY_S)
 
     async def measures(self) -> Response:
         """Return the metrics for Prometheus."""
@@ -424,7 +431,7 @@ async def _read(file: Path) -> FileResponse:
     return FileResponse(file)
 
 
-def _number(client: str, key: str) -> int:
-    """Return the update number of a message, which is the same each time its client sends it."""
+def _update_id(client: str, key: str) -> int:
+    """Return the update id of a message, the same each time its client sends it."""
     digest = hashlib.sha256(f"{client}\0{key}".encode()).digest()
     return -1 - (int.from_bytes(digest[:8]) >> 1)  # Telegram's numbers are not negative

@@ -8,7 +8,7 @@ from typing import Any
 from audio.pipeline import SpeechPipeline
 from bot import __version__
 from bot.core.delivery import Delivery
-from bot.core.health import STALLED_S, WEDGED_S, Fetching
+from bot.core.health import STALLED_S, WEDGED_S, SourceHealth
 from bot.core.inbox import Inbox
 from bot.http import schemas
 from bot.settings import Settings
@@ -22,10 +22,10 @@ class BotState:
     pipeline: SpeechPipeline
     inbox: Inbox
     delivery: Delivery
-    polling: Fetching
+    polling: SourceHealth
 
-    def now(self) -> dict[str, Any]:
-        """Return the fields of `schemas.StatusNow` as JSON values."""
+    def snapshot(self) -> dict[str, Any]:
+        """Return the fields of `schemas.StatusNow`, as JSON has them."""
         status = self.pipeline.status()
         facts = asdict(status)
         del facts["heartbeat_s"]  # means nothing outside this process
@@ -40,7 +40,7 @@ class BotState:
         return {
             **facts,
             "time": time.time(),
-            "waiting": max(0, self.delivery.under_way - status.speaking),
+            "waiting": max(0, self.delivery.under_way_count - status.speaking),
             "voice": self.settings.kokoro_voice,
             "volume": round(100 * math.sqrt(status.gain)),
             "quiet": self.delivery.quiet_reason(),
@@ -50,7 +50,7 @@ class BotState:
         }
 
     def queue(self) -> schemas.Queue:
-        """Return the messages that have not ended, in the order in which they will be heard."""
+        """Return the messages to be spoken, in the order in which they will be heard."""
         return schemas.Queue.model_validate(
             {
                 "items": [
@@ -60,7 +60,7 @@ class BotState:
                         "source": place.message.source,
                         "state": place.state,
                         "position": place.position,
-                        "estimate_s": place.estimate_s,
+                        "estimate_s": place.starts_in_s,
                     }
                     for place in self.delivery.queue.places()
                 ]

@@ -12,7 +12,7 @@ from telegram.error import InvalidToken, TelegramError
 
 from bot.app import make_bot
 from bot.chat.handlers import HELP
-from bot.core.access import Access, Pairing, code_in
+from bot.core.access import Access, PairResult, code_in
 from bot.core.database import Database
 from bot.core.lock import only_one
 from bot.core.store import Store
@@ -119,11 +119,11 @@ async def _pair(access: Access, message: Message) -> bool:
     if not code or user is None or message.chat.type != message.chat.PRIVATE:
         return False
     match await access.pair(user.id, user.full_name, code):
-        case Pairing.PAIRED:
+        case PairResult.PAIRED:
             answer = f"Paired. Welcome! When Crier runs on your computer:\n\n{HELP}"
-        case Pairing.WRONG_CODE:
+        case PairResult.WRONG_CODE:
             answer = "That is not the code that the computer shows now."
-        case Pairing.LOCKED | Pairing.CLOSED:
+        case PairResult.LOCKED | PairResult.CLOSED:
             return False
     with contextlib.suppress(TelegramError):
         await message.reply_text(answer)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import sys
 import time
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,7 +15,7 @@ from scipy.signal import correlate
 from audio.types import Samples
 from bot.chat.sandbox import Event, Json, Person, Sandbox
 from tests.chat.samples import LONG_FILE_TEXT
-from tests.conftest import ALICE, reply_with
+from tests.conftest import ALICE, reaction_to, reply_with
 from tests.support.commandline import Environment
 from tests.support.fake_voice import find_tones
 from tests.support.loudspeaker import RATE_HZ, Ear
@@ -128,3 +129,29 @@ async def bot_process(environment: Environment) -> AsyncIterator[asyncio.subproc
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+def last_reaction(sandbox: Sandbox, message: int) -> str:
+    """Return the reaction that a message has now."""
+    return [e.text for e in sandbox.events if reaction_to(message)(e)][-1]
+
+
+def count_replies(sandbox: Sandbox, part: str) -> int:
+    """Return how many messages of the bot contain *part*."""
+    return sum(map(reply_with(part), sandbox.events))
+
+
+class Confirmations:
+    """Loses confirmations: handled updates come again after the next start, as from Telegram."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._sent: list[Json] = []
+
+    def record(self) -> None:
+        """Record what waits at the server now."""
+        self._sent = list(self._sandbox._updates)
+
+    def lose(self) -> None:
+        """Send it again."""
+        self._sandbox._updates = deque(self._sent)

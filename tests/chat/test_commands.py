@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from bot.chat.commands import Rooms
+from bot.chat.commands import UpdateRouter
 from bot.chat.menu import COMMANDS
 
 
-class AnyRoom:
-    """Has every attribute; the value is its name."""
+class AnyHandlers:
+    """Has every handler, as its name."""
 
     def __getattr__(self, name: str) -> Any:
         return name
@@ -15,17 +15,17 @@ class AnyRoom:
 
 def test_commands_are_those_of_the_menu() -> None:
     """Every command of the menu has a handler, and no other except those for pairing."""
-    room: Any = AnyRoom()
-    rooms = Rooms(
-        guard=room,
-        handlers=room,
-        playback=room,
-        devices=room,
-        voices=room,
-        people=room,
-        notes=room,
-        status_message=room,
-        outbox=room,
+    any_handler: Any = AnyHandlers()
+    router = UpdateRouter(
+        guard=any_handler,
+        handlers=any_handler,
+        playback=any_handler,
+        devices=any_handler,
+        voices=any_handler,
+        people=any_handler,
+        notes=any_handler,
+        status_message=any_handler,
+        outbox=any_handler,
     )
 
-    assert set(rooms.commands()) == {command.command for command in COMMANDS} | {"start", "pair"}
+    assert set(router.commands()) == {known.command for known in COMMANDS} | {"start", "pair"}

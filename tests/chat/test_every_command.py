@@ -218,7 +218,7 @@ async def test_buttons_are_answered_while_idle(
 def test_status_message_has_no_untested_button() -> None:
     """The table above covers the status message."""
     buttons = {
-        value for name, value in vars(status_message).items() if str(value).startswith("strip:")
+        value for name, value in vars(status_message).items() if str(value).startswith("status:")
     }
 
     assert buttons - set(BUTTONS) == set()

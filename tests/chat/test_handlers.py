@@ -1,11 +1,17 @@
 """Texts and other messages end to end: sent to the sandbox, heard at a virtual loudspeaker."""
 
 import asyncio
+import itertools
+import random
 import time
+from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
-from bot.chat.sandbox import Json, Sandbox
+from bot.chat.sandbox import Event, Json, Sandbox
 from tests.chat.samples import LONG_TEXT
 from tests.chat.steps import heard_codes
 from tests.conftest import ALICE, StartBot, reaction_to, reply_with
@@ -159,3 +165,46 @@ async def test_status_reports_activity_voice_device_and_latency(
     assert "Last time to first sound: none yet" in before.text
     assert "Device: speaker_a" in during.text
     assert " s" in after.text.splitlines()[3]
+
+
+async def test_handlers_refuse_a_text_on_an_error(
+    sandbox: Sandbox, start_toned: StartBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unexpected error is answered with 💔 and a reply; the next text is said."""
+
+    async def broken(*_: object, **__: object) -> None:
+        raise KeyError("sat")
+
+    async with start_toned():
+        with monkeypatch.context() as patch:
+            patch.setattr("bot.core.intake.Intake.accept", broken)
+            message = sandbox.send(ALICE, "Number 1.")
+            await sandbox.wait_for(reply_with("I made a mistake on that one", to=message))
+            await sandbox.wait_for(reaction_to(message, "💔"))
+        later = sandbox.send(ALICE, "Number 2.")
+        await sandbox.wait_for(reaction_to(later, "👍"))
+
+
+@given(data=st.lists(st.text(min_size=1, max_size=16), min_size=1, max_size=20))
+@hypothesis_settings(
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+async def test_buttons_are_answered_whatever_they_carry(
+    sandbox: Sandbox, start_toned: StartBot, tmp_path: Path, data: list[str]
+) -> None:
+    """A press is answered whatever data its button carries, and the next one works."""
+    data_dir = tmp_path / str(random.getrandbits(40))
+    seen = len(sandbox.events)
+    async with start_toned(data_dir=data_dir):
+        sandbox.send(ALICE, "/help")
+        page = await sandbox.wait_for(reply_with("Send me a text"), since=seen)
+        prefixes = itertools.cycle(["", "late:", "device:", "device="])
+        for one, prefix in zip(data, prefixes, strict=False):
+            sandbox.press(ALICE, page.message_id, prefix + one)
+        for _ in data:
+            answer = await sandbox.wait_for(_is_answer, since=seen)
+            seen = sandbox.events.index(answer) + 1
+
+
+def _is_answer(event: Event) -> bool:
+    return event.kind == "answer"

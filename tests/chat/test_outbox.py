@@ -52,16 +52,16 @@ class Answers:
     """A callback for *then* that collects its arguments."""
 
     def __init__(self) -> None:
-        self.received: asyncio.Queue[Any] = asyncio.Queue()
+        self.given: asyncio.Queue[Any] = asyncio.Queue()
 
     async def __call__(self, answer: Any) -> None:
         """Store an answer."""
-        self.received.put_nowait(answer)
+        self.given.put_nowait(answer)
 
     async def next(self) -> Any:
         """Wait for the next answer and return it."""
         async with asyncio.timeout(60):
-            return await self.received.get()
+            return await self.given.get()
 
 
 def calls_of(sandbox: Sandbox, method: str) -> list[float]:
@@ -80,11 +80,11 @@ async def test_outbox_probes_once_per_pause_and_sends_all_receipts(
         status=429, description=TOO_MANY, retry_after_s=1, times=3
     )
     messages = [sandbox.send(ALICE, f"Number {n}.") for n in range(120)]
-    answers = Answers()
+    given = Answers()
     for message in messages:
-        outbox.react(ALICE.id, message, receipts.HEARD, answers)
+        outbox.react(ALICE.id, message, receipts.HEARD, given)
     for _ in messages:
-        assert await answers.next() is True
+        assert await given.next() is True
     times = calls_of(sandbox, "setmessagereaction")
 
     assert len(times) == 120 + 3
@@ -97,7 +97,7 @@ async def test_outbox_separates_kinds_of_requests(sandbox: Sandbox, outbox: Outb
     """A long pause requested for edits delays no reaction, no reply and no button's answer."""
     message = sandbox.send(ALICE, "Hello.")
     sent = Answers()
-    outbox.reply(ALICE.id, "Status.", then=sent)
+    outbox.reply(ALICE.id, "Status.", on_answer=sent)
     status = await sent.next()
     sandbox.faults["editmessagetext"] = Fault(status=429, description=TOO_MANY, retry_after_s=600)
     outbox.edit(ALICE.id, status.message_id, "New status.", None)
@@ -121,7 +121,7 @@ async def test_outbox_sends_requested_answers_first(sandbox: Sandbox, outbox: Ou
     )
     last = Answers()
     for number in range(5):
-        outbox.reply(ALICE.id, f"Reason {number}.", then=last)
+        outbox.reply(ALICE.id, f"Reason {number}.", on_answer=last)
     await sandbox.wait_for_call("sendmessage")
     outbox.reply(ALICE.id, "Silent.", asked_for=True)
     for _ in range(5):
@@ -150,20 +150,20 @@ async def test_outbox_distinguishes_a_refusal_from_an_answer(
     sandbox: Sandbox, outbox: Outbox
 ) -> None:
     """The callback gets the answer, or None if Telegram refused."""
-    answers = Answers()
-    outbox.react(ALICE.id, 10**6, receipts.HEARD, answers)  # there is no such message
-    assert await answers.next() is None
-    outbox.reply(ALICE.id, "Hello.", then=answers)
-    answer = await answers.next()
+    given = Answers()
+    outbox.react(ALICE.id, 10**6, receipts.HEARD, given)  # there is no such message
+    assert await given.next() is None
+    outbox.reply(ALICE.id, "Hello.", on_answer=given)
+    answer = await given.next()
     assert answer.text == "Hello."
     for _ in range(2):  # the second changes nothing, which is no refusal
-        outbox.edit(ALICE.id, answer.message_id, "Bye.", None, answers)
-        assert await answers.next()
+        outbox.edit(ALICE.id, answer.message_id, "Bye.", None, given)
+        assert await given.next()
     sandbox.faults["sendvoice"] = Fault(
         status=400, description="Bad Request: VOICE_MESSAGES_FORBIDDEN"
     )
-    outbox.voice(ALICE.id, b"sound", answers)
-    assert await answers.next() is None
+    outbox.voice(ALICE.id, b"sound", given)
+    assert await given.next() is None
 
 
 @pytest.mark.parametrize(
@@ -179,10 +179,10 @@ async def test_outbox_retries_if_telegram_did_not_refuse(
 ) -> None:
     """A gateway, a hotel's sign-in page or a revoked token: the reply stays owed."""
     sandbox.faults["sendmessage"] = fault
-    answers = Answers()
-    outbox.reply(ALICE.id, "Hello.", then=answers)
+    given = Answers()
+    outbox.reply(ALICE.id, "Hello.", on_answer=given)
 
-    assert (await answers.next()).text == "Hello."
+    assert (await given.next()).text == "Hello."
 
 
 async def test_outbox_sends_others_past_a_request_that_keeps_failing(
@@ -192,17 +192,17 @@ async def test_outbox_sends_others_past_a_request_that_keeps_failing(
     monkeypatch.setattr(outbox_module, "_BACK_OFF_S", (0.0, 0.1))
     monkeypatch.setattr(outbox_module, "_MAX_FAILURES", 2)
     sandbox.faults["setmessagereaction"] = Fault(status=500, description="Internal Server Error")
-    answers, replied = Answers(), Answers()
+    given, replied = Answers(), Answers()
     message = sandbox.send(ALICE, "Hello.")
-    outbox.react(ALICE.id, message, receipts.HEARD, answers)
-    while answers.received.empty():
-        outbox.reply(ALICE.id, "Hello.", then=replied)
+    outbox.react(ALICE.id, message, receipts.HEARD, given)
+    while given.given.empty():
+        outbox.reply(ALICE.id, "Hello.", on_answer=replied)
         assert (await replied.next()).text == "Hello."
 
-    assert await answers.next() is None
+    assert await given.next() is None
 
 
-async def test_outbox_drops_receipts_owed_to_a_lost_chat(
+async def test_outbox_drops_what_is_owed_to_a_lost_chat(
     sandbox: Sandbox, outbox: Outbox, inbox: Inbox
 ) -> None:
     """Blocked by a person, it tries once, and no start tries again; other chats are unaffected."""
@@ -210,30 +210,32 @@ async def test_outbox_drops_receipts_owed_to_a_lost_chat(
         message = QueuedMessage(0, chat_id, number, "Hello.")
         stored = await inbox.accept(sandbox.bot_id, number, message)
         assert stored is not None
-        await inbox.end(stored.id, "failed", "💔", "The reason.")
+        await inbox.store_end(stored.id, "failed", "💔", "The reason.")
     sandbox.blocked.add(ALICE.id)
-    answers = Answers()
+    given = Answers()
     for number in range(10):
-        outbox.reply(ALICE.id, f"Reason {number}.", then=answers)
+        outbox.reply(ALICE.id, f"Reason {number}.", on_answer=given)
     for _ in range(10):
-        assert await answers.next() is None
+        assert await given.next() is None
 
     assert len(calls_of(sandbox, "sendmessage")) == 1
-    assert [message.chat_id for message, _, _ in await inbox.owed(sandbox.bot_id)] == [GROUP["id"]]
+    assert [message.chat_id for message, _, _ in await inbox.list_owed(sandbox.bot_id)] == [
+        GROUP["id"]
+    ]
 
 
 async def test_outbox_reports_once_that_a_chat_allows_no_reactions(
     sandbox: Sandbox, outbox: Outbox
 ) -> None:
-    """People in a restricted chat get one message about it, not one for each of theirs."""
+    """The people of a restricted chat are told once what they miss, not at each message."""
     sandbox.without_reactions.add(GROUP["id"])
-    answers = Answers()
+    given = Answers()
     for _ in range(2):
         message = sandbox.send(ALICE, "Hello.", GROUP)
-        outbox.react(GROUP["id"], message, receipts.CUT, answers)
-        assert await answers.next() is None
-    outbox.reply(GROUP["id"], "Last.", then=answers)
-    await answers.next()
+        outbox.react(GROUP["id"], message, receipts.CUT, given)
+        assert await given.next() is None
+    outbox.reply(GROUP["id"], "Last.", on_answer=given)
+    await given.next()
 
     assert [e.text for e in sandbox.events if e.kind == "message"] == [NO_REACTIONS, "Last."]
 
@@ -248,8 +250,8 @@ async def test_delivery_records_a_refused_receipt(
         await sandbox.wait_for(reply_with("Reactions are not allowed here"))
         await sandbox.wait_for_call("setmessagereaction", 2)
     inbox = await Inbox.open(settings.data_dir / "crier.db")
-    (record,) = await inbox.history(sandbox.bot_id, 1)
-    owed = await inbox.owed(sandbox.bot_id)
+    (record,) = await inbox.list_history(sandbox.bot_id, 1)
+    owed = await inbox.list_owed(sandbox.bot_id)
     await inbox.close()
 
     assert (record.outcome, record.reason) == ("heard", "Telegram refused 👍.")
@@ -267,24 +269,24 @@ async def test_outbox_follows_a_group_that_becomes_a_supergroup(
     message = sandbox.send(ALICE, "Hello.", GROUP)
     stored = await inbox.accept(sandbox.bot_id, 1, QueuedMessage(0, GROUP["id"], message, "Hello."))
     assert stored is not None
-    await inbox.end(stored.id, "failed", "💔", "The reason.")
-    await inbox.status_sent(sandbox.bot_id, StatusMessageId(GROUP["id"], 5, None))
+    await inbox.store_end(stored.id, "failed", "💔", "The reason.")
+    await inbox.store_status_message(sandbox.bot_id, StatusMessageId(GROUP["id"], 5, None))
     supergroup = sandbox.migrate(GROUP)
-    answers, reacted = Answers(), Answers()
+    given, reacted = Answers(), Answers()
     for number in range(3):
-        outbox.reply(GROUP["id"], f"Reply {number}.", to=message, then=answers)
+        outbox.reply(GROUP["id"], f"Reply {number}.", to=message, on_answer=given)
     outbox.react(GROUP["id"], message, receipts.HEARD, reacted)
     for number in range(3):
-        answer = await answers.next()
+        answer = await given.next()
         assert (answer.chat_id, answer.text) == (supergroup["id"], f"Reply {number}.")
     assert await reacted.next() is None
     outbox.react(GROUP["id"], message, receipts.HEARD, reacted)
     assert await reacted.next() is None
-    ((owed, reaction, reason),) = await inbox.owed(sandbox.bot_id)
+    ((owed, reaction, reason),) = await inbox.list_owed(sandbox.bot_id)
 
     assert (owed.chat_id, owed.message_id, reaction) == (supergroup["id"], 0, "")
     assert reason == "The reason."
-    assert await inbox.status_messages(sandbox.bot_id) == []
+    assert await inbox.list_status_messages(sandbox.bot_id) == []
     assert not any(e.kind == "reaction" for e in sandbox.events)
     assert all(e.reply_to == 0 for e in sandbox.events)
 
@@ -292,7 +294,7 @@ async def test_outbox_follows_a_group_that_becomes_a_supergroup(
 async def test_outbox_follows_the_service_message_of_a_move(
     sandbox: Sandbox, start_toned: StartBot, settings: Settings
 ) -> None:
-    """After it, receipts owed to the group are sent to the supergroup."""
+    """After it, what is owed to the group is sent to the supergroup."""
     inbox = await Inbox.open(settings.data_dir / "crier.db")
     stored = await inbox.accept(
         sandbox.bot_id, 1, QueuedMessage(0, GROUP["id"], 5, "Hello."), "asked"
@@ -304,7 +306,7 @@ async def test_outbox_follows_the_service_message_of_a_move(
         sandbox.send_fields(ALICE, {"migrate_from_chat_id": GROUP["id"]}, supergroup)
         sandbox.send(ALICE, "/help")
         await sandbox.wait_for(reply_with("Send me a text"))
-        moved = await bot.delivery._inbox.asked(stored.id, supergroup["id"])
+        moved = await bot.delivery._inbox.find_undecided_file(stored.id, supergroup["id"])
 
     assert moved is not None
     assert not any(e.chat_id == supergroup["id"] for e in sandbox.events)
@@ -382,9 +384,9 @@ async def test_outbox_splits_a_long_reply_at_its_lines(sandbox: Sandbox, outbox:
     lines = [f"word{n} = said{n}" for n in range(600)]
     message = sandbox.send(ALICE, "/pronounce")
     keyboard = InlineKeyboardMarkup([[InlineKeyboardButton("One", callback_data="x")]])
-    answers = Answers()
-    outbox.reply(ALICE.id, "\n".join(lines), to=message, keyboard=keyboard, then=answers)
-    await answers.next()
+    given = Answers()
+    outbox.reply(ALICE.id, "\n".join(lines), to=message, keyboard=keyboard, on_answer=given)
+    await given.next()
     parts = [e for e in sandbox.events if e.kind == "message"]
 
     assert "\n".join(part.text for part in parts).split("\n") == lines
@@ -399,7 +401,7 @@ async def test_outbox_sends_no_part_twice_if_a_later_one_is_delayed(
     sent = outbox._bot.send_message
     tries = 0
 
-    async def fail_on_second_try(*args: Any, **kwargs: Any) -> Any:
+    async def once_broken(*args: Any, **kwargs: Any) -> Any:
         nonlocal tries
         tries += 1
         if tries == 2:
@@ -409,12 +411,10 @@ async def test_outbox_sends_no_part_twice_if_a_later_one_is_delayed(
         return await sent(*args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(
-            type(outbox._bot), "send_message", lambda _, *a, **k: fail_on_second_try(*a, **k)
-        )
-        answers = Answers()
-        outbox.reply(ALICE.id, "a" * 4096 + "b" * 4096 + "c", then=answers)
-        await answers.next()
+        patch.setattr(type(outbox._bot), "send_message", lambda _, *a, **k: once_broken(*a, **k))
+        given = Answers()
+        outbox.reply(ALICE.id, "a" * 4096 + "b" * 4096 + "c", on_answer=given)
+        await given.next()
 
     assert [e.text[0] for e in sandbox.events if e.kind == "message"] == ["a", "b", "c"]
 

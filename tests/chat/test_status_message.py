@@ -211,14 +211,14 @@ async def test_status_message_is_closed_after_a_kill_if_nothing_continues(
         process.kill()
         await process.wait()
     inbox = await Inbox.open(settings.data_dir / "crier.db")
-    await inbox.end_all(sandbox.bot_id, "stopped", "🙊")
+    await inbox.store_end_of_all(sandbox.bot_id, "stopped", "🙊")
     await inbox.close()
     async with crier("run", **options):
         over = await sandbox.wait_for(is_edit("Over. I was restarted"))
         last = sandbox.send(ALICE, "This is number 1.")
         await sandbox.wait_for(reaction_to(last, "👍"))  # by then the end is stored
     inbox = await Inbox.open(settings.data_dir / "crier.db")
-    left = await inbox.status_messages(sandbox.bot_id)
+    left = await inbox.list_status_messages(sandbox.bot_id)
     await inbox.close()
 
     assert (over.message_id, over.buttons) == (status.message_id, ())

@@ -12,8 +12,8 @@ from bot.core.inbox import Inbox
 from bot.core.message import QueuedMessage
 from bot.core.store import Store
 from tests.conftest import ALICE, StartBot, reaction_to
+from tests.core.snapshots import BOT, fill, restore, versions
 
-BOT = 4217
 NEXT = SCHEMA_VERSION + 1
 # What a later version may change: a column, a table, and values in them.
 STEP = """
@@ -21,23 +21,6 @@ ALTER TABLE message ADD COLUMN mood TEXT NOT NULL DEFAULT '';
 UPDATE message SET mood = 'calm' WHERE urgent = 0;
 CREATE TABLE room (name TEXT PRIMARY KEY);
 """
-
-
-async def fill(path: Path) -> None:
-    """Create a database of today's version, with two messages, a person and choices."""
-    inbox = await Inbox.open(path)
-    store = Store(inbox.database)
-    for number, text in enumerate(("One, 1. Two, 2.", "Five, 5."), 1):
-        message = QueuedMessage(
-            0, ALICE.id, 10 + number, text, urgent=number == 2, voice="bf_emma", skipped="a table"
-        )
-        await inbox.accept(BOT, number, message)
-    await inbox.sentence_heard(1, 0)
-    await store.add_person(ALICE.id, "Alice")
-    await store.prefer(ALICE.id, "voice", "bf_emma")
-    await store.pronounce("Nguyen", "win")
-    await store.choose("device", "speaker_b", "speaker_a")
-    await inbox.close()
 
 
 def release(patch: pytest.MonkeyPatch, version: int, step: str = STEP) -> None:
@@ -56,17 +39,70 @@ def version_of(path: Path) -> int:
 
 
 def columns_of(path: Path) -> list[tuple[str, ...]]:
-    """Return the columns of every table."""
+    """Return the columns of every table and index."""
     database = sqlite3.connect(path)
     rows = database.execute(
-        'SELECT m.name, c.name, c.type, c."notnull" FROM sqlite_master m,'
-        " pragma_table_info(m.name) c WHERE m.type = 'table' ORDER BY m.name, c.name"
+        'SELECT m.name, c.name, c.type, c."notnull", c.dflt_value, c.pk FROM sqlite_master m,'
+        " pragma_table_xinfo(m.name) c WHERE m.type = 'table'"
+        ' UNION SELECT m.name, i.name, c.name, i."unique", i.partial, c.seqno'
+        " FROM sqlite_master m, pragma_index_list(m.name) i, pragma_index_info(i.name) c"
+        " WHERE m.type = 'table' ORDER BY 1, 2, 3"
     ).fetchall()
     database.close()
     return rows
 
 
-# ---- upgrades ----
+# ---- the real upgrades ----
+
+
+def test_schema_has_a_snapshot_for_each_version() -> None:
+    """A new version has a step from the one before it, and a snapshot."""
+    first = versions()[0]
+
+    assert versions() == list(range(first, SCHEMA_VERSION + 1)), (
+        "Write the new snapshot: python -m tests.core.snapshots"
+    )
+    assert sorted(module.MIGRATIONS) == list(range(first, SCHEMA_VERSION))
+
+
+async def test_schema_changes_only_with_its_version(tmp_path: Path) -> None:
+    """A database of today's version has the form that was stored when the version was made."""
+    restore(SCHEMA_VERSION, tmp_path / "snapshot.db")
+    await (await Database.open(tmp_path / "new.db")).close()
+
+    assert columns_of(tmp_path / "new.db") == columns_of(tmp_path / "snapshot.db"), (
+        "SCHEMA has changed: increase SCHEMA_VERSION, add a step to MIGRATIONS, and write the new "
+        "snapshot: python -m tests.core.snapshots"
+    )
+
+
+@pytest.mark.parametrize("version", versions())
+async def test_upgrade_takes_every_real_step(tmp_path: Path, version: int) -> None:
+    """The database of each version gets today's form, and nothing of it is lost."""
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    restore(version, old)
+    inbox = await Inbox.open(old)
+    store = Store(inbox.database)
+    first, second = await inbox.list_to_speak(BOT)
+    people, device = await store.names(), await store.choice("device", "speaker_a")
+    preferences, words = await store.preferences(ALICE.id), await store.pronunciations()
+    handled, shown = await inbox.has_seen(BOT, 3), await inbox.list_status_messages(BOT)
+    await inbox.close()
+    await (await Database.open(new)).close()
+
+    assert version_of(old) == SCHEMA_VERSION
+    assert columns_of(old) == columns_of(new)
+    assert (first.text, first.sentence, first.urgent) == ("One, 1. Two, 2.", 1, False)
+    assert (second.text, second.voice, second.urgent) == ("Five, 5.", "bf_emma", True)
+    assert people == {ALICE.id: "Alice"}
+    assert device == "speaker_b"
+    assert preferences == {"voice": "bf_emma"}
+    assert words == {"nguyen": "win"}
+    assert handled
+    assert [message.message_id for message in shown] == [13]
+
+
+# ---- upgrades in general, by made-up steps ----
 
 
 async def test_upgrade_keeps_stored_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,12 +112,12 @@ async def test_upgrade_keeps_stored_data(tmp_path: Path, monkeypatch: pytest.Mon
     release(monkeypatch, NEXT)
     inbox = await Inbox.open(path)
     store = Store(inbox.database)
-    first, second = await inbox.unfinished(BOT)
+    first, second = await inbox.list_to_speak(BOT)
     moods = list(await inbox._database.execute_fetchall("SELECT mood FROM message ORDER BY id"))
     people, device = await store.names(), await store.choice("device", "speaker_a")
     preferences, words = await store.preferences(ALICE.id), await store.pronunciations()
-    await inbox.end(first.id, "heard", "👍")
-    owed = [message.id for message, _, _ in await inbox.owed(BOT)]
+    await inbox.store_end(first.id, "heard", "👍")
+    owed = [message.id for message, _, _ in await inbox.list_owed(BOT)]
     await inbox.close()
 
     assert (first.text, first.sentence, first.urgent) == ("One, 1. Two, 2.", 1, False)
@@ -169,7 +205,7 @@ async def test_upgrade_that_fails_changes_nothing(
             await Inbox.open(path)
     version = version_of(path)
     inbox = await Inbox.open(path)
-    waiting, people = await inbox.unfinished(BOT), await Store(inbox.database).people()
+    waiting, people = await inbox.list_to_speak(BOT), await Store(inbox.database).people()
     await inbox.close()
 
     assert f"crier.db.before-v{NEXT}" in str(error.value)
@@ -232,7 +268,7 @@ async def test_open_sets_a_damaged_database_aside(tmp_path: Path, damage: bytes)
     path.write_bytes(damage or content[:8192] + b"\xff" * 8192 + content[16384:])
     inbox = await Inbox.open(path)
     await inbox.accept(BOT, 2, QueuedMessage(0, ALICE.id, 11, "New."))
-    texts = [message.text for message in await inbox.unfinished(BOT)]
+    texts = [message.text for message in await inbox.list_to_speak(BOT)]
     await inbox.close()
 
     assert texts == ["New."]

@@ -29,7 +29,7 @@ from audio.types import AudioError, Ended, Outcome, Samples
 from audio.voices import LANGUAGES
 from bench.shapes import SHAPES
 from bot.chat.sandbox import Sandbox
-from bot.core.composing import ComposeError, composing
+from bot.core.composing import ComposeError, run_composer
 from bot.core.plain_text import compose_text, nothing_to_say, without_emphasis
 from bot.http.schemas import MAX_INPUT_CHARS
 from bot.settings import Settings
@@ -166,7 +166,7 @@ async def test_composing_leaves_the_loop_free() -> None:
     """While a long text is composed, the event loop does other work."""
     turns = 0
     text = SHAPES["words"](60_000)
-    work = asyncio.create_task(composing(len(text), compose_text, text, "en-us"))
+    work = asyncio.create_task(run_composer(len(text), compose_text, text, "en-us"))
     while not work.done():
         turns += 1
         await asyncio.sleep(0)
@@ -185,7 +185,7 @@ async def test_composing_logs_an_error_without_the_text(
 
     for chars in (10, 10_000):
         with caplog.at_level(logging.ERROR), pytest.raises(ComposeError, match="other words"):
-            await composing(chars, rule, "canary")
+            await run_composer(chars, rule, "canary")
 
     assert "Unexpected error in composing a text: KeyError" in caplog.text
     assert "in rule" in caplog.text

@@ -27,7 +27,7 @@ async def test_accept_stores_an_update_once(inbox: Inbox) -> None:
     """An update that Telegram sends again, since it was not confirmed, is no second message."""
     assert await inbox.accept(BOT, 1, QueuedMessage(0, CHAT, 10, "Once.")) is not None
     assert await inbox.accept(BOT, 1, QueuedMessage(0, CHAT, 10, "Once.")) is None
-    assert len(await inbox.unfinished(BOT)) == 1
+    assert len(await inbox.list_to_speak(BOT)) == 1
 
 
 async def test_accept_raises_on_a_full_disk(inbox: Inbox) -> None:
@@ -37,15 +37,15 @@ async def test_accept_raises_on_a_full_disk(inbox: Inbox) -> None:
     with pytest.raises(InboxError, match="Make room"):
         await inbox.accept(BOT, 2, QueuedMessage(0, CHAT, 11, "x" * 50_000))
 
-    assert [message.text for message in await inbox.unfinished(BOT)] == ["Before."]
+    assert [message.text for message in await inbox.list_to_speak(BOT)] == ["Before."]
 
 
 async def test_prune_keeps_messages_with_an_owed_receipt(inbox: Inbox) -> None:
     """Old messages go when they have ended and nothing is owed for them; the others stay."""
     for number in range(3):
         await inbox.accept(BOT, number, QueuedMessage(0, CHAT, number, "Long ago."))
-    await inbox.end(1, "heard", "")
-    await inbox.end(2, "heard", "👍")
+    await inbox.store_end(1, "heard", "")
+    await inbox.store_end(2, "heard", "👍")
     await inbox._database.execute("UPDATE message SET accepted_at = 1e9")
     await inbox.prune()
     rows = list(await inbox._database.execute_fetchall("SELECT id FROM message"))
@@ -71,9 +71,9 @@ async def test_prune_leaves_texts_in_no_file(inbox: Inbox, tmp_path: Path) -> No
                 stored.id, f"{canary}{canary} r{number} " * chance.choice([1, 3, 50]), ""
             )
         for sentence in range(chance.randrange(3)):
-            await inbox.sentence_heard(stored.id, sentence)
+            await inbox.store_heard_sentence(stored.id, sentence)
         if over:
-            await inbox.end(stored.id, "heard", "")
+            await inbox.store_end(stored.id, "heard", "")
     for name in ("of-nobody.wav", "half.part", "waits.wav"):
         (recordings / name).write_text(canary if name != "waits.wav" else "")
         os.utime(recordings / name, (1e9, 1e9))
@@ -112,14 +112,14 @@ async def test_prune_keeps_copies_for_a_month(inbox: Inbox, tmp_path: Path) -> N
     assert left == {"crier.db.damaged-20260301-000000", "crier.db.before-v4", "another"}
 
 
-async def test_keep_pruned_needs_no_restart(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_prune_hourly_needs_no_restart(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Old messages are removed even if no message comes and nothing is restarted."""
     monkeypatch.setattr("bot.core.inbox._PRUNE_EVERY_S", 0.01)
     await inbox.accept(BOT, 1, QueuedMessage(0, CHAT, 1, "Long ago."))
-    await inbox.end(1, "heard", "")
+    await inbox.store_end(1, "heard", "")
     await inbox._database.execute("INSERT INTO handled_update VALUES (1, 1, 1e9)")
     await inbox._database.execute("UPDATE message SET accepted_at = 1e9")
-    pruning = asyncio.create_task(inbox.keep_pruned())
+    pruning = asyncio.create_task(inbox.prune_hourly())
     async with asyncio.timeout(30):
         query = "SELECT id FROM message UNION SELECT update_id FROM handled_update"
         while list(await inbox._database.execute_fetchall(query)):  # noqa: ASYNC110  # on the disk
@@ -133,16 +133,16 @@ async def test_reorder_moves_messages_within_their_places(inbox: Inbox) -> None:
         await inbox.accept(BOT, number, QueuedMessage(0, CHAT, number, str(number)))
     await inbox.reorder([4, 2, 3])
 
-    assert [message.id for message in await inbox.unfinished(BOT)] == [1, 4, 2, 3, 5]
+    assert [message.id for message in await inbox.list_to_speak(BOT)] == [1, 4, 2, 3, 5]
 
 
 async def test_end_owes_nothing_without_a_chat(inbox: Inbox) -> None:
     """A message over HTTP ends without a reaction or reply to send; the reason is stored."""
     stored = await inbox.accept(BOT, -1, QueuedMessage(0, NO_CHAT, 0, "Hello.", client="door"))
     assert stored is not None
-    await inbox.end(stored.id, "failed", "💔", "No sound.", device="desk", audio_s=0.5)
-    (record,) = await inbox.history(BOT, 10)
+    await inbox.store_end(stored.id, "failed", "💔", "No sound.", device="desk", audio_s=0.5)
+    (record,) = await inbox.list_history(BOT, 10)
 
-    assert await inbox.owed(BOT) == []
+    assert await inbox.list_owed(BOT) == []
     assert (record.source, record.outcome, record.reason) == ("door", "failed", "No sound.")
     assert (record.device, record.audio_s, record.first_sound_ms) == ("desk", 0.5, None)

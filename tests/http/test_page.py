@@ -56,6 +56,13 @@ new MutationObserver((changes) => {
 }).observe(document.getElementById("now"), { subtree: true, attributes: true });
 """
 
+# The queue is never answered.
+NO_QUEUE = """
+const real = window.fetch;
+window.fetch = (path, options) =>
+  path === "/v1/queue" ? new Promise(() => {}) : real(path, options);
+"""
+
 # The accessible name of each control, by the rules that the page relies on.
 NAMES = """
 return [...document.querySelectorAll("button, input, select, textarea, [tabindex]")]
@@ -227,6 +234,22 @@ async def test_page_highlights_words_of_the_real_voice(
     assert lit[-1][0] == "day."
     for onset_s in onsets:
         assert min(abs(at_s - onset_s) for _, at_s in lit) < LIT_WITHIN_S
+
+
+async def test_page_shows_a_whole_text_before_it_has_the_queue(
+    settings: Settings, tmp_path: Path, browser: Chrome
+) -> None:
+    """A message that starts before the queue has been fetched is shown to its end."""
+    quiet = settings.replaced(api_port=0, audio_device=f"file:{tmp_path / 'spoken'}")
+    async with serve(quiet, ToneVoice()) as face:
+        page = await asyncio.to_thread(Page, browser, face)
+        browser.execute_script(NO_QUEUE)
+        await face.speak(numbers(1, 60))
+        shown = await asyncio.to_thread(
+            page.until, lambda: "Number" in page["now"].text and page["now"].text
+        )
+
+    assert " ".join(shown.split()) == numbers(1, 60)
 
 
 async def test_page_stop_button_stops_everything(

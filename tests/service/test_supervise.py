@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bot.chat.sandbox import Fault, Sandbox
-from bot.core import pairing
+from bot.core import pairing_file
 from bot.paths import CHECKOUT
 from bot.service import notify
 from bot.service.notify import Notices
@@ -226,11 +226,11 @@ async def test_service_shows_pairing_code_to_owner(
 
 def test_add_link_keeps_age_of_pairing_code(tmp_path: Path) -> None:
     """The link is added when Telegram has answered, which may be long after the code was made."""
-    pairing.keep(tmp_path, "ABCD2345")
+    pairing_file.write(tmp_path, "ABCD2345")
     file = tmp_path / "pairing-code"
     half_an_hour_ago_s = time.time() - 1800
     os.utime(file, (half_an_hour_ago_s, half_an_hour_ago_s))
-    pairing.add_link(tmp_path, "https://t.me/crier_bot?start=ABCD2345")
+    pairing_file.add_link(tmp_path, "https://t.me/crier_bot?start=ABCD2345")
 
     assert file.stat().st_mtime == pytest.approx(half_an_hour_ago_s, abs=1)
     assert file.read_text().split() == ["ABCD2345", "https://t.me/crier_bot?start=ABCD2345"]

@@ -148,6 +148,10 @@ function onEvent(name, data) {
     queueSoon();
     historySoon();
   } else if (["queued", "queue", "held"].includes(name)) {
+    // It may start before the queue has been fetched.
+    if (name === "queued" && !items.some(({ id }) => id === data.id)) {
+      items.push({ ...data, state: "waiting", estimate_s: null });
+    }
     queueSoon();
   }
 }

@@ -13,17 +13,22 @@ CODE_LIFE_S = 3600.0
 FILE = "pairing-code"
 
 
-def keep(folder: Path, code: str, link: str = "") -> None:
-    """Write a code and its link into *folder*; an empty code removes both.
+def write(folder: Path, code: str, link: str = "") -> None:
+    """Write a code and, if known, its link into the file in *folder*.
 
     Raises:
         OSError: it can't be written.
     """
-    path = folder / FILE
-    if not code:
-        path.unlink(missing_ok=True)
-        return
-    write_private(path, f"{code}\n{link}\n" if link else f"{code}\n")
+    write_private(folder / FILE, f"{code}\n{link}\n" if link else f"{code}\n")
+
+
+def remove(folder: Path) -> None:
+    """Remove the file in *folder*, if there is one.
+
+    Raises:
+        OSError: it can't be removed.
+    """
+    (folder / FILE).unlink(missing_ok=True)
 
 
 def add_link(folder: Path, link: str) -> None:
@@ -34,5 +39,5 @@ def add_link(folder: Path, link: str) -> None:
     """
     path = folder / FILE
     before = path.stat()
-    keep(folder, path.read_text().split()[0], link)
+    write(folder, path.read_text().split()[0], link)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))

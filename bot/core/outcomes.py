@@ -1,4 +1,7 @@
-"""The end of a message: on the disk, to its sender, to programs. Runs on the event loop."""
+"""The outcome of a message: stored, and reported to its sender and to programs.
+
+Runs on the event loop.
+"""
 
 import logging
 import time
@@ -13,16 +16,16 @@ from bot.core.receipts import Receipts
 log = logging.getLogger(__name__)
 
 
-class Endings:
-    """Reports how messages ended."""
+class OutcomeRecorder:
+    """Stores and reports how messages ended."""
 
     def __init__(self, inbox: Inbox, receipts: Receipts, events: Events) -> None:
-        """Store ends in *inbox*; report them through *receipts* and *events*."""
+        """Store outcomes in *inbox*; report them through *receipts* and *events*."""
         self._inbox = inbox
         self._receipts = receipts
         self._events = events
 
-    async def close(self, message: QueuedMessage, outcome: Outcome, reason: str = "") -> None:
+    async def end(self, message: QueuedMessage, outcome: Outcome, reason: str = "") -> None:
         """Store and report the end of a message that the pipeline does not have.
 
         Raises:
@@ -32,15 +35,15 @@ class Endings:
         self.report(message, Ended(message.id, outcome), reason)
 
     async def store(self, message: QueuedMessage, outcome: Outcome, reason: str = "") -> None:
-        """Store an end, with its receipt as owed; call `report` afterwards.
+        """Store an outcome, with its receipt as owed; call `report` afterwards.
 
         Raises:
             sqlite3.Error: it can't be stored.
         """
-        await self._inbox.end(message.id, outcome, self._receipts.symbol(outcome), reason)
+        await self._inbox.store_end(message.id, outcome, self._receipts.symbol(outcome), reason)
 
     def report(self, message: QueuedMessage, fact: Ended, reason: str = "") -> None:
-        """Report an end that has been stored, and remove the recording of the message."""
+        """Report an outcome that has been stored, and remove the recording of the message."""
         discard(message)
         self._receipts.ended(message, self._receipts.symbol(fact.outcome), reason)
         self._events.ended(_record(message, fact, reason))
@@ -48,8 +51,8 @@ class Endings:
 
 def discard(message: QueuedMessage) -> None:
     """Remove the recording of a message that has ended."""
-    if message.file.endswith(".wav"):
-        Path(message.file).unlink(missing_ok=True)
+    if message.recording:
+        Path(message.recording).unlink(missing_ok=True)
 
 
 def _record(message: QueuedMessage, fact: Ended, reason: str) -> Record:

@@ -1,4 +1,4 @@
-"""Quiet: while muted and in quiet hours, messages are held and spoken afterwards.
+"""Quiet: while muted and in quiet hours, messages are held; they are spoken afterwards.
 
 Runs on the event loop.
 """
@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from audio.types import Ended, Outcome
-from bot.core.ending import Endings
 from bot.core.events import Events
 from bot.core.inbox import Inbox
 from bot.core.late import Late
 from bot.core.message import QueuedMessage, State
+from bot.core.outcomes import OutcomeRecorder
 from bot.core.pause import SpeechPause
 from bot.core.queue import Entry, MessageQueue
 from bot.core.quiet_hours import QuietHours
@@ -25,11 +25,14 @@ log = logging.getLogger(__name__)
 
 _CHECK_EVERY_S = 5.0
 _CHOICE = "mute"
-_UNFINISHED = (State.WAITING, State.HELD)
+_TO_SPEAK = (State.WAITING, State.HELD)
 
 
-class Deferral:
-    """Holds messages while it has to be quiet, or until somebody decides about them."""
+class QuietHold:
+    """Holds messages while it has to be quiet.
+
+    `Late` asks about those that have become too old meanwhile.
+    """
 
     def __init__(
         self,
@@ -40,7 +43,7 @@ class Deferral:
         store: Store,
         receipts: Receipts,
         events: Events,
-        endings: Endings,
+        outcomes: OutcomeRecorder,
         quiet: QuietHours,
         bot_id: int,
         submit: Callable[[QueuedMessage], Awaitable[None]],
@@ -55,7 +58,7 @@ class Deferral:
             store: stores a mute.
             receipts: reports to senders.
             events: reports to programs.
-            endings: reports messages that were stopped while they were being deferred.
+            outcomes: reports messages that were stopped while they were being held.
             quiet: knows whether it has to be quiet.
             bot_id: the bot whose messages these are.
             submit: queues a message to be spoken, or holds it.
@@ -67,7 +70,7 @@ class Deferral:
         self._store = store
         self._receipts = receipts
         self._events = events
-        self._endings = endings
+        self._outcomes = outcomes
         self._quiet = quiet
         self._bot_id = bot_id
         self._submit = submit
@@ -87,7 +90,7 @@ class Deferral:
         """Hold everything until that time, in seconds since 1970; 0 ends a mute."""
         self._quiet.mute(until)
         if until:
-            self._queue.abort_to_defer(State.HELD)
+            self._queue.pull_all(State.HELD)
         try:
             await self._store.choose(_CHOICE, str(until) if until else None)
         except sqlite3.Error as exc:
@@ -99,9 +102,9 @@ class Deferral:
 
     async def hold(self, message: QueuedMessage) -> None:
         """Hold a WAITING or HELD message until the end of quiet."""
-        self._queue.defer(message)
+        self._queue.hold(message)
         try:
-            held = await self._inbox.change_state(message.id, _UNFINISHED, State.HELD)
+            held = await self._inbox.change_state(message.id, _TO_SPEAK, State.HELD)
         except sqlite3.Error as exc:  # it is held anyway; a restart submits it again
             log.error("A held message's state can't be stored: %s", exc)  # noqa: TRY400
             held = True
@@ -112,30 +115,30 @@ class Deferral:
         self._events.held(message, reason)
         is_news = message.chat_id not in self._notified
         self._notified.add(message.chat_id)
-        self._receipts.held(message, reason if is_news else "")
+        self._receipts.delayed(message, reason if is_news else "")
 
     def _report_stopped(self, id_: int) -> None:
-        """Report the end of a deferred message, unless the stop has already done so."""
-        if message := self._queue.pop_deferred(id_):
-            self._endings.report(message, Ended(id_, Outcome.STOPPED))
+        """Report the end of a held message, unless the stop has already done so."""
+        if message := self._queue.pop_held(id_):
+            self._outcomes.report(message, Ended(id_, Outcome.STOPPED))
 
-    def defer_after_sleep(self, slept_s: float) -> None:
+    def ask_after_sleep(self, slept_s: float) -> None:
         """Ask about everything that is under way: the computer may be somewhere else now."""
         log.info("The computer slept for %.0f s; asking before anything is spoken", slept_s)
-        self._queue.abort_to_defer(State.LATE)
-        self._pause.release()
+        self._queue.pull_all(State.LATE)
+        self._pause.resume_pipeline()
 
-    async def withdrawn(self, entry: Entry, fact: Ended) -> None:
-        """Hold, or ask about, a message that the pipeline has stopped only to defer it."""
+    async def take_pulled(self, entry: Entry, fact: Ended) -> None:
+        """Hold a message that was pulled from the pipeline, or ask about it."""
         message = entry.message
-        self._queue.withdraw(message)
-        unfinished = {m.id: m for m in await self._inbox.unfinished(self._bot_id)}
-        if message.id in unfinished and entry.defer_as is State.HELD:
-            await self._submit(unfinished[message.id])  # which holds it, if it is still quiet
-        elif await self._inbox.change_state(message.id, _UNFINISHED, State.LATE):
-            self._late.hold(message)
+        self._queue.remove_pulled(message)
+        to_speak = {m.id: m for m in await self._inbox.list_to_speak(self._bot_id)}
+        if message.id in to_speak and entry.pull_to is State.HELD:
+            await self._submit(to_speak[message.id])  # which holds it, if it is still quiet
+        elif await self._inbox.change_state(message.id, _TO_SPEAK, State.LATE):
+            self._late.keep(message)
         else:  # a stop came meanwhile
-            self._endings.report(message, replace(fact, outcome=Outcome.STOPPED))
+            self._outcomes.report(message, replace(fact, outcome=Outcome.STOPPED))
 
     # ---- out ----
 
@@ -144,23 +147,23 @@ class Deferral:
         while True:
             await asyncio.sleep(_CHECK_EVERY_S)
             try:
-                if self._queue.deferred() and not self._quiet.reason():
+                if self._queue.held() and not self._quiet.reason():
                     await self._release()
                 elif self._quiet.reason():
-                    self._queue.cut_waiting_to_defer(State.HELD)
+                    self._queue.pull_waiting(State.HELD)
             except Exception:  # for example a full disk; retried at the next check
                 log.exception("Unexpected error in quiet hours")
 
     async def _release(self) -> None:
         """Submit the held messages; ask first about those that have become too old meanwhile."""
         self._notified.clear()
-        for message in self._queue.deferred():
+        for message in self._queue.held():
             late = self._late.is_late(message.fresh_at)
             state = State.LATE if late else State.WAITING
-            if not await self._inbox.change_state(message.id, _UNFINISHED, state):
+            if not await self._inbox.change_state(message.id, _TO_SPEAK, state):
                 self._report_stopped(message.id)
                 continue
-            released = self._queue.pop_deferred(message.id)
+            released = self._queue.pop_held(message.id)
             if released is None:
                 continue  # it was stopped or removed meanwhile
             if late:
