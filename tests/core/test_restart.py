@@ -70,9 +70,11 @@ async def test_delivery_says_a_message_despite_kills_from_outside(
     for _ in range(3):
         since_s = time.monotonic()
         process = await asyncio.create_subprocess_exec(*command, cwd=CHECKOUT, env=bot_environment)
-        await asyncio.to_thread(ear_a.wait_for_sound, since_s)
-        process.kill()
-        await process.wait()
+        try:
+            await asyncio.to_thread(ear_a.wait_for_sound, since_s)
+        finally:
+            process.kill()
+            await process.wait()
     process = await asyncio.create_subprocess_exec(*command, cwd=CHECKOUT, env=bot_environment)
     try:
         await sandbox.wait_for(reaction_to(message, "👍"))
