@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from audio.kokoro.model_files import resolve_kind
 from audio.kokoro.voice import KokoroVoice
+from audio.ports import Voice
 from bot.app import Running, running
 from bot.chat.sandbox import Event, Person, Sandbox
 from bot.paths import CHECKOUT
@@ -150,9 +151,19 @@ StartBot = Callable[..., AbstractAsyncContextManager[Running]]
 
 @pytest.fixture
 def start_bot(settings: Settings, voice: KokoroVoice, loudspeakers: Loudspeakers) -> StartBot:
-    """Return a context manager that runs a bot, with the given settings changed."""
+    """Return a context manager that runs a bot with the real voice, and changed settings if any."""
     assert os.environ["ALSA_CONFIG_PATH"] == str(loudspeakers.alsa_config)
+    return _starter(settings, lambda: voice)
 
+
+@pytest.fixture
+def start_toned(settings: Settings, loudspeakers: Loudspeakers) -> StartBot:
+    """Return the same with the tone voice, for tests that don't depend on how the voice sounds."""
+    assert os.environ["ALSA_CONFIG_PATH"] == str(loudspeakers.alsa_config)
+    return _starter(settings, ToneVoice)
+
+
+def _starter(settings: Settings, make_voice: Callable[[], Voice]) -> StartBot:
     @asynccontextmanager
     async def start(
         show_code: Callable[[str], None] = lambda _: None,
@@ -160,21 +171,9 @@ def start_bot(settings: Settings, voice: KokoroVoice, loudspeakers: Loudspeakers
         **changes: Any,
     ) -> AsyncIterator[Running]:
         changed = settings.replaced(**changes)
-        async with running(changed, show_code=show_code, show_link=show_link, voice=voice) as bot:
-            yield bot
-
-    return start
-
-
-@pytest.fixture
-def start_toned(settings: Settings, loudspeakers: Loudspeakers) -> StartBot:
-    """Return a context manager that runs a bot with the tone voice."""
-    assert loudspeakers.alsa_config.exists()
-
-    @asynccontextmanager
-    async def start(**changes: Any) -> AsyncIterator[Running]:
-        changed = settings.replaced(**changes)
-        async with running(changed, show_code=lambda _: None, voice=ToneVoice()) as bot:
+        async with running(
+            changed, show_code=show_code, show_link=show_link, voice=make_voice()
+        ) as bot:
             yield bot
 
     return start

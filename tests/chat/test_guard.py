@@ -15,12 +15,12 @@ from tests.conftest import ALICE, STRANGER, StartBot, reaction_to, reply_with
 from tests.support.loudspeaker import Ear
 
 
-async def test_guard_ignores_strangers(sandbox: Sandbox, start_bot: StartBot, ear_a: Ear) -> None:
+async def test_guard_ignores_strangers(sandbox: Sandbox, start_toned: StartBot, ear_a: Ear) -> None:
     """A stranger's texts and commands are confirmed to Telegram and otherwise ignored."""
-    async with start_bot():
-        for text in ("Boo!", "/stop", "/pair ABCD2345", "/start"):
+    async with start_toned():
+        for text in ("Number 9!", "/stop", "/pair ABCD2345", "/start"):
             sandbox.send(STRANGER, text)
-        message = sandbox.send(ALICE, "Hello.")
+        message = sandbox.send(ALICE, "Number 1.")
         await sandbox.wait_for(reaction_to(message, "👍"))
         await asyncio.to_thread(ear_a.wait_for_silence)
 
@@ -29,10 +29,10 @@ async def test_guard_ignores_strangers(sandbox: Sandbox, start_bot: StartBot, ea
 
 
 async def test_guard_ignores_group_messages_to_others(
-    sandbox: Sandbox, start_bot: StartBot
+    sandbox: Sandbox, start_toned: StartBot
 ) -> None:
     """A group message that does not mention the bot is ignored, even from an allowed person."""
-    async with start_bot():
+    async with start_toned():
         group = {"id": -5, "type": "group", "title": "Everybody"}
         sandbox.send(ALICE, "In the group", group)
         sandbox.send(ALICE, "/status")
@@ -71,14 +71,14 @@ async def test_guard_accepts_group_messages_to_the_bot(
 
 
 async def test_update_is_rejected_when_access_check_raises(
-    sandbox: Sandbox, start_bot: StartBot, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, start_toned: StartBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error in the access check admits nobody and answers nobody."""
 
     def broken(*_: object) -> bool:
         raise ZeroDivisionError
 
-    async with start_bot():
+    async with start_toned():
         await sandbox.wait_for(lambda event: event.kind == "menu")
         with monkeypatch.context() as patch:
             patch.setattr("bot.core.access.Access.allows", broken)
@@ -124,10 +124,12 @@ def test_not_people_lists_the_ids_of_telegram() -> None:
 # ---- pairing ----
 
 
-async def test_pairing_admits_whoever_sends_the_code(sandbox: Sandbox, start_bot: StartBot) -> None:
+async def test_pairing_admits_whoever_sends_the_code(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
     """With nobody allowed, the code on the computer admits one person; wrong codes are refused."""
     codes: list[str] = []
-    async with start_bot(show_code=codes.append, telegram_allowed_users=frozenset()):
+    async with start_toned(show_code=codes.append, telegram_allowed_users=frozenset()):
         early = sandbox.send(ALICE, "Nobody may speak yet.")
         sandbox.send(ALICE, "/start")
         await sandbox.wait_for(reply_with("Nobody may speak here yet"))
@@ -137,7 +139,7 @@ async def test_pairing_admits_whoever_sends_the_code(sandbox: Sandbox, start_bot
         await sandbox.wait_for(reply_with("Paired"))
         message = sandbox.send(ALICE, "Now I may.")
         await sandbox.wait_for(reaction_to(message, "👍"))
-    async with start_bot(show_code=codes.append, telegram_allowed_users=frozenset()):
+    async with start_toned(show_code=codes.append, telegram_allowed_users=frozenset()):
         message = sandbox.send(ALICE, "And after a restart.")
         await sandbox.wait_for(reaction_to(message, "👍"))
 
@@ -146,11 +148,11 @@ async def test_pairing_admits_whoever_sends_the_code(sandbox: Sandbox, start_bot
 
 
 async def test_pairing_locks_a_person_out_after_five_wrong_codes(
-    sandbox: Sandbox, start_bot: StartBot
+    sandbox: Sandbox, start_toned: StartBot
 ) -> None:
     """After five wrong codes even the right one does not admit that person."""
     codes: list[str] = []
-    async with start_bot(show_code=codes.append, telegram_allowed_users=frozenset()):
+    async with start_toned(show_code=codes.append, telegram_allowed_users=frozenset()):
         for _ in range(5):
             sandbox.send(STRANGER, "/pair AAAAAAAA")
         sandbox.send(STRANGER, f"/pair {codes[0]}")
@@ -161,10 +163,10 @@ async def test_pairing_locks_a_person_out_after_five_wrong_codes(
     assert [e.chat_id for e in sandbox.events if "Paired" in e.text] == [ALICE.id]
 
 
-async def test_pairing_link_admits_one_person(sandbox: Sandbox, start_bot: StartBot) -> None:
+async def test_pairing_link_admits_one_person(sandbox: Sandbox, start_toned: StartBot) -> None:
     """At the first start the link contains the code, and opening it admits one person."""
     links: list[str] = []
-    async with start_bot(
+    async with start_toned(
         show_link=links.append, telegram_allowed_users=frozenset(), show_code=lambda _: None
     ):
         await sandbox.wait_for(lambda e: e.kind == "menu")

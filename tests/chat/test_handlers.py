@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bot.chat.sandbox import Event, Json, Sandbox
-from tests.chat.samples import LONG_TEXT
+from tests.chat.samples import TWELVE_SENTENCES
 from tests.chat.steps import heard_codes
 from tests.conftest import ALICE, StartBot, reaction_to, reply_with
 from tests.support.loudspeaker import Ear
@@ -53,14 +53,14 @@ async def test_texts_are_spoken_in_order_without_overlap(
 
 
 async def test_text_interrupted_by_a_restart_is_finished_after_it(
-    sandbox: Sandbox, start_bot: StartBot, ear_a: Ear
+    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:
     """A restart resumes at the interrupted sentence, and the receipt follows at the end."""
-    async with start_bot():
-        message = sandbox.send(ALICE, LONG_TEXT)
+    async with start_toned():
+        message = sandbox.send(ALICE, TWELVE_SENTENCES)
         await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
     restarted_s = time.monotonic()
-    async with start_bot():
+    async with start_toned():
         await sandbox.wait_for(reaction_to(message, "👍"), 60)
 
     assert not any(map(reaction_to(message, "🙊"), sandbox.events))
@@ -100,10 +100,10 @@ async def test_text_with_a_code_block_reports_it_as_skipped(
 
 
 async def test_text_without_words_is_refused_with_a_reason(
-    sandbox: Sandbox, start_bot: StartBot, ear_a: Ear
+    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:
     """Emoji, punctuation and invisible characters make no sound: 💔 and the reason."""
-    async with start_bot():
+    async with start_toned():
         for text in ("🙂", "...!?", "\u200b\u200b"):
             message = sandbox.send(ALICE, text)
             await sandbox.wait_for(reaction_to(message, "💔"))
@@ -113,7 +113,7 @@ async def test_text_without_words_is_refused_with_a_reason(
     assert ear_a.spans() == []
 
 
-async def test_sticker_is_refused_with_a_reason(sandbox: Sandbox, start_bot: StartBot) -> None:
+async def test_sticker_is_refused_with_a_reason(sandbox: Sandbox, start_toned: StartBot) -> None:
     """A sticker gets 💔 and a reply, and the next message is spoken."""
     sticker = {
         "file_id": "s",
@@ -124,7 +124,7 @@ async def test_sticker_is_refused_with_a_reason(sandbox: Sandbox, start_bot: Sta
         "is_animated": False,
         "is_video": False,
     }
-    async with start_bot():
+    async with start_toned():
         message = sandbox.send_fields(ALICE, {"sticker": sticker})
         await sandbox.wait_for(reaction_to(message, "💔"))
         await sandbox.wait_for(reply_with("I can say texts"))
@@ -133,10 +133,10 @@ async def test_sticker_is_refused_with_a_reason(sandbox: Sandbox, start_bot: Sta
 
 
 async def test_command_that_is_unknown_is_answered_and_not_spoken(
-    sandbox: Sandbox, start_bot: StartBot
+    sandbox: Sandbox, start_toned: StartBot
 ) -> None:
     """The reply to an unknown command names it; /help lists the commands."""
-    async with start_bot():
+    async with start_toned():
         sandbox.send(ALICE, "/dance now")
         await sandbox.wait_for(reply_with("I don't know /dance."))
         sandbox.send(ALICE, "/help")
@@ -144,13 +144,13 @@ async def test_command_that_is_unknown_is_answered_and_not_spoken(
 
 
 async def test_status_reports_activity_voice_device_and_latency(
-    sandbox: Sandbox, start_bot: StartBot, ear_a: Ear
+    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:
     """/status reports activity, queue, voice, device and the last time to first sound."""
-    async with start_bot():
+    async with start_toned():
         sandbox.send(ALICE, "/status")
         before = await sandbox.wait_for(reply_with("Idle. Nothing waits."))
-        sandbox.send(ALICE, LONG_TEXT)
+        sandbox.send(ALICE, TWELVE_SENTENCES)
         last = sandbox.send(ALICE, "One more.")
         await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
         sandbox.send(ALICE, "/status")

@@ -7,20 +7,20 @@ from bot.chat.sandbox import Fault, Sandbox
 from tests.conftest import ALICE, TOKEN, StartBot, reaction_to
 
 
-async def test_menu_is_registered(sandbox: Sandbox, start_bot: StartBot) -> None:
+async def test_menu_is_registered(sandbox: Sandbox, start_toned: StartBot) -> None:
     """Telegram receives the list of commands."""
-    async with start_bot():
+    async with start_toned():
         menu = await sandbox.wait_for(lambda e: e.kind == "menu")
 
     assert menu.text == ", ".join(command.command for command in COMMANDS)
 
 
 async def test_menu_that_is_refused_does_not_stop_the_bot(
-    sandbox: Sandbox, start_bot: StartBot
+    sandbox: Sandbox, start_toned: StartBot
 ) -> None:
     """The menu is optional: messages are spoken without it."""
     sandbox.faults["setmycommands"] = Fault(status=404, description="Not Found: method not found")
-    async with start_bot():
+    async with start_toned():
         message = sandbox.send(ALICE, "Hello.")
         await sandbox.wait_for(reaction_to(message, "👍"))
 

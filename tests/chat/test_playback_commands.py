@@ -37,31 +37,35 @@ async def test_stop_silences_and_reports_how_many_were_dropped(
     assert ear_a.spans()[-1][1] - stopped_s < 0.3
 
 
-async def test_text_after_stop_is_spoken(sandbox: Sandbox, start_bot: StartBot, ear_a: Ear) -> None:
+async def test_text_after_stop_is_spoken(
+    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
+) -> None:
     """A text sent after /stop is spoken as usual."""
-    async with start_bot():
-        sandbox.send(ALICE, LONG_TEXT)
+    async with start_toned():
+        sandbox.send(ALICE, TWELVE_SENTENCES)
         await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
         sandbox.send(ALICE, "/stop")
         message = sandbox.send(ALICE, "After the stop.")
         await sandbox.wait_for(reaction_to(message, "👍"))
 
 
-async def test_stop_reports_that_nothing_was_waiting(sandbox: Sandbox, start_bot: StartBot) -> None:
+async def test_stop_reports_that_nothing_was_waiting(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
     """An idle bot answers /stop with "Nothing was waiting"."""
-    async with start_bot():
+    async with start_toned():
         sandbox.send(ALICE, "/stop")
         await sandbox.wait_for(reply_with("Silent. Nothing was waiting."))
 
 
 @pytest.mark.realtime
 async def test_stop_does_not_wait_for_slow_receipts(
-    sandbox: Sandbox, start_bot: StartBot, ear_a: Ear
+    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:
     """If the Bot API takes 5 s for each reaction, /stop still silences within a second."""
     sandbox.faults["setmessagereaction"] = Fault(delay_s=5)
-    async with start_bot():
-        sandbox.send(ALICE, LONG_TEXT)
+    async with start_toned():
+        sandbox.send(ALICE, TWELVE_SENTENCES)
         await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
         stopped_s = time.monotonic()
         sandbox.send(ALICE, "/stop")

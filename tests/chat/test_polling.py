@@ -16,19 +16,19 @@ from bot.chat.sandbox import Fault, Sandbox
 from tests.conftest import ALICE, TOKEN, StartBot, reaction_to, reply_with
 
 
-async def test_polling_survives_a_second_instance(sandbox: Sandbox, start_bot: StartBot) -> None:
+async def test_polling_survives_a_second_instance(sandbox: Sandbox, start_toned: StartBot) -> None:
     """After a 409 polling continues, and the next message is spoken."""
     sandbox.faults["getupdates"] = Fault(status=409, description="Conflict: terminated", times=1)
-    async with start_bot():
+    async with start_toned():
         message = sandbox.send(ALICE, "Hello.")
         await sandbox.wait_for(reaction_to(message, "👍"))
 
 
 async def test_polling_survives_an_update_that_cannot_be_parsed(
-    sandbox: Sandbox, start_bot: StartBot
+    sandbox: Sandbox, start_toned: StartBot
 ) -> None:
     """Polling continues after an update that can't be parsed."""
-    async with start_bot():
+    async with start_toned():
         bad = {"update_id": sandbox.push({"message": {"text": 1}})}
         await sandbox.wait_for_call("getupdates", 3)
         sandbox._updates = type(sandbox._updates)(

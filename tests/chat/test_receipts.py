@@ -15,25 +15,25 @@ from tests.support.loudspeaker import Ear
 
 
 async def test_reaction_that_is_refused_does_not_affect_speech(
-    sandbox: Sandbox, start_bot: StartBot, ear_a: Ear
+    sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:
     """Messages are spoken in a chat that allows no reactions."""
     sandbox.faults["setmessagereaction"] = Fault(
         status=400, description="Bad Request: REACTION_INVALID"
     )
-    async with start_bot():
-        sandbox.send(ALICE, "Hello there.")
+    async with start_toned():
+        sandbox.send(ALICE, "Number 1.")
         await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
 
 
 async def test_reaction_after_a_429_waits_and_is_the_newest(
-    sandbox: Sandbox, start_bot: StartBot
+    sandbox: Sandbox, start_toned: StartBot
 ) -> None:
     """After a 429 the bot waits as long as requested, then sends only the newest receipt."""
     sandbox.faults["setmessagereaction"] = Fault(
         status=429, description="Too Many Requests: retry after 4", retry_after_s=4, times=1
     )
-    async with start_bot():
+    async with start_toned():
         message = sandbox.send(ALICE, "Hello.")
         await sandbox.wait_for(reaction_to(message, "👍"))
 
