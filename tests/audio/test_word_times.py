@@ -115,11 +115,23 @@ def test_words_of_a_chunk_exclude_its_context(voice: KokoroVoice) -> None:
     assert sound.words[-1].end_s > 0.8 * len(sound.samples) / SAMPLE_RATE_HZ
 
 
-def test_words_of_a_text_split_by_kokoro_onnx_are_in_order(voice: KokoroVoice) -> None:
-    """If kokoro-onnx splits a text that is too long, the words keep their order."""
-    text = "supercalifragilistic " * 24
+def test_words_of_a_text_split_by_kokoro_onnx_are_in_order(
+    voice: KokoroVoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where kokoro-onnx splits a text that is too long, the words keep their order."""
+    split = voice._kokoro._split_phonemes
+    batches: list[str] = []
+
+    def record(phonemes: str) -> list[str]:
+        batches.extend(split(phonemes))
+        return batches
+
+    monkeypatch.setattr("kokoro_onnx.MAX_PHONEME_LENGTH", 50)  # as if the model took so few
+    monkeypatch.setattr(voice._kokoro, "_split_phonemes", record)
+    text = "supercalifragilistic " * 4
     sound = speak(voice, text, speed=2.0)
 
+    assert len(batches) > 1
     assert_in_order(sound, text)
     assert len(sound.samples) / SAMPLE_RATE_HZ - sound.words[-1].end_s < 1
 
