@@ -17,12 +17,12 @@ from audio.types import SAMPLE_RATE_HZ, Samples
 from bot.http import audio_stream
 from bot.http.audio_stream import FORMATS, MAX_STREAMS
 from bot.settings import Settings
-from tests.support.fake_voice import ToneVoice, find_tones
+from tests.support.fake_voice import TONE_S, ToneVoice, find_tones
 from tests.support.http_face import Face, serve
 from tests.support.loudspeaker import Loudspeakers
 
-SENTENCE = "The ferry leaves the harbour at seven in the morning, and it comes back late at night."
-LONG = " ".join([SENTENCE] * 12)
+TONES = 20
+NUMBERS = " ".join(f"Number {number}." for number in range(1, TONES + 1))
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def decoded(sound: bytes, audio_format: str) -> Any:
 
 
 async def test_speech_makes_each_format_at_the_right_length(
-    face: Face, monkeypatch: pytest.MonkeyPatch
+    toned: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """mp3, opus, aac, flac, wav and pcm last as long as the synthesized sound, within 2 %."""
     encoded_frames: list[int] = []
@@ -78,30 +78,42 @@ async def test_speech_makes_each_format_at_the_right_length(
         return encode(encoder, samples)
 
     monkeypatch.setattr(audio_stream.Encoder, "encode", counting)
-    async with official(face) as client:
+    async with official(toned) as client:
         for audio_format, expected in FORMATS.items():
             encoded_frames.clear()
             answer = await client.audio.speech.create(
                 model="tts-1",
                 voice="alloy",
-                input=SENTENCE,
+                input=NUMBERS,
                 response_format=cast("Any", audio_format),
             )
             samples, rate_hz = decoded(answer.content, audio_format)
             made_s = sum(encoded_frames) / SAMPLE_RATE_HZ
 
             assert answer.response.headers["content-type"] == expected.media_type
-            assert 4 < made_s < 9
+            assert made_s > TONES * TONE_S
             assert len(samples) / rate_hz == pytest.approx(made_s, rel=0.02), audio_format
             assert np.abs(samples).max() > 0.1
 
 
-async def test_speech_streams_during_synthesis(face: Face) -> None:
-    """The first bytes come long before the last ones."""
+async def test_speech_is_made_by_the_voice(face: Face) -> None:
+    """The sound of a sentence lasts as long as a person would take for it."""
     async with official(face) as client:
+        answer = await client.audio.speech.create(
+            model="tts-1", voice="alloy", input="The ferry leaves at seven.", response_format="wav"
+        )
+    samples, rate_hz = decoded(answer.content, "wav")
+
+    assert 1 < len(samples) / rate_hz < 3
+    assert np.abs(samples).max() > 0.1
+
+
+async def test_speech_streams_during_synthesis(toned: Face) -> None:
+    """The first bytes come long before the last ones."""
+    async with official(toned) as client:
         began_s = time.monotonic()
         async with client.audio.speech.with_streaming_response.create(
-            model="kokoro", voice="af_heart", input=LONG, response_format="pcm"
+            model="kokoro", voice="af_heart", input=NUMBERS, response_format="pcm"
         ) as answer:
             times_s = [time.monotonic() - began_s async for _ in answer.iter_bytes(4096)]
 
