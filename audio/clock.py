@@ -4,8 +4,9 @@ from collections import deque
 
 from audio.types import SAMPLE_RATE_HZ
 
-# A device reports its position in steps, so a report may be old, never early. Within this
-# window at least one is exact: PulseAudio's ALSA plug-in updates every 100 ms.
+# A device reports its position in steps, so most reports are old. Within this window at least one
+# is close: PulseAudio's ALSA plug-in updates every 100 ms, and extrapolates in between (see
+# `_POSITION_ERROR_FRAMES` in audio/playback.py).
 _WINDOW_S = 0.25
 # A greater delay is real: the device ran dry, or was slow to start.
 _LATE_S = 0.08

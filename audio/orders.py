@@ -1,6 +1,6 @@
 """The orders to the audio thread, in addition to `audio.types.Utterance`.
 
-Each is named after the method of `SpeechPipeline` that puts it into the mailbox.
+The methods of `SpeechPipeline` put them into the mailbox.
 """
 
 from collections.abc import Callable

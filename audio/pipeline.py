@@ -19,7 +19,7 @@ Only these cross the threads:
   which the audio thread replaces and any thread may read; a result also refers to its task and its
   job, which only the audio thread uses;
 - callbacks, called on the audio thread (`on_fact`, `on_cost`, `Render.on_sound`, `asleep_s`) or the
-  synthesis thread (`on_work`), which pass on what they get without blocking;
+  synthesis thread (`on_work`), which pass on what they get, or at most write a small file;
 - futures: those of `devices` and `close` are set by the audio thread; those of the worker are
   used by these two threads only;
 - one bit: a `CancelToken`, cancelled by the audio thread, ends the synthesis in progress.
