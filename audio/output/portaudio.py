@@ -287,7 +287,7 @@ class PortAudioSpeaker:
         if not outputs:
             raise NoOutputDeviceError(
                 "There is no output device. Connect a loudspeaker or headphones; "
-                "what waits is spoken then."
+                "waiting messages are spoken then."
             )
         index, name, warning = self._pick(outputs, default)
         if self._is_avoided(name):

@@ -97,7 +97,7 @@ class WavSpeaker:
         except OSError as exc:
             raise SpeakerError(
                 f"AUDIO_DEVICE: the folder {self._folder} can't be made ({exc.strerror}). Make it, "
-                "or set another one and start again; what waits is spoken then."
+                "or set another one and start again; waiting messages are spoken then."
             ) from exc
         self._open = True
         self._written_frames = 0

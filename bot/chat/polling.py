@@ -264,7 +264,7 @@ class Polling:
                     log.error("%s (%s)", _CONFLICT, error)
             case _ if self._failures == 1:
                 reason = str(error) if isinstance(error, TelegramError) else type(error).__name__
-                log.warning("Telegram can't be reached; retrying: %s", reason)
+                log.warning("Telegram is unreachable; retrying: %s", reason)
         return pause_s
 
 
