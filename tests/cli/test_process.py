@@ -71,7 +71,7 @@ async def test_run_exits_with_0_on_sigterm_without_network(bot_environment: Envi
     bot_environment["TELEGRAM_API_URL"] = "http://127.0.0.1:1"
     async with crier("run", environment=bot_environment) as process:
         assert process.stderr is not None
-        while b"can't be reached" not in await process.stderr.readline():
+        while b"is unreachable" not in await process.stderr.readline():
             pass
         process.send_signal(signal.SIGTERM)
         await asyncio.wait_for(process.wait(), 3)

@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import itertools
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +15,14 @@ import openai
 import pytest
 
 from audio.kokoro.voice import KokoroVoice
-from audio.types import SAMPLE_RATE_HZ, Samples
+from audio.types import (
+    SAMPLE_RATE_HZ,
+    CancelToken,
+    Chunk,
+    Samples,
+    Sound,
+    SynthesisError,
+)
 from bot.http import audio_stream
 from bot.http.audio_stream import FORMATS, MAX_STREAMS
 from bot.settings import Settings
@@ -108,16 +117,41 @@ async def test_speech_is_made_by_the_voice(face: Face) -> None:
     assert np.abs(samples).max() > 0.1
 
 
-async def test_speech_streams_during_synthesis(toned: Face) -> None:
-    """The first bytes come long before the last ones."""
-    async with official(toned) as client:
-        began_s = time.monotonic()
-        async with client.audio.speech.with_streaming_response.create(
-            model="kokoro", voice="af_heart", input=NUMBERS, response_format="pcm"
-        ) as answer:
-            times_s = [time.monotonic() - began_s async for _ in answer.iter_bytes(4096)]
+class GatedVoice(ToneVoice):
+    """Waits before the second chunk until the gate is opened."""
 
-    assert times_s[0] < times_s[-1] / 4
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+        self._calls = itertools.count()
+
+    def synthesize(
+        self, chunk: Chunk, voice: str, speed: float, lang: str, cancel_token: CancelToken
+    ) -> Sound:
+        """Return the tones of a chunk."""
+        if next(self._calls) and not self.gate.wait(60):
+            raise SynthesisError("The gate was not opened.")
+        return super().synthesize(chunk, voice, speed, lang, cancel_token)
+
+
+async def test_speech_streams_during_synthesis(settings: Settings, tmp_path: Path) -> None:
+    """The first bytes arrive before the second chunk is made."""
+    voice = GatedVoice()
+    quiet = settings.replaced(api_port=0, audio_device=f"file:{tmp_path / 'spoken'}")
+    async with (
+        serve(quiet, voice) as face,
+        official(face) as client,
+        client.audio.speech.with_streaming_response.create(
+            model="kokoro", voice="af_heart", input=NUMBERS, response_format="pcm"
+        ) as answer,
+    ):
+        parts = answer.iter_bytes(4096)
+        first = await anext(parts)
+        voice.gate.set()
+        rest = [part async for part in parts]
+
+    tones = find_tones(decoded(b"".join([first, *rest]), "pcm")[0], SAMPLE_RATE_HZ)
+    assert [heard.code for heard in tones] == list(range(1, TONES + 1))
 
 
 async def test_speech_clamps_the_speed(toned: Face) -> None:

@@ -507,6 +507,7 @@ async def test_page_picture_shows_a_busy_page(
 
         def take_picture() -> bytes:
             page.until(lambda: len(page.queue()) == 4)
+            page.until(lambda: page["pause"].text == "Resume")
             page["pause"].click()
             page.until(lambda: len(page.queue()) == 3)
             page.until(lambda: len(browser.find_elements(By.CSS_SELECTOR, "#now .heard")) > 12)
