@@ -126,6 +126,18 @@ class Utterance:
 
 
 @dataclass(frozen=True, slots=True)
+class SpokenWord:
+    """A word of a sentence, and how it is pronounced."""
+
+    text: str
+    """As it is read, with its punctuation and without spaces around it."""
+    phonemes: str
+    """In Kokoro's alphabet, with its punctuation; empty if it has no sound."""
+    source: str
+    """Where the phonemes come from, such as ``dictionary`` or ``espeak``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """The input of one run of the model."""
 
