@@ -7,13 +7,13 @@ them and their stand-ins (tests/audio/test_voice_contract.py, test_speaker_contr
 
 from typing import Protocol
 
-from audio.types import CancelToken, Chunk, Devices, Samples, Sound
+from audio.types import CancelToken, Chunk, Devices, Samples, Sound, SpokenWord
 
 
 class Voice(Protocol):
-    """Turns chunks of text into sound.
+    """Reads sentences, and turns chunks of them into sound.
 
-    In the pipeline both methods run on the synthesis thread only, and block it; the audio thread
+    In the pipeline all methods run on the synthesis thread only, and block it; the audio thread
     does not wait for them.
     """
 
@@ -24,6 +24,24 @@ class Voice(Protocol):
 
         Raises:
             AudioError: the voice can't be loaded; the message is shown to senders.
+        """
+        ...
+
+    def read(self, sentence: str, lang: str) -> tuple[SpokenWord, ...]:
+        """Return the words of a sentence, with how each is pronounced in it.
+
+        Does not need `load`. Blocks for a millisecond or so.
+
+        Args:
+            sentence: a whole one, since the words around a word decide how it is pronounced.
+            lang: espeak-ng's code of the language.
+
+        Returns:
+            The words in order; with a space after each that is not `SpokenWord.joined`, they are
+            the sentence.
+
+        Raises:
+            AudioError: the sentence can't be read; the message is shown to the sender.
         """
         ...
 

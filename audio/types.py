@@ -135,6 +135,10 @@ class SpokenWord:
     """In Kokoro's alphabet, with its punctuation; empty if it has no sound."""
     source: str
     """Where the phonemes come from, such as ``dictionary`` or ``espeak``."""
+    pause_s: float = 0.0
+    """Silence that the sender asked for after it."""
+    joined: bool = False
+    """Whether the next word follows without a space, as in Japanese."""
 
 
 @dataclass(frozen=True, slots=True)

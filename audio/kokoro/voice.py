@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from audio.kokoro.graph import FRAME_SAMPLES, WINDOW, change_graph
 from audio.kokoro.model_files import MODELS, VOICES_FILE, verified_copy, verify
 from audio.kokoro.phonemes import phonemize, without_switches
+from audio.kokoro.reader import read
 from audio.kokoro.word_times import words
 from audio.types import (
     SAMPLE_RATE_HZ,
@@ -29,6 +30,7 @@ from audio.types import (
     ModelFileError,
     Samples,
     Sound,
+    SpokenWord,
     SynthesisError,
     Word,
     silence,
@@ -187,6 +189,14 @@ class KokoroVoice:
         kokoro = Kokoro.from_session(self._session, str(self._model_dir / VOICES_FILE.name))
         kokoro.create("Ready.", "af_heart")  # the first run of a session is the slowest
         self._kokoro = kokoro
+
+    def read(self, sentence: str, lang: str) -> tuple[SpokenWord, ...]:
+        """Return the words of a sentence with their phonemes; see `audio.kokoro.reader`.
+
+        Raises:
+            SynthesisError: see `audio.kokoro.reader.read`.
+        """
+        return read(sentence, lang)
 
     def clear_cache(self) -> None:
         """Drop the cached phrases."""

@@ -200,14 +200,12 @@ def test_pipeline_holds_an_utterance_until_a_device_appears(
     assert end.outcome is Outcome.HEARD
 
 
-class FunctionVoice:
+class FunctionVoice(ToneVoice):
     """A voice whose sound is computed by a function of the text."""
 
     def __init__(self, make: Callable[[str], Sound]) -> None:
+        super().__init__()
         self._make = make
-
-    def load(self) -> None:
-        pass
 
     def synthesize(self, chunk: Chunk, _v: str, _s: float, _l: str, _i: CancelToken) -> Sound:
         return self._make(chunk.text)

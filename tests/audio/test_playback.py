@@ -28,6 +28,7 @@ from audio.types import (
     Utterance,
     Word,
 )
+from tests.support.fake_voice import ToneVoice
 from tests.support.pipelines import order
 
 
@@ -118,10 +119,8 @@ def test_heard_by_now_includes_a_sentence_that_seems_over(clock: SimpleNamespace
     assert [piece.chunk.sentence for piece in playing.heard_by_now()] == [0]
 
 
-class OneSecondVoice:
+class OneSecondVoice(ToneVoice):
     """A voice that returns a second of sound for every chunk."""
-
-    def load(self) -> None: ...
 
     def synthesize(self, _c: Chunk, _v: str, _s: float, _l: str, _i: CancelToken) -> Sound:
         return Sound(np.ones(SAMPLE_RATE_HZ, np.float32))

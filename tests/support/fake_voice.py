@@ -14,7 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from audio.kokoro.voice import fade_edges
-from audio.types import SAMPLE_RATE_HZ, CancelToken, Chunk, Samples, Sound, SynthesisError, Word
+from audio.types import (
+    SAMPLE_RATE_HZ,
+    CancelToken,
+    Chunk,
+    Samples,
+    Sound,
+    SpokenWord,
+    SynthesisError,
+    Word,
+)
 
 TONE_S = 0.3
 CODES = 250
@@ -34,6 +43,10 @@ class ToneVoice:
 
     def load(self) -> None:
         """Do nothing."""
+
+    def read(self, sentence: str, lang: str) -> tuple[SpokenWord, ...]:  # noqa: ARG002
+        """Return the words of a sentence; their phonemes are their letters."""
+        return tuple(SpokenWord(word, word, "letters") for word in sentence.split())
 
     def synthesize(
         self,
