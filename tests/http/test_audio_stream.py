@@ -57,7 +57,7 @@ def official(face: Face) -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(
         api_key=face.token,
         base_url=f"{face.url}/v1",
-        http_client=openai.DefaultAsyncHttpxClient(trust_env=False),
+        http_client=openai.DefaultAsyncHttpxClient(trust_env=False, verify=False),
         max_retries=0,
     )
 
