@@ -26,6 +26,7 @@ from bot.doctor import sound
 from bot.doctor.check import CheckState
 from tests.conftest import TOKEN
 from tests.doctor.scene import Scene
+from tests.support.fake_voice import ToneVoice
 from tests.support.loudspeaker import Loudspeakers
 
 # ---- faults: (check, how to plant it, state, part of what is found, part of the fix) ----
@@ -393,8 +394,9 @@ def test_synthesis_check_recommends_faster_model(
 
 @pytest.fixture
 def audible(scene: Scene, loudspeakers: Loudspeakers) -> Iterator[Scene]:
-    """Return a machine with two loudspeakers, and a sound server that knows them."""
+    """Return a machine with two loudspeakers, their sound server, and the tone voice."""
     daemon = loudspeakers.daemons["speaker_a"]
+    scene.monkeypatch.setattr("audio.kokoro.voice.KokoroVoice", lambda *_: ToneVoice())
     scene.monkeypatch.setenv("PULSE_SERVER", daemon.socket)
     scene.change(audio_device="speaker_a")
     yield scene
