@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.signal import correlate, resample_poly
 
 from audio.types import SAMPLE_RATE_HZ
 from audio.voices import VOICES
@@ -260,6 +259,8 @@ async def test_demo_writes_same_sound_to_file_and_loudspeaker(
 
     with wave.open(str(tmp_path / "spoken" / "0001.wav")) as file:
         written = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32767
+    from scipy.signal import correlate, resample_poly  # slow to import
+
     # At a higher rate, since the loudspeaker may lag by a fraction of a frame.
     played = resample_poly(ear_a.samples(), 4, 1)
     loud = np.flatnonzero(np.abs(written) > 0.004)
