@@ -34,7 +34,7 @@ from audio.output.portaudio import PortAudioSpeaker
 from audio.output.wavfile import PREFIX, WavSpeaker
 from audio.pipeline import SpeechPipeline
 from audio.ports import Speaker, Voice
-from audio.sleep import time_asleep_s
+from audio.system_sleep import time_asleep_s
 from audio.types import Devices, Fact
 from bot.chat import menu
 from bot.chat.attachments import Attachments
@@ -68,6 +68,7 @@ from bot.http.guard import AccessGuard
 from bot.http.metrics import Metrics
 from bot.http.routes import Api
 from bot.http.server import listening, serving, token_of
+from bot.paths import PACE_FILE
 from bot.settings import Settings
 from bot.watchdog import Watchdog
 
@@ -582,14 +583,14 @@ def make_speaker(settings: Settings, wanted: str) -> Speaker:
 def _load_cost(settings: Settings) -> SynthesisCost:
     """Return the cost that earlier runs learned on this machine."""
     try:
-        return SynthesisCost.from_dict(json.loads((settings.data_dir / "pace.json").read_text()))
+        return SynthesisCost.from_dict(json.loads((settings.data_dir / PACE_FILE).read_text()))
     except (OSError, ValueError):
         return SynthesisCost()
 
 
 def _store_cost(settings: Settings, cost: SynthesisCost) -> None:  # on the audio thread
     with contextlib.suppress(OSError):  # it is learned again
-        (settings.data_dir / "pace.json").write_text(json.dumps(cost.to_dict()))
+        (settings.data_dir / PACE_FILE).write_text(json.dumps(cost.to_dict()))
 
 
 def list_devices(settings: Settings) -> Devices:
