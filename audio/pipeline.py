@@ -58,8 +58,8 @@ from audio.playback import Piece, Playback, SpeechJob
 from audio.ports import Speaker, Voice
 from audio.recording import Recording, chime
 from audio.rendering import describe_error
-from audio.sleep import time_asleep_s
 from audio.synthesis import Planned, Synthesis, Synthesized
+from audio.system_sleep import time_asleep_s
 from audio.types import (
     SAMPLE_RATE_HZ,
     AudioError,

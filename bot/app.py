@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import json
 import logging
@@ -9,6 +10,7 @@ import math
 import os
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+import httpx
 from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Application, ApplicationBuilder, ExtBot
 from telegram.request import HTTPXRequest
@@ -31,7 +34,7 @@ from audio.output.portaudio import PortAudioSpeaker
 from audio.output.wavfile import PREFIX, WavSpeaker
 from audio.pipeline import SpeechPipeline
 from audio.ports import Speaker, Voice
-from audio.sleep import time_asleep_s
+from audio.system_sleep import time_asleep_s
 from audio.types import Devices, Fact
 from bot.chat import menu
 from bot.chat.attachments import Attachments
@@ -65,6 +68,7 @@ from bot.http.guard import AccessGuard
 from bot.http.metrics import Metrics
 from bot.http.routes import Api
 from bot.http.server import listening, serving, token_of
+from bot.paths import PACE_FILE
 from bot.settings import Settings
 from bot.watchdog import Watchdog
 
@@ -579,14 +583,14 @@ def make_speaker(settings: Settings, wanted: str) -> Speaker:
 def _load_cost(settings: Settings) -> SynthesisCost:
     """Return the cost that earlier runs learned on this machine."""
     try:
-        return SynthesisCost.from_dict(json.loads((settings.data_dir / "pace.json").read_text()))
+        return SynthesisCost.from_dict(json.loads((settings.data_dir / PACE_FILE).read_text()))
     except (OSError, ValueError):
         return SynthesisCost()
 
 
 def _store_cost(settings: Settings, cost: SynthesisCost) -> None:  # on the audio thread
     with contextlib.suppress(OSError):  # it is learned again
-        (settings.data_dir / "pace.json").write_text(json.dumps(cost.to_dict()))
+        (settings.data_dir / PACE_FILE).write_text(json.dumps(cost.to_dict()))
 
 
 def list_devices(settings: Settings) -> Devices:
@@ -618,7 +622,13 @@ def make_bot(settings: Settings, updates: HTTPXRequest | None = None) -> ExtBot[
 def _http_options(settings: Settings) -> dict[str, Any]:
     # A proxy from the environment is meant for Telegram, not for a server on this computer.
     local = urlsplit(settings.telegram_api_url).hostname in ("127.0.0.1", "localhost", "::1")
-    return {"httpx_kwargs": {"trust_env": not local}}
+    return {"httpx_kwargs": {"trust_env": not local, "verify": _tls_context()}}
+
+
+@functools.cache
+def _tls_context() -> ssl.SSLContext:
+    # Reading the certificates takes 0.1 s, which httpx would do for each client.
+    return httpx.create_ssl_context()
 
 
 async def _release(pipeline: SpeechPipeline) -> None:

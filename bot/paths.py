@@ -15,6 +15,9 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
+PACE_FILE = "pace.json"
+"""The name of the file with what was learned of this machine's speed."""
+
 _UMASK = 0o077
 # Everything that Crier or macOS puts into a data folder.
 _OWN = [
@@ -29,7 +32,7 @@ _OWN = [
     "api.sock",
     "api-token*",
     "attempts.json*",
-    "pace.json",
+    PACE_FILE,
     "notices.json",
     "pairing-code*",
     ".env*",

@@ -14,7 +14,7 @@ from telegram import Bot
 from telegram.error import TelegramError
 
 from audio.pipeline import SpeechPipeline
-from audio.sleep import time_asleep_s
+from audio.system_sleep import time_asleep_s
 from bot.core.delivery import Delivery
 from bot.core.health import STALLED_S, WEDGED_S
 

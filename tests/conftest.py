@@ -83,16 +83,22 @@ def loudspeakers() -> Iterator[Loudspeakers]:
 
 
 @pytest.fixture
-def ear_a(loudspeakers: Loudspeakers) -> Iterator[Ear]:
+def ear_latency_ms(request: pytest.FixtureRequest) -> int:
+    """Return how late recordings may be: a short latency costs processor time."""
+    return 5 if request.node.get_closest_marker("realtime") else 20
+
+
+@pytest.fixture
+def ear_a(loudspeakers: Loudspeakers, ear_latency_ms: int) -> Iterator[Ear]:
     """Record the first loudspeaker, which is the system's default."""
-    with loudspeakers.listen("speaker_a") as ear:
+    with loudspeakers.listen("speaker_a", ear_latency_ms) as ear:
         yield ear
 
 
 @pytest.fixture
-def ear_b(loudspeakers: Loudspeakers) -> Iterator[Ear]:
+def ear_b(loudspeakers: Loudspeakers, ear_latency_ms: int) -> Iterator[Ear]:
     """Record the second loudspeaker."""
-    with loudspeakers.listen("speaker_b") as ear:
+    with loudspeakers.listen("speaker_b", ear_latency_ms) as ear:
         yield ear
 
 

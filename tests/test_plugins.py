@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -23,17 +24,18 @@ def record(word):
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize("number", range(2))
-def test_alone(number):
-    record("alone starts")
+@pytest.mark.parametrize("number", range(4))
+def test_realtime(number):
+    record("realtime starts")
     time.sleep(0.1)
-    record("alone ends")
+    record("realtime ends")
 
 
 @pytest.mark.parametrize("number", range(6))
 def test_beside_others(number):
+    record("other starts")
     time.sleep(0.1)
-    record("beside others")
+    record("other ends")
 
 
 def test_that_fails(tmp_path):
@@ -42,29 +44,38 @@ def test_that_fails(tmp_path):
 """
 
 
-@pytest.fixture
-def report(tmp_path: Path) -> str:
-    """Run the suite in two workers, and return what pytest prints."""
-    (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\nmarkers = ['realtime: x']")
-    (tmp_path / "test_suite.py").write_text(SUITE)
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run the suite in five workers; return its folder, with what pytest prints in `report`."""
+    folder = tmp_path_factory.mktemp("suite")
+    (folder / "pyproject.toml").write_text("[tool.pytest.ini_options]\nmarkers = ['realtime: x']")
+    (folder / "test_suite.py").write_text(SUITE)
     plugins = ["-p", "tests.support.parallel", "-p", "tests.support.bot_logs"]
-    command = [sys.executable, "-m", "pytest", *plugins, "-n", "2", "--maxschedchunk", "1"]
-    environment = {"PYTHONPATH": str(CHECKOUT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "pytest", *plugins, "-n", "5", "--maxschedchunk", "1"]
+    environment = {"PYTHONPATH": str(CHECKOUT), "PATH": "/usr/bin:/bin", "HOME": str(folder)}
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
-    return done.stdout + done.stderr
+    (folder / "report").write_text(done.stdout + done.stderr)
+    return folder
 
 
-def test_parallel_runs_realtime_tests_last_and_alone(report: str, tmp_path: Path) -> None:
-    """Two workers share the other tests; of the realtime ones each waits for all before it."""
-    assert "8 passed" in report
-    order = (tmp_path / "diary").read_text().splitlines()
+def test_parallel_keeps_realtime_tests_apart(suite: Path) -> None:
+    """Five workers share the tests; at most two realtime ones run at a time, and no other then."""
+    assert "10 passed" in (suite / "report").read_text()
+    diary = (suite / "diary").read_text().splitlines()
+    running = Counter[str]()
+    for kind, event in map(str.split, diary):
+        running[kind] += 1 if event == "starts" else -1
 
-    assert order[-4:] == ["alone starts", "alone ends"] * 2
+        assert running["realtime"] <= 2
+        assert not (running["realtime"] and running["other"])
+    assert len(diary) == 20
 
 
-def test_bot_logs_names_the_log_of_a_failed_test_and_shows_its_end(report: str) -> None:
+def test_bot_logs_names_the_log_of_a_failed_test_and_shows_its_end(suite: Path) -> None:
     """The path of crier.log and its last lines are in the report."""
+    report = (suite / "report").read_text()
+
     assert "bot's log: /" in report
     assert "the last words" in report

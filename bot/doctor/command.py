@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from bot import __version__
 from bot.clean import clean, clean_line, raw
-from bot.doctor import local, system
+from bot.doctor import local, running_bot, service, telegram
 from bot.doctor import sound as sound_checks
 from bot.doctor.check import Check, CheckState, Context, Finding, load_context
 from bot.doctor.redact import Redactor
@@ -23,7 +23,7 @@ GROUPS = {
         Check("python", local.python),
         Check("packages", local.packages),
         Check("disk", local.disk),
-        Check("load", system.load),
+        Check("load", local.load),
     ),
     "Settings and data": (
         Check("settings", local.settings),
@@ -33,16 +33,16 @@ GROUPS = {
         Check("quiet", local.quiet),
     ),
     "Telegram": (
-        Check("telegram", system.telegram),
-        Check("clock", system.clock),
+        Check("telegram", telegram.telegram),
+        Check("clock", telegram.clock),
     ),
     "The running bot": (
-        Check("bot", system.bot),
-        Check("polling", system.polling),
-        Check("warnings", system.bot_warnings),
-        Check("port", system.port),
-        Check("service", system.service),
-        Check("priority", system.priority),
+        Check("bot", running_bot.bot),
+        Check("polling", running_bot.polling),
+        Check("warnings", running_bot.bot_warnings),
+        Check("port", running_bot.port),
+        Check("service", service.service),
+        Check("priority", service.priority),
         Check("log", local.log),
     ),
     "The voice": (

@@ -31,13 +31,14 @@ _OLDEST_MACOS = 14
 _FULL_BYTES, _SHORT_BYTES = 50 << 20, 500 << 20
 _LOG_BYTES = 50 << 20  # its own rotation keeps it below 6 MB
 _RECENT_S = 24 * 3600.0
+_BUSY_PER_CORE = 2.0
 # Name, version and marker. Source: pip's requirements file format.
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?:\s*;\s*([^\\]*))?", re.MULTILINE)
 # A token in the file itself, not in the Keychain.
 _TOKEN_LINE = re.compile(r"(?im)^[^#\n]*token[ \t]*=[ \t]*(?!keychain\b)[^\s#]")
 
 
-# ---- the computer ----
+# ---- this computer ----
 
 
 def python(context: Context) -> Finding:
@@ -136,7 +137,33 @@ def disk(context: Context) -> Finding:
     return ok(f"{free_gb:.0f} GB free; {settings.data_dir} can be written")
 
 
-# ---- settings ----
+def load(context: Context) -> Finding:
+    """Check that nothing slows this computer down."""
+    if context.platform == "darwin":
+        limit = re.search(r"CPU_Speed_Limit\s*=\s*(\d+)", context.output("pmset", "-g", "therm"))
+        if limit and int(limit[1]) < 100:  # noqa: PLR2004  # percent
+            return warn(
+                f"macOS runs the processor at {limit[1]} % to keep it cool; speech may stop and "
+                "start.",
+                "Give it air, or less to do.",
+            )
+        if re.search(r"lowpowermode\s+1", context.output("pmset", "-g")):
+            return warn(
+                "Low Power Mode is on, so speech is synthesized more slowly.",
+                "System Settings, Battery, Low Power Mode: Never.",
+            )
+    cores = os.cpu_count() or 1
+    now = os.getloadavg()[0]
+    if now > _BUSY_PER_CORE * cores:
+        return warn(
+            f"{now:.1f} programs wanted one of {cores} processors in the last minute; Crier has "
+            "to share them.",
+            "See what keeps it busy: `top`.",
+        )
+    return ok(f"{now:.1f} programs on {cores} processors")
+
+
+# ---- settings and data ----
 
 
 def settings(context: Context) -> Finding:

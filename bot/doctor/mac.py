@@ -33,7 +33,7 @@ from audio.types import (
     SentenceHeard,
     Utterance,
 )
-from bot.doctor import local, system
+from bot.doctor import local, service
 from bot.doctor.check import Check, Context, Finding, fail, ok, skip, warn
 
 # After this the watchdog would restart the bot. Source: bot.core.health, WEDGED_S.
@@ -110,8 +110,8 @@ def mac_checks(context: Context, equipment: Equipment | None = None) -> tuple[Ch
         Check("switch", bind(switch), limit_s=limit_s, audio=True),
         Check("removal", bind(removal), limit_s=limit_s, audio=True),
         Check("mute", bind(mute), limit_s=limit_s, audio=True),
-        Check("service", system.service),
-        Check("priority", system.priority),
+        Check("service", service.service),
+        Check("priority", service.priority),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bot.doctor.check import CheckSkipped, Context, Finding
-from bot.doctor.system import api_token
+from bot.doctor.running_bot import api_token
 from bot.logs import hide_tokens
 
 _MIN_ID_DIGITS = 5

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.doctor.check import CheckSkipped, Context, Finding, fail, ok, skip, warn
 from bot.doctor.local import lock_holder
-from bot.doctor.system import client_of
+from bot.doctor.running_bot import client_of
 
 if TYPE_CHECKING:
     from audio.ports import Voice

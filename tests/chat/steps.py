@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 import psutil
-from scipy.signal import correlate
 
 from audio.types import Samples
 from bot.chat.sandbox import Event, Json, Person, Sandbox
@@ -61,6 +60,8 @@ def likeness(ear: Ear, recorded: Samples) -> float:
     sound = np.pad(sound, RATE_HZ // 10)  # soft edges may be cut
     if len(sound) < len(recorded):
         return 0.0
+    from scipy.signal import correlate  # slow to import
+
     peaks = np.abs(correlate(sound, recorded, "valid"))
     best = int(peaks.argmax())
     energy = (recorded**2).sum() * (sound[best : best + len(recorded)] ** 2).sum()

@@ -7,7 +7,6 @@ import time
 import numpy as np
 import pytest
 import soundfile
-from scipy.signal import resample_poly
 
 from audio.types import SAMPLE_RATE_HZ
 from bot.chat.attachments import ALL, NO, NOTE
@@ -103,6 +102,8 @@ async def test_text_files_are_read_and_long_ones_asked_about(
         sandbox.press(ALICE, question.message_id, dict(question.buttons)["A voice note"])
         note = await sandbox.wait_for(lambda e: e.kind == "voice")
         samples, rate_hz = soundfile.read(io.BytesIO(note.content))
+        from scipy.signal import resample_poly  # slow to import
+
         spoken = resample_poly(samples, SAMPLE_RATE_HZ, rate_hz).astype(np.float32)
 
     ear_a.wait_for_silence()

@@ -41,7 +41,7 @@ async def outbox(sandbox: Sandbox, inbox: Inbox) -> AsyncIterator[Outbox]:
     """Return an outbox in the sandbox, in which Alice and a group have written."""
     sandbox.send(ALICE, "Hello.")
     sandbox.send(ALICE, "Hello.", GROUP)
-    http = HTTPXRequest(httpx_kwargs={"trust_env": False})
+    http = HTTPXRequest(httpx_kwargs={"trust_env": False, "verify": False})
     async with Bot(TOKEN, f"{sandbox.url}/bot", request=http) as bot:
         outbox = Outbox(bot, inbox, Store(inbox.database), sandbox.bot_id)
         yield outbox

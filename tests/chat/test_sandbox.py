@@ -13,7 +13,7 @@ from tests.conftest import ALICE, TOKEN
 
 async def call(sandbox: Sandbox, method: str, token: str = TOKEN, **parameters: Any) -> Any:
     """Call a method and return the body of the response."""
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=False) as client:
         response = await client.post(
             f"{sandbox.url}/bot{token}/{method}", json=parameters, timeout=10
         )
@@ -165,7 +165,7 @@ async def test_sandbox_serves_files(sandbox: Sandbox) -> None:
     path = (await call(sandbox, "getFile", file_id=sandbox.add_file(b"sound")))["result"][
         "file_path"
     ]
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=False) as client:
         right = await client.get(f"{sandbox.url}/file/bot{TOKEN}/{path}")
         wrong = await client.get(f"{sandbox.url}/file/bot4217:other/{path}")
 
@@ -177,7 +177,7 @@ async def test_sandbox_counts_and_drops_waiting_updates(sandbox: Sandbox) -> Non
     """GetWebhookInfo counts; deleteWebhook drops only on request, in any spelling of false."""
     sandbox.send(ALICE, "hello")
     await call(sandbox, "deleteWebhook", drop_pending_updates=False)
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=False) as client:
         url = f"{sandbox.url}/bot{TOKEN}/deleteWebhook"
         await client.post(url, data={"drop_pending_updates": "false"})
     assert (await call(sandbox, "getWebhookInfo"))["result"]["pending_update_count"] == 1

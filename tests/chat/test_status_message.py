@@ -12,7 +12,7 @@ from bot.core.inbox import Inbox
 from bot.settings import Settings
 from tests.chat.samples import TWELVE_SENTENCES
 from tests.conftest import ALICE, StartBot, reaction_to, reply_with
-from tests.support.commandline import Environment, crier
+from tests.support.commandline import WITH_TONES, Environment, crier
 
 LONG = " ".join(f"This is number {n}." for n in range(1, 31))
 LONGER = " ".join(f"This is number {n}." for n in range(1, 61))
@@ -177,7 +177,7 @@ async def test_status_message_is_continued_after_a_kill(
     bot_environment["LOG_LEVEL"] = "INFO"  # the test reads no log
     options: dict[str, Any] = {
         "environment": bot_environment,
-        "module": "tests.support.run_with_fake_voice",
+        "module": WITH_TONES,
     }
     async with crier("run", **options) as process:
         message = sandbox.send(ALICE, LONGER)
@@ -202,7 +202,7 @@ async def test_status_message_is_closed_after_a_kill_if_nothing_continues(
     bot_environment["LOG_LEVEL"] = "INFO"  # the test reads no log
     options: dict[str, Any] = {
         "environment": bot_environment,
-        "module": "tests.support.run_with_fake_voice",
+        "module": WITH_TONES,
     }
     async with crier("run", **options) as process:
         sandbox.send(ALICE, LONGER)

@@ -6,10 +6,9 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from mcp import Client, StdioServerParameters
-from mcp_types import CallToolResult, TextContent
 
 from bot.settings import Settings
 from tests.support.commandline import Environment
@@ -17,6 +16,10 @@ from tests.support.fake_api import FakeApi, serve_fake_api
 from tests.support.fake_voice import ToneVoice
 from tests.support.http_face import serve
 from tests.support.loudspeaker import Ear
+
+if TYPE_CHECKING:  # slow to import
+    from mcp import Client
+    from mcp_types import CallToolResult
 
 
 @pytest.fixture
@@ -30,16 +33,20 @@ def fake_api(tmp_path: Path) -> Iterator[FakeApi]:
 
 
 @asynccontextmanager
-async def agent(environment: Environment) -> AsyncIterator[Client]:
+async def agent(environment: Environment) -> AsyncIterator["Client"]:
     """Connect as an agent does."""
+    from mcp import Client, StdioServerParameters
+
     command = ["-P", "-m", "bot", "mcp"]
     server = StdioServerParameters(command=sys.executable, args=command, env=environment)
     async with Client(server) as client:
         yield client
 
 
-def text_of(result: CallToolResult) -> str:
+def text_of(result: "CallToolResult") -> str:
     """Return the text that the agent reads."""
+    from mcp_types import TextContent
+
     [content] = result.content
     assert isinstance(content, TextContent)
     return content.text

@@ -13,14 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.signal import correlate, resample_poly
 
 from audio.types import SAMPLE_RATE_HZ
 from audio.voices import VOICES
 from bot.chat.sandbox import Fault, Sandbox
 from tests.chat.samples import LONG_TEXT
 from tests.conftest import ALICE, TOKEN, reaction_to
-from tests.support.commandline import Environment, crier, run
+from tests.support.commandline import WITH_TONES, Environment, crier, run
 from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
 
 Start = Callable[..., AbstractAsyncContextManager[asyncio.subprocess.Process]]
@@ -82,7 +81,7 @@ async def test_run_exits_with_0_on_sigterm_without_network(bot_environment: Envi
 async def test_run_never_logs_token(bot_environment: Environment, sandbox: Sandbox) -> None:
     """Even at DEBUG and with errors, the token is in no file and in no output."""
     sandbox.faults["getupdates"] = Fault(status=502, description=f"Bad bot{TOKEN}", times=1)
-    async with crier("run", environment=bot_environment) as process:
+    async with crier("run", environment=bot_environment, module=WITH_TONES) as process:
         message = sandbox.send(ALICE, "Hello there.")
         await sandbox.wait_for(reaction_to(message, "👍"))
         process.send_signal(signal.SIGTERM)
@@ -129,13 +128,13 @@ async def test_run_exits_with_2_for_revoked_token(
 ) -> None:
     """A token that Telegram does not know is reported, at start and while running."""
     bot_environment["TELEGRAM_BOT_TOKEN"] = TOKEN[:-1] + "x"
-    code, _, err = await run("run", environment=bot_environment)
+    code, _, err = await run("run", environment=bot_environment, module=WITH_TONES)
     assert code == 2
     assert "TELEGRAM_BOT_TOKEN: Telegram does not know this token" in err
 
     bot_environment["TELEGRAM_BOT_TOKEN"] = TOKEN
     sandbox.faults["getupdates"] = Fault(status=401, description="Unauthorized")
-    code, _, err = await run("run", environment=bot_environment)
+    code, _, err = await run("run", environment=bot_environment, module=WITH_TONES)
     assert code == 2
     assert "Telegram does not know this token" in err
     assert "Traceback" not in err
@@ -180,7 +179,7 @@ async def test_run_sets_damaged_database_aside(
     database = Path(bot_environment["DATA_DIR"]) / "crier.db"
     database.parent.mkdir()
     database.write_bytes(b"not a database, but long enough to look like a file of one" * 20)
-    async with crier("run", environment=bot_environment) as process:
+    async with crier("run", environment=bot_environment, module=WITH_TONES) as process:
         assert process.stderr is not None
         while b"was set aside as" not in await process.stderr.readline():
             pass
@@ -193,8 +192,8 @@ async def test_run_sets_damaged_database_aside(
 async def test_demo_starts_unmuted(environment: Environment, tmp_path: Path) -> None:
     """After a /mute in the last demo, a piped line is heard and the process exits."""
     environment["AUDIO_DEVICE"] = f"file:{tmp_path / 'spoken'}"
-    await run(environment=environment, stdin=b"/mute\n")
-    code, out, _ = await run(environment=environment, stdin=b"Hello there.\n")
+    await run(module=WITH_TONES, environment=environment, stdin=b"/mute\n")
+    code, out, _ = await run(module=WITH_TONES, environment=environment, stdin=b"Hello there.\n")
 
     assert code == 0
     assert "heard to the end: Hello there." in out
@@ -218,7 +217,9 @@ async def test_demo_speaks_piped_lines(
 async def test_demo_fails_for_line_that_cannot_be_spoken(environment: Environment) -> None:
     """The other lines are spoken; the exit code is 1 and the output says why."""
     environment["AUDIO_DEVICE"] = f"file:{environment['DATA_DIR']}/spoken"
-    code, out, _ = await run("demo", environment=environment, stdin="🙂\nHello.\n".encode())
+    code, out, _ = await run(
+        "demo", environment=environment, stdin="🙂\nHello.\n".encode(), module=WITH_TONES
+    )
 
     assert code == 1
     assert "💔 not spoken: 🙂" in out
@@ -258,6 +259,8 @@ async def test_demo_writes_same_sound_to_file_and_loudspeaker(
 
     with wave.open(str(tmp_path / "spoken" / "0001.wav")) as file:
         written = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32767
+    from scipy.signal import correlate, resample_poly  # slow to import
+
     # At a higher rate, since the loudspeaker may lag by a fraction of a frame.
     played = resample_poly(ear_a.samples(), 4, 1)
     loud = np.flatnonzero(np.abs(written) > 0.004)
@@ -299,7 +302,7 @@ async def test_voices_ignores_closed_pipe(environment: Environment) -> None:
 async def test_demo_answers_piped_command(environment: Environment) -> None:
     """The answer of a command is shown before the demo exits."""
     environment["AUDIO_DEVICE"] = f"file:{environment['DATA_DIR']}/spoken"
-    code, out, _ = await run("demo", environment=environment, stdin=b"/status\n")
+    code, out, _ = await run("demo", environment=environment, stdin=b"/status\n", module=WITH_TONES)
 
     assert code == 0
     assert "Idle. Nothing waits." in out
@@ -310,13 +313,16 @@ async def test_demo_drops_messages_of_earlier_demo(
 ) -> None:
     """A message that was interrupted in one demo is not spoken in the next one."""
     environment["AUDIO_DEVICE"] = f"file:{environment['DATA_DIR']}/spoken"
-    async with crier("demo", environment=environment, stdin=LONG_TEXT.encode()) as process:
+    numbers = " ".join(f"Number {n}." for n in range(1, 100)).encode()
+    async with crier("demo", environment=environment, stdin=numbers, module=WITH_TONES) as process:
         assert process.stdout is not None
         while "👀" not in (await process.stdout.readline()).decode():
             pass
         process.send_signal(signal.SIGTERM)
         await asyncio.wait_for(process.wait(), 10)
-    code, out, _ = await run("demo", environment=environment, stdin=b"Dinner is ready.\n")
+    code, out, _ = await run(
+        "demo", environment=environment, stdin=b"Dinner is ready.\n", module=WITH_TONES
+    )
 
     assert code == 0
     assert out.count("👍") == 1

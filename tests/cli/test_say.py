@@ -414,7 +414,7 @@ async def test_page_opens_browser(environment: Environment, face: Face) -> None:
     for output in (opened, without[1].splitlines(keepends=True)[-1]):
         address, _, one_time = output.strip().partition("#code=")
         assert address == f"{face.url}/"
-        async with httpx.AsyncClient(base_url=face.url, trust_env=False) as browser:
+        async with httpx.AsyncClient(base_url=face.url, trust_env=False, verify=False) as browser:
             answers = [
                 await browser.post("/v1/page/token", json={"code": one_time}) for _ in range(2)
             ]

@@ -80,16 +80,30 @@ def _data_below_a_file(scene: Scene) -> None:
 
 
 def _full_disk(scene: Scene) -> None:
+    disk = _mount(scene, "64k")
+    (disk / "filler").write_bytes(b"\0" * 65536)
+
+
+def _disk_with_20_mb(scene: Scene) -> None:
+    _mount(scene, "20m")
+
+
+def _disk_with_200_mb(scene: Scene) -> None:
+    _mount(scene, "200m")
+
+
+def _mount(scene: Scene, size: str) -> Path:
+    """Mount an empty disk of this size as the data folder."""
     if os.geteuid() != 0:
-        pytest.skip("only root can mount a disk that is full")
+        pytest.skip("only root can mount a small disk")
     disk = scene.folder / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(disk)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("no disk can be mounted here")
     scene.open.append(_Mounted(disk))
-    (disk / "filler").write_bytes(b"\0" * 65536)
     scene.change(data_dir=disk)
+    return disk
 
 
 class _Mounted:
@@ -290,6 +304,8 @@ FAULTS: list[tuple[str, Callable[[Scene], None], CheckState, str, str]] = [
     ("secrets", _readable_api_token, WARN, "api-token", "chmod 600"),
     ("disk", _data_below_a_file, FAIL, "can't be written", "DATA_DIR"),
     ("disk", _full_disk, FAIL, "can't be written to (No space left", "Make room"),
+    ("disk", _disk_with_20_mb, FAIL, "MB are left at", "Make room"),
+    ("disk", _disk_with_200_mb, WARN, "MB are left at", "Make room"),
     ("database", _damaged_database, FAIL, "damaged", "Restart Crier"),
     ("database", _newer_database, FAIL, "newer Crier", "git pull"),
     ("database", _database_set_aside, WARN, "set aside", "remove"),
@@ -416,9 +432,7 @@ def test_checks_find_silent_output(
     """A muted output, or one at volume 0, is found before anything is played, and afterwards."""
     loudspeakers.daemons["speaker_a"].ask(*command)
     audible.sound = True
-    for name in ("audible", "speaking"):
-        finding = audible.run(name)
-
+    for finding in audible.run_all("audible", "speaking"):
         assert finding.state is WARN, finding
         assert found in finding.found
         assert "Turn it up" in finding.fix

@@ -507,6 +507,7 @@ async def test_messages_of_programs_survive_a_kill(
             base_url=f"http://127.0.0.1:{port}",
             headers={"Authorization": f"Bearer {token}"},
             trust_env=False,
+            verify=False,
         )
 
     process = await start()

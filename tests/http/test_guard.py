@@ -246,7 +246,7 @@ async def test_guard_has_separate_budgets(face: Face) -> None:
     """However many requests open paths get, those with the token are answered."""
 
     async def flood_healthz() -> set[int]:
-        async with httpx.AsyncClient(base_url=face.url, trust_env=False) as page:
+        async with httpx.AsyncClient(base_url=face.url, trust_env=False, verify=False) as page:
             return {(await page.get("/healthz")).status_code for _ in range(150)}
 
     flood = await asyncio.gather(*(flood_healthz() for _ in range(4)))
@@ -356,7 +356,7 @@ async def test_guard_accepts_an_empty_body_of_any_type(face: Face, path: str) ->
 
 async def test_page_code_is_exchanged_once(face: Face) -> None:
     """A code needs the token; it is exchanged once, and by the page alone."""
-    async with httpx.AsyncClient(base_url=face.url, trust_env=False) as page:
+    async with httpx.AsyncClient(base_url=face.url, trust_env=False, verify=False) as page:
         refused = await page.post("/v1/page/code")
         code = (await face.client.post("/v1/page/code")).json()["code"]
         evil = {"Origin": "https://evil.example"}
@@ -371,7 +371,7 @@ async def test_page_code_is_exchanged_once(face: Face) -> None:
 
 async def test_page_code_guesses_are_limited(face: Face) -> None:
     """Wrong codes all get the same answer, and soon 429; the token still works."""
-    async with httpx.AsyncClient(base_url=face.url, trust_env=False) as guesser:
+    async with httpx.AsyncClient(base_url=face.url, trust_env=False, verify=False) as guesser:
         answers = [
             (await guesser.post("/v1/page/token", json={"code": code})).status_code
             for code in ["", "x", "\u00e9", "ä" * 100] * 30

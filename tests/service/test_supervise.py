@@ -20,7 +20,7 @@ from bot.service import notify
 from bot.service.notify import Notices
 from bot.service.supervise import ServiceRunner
 from tests.conftest import ALICE, TOKEN, reaction_to, reply_with
-from tests.support.commandline import crier, run
+from tests.support.commandline import WITH_TONES, crier, run
 
 
 class Desk:
@@ -64,7 +64,9 @@ class Desk:
     @asynccontextmanager
     async def service(self) -> AsyncIterator[asyncio.subprocess.Process]:
         """Run the bot as a service."""
-        async with crier("run", "--service", environment=self.environment) as process:
+        async with crier(
+            "run", "--service", environment=self.environment, module=WITH_TONES
+        ) as process:
             yield process
 
 

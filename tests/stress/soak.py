@@ -341,7 +341,7 @@ class Soak:
                 token = (folder / "api-token").read_text().strip()
                 headers = {"Authorization": f"Bearer {token}", "X-Client": "soak"}
                 headers["Idempotency-Key"] = key
-                async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
+                async with httpx.AsyncClient(timeout=60, trust_env=False, verify=False) as client:
                     response = await client.post(
                         f"http://127.0.0.1:{port}/v1/audio/speak", json=body, headers=headers
                     )

@@ -7,6 +7,9 @@ from contextlib import asynccontextmanager
 
 Environment = dict[str, str]
 
+WITH_TONES = "tests.support.run_with_fake_voice"
+"""A module that runs the same with the tone voice, for tests that don't listen to the voice."""
+
 
 @asynccontextmanager
 async def crier(
@@ -36,10 +39,10 @@ async def crier(
 
 
 async def run(
-    *arguments: str, environment: Environment, stdin: bytes = b""
+    *arguments: str, environment: Environment, stdin: bytes = b"", module: str = "bot"
 ) -> tuple[int, str, str]:
     """Run the command line until it exits; return (exit code, stdout, stderr)."""
-    async with crier(*arguments, environment=environment, stdin=stdin) as process:
+    async with crier(*arguments, environment=environment, stdin=stdin, module=module) as process:
         out, err = await asyncio.wait_for(process.communicate(), 150)
         assert process.returncode is not None
         return process.returncode, out.decode(), err.decode()

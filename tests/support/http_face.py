@@ -36,7 +36,12 @@ class Face:
         """Return a client with this name and the token."""
         headers = {"Authorization": f"Bearer {self.token}", "X-Client": name}
         return httpx.AsyncClient(
-            base_url=self.url, headers=headers, timeout=600, trust_env=False, **options
+            base_url=self.url,
+            headers=headers,
+            timeout=600,
+            trust_env=False,
+            verify=False,
+            **options,
         )
 
     def page_url(self) -> str:

@@ -112,18 +112,18 @@ class Loudspeakers:
         for daemon in set(self.daemons.values()):
             daemon.close()
 
-    def listen(self, name: str) -> "Ear":
-        """Return a recorder of loudspeaker *name*."""
-        return Ear(self.daemons[name].socket, name, self.daemons[name].env)
+    def listen(self, name: str, latency_ms: int = 5) -> "Ear":
+        """Return a recorder of loudspeaker *name*, whose times are late by up to *latency_ms*."""
+        return Ear(self.daemons[name].socket, name, self.daemons[name].env, latency_ms)
 
 
 class Ear:
     """Records what a loudspeaker plays, and when."""
 
-    def __init__(self, socket: str, name: str, env: dict[str, str]) -> None:
+    def __init__(self, socket: str, name: str, env: dict[str, str], latency_ms: int) -> None:
         """Start recording; returns when the first samples have arrived."""
         command = ["parec", "-s", socket, "-d", f"{name}.monitor", f"--rate={RATE_HZ}"]
-        command += ["--channels=1", "--format=float32le", "--latency-msec=5"]
+        command += ["--channels=1", "--format=float32le", f"--latency-msec={latency_ms}"]
         self._recorder = subprocess.Popen(
             command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )

@@ -1,18 +1,25 @@
-"""Runs tests in parallel in several workers; those marked `realtime` last and alone.
+"""Runs tests in parallel in several workers; those marked `realtime` last, apart from the others.
 
-A realtime test measures the clock, the processor or undisturbed sound. A lock of readers and
-writers keeps it and all others apart, also those of another run in the same checkout.
+A realtime test measures the clock, the processor or undisturbed sound. Locks keep it apart from all
+others, also from those of another run in the same checkout.
 """
 
 import fcntl
+import hashlib
 import os
-from collections.abc import Generator
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 _EXTRA_WORKERS = 3
 """Workers in addition to the cores, since most tests wait most of the time."""
+
+_PLACES = 2
+"""How many realtime tests run at a time: they mostly wait for sound to be played."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -41,7 +48,45 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # outside pytest-timeout, which must not count this
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Hold the lock during a test: exclusively if it is a realtime one."""
-    with (item.config.rootpath / "pyproject.toml").open() as file:  # any file that is always there
-        fcntl.flock(file, fcntl.LOCK_EX if _is_realtime(item) else fcntl.LOCK_SH)
+    """Hold the locks during a test."""
+    checkout = hashlib.sha256(bytes(item.config.rootpath)).hexdigest()[:16]
+    folder = Path(tempfile.gettempdir()) / f"crier-tests-{os.getuid()}-{checkout}"
+    folder.mkdir(exist_ok=True)
+    with _realtime(folder) if _is_realtime(item) else _beside_others(folder):
         return (yield)
+
+
+@contextmanager
+def _realtime(folder: Path) -> Iterator[None]:
+    """Hold one of the places of realtime tests, after all others have ended."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    with _locked(folder / f"place{number % _PLACES}"), _locked(folder / "realtime", shared=True):
+        with _locked(folder / "others"):
+            pass
+        yield
+
+
+@contextmanager
+def _beside_others(folder: Path) -> Iterator[None]:
+    """Wait until no realtime test runs, and keep the next one waiting."""
+    while True:
+        with _locked(folder / "others", shared=True):
+            try:
+                with _locked(folder / "realtime", wait=False):
+                    pass
+            except BlockingIOError:
+                pass
+            else:
+                yield
+                return
+        with _locked(folder / "realtime"):
+            pass
+
+
+@contextmanager
+def _locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[None]:
+    with path.open("a") as file:
+        fcntl.flock(
+            file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
+        )
+        yield
