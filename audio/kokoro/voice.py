@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.kokoro import espeak
 from audio.kokoro.graph import FRAME_SAMPLES, WINDOW, change_graph
 from audio.kokoro.model_files import MODELS, VOICES_FILE, verified_copy, verify
-from audio.kokoro.phonemes import phonemize, without_switches
+from audio.kokoro.phonemes import phonemize
 from audio.kokoro.word_times import words
 from audio.types import (
     SAMPLE_RATE_HZ,
@@ -285,12 +286,11 @@ class KokoroVoice:
 
     def _phonemize(self, text: str, lang: str) -> str:
         """Return *text* as phonemes that the model knows, with single spaces."""
-        tokenizer = self._kokoro.tokenizer
 
-        def espeak(part: str, lang: str) -> str:
-            return without_switches(tokenizer.phonemize(part, lang))
+        def read(part: str, lang: str) -> str:
+            return " ".join(word.phonemes for word in espeak.read(part, lang))
 
-        return " ".join(tokenizer.known(phonemize(text, lang, espeak)).split())
+        return " ".join(self._kokoro.tokenizer.known(phonemize(text, lang, read)).split())
 
     def _style(self, voice: str) -> NDArray[np.float32]:
         """Return a voice's style, or the weighted mean of those of a blend."""
