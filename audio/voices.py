@@ -1,4 +1,4 @@
-"""Kokoro's 54 voices and their languages."""
+"""Kokoro's 54 voices, their languages, and those that they speak with an accent."""
 
 import difflib
 
@@ -41,6 +41,68 @@ _LANGUAGES = {
     "j": ("ja", "Japanese"),
     "p": ("pt-br", "Brazilian Portuguese"),
     "z": ("cmn", "Mandarin Chinese"),
+}
+
+# Languages that Kokoro was not trained on: espeak-ng reads them, and any voice speaks them with an
+# accent, in the nearest sounds that it knows.
+ACCENTED = {
+    "am": "Amharic",
+    "ar": "Arabic",
+    "az": "Azerbaijani",
+    "be": "Belarusian",
+    "bg": "Bulgarian",
+    "bn": "Bengali",
+    "bs": "Bosnian",
+    "ca": "Catalan",
+    "cs": "Czech",
+    "cy": "Welsh",
+    "da": "Danish",
+    "de": "German",
+    "el": "Greek",
+    "eo": "Esperanto",
+    "et": "Estonian",
+    "eu": "Basque",
+    "fa": "Persian",
+    "fi": "Finnish",
+    "ga": "Irish",
+    "gu": "Gujarati",
+    "hr": "Croatian",
+    "hu": "Hungarian",
+    "hy": "Armenian",
+    "id": "Indonesian",
+    "is": "Icelandic",
+    "ka": "Georgian",
+    "kk": "Kazakh",
+    "kn": "Kannada",
+    "ko": "Korean",
+    "la": "Latin",
+    "lt": "Lithuanian",
+    "lv": "Latvian",
+    "mk": "Macedonian",
+    "ml": "Malayalam",
+    "mr": "Marathi",
+    "ms": "Malay",
+    "nb": "Norwegian",
+    "ne": "Nepali",
+    "nl": "Dutch",
+    "or": "Odia",
+    "pa": "Punjabi",
+    "pl": "Polish",
+    "ro": "Romanian",
+    "ru": "Russian",
+    "si": "Sinhala",
+    "sk": "Slovak",
+    "sl": "Slovenian",
+    "sq": "Albanian",
+    "sr": "Serbian",
+    "sv": "Swedish",
+    "sw": "Swahili",
+    "ta": "Tamil",
+    "te": "Telugu",
+    "tr": "Turkish",
+    "uk": "Ukrainian",
+    "ur": "Urdu",
+    "vi": "Vietnamese",
 }
 
 _INTRODUCTIONS = {
@@ -118,6 +180,9 @@ _PERCENT = 100
 LANGUAGES = tuple(code for code, _ in _LANGUAGES.values())
 """espeak-ng's codes of the languages that have a voice."""
 
+SPOKEN = (*LANGUAGES, *sorted(ACCENTED))
+"""The same of all languages that can be spoken."""
+
 
 def blend(name: str) -> tuple[tuple[str, float], ...]:
     """Return the voices in a name and their shares: one voice, or ``af_heart:70,af_bella:30``.
@@ -172,6 +237,11 @@ def spoken_languages() -> list[str]:
     """Return the names of the languages that have a voice, English once."""
     names = (name for _, name in _LANGUAGES.values())
     return list(dict.fromkeys("English" if "English" in name else name for name in names))
+
+
+def language_name(lang: str) -> str:
+    """Return the English name of a language, given by espeak-ng's code."""
+    return ACCENTED.get(lang) or next(name for code, name in _LANGUAGES.values() if code == lang)
 
 
 def voices_of(family: str) -> list[str]:

@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from audio.types import UnknownVoiceError
-from audio.voices import LANGUAGES, check_voice, language_of
+from audio.voices import SPOKEN, check_voice, language_of
 from bot import keychain
 from bot.errors import UsageError
 from bot.paths import CHECKOUT, default_data_dir, parse_env
@@ -206,8 +206,8 @@ class Settings(BaseSettings):
     @field_validator("kokoro_lang")
     @classmethod
     def _check_lang(cls, value: str) -> str:
-        if value and value not in LANGUAGES:
-            raise ValueError(f"there is no language {value!r}; choose {', '.join(LANGUAGES)}")
+        if value and value not in SPOKEN:
+            raise ValueError(f"there is no language {value!r}; choose {', '.join(SPOKEN)}")
         return value
 
     @field_validator("quiet_hours")

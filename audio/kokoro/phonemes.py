@@ -1,4 +1,4 @@
-"""Text -> phonemes: by espeak, or by other packages for Japanese and Chinese characters.
+"""Japanese and Chinese text -> phonemes, by packages that know their characters.
 
 These packages are large, so they are installed on request (``make japanese``, ``make chinese``);
 without them espeak reads what it can. Runs on: synthesis thread, except for `is_supported`.
@@ -51,7 +51,6 @@ _V1_SOUNDS: tuple[tuple[str, str], ...] = (
     (r"ɴ(?=[ntdɾzʣ])", "n"),
 )
 
-_SWITCH = re.compile(r"\([a-z]{2,4}\)")
 _HAN = re.compile(r"([\u3400-\u4dbf\u4e00-\u9fff]+)")
 _LATIN = re.compile(r"([^\W\d_]+(?:['’ -][^\W\d_]+)*)")
 
@@ -77,14 +76,6 @@ def phonemize(text: str, lang: str, espeak: Callable[[str, str], str]) -> str:
     except Exception:  # both packages assert on unknown characters; espeak accepts any
         log.exception("misaki failed; espeak reads the text")
         return espeak(text, lang)
-
-
-def without_switches(phonemes: str) -> str:
-    """Return *phonemes* without espeak's language switches, as in (en)…(hi).
-
-    Words of the text in brackets have a stress mark or a non-ASCII vowel, and are left alone.
-    """
-    return _SWITCH.sub("", phonemes)
 
 
 def _japanese(text: str) -> str:

@@ -4,82 +4,113 @@ A sentence is read once, as a whole, before it is cut into chunks; so a cut chan
 no model. Runs on: any thread, one at a time.
 """
 
-import functools
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import accumulate, pairwise
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
-from audio.kokoro.phonemes import WITHOUT_SPACES, is_supported, phonemize, without_switches
+from audio.kokoro import espeak
+from audio.kokoro.alphabet import VOCABULARY
+from audio.kokoro.phonemes import WITHOUT_SPACES, is_supported, phonemize
 from audio.text.phrases import phrases
-from audio.types import SpokenWord, SynthesisError
+from audio.types import AudioError, SpokenWord, SynthesisError, phonemes_of
 
 log = logging.getLogger(__name__)
 
 _lock = threading.Lock()
 """espeak-ng and the packages of some languages have one state for the whole process."""
 
-
-def read(sentence: str, lang: str) -> tuple[SpokenWord, ...]:
-    """Return the words of a sentence with their phonemes, as `audio.ports.Voice.read` does.
-
-    Raises:
-        SynthesisError: espeak-ng, or a package that reads the language, failed.
-    """
-    try:
-        with _lock:
-            return _read(sentence, lang)
-    except Exception as exc:  # phonemizer and the packages raise a dozen classes between them
-        raise SynthesisError(
-            f"A sentence of {len(sentence)} characters can't be read ({type(exc).__name__}: "
-            f"{str(exc).partition(chr(10))[0][:160]}). Send it again in other words."
-        ) from exc
+_CLAUSE_CHARS = 80
+"""Longer parts of a sentence without spaces are not read at once, since matching phrases with
+phonemes takes quadratic time."""
 
 
-def _read(sentence: str, lang: str) -> tuple[SpokenWord, ...]:
-    if lang in WITHOUT_SPACES:
-        return _read_phrases(sentence, lang)
-    return _read_words(sentence, lang)
+class Reader:
+    """Reads sentences in every language that the voice speaks."""
+
+    def __init__(self, model_dir: Path) -> None:
+        """Create a reader that uses the data in *model_dir*, if it is there."""
+        self._model_dir = model_dir
+
+    def read(self, sentence: str, lang: str) -> tuple[SpokenWord, ...]:
+        """Return the words of a sentence with their phonemes, as `audio.ports.Voice.read` does.
+
+        Raises:
+            SynthesisError: espeak-ng, or a package that reads the language, failed.
+        """
+        try:
+            with _lock:
+                return self._read(sentence, lang)
+        except AudioError:
+            raise
+        except Exception as exc:  # the packages raise a dozen classes between them
+            log.exception("Unexpected error in reading a sentence")
+            raise SynthesisError(
+                f"A sentence of {len(sentence)} characters can't be read ({type(exc).__name__}). "
+                f"Send it again in other words."
+            ) from exc
+
+    def _read(self, sentence: str, lang: str) -> tuple[SpokenWord, ...]:
+        if lang in WITHOUT_SPACES:
+            return tuple(_phrases(sentence, lang))
+        return espeak.read(sentence, lang)
 
 
-def _read_words(sentence: str, lang: str) -> tuple[SpokenWord, ...]:
-    """Return the words of a sentence, as espeak reads them."""
-    texts = sentence.split()
-    alone = [_espeak(text, lang) for text in texts] if len(texts) > 1 else texts
-    parts = distributed(_espeak(sentence, lang), alone)
-    return tuple(
-        SpokenWord(text, phonemes.strip(), "espeak")
-        for text, phonemes in zip(texts, parts, strict=True)
-    )
-
-
-def _read_phrases(sentence: str, lang: str) -> tuple[SpokenWord, ...]:
-    """Return the phrases of a sentence in a language without spaces."""
+def _phrases(sentence: str, lang: str) -> Iterator[SpokenWord]:
+    """Yield the phrases of a sentence in a language without spaces."""
     source = "misaki" if is_supported(lang) else "espeak"
-    by_word = [phrases(word) for word in sentence.split()]
-    texts = [text for word in by_word for text in word]
-    joined = [not is_last for word in by_word for is_last in [*[False] * (len(word) - 1), True]]
-    alone = [_known(phonemize(text, lang, _espeak)) for text in texts] if len(texts) > 1 else texts
-    parts = distributed(_known(phonemize(sentence, lang, _espeak)), alone)
-    return tuple(
-        SpokenWord(text, phonemes if is_joined else phonemes.strip(), source, joined=is_joined)
-        for text, phonemes, is_joined in zip(texts, parts, joined, strict=True)
-    )
+    for word in sentence.split():
+        clauses = list(_clauses(phrases(word)))
+        for number, clause in enumerate(clauses, 1):
+            alone = [_phonemes(text, lang) for text in clause] if len(clause) > 1 else clause
+            parts = distributed(_phonemes("".join(clause), lang), alone)
+            *joined, last = zip(clause, parts, strict=True)
+            for text, phonemes in joined:
+                yield SpokenWord(text, phonemes, source, joined=True)
+            text, phonemes = last
+            is_last = number == len(clauses)
+            yield SpokenWord(
+                text, phonemes if is_last else f"{phonemes} ", source, joined=not is_last
+            )
+
+
+def _clauses(parts: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the phrases of a word in rows that are short enough to be read at once."""
+    clause: list[str] = []
+    for part in parts:
+        if clause and sum(map(len, clause)) + len(part) > _CLAUSE_CHARS:
+            yield clause
+            clause = []
+        clause.append(part)
+    yield clause
+
+
+def _phonemes(text: str, lang: str) -> str:
+    """Return the phonemes of *text* in a language without spaces, with single spaces."""
+
+    def read(part: str, lang: str) -> str:
+        return phonemes_of(espeak.read(" ".join(phrases(part)), lang))  # marks end words
+
+    phonemes = phonemize(text, lang, read)
+    unknown = set(phonemes).difference(VOCABULARY)
+    if unknown:
+        log.debug("Unknown to the model in %r: %s", phonemes, " ".join(sorted(unknown)))
+    return " ".join("".join(sign for sign in phonemes if sign not in unknown).split())
 
 
 def distributed(phonemes: str, alone: Sequence[str]) -> list[str]:
-    """Split the phonemes of a sentence among its words.
+    """Split the phonemes of a sentence among its phrases.
 
     Args:
-        phonemes: of the whole sentence, where words can be joined, shortened or lengthened.
-        alone: the phonemes of each of its words, as it is read alone.
+        phonemes: of the whole sentence.
+        alone: the phonemes of each of its phrases, read alone; nearly the same.
 
     Returns:
-        As many parts as there are words; joined they are *phonemes*.
+        As many parts as there are phrases; joined they are *phonemes*.
     """
     if len(alone) <= 1:
         return [phonemes] * len(alone)
@@ -96,31 +127,3 @@ def distributed(phonemes: str, alone: Sequence[str]) -> list[str]:
     places.append(len(phonemes))
     cuts = [places[round(at)] for at in np.interp([*starts], in_joined, in_whole)]
     return [phonemes[start:end] for start, end in pairwise([0, *cuts[1:], len(phonemes)])]
-
-
-@functools.cache
-def _tokenizer() -> Any:
-    from kokoro_onnx.tokenizer import Tokenizer  # noqa: PLC0415  # slow to import
-
-    silence_loggers()
-    return Tokenizer()
-
-
-def silence_loggers() -> None:
-    """Keep the messages of two libraries out of the terminal and the log."""
-    # kokoro-onnx prints to stderr through a handler of its own (kokoro_onnx/log.py).
-    logging.getLogger("kokoro_onnx").handlers.clear()
-    logging.getLogger("phonemizer").setLevel(logging.ERROR)  # warns about every odd word
-
-
-def _espeak(text: str, lang: str) -> str:
-    """Return *text* as espeak reads it, in phonemes that the model knows."""
-    return _known(without_switches(_tokenizer().phonemize(text, lang)))
-
-
-def _known(phonemes: str) -> str:
-    """Return *phonemes* without those that the model does not know, and with single spaces."""
-    unknown = set(phonemes).difference(_tokenizer().vocab)
-    if unknown:
-        log.debug("Unknown to the model in %r: %s", phonemes, " ".join(sorted(unknown)))
-    return " ".join("".join(sign for sign in phonemes if sign not in unknown).split())

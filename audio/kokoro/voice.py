@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.kokoro import espeak
 from audio.kokoro.graph import FRAME_SAMPLES, WINDOW, change_graph
 from audio.kokoro.model_files import MODELS, VOICES_FILE, verified_copy, verify
-from audio.kokoro.reader import read, silence_loggers
+from audio.kokoro.reader import Reader
 from audio.kokoro.word_times import SILENT, words
 from audio.types import (
     SAMPLE_RATE_HZ,
@@ -132,7 +133,7 @@ class KokoroVoice:
         """Create a voice without its model; `load` reads it.
 
         Args:
-            model_dir: the folder of the model files.
+            model_dir: the folder of the model files, and of the reader's.
             kind: ``fp32`` or ``int8``.
             even: whether to make all voices equally loud.
         """
@@ -142,6 +143,7 @@ class KokoroVoice:
         self._session: _Session | None = None
         self._kokoro: Any = None
         self._cache = _PhraseCache()
+        self._reader = Reader(model_dir)
 
     def load(self) -> None:
         """Read and verify the model files, and warm the model up. Blocks for about a second.
@@ -151,7 +153,7 @@ class KokoroVoice:
         """
         if self._kokoro is not None:
             return
-        ready = phonemes_of(read("Ready.", "en-us"))  # the first time is the slowest
+        ready = phonemes_of(self.read("Ready.", "en-us"))  # the first time is the slowest
         verify(self._model_dir / VOICES_FILE.name, VOICES_FILE)
         try:
             self._start(ready, window=True)
@@ -171,7 +173,7 @@ class KokoroVoice:
         import onnxruntime  # noqa: PLC0415  # slow to import
         from kokoro_onnx import Kokoro  # noqa: PLC0415  # slow to import
 
-        silence_loggers()
+        _silence_loggers()
         model = self._model_dir / MODELS[self._kind].name
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = min(_MAX_THREADS, os.cpu_count() or 1)
@@ -195,12 +197,12 @@ class KokoroVoice:
         self._kokoro = kokoro
 
     def read(self, sentence: str, lang: str) -> tuple[SpokenWord, ...]:
-        """Return the words of a sentence with their phonemes; see `audio.kokoro.reader`.
+        """Return the words of a sentence with their phonemes; see `audio.kokoro.reader.Reader`.
 
         Raises:
-            SynthesisError: see `audio.kokoro.reader.read`.
+            SynthesisError: see `Reader.read`.
         """
-        return read(sentence, lang)
+        return self._reader.read(sentence, lang)
 
     def clear_cache(self) -> None:
         """Drop the cached phrases."""
@@ -373,21 +375,18 @@ def fade_edges(samples: Samples) -> Samples:
 
 
 def pronounced(word: str, lang: str) -> str:
-    """Return a word in espeak-ng's phonemes, the first step of the voice.
+    """Return a word as espeak-ng reads it, in the phonemes of the voice.
 
     Raises:
         SynthesisError: espeak-ng can't be loaded, or does not know the language.
     """
-    from kokoro_onnx.tokenizer import Tokenizer  # noqa: PLC0415  # slow to import
-
-    silence_loggers()
-    try:
-        phonemes: str = Tokenizer().phonemize(word, lang)
-    except Exception as exc:  # a dozen classes between three libraries
-        raise SynthesisError(
-            f"espeak-ng, which knows how words are pronounced, does not work "
-            f"({type(exc).__name__}: {str(exc).partition(chr(10))[0][:160]})."
-        ) from exc
+    phonemes = phonemes_of(espeak.read(word, lang))
     if not phonemes:
         raise SynthesisError(f"espeak-ng pronounces nothing in {lang}.")
     return phonemes
+
+
+def _silence_loggers() -> None:
+    # kokoro-onnx prints to stderr through a handler of its own (kokoro_onnx/log.py).
+    logging.getLogger("kokoro_onnx").handlers.clear()
+    logging.getLogger("phonemizer").setLevel(logging.ERROR)  # warns about every odd word

@@ -39,12 +39,15 @@ _PLAIN = (
     | {code: chr(code).lower() for code in range(0x180, 0x250)}
     | {code: chr(code).casefold() for code in (0x17F, 0x212A)}  # the long s, the kelvin sign
 )
+_PLAIN_IN_VIETNAMESE = {
+    code: plain for code, plain in _PLAIN.items() if code not in range(0x1E00, 0x1F00)
+}
 
 
 def read(text: str, lang: str) -> str:
     """Return *text* as it should be read; *lang* is espeak's code of its language."""
     if not text.isascii():
-        text = _in_plain_letters(text)
+        text = _in_plain_letters(text, lang)
     text = _collapse_repeats(text)
     if lang.startswith("en"):
         chars = frozenset(text)
@@ -55,8 +58,8 @@ def read(text: str, lang: str) -> str:
     return text
 
 
-def _in_plain_letters(text: str) -> str:
-    text = text.translate(_PLAIN)
+def _in_plain_letters(text: str, lang: str = "") -> str:
+    text = text.translate(_PLAIN if lang != "vi" else _PLAIN_IN_VIETNAMESE)
     return _OTHER_DIGIT.sub(lambda match: str(unicodedata.decimal(match[0])), text)
 
 

@@ -1,72 +1,73 @@
-"""Which scripts are readable in a language, and which would be spelled letter by letter. Pure.
+"""Which scripts can be read in a sentence, and which would be spelled letter by letter. Pure.
 
-espeak reads Cyrillic, for example, as "Cyrillic pe, Cyrillic er" in languages that are not written
-in it. That is not speech, so such words are dropped. A test compares the table with espeak.
+A word in another script is read by the language of that script (`audio.kokoro.foreign`). Where
+espeak-ng has none, it reads "Tibetan letter F56"; that is not speech, so such words are dropped.
 """
 
 import functools
 import re
-import unicodedata
 from collections import Counter
 
+from audio.kokoro.foreign import (
+    GREEK,
+    HAN,
+    MARK,
+    language_of_script,
+    script_of,
+    scripts_of,
+)
 from audio.kokoro.phonemes import is_supported
 
-LATIN, GREEK, DEVANAGARI, KANA, HAN = "LATIN", "GREEK", "DEVANAGARI", "KANA", "CJK"
-
-# The first word of their letters' Unicode names -> what people call text in them.
+# What people call text in a script, by the first word of its letters' Unicode names.
 _DISPLAY_NAMES = {
-    GREEK: "Greek",
-    "CYRILLIC": "Cyrillic letters",
-    "ARABIC": "Arabic letters",
-    "HEBREW": "Hebrew letters",
-    DEVANAGARI: "Devanagari letters",
-    "HANGUL": "Korean",
     HAN: "Chinese characters",
-    KANA: "Japanese",
+    "HEBREW": "Hebrew letters",
     "THAI": "Thai",
-    "ARMENIAN": "Armenian",
-    "GEORGIAN": "Georgian",
-    "BENGALI": "Bengali",
-    "TAMIL": "Tamil",
-    "TELUGU": "Telugu",
-    "GUJARATI": "Gujarati",
-    "GURMUKHI": "Punjabi",
-    "KANNADA": "Kannada",
-    "MALAYALAM": "Malayalam",
-    "SINHALA": "Sinhala",
-    "ETHIOPIC": "Amharic",
     "KHMER": "Khmer",
     "LAO": "Lao",
     "MYANMAR": "Burmese",
     "TIBETAN": "Tibetan",
 }
+_NAMELESS = "letters that I cannot read"
 # A single letter of these, such as π, Ω or µ, is read by its name, as people do.
 _READ_BY_NAME = {GREEK, "MICRO"}
-# First words of other Latin letters, including those written above others.
-_ALSO_LATIN = {
-    "FEMININE",
-    "MASCULINE",
-    "MODIFIER",
-    "SUPERSCRIPT",
-    "SUBSCRIPT",
-    "ROMAN",
-    "FULLWIDTH",
-}
-_ALSO_KANA = {"HIRAGANA", "KATAKANA", "HALFWIDTH", "KATAKANA-HIRAGANA"}
 _OTHER_LETTERS = re.compile(r"[^\W\d_a-zA-Z]")
+_LETTERS_CHARS = 2000
+"""Enough of a text to tell its language."""
 
 
 @functools.cache
-def read_in(lang: str) -> frozenset[str]:
-    """Return the scripts that are readable in a language, given by espeak's code."""
-    match lang.partition("-")[0]:
-        case "hi":
-            return frozenset({LATIN, DEVANAGARI})
-        case "cmn":
-            return frozenset({LATIN, HAN})
-        case "ja":  # without the dictionary, only kana are read (by espeak)
-            return frozenset({LATIN, KANA, HAN} if is_supported("ja") else {LATIN, KANA})
-    return frozenset({LATIN})
+def is_readable(script: str, lang: str) -> bool:
+    """Return whether words in a script can be read in a sentence.
+
+    Args:
+        script: as `script_of` names it.
+        lang: espeak-ng's code of the language of the sentence.
+    """
+    if script == HAN:  # espeak reads few of them, and in Japanese none
+        reader = lang if HAN in scripts_of(lang) else language_of_script(HAN, "")
+        return is_supported(reader) or lang == "cmn"
+    return script in scripts_of(lang) or bool(language_of_script(script, ""))
+
+
+def language_by_script(text: str, lang: str) -> str:
+    """Return the language that a text's script leaves no choice about; else *lang*.
+
+    Args:
+        text: any text.
+        lang: espeak-ng's code of the language that it would be read in.
+    """
+    if text.isascii():
+        return lang
+    scripts = Counter(script_of(char) for char in text[:_LETTERS_CHARS])
+    del scripts[""], scripts[MARK]
+    if not scripts:
+        return lang
+    script, times = scripts.most_common(1)[0]
+    if script in scripts_of(lang) or 2 * times <= scripts.total() or times == 1:
+        return lang
+    reader = language_of_script(script, text[:_LETTERS_CHARS])
+    return reader if reader and is_readable(script, reader) else lang
 
 
 def without_unread(text: str, lang: str) -> tuple[str, Counter[str]]:
@@ -77,25 +78,14 @@ def without_unread(text: str, lang: str) -> tuple[str, Counter[str]]:
     """
     if text.isascii() or not _OTHER_LETTERS.search(text):
         return text, Counter()
-    scripts = read_in(lang)
-    runs = _runs(text)
-    spelled = [
-        script not in scripts and script != "" and not (script in _READ_BY_NAME and len(run) == 1)
-        for script, run in runs
-    ]
-    greek = any(
-        is_spelled and script == GREEK
-        for is_spelled, (script, _) in zip(spelled, runs, strict=True)
-    )
     parts: list[str] = []
     dropped: Counter[str] = Counter()
-    for is_spelled, (script, run) in zip(spelled, runs, strict=True):
-        # Among Greek words, a single letter is a word, too.
-        if is_spelled or (greek and script == GREEK):
-            dropped[f"word in {_DISPLAY_NAMES.get(script, 'letters that I cannot read')}"] += 1
-            parts.append(" ")
-        else:
+    for script, run in _runs(text):
+        if script in ("", *_READ_BY_NAME) or is_readable(script, lang):
             parts.append(run)
+        else:
+            dropped[f"word in {_DISPLAY_NAMES.get(script, _NAMELESS)}"] += 1
+            parts.append(" ")
     return "".join(parts), dropped
 
 
@@ -109,7 +99,7 @@ def _runs(text: str) -> list[tuple[str, str]]:
     start, current = 0, _step_script(text[:1])
     for match in _STEP.finditer(text):
         script = _step_script(match[0])
-        if script == _MARK:
+        if script == MARK:
             script = current  # it belongs to the previous letter
         if script != current:
             runs.append((current, text[start : match.start()]))
@@ -118,25 +108,8 @@ def _runs(text: str) -> list[tuple[str, str]]:
     return runs
 
 
-_MARK = "mark"
 _STEP = re.compile(r"[\x00-\x7f]+|[^\x00-\x7f]")
 
 
 def _step_script(step: str) -> str:
     return "" if step.isascii() else script_of(step)
-
-
-@functools.lru_cache(maxsize=4096)
-def script_of(char: str) -> str:
-    """Return a letter's script; empty for other characters."""
-    category = unicodedata.category(char) if char else "Zs"
-    if category[0] == "M" or char in "\u200c\u200d":
-        return _MARK
-    if category[0] != "L":
-        return ""
-    first = unicodedata.name(char, "").partition(" ")[0]
-    if first in _ALSO_LATIN:
-        return LATIN
-    if first in _ALSO_KANA:
-        return KANA
-    return HAN if first == "IDEOGRAPHIC" else first

@@ -7,7 +7,7 @@ import signal
 import sys
 
 from audio.types import Outcome, UnknownVoiceError, Utterance
-from audio.voices import LANGUAGES, check_voice, language_of
+from audio.voices import SPOKEN, check_voice, language_of
 from bot.app import exit_process
 from bot.client import Client, ClientError
 from bot.console import fetch_models
@@ -38,8 +38,8 @@ def _utterance(text: str, options: argparse.Namespace, settings: Settings) -> Ut
         check_voice(voice)
     except UnknownVoiceError as exc:
         raise UsageError(f"--voice: {exc}") from exc
-    if options.lang and options.lang not in LANGUAGES:
-        raise UsageError(f"--lang: choose {', '.join(LANGUAGES)}.")
+    if options.lang and options.lang not in SPOKEN:
+        raise UsageError(f"--lang: choose {', '.join(SPOKEN)}.")
     default_lang = settings.lang if voice == settings.kokoro_voice else language_of(voice)
     lang = options.lang or default_lang
     composed = compose_text(text, lang, name_emoji=settings.speak_emoji)

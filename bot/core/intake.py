@@ -91,6 +91,8 @@ class Intake:
             await self._check_limits(draft)
         message, state = self._message(draft, style, composed), self._first_state(draft)
         stored = await self.inbox.accept(self.bot_id, draft.update_id, message, state)
+        if draft.user_id and (notice := await self.preferences.accent_notice(draft.user_id, style)):
+            self.receipts.warned(draft, notice)
         if warning := self.clock_warning():
             self._warn_of_clock(draft, warning)
         if stored is not None and state is State.LATE:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from audio.types import UnknownVoiceError
-from audio.voices import LANGUAGES, check_voice
+from audio.voices import SPOKEN, check_voice
 from bot.core.preferences import FASTEST, SLOWEST
 
 MAX_INPUT_CHARS = 60_000
@@ -40,8 +40,8 @@ def _voice(name: str) -> str:
 
 
 def _language(code: str) -> str:
-    if code not in LANGUAGES:
-        raise ValueError(f"there is no language {code!r}; choose {', '.join(LANGUAGES)}")
+    if code not in SPOKEN:
+        raise ValueError(f"there is no language {code!r}; choose {', '.join(SPOKEN)}")
     return code
 
 

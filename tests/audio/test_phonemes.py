@@ -7,8 +7,7 @@ from types import ModuleType
 import pytest
 
 from audio.kokoro import phonemes
-from audio.kokoro.phonemes import as_v1, is_supported, phonemize, without_switches
-from audio.kokoro.voice import pronounced
+from audio.kokoro.phonemes import as_v1, is_supported, phonemize
 
 # jieba was written for older Pythons.
 pytestmark = [
@@ -96,9 +95,3 @@ def test_phonemize_reads_chinese_characters() -> None:
     """Tones, numbers and neutral syllables are right; espeak reads a foreign name."""
     assert phonemize("我们七点回家。", "cmn", espeak) == "wo↓mən ʨʰi→tjɛ↓n xwei↗ʨja→."
     assert "<en-us: OK>" in phonemize("OK吗？", "cmn", espeak)
-
-
-def test_without_switches_removes_language_names() -> None:
-    """If espeak changes its voice within a text, the language codes are not spoken."""
-    assert without_switches(pronounced("hello", "hi")) == "həlˈəʊ"
-    assert without_switches(pronounced("(en) π", "fr-fr")) == "(ˈɑ̃) pˈi"

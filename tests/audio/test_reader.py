@@ -2,16 +2,21 @@
 
 import logging
 import threading
+import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kokoro_onnx.tokenizer import Tokenizer
 
 from audio.kokoro import reader
-from audio.kokoro.reader import distributed, read
+from audio.kokoro.alphabet import VOCABULARY
+from audio.kokoro.reader import Reader, distributed
 from audio.text.phrases import phrases
 from audio.types import Chunk, SynthesisError, phonemes_of
+
+read = Reader(Path("nowhere")).read
+"""Without a dictionary: espeak, and the packages that are installed."""
 
 TEXTS = [
     ("en-us", "Please close the door, and bring 2 of the chairs \u2014 quickly."),
@@ -31,7 +36,7 @@ def test_read_returns_the_sentence_in_known_phonemes(lang: str, text: str) -> No
 
     assert Chunk.whole(words).text == text
     assert phonemes
-    assert set(phonemes) <= set(Tokenizer().vocab)
+    assert set(phonemes) <= VOCABULARY
     assert "  " not in phonemes
     assert phonemes == phonemes.strip()
 
@@ -68,8 +73,8 @@ def test_read_raises_if_a_reader_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise ZeroDivisionError("moras")
 
-    monkeypatch.setattr(reader, "_read", fail)
-    with pytest.raises(SynthesisError, match=r"5 characters can't be read.*moras.*other words"):
+    monkeypatch.setattr(Reader, "_read", fail)
+    with pytest.raises(SynthesisError, match=r"5 characters can't be read.*Zero.*other words"):
         read("Hello", "en-us")
 
 
@@ -90,11 +95,26 @@ def test_read_runs_on_several_threads() -> None:
     assert not wrong
 
 
-def test_read_logs_what_the_model_does_not_know(caplog: pytest.LogCaptureFixture) -> None:
-    """No sign is dropped silently."""
+def test_read_reads_a_long_sentence_without_spaces_in_linear_time() -> None:
+    """A thousand characters are read in parts, which are joined as the phrases in them are."""
+    text = "今日は天気がいい、" * 110
+    started_s = time.process_time()
+    words = read(text, "ja")
+
+    assert time.process_time() - started_s < 2
+    assert [word.joined for word in words] == [*[True] * (len(words) - 1), False]
+    assert Chunk.whole(words).text == text
+    assert phonemes_of(words).count(",") == text.count("、")
+
+
+def test_read_logs_what_the_model_does_not_know(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No sign of a package is dropped silently."""
+    monkeypatch.setattr(reader, "phonemize", lambda *_: "hə☃ ļo")
     caplog.set_level(logging.DEBUG, "audio.kokoro.reader")
 
-    assert reader._known("hə\u2603 l\u0327o") == "hə lo"
+    assert phonemes_of(read("你", "cmn")) == "hə lo"
     assert "\u0327 \u2603" in caplog.text
 
 

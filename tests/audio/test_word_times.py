@@ -2,11 +2,12 @@
 
 import itertools
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from audio.kokoro.reader import read
+from audio.kokoro.reader import Reader
 from audio.kokoro.voice import KokoroVoice
 from audio.kokoro.word_times import SILENT, words
 from audio.types import (
@@ -100,9 +101,9 @@ def assert_in_order(sound: Sound, text: str) -> None:
 @pytest.mark.parametrize(
     ("lang", "text"), [(lang, text) for lang, texts in SENTENCES.items() for text in texts]
 )
-def test_words_are_the_text(lang: str, text: str) -> None:
+def test_words_are_the_text(model_dir: Path, lang: str, text: str) -> None:
     """Numbers, joined words, marks and other scripts: every word has its time, in order."""
-    spoken = read(text, lang)
+    spoken = Reader(model_dir).read(text, lang)
     phonemes = phonemes_of(spoken)
     timed = words(spoken, even_timings(phonemes), start_s=0, length_s=len(phonemes))
     heard = [at for at, sign in enumerate(phonemes) if sign not in SILENT]
