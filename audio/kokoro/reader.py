@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from audio.kokoro.phonemes import phonemize, without_switches
+from audio.text import inline
 from audio.types import SpokenWord, SynthesisError
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ def read(sentence: str, lang: str) -> tuple[SpokenWord, ...]:
     """
     try:
         with _lock:
-            return _read(sentence, lang)
+            return inline.read(sentence, functools.partial(_read, lang=lang))
     except Exception as exc:  # phonemizer and the packages raise a dozen classes between them
         raise SynthesisError(
             f"A sentence of {len(sentence)} characters can't be read ({type(exc).__name__}: "

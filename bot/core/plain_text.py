@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import emoji
 
+from audio.text import inline
 from audio.text.normalize import read
 from audio.text.scripts import without_unread
 from audio.text.sentences import pieces, speakable
@@ -46,7 +47,7 @@ _TRACE = re.compile(
     re.MULTILINE,
 )
 BARE_LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"]+", re.IGNORECASE)
-_MARKDOWN_LINK = re.compile(r"!?\[([^\[\]\n]+)\]\((?:https?://)[^)\s\[]+\)")
+_MARKDOWN_LINK = re.compile(r"!?\[([^\[\]\n]+)\]\((?:https?://|/)[^)\s\[]*\)")
 
 # Applied to one piece at a time (`audio.text.sentences.pieces`), so they may be slow.
 _EMAIL = re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}\b")
@@ -77,6 +78,9 @@ def compose_text(
         name_emoji: speak the names of emoji if the text has nothing else.
     """
     skipped = Counter() if skipped is None else skipped
+    text, left_out = inline.checked(text)
+    skipped += left_out
+    text, marks = inline.hold(text)
     for pattern, kind in (
         (_FENCED, "code block"),
         (_TABLE, "table"),
@@ -97,7 +101,9 @@ def compose_text(
         readable, unreadable = without_unread(read(piece, lang), lang)
         spoken.append(readable)
         unread += unreadable
-    return Composed("".join(spoken), _in_words(skipped + unread), bool(unread))
+    # What only looks like a mark now had other marks in it, so its limits were not checked.
+    composed = inline.restore(inline.shown("".join(spoken)), marks)
+    return Composed(composed, _in_words(skipped + unread), bool(unread))
 
 
 def nothing_to_say(composed: Composed) -> str:

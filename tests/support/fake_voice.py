@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from audio.kokoro.voice import fade_edges
+from audio.text import inline
 from audio.types import (
     SAMPLE_RATE_HZ,
     CancelToken,
@@ -46,7 +47,10 @@ class ToneVoice:
 
     def read(self, sentence: str, lang: str) -> tuple[SpokenWord, ...]:  # noqa: ARG002
         """Return the words of a sentence; their phonemes are their letters."""
-        return tuple(SpokenWord(word, word, "letters") for word in sentence.split())
+        return inline.read(
+            sentence,
+            lambda plain: [SpokenWord(word, word, "letters") for word in plain.split()],
+        )
 
     def synthesize(
         self,
