@@ -20,6 +20,7 @@ from typing import Any
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, Message
 
 from audio.cost import SynthesisCost, speech_length
+from audio.text import inline
 from audio.text.sentences import speakable
 from audio.types import Outcome
 from bot.chat.decode import (
@@ -313,7 +314,7 @@ class Attachments:
             raise AttachmentError("There are no words in it. A scanned page has only pictures.")
         return replace(
             message,
-            text=spoken[:MAX_TEXT_CHARS],
+            text=inline.cut(spoken, MAX_TEXT_CHARS),
             file="",
             skipped=_joined(_caption(message), composed.skipped),
             voice=style.voice,

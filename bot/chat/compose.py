@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from telegram import Message, MessageEntity
 
+from audio.text import inline
 from audio.text.sentences import speakable
 from bot.chat.kinds import words_of
 from bot.chat.marked_text import FORMULA, TABLE, MarkedText
@@ -183,7 +184,7 @@ def _origin(message: Message, lang: str) -> str:
         or getattr(origin, "sender_user_name", None)
         or (chat.effective_name if chat else "")
     )
-    spoken_name = " ".join(compose_text(name or "", lang).text.split())
+    spoken_name = " ".join(inline.shown(compose_text(name or "", lang).text).split())
     return f"Forwarded from {spoken_name}: " if speakable(spoken_name) else "Forwarded: "
 
 
@@ -195,5 +196,6 @@ def _quote(message: Message, lang: str, bot_name: str) -> str:
     quote = " ".join(compose_text(_replace_entities(quoted, bot_name)[0], lang).text.split())
     if not speakable(quote):
         return ""
-    short = quote if len(quote) <= _LONG_QUOTE_CHARS else quote[:_LONG_QUOTE_CHARS] + "…"
-    return f"About “{short}”: "
+    if len(shown := inline.shown(quote)) > _LONG_QUOTE_CHARS:
+        quote = shown[:_LONG_QUOTE_CHARS] + "…"
+    return f"About “{quote}”: "

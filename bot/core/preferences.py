@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+from audio.text import inline
 from audio.text.normalize import pronounce
 from audio.types import UnknownVoiceError
 from audio.voices import LANGUAGES, VOICES, check_voice, language_of
@@ -73,7 +74,8 @@ class Preferences:
             voice = self._settings.kokoro_voice
         lang = lang_of(voice, self._settings)
         if chosen.get(MATCH_LANGUAGE):
-            detected = await off_the_loop(detect, text[:_ENOUGH_CHARS])
+            words = inline.shown(text[: 2 * _ENOUGH_CHARS])
+            detected = await off_the_loop(detect, words[:_ENOUGH_CHARS])
             if detected and detected.partition("-")[0] != lang.partition("-")[0]:
                 voice = next(v for v in VOICES if language_of(v) == detected)
                 lang = detected
