@@ -77,7 +77,7 @@ def test_sounds_refuses_other_text(given: str) -> None:
 
 def test_sounds_names_the_unknown_signs() -> None:
     """The error says which signs are unknown, each once."""
-    with pytest.raises(SoundsError, match=r"sounds: 9 Ш$"):
+    with pytest.raises(SoundsError, match=r"signs: 9 Ш$"):
         sounds("9ˈaШ9")
 
 
