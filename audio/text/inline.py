@@ -90,9 +90,9 @@ def sounds(given: str) -> str:
     signs = _in_alphabet(given)
     unknown = dict.fromkeys(sign for sign in signs if sign not in ALPHABET and sign != " ")
     if unknown:
-        raise SoundsError(f"These are not in the alphabet of sounds: {' '.join(unknown)}")
+        raise SoundsError(f"I don't know these signs: {' '.join(unknown)}")
     if not signs or not _TELLING.intersection(signs):
-        raise SoundsError("The vowel that is stressed needs a ˈ before it, as in /wˈɪn/")
+        raise SoundsError("Put a ˈ before the vowel that is stressed, as in /wˈɪn/")
     return signs
 
 

@@ -100,7 +100,7 @@ def pronounce(text: str, words: dict[str, str]) -> str:
 def _said(word: str, pronunciation: str) -> str:
     """Return what replaces a word: a pronunciation in letters, or the word with its sounds."""
     sounds = inline.in_slashes(pronunciation)
-    return pronunciation if sounds is None else inline.mark(word, sounds)
+    return inline.shown(pronunciation) if sounds is None else inline.mark(word, sounds)
 
 
 _PART = re.compile(r"\w+|\s|[^\w\s]")
