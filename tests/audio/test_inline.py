@@ -1,6 +1,7 @@
 """Sounds and pauses that a sender writes into a text."""
 
 import json
+import re
 from importlib import resources
 
 import pytest
@@ -11,6 +12,7 @@ from audio.text.normalize import pronounce
 from audio.text.sentences import LONGEST_SENTENCE_CHARS, sentences, speakable
 from audio.types import NothingToSpeakError, SpokenWord
 from bot.core.plain_text import Composed, compose_text
+from bot.paths import CHECKOUT
 
 WIN = "[Nguyen](/wˈɪn/)"
 
@@ -43,6 +45,23 @@ def test_alphabet_is_that_of_the_model() -> None:
     """With the punctuation, which is no sound, and the space it is the whole vocabulary."""
     config = json.loads((resources.files("kokoro_onnx") / "config.json").read_text("utf-8"))
     assert ALPHABET | inline._PUNCTUATION | {" "} == set(config["vocab"])
+
+
+def test_examples_in_the_documents_are_sounds() -> None:
+    """Every /…/ in the page about pronunciation can be pasted into a text."""
+    page = (CHECKOUT / "docs/pronunciation.md").read_text("utf-8")
+    examples = re.findall(r"[`(= ]/([^/`|\n ]+(?: [^/`|\n ]+)?)/", page)
+    links = {"docs"}
+
+    assert len(examples) >= 40
+    assert {given for given in examples if _refused(given)} == links
+
+
+def _refused(given: str) -> bool:
+    try:
+        return sounds(given) != given
+    except SoundsError:
+        return True
 
 
 # ---- what is a mark, and what is a link ----
