@@ -2,8 +2,8 @@
 
 Synthesis takes ``overhead + rtf x seconds of speech``, where rtf is the real-time factor and the
 overhead covers the context and the silence around the speech. The duration of the speech follows
-from the text's speech length, which is measured in letters. All three parameters are learned from
-every chunk and stored between runs.
+from its number of phonemes. All three parameters are learned from every chunk and stored between
+runs.
 """
 
 import functools
@@ -22,10 +22,10 @@ _WARM_UP_CHUNKS = 4.0
 # the time spent waiting (bench/README.md).
 _SLOWDOWN_UP, _SLOWDOWN_DOWN = 0.5, 0.2
 # Initial values: two x86 cores, int8. A faster machine learns better ones in one message.
-_OVERHEAD_S, _RTF, _S_PER_LETTER = 0.2, 0.35, 0.05
-# The weight of these initial values, in chunks and in letters.
+_OVERHEAD_S, _RTF, _S_PER_PHONEME = 0.2, 0.35, 0.05
+# The weight of these initial values, in chunks and in phonemes.
 _INITIAL_CHUNKS = 3.0
-_INITIAL_LETTERS = 60.0
+_INITIAL_PHONEMES = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class SynthesisCost:
     y: float = 3 * (_OVERHEAD_S + _RTF * 3.0)
     xx: float = 1.0**2 + 3.0**2 + 5.0**2
     xy: float = sum(x * (_OVERHEAD_S + _RTF * x) for x in (1.0, 3.0, 5.0))
-    letters: float = _INITIAL_LETTERS
+    phonemes: float = _INITIAL_PHONEMES
     """Sum of speech lengths."""
-    letters_s: float = _INITIAL_LETTERS * _S_PER_LETTER
+    phonemes_s: float = _INITIAL_PHONEMES * _S_PER_PHONEME
     """Sum of their durations, at speed 1."""
     slowdown: float = 1.0
     """How many times longer than estimated the latest chunks took: above 1 on a busy machine."""
@@ -69,8 +69,8 @@ class SynthesisCost:
         return (self.overhead_s + self.rtf * spoken_s) * max(1.0, self.slowdown)
 
     def audio_s(self, length: float, speed: float) -> float:
-        """Return how long a text of that speech length lasts, without silence around it."""
-        return length * self.letters_s / self.letters / speed
+        """Return how long speech of that many phonemes lasts, without silence around it."""
+        return length * self.phonemes_s / self.phonemes / speed
 
     def after(
         self,
@@ -84,7 +84,7 @@ class SynthesisCost:
         """Return the estimate updated with one more chunk.
 
         Args:
-            length: the `speech_length` of its text.
+            length: its number of phonemes, spaces and marks included.
             speed: its speaking rate; 1 is normal.
             spoken_s: the duration of its speech.
             took_s: how long synthesis took.
@@ -108,8 +108,8 @@ class SynthesisCost:
             y=memory * self.y + took_s,
             xx=memory * self.xx + spoken_s * spoken_s,
             xy=memory * self.xy + spoken_s * took_s,
-            letters=memory * self.letters + length,
-            letters_s=memory * self.letters_s + spoken_s * speed,
+            phonemes=memory * self.phonemes + length,
+            phonemes_s=memory * self.phonemes_s + spoken_s * speed,
             slowdown=min(4.0, max(1.0, slowdown)),
             error=min(0.5, error),
             cold_factor=cold_factor,
@@ -130,7 +130,7 @@ class SynthesisCost:
             plausible = (
                 0 < cost.rtf < 100  # noqa: PLR2004
                 and 0 <= cost.overhead_s < 100  # noqa: PLR2004
-                and cost.letters > 0
+                and cost.phonemes > 0
                 and 1 <= cost.cold_factor <= 2  # noqa: PLR2004
             )
         except (AttributeError, TypeError, ValueError, ZeroDivisionError):
@@ -139,7 +139,10 @@ class SynthesisCost:
 
 
 def speech_length(text: str) -> float:
-    """Return how long *text* is in speech, in letters: a digit is a word, a Han sign a syllable."""
+    """Return about how many phonemes *text* has, spaces and marks included, without reading it.
+
+    A letter is about one phoneme, a digit is a word, a Han sign a syllable.
+    """
     text = inline.shown(text)
     if text.isascii():
         return len(text) + (_DIGIT - 1) * sum(map(text.count, "0123456789"))

@@ -2,7 +2,7 @@
 
     event loop              audio thread                      synthesis thread
     say, abort, ... -order-> open the loudspeaker;
-                             submit an utterance -------------> Planner
+                             submit an utterance -------------> Planner, Voice.read
                              submit chunk n+1 <---------------- Planned
                                               ----------------> Voice.synthesize
                              Speaker.write(chunk n) <---------- Synthesized
@@ -25,7 +25,7 @@ Only these cross the threads:
 - one bit: a `CancelToken`, cancelled by the audio thread, ends the synthesis in progress.
 
 A `Planner` or `Recording` is created on the synthesis thread and then used on the audio thread
-only, except for `Recording.read`.
+only, except for `Planner.prepare` and `Recording.read`.
 """
 
 import contextlib
@@ -85,7 +85,7 @@ _HEARTBEAT_S = 2.0
 # How soon a missing or failing device is tried again.
 _RETRY_S = 2.0
 
-_CHIME = Chunk("", "", "", -1, ends_sentence=False, pause_s=0.0, speech_length=0.0)
+_CHIME = Chunk((), "", "", -1, ends_sentence=False, pause_s=0.0)
 
 
 class SpeechPipeline:

@@ -6,27 +6,32 @@ that has to end inside a clause carries some words of context, so that the model
 voice as at the end of a sentence; the context is encoded and not decoded (audio/kokoro/graph.py),
 which costs little.
 
-Lengths of texts are speech lengths (`audio.cost.speech_length`), in letters.
+A sentence is read as a whole, then cut between its words, so that no cut changes how a word is
+pronounced. Lengths are in phonemes; those of sentences that are not read yet are estimated
+(`audio.cost.speech_length`), which is enough for a look ahead.
 """
 
 import copy
 import itertools
 import math
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Self
 
 from audio.cost import SynthesisCost, speech_length
+from audio.text.phrases import phrases
 from audio.text.sentences import sentences
-from audio.types import Chunk
+from audio.types import Chunk, SpokenWord, phonemes_of
 
 MAX_CHUNK_S = 4.0
 """Kokoro accepts 510 phonemes, about 30 s; well below that a longer chunk costs more memory, 25
 MB for each second, and saves no time. Measured: 3.5 to 5.5 s on two x86 cores."""
 # A longer word is split.
 _MAX_WORD_LENGTH = 60.0
+# How far from the middle of such a word a better place for a cut is searched for.
+_NEARBY_PHONEMES = 15
 # More punctuation marks in a row are dropped.
 _MAX_MARKS = 5
 
@@ -34,7 +39,7 @@ SENTENCE_PAUSE_S = 0.35
 CLAUSE_PAUSE_S = 0.15
 """Silence after a chunk, by what it ends with: about as much as the model itself leaves there."""
 
-# The context on each side of a cut. The encoder takes 0.001 s for a letter. With 60 on each side
+# The context on each side of a cut. The encoder takes 0.001 s for a phoneme. With 60 on each side
 # the words at a cut last as long as in the uncut sentence, with 30 the last one lasts x 1.06, with
 # 12 x 1.08. Measured: 4 sentences, 4 voices, cut 4 times each.
 _CONTEXT_LENGTH = 40.0
@@ -94,8 +99,6 @@ _NOT_AFTER = frozenset(
     i'm you're he's she's it's we're they're i've you've we've they've i'll you'll he'll she'll
     it'll we'll they'll mr mrs ms dr st""".split()
 ).union(_BEFORE, _AUXILIARIES)
-# Japanese and Chinese have no spaces: a phrase ends at a mark, or between kana and a character.
-_PHRASE_START = re.compile(r"(?<=[、，；：])|(?<=[\u3041-\u3096])(?=[\u30a1-\u30fa\u4e00-\u9fff])")
 _SHORT_WORD = 3
 """In other languages articles and prepositions are short, and little else is."""
 
@@ -108,7 +111,7 @@ class _Rates:
     rtf: float
     slowdown: float
     error: float
-    s_per_letter: float
+    s_per_phoneme: float
 
     @classmethod
     def of(cls, cost: SynthesisCost) -> Self:
@@ -117,24 +120,25 @@ class _Rates:
             rtf=cost.rtf,
             slowdown=cost.slowdown,
             error=cost.error,
-            s_per_letter=cost.audio_s(1.0, 1.0),
+            s_per_phoneme=cost.audio_s(1.0, 1.0),
         )
 
     def cost_s(self, spoken_s: float) -> float:
         return (self.overhead_s + self.rtf * spoken_s) * max(1.0, self.slowdown)
 
     def audio_s(self, length: float, speed: float) -> float:
-        return length * self.s_per_letter / speed
+        return length * self.s_per_phoneme / speed
 
 
 @dataclass(frozen=True, slots=True)
 class _Word:
-    text: str
+    spoken: SpokenWord
+    """Without phonemes if its sentence is not read yet."""
     length: float
     cut: Cut
     """The quality of a cut after it."""
-    glued: bool
-    """Whether it is a slice of a long word, and the next slice follows without a space."""
+    pause_s: float
+    """Silence after it, if a chunk ends there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +146,24 @@ class _Sentence:
     words: list[_Word]
     length_from: list[float]
     """The length of the rest of the sentence, from each word on; one more than there are words."""
+    pauses: list[int]
+    """The index after each word with a pause that the sender asked for; a chunk ends there."""
+    phonemes: int
+    """How many it has; 0 if it is not read yet."""
     shortest: dict[int, float] = field(default_factory=dict)
     """Cache: the length of the shortest chunk from a word on."""
 
+    def words_to_pause(self, first: int) -> list[_Word]:
+        """Return the words up to the next pause after word *first*, or all."""
+        end = next((end for end in self.pauses if end > first), None)
+        return self.words if end is None else self.words[:end]
+
 
 class Planner:
-    """Hands out the chunks of one text, each planned when it is requested."""
+    """Hands out the chunks of one text, each planned when it is requested.
+
+    `prepare` runs on the synthesis thread, everything else on the audio thread.
+    """
 
     def __init__(self, text: str, lang: str, speed: float, first_sentence: int = 0) -> None:
         """Plan *text* from sentence *first_sentence* on.
@@ -163,8 +179,32 @@ class Planner:
         self._words_handed_out = 0  # how many words were handed out
         lengths = (speech_length(sentence) + 1 for sentence in reversed(self._sentences))
         self._length_after = [*itertools.accumulate(lengths, initial=0.0)][-2::-1]
-        # Sentences split into words: a cache of a few, shared with copies.
-        self._split: dict[int, _Sentence] = {}
+        # The current sentence, and the one before it; replaced by `prepare`, never changed.
+        self._read: dict[int, _Sentence] = {}
+        # Sentences that are not read yet: a cache of a few, shared with copies.
+        self._unread: dict[int, _Sentence] = {}
+
+    def prepare(self, read: Callable[[str, str], tuple[SpokenWord, ...]]) -> None:
+        """Read the sentence of the next chunk, unless it is `prepared`. Blocks for a millisecond.
+
+        Args:
+            read: (sentence, language) -> its words, as `audio.ports.Voice.read`.
+
+        Raises:
+            AudioError: the sentence can't be read.
+        """
+        if self.prepared:
+            return
+        index = self._sentence
+        text = self._sentences[index]
+        words = read(text, self._lang) or (SpokenWord(text, "", ""),)
+        last = {i: sentence for i, sentence in self._read.items() if i == index - 1}
+        self._read = {**last, index: _read_sentence(words, self._lang)}
+
+    @property
+    def prepared(self) -> bool:
+        """Whether `next` may be called: the sentence of the next chunk has been read."""
+        return self.done or self._sentence in self._read
 
     @property
     def length_left(self) -> float:
@@ -179,7 +219,7 @@ class Planner:
         return self._sentence >= len(self._sentences)
 
     def next(self, cost: SynthesisCost, buffered_s: float, *, hurry: bool = True) -> Chunk:
-        """Return the next chunk.
+        """Return the next chunk; its sentence is `prepared`.
 
         Args:
             cost: the synthesis cost on this machine.
@@ -189,8 +229,9 @@ class Planner:
         return self._next(_Rates.of(cost), buffered_s, hurry=hurry)
 
     def _next(self, rates: _Rates, buffered_s: float, *, hurry: bool) -> Chunk:
+        sentence = self._read[self._sentence]
         first, end = self._next_word, self._find_end(rates, buffered_s, hurry=hurry)
-        chunk = self._chunk(self._words.words, first, end)
+        chunk = self._chunk(sentence, first, end)
         self._move_to(end)
         return chunk
 
@@ -203,7 +244,8 @@ class Planner:
 
     def _find_end(self, rates: _Rates, buffered_s: float, *, hurry: bool) -> int:
         """Return the end of the next chunk: the index of the word after it."""
-        words, first = self._words.words, self._next_word
+        first = self._next_word
+        words = self._words.words_to_pause(first)
         if hurry and first == 0 and buffered_s == 0.0:
             return self._soonest_end(words, rates)
         return self._best_end(words, first, rates, buffered_s, hurry)
@@ -219,14 +261,18 @@ class Planner:
     def _words(self) -> _Sentence:
         """The current sentence."""
         index = self._sentence
-        if index not in self._split:
-            if len(self._split) > 2 * _LOOK_AHEAD_CHUNKS:
-                self._split.clear()
-            self._split[index] = _split(self._sentences[index], self._lang)
-        return self._split[index]
+        if index in self._read:
+            return self._read[index]
+        if index not in self._unread:
+            if len(self._unread) > 2 * _LOOK_AHEAD_CHUNKS:
+                self._unread.clear()
+            self._unread[index] = _unread_sentence(self._sentences[index], self._lang)
+        return self._unread[index]
 
     def next_delayed(self, cost: SynthesisCost, stored_s: float) -> tuple[Chunk, float]:
         """Return the next chunk of a text whose first word has not been played yet.
+
+        Its sentence is `prepared`.
 
         Args:
             cost: the synthesis cost on this machine.
@@ -362,29 +408,30 @@ class Planner:
             shortest[end] = _shortest(words, end)
         return rates.cost_s(rates.audio_s(shortest[end], self._speed))
 
-    def _chunk(self, words: list[_Word], first: int, end: int) -> Chunk:
-        cut = words[end - 1].cut
-        inside = first > 0 and words[first - 1].cut < Cut.CLAUSE
-        before = _join(_context_before(words, first)) if inside else ""
-        after = _join(_context(itertools.islice(words, end, None))) if cut < Cut.CLAUSE else ""
-        length, pause_s = _length_and_pause(words, first, end)
-        glued = words[end - 1].glued or (first > 0 and words[first - 1].glued)
+    def _chunk(self, sentence: _Sentence, first: int, end: int) -> Chunk:
+        words = sentence.words
+        before = _context_before(words, first) if first > 0 and _is_open(words[first - 1]) else []
+        after = _context(itertools.islice(words, end, None)) if _is_open(words[end - 1]) else []
         return Chunk(
-            text=_join(words[first:end]),
-            before="" if glued else before,
-            after="" if glued else after,
+            words=tuple(word.spoken for word in words[first:end]),
+            before=phonemes_of(word.spoken for word in before),
+            after=phonemes_of(word.spoken for word in after),
             sentence=self._sentence,
             ends_sentence=end == len(words),
-            pause_s=pause_s,
-            speech_length=length,
-            sentence_speech_length=self._words.length_from[0],
+            pause_s=words[end - 1].pause_s,
+            sentence_phonemes=sentence.phonemes,
         )
+
+
+def _is_open(word: _Word) -> bool:
+    """Return whether a cut after a word needs context: inside a clause, between two words."""
+    joined = word.spoken.joined and not word.spoken.phonemes.endswith(" ")
+    return word.cut < Cut.CLAUSE and not joined
 
 
 def _length_and_pause(words: list[_Word], first: int, end: int) -> tuple[float, float]:
     """Return the length of the chunk between two words, and the pause after it."""
-    pause_s = _PAUSE_S.get(words[end - 1].cut, 0.0)
-    return sum(word.length for word in words[first:end]), pause_s
+    return sum(word.length for word in words[first:end]), words[end - 1].pause_s
 
 
 def _shortest(words: list[_Word], first: int) -> float:
@@ -398,44 +445,79 @@ def _shortest(words: list[_Word], first: int) -> float:
     return length
 
 
-def _split(sentence: str, lang: str) -> _Sentence:
-    """Return the words of a sentence with the quality of a cut after each."""
-    texts = sentence.split(" ")
-    words: list[_Word] = []
-    for index, text in enumerate(texts):
-        following = texts[index + 1] if index + 1 < len(texts) else ""
-        slices = list(_slices(text))
-        words += [
-            _Word(part, speech_length(part), _cut_after(part), glued=True) for part in slices[:-1]
-        ]
-        cut = _cut_between(text, following, lang) if following else Cut.SENTENCE
-        words.append(_Word(slices[-1], speech_length(slices[-1]) + 1, cut, glued=False))
-    words = _without_bare_marks(words)
-    lengths = (word.length for word in reversed(words))
-    return _Sentence(words, [*itertools.accumulate(lengths, initial=0.0)][::-1])
+def _read_sentence(words: Iterable[SpokenWord], lang: str) -> _Sentence:
+    """Return a sentence that was read, with the quality of a cut after each of its words."""
+    parts = [part for word in words for part in _slices(word)]
+
+    def length(word: SpokenWord) -> float:
+        return len(word.phonemes) + (not word.joined) if word.phonemes else 0.0
+
+    sounding = [any(map(str.isalnum, part.phonemes)) for part in parts]
+    return _sentence(parts, [*map(length, parts)], sounding, lang)
 
 
-def _without_bare_marks(words: list[_Word]) -> list[_Word]:
+def _unread_sentence(text: str, lang: str) -> _Sentence:
+    """Return the same for a sentence that is not read yet, with estimated lengths."""
+    parts = []
+    for word in text.split(" "):
+        *joined, last = (part for phrase in phrases(word) for part in _letter_slices(phrase))
+        parts += [SpokenWord(part, "", "", joined=True) for part in joined]
+        parts.append(SpokenWord(last, "", ""))
+    lengths = [speech_length(part.text) + (not part.joined) for part in parts]
+    return _sentence(parts, lengths, [any(map(str.isalnum, part.text)) for part in parts], lang)
+
+
+def _sentence(
+    parts: list[SpokenWord], lengths: list[float], sounding: list[bool], lang: str
+) -> _Sentence:
+    """Return a sentence of words with their lengths, and whether each is more than marks."""
+    words = []
+    for part, following, length in zip(parts, [*parts[1:], None], lengths, strict=True):
+        if following is None:
+            cut = Cut.SENTENCE
+        elif part.joined:
+            cut = _cut_after(part.text)
+        else:
+            cut = _cut_between(part.text, following.text, lang)
+        words.append(_Word(part, length, cut, _PAUSE_S.get(cut, 0.0)))
+    words = [*map(_with_own_pause, _without_bare_marks(words, sounding))]
+    remaining = itertools.accumulate((word.length for word in reversed(words)), initial=0.0)
+    return _Sentence(
+        words,
+        length_from=[*remaining][::-1],
+        pauses=[index + 1 for index, word in enumerate(words) if word.spoken.pause_s],
+        phonemes=len(phonemes_of(word.spoken for word in words)),
+    )
+
+
+def _with_own_pause(word: _Word) -> _Word:
+    """Return *word* with the pause that its sender asked for, if any."""
+    if not word.spoken.pause_s:
+        return word
+    return replace(word, cut=Cut.SENTENCE, pause_s=max(word.pause_s, word.spoken.pause_s))
+
+
+def _without_bare_marks(words: list[_Word], sounding: list[bool]) -> list[_Word]:
     """Return *words* without cuts that leave a chunk of only marks, which can't be spoken."""
-    bare = [not any(char.isalnum() for char in word.text) for word in words]
-    last = max(index for index, is_bare in enumerate(bare) if not is_bare)
+    last = max((index for index, sounds in enumerate(sounding) if sounds), default=0)
     result: list[_Word] = []
     marks, uncut_length = 0, 0.0
-    for index, word in enumerate(words):
+    for index, (word, sounds) in enumerate(zip(words, sounding, strict=True)):
         cut = word.cut
-        marks = marks + 1 if bare[index] else 0
+        is_mark = not (sounds or word.spoken.pause_s or any(map(str.isalnum, word.spoken.text)))
+        marks = marks + 1 if is_mark else 0
         if index < len(words) - 1 and marks > _MAX_MARKS:
             continue  # it is inaudible
         if index == len(words) - 1:
             pass
         elif index >= last:
-            cut = Cut.NEVER  # the rest has no letter
-        elif bare[index]:
+            cut = Cut.NEVER  # the rest has no sound
+        elif not sounds:
             cut = min(cut, Cut.POOR)
         elif cut == Cut.NEVER and uncut_length > _MAX_WORD_LENGTH:
             cut = Cut.POOR
         uncut_length = uncut_length + word.length if cut == Cut.NEVER else 0.0
-        result.append(_Word(word.text, word.length, cut, word.glued))
+        result.append(replace(word, cut=cut, pause_s=_PAUSE_S.get(cut, 0.0)))
     return result
 
 
@@ -455,20 +537,44 @@ def _context_before(words: list[_Word], first: int) -> list[_Word]:
     return _context(words[i] for i in range(first - 1, -1, -1))[::-1]
 
 
-def _slices(word: str) -> Iterator[str]:
-    """Split a word that is too long, or that is several in a script without spaces."""
-    if word.isascii() and speech_length(word) <= _MAX_WORD_LENGTH:
+def _slices(word: SpokenWord) -> Iterator[SpokenWord]:
+    """Split a word that is too long, such as a long number, between the words in it if it can."""
+    count = math.ceil(len(word.phonemes) / _MAX_WORD_LENGTH)
+    if count <= 1:
         yield word
         return
-    for phrase in _PHRASE_START.split(word):
-        start, length = 0, 0.0
-        for index, char in enumerate(phrase):
-            length += speech_length(char)
-            if length > _MAX_WORD_LENGTH and index > start:
-                yield phrase[start:index]
-                start, length = index, speech_length(char)
-        if start < len(phrase) or not word:
-            yield phrase[start:]
+    in_phonemes = in_text = 0
+    for number in range(1, count):
+        end = _boundary(word.phonemes, round(number * len(word.phonemes) / count))
+        end_in_text = min(round(end / len(word.phonemes) * len(word.text)), len(word.text) - 1)
+        text, phonemes = word.text[in_text:end_in_text], word.phonemes[in_phonemes:end]
+        yield SpokenWord(text, phonemes, word.source, joined=True)
+        in_phonemes, in_text = end, end_in_text
+    yield replace(word, text=word.text[in_text:], phonemes=word.phonemes[in_phonemes:])
+
+
+def _boundary(phonemes: str, place: int) -> int:
+    """Return where to cut phonemes near *place*: after a space, before a stress, or there."""
+    nearby = range(place - _NEARBY_PHONEMES, place + _NEARBY_PHONEMES + 1)
+    inside = [at for at in nearby if 0 < at < len(phonemes)]
+    after_spaces = [at for at in inside if phonemes[at - 1] == " "]
+    before_stresses = [at for at in inside if phonemes[at] in "ˈˌ"]
+    return min(after_spaces or before_stresses or [place], key=lambda at: abs(at - place))
+
+
+def _letter_slices(word: str) -> Iterator[str]:
+    """Split a word of a sentence that is not read yet, if it is too long."""
+    start, length = 0, 0.0
+    if word.isascii() and speech_length(word) <= _MAX_WORD_LENGTH:
+        start = len(word)
+        yield word
+    for index in range(start, len(word)):
+        length += speech_length(word[index])
+        if length > _MAX_WORD_LENGTH and index > start:
+            yield word[start:index]
+            start, length = index, speech_length(word[index])
+    if start < len(word):
+        yield word[start:]
 
 
 def _cut_after(part: str) -> Cut:
@@ -493,8 +599,3 @@ def _cut_between(word: str, following: str, lang: str) -> Cut:
 def _bare(word: str) -> str:
     """Return a word in the form that the lists above use."""
     return word.strip("'\"“”‘’.,;:!?()[]").lower().replace("’", "'")
-
-
-def _join(words: list[_Word]) -> str:
-    """Return words as text."""
-    return "".join(word.text + ("" if word.glued else " ") for word in words).strip()

@@ -46,17 +46,16 @@ class Voice(Protocol):
         ...
 
     def synthesize(
-        self, chunk: Chunk, voice: str, speed: float, lang: str, cancel_token: CancelToken
+        self, chunk: Chunk, voice: str, speed: float, cancel_token: CancelToken
     ) -> Sound:
-        """Return a chunk as sound: only `Chunk.text`, without the silence around it.
+        """Return a chunk as sound: only `Chunk.words`, without the silence around them.
 
         Blocks for a fraction of the sound's duration.
 
         Args:
-            chunk: the text with its context.
+            chunk: words as `read` returned them, with their context.
             voice: a name of `audio.voices`, or a blend of several.
             speed: 0.5 to 2.0; 1 is normal.
-            lang: espeak-ng's code of the language.
             cancel_token: cancelling it, before or during the call, makes the call raise.
 
         Returns:

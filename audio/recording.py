@@ -23,6 +23,9 @@ class RecordingError(AudioError):
 class Recording:
     """Hands out the segments of a recording, as `audio.planner.Planner` hands out chunks."""
 
+    prepared = True
+    """As `audio.planner.Planner.prepared`: there is nothing to read before `next`."""
+
     def __init__(self, path: Path, first_segment: int = 0) -> None:
         """Read the length of *path*. Blocks for the disk.
 
@@ -52,7 +55,7 @@ class Recording:
     def next(self) -> Chunk:
         """Return the next segment; its number is in `Chunk.sentence`."""
         number, self._next = self._next, self._next + 1
-        return Chunk("", "", "", number, ends_sentence=True, pause_s=0.0, speech_length=0.0)
+        return Chunk((), "", "", number, ends_sentence=True, pause_s=0.0)
 
     def read(self, chunk: Chunk) -> Sound:
         """Return a segment as sound. Runs on: synthesis thread. Blocks for the disk.

@@ -69,15 +69,17 @@ class Renderings:
     def next(self, cost: SynthesisCost) -> tuple[Rendering, Chunk | None] | None:
         """Return the rendering whose turn it is, and its next chunk.
 
-        The chunk is None if the rendering has to be planned first. None is returned if no
-        rendering has room for more.
+        The chunk is None if the rendering has to be planned first, or its next sentence to be read.
+        None is returned if no rendering has room for more.
         """
         for rendering in self._waiting:
             if rendering.order.stream_id is not None and rendering.stored_s >= _AHEAD_S:
                 continue
             self._waiting.remove(rendering)
             self._waiting.append(rendering)
-            if rendering.planner is None:
+            if rendering.planner is None or not (
+                rendering.retry_chunk or rendering.planner.prepared
+            ):
                 return rendering, None
             try:
                 chunk = rendering.retry_chunk or rendering.planner.next(

@@ -1,8 +1,8 @@
 """Selects the next task of the synthesis worker, and passes its results on.
 
-A text is planned on the worker, just before its first chunk, so that no text keeps the audio
-thread busy. Then one chunk is synthesized at a time: for the loudspeaker, at most some seconds
-ahead; otherwise for a file or a stream.
+A text is planned on the worker, just before its first chunk, and each sentence is read on it
+before it is cut into chunks, so that no text keeps the audio thread busy. One chunk is synthesized
+at a time: for the loudspeaker, at most some seconds ahead; otherwise for a file or a stream.
 
 Runs on: audio thread, except for the worker's own calls of the voice.
 """
@@ -59,7 +59,7 @@ class SynthesisTask:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PlanningTask:
-    """The planning in progress: of a text or a recording. Audio thread only."""
+    """The planning in progress: of a text, its next sentence, or a recording. Audio thread only."""
 
     job: SpeechJob | Rendering
     utterance: Utterance
@@ -199,30 +199,32 @@ class Synthesis:
             return
         if turn := self.renderings.next(self._cost):
             rendering, chunk = turn
-            if rendering.planner is None or chunk is None:
-                self._submit_planning(PlanningTask(rendering, rendering.utterance))
+            planner = rendering.planner
+            if planner is None or chunk is None:
+                self._submit_planning(PlanningTask(rendering, rendering.utterance), planner)
                 return
-            last = rendering.planner.done
+            last = planner.done
             self._submit(SynthesisTask(rendering, chunk, last, CancelToken()), rendering.utterance)
 
     def _advance_speech(self) -> bool:
         """Give the worker the next chunk for the loudspeaker; return whether there was one."""
         for job in self._by_priority():
-            if job.retry_chunk is None and job.planner is not None and job.planner.done:
+            planner = job.planner
+            if job.retry_chunk is None and planner is not None and planner.done:
                 continue
             stored_s, now_s = self._playback.stored_s(), time.monotonic()
             if stored_s > _AHEAD_S and now_s >= job.start_at_s and not job.utterance.urgent:
                 return False
-            if job.planner is None:
-                self._submit_planning(PlanningTask(job, job.utterance))
+            if planner is None or not (job.retry_chunk or planner.prepared):
+                self._submit_planning(PlanningTask(job, job.utterance), planner)
                 return True
             try:
-                chunk = self._next_chunk(job, job.planner, stored_s)
+                chunk = self._next_chunk(job, planner, stored_s)
             except Exception as exc:  # one text must not affect the others
                 log.exception("Unexpected error in planning a text")
                 self._on_end(job, Outcome.FAILED, describe_error(exc))
                 continue
-            last = job.planner.done
+            last = planner.done
             self._submit(SynthesisTask(job, chunk, last, CancelToken()), job.utterance)
             return True
         return False
@@ -250,15 +252,29 @@ class Synthesis:
             for job in self._jobs.values()
         )
 
-    def _submit_planning(self, task: PlanningTask) -> None:
-        """Plan an utterance whose turn has come, on the worker."""
+    def _submit_planning(self, task: PlanningTask, planner: Planner | Recording | None) -> None:
+        """Plan an utterance whose turn has come, or read its next sentence, on the worker."""
 
         def report(future: Future[Planner | Recording]) -> None:  # on the worker
             if not future.cancelled():
                 self._on_result(Planned(task, future.exception() or future.result()))
 
         self._task = task
-        self._run(task.job, _planned, task.utterance).add_done_callback(report)
+        future = self._run(task.job, self._planned, task.utterance, planner)
+        future.add_done_callback(report)
+
+    def _planned(
+        self, utterance: Utterance, planner: Planner | Recording | None
+    ) -> Planner | Recording:  # on the worker
+        """Return the source of an utterance's chunks, with the next sentence read."""
+        if utterance.recording:
+            return Recording(Path(utterance.recording), utterance.first_sentence)
+        if not isinstance(planner, Planner):
+            planner = Planner(
+                utterance.text, utterance.lang, utterance.speed, utterance.first_sentence
+            )
+        planner.prepare(self._voice.read)
+        return planner
 
     def _run(
         self, job: SpeechJob | Rendering, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
@@ -318,7 +334,6 @@ class Synthesis:
                 task.chunk,
                 utterance.voice,
                 utterance.speed,
-                utterance.lang,
                 task.cancel_token,
             )
         future.add_done_callback(report)
@@ -387,10 +402,3 @@ class Synthesis:
                 "slowdown": self._cost.slowdown,
             }
             log.debug("Sound of message %d: %s", id_, json.dumps(values))
-
-
-def _planned(utterance: Utterance) -> Planner | Recording:
-    """Return the source of an utterance's chunks. Runs on: synthesis thread."""
-    if utterance.recording:
-        return Recording(Path(utterance.recording), utterance.first_sentence)
-    return Planner(utterance.text, utterance.lang, utterance.speed, utterance.first_sentence)

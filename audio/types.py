@@ -18,10 +18,10 @@ The errors::
 Each message says what happened and what to do next.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,28 +127,36 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class SpokenWord:
-    """A word of a sentence, and how it is pronounced."""
+    """A word of a sentence, and how it is pronounced in it."""
 
     text: str
     """As it is read, with its punctuation and without spaces around it."""
     phonemes: str
-    """In Kokoro's alphabet, with its punctuation; empty if it has no sound."""
+    """In the voice's alphabet, with its punctuation; empty if it has no sound."""
     source: str
     """Where the phonemes come from, such as ``dictionary`` or ``espeak``."""
     pause_s: float = 0.0
     """Silence that the sender asked for after it."""
     joined: bool = False
-    """Whether the next word follows without a space, as in Japanese."""
+    """Whether the next word follows without a space, as in Japanese; then the phonemes end with a
+    space if there is one between the two."""
+
+
+def phonemes_of(words: Iterable[SpokenWord]) -> str:
+    """Return the phonemes of words that follow each other."""
+    return "".join(
+        word.phonemes if word.joined else f"{word.phonemes} " for word in words if word.phonemes
+    ).strip()
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """The input of one run of the model."""
 
-    text: str
+    words: tuple[SpokenWord, ...]
     """The part that is heard."""
     before: str
-    """Some words of context before it, encoded and not spoken; empty after punctuation."""
+    """The phonemes of some words before it, encoded and not spoken; empty after punctuation."""
     after: str
     """The same for the words after it."""
     sentence: int
@@ -156,10 +164,30 @@ class Chunk:
     ends_sentence: bool
     pause_s: float
     """Silence to leave after it."""
-    speech_length: float
-    """As `audio.cost.speech_length` measures it."""
-    sentence_speech_length: float = 0.0
-    """The same for its whole sentence, whose speaking rate it keeps."""
+    sentence_phonemes: int = 0
+    """The number of phonemes of its whole sentence, whose speaking rate it keeps."""
+
+    @classmethod
+    def whole(cls, words: tuple[SpokenWord, ...]) -> Self:
+        """Return a sentence as one chunk."""
+        return cls(words, "", "", 0, ends_sentence=True, pause_s=0.0)
+
+    @property
+    def text(self) -> str:
+        """What is heard, as it is read."""
+        return "".join(
+            word.text if word.joined else f"{word.text} " for word in self.words if word.text
+        ).strip()
+
+    @property
+    def phonemes(self) -> str:
+        """What is heard, in the voice's alphabet."""
+        return phonemes_of(self.words)
+
+    @property
+    def speech_length(self) -> int:
+        """How long it is in speech, in phonemes; see `audio.cost.speech_length`."""
+        return len(self.phonemes) + 1
 
 
 @dataclass(frozen=True, slots=True)

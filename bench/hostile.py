@@ -27,7 +27,7 @@ from audio.types import Ended, Fact, Utterance
 from bench.shapes import SHAPES
 from bot.core.composing import run_composer
 from bot.core.plain_text import compose_text
-from tests.support.fake_voice import ToneVoice
+from tests.support.fake_voice import ToneVoice, read_letters
 
 LENGTHS_CHARS = (4_096, 30_000, 100_000)
 LANG = "en-us"
@@ -60,7 +60,7 @@ def work_on(text: str) -> tuple[str, float, float]:
     said = compose_text(text, LANG, name_emoji=True).text
     composed_s = time.thread_time()
     if speakable(said):
-        Planner(said, LANG, 1.0)
+        Planner(said, LANG, 1.0).prepare(read_letters)
     return said, composed_s - begun_s, time.thread_time() - composed_s
 
 

@@ -53,8 +53,8 @@ def main() -> None:
         for name in track(VOICES, disable=not sys.stderr.isatty()):
             lang = language_of(name)
             text = (OTHER if check else TEXTS).get(lang[:2]) or TEXTS[lang]
-            chunk = Chunk(text, "", "", 0, ends_sentence=True, pause_s=0, speech_length=1)
-            sound = voice.synthesize(chunk, name, 1.0, lang, CancelToken())
+            chunk = Chunk.whole(voice.read(text, lang))
+            sound = voice.synthesize(chunk, name, 1.0, CancelToken())
             path = Path(temporary) / f"{name}.npy"
             np.save(path, sound.samples)
             paths[str(path)] = name

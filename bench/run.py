@@ -27,7 +27,7 @@ from rich.table import Table
 
 from audio.kokoro.model_files import MODELS, VOICES_FILE
 from audio.kokoro.voice import KokoroVoice
-from audio.types import CancelToken, Chunk
+from audio.types import CancelToken, Chunk, SpokenWord
 from bench.texts import AFTER_STOP, BEFORE_STOP, LONG, MEDIUM, MESSAGES, SHORT
 from bot.chat.sandbox import Event, Person, Sandbox
 from bot.settings import load
@@ -288,7 +288,7 @@ def bare_s(chunks: list[Chunk], rest_s: float) -> list[float]:
         for _ in range(5):
             voice.clear_cache()
             time.sleep(rest_s)
-            sound = voice.synthesize(chunk, "af_heart", 1.0, "en-us", CancelToken())
+            sound = voice.synthesize(chunk, "af_heart", 1.0, CancelToken())
             took.append(sound.took_s)
         medians.append(statistics.median(took))
     return medians
@@ -309,6 +309,11 @@ def told(log: Path, what: str) -> dict[int, list[dict[str, Any]]]:
             number, _, fields = rest.partition(": ")
             found.setdefault(int(number), []).append(json.loads(fields))
     return found
+
+
+def logged_chunk(fields: dict[str, Any]) -> Chunk:
+    """Return a chunk from the bot's log."""
+    return Chunk(**{**fields, "words": tuple(SpokenWord(**word) for word in fields["words"])})
 
 
 def length_s(sounds: list[dict[str, Any]]) -> float:
@@ -376,7 +381,7 @@ async def main() -> None:
                 idle = [s for texts in ours.spoken.values() for s in texts]
                 chunks = told(folder / "data" / "crier.log", "Chunk")
                 # Message 1 was the warm-up.
-                firsts = [Chunk(**chunks[2 + number][0]) for number in range(len(idle))]
+                firsts = [logged_chunk(chunks[2 + number][0]) for number in range(len(idle))]
                 # At once, since the machine's speed changes within minutes.
                 bare = {rest: await asyncio.to_thread(bare_s, firsts, rest) for rest in RESTS_S}
                 stop = await measure_stop(system, ear, 5 if not options.full else 20)

@@ -14,6 +14,8 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 _NEEDED = {"ja": ("misaki", "pyopenjtalk"), "cmn": ("misaki", "jieba", "pypinyin", "cn2an")}
+WITHOUT_SPACES = frozenset(_NEEDED)
+"""Languages that put no spaces between words."""
 
 # misaki emits the Japanese phonemes of a Kokoro later than v1.0. This maps its symbols to those
 # that v1.0 was trained with. Source: misaki's ja.py (later) and cutlet.py (v1.0); a test compares

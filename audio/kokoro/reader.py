@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from audio.kokoro.phonemes import phonemize, without_switches
+from audio.kokoro.phonemes import WITHOUT_SPACES, is_supported, phonemize, without_switches
 from audio.text import inline
+from audio.text.phrases import phrases
 from audio.types import SpokenWord, SynthesisError
 
 log = logging.getLogger(__name__)
@@ -41,11 +42,33 @@ def read(sentence: str, lang: str) -> tuple[SpokenWord, ...]:
 
 
 def _read(sentence: str, lang: str) -> tuple[SpokenWord, ...]:
+    if lang in WITHOUT_SPACES:
+        return _read_phrases(sentence, lang)
+    return _read_words(sentence, lang)
+
+
+def _read_words(sentence: str, lang: str) -> tuple[SpokenWord, ...]:
+    """Return the words of a sentence, as espeak reads them."""
     texts = sentence.split()
-    alone = [_phonemized(text, lang) for text in texts] if len(texts) > 1 else [""]
-    parts = distributed(_phonemized(sentence, lang), alone)
+    alone = [_espeak(text, lang) for text in texts] if len(texts) > 1 else texts
+    parts = distributed(_espeak(sentence, lang), alone)
     return tuple(
-        SpokenWord(text, phonemes, "espeak") for text, phonemes in zip(texts, parts, strict=True)
+        SpokenWord(text, phonemes.strip(), "espeak")
+        for text, phonemes in zip(texts, parts, strict=True)
+    )
+
+
+def _read_phrases(sentence: str, lang: str) -> tuple[SpokenWord, ...]:
+    """Return the phrases of a sentence in a language without spaces."""
+    source = "misaki" if is_supported(lang) else "espeak"
+    by_word = [phrases(word) for word in sentence.split()]
+    texts = [text for word in by_word for text in word]
+    joined = [not is_last for word in by_word for is_last in [*[False] * (len(word) - 1), True]]
+    alone = [_known(phonemize(text, lang, _espeak)) for text in texts] if len(texts) > 1 else texts
+    parts = distributed(_known(phonemize(sentence, lang, _espeak)), alone)
+    return tuple(
+        SpokenWord(text, phonemes if is_joined else phonemes.strip(), source, joined=is_joined)
+        for text, phonemes, is_joined in zip(texts, parts, joined, strict=True)
     )
 
 
@@ -57,10 +80,10 @@ def distributed(phonemes: str, alone: Sequence[str]) -> list[str]:
         alone: the phonemes of each of its words, as it is read alone.
 
     Returns:
-        As many parts as there are words.
+        As many parts as there are words; joined they are *phonemes*.
     """
-    if len(alone) == 1:
-        return [phonemes]
+    if len(alone) <= 1:
+        return [phonemes] * len(alone)
     places = [place for place, sign in enumerate(phonemes) if sign != " "]
     whole = "".join(phonemes[place] for place in places)
     words = ["".join(word.split()) for word in alone]
@@ -70,32 +93,35 @@ def distributed(phonemes: str, alone: Sequence[str]) -> list[str]:
     pairs += [(block.a + i, block.b + i) for block in blocks for i in range(block.size)]
     pairs.append((len(joined), len(whole)))
     in_joined, in_whole = zip(*pairs, strict=True)
-    starts = [0, *accumulate(map(len, words))]
+    starts = accumulate(map(len, words[:-1]), initial=0)
     places.append(len(phonemes))
-    cuts = [places[round(at)] for at in np.interp(starts, in_joined, in_whole)]
-    return [phonemes[start:end].strip() for start, end in pairwise(cuts)]
+    cuts = [places[round(at)] for at in np.interp([*starts], in_joined, in_whole)]
+    return [phonemes[start:end] for start, end in pairwise([0, *cuts[1:], len(phonemes)])]
 
 
 @functools.cache
 def _tokenizer() -> Any:
     from kokoro_onnx.tokenizer import Tokenizer  # noqa: PLC0415  # slow to import
 
-    # kokoro-onnx prints to stderr through a handler of its own (kokoro_onnx/log.py).
-    logging.getLogger("kokoro_onnx").handlers.clear()
-    logging.getLogger("phonemizer").setLevel(logging.ERROR)  # warns about every odd word
+    silence_loggers()
     return Tokenizer()
 
 
-def _phonemized(text: str, lang: str) -> str:
-    """Return *text* as phonemes that the model knows, with single spaces."""
-    tokenizer = _tokenizer()
+def silence_loggers() -> None:
+    """Keep the messages of two libraries out of the terminal and the log."""
+    # kokoro-onnx prints to stderr through a handler of its own (kokoro_onnx/log.py).
+    logging.getLogger("kokoro_onnx").handlers.clear()
+    logging.getLogger("phonemizer").setLevel(logging.ERROR)  # warns about every odd word
 
-    def espeak(part: str, lang: str) -> str:
-        return without_switches(tokenizer.phonemize(part, lang))
 
-    phonemes = " ".join(phonemize(text, lang, espeak).split())
-    known: str = tokenizer.known(phonemes)
-    if len(known) < len(phonemes):
-        unknown = sorted(set(phonemes).difference(known))
-        log.debug("Left out of %r in %s: %s", text, lang, " ".join(unknown))
-    return known
+def _espeak(text: str, lang: str) -> str:
+    """Return *text* as espeak reads it, in phonemes that the model knows."""
+    return _known(without_switches(_tokenizer().phonemize(text, lang)))
+
+
+def _known(phonemes: str) -> str:
+    """Return *phonemes* without those that the model does not know, and with single spaces."""
+    unknown = set(phonemes).difference(_tokenizer().vocab)
+    if unknown:
+        log.debug("Unknown to the model in %r: %s", phonemes, " ".join(sorted(unknown)))
+    return " ".join("".join(sign for sign in phonemes if sign not in unknown).split())

@@ -11,6 +11,7 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import Hashable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,8 @@ from numpy.typing import NDArray
 
 from audio.kokoro.graph import FRAME_SAMPLES, WINDOW, change_graph
 from audio.kokoro.model_files import MODELS, VOICES_FILE, verified_copy, verify
-from audio.kokoro.phonemes import phonemize, without_switches
-from audio.kokoro.reader import read
-from audio.kokoro.word_times import words
+from audio.kokoro.reader import read, silence_loggers
+from audio.kokoro.word_times import SILENT, words
 from audio.types import (
     SAMPLE_RATE_HZ,
     CancelToken,
@@ -33,6 +33,7 @@ from audio.types import (
     SpokenWord,
     SynthesisError,
     Word,
+    phonemes_of,
     silence,
 )
 from audio.voices import blend, gain_of
@@ -150,18 +151,19 @@ class KokoroVoice:
         """
         if self._kokoro is not None:
             return
+        ready = phonemes_of(read("Ready.", "en-us"))  # the first time is the slowest
         verify(self._model_dir / VOICES_FILE.name, VOICES_FILE)
         try:
-            self._start(window=True)
+            self._start(ready, window=True)
         except ModelFileError:
             raise
         except Exception:  # noqa: BLE001  # LookupError, or one of a dozen of onnxruntime's own
             log.warning("Windowed decoding unavailable; falling back to full decoding (slower).")
-            self._start(window=False)
+            self._start(ready, window=False)
         log.info("Voice ready: %s", MODELS[self._kind].name)
 
-    def _start(self, *, window: bool) -> None:
-        """Load the model and run it once.
+    def _start(self, phonemes: str, *, window: bool) -> None:
+        """Load the model and run it once, on *phonemes*.
 
         Raises:
             ModelFileError: see `load`.
@@ -169,7 +171,7 @@ class KokoroVoice:
         import onnxruntime  # noqa: PLC0415  # slow to import
         from kokoro_onnx import Kokoro  # noqa: PLC0415  # slow to import
 
-        _silence_loggers()
+        silence_loggers()
         model = self._model_dir / MODELS[self._kind].name
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = min(_MAX_THREADS, os.cpu_count() or 1)
@@ -187,7 +189,9 @@ class KokoroVoice:
             )
         self._session = _Session(session, model)
         kokoro = Kokoro.from_session(self._session, str(self._model_dir / VOICES_FILE.name))
-        kokoro.create("Ready.", "af_heart")  # the first run of a session is the slowest
+        kokoro.create(
+            phonemes, "af_heart", is_phonemes=True
+        )  # the first run of a session is the slowest
         self._kokoro = kokoro
 
     def read(self, sentence: str, lang: str) -> tuple[SpokenWord, ...]:
@@ -203,7 +207,7 @@ class KokoroVoice:
         self._cache = _PhraseCache()
 
     def synthesize(
-        self, chunk: Chunk, voice: str, speed: float, lang: str, cancel_token: CancelToken
+        self, chunk: Chunk, voice: str, speed: float, cancel_token: CancelToken
     ) -> Sound:
         """Return a chunk as sound: without the silence and context around it, edges faded.
 
@@ -211,7 +215,7 @@ class KokoroVoice:
         phrase.
 
         Returns:
-            The sound; without samples if the language's rules find nothing to pronounce.
+            The sound; without samples if nothing in the chunk can be pronounced.
 
         Raises:
             ModelFileError: see `load`.
@@ -219,17 +223,18 @@ class KokoroVoice:
         """
         self.load()
         assert self._session is not None  # noqa: S101  # load sets it
+        chunk = self._known(chunk)
         cut = bool(chunk.before or chunk.after)
-        sentence_length = chunk.sentence_speech_length if cut else 0.0
-        key = (chunk.before, chunk.text, chunk.after, sentence_length, voice, speed, lang)
+        sentence_phonemes = chunk.sentence_phonemes if cut else 0
+        key = (chunk.before, chunk.words, chunk.after, sentence_phonemes, voice, speed)
         if (cached := self._cache.get(key)) is not None:
             return cached
         self._session.cancel_token = cancel_token
         started_s = time.perf_counter()
         try:
-            samples, spoken_words = self._speak(self._session, chunk, voice, speed, lang)
+            samples, spoken_words = self._speak(self._session, chunk, voice, speed)
         except Exception as exc:
-            # onnxruntime, phonemizer and kokoro-onnx raise a dozen classes between them.
+            # onnxruntime and kokoro-onnx raise a dozen classes between them.
             raise SynthesisError(
                 f"The voice failed on a text of {len(chunk.text)} characters "
                 f"({type(exc).__name__}). Send it again; if it fails again, in other words."
@@ -243,14 +248,11 @@ class KokoroVoice:
         return Sound(samples, time.perf_counter() - started_s, spoken_words)
 
     def _speak(
-        self, session: _Session, chunk: Chunk, voice: str, speed: float, lang: str
+        self, session: _Session, chunk: Chunk, voice: str, speed: float
     ) -> tuple[Samples, tuple[Word, ...]]:
         """Return the sound of a chunk without its context, and its words."""
-        before, text, after = (
-            self._phonemize(part, lang) if part else ""
-            for part in (chunk.before, chunk.text, chunk.after)
-        )
-        if not text.strip():
+        before, text, after = chunk.before, chunk.phonemes, chunk.after
+        if SILENT.issuperset(text):  # of marks alone the model makes noise
             return silence(0), ()
         if len(before) + len(text) + len(after) + 2 > MAX_PHONEMES:
             before = after = ""  # kokoro-onnx would split it, and the timings would not match
@@ -259,8 +261,7 @@ class KokoroVoice:
         if before or after:
             # A style has a row for each number of phonemes, which sets the speaking rate; a part of
             # a sentence uses the row of the whole sentence.
-            estimate = round(len(text) * chunk.sentence_speech_length / chunk.speech_length)
-            row = min(max(estimate, len(phonemes)), len(style)) - 1
+            row = min(max(chunk.sentence_phonemes, len(phonemes)), len(style)) - 1
             style = np.broadcast_to(style[row], style.shape)
         if len(phonemes) + 2 <= MAX_PHONEMES:  # else kokoro-onnx splits it
             session.unheard = (len(before), len(after))
@@ -286,21 +287,26 @@ class KokoroVoice:
             spoken = spoken[: len(text)]
         samples = raw[first:last]
         return samples, words(
-            chunk.text,
+            chunk.words,
             spoken,
-            lambda word: self._phonemize(word, lang),
             start_s=first / SAMPLE_RATE_HZ,
             length_s=len(samples) / SAMPLE_RATE_HZ,
         )
 
-    def _phonemize(self, text: str, lang: str) -> str:
-        """Return *text* as phonemes that the model knows, with single spaces."""
-        tokenizer = self._kokoro.tokenizer
-
-        def espeak(part: str, lang: str) -> str:
-            return without_switches(tokenizer.phonemize(part, lang))
-
-        return " ".join(tokenizer.known(phonemize(text, lang, espeak)).split())
+    def _known(self, chunk: Chunk) -> Chunk:
+        """Return a chunk without the signs that the model does not know."""
+        signs = {*chunk.before, *chunk.phonemes, *chunk.after}
+        unknown = signs.difference(self._kokoro.tokenizer.vocab)
+        if not unknown:
+            return chunk
+        log.debug("Unknown to the model in %r: %s", chunk.text, " ".join(sorted(unknown)))
+        without = str.maketrans("", "", "".join(unknown))
+        return replace(
+            chunk,
+            words=tuple(replace(w, phonemes=w.phonemes.translate(without)) for w in chunk.words),
+            before=chunk.before.translate(without),
+            after=chunk.after.translate(without),
+        )
 
     def _style(self, voice: str) -> NDArray[np.float32]:
         """Return a voice's style, or the weighted mean of those of a blend."""
@@ -374,7 +380,7 @@ def pronounced(word: str, lang: str) -> str:
     """
     from kokoro_onnx.tokenizer import Tokenizer  # noqa: PLC0415  # slow to import
 
-    _silence_loggers()
+    silence_loggers()
     try:
         phonemes: str = Tokenizer().phonemize(word, lang)
     except Exception as exc:  # a dozen classes between three libraries
@@ -385,9 +391,3 @@ def pronounced(word: str, lang: str) -> str:
     if not phonemes:
         raise SynthesisError(f"espeak-ng pronounces nothing in {lang}.")
     return phonemes
-
-
-def _silence_loggers() -> None:
-    # kokoro-onnx prints to stderr through a handler of its own (kokoro_onnx/log.py).
-    logging.getLogger("kokoro_onnx").handlers.clear()
-    logging.getLogger("phonemizer").setLevel(logging.ERROR)  # warns about every odd word

@@ -238,13 +238,11 @@ def _measure_rtf(context: Context, kind: str) -> float:
 
     voice = KokoroVoice(context.settings.model_dir, kind)
     voice.load()
-    chunk = Chunk(_SAMPLE, "", "", 0, ends_sentence=True, pause_s=0.0, speech_length=0.0)
+    chunk = Chunk.whole(voice.read(_SAMPLE, context.settings.lang))
     rtfs = []
     for _ in range(2):
         voice.clear_cache()
-        sound = voice.synthesize(
-            chunk, context.settings.kokoro_voice, 1.0, context.settings.lang, CancelToken()
-        )
+        sound = voice.synthesize(chunk, context.settings.kokoro_voice, 1.0, CancelToken())
         rtfs.append(sound.took_s / (len(sound.samples) / SAMPLE_RATE_HZ))
     return min(rtfs)
 

@@ -1,15 +1,18 @@
 """Sentences -> chunks: their size and context, and that nothing is lost."""
 
 import itertools
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audio.cost import SynthesisCost
-from audio.planner import MAX_CHUNK_S, Planner
-from audio.text.sentences import clean, speakable
-from audio.types import Chunk
+from audio.planner import MAX_CHUNK_S, SENTENCE_PAUSE_S, Planner
+from audio.text.sentences import clean, sentences, speakable
+from audio.types import Chunk, SpokenWord, phonemes_of
+from tests.support.fake_voice import read_letters
 
 
 def spoken(text: str) -> str:
@@ -17,11 +20,18 @@ def spoken(text: str) -> str:
     return "".join(char for char in clean(text) if char.isalnum())
 
 
-def plan(text: str, lang: str = "en-us", first_sentence: int = 0) -> list[Chunk]:
+def plan(
+    text: str,
+    lang: str = "en-us",
+    first_sentence: int = 0,
+    *,
+    read: Callable[[str, str], tuple[SpokenWord, ...]] = read_letters,
+) -> list[Chunk]:
     """Return all chunks of a text, requested with a well-filled buffer after the first."""
     planner = Planner(text, lang, 1.0, first_sentence)
     chunks: list[Chunk] = []
     while not planner.done:
+        planner.prepare(read)
         chunks.append(planner.next(SynthesisCost(), buffered_s=3.0 * len(chunks)))
     return chunks
 
@@ -38,6 +48,7 @@ def test_planner_loses_nothing(text: str, lang: str, buffers_s: list[float]) -> 
     chunks: list[Chunk] = []
     while not planner.done:
         buffered_s = buffers_s[len(chunks) % len(buffers_s)]
+        planner.prepare(read_letters)
         chunks.append(planner.next(SynthesisCost(), buffered_s))
 
     assert "".join(spoken(chunk.text) for chunk in chunks) == spoken(text)
@@ -89,6 +100,7 @@ def test_planner_never_lets_sound_run_out_on_a_fast_machine(
     buffered_s, late_s = 0.0, 0.0
     while not planner.done:
         started = buffered_s > 0
+        planner.prepare(read_letters)
         chunk = planner.next(cost, buffered_s)
         spoken_s = cost.audio_s(chunk.speech_length, 1.0)
         took_s = overhead_s + rtf * spoken_s
@@ -170,6 +182,7 @@ def test_planner_delays_the_first_word_on_a_slow_machine(slowness: float) -> Non
             length=20 * spoken_s, speed=1, spoken_s=spoken_s, took_s=0.2 + slowness * spoken_s
         )
     planner = Planner("We walked along the river and over the bridge. " * 8, "en-us", 1.0)
+    planner.prepare(read_letters)
     chunks = [planner.next(cost, 0.0)]
     now_s, start_s = 0.0, 0.0
     stored_s = needed_s = 0.0
@@ -180,6 +193,7 @@ def test_planner_delays_the_first_word_on_a_slow_machine(slowness: float) -> Non
         stored_s += spoken_s + chunks[-1].pause_s
         if planner.done:
             break
+        planner.prepare(read_letters)
         if now_s < start_s or len(chunks) == 1:
             chunk, wait_s = planner.next_delayed(cost, stored_s)
             start_s = now_s + wait_s
@@ -190,3 +204,114 @@ def test_planner_delays_the_first_word_on_a_slow_machine(slowness: float) -> Non
 
     assert needed_s < start_s + 0.2
     assert start_s < 1.3 * needed_s
+
+
+def read_with_places(sentence: str, _lang: str) -> tuple[SpokenWord, ...]:
+    """Read a sentence as words that are pronounced by their place in it."""
+    words = enumerate(sentence.split())
+    return tuple(SpokenWord(word, f"{word.lower()}{place}", "test") for place, word in words)
+
+
+@given(st.lists(PHRASES, min_size=1, max_size=30), st.lists(st.floats(0, 20), min_size=1))
+def test_planner_cuts_no_word(phrases: list[str], buffers_s: list[float]) -> None:
+    """The words of a sentence's chunks are as they were read; contexts are the words around."""
+    text = " ".join(phrases)
+    planner = Planner(text, "en-us", 1.0)
+    chunks: list[Chunk] = []
+    while not planner.done:
+        planner.prepare(read_with_places)
+        chunks.append(planner.next(SynthesisCost(), buffers_s[len(chunks) % len(buffers_s)]))
+
+    for number, sentence in enumerate(sentences(text, "en-us")):
+        words = read_with_places(sentence, "en-us")
+        parts = [chunk for chunk in chunks if chunk.sentence == number]
+        place = 0
+        for part in parts:
+            before, rest = phonemes_of(words[:place]), phonemes_of(words[place:])
+            place += len(part.words)
+
+            assert part.sentence_phonemes == len(phonemes_of(words))
+            assert before.endswith(part.before)
+            assert rest.startswith(f"{part.phonemes} {part.after}".strip())
+        assert tuple(word for part in parts for word in part.words) == words
+
+
+def test_planner_must_be_prepared_for_each_sentence() -> None:
+    """Each sentence is read once, just before its first chunk; earlier plans only estimate it."""
+    read: list[str] = []
+
+    def record(sentence: str, lang: str) -> tuple[SpokenWord, ...]:
+        read.append(sentence)
+        return read_letters(sentence, lang)
+
+    planner = Planner("One is here. Two is here. Three is here.", "en-us", 1.0)
+    assert not planner.prepared
+    while not planner.done:
+        planner.prepare(record)
+        planner.next_delayed(SynthesisCost(), 0.5)
+
+    assert read == ["One is here.", "Two is here.", "Three is here."]
+    assert planner.prepared
+
+
+def test_planner_pauses_where_the_sender_asks_for_it() -> None:
+    """A chunk ends at a pause inside a sentence, without context; a longer pause wins."""
+    pauses_s = {"Ready,": 2.0, "go!": 0.1, "Now": 1.5}
+
+    def read(sentence: str, lang: str) -> tuple[SpokenWord, ...]:
+        return tuple(
+            replace(word, pause_s=pauses_s.get(word.text, 0.0))
+            for word in read_letters(sentence, lang)
+        )
+
+    chunks = plan("Ready, steady, go! Now and then it rains.", read=read)
+    parts = {chunk.text: chunk.pause_s for chunk in chunks}
+
+    assert parts == {
+        "Ready,": 2.0,
+        "steady, go!": SENTENCE_PAUSE_S,
+        "Now": 1.5,
+        "and then it rains.": SENTENCE_PAUSE_S,
+    }
+    assert not any(chunk.before or chunk.after for chunk in chunks)
+
+
+def test_planner_begins_with_a_pause() -> None:
+    """A pause before the first word is a chunk of its own, without a sound."""
+
+    def read(sentence: str, lang: str) -> tuple[SpokenWord, ...]:
+        return (SpokenWord("", "", "sender", pause_s=1.0), *read_letters(sentence, lang))
+
+    first, second = plan("Hello there.", read=read)
+
+    assert (first.text, first.phonemes, first.pause_s) == ("", "", 1.0)
+    assert second.text == "Hello there."
+
+
+def test_planner_splits_a_word_of_many_phonemes_between_the_words_in_it() -> None:
+    """A number is read as several words; the slices are one word again if nothing is lost."""
+    number = "twelve million three hundred and forty-five thousand six hundred and seventy-eight"
+
+    def read(sentence: str, lang: str) -> tuple[SpokenWord, ...]:
+        return (SpokenWord(sentence, number, lang),)
+
+    chunks = plan("12345678", read=read)
+    words = [word for chunk in chunks for word in chunk.words]
+
+    assert len(words) == 2
+    assert words[0].phonemes.endswith(" ")
+    assert phonemes_of(words) == number
+    assert "".join(chunk.text for chunk in chunks) == "12345678"
+
+
+def test_planner_keeps_words_without_a_sound() -> None:
+    """A sentence in which nothing can be pronounced is a chunk without phonemes, with its text."""
+
+    def read(sentence: str, lang: str) -> tuple[SpokenWord, ...]:
+        return tuple(SpokenWord(word, "", lang) for word in sentence.split())
+
+    (chunk,) = plan("Ab cd.", read=read)
+    (other,) = plan("Ab cd.", read=lambda _, __: ())
+
+    assert (chunk.text, chunk.phonemes) == ("Ab cd.", "")
+    assert (other.text, other.phonemes) == ("Ab cd.", "")

@@ -25,6 +25,7 @@ from audio.types import (
     Outcome,
     PlaybackStarted,
     Sound,
+    SpokenWord,
     Utterance,
     Word,
 )
@@ -74,7 +75,7 @@ def three_seconds(speaker: ScriptedSpeaker) -> Playback:
     job = SpeechJob(Utterance(1, "", "af_heart", 1.0, "en-us"), 0.0, was_idle=True)
     second = np.ones(SAMPLE_RATE_HZ, np.float32)
     for sentence in range(3):
-        chunk = Chunk("", "", "", sentence, ends_sentence=True, pause_s=0.0, speech_length=1.0)
+        chunk = Chunk((), "", "", sentence, ends_sentence=True, pause_s=0.0)
         playing.add(Piece(job, chunk, sentence == 2, second, second[:0]))
     assert playing.play() == []
     return playing
@@ -122,7 +123,7 @@ def test_heard_by_now_includes_a_sentence_that_seems_over(clock: SimpleNamespace
 class OneSecondVoice(ToneVoice):
     """A voice that returns a second of sound for every chunk."""
 
-    def synthesize(self, _c: Chunk, _v: str, _s: float, _l: str, _i: CancelToken) -> Sound:
+    def synthesize(self, _c: Chunk, _v: str, _s: float, _i: CancelToken) -> Sound:
         return Sound(np.ones(SAMPLE_RATE_HZ, np.float32))
 
 
@@ -186,7 +187,7 @@ def test_play_marks_each_part_of_an_interrupted_utterance() -> None:
     urgent = SpeechJob(Utterance(2, "", "af_heart", 1.0, "en-us", urgent=True), 0.0, was_idle=False)
     second = np.ones(SAMPLE_RATE_HZ, np.float32)
     for job, sentence, last in ((long, 0, False), (urgent, 0, True), (long, 1, True)):
-        chunk = Chunk("", "", "", sentence, ends_sentence=True, pause_s=0.0, speech_length=1.0)
+        chunk = Chunk((), "", "", sentence, ends_sentence=True, pause_s=0.0)
         playing.add(Piece(job, chunk, last, second, second[:0]))
         playing.play()
 
@@ -195,7 +196,7 @@ def test_play_marks_each_part_of_an_interrupted_utterance() -> None:
 
 def piece(*words: Word, frames: int = SAMPLE_RATE_HZ) -> Piece:
     """Return a second of sound with *words*."""
-    chunk = Chunk("some words", "", "", 0, ends_sentence=True, pause_s=0, speech_length=9)
+    chunk = Chunk.whole((SpokenWord("some", "", ""), SpokenWord("words", "", "")))
     job = SpeechJob(order(1, "some words"), time.monotonic(), was_idle=True)
     return Piece(job, chunk, True, np.full(frames, 0.1, np.float32), np.zeros(0, np.float32), words)
 

@@ -19,8 +19,10 @@ from audio.types import (
     Chunk,
     ModelFileError,
     Sound,
+    SpokenWord,
     SynthesisError,
     UnknownVoiceError,
+    phonemes_of,
 )
 from audio.voices import LANGUAGES, VOICES, check_voice, language_of
 
@@ -37,23 +39,26 @@ def synthesize(
     text: str,
     cancel_token: CancelToken | None = None,
     *,
+    name: str = "af_heart",
     speed: float = 1.0,
     before: str = "",
     after: str = "",
     sentence: str = "",
 ) -> Sound:
-    """Return *text*, a part of *sentence*, in the default voice, with the time it took."""
+    """Return *text*, a part of *sentence*, by default in the default voice, as sound."""
+    words, before_words, after_words, all_words = (
+        voice.read(part, "en-us") for part in (text, before, after, sentence)
+    )
     chunk = Chunk(
-        text=text,
-        before=before,
-        after=after,
+        words=words,
+        before=phonemes_of(before_words),
+        after=phonemes_of(after_words),
         sentence=0,
         ends_sentence=True,
         pause_s=0,
-        speech_length=len(text),
-        sentence_speech_length=len(sentence),
+        sentence_phonemes=len(phonemes_of(all_words)),
     )
-    return voice.synthesize(chunk, "af_heart", speed, "en-us", cancel_token or CancelToken())
+    return voice.synthesize(chunk, name, speed, cancel_token or CancelToken())
 
 
 def test_voice_speaks_at_a_natural_rate(voice: KokoroVoice) -> None:
@@ -123,6 +128,29 @@ def test_voice_returns_no_samples_for_unpronounceable_text(voice: KokoroVoice) -
     assert len(speak(voice, "\u200b")) == 0
 
 
+@pytest.mark.parametrize("phonemes", ["", " — ", "(…)"])
+def test_voice_returns_no_samples_for_words_without_a_sound(
+    voice: KokoroVoice, phonemes: str
+) -> None:
+    """Of marks alone the model would make noise."""
+    chunk = Chunk.whole((SpokenWord("x", phonemes, "test"),))
+
+    assert len(voice.synthesize(chunk, "af_heart", 1.0, CancelToken()).samples) == 0
+
+
+def test_voice_leaves_unknown_signs_out_and_logs_them(
+    voice: KokoroVoice, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Signs that are not in the alphabet of the model are never dropped silently."""
+    caplog.set_level(logging.DEBUG, "audio.kokoro.voice")
+    chunk = Chunk.whole((SpokenWord("hello", "həlˈəʊ\u2603\u0327", "test"),))
+    sound = voice.synthesize(chunk, "af_heart", 1.0, CancelToken())
+
+    assert len(sound.samples)
+    assert [word.text for word in sound.words] == ["hello"]
+    assert "Unknown to the model in 'hello': \u0327 \u2603" in caplog.text
+
+
 def test_voices_are_those_of_the_file(model_dir: Path) -> None:
     """The 54 names are those in the file, and each has a language."""
     with np.load(model_dir / VOICES_FILE.name) as voices:
@@ -134,10 +162,9 @@ def test_voices_are_those_of_the_file(model_dir: Path) -> None:
 def test_voice_speaks_every_language(voice: KokoroVoice, lang: str) -> None:
     """espeak-ng knows every code of the catalogue."""
     name = next(name for name in VOICES if language_of(name) == lang)
+    chunk = Chunk.whole(voice.read("Radio 1", lang))
 
-    chunk = Chunk("Radio 1", "", "", 0, ends_sentence=True, pause_s=0, speech_length=7)
-
-    assert len(voice.synthesize(chunk, name, 1.0, lang, CancelToken()).samples)
+    assert len(voice.synthesize(chunk, name, 1.0, CancelToken()).samples)
 
 
 def test_voice_cuts_the_context_off(voice: KokoroVoice) -> None:
@@ -175,22 +202,7 @@ def test_voice_keeps_the_end_of_a_sentence_after_a_cut(voice: KokoroVoice) -> No
     before = "The ferry"
     end = "leaves the harbour at seven in the morning, and it comes back late at night."
     full, part = (
-        voice.synthesize(
-            Chunk(
-                text=text,
-                before=context,
-                after="",
-                sentence=0,
-                ends_sentence=True,
-                pause_s=0,
-                speech_length=len(text),
-                sentence_speech_length=len(f"{before} {end}"),
-            ),
-            "af_alloy",
-            1.0,
-            "en-us",
-            CancelToken(),
-        )
+        synthesize(voice, text, name="af_alloy", before=context, sentence=f"{before} {end}")
         for text, context in [(f"{before} {end}", ""), (end, before)]
     )
 

@@ -17,8 +17,8 @@ def any_voice(request: pytest.FixtureRequest) -> Voice:
 
 def synthesize(voice: Voice, text: str, token: CancelToken | None = None) -> Sound:
     """Return *text* as sound."""
-    chunk = Chunk(text, "", "", 0, ends_sentence=True, pause_s=0, speech_length=len(text))
-    return voice.synthesize(chunk, "af_heart", 1.0, "en-us", token or CancelToken())
+    chunk = Chunk.whole(voice.read(text, "en-us"))
+    return voice.synthesize(chunk, "af_heart", 1.0, token or CancelToken())
 
 
 def test_voice_returns_mono_float32_with_its_words(any_voice: Voice) -> None:
@@ -35,6 +35,15 @@ def test_voice_returns_mono_float32_with_its_words(any_voice: Voice) -> None:
     assert " ".join(word.text for word in sound.words) == text
     assert times_s == sorted(times_s)
     assert times_s[-1] <= len(sound.samples) / SAMPLE_RATE_HZ + 1e-6
+
+
+def test_voice_reads_without_its_model(any_voice: Voice) -> None:
+    """The words are the sentence, each with its phonemes; none has a space around it."""
+    text = "Number 7 comes before number 8."
+    words = any_voice.read(text, "en-us")
+
+    assert " ".join(word.text for word in words) == text
+    assert all(word.phonemes == word.phonemes.strip() != "" for word in words)
 
 
 def test_voice_raises_if_cancelled_before(any_voice: Voice) -> None:

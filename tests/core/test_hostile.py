@@ -35,7 +35,7 @@ from bot.http.schemas import MAX_INPUT_CHARS
 from bot.settings import Settings
 from tests.chat.steps import send_file
 from tests.conftest import ALICE, StartBot, reaction_to, reply_with
-from tests.support.fake_voice import ToneVoice
+from tests.support.fake_voice import ToneVoice, read_letters
 from tests.support.http_face import Face, serve
 from tests.support.pipelines import Facts, order
 
@@ -56,8 +56,10 @@ def test_composing_and_planning_are_linear(name: str) -> None:
     for input_ in (text, spoken):
         if speakable(input_):
             planner = Planner(input_, "en-us", 1.0)
+            planner.prepare(read_letters)
             planner.next(SynthesisCost(), 0.0)
             if not planner.done:
+                planner.prepare(read_letters)
                 planner.next_delayed(SynthesisCost(), 0.5)
 
     assert time.thread_time() - started_s < _BOUND_S
@@ -84,6 +86,7 @@ def test_composing_and_planning_raise_nothing(bits: list[str], lang: str) -> Non
     if speakable(composed.text):
         planner = Planner(composed.text, lang, 1.0)
         while not planner.done:
+            planner.prepare(read_letters)
             planner.next(SynthesisCost(), 1.0)
 
 

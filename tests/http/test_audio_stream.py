@@ -126,12 +126,12 @@ class GatedVoice(ToneVoice):
         self._calls = itertools.count()
 
     def synthesize(
-        self, chunk: Chunk, voice: str, speed: float, lang: str, cancel_token: CancelToken
+        self, chunk: Chunk, voice: str, speed: float, cancel_token: CancelToken
     ) -> Sound:
         """Return the tones of a chunk."""
         if next(self._calls) and not self.gate.wait(60):
             raise SynthesisError("The gate was not opened.")
-        return super().synthesize(chunk, voice, speed, lang, cancel_token)
+        return super().synthesize(chunk, voice, speed, cancel_token)
 
 
 async def test_speech_streams_during_synthesis(settings: Settings, tmp_path: Path) -> None:

@@ -35,6 +35,13 @@ _GAP_S = 0.5  # shorter than the start of the bot
 _PARTS = (0.75, 1.1)  # of a tone: the sum of its parts; two tones last longer
 
 
+def read_letters(sentence: str, lang: str) -> tuple[SpokenWord, ...]:  # noqa: ARG001
+    """Return the words of a sentence; their phonemes are their letters."""
+    return inline.read(
+        sentence, lambda plain: [SpokenWord(word, word, "letters") for word in plain.split()]
+    )
+
+
 class ToneVoice:
     """Speaks a chunk as one tone for each number in it; near silence if it has none."""
 
@@ -45,19 +52,15 @@ class ToneVoice:
     def load(self) -> None:
         """Do nothing."""
 
-    def read(self, sentence: str, lang: str) -> tuple[SpokenWord, ...]:  # noqa: ARG002
-        """Return the words of a sentence; their phonemes are their letters."""
-        return inline.read(
-            sentence,
-            lambda plain: [SpokenWord(word, word, "letters") for word in plain.split()],
-        )
+    def read(self, sentence: str, lang: str) -> tuple[SpokenWord, ...]:
+        """Return the words of a sentence."""
+        return read_letters(sentence, lang)
 
     def synthesize(
         self,
         chunk: Chunk,
         voice: str,  # noqa: ARG002  # part of the protocol
         speed: float,  # noqa: ARG002
-        lang: str,  # noqa: ARG002
         cancel_token: CancelToken,
     ) -> Sound:
         """Return the tones of the numbers in a chunk."""

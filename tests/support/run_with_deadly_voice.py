@@ -15,14 +15,14 @@ class DeadlyVoice(fake_voice.ToneVoice):
     """Ends the process as a crash in native code does: at once, without any cleanup."""
 
     def synthesize(
-        self, chunk: Chunk, voice: str, speed: float, lang: str, cancel_token: CancelToken
+        self, chunk: Chunk, voice: str, speed: float, cancel_token: CancelToken
     ) -> Sound:
         """Return the tones of the numbers in a chunk, unless one is 13 or 14."""
         if "13" in chunk.text:
             os.kill(os.getpid(), signal.SIGKILL)
         if "14" in chunk.text:
             ctypes.string_at(0)
-        return super().synthesize(chunk, voice, speed, lang, cancel_token)
+        return super().synthesize(chunk, voice, speed, cancel_token)
 
 
 if __name__ == "__main__":
