@@ -5,7 +5,11 @@ import re
 from importlib import resources
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from audio.cost import SynthesisCost
+from audio.planner import Planner
 from audio.text import inline
 from audio.text.inline import ALPHABET, MAX_PAUSE_S, SoundsError, hold, restore, shown, sounds
 from audio.text.normalize import pronounce
@@ -50,10 +54,10 @@ def test_alphabet_is_that_of_the_model() -> None:
 def test_examples_in_the_documents_are_sounds() -> None:
     """Every /…/ in the page about pronunciation can be pasted into a text."""
     page = (CHECKOUT / "docs/pronunciation.md").read_text("utf-8")
-    examples = re.findall(r"[`(= ]/([^/`|\n ]+(?: [^/`|\n ]+)?)/", page)
+    examples = re.findall(r"[`(= ]/([^/`|\n ]+(?: [^/`|\n ]+)?)/(?=[`)\n])", page)
     links = {"docs"}
 
-    assert len(examples) >= 40
+    assert len(examples) > 30
     assert {given for given in examples if _refused(given)} == links
 
 
@@ -184,6 +188,57 @@ def test_read_finds_a_mark_in_words_that_are_joined() -> None:
 
     (word,) = inline.read("你[好](/xˈAʊ/)吗。", phrases)
     assert (word.text, word.phonemes) == ("你好吗。", "x xˈAʊ xx")
+
+
+PARTS = st.sampled_from(
+    (
+        WIN,
+        "[pause:1s]",
+        "[New York](/nˈu jˈɔɹk/)",
+        "[docs](/docs/)",
+        "[",
+        "](/",
+        "/)",
+        "’s",
+        ", ",
+        ". ",
+        "\n",
+        " ",
+        "\U000f0000",
+        "**",
+        "語",
+        "5%",
+        "word",
+        "a",
+    )
+)
+
+
+@given(st.lists(PARTS | st.text(max_size=5), max_size=30).map("".join))
+def test_read_loses_no_word(text: str) -> None:
+    """Whatever is around marks, the words are those that people see, each sentence for itself."""
+    text = composed(text)
+    if not speakable(text):
+        return
+    for sentence in sentences(text, "en-us"):
+        words = inline.read(sentence, letters)
+        assert "".join("".join(word.text.split()) for word in words) == "".join(
+            shown(sentence).split()
+        )
+        assert sum(word.pause_s for word in words) == sentence.count("[pause:1s]")
+
+
+def test_marks_reach_the_voice() -> None:
+    """The chunks that the model gets have the given sounds, and end at the pauses."""
+    planner = Planner(f"Ask {WIN}, [pause:2s] and [SQL](/sˈikwəl/)'s work.", "en-us", 1.0)
+    chunks = []
+    while not planner.done:
+        planner.prepare(lambda sentence, _: inline.read(sentence, letters))
+        chunks.append(planner.next(SynthesisCost(), 9.0))
+
+    assert " ".join(chunk.phonemes for chunk in chunks) == "ask wˈɪn, and sˈikwəlz work."
+    assert chunks[0].phonemes == "ask wˈɪn,"
+    assert chunks[0].pause_s == 2.0
 
 
 def test_sentence_of_one_mark_is_spoken() -> None:

@@ -1,16 +1,19 @@
 """POST /v1/audio/phonemes, and what clients see of texts with sounds and pauses."""
 
+import wave
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
+from audio.types import SAMPLE_RATE_HZ
 from bot.core.store import Store
 from bot.settings import Settings
-from tests.support.fake_voice import ToneVoice
+from tests.support.fake_voice import ToneVoice, find_tones
 from tests.support.http_face import Face, serve
 
 MARKED = "Ask [Nguyen](/wˈɪn/) [pause:1.5s] now."
@@ -118,7 +121,26 @@ async def test_clients_see_words_without_sounds(serve_quiet: Serve) -> None:
         async with face.listening() as heard:
             await face.client.post("/v1/audio/resume")
             await heard.wait_for(lambda name, _: name == "ended")
+            sounding = [data for name, data in heard.events if name == "sounding"]
         (item,) = (await face.get("/v1/history"))["items"]
 
     assert [*rows] == [(MARKED,)]
     assert [seen["text"] for seen in (queued, waiting, item)] == [SHOWN] * 3
+    assert " ".join(data["text"] for data in sounding) == SHOWN
+    assert [word["text"] for data in sounding for word in data["words"]] == SHOWN.split()
+
+
+async def test_pauses_are_heard(serve_quiet: Serve, tmp_path: Path) -> None:
+    """They are between the words where they were written, inside a sentence too."""
+    text = "[pause:1s] Number 1. [pause:2s]\nNumber 2 [pause:3s] and 3, [pause:0.5s] 4"
+    async with serve_quiet() as face:
+        await face.speak(text, wait=True)
+    (path,) = (tmp_path / "spoken").glob("*.wav")
+    with wave.open(str(path)) as file:
+        raw = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    tones = find_tones((raw / 32768).astype(np.float32), SAMPLE_RATE_HZ)
+    ends = [0.0, *(tone.end_s for tone in tones)]
+    gaps = [tone.start_s - end for tone, end in zip(tones, ends, strict=False)]
+
+    assert [tone.code for tone in tones] == [1, 2, 3, 4]
+    assert gaps == pytest.approx([1.0, 2.0, 3.0, 0.5], abs=0.2)
