@@ -66,6 +66,7 @@ class Preferences:
 
     async def style(self, user_id: int, text: str = "") -> SpeechStyle:
         """Return the style of a person's text."""
+        text = inline.shown(text)
         chosen = await self._store.preferences(user_id)
         voice = chosen.get(VOICE, "") or self._settings.kokoro_voice
         try:
@@ -74,8 +75,7 @@ class Preferences:
             voice = self._settings.kokoro_voice
         lang = lang_of(voice, self._settings)
         if chosen.get(MATCH_LANGUAGE):
-            words = inline.shown(text[: 2 * _ENOUGH_CHARS])
-            detected = await off_the_loop(detect, words[:_ENOUGH_CHARS])
+            detected = await off_the_loop(detect, text[:_ENOUGH_CHARS])
             if detected and detected.partition("-")[0] != lang.partition("-")[0]:
                 voice = next(v for v in VOICES if language_of(v) == detected)
                 lang = detected
