@@ -1,4 +1,4 @@
-"""Chunks -> samples. The only module that uses onnxruntime and kokoro-onnx.
+"""Chunks -> samples. The only module that uses onnxruntime, and kokoro-onnx's model.
 
 Runs on: synthesis thread.
 """

@@ -1,12 +1,15 @@
 """The pipeline: real voice, real PortAudio, facts in a queue."""
 
 import itertools
+import queue
 import shutil
 import threading
 import time
 import wave
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,9 +30,12 @@ from audio.types import (
     NoOutputDeviceError,
     Outcome,
     PlaybackStarted,
+    Samples,
     SentenceHeard,
     Sound,
+    SpokenWord,
     SynthesisError,
+    silence,
 )
 from tests.support.fake_voice import CODES, ToneVoice, find_tones
 from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
@@ -264,6 +270,50 @@ def test_pipeline_learns_a_cold_start_only_after_a_rest(tmp_path: Path, facts: F
 
     cold_once = SynthesisCost().after(length=5, speed=1, spoken_s=1, took_s=1.2, rested=True)
     assert stored[-1].cold_factor == cold_once.cold_factor
+
+
+class PausingVoice(ToneVoice):
+    """Reads "(pause)" as a pause of a second, which a sender asked for."""
+
+    def read(self, sentence: str, lang: str) -> tuple[SpokenWord, ...]:
+        """Return the words of a sentence; a pause is after the word before it."""
+        words: list[SpokenWord] = []
+        for word in super().read(sentence, lang):
+            if word.text != "(pause)":
+                words.append(word)
+            elif words:
+                words[-1] = replace(words[-1], pause_s=1.0)
+            else:
+                words.append(SpokenWord("", "", "test", pause_s=1.0))
+        return tuple(words)
+
+    def synthesize(self, chunk: Chunk, *args: Any) -> Sound:
+        """Return no sound if there are no words, as the real voice does."""
+        return super().synthesize(chunk, *args) if chunk.text else Sound(silence(0))
+
+
+def test_pipeline_pauses_where_the_sender_asks_for_it(tmp_path: Path, facts: Facts) -> None:
+    """A pause before the first word and one inside a sentence are heard, aloud and in a file."""
+    text = "(pause) Number 1 (pause) and number 2."
+    from_renderer: queue.Queue[Samples | AudioError | None] = queue.Queue()
+    pipeline = SpeechPipeline(PausingVoice(), WavSpeaker(tmp_path), facts)
+    pipeline.start()
+    pipeline.say(order(1, text))
+    end = facts.end_of(1)
+    pipeline.render(order(2, text), from_renderer.put)
+    rendered: list[Samples] = []
+    while isinstance(samples := from_renderer.get(timeout=10), np.ndarray):
+        rendered.append(samples)
+    pipeline.close().result(5)
+    with wave.open(end.files[0]) as file:
+        aloud = np.frombuffer(file.readframes(file.getnframes()), np.int16) / 32768
+
+    for samples in (aloud.astype(np.float32), np.concatenate(rendered)):
+        first, second = find_tones(samples, SAMPLE_RATE_HZ)
+
+        assert (first.code, second.code) == (1, 2)
+        assert first.start_s == pytest.approx(1.0, abs=0.1)
+        assert second.start_s - first.end_s == pytest.approx(1.0, abs=0.1)
 
 
 def test_devices_lists_loudspeakers_default_and_selection(pipeline: SpeechPipeline) -> None:

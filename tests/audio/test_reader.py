@@ -1,0 +1,119 @@
+"""Sentences -> words with phonemes: nothing is lost, and every sign is known to the model."""
+
+import logging
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kokoro_onnx.tokenizer import Tokenizer
+
+from audio.kokoro import reader
+from audio.kokoro.reader import distributed, read
+from audio.text.phrases import phrases
+from audio.types import Chunk, SynthesisError, phonemes_of
+
+TEXTS = [
+    ("en-us", "Please close the door, and bring 2 of the chairs \u2014 quickly."),
+    ("en-gb", "The look of the house; \u201cand\u201d of the garden."),
+    ("fr-fr", "Les enfants ont mangé : c'est l'heure."),
+    ("hi", "नमस्ते दुनिया 42"),
+    ("ja", "今日は天気がいい、明日は雨。"),
+    ("cmn", "你好世界\uff0c今天 天气 很好。"),
+]
+
+
+@pytest.mark.parametrize(("lang", "text"), TEXTS)
+def test_read_returns_the_sentence_in_known_phonemes(lang: str, text: str) -> None:
+    """The words are the sentence; each sign is in the model's alphabet, and spaces are single."""
+    words = read(text, lang)
+    phonemes = phonemes_of(words)
+
+    assert Chunk.whole(words).text == text
+    assert phonemes
+    assert set(phonemes) <= set(Tokenizer().vocab)
+    assert "  " not in phonemes
+    assert phonemes == phonemes.strip()
+
+
+def test_read_lets_neighbours_change_a_word() -> None:
+    """In French a silent consonant is heard before a vowel; so a sentence is read as a whole."""
+    first, *_ = read("les chats", "fr-fr")
+    before_a_vowel, *_ = read("les enfants", "fr-fr")
+
+    assert before_a_vowel.phonemes == f"{first.phonemes}z"
+
+
+@pytest.mark.parametrize(("lang", "text"), TEXTS[-2:])
+def test_read_returns_phrases_where_there_are_no_spaces(lang: str, text: str) -> None:
+    """A Japanese or Chinese sentence can be cut where its reader could pause."""
+    words = read(text, lang)
+
+    assert [word.text for word in words] == [
+        phrase for word in text.split() for phrase in phrases(word)
+    ]
+    assert words[0].joined
+    assert not words[-1].joined
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_read_returns_no_words_of_an_empty_text(text: str) -> None:
+    """Nothing to read is no error."""
+    assert read(text, "en-us") == ()
+
+
+def test_read_raises_if_a_reader_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever fails inside, the sender is told what happened and what to do."""
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("moras")
+
+    monkeypatch.setattr(reader, "_read", fail)
+    with pytest.raises(SynthesisError, match=r"5 characters can't be read.*moras.*other words"):
+        read("Hello", "en-us")
+
+
+def test_read_runs_on_several_threads() -> None:
+    """Sentences that two threads read at once are as they are read by one."""
+    expected = {lang: read(text, lang) for lang, text in TEXTS[:3]}
+    wrong: list[str] = []
+
+    def work(lang: str, text: str) -> None:
+        wrong.extend(text for _ in range(20) if read(text, lang) != expected[lang])
+
+    threads = [threading.Thread(target=work, args=args) for args in TEXTS[:3]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert not wrong
+
+
+def test_read_logs_what_the_model_does_not_know(caplog: pytest.LogCaptureFixture) -> None:
+    """No sign is dropped silently."""
+    caplog.set_level(logging.DEBUG, "audio.kokoro.reader")
+
+    assert reader._known("hə\u2603 l\u0327o") == "hə lo"
+    assert "\u0327 \u2603" in caplog.text
+
+
+@given(st.text("ab\u02c8 ,", max_size=40), st.lists(st.text("ab\u02c8 ", max_size=8), min_size=1))
+def test_distributed_loses_nothing(phonemes: str, alone: list[str]) -> None:
+    """However little the words alone resemble the sentence, the parts joined are the sentence."""
+    parts = distributed(phonemes, alone)
+
+    assert len(parts) == len(alone)
+    assert "".join(parts) == phonemes
+
+
+def test_distributed_follows_the_words() -> None:
+    """Where both agree, each word gets its own phonemes, with the space after them."""
+    assert distributed(
+        "lezɑ\u0303fɑ\u0303 zɔ\u0303",
+        ["le", "ɑ\u0303fɑ\u0303", "ɔ\u0303"],
+    ) == [
+        "lez",
+        "ɑ\u0303fɑ\u0303 z",
+        "ɔ\u0303",
+    ]
