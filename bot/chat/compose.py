@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from telegram import Message, MessageEntity
 
 from audio.text import inline
+from audio.text.blocks import summary_of_trace
 from audio.text.sentences import speakable
 from bot.chat.kinds import words_of
 from bot.chat.marked_text import FORMULA, TABLE, MarkedText
@@ -81,7 +82,8 @@ def _replace_entities(words: MarkedText, bot_name: str) -> tuple[str, Counter[st
     done = 0
     for group in _overlapping(marks):
         hidden = any(mark.left_out for mark in group)
-        span = _Mark(group[0].start, max(mark.end for mark in group), " ")
+        spoken = group[0].spoken if len(group) == 1 else " "
+        span = _Mark(group[0].start, max(mark.end for mark in group), spoken)
         for mark in [span] if hidden else group:
             if mark.start < done:
                 continue  # within the previous one
@@ -113,10 +115,12 @@ def _marks(units: bytes, entities: tuple[MessageEntity, ...], bot_name: str) -> 
         start, end = entity.offset, entity.offset + entity.length
         if end <= start:
             continue
-        if entity.type in _LEFT_OUT:
-            marks.append(_Mark(start, end, " ", _LEFT_OUT[entity.type], left_out=True))
-            continue
         inner = units[2 * start : 2 * end].decode("utf-16-le", errors="replace")
+        if entity.type in _LEFT_OUT:
+            trace = summary_of_trace(inner) if entity.type == MessageEntity.PRE else ""
+            kind = "stack trace" if trace else _LEFT_OUT[entity.type]
+            marks.append(_Mark(start, end, f" {trace}", kind, left_out=True))
+            continue
         spoken = _spoken(entity, inner, bot_name)
         if spoken is not None:
             is_link = entity.type in (MessageEntity.URL, MessageEntity.TEXT_LINK)
