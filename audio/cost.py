@@ -10,6 +10,8 @@ import functools
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
+from audio.text import inline
+
 # Weight of the older chunks against each new one: about the last fifty matter. `slowdown` notices
 # within one message that a machine has become busy.
 _MEMORY = 0.98
@@ -141,6 +143,7 @@ def speech_length(text: str) -> float:
 
     A letter is about one phoneme, a digit is a word, a Han sign a syllable.
     """
+    text = inline.shown(text)
     if text.isascii():
         return len(text) + (_DIGIT - 1) * sum(map(text.count, "0123456789"))
     return sum(map(_weight, text))

@@ -4,6 +4,7 @@ A sentence is read once, as a whole, before it is cut into chunks; so a cut chan
 no model. Runs on: any thread, one at a time.
 """
 
+import functools
 import logging
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ import numpy as np
 from audio.kokoro import espeak
 from audio.kokoro.alphabet import VOCABULARY
 from audio.kokoro.phonemes import WITHOUT_SPACES, is_supported, phonemize
+from audio.text import inline
 from audio.text.phrases import phrases
 from audio.types import AudioError, SpokenWord, SynthesisError, phonemes_of
 
@@ -44,7 +46,7 @@ class Reader:
         """
         try:
             with _lock:
-                return self._read(sentence, lang)
+                return inline.read(sentence, functools.partial(self._read, lang=lang))
         except AudioError:
             raise
         except Exception as exc:  # the packages raise a dozen classes between them

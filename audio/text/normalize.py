@@ -8,6 +8,7 @@ audio/text/english.py spell that out; other languages are left to espeak.
 import re
 import unicodedata
 
+from audio.text import inline
 from audio.text.english import rules
 
 _Match = re.Match[str]
@@ -68,7 +69,8 @@ def pronounce(text: str, words: dict[str, str]) -> str:
 
     Args:
         text: what will be spoken.
-        words: lower-case words -> their replacements; a key may consist of several words.
+        words: lower-case words -> their replacements, in other letters or as ``/sounds/``; a key
+            may consist of several words. Words with sounds of their own keep them.
     """
     by_first: dict[str, list[list[str]]] = {}
     for word in sorted(words, key=len, reverse=True):
@@ -76,6 +78,7 @@ def pronounce(text: str, words: dict[str, str]) -> str:
             by_first.setdefault(parts[0], []).append(parts)
     if not by_first:
         return text
+    text, marks = inline.hold(text)
     tokens = list(_PART.finditer(text))
     result: list[str] = []
     copied_to = index = 0
@@ -88,12 +91,19 @@ def pronounce(text: str, words: dict[str, str]) -> str:
             after = text[last.end() : last.end() + 1]
             is_word = not _is_word_char(before) and not _is_word_char(after)
             if is_word and candidate.casefold() == "".join(parts):
-                result += [text[copied_to : first.start()], words["".join(parts)]]
+                said = _said(candidate, words["".join(parts)])
+                result += [text[copied_to : first.start()], said]
                 copied_to = last.end()
                 index += len(parts) - 1
                 break
         index += 1
-    return "".join([*result, text[copied_to:]])
+    return inline.restore("".join([*result, text[copied_to:]]), marks)
+
+
+def _said(word: str, pronunciation: str) -> str:
+    """Return what replaces a word: a pronunciation in letters, or the word with its sounds."""
+    sounds = inline.in_slashes(pronunciation)
+    return inline.shown(pronunciation) if sounds is None else inline.mark(word, sounds)
 
 
 _PART = re.compile(r"\w+|\s|[^\w\s]")

@@ -1,12 +1,14 @@
 """Text -> sentences that sound right. Pure: no files, no threads, no clock."""
 
 import functools
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterator
 
 from sentencex import segment
 
+from audio.text import inline
 from audio.types import NothingToSpeakError
 
 _SPACE = re.compile(r"\s+")
@@ -78,7 +80,8 @@ def _cleaned(char: str) -> str:
         return "\n" if _LINE.match(char) else " "
     if "\ufe00" <= char <= "\ufe0f" or char == "\u20e3":
         return ""  # selects the variant of a picture, or encloses a key
-    if char in _EXCEPTIONS or unicodedata.category(char) not in _SILENT_CATEGORIES:
+    is_kept = char in _EXCEPTIONS or inline.is_held(char)
+    if is_kept or unicodedata.category(char) not in _SILENT_CATEGORIES:
         return char
     return " " if unicodedata.category(char) == "So" else ""
 
@@ -88,7 +91,12 @@ _ASCII = {code: _cleaned(chr(code)) or None for code in range(128)}
 
 def speakable(text: str) -> bool:
     """Return whether *text* has a letter or a digit; without one Kokoro produces noise."""
-    return any(_cleaned(char).isalnum() for char in text)
+    held, _ = inline.hold(text)
+    return any(_is_spoken(_cleaned(char)) for char in held)
+
+
+def _is_spoken(char: str) -> bool:
+    return char.isalnum() or inline.is_word(char)
 
 
 def sentences(text: str, lang: str) -> list[str]:
@@ -107,10 +115,16 @@ def sentences(text: str, lang: str) -> list[str]:
     """
     result: list[str] = []
     rules = {"cmn": "zh"}.get(lang, lang.split("-", maxsplit=1)[0])
-    for line in _LINE.split(clean(text)):
+    held_text, marks = inline.hold(text)
+    pauses = ""  # before the first sentence; those before another one end the one before it
+    for line in _LINE.split(clean(held_text)):
         for part in _parts(line, rules):
-            sentence = _SPACE.sub(" ", part).strip()
-            if any(char.isalnum() for char in sentence):
+            first_pauses, sentence = inline.split_pauses(_SPACE.sub(" ", part).strip())
+            if result:
+                result[-1] += first_pauses
+            else:
+                pauses += first_pauses
+            if any(map(_is_spoken, sentence)):
                 result.append(sentence)
             elif sentence and result and len(result[-1]) < LONGEST_SENTENCE_CHARS:
                 result[-1] += sentence  # a quote or a bracket that closes the sentence before it
@@ -118,7 +132,24 @@ def sentences(text: str, lang: str) -> list[str]:
         raise NothingToSpeakError(
             "There is no letter or digit in it, so there is nothing to say. Send some words."
         )
-    return result
+    result[0] = pauses + result[0]
+    return list(itertools.chain.from_iterable(_restored(sentence, marks) for sentence in result))
+
+
+def _restored(sentence: str, marks: list[str]) -> Iterator[str]:
+    """Yield a sentence with its marks, in parts if their words make it too long."""
+    if not marks:
+        yield sentence
+        return
+    whole = inline.restore(sentence, marks)
+    end = _cut(sentence, 0, len(sentence) * 3 // 4)
+    halves = sentence[:end], sentence[end:]
+    is_long = len(inline.shown(whole)) > LONGEST_SENTENCE_CHARS
+    if is_long and all(any(map(_is_spoken, half)) for half in halves):
+        for half in halves:
+            yield from _restored(half.strip(), marks)
+    else:
+        yield whole
 
 
 def _parts(line: str, rules: str) -> Iterator[str]:

@@ -20,17 +20,19 @@ from typing import Any
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, Message
 
 from audio.cost import SynthesisCost, speech_length
+from audio.text import inline
 from audio.text.sentences import speakable
 from audio.types import Outcome
 from bot.chat.decode import (
     MAX_SOUND_S,
-    MAX_TEXT_CHARS,
     PDF,
     SOUND,
     SOUND_SUFFIXES,
     TEXT,
     TOO_LONG,
     AttachmentError,
+    FileText,
+    first_part,
 )
 from bot.chat.downloads import MAX_BYTES, TOO_LARGE, Downloads
 from bot.chat.extraction import extract
@@ -114,7 +116,7 @@ def _kind_of(name: str, mime: str) -> str:
         return SOUND
     if suffix == ".pdf" or mime == "application/pdf":
         return PDF
-    if suffix in (".txt", ".md", ".markdown", ".text") or mime.startswith("text/"):
+    if suffix in (".txt", ".md", ".markdown", ".text", ".html", ".htm") or mime.startswith("text/"):
         return TEXT
     raise AttachmentError("I can read .txt, .md and .pdf files, and play sound. Send one of these.")
 
@@ -281,9 +283,9 @@ class Attachments:
             async with self._readers:
                 self._attempts.start(key)
                 try:
-                    text = await extract(attachment.kind, source, target)
+                    content = await extract(attachment.kind, source, target)
                     if attachment.kind != SOUND:
-                        return await self._read(message, text)
+                        return await self._read(message, content)
                 finally:
                     self._attempts.finish(key)
         except OSError as exc:
@@ -295,12 +297,13 @@ class Attachments:
             source.unlink(missing_ok=True)
         return replace(message, text="", file=str(target), skipped=_caption(message))
 
-    async def _read(self, message: QueuedMessage, text: str) -> QueuedMessage:
+    async def _read(self, message: QueuedMessage, content: FileText) -> QueuedMessage:
         """Return a message with the text of its file.
 
         Raises:
             AttachmentError: there is nothing to say.
         """
+        text = content.text
         style = await self._preferences.style(message.user_id, text[:_DETECTED_CHARS])
         try:
             composed = await run_composer(len(text), compose_text, text, style.lang)
@@ -313,11 +316,12 @@ class Attachments:
             raise AttachmentError("There are no words in it. A scanned page has only pictures.")
         if notice := await self._preferences.accent_notice(message.user_id, style):
             self._outbox.reply(message.chat_id, notice, thread_id=message.thread_id)
+        part = first_part(spoken)  # numbers in words are longer
         return replace(
             message,
-            text=spoken[:MAX_TEXT_CHARS],
+            text=inline.cut(spoken, len(part.text)),
             file="",
-            skipped=_joined(_caption(message), composed.skipped),
+            skipped=_joined(_caption(message), composed.skipped, content.left_out or part.left_out),
             voice=style.voice,
             speed=style.speed,
             lang=style.lang,

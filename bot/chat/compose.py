@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 from telegram import Message, MessageEntity
 
+from audio.text import inline
+from audio.text.blocks import summary_of_trace
 from audio.text.sentences import speakable
 from bot.chat.kinds import words_of
 from bot.chat.marked_text import FORMULA, TABLE, MarkedText
@@ -80,7 +82,8 @@ def _replace_entities(words: MarkedText, bot_name: str) -> tuple[str, Counter[st
     done = 0
     for group in _overlapping(marks):
         hidden = any(mark.left_out for mark in group)
-        span = _Mark(group[0].start, max(mark.end for mark in group), " ")
+        spoken = group[0].spoken if len(group) == 1 else " "
+        span = _Mark(group[0].start, max(mark.end for mark in group), spoken)
         for mark in [span] if hidden else group:
             if mark.start < done:
                 continue  # within the previous one
@@ -112,10 +115,12 @@ def _marks(units: bytes, entities: tuple[MessageEntity, ...], bot_name: str) -> 
         start, end = entity.offset, entity.offset + entity.length
         if end <= start:
             continue
-        if entity.type in _LEFT_OUT:
-            marks.append(_Mark(start, end, " ", _LEFT_OUT[entity.type], left_out=True))
-            continue
         inner = units[2 * start : 2 * end].decode("utf-16-le", errors="replace")
+        if entity.type in _LEFT_OUT:
+            trace = summary_of_trace(inner) if entity.type == MessageEntity.PRE else ""
+            kind = "stack trace" if trace else _LEFT_OUT[entity.type]
+            marks.append(_Mark(start, end, f" {trace}", kind, left_out=True))
+            continue
         spoken = _spoken(entity, inner, bot_name)
         if spoken is not None:
             is_link = entity.type in (MessageEntity.URL, MessageEntity.TEXT_LINK)
@@ -183,7 +188,7 @@ def _origin(message: Message, lang: str) -> str:
         or getattr(origin, "sender_user_name", None)
         or (chat.effective_name if chat else "")
     )
-    spoken_name = " ".join(compose_text(name or "", lang).text.split())
+    spoken_name = " ".join(inline.shown(compose_text(name or "", lang).text).split())
     return f"Forwarded from {spoken_name}: " if speakable(spoken_name) else "Forwarded: "
 
 
@@ -195,5 +200,6 @@ def _quote(message: Message, lang: str, bot_name: str) -> str:
     quote = " ".join(compose_text(_replace_entities(quoted, bot_name)[0], lang).text.split())
     if not speakable(quote):
         return ""
-    short = quote if len(quote) <= _LONG_QUOTE_CHARS else quote[:_LONG_QUOTE_CHARS] + "…"
-    return f"About “{short}”: "
+    if len(shown := inline.shown(quote)) > _LONG_QUOTE_CHARS:
+        quote = shown[:_LONG_QUOTE_CHARS] + "…"
+    return f"About “{quote}”: "

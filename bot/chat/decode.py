@@ -8,17 +8,19 @@ by bot/chat/extraction.py), which limits its own resources and answers with one 
 
 import contextlib
 import io
-import itertools
 import json
 import os
-import re
 import resource
 import signal
 import sys
 import wave
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from bot.chat.encodings import decode_text
+from bot.chat.pages import text_of_pages
 
 if TYPE_CHECKING:
     import av
@@ -111,43 +113,76 @@ def _bytes_of(frame: "av.AudioFrame") -> bytes:
     return bytes(frame.planes[0])[: 2 * frame.samples]  # planes are padded
 
 
-def text_of(content: bytes, kind: str) -> str:
+@dataclass(frozen=True, slots=True)
+class FileText:
+    """The text of a file."""
+
+    text: str
+    left_out: str = ""
+    """How much of it is too much, such as ``the last 12 of 40 pages``; empty if nothing is."""
+
+
+def text_of(content: bytes, kind: str) -> FileText:
     """Return the text of a file, at most `MAX_TEXT_CHARS` of it.
 
     Raises:
         AttachmentError: it has no readable text.
     """
-    if kind == PDF:
+    if kind == PDF or content.startswith(b"%PDF-"):
         return _text_of_pdf(content)
-    for encoding in (
-        "utf-8-sig",
-        "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252",
-    ):
-        try:
-            return content.decode(encoding)[:MAX_TEXT_CHARS]
-        except UnicodeDecodeError:
-            continue
-    raise AttachmentError("Its letters are in no form that I know. Save it as UTF-8.")
+    text = decode_text(content)
+    return first_part(text_of_pages(text.split("\f")) if "\f" in text else text)
 
 
-def _text_of_pdf(content: bytes) -> str:
+def first_part(text: str) -> FileText:
+    """Return at most `MAX_TEXT_CHARS` of a text, to the end of a line or else a word."""
+    if len(text) <= MAX_TEXT_CHARS:
+        return FileText(text)
+    middle = MAX_TEXT_CHARS // 2
+    ends = (text.rfind(end, middle, MAX_TEXT_CHARS) + 1 for end in "\n ")
+    part = text[: next(filter(None, ends), MAX_TEXT_CHARS)]
+    percent = max(1, round(100 * (1 - len(part) / len(text))))
+    return FileText(part, f"the last {percent} % of the file")
+
+
+def _text_of_pdf(content: bytes) -> FileText:
     import pypdf  # noqa: PLC0415  # slow to import
     from pypdf.errors import DependencyError, PyPdfError  # noqa: PLC0415
 
     pages: list[str] = []
+    damaged = 0
     try:
         reader = pypdf.PdfReader(io.BytesIO(content))
         # A PDF with only an owner's password may be read by anyone.
         if reader.is_encrypted and not reader.decrypt(""):
             raise AttachmentError("The PDF is locked by a password. Send it without one.")
-        for page in itertools.islice(reader.pages, _MAX_PAGES):
-            pages.append(page.extract_text())
+        count = len(reader.pages)
+        for number in range(min(count, _MAX_PAGES)):
+            try:
+                pages.append(reader.pages[number].extract_text())
+            except (PyPdfError, ArithmeticError, LookupError, TypeError, ValueError) as exc:
+                if count == 1:
+                    raise AttachmentError(_damaged(exc)) from exc
+                damaged += 1
+                pages.append("")
             if sum(map(len, pages)) > MAX_TEXT_CHARS:
                 break
     except (PyPdfError, DependencyError) as exc:
-        raise AttachmentError(f"The PDF is damaged ({exc}). Send it in another form.") from exc
-    # Join the lines of a page: a paragraph ends with a punctuation mark.
-    return re.sub(r"(?<![.!?:\n])\n(?=\S)", " ", "\n\n".join(pages)[:MAX_TEXT_CHARS])
+        raise AttachmentError(_damaged(exc)) from exc
+    if len(pages) > 1 and sum(map(len, pages)) > MAX_TEXT_CHARS:
+        pages.pop()  # whole pages, so that their number says how much is read
+    part = first_part(text_of_pages(pages))
+    left = count - len(pages)
+    left_out = (
+        part.left_out,
+        f"the last {left} of {count} pages" if left else "",
+        f"{damaged} damaged page{'' if damaged == 1 else 's'}" if damaged else "",
+    )
+    return FileText(part.text, ", ".join(filter(None, left_out)))
+
+
+def _damaged(exc: Exception) -> str:
+    return f"The PDF is damaged ({exc}). Send it in another form."
 
 
 def main() -> None:
@@ -161,7 +196,7 @@ def main() -> None:
         if kind == SOUND:
             decode(content, Path(target), int(rate_hz))
         else:
-            answer["text"] = text_of(content, kind)
+            answer.update(asdict(text_of(content, kind)))
     except AttachmentError as exc:
         answer = {"error": str(exc), "silent": isinstance(exc, SilentError)}
     except MemoryError:

@@ -17,7 +17,7 @@ import psutil
 
 from audio.types import SAMPLE_RATE_HZ
 from bot.chat import decode
-from bot.chat.decode import AttachmentError, SilentError
+from bot.chat.decode import AttachmentError, FileText, SilentError
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ _TOO_SLOW = "It takes longer than a minute to read. Send it in another form, or 
 _CRASHED = "It can't be read: what reads it crashed. Send it in another form."
 
 
-async def extract(kind: str, source: Path, target: Path) -> str:
+async def extract(kind: str, source: Path, target: Path) -> FileText:
     """Return the text of the file *source*, or write its sound to *target* as WAV.
 
     Raises:
@@ -44,7 +44,7 @@ async def extract(kind: str, source: Path, target: Path) -> str:
             raise (SilentError if answer.get("silent") else AttachmentError)(answer["error"])
         if kind == decode.SOUND:
             part.replace(target)
-        return str(answer.get("text", ""))
+        return FileText(str(answer.get("text", "")), str(answer.get("left_out", "")))
     finally:
         part.unlink(missing_ok=True)
 

@@ -14,6 +14,7 @@ from typing import Any
 from telegram import Update
 
 from audio.pipeline import SpeechPipeline
+from audio.text import inline
 from audio.voices import describe
 from bot.chat import status_message
 from bot.chat.buttons import Press
@@ -139,7 +140,7 @@ class PlaybackCommands:
         own = [p for p in places if (p.message.chat_id, p.message.user_id) == (chat.id, user.id)]
         marks = {"sounding": " (now)", "held": " (held)"}
         lines = [
-            f"{place.position}. {_short(place.message.text)}{marks.get(place.state, '')}"
+            f"{place.position}. {_short(place.message.shown_text)}{marks.get(place.state, '')}"
             for place in own[:_LISTED]
         ]
         if len(own) > len(lines):
@@ -268,16 +269,26 @@ class PlaybackCommands:
             if not given:
                 known = await self.store.pronunciations()
                 lines = [f"{taught} = {spoken}" for taught, spoken in sorted(known.items())]
-                lines.append("Teach me like this: /pronounce Nguyen = win")
+                lines.append(
+                    "Teach me like this: /pronounce Nguyen = win, or in sounds: "
+                    "/pronounce Nguyen = /wˈɪn/"
+                )
                 self.outbox.respond(update, "\n".join(lines))
             elif not equals or not word:
                 self.outbox.respond(
                     update, "Like this: /pronounce Nguyen = win. Forget: /pronounce Nguyen ="
                 )
             else:
+                given_sounds = inline.in_slashes(pronunciation)
+                if given_sounds is not None:
+                    pronunciation = f"/{inline.sounds(given_sounds)}/"
                 await self.store.pronounce(word, pronunciation)
-                answer = f"I say {word} as “{pronunciation}”."
-                self.outbox.respond(update, answer if pronunciation else f"Forgot {word}.")
+                said = pronunciation if given_sounds is not None else f"“{pronunciation}”"
+                self.outbox.respond(
+                    update, f"I say {word} as {said}." if pronunciation else f"Forgot {word}."
+                )
+        except inline.SoundsError as exc:
+            self.outbox.respond(update, f"{exc}. The alphabet is in docs/pronunciation.md.")
         except sqlite3.Error as exc:
             self.outbox.respond(
                 update, f"I could not store that ({exc}). Make room on the computer's disk."

@@ -17,6 +17,7 @@ import numpy as np
 from telegram import Update
 
 from audio.pipeline import SpeechPipeline
+from audio.text import inline
 from audio.types import (
     SAMPLE_RATE_HZ,
     AudioError,
@@ -237,7 +238,9 @@ class VoiceNotes:
             else:
                 loop.call_soon_threadsafe(finish, part)
 
-        self._pipeline.render(replace(utterance, text=utterance.text[:_NOTE_CHARS]), on_sound)
+        self._pipeline.render(
+            replace(utterance, text=inline.cut(utterance.text, _NOTE_CHARS)), on_sound
+        )
         await done
         return await asyncio.to_thread(_encode, parts)
 

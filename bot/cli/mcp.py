@@ -20,6 +20,11 @@ _INSTRUCTIONS = (
     "without Markdown, code or paths."
 )
 
+_TEXT = (
+    "What to say: plain sentences. If a name is said wrong, write its sounds: [Nguyen](/wˈɪn/); "
+    "[pause:1.5s] is silence."
+)
+
 server = MCPServer(
     "crier",
     title="Crier",
@@ -40,7 +45,7 @@ def mcp(_: argparse.Namespace) -> int:
     annotations=ToolAnnotations(read_only_hint=False, destructive_hint=False),
 )
 def speak(
-    text: Annotated[str, Field(description="What to say: plain sentences.")],
+    text: Annotated[str, Field(description=_TEXT)],
     voice: Annotated[str, Field(description="A voice such as af_heart; empty: the usual.")] = "",
     urgent: Annotated[bool, Field(description="Say it next, before all that waits.")] = False,
     wait: Annotated[bool, Field(description="Answer only when it was heard to the end.")] = False,

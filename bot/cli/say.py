@@ -50,6 +50,10 @@ def say_arguments(parser: argparse.ArgumentParser) -> None:
     out = target.add_argument(
         "--out", type=Path, metavar="FILE", help="write a .wav, .mp3, .flac or .opus file"
     )
+    target.add_argument(
+        "--dry-run", action="store_true", help="show how it would be read; say nothing"
+    )
+    add("--json", action="store_true", help="with --dry-run: as JSON")
     target.add_argument("--standalone", action="store_true", help="speak here, without the bot")
     for option in (file, out):  # shtab completes file names for these
         option.complete = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # type: ignore[attr-defined]
@@ -57,6 +61,12 @@ def say_arguments(parser: argparse.ArgumentParser) -> None:
 
 def say(options: argparse.Namespace) -> int:
     """Speak a text, or write it to a file."""
+    if options.json and not options.dry_run:
+        raise UsageError("--json is for --dry-run.")
+    if options.dry_run:
+        from bot.cli import dry_run  # noqa: PLC0415  # slow to import
+
+        return dry_run.say(split(_text_of(options)), options)
     if options.standalone:
         from bot.cli import standalone  # noqa: PLC0415  # loads the model
 
@@ -136,8 +146,10 @@ def split(text: str) -> list[str]:
     """Split a text into parts that the bot accepts, at ends of lines, or else between words."""
     parts = []
     while len(text) > MAX_TEXT_CHARS:
-        head = text[:MAX_TEXT_CHARS]
-        end = head.rfind("\n") + 1 or head.rfind(" ") + 1 or MAX_TEXT_CHARS
+        from audio.text import inline  # noqa: PLC0415  # slow to import, and for a long text alone
+
+        head = inline.cut(text, MAX_TEXT_CHARS)
+        end = head.rfind("\n") + 1 or head.rfind(" ") + 1 or len(head)
         parts.append(text[:end])
         text = text[end:]
     return [part for part in (*parts, text) if part.strip()]

@@ -6,14 +6,14 @@ import contextlib
 import signal
 import sys
 
-from audio.text.scripts import language_by_script
-from audio.types import Outcome, UnknownVoiceError, Utterance
-from audio.voices import SPOKEN, check_voice, language_of
+from audio.types import Outcome, Utterance
 from bot.app import exit_process
+from bot.cli.dry_run import chosen_style, local_composer
 from bot.client import Client, ClientError
 from bot.console import fetch_models
-from bot.core.plain_text import compose_text
-from bot.errors import FAILED, OK, UsageError
+from bot.core.draft import Draft
+from bot.core.intake import RefusedError
+from bot.errors import FAILED, OK, CommandError, UsageError
 from bot.settings import Settings, configured
 from bot.setup.preview import Preview
 
@@ -22,30 +22,28 @@ def say(text: str, options: argparse.Namespace) -> int:
     """Speak a text and return the exit code. Blocks.
 
     Raises:
-        UsageError: the bot is running, or there is no such voice or language.
+        CommandError: the bot is running, there is nothing to say, or there is no such voice or
+            language.
     """
     settings = configured()
     with contextlib.suppress(ClientError):
         Client().get("/v1/status")
         raise UsageError("Crier is running and would be talked over. Leave --standalone out.")
-    utterance = _utterance(text, options, settings)
+    utterance = asyncio.run(_utterance(text, options, settings))
     fetch_models(settings)
     return asyncio.run(_speak(utterance, settings))
 
 
-def _utterance(text: str, options: argparse.Namespace, settings: Settings) -> Utterance:
-    voice = options.voice or settings.kokoro_voice
-    try:
-        check_voice(voice)
-    except UnknownVoiceError as exc:
-        raise UsageError(f"--voice: {exc}") from exc
-    if options.lang and options.lang not in SPOKEN:
-        raise UsageError(f"--lang: choose {', '.join(SPOKEN)}.")
-    default_lang = settings.lang if voice == settings.kokoro_voice else language_of(voice)
-    lang = options.lang or language_by_script(text, default_lang)
-    composed = compose_text(text, lang, name_emoji=settings.speak_emoji)
-    speed = options.speed or settings.kokoro_speed
-    return Utterance(1, composed.text, voice, speed, lang, chime=options.chime)
+async def _utterance(text: str, options: argparse.Namespace, settings: Settings) -> Utterance:
+    voice, lang = chosen_style(options)
+    draft = Draft(0, text, voice=voice, speed=options.speed or 0.0, lang=lang, client="cli")
+    async with local_composer(settings) as composer:
+        style = await composer.style(draft)
+        try:
+            composed = await composer.compose(draft, style)
+        except RefusedError as exc:
+            raise CommandError(str(exc)) from exc
+    return Utterance(1, composed.text, style.voice, style.speed, style.lang, chime=options.chime)
 
 
 async def _speak(utterance: Utterance, settings: Settings) -> int:

@@ -128,6 +128,28 @@ class Database:
                 f"{path} can't be used ({exc}). Make room on its disk, or set DATA_DIR elsewhere."
             ) from exc
 
+    @classmethod
+    async def view(cls, path: Path | None) -> Self:
+        """Open the database at *path* to read it, as it is; an empty one if there is none.
+
+        Raises:
+            InboxError: another version of Crier made it.
+            sqlite3.Error: it can't be opened, or is damaged.
+        """
+        uri = _read_only_uri(path) if path else ""
+        if not uri:
+            empty = await aiosqlite.connect(":memory:", isolation_level=None)
+            await empty.executescript(SCHEMA)
+            return cls(empty, path or Path())
+        database = await aiosqlite.connect(uri, isolation_level=None, uri=True)
+        try:
+            if await _one(database, "PRAGMA user_version") != SCHEMA_VERSION:
+                raise InboxError(f"{path} was made by another version of Crier.")
+        except BaseException:
+            await database.close()
+            raise
+        return cls(database, path or Path())
+
     async def close(self) -> None:
         """Close the connection."""
         await self.connection.close()
@@ -142,6 +164,11 @@ class Database:
             for copy in self.path.parent.glob(f"{self.path.name}.{kind}*"):
                 if now - copy.stat().st_mtime > _KEEP_COPIES_S:
                     copy.unlink(missing_ok=True)
+
+
+def _read_only_uri(path: Path) -> str:
+    """Return SQLite's name of a file that is only read; empty if there is no such file."""
+    return f"{path.absolute().as_uri()}?mode=ro" if path.exists() else ""
 
 
 async def _connect(path: Path) -> aiosqlite.Connection:

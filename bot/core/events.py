@@ -121,7 +121,7 @@ class Events:
         self._publish(
             "queued",
             id=message.id,
-            text=message.text,
+            text=message.shown_text,
             source=message.source,
             position=position,
         )

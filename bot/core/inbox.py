@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+from audio.text import inline
 from bot.core.database import Database, InboxError
 from bot.core.message import ENDED, QueuedMessage, Record, State, StatusMessageId
 
@@ -412,7 +413,9 @@ class Inbox:
             f" FROM message WHERE {where}",
             values,
         )
-        return [Record(row[0], row[1], row[2] or "telegram", *row[3:]) for row in rows]
+        return [
+            Record(row[0], inline.shown(row[1]), row[2] or "telegram", *row[3:]) for row in rows
+        ]
 
     # ---- owed receipts ----
 

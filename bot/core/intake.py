@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from audio.text import inline
 from audio.text.scripts import without_unread
 from audio.text.sentences import speakable
 from audio.types import Outcome
@@ -47,6 +48,50 @@ class RefusedError(Exception):
         """Whether to reply with the reason; not to each message of a flood."""
 
 
+@dataclass(frozen=True, slots=True)
+class DraftComposer:
+    """Composes drafts, whoever sent them, and whether or not they are stored."""
+
+    settings: Settings
+    preferences: Preferences
+
+    async def style(self, draft: Draft) -> SpeechStyle:
+        """Return the style of a draft; called once per message."""
+        if draft.client:
+            given = (draft.voice, draft.speed, draft.lang)
+            return self.preferences.style_of_program(*given, draft.text)
+        return await self.preferences.style(draft.user_id, draft.text)
+
+    async def compose(self, draft: Draft, style: SpeechStyle) -> Composed:
+        """Return what is spoken of a draft, with taught pronunciations applied.
+
+        Raises:
+            RefusedError: there is nothing to say, or it can't be composed.
+        """
+        try:
+            composed = await self.words(draft, style)
+            if not draft.attachment and not speakable(composed.text):
+                raise RefusedError(nothing_to_say(composed), empty=not composed.skipped)
+            return replace(composed, text=await self.preferences.pronounced(composed.text))
+        except ComposeError as exc:
+            if draft.attachment:  # the file can still be spoken
+                return Composed("", "1 caption")
+            raise RefusedError(str(exc)) from exc
+
+    async def words(self, draft: Draft, style: SpeechStyle) -> Composed:
+        """Return what is spoken of a draft, without taught pronunciations.
+
+        Raises:
+            ComposeError: it can't be composed.
+        """
+        composer = draft.composer or functools.partial(
+            compose_text, draft.text, name_emoji=self.settings.speak_emoji
+        )
+        composed = await run_composer(len(draft.text), composer, style.lang)
+        skipped = ", ".join(filter(None, (composed.skipped, draft.left_out)))
+        return replace(composed, skipped=skipped)
+
+
 @dataclass(slots=True)
 class _LastSpeaker:
     user_id: int = 0
@@ -72,6 +117,11 @@ class Intake:
     _clock_warned: list[str] = field(default_factory=list)
     _last_speaker: _LastSpeaker = field(default_factory=_LastSpeaker)
 
+    @property
+    def composer(self) -> DraftComposer:
+        """Composes drafts as `accept` does, without storing them."""
+        return DraftComposer(self.settings, self.preferences)
+
     async def accept(self, draft: Draft) -> QueuedMessage | None:
         """Store a draft, and queue it unless it has a file to fetch or becomes a voice note.
 
@@ -85,8 +135,8 @@ class Intake:
         """
         if await self.inbox.has_seen(self.bot_id, draft.update_id):
             return None
-        style = await self._style(draft)
-        composed = await self._compose_or_refuse(draft, style)
+        style = await self.composer.style(draft)
+        composed = await self.composer.compose(draft, style)
         if not draft.as_note:
             await self._check_limits(draft)
         message, state = self._message(draft, style, composed), self._first_state(draft)
@@ -103,14 +153,14 @@ class Intake:
 
     async def revise(self, draft: Draft) -> None:
         """Replace the text of a message that still waits; without words it is withdrawn."""
-        style = await self._style(draft)
-        composed = await self._compose_words(draft, style)
+        style = await self.composer.style(draft)
+        composed = await self.composer.words(draft, style)
         if not speakable(composed.text):
             await self.delivery.queue.remove_edited(draft.chat_id, draft.message_id)
             return
         text = await self.preferences.pronounced(composed.text)
         earlier = await self.inbox.find_text(self.bot_id, draft.chat_id, draft.message_id)
-        name = f"{draft.user_name}: "
+        name = f"{inline.shown(draft.user_name)}: "
         text = name + text if earlier.startswith(name) else text
         await self.delivery.queue.revise(
             draft.chat_id, draft.message_id, text=text, skipped=composed.skipped
@@ -160,40 +210,9 @@ class Intake:
             RefusedError: there is nothing to say.
         """
         draft = Draft(update_id=0, text=text, voice=voice, lang=lang, client="http")
-        return await self._compose_or_refuse(draft, await self._style(draft))
+        return await self.composer.compose(draft, await self.composer.style(draft))
 
     # ---- steps ----
-
-    async def _style(self, draft: Draft) -> SpeechStyle:
-        """Return the style of a draft; called once per message."""
-        if draft.client:
-            given = (draft.voice, draft.speed, draft.lang)
-            return self.preferences.style_of_program(*given, draft.text)
-        return await self.preferences.style(draft.user_id, draft.text)
-
-    async def _compose_or_refuse(self, draft: Draft, style: SpeechStyle) -> Composed:
-        """Return what is spoken of a draft, with taught pronunciations applied.
-
-        Raises:
-            RefusedError: there is nothing to say, or it can't be composed.
-        """
-        try:
-            composed = await self._compose_words(draft, style)
-            if not draft.attachment and not speakable(composed.text):
-                raise RefusedError(nothing_to_say(composed), empty=not composed.skipped)
-            return replace(composed, text=await self.preferences.pronounced(composed.text))
-        except ComposeError as exc:
-            if draft.attachment:  # the file can still be spoken
-                return Composed("", "1 caption")
-            raise RefusedError(str(exc)) from exc
-
-    async def _compose_words(self, draft: Draft, style: SpeechStyle) -> Composed:
-        composer = draft.composer or functools.partial(
-            compose_text, draft.text, name_emoji=self.settings.speak_emoji
-        )
-        composed = await run_composer(len(draft.text), composer, style.lang)
-        skipped = ", ".join(filter(None, (composed.skipped, draft.left_out)))
-        return replace(composed, skipped=skipped)
 
     async def _check_limits(self, draft: Draft) -> None:
         """Raise RefusedError if a person or a program has sent too much."""
@@ -246,7 +265,7 @@ class Intake:
         if self.access.people < 2 or not changed or not draft.user_name:  # noqa: PLR2004
             return text
         is_unreadable = without_unread(draft.user_name, lang)[1]
-        return text if is_unreadable else f"{draft.user_name}: {text}"
+        return text if is_unreadable else f"{inline.shown(draft.user_name)}: {text}"
 
     def _warn_of_clock(self, draft: Draft, warning: str) -> None:
         """Warn about this computer's clock, once, in the first chat that writes."""

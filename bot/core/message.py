@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
 
+from audio.text import inline
 from audio.types import Outcome
 
 
@@ -83,6 +84,11 @@ class QueuedMessage:
     0 in a new message: the time of acceptance."""
     thread_id: int | None = None
     """The forum topic that it was sent in."""
+
+    @property
+    def shown_text(self) -> str:
+        """Its text as people see it, without the sounds and pauses that its sender gave."""
+        return inline.shown(self.text)
 
     @property
     def is_note(self) -> bool:

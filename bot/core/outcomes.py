@@ -59,7 +59,7 @@ def _record(message: QueuedMessage, fact: Ended, reason: str) -> Record:
     """Return what became of a message, as stored in the inbox."""
     return Record(
         id=message.id,
-        text=message.text,
+        text=message.shown_text,
         source=message.source,
         outcome=fact.outcome,
         reason=reason,

@@ -1,6 +1,6 @@
 """A plain text -> what is spoken of it, and what was left out. Pure.
 
-Tables, stack traces and fenced code have no markup here: they are recognized by their shape.
+Structure has no markup here: tables, code, quoted mail and wrapped lines are recognized by shape.
 """
 
 import itertools
@@ -12,9 +12,13 @@ from urllib.parse import urlsplit
 
 import emoji
 
+from audio.text import inline
+from audio.text.blocks import without_blocks
+from audio.text.markup import without_markup
 from audio.text.normalize import read
 from audio.text.scripts import without_unread
 from audio.text.sentences import pieces, speakable
+from audio.text.wrapping import unwrap
 from audio.voices import spoken_languages
 
 NOTHING_TO_SPEAK = "There is no word or number in it, so there is nothing to say. Send some words."
@@ -38,19 +42,17 @@ class Composed:
 
 # Applied to the whole text, since their matches can be long. Each takes linear time on any text, as
 # `python -m bench.hostile` shows.
-_FENCED = re.compile(r"```[^\n`]*\n.*?(?:```|\Z)", re.DOTALL)
-_TABLE = re.compile(r"(?:^[ \t]*\|.*\|[ \t]*$\n?){2,}", re.MULTILINE)
-_TRACE = re.compile(
-    r"^Traceback \(most recent call last\):\n(?:[ \t]+.*\n?)+(?:^\w[\w.]*(?:Error|Exception).*$)?"
-    r"|(?:^[ \t]+at [\w$.<>/]+ ?\(.*\)[ \t]*$\n?){2,}",
-    re.MULTILINE,
-)
 BARE_LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"]+", re.IGNORECASE)
-_MARKDOWN_LINK = re.compile(r"!?\[([^\[\]\n]+)\]\((?:https?://)[^)\s\[]+\)")
+_MARKDOWN_LINK = re.compile(
+    r"!?\[([^\[\]\n]+)\]\(<?(?:https?://|mailto:|[#/.]|[\w-]+[/.#])[^)\s\[]{0,2000}"
+    r"(?:[ \t]+\"[^\"\n]{0,200}\")?\)"
+)
+_FOOTNOTE = re.compile(r"\[\^[\w-]{1,20}\]:?")
+_REFERENCE = re.compile(r"(?<!\w)!?\[([^\[\]\n]{1,200})\]\[[\w .-]{0,60}\]")
 
 # Applied to one piece at a time (`audio.text.sentences.pieces`), so they may be slow.
 _EMAIL = re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}\b")
-_HEADING = re.compile(r"^#{1,6}[ \t]+", re.MULTILINE)
+_HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]+|(?<=\S)[ \t]+#{1,6}[ \t]*$", re.MULTILINE)
 _BULLET = re.compile(r"^[ \t]*(?:[-*•+▪◦]|\[[ xX]\])[ \t]+(?:\[[ xX]\][ \t]+)?", re.MULTILINE)
 _EMPHASIZED = ("```", "**", "__", "*", "_", "~~", "`")
 _EMPHASIS_BEGINS = re.compile(r"(?<!\w)[*_~`](?=\S)")
@@ -61,8 +63,18 @@ _EMOTICON = re.compile(
 _LOVED = re.compile(r"(?<=\bI )[❤♥]\ufe0f?(?= \w)")
 _HASHTAG = re.compile(r"(?<![\w&/])#([^\W\d]\w+)")
 _INNER_UNDERSCORE = re.compile(r"(?<=[^\W_])_+(?=[^\W_])")
-_RULE = re.compile(r"^[ \t]*(?:[-*_=~][ \t]*){3,}$", re.MULTILINE)
-_QUOTED_LINE = re.compile(r"^[ \t]*>+[ \t]?", re.MULTILINE)
+_RULE_CHARS = "-*_=~+#\u2013\u2014\u2500-\u257f\u2022\u00b7"
+_RULE = re.compile(rf"^[ \t]*(?:[{_RULE_CHARS}/\\|:][ \t]*){{3,}}$", re.MULTILINE)
+_RULED_TITLE = re.compile(
+    rf"^[ \t]*([{_RULE_CHARS}])\1{{2,}}[ \t]*(?P<title>\w.*?)[ \t]*\1{{3,}}[ \t]*$", re.MULTILINE
+)
+_QUOTED_LINE = re.compile(r"^[ \t]*(?:>[ \t]?)+", re.MULTILINE)
+_ALERT = re.compile(r"^\[!([A-Za-z]+)\][ \t]*\n?", re.MULTILINE)
+_IN_WORDS = re.compile(r"(?<!\d)(\*\*|==)([^\s*=](?:[^*=\n]{0,300}[^\s*=])?)\1(?!\d)")
+_ESCAPED = re.compile(r"\\([*_`~])")
+_PREFIXES = frozenset("un re in im ir il de en em ex dis non mis pre sub pro co bi a".split())
+_SUFFIXES = frozenset("ing able ible ness less ment ful ist ism ity".split())
+_LONG_SUFFIX_CHARS = 3
 
 
 def compose_text(
@@ -77,14 +89,14 @@ def compose_text(
         name_emoji: speak the names of emoji if the text has nothing else.
     """
     skipped = Counter() if skipped is None else skipped
-    for pattern, kind in (
-        (_FENCED, "code block"),
-        (_TABLE, "table"),
-        (_TRACE, "stack trace"),
-    ):
-        text, times = pattern.subn("\n", text)
-        skipped[kind] += times
-    text = _MARKDOWN_LINK.sub(r"\1", text)
+    text, left_out = inline.checked(text)
+    skipped.update(left_out)
+    text, marks = inline.hold(text)
+    text, left_out = without_markup(text)
+    skipped.update(left_out)
+    text = unwrap(without_blocks(text, skipped))
+    text = _FOOTNOTE.sub("", _MARKDOWN_LINK.sub(r"\1", text))
+    text = _REFERENCE.sub(r"\1", text)
     text, links = BARE_LINK.subn(lambda match: spoken_link(match[0]), text)
     skipped["link"] += links
     parts = [_without_marks(piece) for piece in pieces(text)]
@@ -97,7 +109,9 @@ def compose_text(
         readable, unreadable = without_unread(read(piece, lang), lang)
         spoken.append(readable)
         unread += unreadable
-    return Composed("".join(spoken), _in_words(skipped + unread), bool(unread))
+    # What only looks like a mark now had other marks in it, so its limits were not checked.
+    composed = inline.restore(inline.shown("".join(spoken)), marks)
+    return Composed(composed, _in_words(skipped + unread), bool(unread))
 
 
 def nothing_to_say(composed: Composed) -> str:
@@ -119,11 +133,43 @@ def _without_marks(text: str) -> str:
     if "@" in text:
         text = _EMAIL.sub(lambda match: spoken_address(match[0]), text)
     text = _LOVED.sub("love", text)
-    for pattern in (_EMOTICON, _HEADING, _QUOTED_LINE, _BULLET, _RULE):
+    text = _EMOTICON.sub("", text)
+    text = _RULED_TITLE.sub(r"\g<title>", text)
+    for pattern in (_HEADING, _QUOTED_LINE, _RULE, _BULLET):
         text = pattern.sub("", text)
-    text = without_emphasis(text)
+    text = _ALERT.sub(lambda match: f"{match[1].capitalize()}: ", text)
+    text = _ESCAPED.sub(_unescaped, text)
+    text = without_emphasis(_IN_WORDS.sub(_apart, text))
     text = _HASHTAG.sub(lambda match: f"hashtag {words_of_hashtag(match[1])}", text)
     return _INNER_UNDERSCORE.sub(" ", text)
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    """Return the mark after a backslash if it means itself, as between two numbers."""
+    text, start, end = match.string, match.start(), match.end()
+    around = text[max(0, start - 1) : start] + text[end : end + 1]
+    between = len(around) == len("ab") and (around.isalnum() or around.isspace())
+    return match[1] if between else ""
+
+
+def _apart(match: re.Match[str]) -> str:
+    """Return what is emphasized, as a word of its own unless it is only a part of one."""
+    text, inner = match.string, match[2]
+    before = _LAST_LETTERS.search(text, max(0, match.start() - 30), match.start())
+    after = _FIRST_LETTERS.match(text, match.end())
+    left = " " if before and not _is_one_word(before[0], inner) else ""
+    right = " " if after and not _is_one_word(inner, after[0]) else ""
+    return f"{left}{inner}{right}"
+
+
+def _is_one_word(first: str, second: str) -> bool:
+    """Whether two parts are one word, of which a prefix or the end is emphasized."""
+    last = second.casefold()
+    return first.casefold() in _PREFIXES or len(last) <= _LONG_SUFFIX_CHARS or last in _SUFFIXES
+
+
+_LAST_LETTERS = re.compile(r"[^\W\d_]+\Z")
+_FIRST_LETTERS = re.compile(r"[^\W\d_]+")
 
 
 def without_emphasis(text: str) -> str:

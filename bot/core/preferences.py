@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+from audio.text import inline
 from audio.text.normalize import pronounce
 from audio.text.scripts import language_by_script
 from audio.types import UnknownVoiceError
@@ -72,6 +73,7 @@ class Preferences:
 
     async def style(self, user_id: int, text: str = "") -> SpeechStyle:
         """Return the style of a person's text."""
+        text = inline.shown(text)
         chosen = await self._store.preferences(user_id)
         voice = chosen.get(VOICE, "") or self._settings.kokoro_voice
         try:

@@ -33,6 +33,7 @@ from bot.core.intake import Intake, RefusedError
 from bot.core.message import ENDED, State
 from bot.core.output import SoundOutput
 from bot.core.preferences import lang_of
+from bot.core.reading import read_draft
 from bot.http import docs, schemas
 from bot.http.audio_stream import FORMATS, MODELS, Speech, SpeechStreams
 from bot.http.codes import LIFE_S, Codes
@@ -170,6 +171,7 @@ class Api:
         yield from (
             ("POST", "/v1/audio/speak", self.speak, _SPEAK),
             ("POST", "/v1/audio/speech", self.speech, _SPEECH),
+            ("POST", "/v1/audio/phonemes", self.phonemes, {}),
             ("POST", "/v1/audio/stop", self.stop, {}),
             ("POST", "/v1/audio/skip", self.skip, {}),
             ("POST", "/v1/audio/pause", self.pause, {}),
@@ -289,6 +291,24 @@ class Api:
         parts = await self.streams.speech(utterance, file_format)
         headers = {"X-Speed": f"{request.spoken_speed:g}"}
         return StallGuardedStream(parts, media_type=file_format.media_type, headers=headers)
+
+    async def phonemes(self, request: schemas.ReadText) -> schemas.Reading:
+        """Show how a text is read: its sentences, and the sounds of each word; nothing is played.
+
+        It is what `crier say --dry-run --json` prints.
+        """
+        draft = Draft(
+            update_id=0,
+            text=request.input,
+            voice=request.voice or "",
+            lang=request.lang or "",
+            client="http",
+        )
+        try:
+            reading = await read_draft(draft, self.intake.composer)
+        except RefusedError as exc:
+            raise Refused(422, "nothing_to_speak", f"input: {exc}") from exc
+        return schemas.Reading.model_validate(reading)
 
     async def models(self) -> schemas.Models:
         """List the names of the one model."""

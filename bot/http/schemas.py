@@ -45,7 +45,14 @@ def _language(code: str) -> str:
     return code
 
 
-Input = Annotated[str, Field(min_length=1, max_length=MAX_INPUT_CHARS, description="The text.")]
+Input = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_INPUT_CHARS,
+        description="The text. [Nguyen](/wˈɪn/) gives a word's sounds, [pause:1.5s] is silence.",
+    ),
+]
 VoiceName = Annotated[
     str,
     Field(
@@ -75,6 +82,52 @@ class Speak(BaseModel):
     )
     chime: bool | None = Field(None, description="Play a chime first, if nothing was playing.")
     wait: bool = Field(False, description="Answer only when the message has ended, or is held.")
+
+
+class ReadText(BaseModel):
+    """A text whose reading is asked for."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    input: Input
+    voice: VoiceName | None = None
+    lang: Language | None = Field(
+        None, description="espeak-ng's code, such as en-gb; else the voice's own."
+    )
+
+
+class WordRead(BaseModel):
+    """A word, and how it is pronounced."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    text: str = Field(description="As it is read, with its punctuation.")
+    phonemes: str = Field(description="In Kokoro's alphabet; empty if it has no sound.")
+    source: str = Field(
+        description="Where they come from, such as dictionary, espeak, or sender: the text itself, "
+        "or /pronounce."
+    )
+    pause_s: float = Field(description="Silence that the sender asked for after it.")
+
+
+class SentenceRead(BaseModel):
+    """A sentence, word by word."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    text: str
+    words: list[WordRead]
+
+
+class Reading(BaseModel):
+    """How a text is read."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    voice: str
+    lang: str
+    skipped: str = Field(description="What is left out, such as 1 code block; empty: nothing.")
+    sentences: list[SentenceRead]
 
 
 class Queued(BaseModel):

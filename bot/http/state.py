@@ -56,7 +56,7 @@ class BotState:
                 "items": [
                     {
                         "id": place.message.id,
-                        "text": place.message.text,
+                        "text": place.message.shown_text,
                         "source": place.message.source,
                         "state": place.state,
                         "position": place.position,

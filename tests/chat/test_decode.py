@@ -58,16 +58,18 @@ def test_text_of_reads_a_pdf_with_only_an_owner_password(algorithm: str) -> None
         writer.write(content)
         locked.append(content.getvalue())
 
-    assert text_of(locked[0], PDF) == "Number 5."
+    assert text_of(locked[0], PDF).text == "Number 5."
     with pytest.raises(AttachmentError, match="locked by a password"):
         text_of(locked[1], PDF)
 
 
 def test_text_of_stops_at_the_limit() -> None:
-    """Of an endless PDF no more than MAX_TEXT_CHARS are returned."""
+    """Of a long page no more than MAX_TEXT_CHARS are returned, and it is said how much."""
     words = b"(" + b"word " * 20_000 + b") Tj "
+    read = text_of(pdf_of(b"BT /F1 12 Tf " + words + b"ET"), PDF)
 
-    assert len(text_of(pdf_of(b"BT /F1 12 Tf " + words + b"ET"), PDF)) == MAX_TEXT_CHARS
+    assert len(read.text) == MAX_TEXT_CHARS
+    assert read.left_out == "the last 40 % of the file"
 
 
 @given(st.binary(max_size=400), st.sampled_from([TEXT, PDF]))

@@ -57,6 +57,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "/pronounce": ("Teach me like this",),
     "/pronounce nonsense": ("Like this: /pronounce Nguyen = win",),
     "/pronounce Nguyen = win": ("I say Nguyen",),
+    "/pronounce Nguyen = /wˈɪn/": ("I say Nguyen as /wˈɪn/.",),
     "/pronounce Nguyen =": ("Forgot Nguyen",),
     "/people": ("/invite",),
     "/invite": ("/pair", "/pair", "/pair", "private chat"),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from audio.kokoro.voice import fade_edges
+from audio.text import inline
 from audio.types import (
     SAMPLE_RATE_HZ,
     CancelToken,
@@ -36,7 +37,9 @@ _PARTS = (0.75, 1.1)  # of a tone: the sum of its parts; two tones last longer
 
 def read_letters(sentence: str, lang: str) -> tuple[SpokenWord, ...]:  # noqa: ARG001
     """Return the words of a sentence; their phonemes are their letters."""
-    return tuple(SpokenWord(word, word, "letters") for word in sentence.split())
+    return inline.read(
+        sentence, lambda plain: [SpokenWord(word, word, "letters") for word in plain.split()]
+    )
 
 
 class ToneVoice:

@@ -1,0 +1,79 @@
+"""How a text is read: sentence by sentence, with the sounds of each word. Runs on the event loop.
+
+It is what would be spoken of a message; nothing is stored or played, and no model is needed.
+"""
+
+from dataclasses import dataclass
+
+from audio.kokoro.reader import Reader
+from audio.text import inline
+from audio.text.sentences import sentences
+from audio.types import AudioError
+from bot.core.composing import off_the_loop
+from bot.core.draft import Draft
+from bot.core.intake import DraftComposer, RefusedError
+
+
+@dataclass(frozen=True, slots=True)
+class WordRead:
+    """A word, and how it is pronounced; published as JSON."""
+
+    text: str
+    """As it is read, with its punctuation."""
+    phonemes: str
+    """In Kokoro's alphabet; empty if it has no sound."""
+    source: str
+    """Where they come from, such as ``dictionary``, ``espeak`` or ``sender``."""
+    pause_s: float
+    """Silence that the sender asked for after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceRead:
+    """A sentence; published as JSON."""
+
+    text: str
+    words: tuple[WordRead, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a text is read; published as JSON."""
+
+    voice: str
+    lang: str
+    """espeak-ng's code."""
+    skipped: str
+    """What was left out, such as ``1 code block, 2 links``; empty if nothing was."""
+    sentences: tuple[SentenceRead, ...]
+
+
+async def read_draft(draft: Draft, composer: DraftComposer) -> Reading:
+    """Return how a draft is read.
+
+    Raises:
+        RefusedError: there is nothing to say, or it can't be read.
+    """
+    style = await composer.style(draft)
+    composed = await composer.compose(draft, style)
+    try:
+        # The first reading loads the dictionaries.
+        read_sentences = await off_the_loop(
+            _sentences, Reader(composer.settings.model_dir), composed.text, style.lang
+        )
+    except AudioError as exc:
+        raise RefusedError(str(exc)) from exc
+    return Reading(style.voice, style.lang, composed.skipped, read_sentences)
+
+
+def _sentences(reader: Reader, text: str, lang: str) -> tuple[SentenceRead, ...]:
+    return tuple(
+        SentenceRead(
+            inline.shown(sentence).strip(),
+            tuple(
+                WordRead(word.text, word.phonemes, word.source, word.pause_s)
+                for word in reader.read(sentence, lang)
+            ),
+        )
+        for sentence in sentences(text, lang)
+    )
