@@ -94,7 +94,8 @@ _TRAILERS = re.compile(
 _IS_TRAILER = re.compile(r"[-\w]+-[Bb]y: .*@|Change-Id: |Cc: .*@")
 
 _COMMIT = re.compile(
-    r"^commit ([0-9a-f]{7})[0-9a-f]*(?: \(.*\))?\n(?:Merge: .*\n)?Author: +([^<\n]*[^<\s]).*\n"
+    r"^commit ([0-9a-f]{7})[0-9a-f]*(?: \(.*\))?\n(?:Merge: .*\n)?Author: +([^<\n@]*?)"
+    r"(?: +<?[^\s@]+@\S+)?[ \t]*\n"
     r"(?:Date: +.*\n)?",
     re.MULTILINE,
 )
