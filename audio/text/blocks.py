@@ -34,7 +34,7 @@ _FRAME_LINES = (
     r"[ \t]+at (?:async )?(?:file://)?/[^\s()]+:\d+:\d+[ \t]*",  # JavaScript, without a name
     r"[ \t]+at [^\s(][^(\n]*\([^)\n]*\)(?: in .*:line \d+)?[ \t]*",  # C#
     r"[ \t]+from [^\s:]+:\d+:in .*",  # Ruby
-    r"[ \t]*#\d+[ \t]+\S.*(?:\(\d+\)|:\d+).*",  # PHP, gdb
+    r"[ \t]*#\d+[ \t]+\S.{0,300}?(?:\(\d+\)|:\d+).*",  # PHP, gdb
     r"[ \t]+\.\.\. \d+ (?:more|common frames omitted)[ \t]*",
 )
 _FRAMES = re.compile(rf"(?:(?<=\S)\n)?(?:^(?:{'|'.join(_FRAME_LINES)})$\n?){{2,}}", re.MULTILINE)
