@@ -34,7 +34,7 @@ _FRAME_LINES = (
     r"[ \t]+at (?:async )?(?:file://)?/[^\s()]+:\d+:\d+[ \t]*",  # JavaScript, without a name
     r"[ \t]+at [^\s(][^(\n]*\([^)\n]*\)(?: in .*:line \d+)?[ \t]*",  # C#
     r"[ \t]+from [^\s:]+:\d+:in .*",  # Ruby
-    r"[ \t]*#\d+[ \t]+\S.*(?:\(\d+\)|:\d+).*",  # PHP, gdb
+    r"[ \t]*#\d+[ \t]+\S.{0,300}?(?:\(\d+\)|:\d+).*",  # PHP, gdb
     r"[ \t]+\.\.\. \d+ (?:more|common frames omitted)[ \t]*",
 )
 _FRAMES = re.compile(rf"(?:(?<=\S)\n)?(?:^(?:{'|'.join(_FRAME_LINES)})$\n?){{2,}}", re.MULTILINE)
@@ -94,7 +94,8 @@ _TRAILERS = re.compile(
 _IS_TRAILER = re.compile(r"[-\w]+-[Bb]y: .*@|Change-Id: |Cc: .*@")
 
 _COMMIT = re.compile(
-    r"^commit ([0-9a-f]{7})[0-9a-f]*(?: \(.*\))?\n(?:Merge: .*\n)?Author: +([^<\n]*[^<\s]).*\n"
+    r"^commit ([0-9a-f]{7})[0-9a-f]*(?: \(.*\))?\n(?:Merge: .*\n)?Author: +([^<\n@]*?)"
+    r"(?: +<?[^\s@]+@\S+)?[ \t]*\n"
     r"(?:Date: +.*\n)?",
     re.MULTILINE,
 )

@@ -48,7 +48,10 @@ _BYTES_OF = {
 }
 _LATER = "[" + re.escape("".join(_BYTES_OF)) + "]"
 _MOJIBAKE = re.compile(f"[ÂÃ]{_LATER}|â{_LATER}{{2}}|ð{_LATER}{{3}}")
-_LOST_APOSTROPHE = re.compile(r"(?<=[^\W\d_])\ufffd(?=(?:t|s|re|ll|ve|d|m)\b)")
+_LOST_APOSTROPHE = re.compile(
+    r"(?<=[nN])\ufffd(?=[tT]\b)|(?<=[^\W\d_])\ufffd(?=s\b)"
+    r"|(?:(?<=\bI)|(?<=\b[Ww]e)|(?<=\b[Yy]ou)|(?<=\b[Tt]hey)|(?<=\b[Hh]e)|(?<=\b[Ss]he))\ufffd"
+)
 
 
 def without_markup(text: str) -> tuple[str, Counter[str]]:

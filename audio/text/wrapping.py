@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 _MARGIN_COLUMNS = 60
 """Lines of this width are wrapped if one of them continues in the next."""
-_NARROW_COLUMNS = 34
+_NARROW_COLUMNS = 30
 """Narrower ones, such as the columns of a page, need `_NARROW_EVIDENCE` of that."""
 _NARROW_EVIDENCE = 3
 _SLACK_COLUMNS = 2  # people wrap a little before the margin
@@ -30,7 +30,7 @@ _QUOTED = re.compile(r"[ \t]*(?:>[ \t]?)+")
 _LINE_END = re.compile(r"\r\n?|[\v\f\x1c-\x1e\x85]")
 _ENDED = re.compile(r"[.!?…:;。！？；：|\\][\"'”’»)\]*_]{0,3}$")
 _OPENING = "\"'“‘«„([¿¡*_`~"
-_BULLET = re.compile(r"[-*•+▪◦‣·][ \t]+|\[[ xX]\][ \t]+")
+_BULLET = re.compile(r"[-*•+▪◦‣·●○■□➢►\uf0b7][ \t]+(?:\[[ xX]\][ \t]+)?|\[[ xX]\][ \t]+")
 _NUMBERED = re.compile(r"\(?(?:(\d{1,2})|([a-zA-Z]))[.)][ \t]+(?=\S)")
 _FIELD = re.compile(r"[^\W_](?:[\w.'/()-]| (?! )){0,24}:(?:[ \t]|$)")
 _APART = re.compile(
@@ -47,6 +47,7 @@ _CELLS = re.compile(r"[^\s.!?:][ \t]{4,}\S")
 # "a line that ends in the" continues; so does one that ends in these in other languages.
 _CONTINUES = frozenset(
     "a an the of to in on at by for from with and or but that which is are was were be as into "
+    "been since because after before while who what where how they we you he she it "
     "than our your his her their its my this if when not will would can could should has have had "
     "der die das den dem ein eine einen und oder mit von zu im auf für dass le la les un une des "
     "du de et ou que qui dans pour sur el los las del y o en con por para il lo gli di e che da "
@@ -67,7 +68,7 @@ _SUFFIXES = frozenset(
     "er ers est ly ing ings ed age ages ness less ful ware ity ties ish en ened ening ment ments "
     "ner ion ions al ally able ible ence ance ten teen ty th".split()
 )
-_SUSPENDED = frozenset("and or to und oder bis et ou y o e ed en of".split())
+_SUSPENDED = frozenset("and or to und oder bis et ou".split())  # pre- and post-war
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,11 @@ class _Line:
         return self.hard or _ENDED.search(self.text[-5:]) is not None
 
     @property
+    def hangs(self) -> bool:
+        """Whether its last word needs another: ``the``, ``and``."""
+        return self.text.rsplit(maxsplit=1)[-1] in _CONTINUES
+
+    @property
     def cut(self) -> bool:
         """Whether it ends within a word."""
         return self.text.endswith("\u00ad") or _DASHED.search(self.text[-2:]) is not None
@@ -108,7 +114,8 @@ class _Line:
 
     def is_full(self, following: "_Line", margin: float) -> bool:
         """Whether the first word of the next line did not fit."""
-        return self.width + 1 + following.first_width > margin - _SLACK_COLUMNS
+        slack = _SLACK_COLUMNS if margin >= _MARGIN_COLUMNS else 0
+        return self.width + 1 + following.first_width > margin - slack
 
     @property
     def continues(self) -> bool:
@@ -263,7 +270,7 @@ def _breaks(lines: list[_Line], margin: float) -> list[bool]:
     first = True  # the line begins a paragraph
     for a, b in itertools.pairwise(lines):
         is_full = a.is_full(b, margin)
-        goes_on = b.continues and not a.ended
+        goes_on = not a.ended and (b.continues or a.hangs)
         is_apart = (
             a.hard
             or a.quoted != b.quoted
@@ -306,14 +313,16 @@ def _is_wrapped(pairs: list[tuple[_Line, _Line]], margin: float, enough: float) 
     going_on = against = 0.0
     function_words = 0
     for a, b in pairs:
-        is_full = a.is_full(b, margin)
         if a.ended:
             continue
-        if b.continues or a.cut:
-            going_on += is_full
-            against += not is_full and not a.cut
-            function_words += is_full and a.text.rsplit(maxsplit=1)[-1] in _CONTINUES
-        elif b.indent > a.indent and a.marker:
+        is_full = a.is_full(b, margin)
+        hanging = a.marker > 0 and b.indent == a.indent + a.marker
+        if b.continues or a.hangs or a.cut:
+            fits = is_full or (hanging and a.width >= _SHORT_OF_MARGIN * margin)
+            going_on += fits
+            against += not (fits or a.hangs or a.cut)
+            function_words += is_full and a.hangs
+        elif hanging:
             going_on += is_full
         elif b.capital:
             against += 0.5
@@ -345,7 +354,6 @@ def _glued(a: _Line, b: _Line) -> bool:
         and len(left[1]) > 1
         and right[0][0].islower()
         and b.text[right.end() : right.end() + 1] != "-"
-        and right[0].casefold() not in _SUSPENDED
         and not (a.marker and len(a.text) == a.marker)
     )
 

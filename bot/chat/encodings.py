@@ -27,8 +27,8 @@ _UTF_8 = re.compile(
 def decode_text(content: bytes) -> str:
     """Return the text of a file in the encoding that it declares or looks like.
 
-    What is valid in no encoding, as after an interrupted copy, is read as Windows-1252, byte by
-    byte; what is not even that is left out.
+    What is not valid in it is read as Windows-1252, byte by byte; what is not even that is left
+    out, and so is part of a letter at the end.
     """
     for mark, encoding in _BOMS:
         if content.startswith(mark):
@@ -100,10 +100,11 @@ def _is_russian(text: str) -> bool:
     """Whether words are of Cyrillic letters, mostly small ones."""
     beyond = [char for char in text if char > "\x7f"]
     letters = sum("\u0430" <= char <= "\u044f" for char in beyond)
-    return letters > _RUSSIAN_SHARE * len(beyond)
+    return letters > _RUSSIAN_SHARE * len(beyond) and not _MIXED_WORD.search(text)
 
 
 _RUSSIAN_SHARE = 0.7
+_MIXED_WORD = re.compile("[a-zA-Z][\u0400-\u04ff]|[\u0400-\u04ff][a-zA-Z]")
 
 # Encodings of one country -> whether a text in it is plausible; other texts are often valid too.
 _LEGACY: dict[str, Callable[[str], bool]] = {
@@ -122,6 +123,8 @@ def _as_windows(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeDecodeError):
         raise error
     damaged = error.object[error.start : error.end]
+    if error.reason == "unexpected end of data" and len(damaged) > 1:
+        return "", error.end  # a part of a letter
     return damaged.decode("cp1252", "ignore"), error.end
 
 

@@ -53,7 +53,9 @@ _REFERENCE = re.compile(r"(?<!\w)!?\[([^\[\]\n]{1,200})\]\[[\w .-]{0,60}\]")
 # Applied to one piece at a time (`audio.text.sentences.pieces`), so they may be slow.
 _EMAIL = re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}\b")
 _HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]+|(?<=\S)[ \t]+#{1,6}[ \t]*$", re.MULTILINE)
-_BULLET = re.compile(r"^[ \t]*(?:[-*•+▪◦]|\[[ xX]\])[ \t]+(?:\[[ xX]\][ \t]+)?", re.MULTILINE)
+_BULLET = re.compile(
+    r"^[ \t]*(?:[-*•+▪◦‣●○■□➢►\uf0b7]|\[[ xX]\])[ \t]+(?:\[[ xX]\][ \t]+)?", re.MULTILINE
+)
 _EMPHASIZED = ("```", "**", "__", "*", "_", "~~", "`")
 _EMPHASIS_BEGINS = re.compile(r"(?<!\w)[*_~`](?=\S)")
 _EMPHASIS_ENDS = {mark: re.compile(rf"(?<=\S)(?={re.escape(mark)}(?!\w))") for mark in _EMPHASIZED}

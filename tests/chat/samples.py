@@ -1,6 +1,7 @@
 """Sample messages and files that several tests of the chat send."""
 
 import io
+import re
 import zlib
 from typing import Literal
 
@@ -77,24 +78,43 @@ def film_of(
     return content.getvalue()
 
 
-def pdf_of(stream: bytes) -> bytes:
-    """Return a PDF with one page, drawn by the compressed *stream*."""
-    packed = zlib.compress(stream, 9)
-    objects = (
+def pdf_of(*streams: bytes) -> bytes:
+    """Return a PDF with a page for each of *streams*, which draw them and are compressed."""
+    pages = b" ".join(b"%d 0 R" % (4 + 2 * number) for number in range(len(streams)))
+    objects = [
         b"<</Type/Catalog/Pages 2 0 R>>",
-        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Resources 6 0 R/Contents 4 0 R>>",
-        b"<</Length %d/Filter/FlateDecode>>stream\n%b\nendstream" % (len(packed), packed),
+        b"<</Type/Pages/Kids[%b]/Count %d/MediaBox[0 0 9 9]/Resources<</Font<</F1 3 0 R>>>>>>"
+        % (pages, len(streams)),
         b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
-        b"<</Font<</F1 5 0 R>>>>",
-    )
+    ]
+    for stream in streams:
+        packed = zlib.compress(stream, 9)
+        objects += [
+            b"<</Type/Page/Parent 2 0 R/Contents %d 0 R>>" % (len(objects) + 2),
+            b"<</Length %d/Filter/FlateDecode>>stream\n%b\nendstream" % (len(packed), packed),
+        ]
     content, offsets = b"%PDF-1.4\n", []
     for number, part in enumerate(objects, 1):
         offsets.append(len(content))
         content += b"%d 0 obj\n%b\nendobj\n" % (number, part)
+    count = len(objects) + 1
     table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    end = b"trailer<</Size 7/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % len(content)
-    return content + b"xref\n0 7\n0000000000 65535 f \n" + table + end
+    end = b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (count, len(content))
+    return content + b"xref\n0 %d\n0000000000 65535 f \n" % count + table + end
+
+
+def pdf_of_pages(pages: list[list[str]]) -> bytes:
+    """Return a PDF with these lines on its pages."""
+    return pdf_of(
+        *(
+            b"BT /F1 12 Tf 14 TL 72 770 Td %b ET"
+            % b"".join(
+                b"(%b) Tj T* " % re.sub(r"([()\\])", r"\\\1", line).encode("cp1252")
+                for line in page
+            )
+            for page in pages
+        )
+    )
 
 
 def page_with(words: bytes) -> bytes:
