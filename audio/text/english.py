@@ -7,96 +7,93 @@ runs every example through all rules, and checks that the rule itself has change
 
 import functools
 import re
-import string
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
+from audio.text.developers import DEVELOPERS
 from audio.text.lexicon import (
+    ADDRESS_PARTS,
+    BOOKS,
+    BOOKS_AND_PEOPLE,
     COMPARED,
+    COMPASS,
     EACH,
     FRACTIONS,
     LETTERED,
+    MONTH_SHORT,
     MONTHS,
+    PER,
     PLACES,
     QUICK,
+    SCALES,
     SHORTHAND,
+    STREETS,
+    TITLES,
     UNITS,
     WEEKDAYS,
 )
 from audio.text.readings import (
-    Match,
+    between,
+    called_number,
     century,
     clock_time,
     day_month,
     decade,
     dimensions,
-    dotted,
+    direction,
     duration,
+    equation,
+    fraction,
+    fraction_of_unit,
+    grouped_number,
     iso_date,
     known,
+    long_decade,
     measure,
+    mixed_fraction,
     month_day,
     month_range,
+    number_range,
     numbered_title,
+    part_of_several,
     phone_number,
+    power,
     price,
     price_range,
     regnal_number,
+    roman,
     season,
     shorthand,
+    sign_of_mathematics,
     single_price,
     slashed_date,
     spelled,
-    version,
+    stopwatch_time,
+    street,
+    superscript,
+    verse,
     weekday_range,
     year,
+    year_of_era,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A pattern, and how to read what it matches."""
-
-    name: str
-    purpose: str
-    """What it matches, as a sentence."""
-    examples: tuple[tuple[str, str], ...]
-    """A text, and the text after all rules."""
-    needs: tuple[frozenset[str], ...]
-    """Of each of these sets, a text must contain a character for the pattern to match.
-
-    Most texts don't, so most patterns, which take longer, need not be tried."""
-    pattern: re.Pattern[str]
-    reading: str | Callable[[Match], str]
-    """The replacement, as `re.sub` accepts it."""
-
-    def may_match(self, chars: frozenset[str]) -> bool:
-        """Return whether it can match in a text of these characters."""
-        return not any(chars.isdisjoint(needed) for needed in self.needs)
-
-
-def _needs(groups: str) -> tuple[frozenset[str], ...]:
-    """Return `Rule.needs` from groups of characters, where 0 is any digit."""
-    return tuple(frozenset(group.replace("0", string.digits)) for group in groups.split())
+from audio.text.rule import CAPITALS, NUMBER, SMALL, Rule, either, firsts, having
 
 
 @functools.cache
 def rules(lang: str) -> tuple[Rule, ...]:
     """Return the rules of American English or, for ``en-gb``, of British, in order."""
-    return (_BRITISH_DATE if lang == "en-gb" else _AMERICAN_DATE, *_RULES)
+    date = _BRITISH_DATE if lang == "en-gb" else _AMERICAN_DATE
+    return (*DEVELOPERS, date, *_RULES)
 
-
-# A number, possibly with commas between its thousands.
-_NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
-_CAPITALS, _SMALL = string.ascii_uppercase, string.ascii_lowercase
 
 _KINGS = (
     "King|Queen|Pope|Emperor|Henry|Elizabeth|George|Edward|Charles|William|James|Louis|Philip|"
-    "Peter|Catherine|Richard|Mary|Pius|John Paul|Benedict|Frederick|Napoleon|Ramses|Gregory"
+    "Peter|Catherine|Richard|Mary|Pius|John Paul|Benedict|Frederick|Napoleon|Ramses|Gregory|"
+    "Alexander|Ivan|Leo|Nicholas|Ferdinand|Felipe|Gustav|Harald|Margaret|Christian|Innocent|"
+    "Clement|Urban|Paul|Wilhelm|Leopold|Carlos|Alfonso|Robert|David|Francis|Joseph|Otto|Darius"
 )
 _PARTS = (
-    "World War|Chapter|Part|Volume|Vol|Act|Scene|Rocky|Final Fantasy|Phase|Type|Level|Class|Book|"
-    "Episode|Super Bowl|Appendix|Section|Article"
+    "World War|[Cc]hapter|Part|[Vv]olume|Vol|Act|Scene|Rocky|Final Fantasy|Phase|Type|Level|Class|"
+    "Book|Episode|Super Bowl|Appendix|[Ss]ection|Article|Stage|Grade|Title|Mark|Schedule|Apollo|"
+    "Saturn|GTA|Season|Division|Group|Tier|Category|Unit|Table|Figure|Diablo|Psalm|Canto|Sonnet"
 )
 
 _MONTH = (
@@ -105,24 +102,32 @@ _MONTH = (
 )
 _MONTH_SHORT_NAMES = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _DAY = "Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun"
-_SIGN = "[$€£¥₹]"
+_SIGN = r"(?:(?:US|NZ|HK|[ACSR])?\$|[€£¥₹₩₽₺₪₴₿₦₫])"
+_SIGNS = "$€£¥₹₩₽₺₪₴₿₦₫"
+_CODE = "USD|EUR|GBP|CHF|JPY|INR|AUD|CAD"
+_SCALE = r"(?:[ -]?(?:thousand|million|billion|trillion|mil|mn|bn|tn)|[kmbKMBT])(?!\w)"
 
+_APOSTROPHE = "['’‘`]"
+_DECADE_OF = (
+    "music|songs?|hits?|movies?|films?|party|parties|fashion|kids?|rock|pop|disco|dance|style|vibes?|"
+    "nights?|bands?|shows?|playlist|themed?|hair|nostalgia|classics?|design|sitcoms?|child|era|cars?|"
+    "synth|culture|radio|cartoons?|games?|babies|outfits?|jazz|soul|metal|television|TV"
+)
+_AMOUNTS = (
+    "people|users|views|followers|subscribers|downloads|customers|players|visitors|votes|records|"
+    "rows|euros?|dollars?|pounds|km|kg|miles|steps|words|metres|meters|parameters|tokens|years|copies|jobs|homes|tons|tonnes|barrels|streams|likes|residents|units"
+)
+_SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 
-def _either(words: Iterable[str]) -> str:
-    """Return a pattern of any of *words*, longest first; grouped by first letter, for speed."""
-    by_first: dict[str, list[str]] = {}
-    for word in sorted(words, key=len, reverse=True):
-        by_first.setdefault(word[0], []).append(re.escape(word[1:]))
-    return "|".join(f"{re.escape(first)}(?:{'|'.join(ends)})" for first, ends in by_first.items())
-
-
-def _firsts(words: Iterable[str]) -> str:
-    """Return the first characters of *words*."""
-    return "".join(sorted({word[0] for word in words}))
+# Fractions: a sign, or a numerator and a denominator.
+_FRACTION_SIGN = f"[{''.join(FRACTIONS)}]"
+_SIGNS_OF_FRACTIONS = "".join(FRACTIONS)
+_ABBREVIATED = either(unit for unit in UNITS if unit != "°")
 
 
 _SLASHED_DATE = re.compile(
-    r"(?<![\d/.-])(?P<first>\d{1,2})/(?P<second>\d{1,2})/(?P<year>\d{4}|\d{2})(?![\d/])"
+    r"(?<![\d/.-])(?P<first>\d{1,2})(?:/(?P<second>\d{1,2})/(?P<year>\d{4}|\d{2})"
+    r"|-(?P<hyphened>\d{1,2})-(?P<full>\d{4}))(?![\d/-])"
 )
 
 _AMERICAN_DATE = Rule(
@@ -132,7 +137,7 @@ _AMERICAN_DATE = Rule(
         ("The lease ends 11/24/2026.", "The lease ends November 24th, 20 26."),
         ("It came on 13/2/26.", "It came on February 13th, 20 26."),
     ),
-    needs=_needs("0 /"),
+    needs=having("0 /-"),
     pattern=_SLASHED_DATE,
     reading=slashed_date(day_first=False),
 )
@@ -144,7 +149,7 @@ _BRITISH_DATE = Rule(
         ("The lease ends 24/11/2026.", "The lease ends November 24th, 20 26."),
         ("It came on 5/2/26.", "It came on February 5th, 20 26."),
     ),
-    needs=_needs("0 /"),
+    needs=having("0 /-"),
     pattern=_SLASHED_DATE,
     reading=slashed_date(day_first=True),
 )
@@ -154,19 +159,98 @@ _RULES: tuple[Rule, ...] = (
         name="dotted date",
         purpose="A date with dots, day first.",
         examples=(("The lease ends 24.11.2026.", "The lease ends November 24th, 20 26."),),
-        needs=_needs("0 ."),
+        needs=having("0 ."),
         pattern=re.compile(
-            r"(?<![\d/.-])(?P<first>\d{1,2})\.(?P<second>\d{1,2})\.(?P<year>\d{4})(?![\d.]*\d)"
+            r"(?<![\d/.-])(?P<first>\d{1,2})\.(?P<second>\d{1,2})\.(?P<year>\d{4})"
+            r"(?P<hyphened>)(?P<full>)(?![\d.]*\d)"
         ),
         reading=slashed_date(day_first=True),
     ),
     Rule(
+        name="superscript",
+        purpose="A raised number, as with a caret; after a word or a stop it is of a footnote.",
+        examples=(
+            ("It has 10⁶ cells.", "It has 10 to the power of 6 cells."),
+            ("He says so.² I agree.", "He says so. I agree."),
+            ("Some doubt¹ it.", "Some doubt it."),
+        ),
+        needs=having(f"{_SUPERSCRIPTS}ⁿ"),
+        pattern=re.compile(rf"(?<=[\w)\].,;:!?”\"])(?:[⁺⁻]?[{_SUPERSCRIPTS}]+|ⁿ)"),
+        reading=superscript,
+    ),
+    Rule(
+        name="equation",
+        purpose="A calculation; one with plus only is left to the voice.",
+        examples=(
+            ("So 10 - 3 = 7.", "So 10 minus 3 equals 7."),
+            ("So 3 × 4 = 12.", "So 3 times 4 equals 12."),
+        ),
+        needs=having("0 = -−–×*·÷/x"),
+        pattern=re.compile(
+            r"(?<![\w.,/+×*-])[-−]?\d+(?:[.,]\d+)*%?"
+            r"(?:(?:\s?[-+−–×*·÷x]\s?|\s/\s)[-−]?\d+(?:[.,]\d+)*%?)+\s?=\s?(?:[-−]?\d+(?:[.,]\d+)*|\?|[a-z]\b)"
+        ),
+        reading=equation,
+    ),
+    Rule(
+        name="operation",
+        purpose="A sign between two numbers.",
+        examples=(
+            ("It is 8 ÷ 2.", "It is 8 divided by 2."),
+            ("It is 6 * 7.", "It is 6 times 7."),
+            ("It is 6.02 × 10^23.", "It is 6.02 times 10 to the power of 23."),
+        ),
+        needs=having("0 ÷*·⋅×x"),
+        pattern=re.compile(r"(?<=[\d)])\s?(?:(÷)|[*·⋅]|[×x](?=\s?10\^))\s?(?=[\d(])"),
+        reading=lambda match: " divided by " if match[1] else " times ",
+    ),
+    Rule(
+        name="scientific number",
+        purpose="A number with its power of ten.",
+        examples=(("It is 1.5e-6.", "It is 1.5 times 10 to the power of minus 6."),),
+        needs=having("0 eE"),
+        pattern=re.compile(r"(?<![\w.])(\d\.\d+|\d(?=[eE][+-]))[eE](\+|-)?(\d{1,3})(?!\w)"),
+        reading=lambda match: (
+            f"{match[1]} times 10 to the power of {'minus ' if match[2] == '-' else ''}{match[3]}"
+        ),
+    ),
+    Rule(
+        name="sign of mathematics",
+        purpose="A sign before a number, or for one.",
+        examples=(
+            ("It is ±5.", "It is plus or minus 5."),
+            ("It is √16.", "It is the square root of 16."),
+            ("See § 5.", "See section 5."),
+        ),
+        needs=having("±√∞§+"),
+        pattern=re.compile(r"(?:(±|\+/[-−])|(√)|(§))\s?(?=[\d(])|(∞)"),
+        reading=sign_of_mathematics,
+    ),
+    Rule(
+        name="same unit twice",
+        purpose="A range whose unit is given twice.",
+        examples=(
+            ("It fell 5%-10% today.", "It fell 5 to 10% today."),
+            ("Heat it to 60°C-70°C.", "Heat it to 60 to 70 degrees Celsius."),
+            ("Add 5kg - 10kg.", "Add 5 to 10 kilograms."),
+        ),
+        needs=having("0 -–"),
+        pattern=re.compile(
+            rf"(?<![\w.,])(\d+(?:[.,]\d+)*)\s?(%|€|£|°|{_ABBREVIATED})\s?[-–]\s?(?=\d+(?:[.,]\d+)*\s?\2)"
+        ),
+        reading=lambda match: f"{match[1]} {between(match)} ",
+    ),
+    Rule(
         name="price range",
         purpose="A range of prices, with the currency once.",
-        examples=(("Tickets cost $5-10 each.", "Tickets cost 5 to 10 dollars each."),),
-        needs=_needs("0 $€£¥₹ -–"),
+        examples=(
+            ("Tickets cost $5-10 each.", "Tickets cost 5 to 10 dollars each."),
+            ("It takes €2-3 million.", "It takes 2 to 3 million euros."),
+        ),
+        needs=having(f"0 {_SIGNS} -–"),
         pattern=re.compile(
-            rf"(?P<sign>{_SIGN})(?P<low>\d+)\s?[-–]\s?{_SIGN}?(?P<high>\d+)(?![\w.,])"
+            rf"(?<!\w)(?P<sign>{_SIGN})\s?(?P<low>{NUMBER})(?P<low_scale>{_SCALE})?\s?[-–]\s?"
+            rf"(?:{_SIGN})?(?P<high>{NUMBER})(?P<high_scale>{_SCALE})?(?!\w|[.,]\d)"
         ),
         reading=price_range,
     ),
@@ -174,9 +258,9 @@ _RULES: tuple[Rule, ...] = (
         name="price of a note or coin",
         purpose="A banknote or coin, in the singular: a 50 dollar bill.",
         examples=(("I found a $50 bill.", "I found a 50 dollar bill."),),
-        needs=_needs("0 $€£¥₹ bnc"),
+        needs=having(f"0 {_SIGNS} bnc"),
         pattern=re.compile(
-            rf"(?P<lead>)(?P<sign>{_SIGN})\s?(?P<number>{_NUMBER})"
+            rf"(?P<lead>)(?P<sign>{_SIGN})\s?(?P<number>{NUMBER})"
             r"(?=[ -](?:bills?|notes?|coins?)\b)"
         ),
         reading=single_price,
@@ -184,56 +268,72 @@ _RULES: tuple[Rule, ...] = (
     Rule(
         name="price before a noun",
         purpose="A price that describes a thing, in the singular.",
-        examples=(("She got a $50 gift card.", "She got a 50 dollar gift card."),),
-        needs=_needs("0 $€£¥₹ Aa"),
+        examples=(
+            ("She got a $50 gift card.", "She got a 50 dollar gift card."),
+            ("It is a $1.5 million house.", "It is a 1.5 million dollar house."),
+        ),
+        needs=having(f"0 {_SIGNS} Aa"),
         pattern=re.compile(
             rf"(?P<lead>\b[Aa]n? )(?P<sign>{_SIGN})"
-            r"(?P<number>\d{1,3}(?:,\d{3})+|\d+)(?=[ -][a-z])"
+            rf"(?:(?P<amount>{NUMBER})(?P<scale>{_SCALE})|(?P<number>\d{{1,3}}(?:,\d{{3}})+|\d+)(?!{_SCALE}))"
+            r"(?=[ -][a-z])(?! (?:in|of|to|for|and|or|on|by|from|each|per|a)\b)"
         ),
         reading=single_price,
     ),
     Rule(
         name="short decade",
-        purpose="A decade without its century, after an article or an apostrophe.",
+        purpose="A decade without its century, if the words around it or an apostrophe show it.",
         examples=(
             ("Music of the 80s is back.", "Music of the eighties is back."),
-            ("He likes the '90s.", "He likes the nineties."),
+            ("He likes the ‘90s.", "He likes the nineties."),
+            ("Play 80s music.", "Play eighties music."),
         ),
-        needs=_needs("0 s"),
+        needs=having("0 s"),
         pattern=re.compile(
-            r"(?=['’2-9])"
-            r"(?:(?<=\b[Tt]he )|(?<=\b[Hh]er )|(?<=\b[Hh]is )|(?<=\b[Mm]y )|(?<=[Mm]id-))"
-            r"['’]?([2-9]0)s\b|['’]([2-9]0)s\b"
+            rf"(?=[‘’'`2-9])(?:{_APOSTROPHE}|(?<=\b[Tt]he )|(?<=\b[Hh]er )|(?<=\b[Hh]is )"
+            r"|(?<=\b[Mm]y )|(?<=\b[Tt]heir )|(?<=\b[Oo]ur )|(?<=\b[Ii]ts )|(?<=[Mm]id[- ])"
+            r"|(?<=[Ee]arly )"
+            r"|(?<=[Ll]ate )|(?<=0s and )|(?<=0s or )|(?<=0s to )|"
+            rf"(?<![\w.,:])(?=\d0{_APOSTROPHE}?s (?:{_DECADE_OF})\b))"
+            rf"{_APOSTROPHE}?([02-9]0){_APOSTROPHE}?s\b"
         ),
-        reading=lambda match: decade(match[1] or match[2]),
+        reading=lambda match: decade(match[1]),
     ),
     Rule(
         name="season",
-        purpose="Two consecutive years as one season, the second shortened.",
-        examples=(("The 2025-26 season starts soon.", "The 20 25 to 26 season starts soon."),),
-        needs=_needs("0 -–/"),
-        pattern=re.compile(r"\b((?:19|20)\d\d)[-–/](\d\d)\b(?![-–/])"),
+        purpose="Two years, the second shortened.",
+        examples=(
+            ("The 2025-26 season starts soon.", "The 20 25 to 26 season starts soon."),
+            ("The war of 1939-45 was long.", "The war of 19 39 to 45 was long."),
+        ),
+        needs=having("0 -–/"),
+        pattern=re.compile(r"(?<![\w.-])((?:1[6-9]|20)\d\d)[-–/](\d\d)\b(?![-–/:])"),
         reading=season,
     ),
     Rule(
         name="decade",
-        purpose="A decade with its century.",
-        examples=(("A house from the 1920s.", "A house from the 19 twenties."),),
-        needs=_needs("0 s"),
-        pattern=re.compile(r"\b(1[1-9]|20)([1-9]0)s\b"),
-        reading=lambda match: f"{match[1]} {decade(match[2])}",
+        purpose="A decade or century with its first digits.",
+        examples=(
+            ("A house from the 1920s.", "A house from the 19 twenties."),
+            ("Phones of the 2000s.", "Phones of the two thousands."),
+            ("Maps of the 1800s.", "Maps of the 18 hundreds."),
+        ),
+        needs=having("0 s"),
+        pattern=re.compile(rf"\b(1[1-9]|20)(\d0){_APOSTROPHE}?s\b"),
+        reading=long_decade,
     ),
     Rule(
         name="currency sign before",
-        purpose="A price with its sign before the number.",
+        purpose="A price with its sign or code before the number.",
         examples=(
             ("It costs $5.50.", "It costs 5 dollars 50 cents."),
             ("They paid €3m.", "They paid 3 million euros."),
+            ("It made $5.3 billion.", "It made 5.3 billion dollars."),
         ),
-        needs=_needs("0 $€£¥₹"),
+        needs=having(f"0 {_SIGNS}DRPFY"),
         pattern=re.compile(
-            rf"(?<![\w.])(?:(?P<before>[$€£¥₹])\s?)(?P<number>{_NUMBER})"
-            r"(?:\s?(?P<scale>k|mn|m|bn|b|K|M|B))?(?P<after>)(?![\w])"
+            rf"(?<![\w.])(?:(?P<before>{_SIGN})\s?|(?P<code>{_CODE}) ?)(?P<number>{NUMBER}|\.\d\d)"
+            rf"(?P<scale>{_SCALE})?(?P<plus>\+)?(?!\w)"
         ),
         reading=price,
     ),
@@ -244,20 +344,23 @@ _RULES: tuple[Rule, ...] = (
             ("It costs 6 € today.", "It costs 6 euros today."),
             ("He sent 20 USD.", "He sent 20 dollars."),
         ),
-        needs=_needs("0 $€£¥₹¢DRPF"),
+        needs=having(f"0 {_SIGNS}¢DRPFY"),
         pattern=re.compile(
-            rf"(?<![\w.])(?P<before>)(?P<number>{_NUMBER})(?P<scale>)\s?"
-            r"(?P<after>[$€£¥₹¢]|USD|EUR|GBP|CHF)(?!\w)"
+            rf"(?<![\w.])(?P<number>{NUMBER})(?P<scale>{_SCALE})?\s?"
+            rf"(?P<before>[$€£¥₹¢₩₽₺₪₴₿₦₫]|(?P<code>{_CODE}))(?P<plus>)(?!\w)"
         ),
         reading=price,
     ),
     Rule(
         name="ISO time",
-        purpose="The time in an ISO 8601 timestamp.",
-        examples=(("Backup at 2026-11-24T09:30:00Z.", "Backup at November 24th, 20 26 at 9 30."),),
-        needs=_needs("0 T :"),
+        purpose="The time after a date in ISO 8601; logs have a space between them.",
+        examples=(
+            ("Backup at 2026-11-24T09:30:00Z.", "Backup at November 24th, 20 26 at 9 30."),
+            ("2026-11-24 09:30:12,123 Start.", "November 24th, 20 26 at 9 30 Start."),
+        ),
+        needs=having("0 - :"),
         pattern=re.compile(
-            r"(?<=\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"
+            r"(?<=\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?(?!\d)"
         ),
         reading=r" at \1",
     ),
@@ -265,7 +368,7 @@ _RULES: tuple[Rule, ...] = (
         name="ISO date",
         purpose="A date in ISO 8601.",
         examples=(("The lease ends 2026-11-24.", "The lease ends November 24th, 20 26."),),
-        needs=_needs("0 -"),
+        needs=having("0 -"),
         pattern=re.compile(r"(?<![\d.-])(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)(?![\d-])"),
         reading=iso_date,
     ),
@@ -273,7 +376,7 @@ _RULES: tuple[Rule, ...] = (
         name="weekday range",
         purpose="A range of short weekdays.",
         examples=(("Open Mon-Fri.", "Open Monday to Friday."),),
-        needs=_needs("-–"),
+        needs=having("-–"),
         pattern=re.compile(rf"\b({_DAY})\s?[-–]\s?({_DAY})\b", re.IGNORECASE),
         reading=weekday_range,
     ),
@@ -281,7 +384,7 @@ _RULES: tuple[Rule, ...] = (
         name="month range",
         purpose="A range of short months.",
         examples=(("Closed Jan-Mar.", "Closed January to March."),),
-        needs=_needs("-–"),
+        needs=having("-–"),
         pattern=re.compile(rf"\b({_MONTH_SHORT_NAMES})\s?[-–]\s?({_MONTH_SHORT_NAMES})\b"),
         reading=month_range,
     ),
@@ -292,7 +395,7 @@ _RULES: tuple[Rule, ...] = (
             ("See you Wed, 3 June, at home.", "See you Wednesday, the 3rd of June, at home."),
             ("Come on Sat at 5.", "Come on Saturday at 5."),
         ),
-        needs=_needs("MTWFS"),
+        needs=having("MTWFS"),
         pattern=re.compile(rf"\b({_DAY})\b\.?(?=,? (?:\d|at \d|(?:{_MONTH})\b))"),
         reading=lambda match: known(WEEKDAYS, match[1]),
     ),
@@ -300,7 +403,7 @@ _RULES: tuple[Rule, ...] = (
         name="day before month",
         purpose="A date with the day first.",
         examples=(("It is on 3 Nov at home.", "It is on the 3rd of November at home."),),
-        needs=_needs("0 JFMASOND"),
+        needs=having("0 JFMASOND"),
         pattern=re.compile(
             rf"(?<![\d:.,$€£-])\b(?P<day>[12]?\d|3[01])(?:st|nd|rd|th)?"
             rf" (?:of )?(?P<month>{_MONTH})\b\.?"
@@ -311,7 +414,7 @@ _RULES: tuple[Rule, ...] = (
         name="month before day",
         purpose="A date with the month first.",
         examples=(("It is on Nov. 3rd.", "It is on November 3rd."),),
-        needs=_needs("0 JFMASOND"),
+        needs=having("0 JFMASOND"),
         pattern=re.compile(
             rf"\b(?P<month>{_MONTH})\.? "
             r"(?P<day>[12]?\d|3[01])(?:st|nd|rd|th)?\b(?![:.]\d)"
@@ -319,10 +422,36 @@ _RULES: tuple[Rule, ...] = (
         reading=month_day,
     ),
     Rule(
+        name="month and year",
+        purpose="A short month before a year.",
+        examples=(("It starts in Sept. 2027.", "It starts in September 20 27."),),
+        needs=having("0 JFMASOND"),
+        pattern=re.compile(
+            r"\b(?P<month>Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.? "
+            r"(?P<year>(?:19|20)\d\d)\b"
+        ),
+        reading=lambda match: f"{known(MONTH_SHORT, match['month'])} {year(int(match['year']))}",
+    ),
+    Rule(
+        name="verse",
+        purpose="A chapter and verses of the Bible; with a name, it may be a time as well.",
+        examples=(
+            ("Read Genesis 1:1-3 aloud.", "Read Genesis 1 verses 1 to 3 aloud."),
+            ("Read 1 Cor. 13:4 aloud.", "Read First Corinthians 13 verse 4 aloud."),
+        ),
+        needs=having("0 :"),
+        pattern=re.compile(
+            r"\b(?:(?P<number>[123]|I{1,3}) )?"
+            rf"(?:(?P<book>{BOOKS})|(?P<name>{BOOKS_AND_PEOPLE}))\.? "
+            r"(?P<chapter>\d{1,3}):(?P<verse>\d{1,3})(?:[-–](?P<last>\d{1,3}))?(?![\d:])"
+        ),
+        reading=verse,
+    ),
+    Rule(
         name="dotted time",
         purpose="A time with a dot in place of the colon, before am or pm.",
         examples=(("Dinner at 7.30 pm today.", "Dinner at 7 30 PM today."),),
-        needs=_needs("0 . ap m"),
+        needs=having("0 . ap m"),
         pattern=re.compile(r"(?<![\w:.])(\d{1,2})\.([0-5]\d)(?=\s?[ap]\.?m\b)"),
         reading=r"\1:\2",
     ),
@@ -333,7 +462,7 @@ _RULES: tuple[Rule, ...] = (
             ("Open 9-5:30 pm today.", "Open 9 to 5 30 PM today."),
             ("Lunch is 12:00-13:30.", "Lunch is 12 o'clock to 13 30."),
         ),
-        needs=_needs("0 -– :ap"),
+        needs=having("0 -– :ap"),
         pattern=re.compile(
             r"(?<![\w:.-])(\d{1,2}(?::\d\d)?)\s?([aApP]\.?[mM]\b\.?)?\s?[-–]\s?"
             r"(?=\d{1,2}(?::\d\d(?![\d:])|\s?[ap]\.?m\b))"
@@ -344,7 +473,7 @@ _RULES: tuple[Rule, ...] = (
         name="duration in h and min",
         purpose="A duration with both units.",
         examples=(("It takes 1h 30min.", "It takes 1 hour 30 minutes."),),
-        needs=_needs("0 h m"),
+        needs=having("0 h m"),
         pattern=re.compile(r"(?<![\w:.])(\d+)\s?h(?:rs?)?\s?(\d{1,2})\s?(?:m|min|mins)\b"),
         reading=lambda match: duration(match[1], match[2]),
     ),
@@ -352,7 +481,7 @@ _RULES: tuple[Rule, ...] = (
         name="duration as 2h05",
         purpose="A duration with the minutes after the h.",
         examples=(("It takes 2h05.", "It takes 2 hours 5 minutes."),),
-        needs=_needs("0 h"),
+        needs=having("0 h"),
         pattern=re.compile(r"(?<![\w:.])(\d+)h([0-5]\d)\b"),
         reading=lambda match: duration(match[1], match[2]),
     ),
@@ -360,9 +489,25 @@ _RULES: tuple[Rule, ...] = (
         name="stopwatch time",
         purpose="Hours, minutes and seconds, or a finishing time.",
         examples=(("She ran it in 3:05:07.", "She ran it in 3 05 and 7 seconds."),),
-        needs=_needs("0 :"),
+        needs=having("0 :"),
         pattern=re.compile(r"(?<![\w:.])(\d{1,2}):([0-5]\d):([0-5]\d)(?![\d:])"),
-        reading=lambda match: f"{int(match[1])} {match[2]} and {int(match[3])} seconds",
+        reading=stopwatch_time,
+    ),
+    Rule(
+        name="ratio",
+        purpose="A ratio after a word that says so, or with a number that is no minute.",
+        examples=(
+            ("Mix it at a ratio of 1:10.", "Mix it at a ratio of 1 to 10."),
+            ("A 1:200 model.", "A 1 to 200 model."),
+        ),
+        needs=having("0 :"),
+        pattern=re.compile(
+            r"(?P<lead>\b(?:ratio|scale|odds|mix|diluted?)(?: of| at|:)? )(\d+):(\d+)(?![\w:]|\.\d)"
+            r"|(?<![\w:.])(1):(\d{3,5}|[6-9]\d)(?![\w:]|\.\d)"
+        ),
+        reading=lambda match: (
+            f"{match['lead'] or ''}{match[2] or match[4]} to {match[3] or match[5]}"
+        ),
     ),
     Rule(
         name="clock time",
@@ -371,7 +516,7 @@ _RULES: tuple[Rule, ...] = (
             ("Dinner at 19:05.", "Dinner at 19 oh 5."),
             ("Wake me at 7:00 am tomorrow.", "Wake me at 7 AM tomorrow."),
         ),
-        needs=_needs("0 :"),
+        needs=having("0 :"),
         pattern=re.compile(
             r"(?<![\w:.])(?P<hour>[01]?\d|2[0-4]):(?P<minute>[0-5]\d)"
             r"(?: ?(?P<half>[aApP]\.?[mM]\.?(?!\w)))?(?![\d:])"
@@ -382,7 +527,7 @@ _RULES: tuple[Rule, ...] = (
         name="am and pm",
         purpose="am or pm, in capitals, so that it is spelled out.",
         examples=(("Dinner at 7pm today.", "Dinner at 7 PM today."),),
-        needs=_needs("0 aApP mM"),
+        needs=having("0 aApP mM"),
         pattern=re.compile(r"(?<=\d) ?([aApP])\.?[mM]\b(?:\.(?=\s*[a-z,;:!?)]|$))?"),
         reading=lambda match: f" {match[1].upper()}M",
     ),
@@ -396,7 +541,7 @@ _RULES: tuple[Rule, ...] = (
             ),
             ("Call (555) 123-4567.", "Call five five five, one two three, four five six seven."),
         ),
-        needs=_needs("0 +("),
+        needs=having("0 +("),
         pattern=re.compile(r"\+\d{1,3}(?:[\s.-]?\(?\d{2,5}\)?){2,5}|\(\d{3}\) ?\d{3}-\d{4}"),
         reading=phone_number,
     ),
@@ -409,7 +554,7 @@ _RULES: tuple[Rule, ...] = (
                 "Call one, eight zero zero, five five five, one two three four.",
             ),
         ),
-        needs=_needs("0 -"),
+        needs=having("0 -"),
         pattern=re.compile(r"(?<![\w-])1-\d{3}-\d{3}-\d{4}(?![\w-])"),
         reading=phone_number,
     ),
@@ -422,7 +567,7 @@ _RULES: tuple[Rule, ...] = (
                 "Call five five five, one two three, four five six seven today.",
             ),
         ),
-        needs=_needs("0 ."),
+        needs=having("0 ."),
         pattern=re.compile(r"(?<![\w.-])\d{3}\.\d{3}\.\d{4}(?![\w.-])"),
         reading=phone_number,
     ),
@@ -435,15 +580,18 @@ _RULES: tuple[Rule, ...] = (
                 "Call zero two zero, seven nine four six, zero zero one eight.",
             ),
         ),
-        needs=_needs("0"),
-        pattern=re.compile(r"(?<![\w.,:-])0\d{2,4}(?:[\s/-]\d{3,4}){1,3}(?![\w.,:-]\d)"),
+        needs=having("0"),
+        pattern=re.compile(
+            r"(?<![\w.,:-])(?<!\d )(?:0\d{2,4}(?:[\s/-]\d{3,8}){1,3}|0\d(?:[ .]\d\d){4})"
+            r"(?![\w.,:-]?\d)"
+        ),
         reading=phone_number,
     ),
     Rule(
         name="ZIP code",
         purpose="A five-digit code after the two letters of a state.",
         examples=(("Send it to CA 90210.", "Send it to CA nine zero two one zero."),),
-        needs=_needs(f"0 {_CAPITALS}"),
+        needs=having(f"0 {CAPITALS}"),
         pattern=re.compile(r"\b(?P<lead>[A-Z]{2} )(?P<code>\d{5})\b(?![,.]\d)"),
         reading=lambda match: match["lead"] + spelled(match["code"]),
     ),
@@ -453,25 +601,95 @@ _RULES: tuple[Rule, ...] = (
         examples=(
             ("Call 555-123-4567.", "Call five five five, one two three, four five six seven."),
         ),
-        needs=_needs("0 -"),
+        needs=having("0 -"),
         pattern=re.compile(r"(?<![\w-])\d{3}-\d{3}-\d{4}(?![\w-])|(?<![\w-])\d{3}-\d{4}(?![\w-])"),
         reading=phone_number,
     ),
     Rule(
-        name="IP address",
-        purpose="An address of four numbers.",
-        examples=(("Ping 192.168.0.1 first.", "Ping 192 dot 168 dot 0 dot 1 first."),),
-        needs=_needs("0 ."),
-        pattern=re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])"),
-        reading=dotted,
+        name="number that is called",
+        purpose="A telephone number after a word that says so.",
+        examples=(
+            (
+                "Text me on 912 345 678.",
+                "Text me on nine one two, three four five, six seven eight.",
+            ),
+            ("Dial 911 at once.", "Dial nine one one at once."),
+        ),
+        needs=having("0 aeiuoT"),
+        pattern=re.compile(
+            r"(?P<lead>\b(?:[Cc]all|[Pp]hone|[Tt]el|[Dd]ial|[Rr]ing|[Tt]ext|[Mm]obile|[Ff]ax|[Cc]ell|"
+            r"[Ww]hats[Aa]pp|[Hh]otline|[Nn]umber)"
+            r"(?: me| us| him| her| them| is)?(?: at| on)?[:.]? )"
+            r"(?P<digits>(?:911|999|112|111|101|000|988|311)(?![\w-]|[., ]\d)"
+            r"|\d{2,5}(?:[ -]\d{2,5}){1,5}(?![\w-]|[.,]\d))"
+        ),
+        reading=called_number,
     ),
     Rule(
-        name="version",
-        purpose="A version after a v.",
-        examples=(("Crier v1.2.3 is out.", "Crier version 1 point 2 point 3 is out."),),
-        needs=_needs("0 v ."),
-        pattern=re.compile(r"\bv(\d+(?:\.\d+)+)\b"),
-        reading=version,
+        name="service number",
+        purpose="A number that is free to call, or that costs as a local call, in Australia.",
+        examples=(
+            ("It is 1800 555 019.", "It is one eight zero zero, five five five, zero one nine."),
+        ),
+        needs=having("0 1"),
+        pattern=re.compile(r"(?<![\w.,:+-])1[38]00 \d{3} \d{3}(?![\w.,:-]?\d)"),
+        reading=phone_number,
+    ),
+    Rule(
+        name="number grouped by spaces",
+        purpose="A number with spaces between its thousands.",
+        examples=(
+            ("It has 12 000 seats.", "It has 12000 seats."),
+            ("It costs 3 500 000 euros.", "It costs 3500000 euros."),
+            ("I walked 12 345 steps.", "I walked 12345 steps."),
+        ),
+        needs=having("0"),
+        pattern=re.compile(
+            r"(?<![\d.,+])[1-9]\d{0,2}(?:(?:[\u00a0\u202f]\d{3})+|(?: 000)+|(?: \d{3}){2,})"
+            r"(?![\d-]| \d)"
+            rf"|(?<=[a-z$€£:] )[1-9]\d{{0,2}} \d{{3}}(?= (?:{_AMOUNTS})\b| [€£])"
+        ),
+        reading=grouped_number,
+    ),
+    Rule(
+        name="part of several",
+        purpose="Which of how many.",
+        examples=(
+            ("Watch part 1/2 now.", "Watch part 1 of 2 now."),
+            ("It is long (2/5).", "It is long (2 of 5)."),
+        ),
+        needs=having("0 /"),
+        pattern=re.compile(
+            r"(?P<lead>\b(?:[Pp]art|[Pp]age|[Ss]tep|[Ee]pisode|[Qq]uestion|[Dd]ay|[Rr]ound|[Ss]lide|"
+            r"[Tt]est|[Aa]ttempt|[Tt]ry|[Ww]eek|[Mm]essage|[Tt]ask|[Ss]tage|[Ll]ap|[Cc]hapter) "
+            r"|[\[(](?=\d+/\d+[\])]))(\d+)/(\d+)(?![\w/]|\.\d)"
+        ),
+        reading=part_of_several,
+    ),
+    Rule(
+        name="9/11",
+        purpose="The attacks of that day, or a shop.",
+        examples=(("It was before 9/11.", "It was before 9 11."),),
+        needs=having("0 /"),
+        pattern=re.compile(r"(?<![\w/.])([79])/11(?![\w/])"),
+        reading=r"\1 11",
+    ),
+    Rule(
+        name="fraction of a unit",
+        purpose="A fraction before a unit, which it is a part of.",
+        examples=(
+            ("Add ½ tsp of salt.", "Add half a teaspoon of salt."),
+            ("Add 1 3/4 oz of it.", "Add 1 and three quarters ounces of it."),
+            ('Use a 3/8" drill.', "Use a three eighth inch drill."),
+        ),
+        needs=having(f"{_SIGNS_OF_FRACTIONS}/"),
+        pattern=re.compile(
+            rf"(?<![\d/.])(?:(?P<whole>\d+)(?:[ -]|(?={_FRACTION_SIGN})))?"
+            rf"(?:(?P<sign>{_FRACTION_SIGN})|(?P<part>\d{{1,2}})/(?P<of>\d{{1,2}}))"
+            rf"(?:\s?(?P<unit>{_ABBREVIATED})(?![\w/'’])\.?(?!\s[A-Z])"
+            r"|(?P<inch>[\"″”]| ?-?in\.|[ -]inch\b))"
+        ),
+        reading=fraction_of_unit,
     ),
     Rule(
         name="mixed fraction",
@@ -479,35 +697,47 @@ _RULES: tuple[Rule, ...] = (
         examples=(
             ("Add 1½ cups.", "Add 1 and a half cups."),
             ("Add 2 1/2 cups.", "Add 2 and a half cups."),
+            ("Add 1-1/2 cups.", "Add 1 and a half cups."),
         ),
-        needs=_needs("0 ½⅓⅔¼¾/"),
-        pattern=re.compile(r"(?<=\d)\s?([½⅓⅔¼¾])|(?<=\d) (1/2|[12]/3|[13]/4)(?![\d/])"),
-        reading=lambda match: f" and {FRACTIONS[match[1] or match[2]]}",
+        needs=having(f"0 {_SIGNS_OF_FRACTIONS}/"),
+        pattern=re.compile(
+            rf"(?<=\d)(?:[ -]?(?P<sign>{_FRACTION_SIGN})"
+            r"|(?<![/.]\d)[ -](?P<part>\d{1,2})/(?P<of>[2-689]|1[026]|32|64)(?![\d/.-]\d|\d))"
+        ),
+        reading=mixed_fraction,
     ),
     Rule(
         name="star rating",
         purpose="A rating of stars out of five.",
         examples=(("It got 4/5 stars.", "It got 4 out of 5 stars."),),
-        needs=_needs("0 / t"),
+        needs=having("0 / t"),
         pattern=re.compile(r"(?<![\d/.])([1-4](?:\.5)?)/5(?= stars?\b)"),
         reading=r"\1 out of 5",
     ),
     Rule(
         name="fraction",
-        purpose="A fraction alone.",
+        purpose="A fraction alone, or with the end of its ordinal.",
         examples=(
             ("Add ½ a cup.", "Add a half a cup."),
             ("Drink 3/4 of it.", "Drink three quarters of it."),
+            ("Paint 2/3rds of it.", "Paint two thirds of it."),
+            ("Add a 1/4 cup.", "Add a quarter cup."),
         ),
-        needs=_needs("½⅓⅔¼¾/"),
-        pattern=re.compile(r"(?<![\d/.])(?:[½⅓⅔¼¾]|(?:1/2|[12]/3|[13]/4|1/5|1/8)(?![\d/]))"),
-        reading=lambda match: FRACTIONS[match[0]],
+        needs=having(f"{_SIGNS_OF_FRACTIONS}/"),
+        pattern=re.compile(
+            rf"(?<![\d/.])(?P<article>\b[Aa]n? )?(?:(?P<sign>{_FRACTION_SIGN})|(?<![\d/.])(?:"
+            r"(?P<part>\d{1,2})/(?P<of>\d{1,3})(?:rds?|ths?|nds?|sts?)\b"
+            r"|(?P<usual>1/2|[12]/3|[13]/4|1/5|[1357]/8)(?![\d/])"
+            r"|(?P<told>\d{1,2}/(?:[5-9]|1[026]|32|64|100))"
+            r"(?= (?:of|cups?|inch(?:es)?|miles?|hours?)\b)))"
+        ),
+        reading=fraction,
     ),
     Rule(
         name="24/7",
         purpose="Day and night.",
         examples=(("They are open 24/7.", "They are open twenty-four seven."),),
-        needs=_needs("0 /"),
+        needs=having("0 /"),
         pattern=re.compile(r"\b24/7\b"),
         reading="twenty-four seven",
     ),
@@ -515,7 +745,7 @@ _RULES: tuple[Rule, ...] = (
         name="50/50",
         purpose="Equal parts.",
         examples=(("We split it 50/50.", "We split it fifty-fifty."),),
-        needs=_needs("0 /"),
+        needs=having("0 /"),
         pattern=re.compile(r"\b50/50\b"),
         reading="fifty-fifty",
     ),
@@ -523,7 +753,7 @@ _RULES: tuple[Rule, ...] = (
         name="rating out of 10",
         purpose="A rating out of ten.",
         examples=(("It was 8/10.", "It was 8 out of 10."),),
-        needs=_needs("0 /"),
+        needs=having("0 /"),
         pattern=re.compile(r"(?<![\d/.])(\d{1,2}(?:\.5)?)/10(?![\d/])"),
         reading=r"\1 out of 10",
     ),
@@ -531,7 +761,7 @@ _RULES: tuple[Rule, ...] = (
         name="score",
         purpose="The score of a game; a time has two digits after the colon.",
         examples=(("We won 3:1.", "We won 3 to 1."),),
-        needs=_needs("0 :"),
+        needs=having("0 :"),
         pattern=re.compile(r"(?<![\d:.])(\d{1,2}):(\d)(?![\d:])"),
         reading=r"\1 to \2",
     ),
@@ -539,27 +769,18 @@ _RULES: tuple[Rule, ...] = (
         name="secret code",
         purpose="A code or PIN, digit by digit.",
         examples=(("Your code is 4821.", "Your code is four eight two one."),),
-        needs=_needs("0 oOpP"),
+        needs=having("0 oOpP"),
         pattern=re.compile(
+            r"(?<!exit )(?<!status )(?<!error )(?<!return )(?<!response )(?<!HTTP )"
             r"(?P<lead>\b(?:code|OTP|PIN|pin|passcode)(?: is|:)? )(?P<code>\d{3,9})\b"
         ),
         reading=lambda match: match["lead"] + spelled(match["code"]),
     ),
     Rule(
-        name="number grouped by spaces",
-        purpose="A number with spaces between its thousands.",
-        examples=(("It has 12 000 seats.", "It has 12000 seats."),),
-        needs=_needs("0"),
-        pattern=re.compile(
-            r"(?<![\d.])\d{1,3}(?:[\u00a0\u202f]\d{3})+(?!\d)|(?<![\d.])\d{1,3}(?: 000)+(?!\d)"
-        ),
-        reading=lambda match: re.sub(r"\s", "", match[0]),
-    ),
-    Rule(
         name="long number",
         purpose="A number with a leading zero or at least ten digits, digit by digit.",
         examples=(("Order 007 is here.", "Order zero zero seven is here."),),
-        needs=_needs("0"),
+        needs=having("0"),
         pattern=re.compile(r"(?<![\w.,])(?:0\d{2,}|\d{10,})(?![\w.,]\d)"),
         reading=phone_number,
     ),
@@ -567,7 +788,7 @@ _RULES: tuple[Rule, ...] = (
         name="spaced percent sign",
         purpose="A percent sign after a space, as in French and German.",
         examples=(("It fell by 5 %.", "It fell by 5%."),),
-        needs=_needs("0 %"),
+        needs=having("0 %"),
         pattern=re.compile(r"(?<=\d) %"),
         reading="%",
     ),
@@ -575,7 +796,7 @@ _RULES: tuple[Rule, ...] = (
         name="body height",
         purpose="A height in feet and inches.",
         examples=(("He is 6'2\" tall.", "He is 6 foot 2 tall."),),
-        needs=_needs("0 '’′"),
+        needs=having("0 '’′"),
         pattern=re.compile(r"(?<![\w.])([3-8])['’′](1[01]|\d)(?:[\"”″]|''|’’)?(?![\w])"),
         reading=r"\1 foot \2",
     ),
@@ -583,7 +804,7 @@ _RULES: tuple[Rule, ...] = (
         name="dimensions",
         purpose="Two sides, for example of a screen; neither is a year.",
         examples=(("A 1920x1080 screen.", "A 19 20 by 10 80 screen."),),
-        needs=_needs("0 x×"),
+        needs=having("0 x×"),
         pattern=re.compile(r"(?<![\w.,])(\d+)\s?[x×]\s?(\d+)(?=\s?(?:cm|mm|m|px|ft|in)?\b)(?!\w)"),
         reading=dimensions,
     ),
@@ -591,27 +812,66 @@ _RULES: tuple[Rule, ...] = (
         name="rate per unit",
         purpose="A slash before a unit of time or measure.",
         examples=(("It costs $5/month.", "It costs 5 dollars per month."),),
-        needs=_needs("/"),
-        pattern=re.compile(
-            rf"(?<=[a-z€$£\d%])\s?/\s?({_either(EACH)})\b(?<!24/7)(?=[\s,.;:!?)]|$)"
-        ),
+        needs=having("/"),
+        pattern=re.compile(rf"(?<=[a-z€$£\d%])\s?/\s?({either(EACH)})\b(?<!24/7)(?=[\s,.;:!?)]|$)"),
         reading=lambda match: f" per {EACH[match[1]]}",
     ),
     Rule(
         name="minus",
         purpose="A minus sign, or a hyphen in its place.",
         examples=(("It is -5 outside.", "It is minus 5 outside."),),
-        needs=_needs("0 -−"),
+        needs=having("0 -−"),
         pattern=re.compile(r"(?<![\w)\].])[-−](?=\d)"),
         reading="minus ",
     ),
     Rule(
-        name="power",
-        purpose="A power with a caret.",
-        examples=(("It is 2^10.", "It is 2 to the power of 10."),),
-        needs=_needs("0 ^"),
-        pattern=re.compile(r"(?<![\w.])(\d+)\^(\d+)(?!\w)"),
-        reading=r"\1 to the power of \2",
+        name="feet and inches",
+        purpose="A length in both.",
+        examples=(("It is 6 ft 2 in long.", "It is 6 feet 2 inches long."),),
+        needs=having("0 f i"),
+        pattern=re.compile(r"(?<![\w.])(\d+) ?ft\.?,? ?(\d+) ?in\b\.?"),
+        reading=r"\1 feet \2 inches",
+    ),
+    Rule(
+        name="inches",
+        purpose="A length in inches.",
+        examples=(
+            ('Buy a 27" monitor.', "Buy a 27 inch monitor."),
+            ("Cut 12 in. of it.", "Cut 12 inches of it."),
+        ),
+        needs=having('0 "″”i'),
+        pattern=re.compile(
+            r"(?<![\w.\"“])(\d+(?:\.\d+)?)(?:(?P<sign>″|[\"”](?=[ -](?:[a-z]+ )?"
+            r"(?:monitor|screen|TV|display|laptop|pipe|wheels?|rims?|pizza|tablet|board|drill|bolt|"
+            r"nails?|by|x|×|wide|long|tall|deep|thick|high|across)\b))|\s?in\.(?=[ ,;)](?![A-Z])))"
+        ),
+        reading=lambda match: f"{match[1]} inch{'' if match['sign'] or match[1] == '1' else 'es'}",
+    ),
+    Rule(
+        name="direction",
+        purpose="A degree of latitude or longitude, or of the compass.",
+        examples=(("It lies at 52°N.", "It lies at 52 degrees north."),),
+        needs=having("0 ° NSEW"),
+        pattern=re.compile(r"(?<=\d)°\s?(?:(\d+)['′’]\s?)?(?:(\d+)[\"″”]\s?)?([NSEW])\b"),
+        reading=direction,
+    ),
+    Rule(
+        name="amps",
+        purpose="A current before what it is of; elsewhere an A after a number is a name.",
+        examples=(("Use a 16A fuse.", "Use a 16 amp fuse."),),
+        needs=having("0 A"),
+        pattern=re.compile(
+            r"(?<=\d) ?A(?= (?:fuse|breaker|circuit|socket|charger|plug|outlet|supply)s?\b)"
+        ),
+        reading=" amp",
+    ),
+    Rule(
+        name="kelvin",
+        purpose="A temperature in kelvin, or the colour of a light.",
+        examples=(("Buy a 2700K bulb.", "Buy a 2700 kelvin bulb."),),
+        needs=having("0 K"),
+        pattern=re.compile(r"(?<=\d) K\b|(?<=\d{4}) ?K(?= (?:bulbs?|lights?|LEDs?|lamps?|white))"),
+        reading=" kelvin",
     ),
     Rule(
         name="measure",
@@ -619,19 +879,33 @@ _RULES: tuple[Rule, ...] = (
         examples=(
             ("Run 5km.", "Run 5 kilometres."),
             ("Buy a 60W bulb.", "Buy a 60 watt bulb."),
+            ("It falls at 9.8 m/s².", "It falls at 9.8 metres per second squared."),
+            ("Take the 5-km run.", "Take the 5 kilometre run."),
         ),
-        needs=_needs(f"0 {_firsts(UNITS)}"),
+        needs=having(f"0 {firsts(UNITS)}"),
         pattern=re.compile(
-            rf"(?<![\w.])(?P<number>{_NUMBER})\s?(?P<unit>{_either(UNITS)})"
-            r"(?![\w/²'])(?:\.(?= [a-z(]))?"
+            rf"(?<![\w.])(?P<number>{NUMBER})(?:\s?|(?P<hyphen>-))(?P<unit>{either(UNITS)})"
+            rf"(?P<power>(?<=m)[23]|\^[23])?(?:/(?P<each>{either(PER)})(?P<each_power>(?<=m)[23]|\^[23])?)?"
+            r"(?![\w/²³'^])(?:\.(?= [a-z(]))?"
         ),
         reading=measure,
+    ),
+    Rule(
+        name="power",
+        purpose="A power with a caret.",
+        examples=(
+            ("It is 2^10.", "It is 2 to the power of 10."),
+            ("So x^2 is big.", "So x squared is big."),
+        ),
+        needs=having("^"),
+        pattern=re.compile(r"\^(?<=[\w)\]]\^)(?:(?P<number>[-−]?\w+)|\((?P<sum>[^()\n]{1,30})\))"),
+        reading=power,
     ),
     Rule(
         name="century",
         purpose="A century in Roman numerals.",
         examples=(("A church of the XIV century.", "A church of the 14th century."),),
-        needs=_needs("IVX y"),
+        needs=having("IVX y"),
         pattern=re.compile(r"\b(?P<numeral>[IVX]{1,5})(?:th|st)? (?P<century>[Cc]entury)\b"),
         reading=century,
     ),
@@ -639,7 +913,7 @@ _RULES: tuple[Rule, ...] = (
         name="regnal number",
         purpose="The Roman number of a monarch or pope.",
         examples=(("Henry VIII had six.", "Henry the 8th had six."),),
-        needs=_needs("IVX"),
+        needs=having("IVX"),
         pattern=re.compile(
             rf"\b(?P<name>(?:{_KINGS})(?: [A-Z][a-z]+)?) (?P<numeral>[IVX]{{1,6}})\b"
         ),
@@ -652,8 +926,44 @@ _RULES: tuple[Rule, ...] = (
             ("See Chapter IV.", "See Chapter 4."),
             ("It was in World War II.", "It was in World War 2."),
         ),
-        needs=_needs("IVXL"),
-        pattern=re.compile(rf"\b(?P<name>{_PARTS}) (?P<numeral>[IVXL]{{1,6}})\b"),
+        needs=having("IVXLivx"),
+        pattern=re.compile(rf"\b(?P<name>{_PARTS}) (?P<numeral>[IVXL]{{1,7}}|[ivx]{{2,5}})\b"),
+        reading=numbered_title,
+    ),
+    Rule(
+        name="year of an era",
+        purpose="A year before or after Christ.",
+        examples=(
+            ("It fell in 1493 BC.", "It fell in 14 93 BC."),
+            ("He won in AD 1066.", "He won in AD 10 66."),
+        ),
+        needs=having("0 BCA"),
+        pattern=re.compile(
+            r"(?<![\w.,])(?P<before>\d{3,4})(?= ?(?:BCE?|CE|AD|B\.C|A\.D)\b)"
+            r"|(?<=\bAD )(?P<after>\d{3,4})\b"
+        ),
+        reading=lambda match: year_of_era(match["before"] or match["after"]),
+    ),
+    Rule(
+        name="year in Roman numerals",
+        purpose="A year in Roman numerals.",
+        examples=(("It says MCMXCIX there.", "It says 19 99 there."),),
+        needs=having("M IVXLCD"),
+        pattern=re.compile(
+            r"\b(?=[MDCLXVI]{5})(M{1,2}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3}))\b"
+        ),
+        reading=lambda match: year(roman(match[1])),
+    ),
+    Rule(
+        name="Roman number",
+        purpose="A Roman number after a name; those that may be letters are left alone.",
+        examples=(("Watch Rocky Balboa III.", "Watch Rocky Balboa 3."),),
+        needs=having("IVX"),
+        pattern=re.compile(
+            r"\b(?P<name>[A-Z][a-z]+) "
+            r"(?P<numeral>III?|VI{1,3}|IX|XI{1,3}|XIV|XVI{0,3}|XIX|XXI{0,3})"
+            r"(?!\w|['’-]\w)"
+        ),
         reading=numbered_title,
     ),
     Rule(
@@ -663,37 +973,79 @@ _RULES: tuple[Rule, ...] = (
             ("It happened in 1998.", "It happened in 19 98."),
             ("It happened in 1905.", "It happened in 19 oh 5."),
         ),
-        needs=_needs(f"0 {_SMALL}"),
+        needs=having(f"0 {SMALL}"),
         pattern=re.compile(
-            r"(?P<lead>\b(?:in|In|since|Since|until|before|after|year|[A-Z][a-z]+ \d+"
+            r"(?P<lead>\b(?:in|In|since|Since|until|before|after|year|summer|winter|spring|autumn|early|late|"
+            r"circa|[Cc]lass of|[A-Z][a-z]+ \d+"
             rf"(?:th|st|nd|rd),|{'|'.join(MONTHS)}) )(?P<year>1[1-9]\d\d|20\d\d)\b(?![,.]\d)"
         ),
         reading=lambda match: match["lead"] + year(int(match["year"])),
     ),
     Rule(
+        name="aircraft",
+        purpose="The model of an aircraft.",
+        examples=(("We fly a 737-800 today.", "We fly a 7 37 800 today."),),
+        needs=having("7 -"),
+        pattern=re.compile(r"(?<![\w.-])7([0-8]7)-([1-9]00|10|[89])(?:ER|LR|F)?(?![\w-]|[.,]\d)"),
+        reading=r"7 \1 \2",
+    ),
+    Rule(
+        name="formation",
+        purpose="Three or four small numbers, as of a team's formation.",
+        examples=(("They play 4-4-2 today.", "They play 4 4 2 today."),),
+        needs=having("0 -"),
+        pattern=re.compile(r"(?<![\w.-])(\d)-(\d)-(\d)(?:-(\d))?(?![\w-])"),
+        reading=lambda match: " ".join(filter(None, match.groups())),
+    ),
+    Rule(
         name="number range",
-        purpose="A range of numbers.",
-        examples=(("Read 10-20 pages.", "Read 10 to 20 pages."),),
-        needs=_needs("0 -–"),
-        pattern=re.compile(r"(?<![\w.-])(\d+)\s?[-–]\s?(\d+)(?![\w.-])"),
-        reading=r"\1 to \2",
+        purpose="A range of numbers, or of years; a difference, if it falls and has spaces.",
+        examples=(
+            ("Read 10-20 pages.", "Read 10 to 20 pages."),
+            ("He lived 1879–1955.", "He lived 18 79 to 19 55."),
+            ("Take 1.5-2 of it.", "Take 1.5 to 2 of it."),
+        ),
+        needs=having("0 -–"),
+        pattern=re.compile(
+            rf"(?<![\w.,-])(?P<low>{NUMBER})(?P<gap>\s?)[-–]\s?(?P<high>{NUMBER})(?!\w|[.,]\d|-)"
+        ),
+        reading=number_range,
+    ),
+    Rule(
+        name="until today",
+        purpose="A range of years without an end.",
+        examples=(("He works here, 2019-present.", "He works here, 20 19 to present."),),
+        needs=having("0 -–"),
+        pattern=re.compile(r"(?<![\w.-])((?:19|20)\d\d)\s?[-–]\s?(?=present|today|now)"),
+        reading=lambda match: f"{year(int(match[1]))} to ",
     ),
     Rule(
         name="short noun before a number",
-        purpose="A page, chapter, figure, volume, number or extension, shortened.",
+        purpose="A page, chapter, figure and so on, shortened.",
         examples=(
             ("See p. 12.", "See page 12."),
             ("It is No. 5.", "It is number 5."),
         ),
-        needs=_needs("0 ."),
-        pattern=re.compile(r"\b([Pp]p?|[Cc]h|[Ff]ig|[Vv]ol|Nos?|[Ee]xt)\. ?(?=\d)"),
+        needs=having("0 ."),
+        pattern=re.compile(
+            r"\b([Pp]p?|[Cc]h|[Ff]igs?|[Vv]ols?|Nos?|[Ee]xt|[Ee]q|[Ss]ec|[Pp]ara|[Aa]rt|ca?)"
+            r"\. ?(?=\d)"
+        ),
         reading=lambda match: f"{known(PLACES, match[1])} ",
+    ),
+    Rule(
+        name="part of an address",
+        purpose="A flat, building or road before its number, shortened.",
+        examples=(("Come to Bldg. 4.", "Come to Building 4."),),
+        needs=having("ABRFHS pelmtwy"),
+        pattern=re.compile(rf"\b({either(ADDRESS_PARTS)})\.? (?=\d|[A-Z]\b)"),
+        reading=lambda match: f"{ADDRESS_PARTS[match[1]]} ",
     ),
     Rule(
         name="number sign",
         purpose="A number sign before a number; a hashtag is left alone.",
         examples=(("You are #1.", "You are number 1."),),
-        needs=_needs("0 #"),
+        needs=having("0 #"),
         pattern=re.compile(r"(?<!\w)#(?=\d)"),
         reading="number ",
     ),
@@ -701,23 +1053,67 @@ _RULES: tuple[Rule, ...] = (
         name="times",
         purpose="A multiple.",
         examples=(("It is 3x faster.", "It is 3 times faster."),),
-        needs=_needs("0 x"),
+        needs=having("0 x"),
         pattern=re.compile(r"(?<=\d)x\b"),
         reading=" times",
+    ),
+    Rule(
+        name="resolution or run",
+        purpose="A K that is no thousand: of a screen, or of a run.",
+        examples=(
+            ("Buy a 4k TV.", "Buy a 4 K TV."),
+            ("Join the 10k run.", "Join the 10 K run."),
+            ("My 401(k) grew.", "My 4 oh 1 K grew."),
+        ),
+        needs=having("0 kK"),
+        pattern=re.compile(
+            r"\b([248]|16)[kK](?=[ -](?:TVs?|UHD|HDR|videos?|screens?|monitors?|displays?|"
+            r"resolution|cameras?|footage|movies?|films?|stream(?:ing)?|Blu|projectors?|content|images?)\b)"
+            r"|(?<=\b[Ii]n )([48])[kK]\b"
+            r"|\b(\d{1,2})[kK](?= (?:runs?|race|walk|jog|fun run|swim|runner)\b)"
+            r"|(?<=\ba )(\d{1,2})[kK](?=[.,;:!?)]|$)|\b(401)\(?k\b\)?"
+        ),
+        reading=lambda match: (
+            "4 oh 1 K" if match[5] else f"{match[1] or match[2] or match[3] or match[4]} K"
+        ),
     ),
     Rule(
         name="thousand",
         purpose="A short thousand.",
         examples=(("He has 5k followers.", "He has 5 thousand followers."),),
-        needs=_needs("0 k"),
-        pattern=re.compile(r"(?<=\d)k\b"),
-        reading=" thousand",
+        needs=having("0 kK"),
+        pattern=re.compile(r"(?<![\w.])(\d{1,3}(?:[.,]\d+)?)[kK](?!\w)"),
+        reading=r"\1 thousand",
+    ),
+    Rule(
+        name="million",
+        purpose="A short million or billion before what is counted.",
+        examples=(("It has 5M users.", "It has 5 million users."),),
+        needs=having("0 MB"),
+        pattern=re.compile(rf"(?<![\w.])(\d{{1,3}}(?:\.\d+)?) ?([MB])(?=\+? (?:{_AMOUNTS})\b)"),
+        reading=lambda match: f"{match[1]} {SCALES[match[2].lower()]}",
+    ),
+    Rule(
+        name="plus after a number",
+        purpose="A plus sign for more than that.",
+        examples=(("It has 100+ rooms.", "It has 100 plus rooms."),),
+        needs=having("0 +"),
+        pattern=re.compile(r"(?<=\d)\+(?=[\s.,;:!?)]|$)(?! ?\d)|(?<=\d thousand)\+|(?<=llion)\+"),
+        reading=" plus",
+    ),
+    Rule(
+        name="plus before a number",
+        purpose="A plus sign of a number.",
+        examples=(("It is +5 outside.", "It is plus 5 outside."),),
+        needs=having("0 +"),
+        pattern=re.compile(r"(?<![\w)+])(?<![\d)] )\+(?=\d)"),
+        reading="plus ",
     ),
     Rule(
         name="about",
         purpose="An approximate number.",
         examples=(("It takes ~5 minutes.", "It takes about 5 minutes."),),
-        needs=_needs("0 ~≈"),
+        needs=having("0 ~≈"),
         pattern=re.compile(r"(?<!\w)[~≈] ?(?=\d)"),
         reading="about ",
     ),
@@ -725,23 +1121,29 @@ _RULES: tuple[Rule, ...] = (
         name="arrow",
         purpose="An arrow from one step to the next.",
         examples=(("Open Settings -> Sound.", "Open Settings, then Sound."),),
-        needs=_needs(">→⇒"),
+        needs=having(">→⇒"),
         pattern=re.compile(r"\s{0,9}(?:->|=>|→|⇒)\s{0,9}"),
         reading=", then ",
     ),
     Rule(
         name="title with a stop",
-        purpose="The stop after a title, which would end the sentence.",
-        examples=(("Ask Dr. Smith.", "Ask Dr Smith."),),
-        needs=_needs(". r"),
-        pattern=re.compile(r"\b(Mr|Mrs|Dr|Prof)\. (?=\w)"),
-        reading=r"\1 ",
+        purpose="A title or a part of a name, whose stop would end the sentence.",
+        examples=(
+            ("Ask Dr. Smith.", "Ask Dr Smith."),
+            ("Ask Lt. Col. Smith.", "Ask Lieutenant Colonel Smith."),
+            ("Climb Mt. Fuji.", "Climb Mount Fuji."),
+        ),
+        needs=having(f". {firsts(TITLES)}"),
+        pattern=re.compile(
+            rf"\b(?:(Mr|Mrs|Dr|Prof)\. (?=\w)|({either(TITLES)})\. (?=[A-Z])|(Mt) (?=[A-Z]))"
+        ),
+        reading=lambda match: f"{TITLES[match[1] or match[2] or match[3]]} ",
     ),
     Rule(
         name="Ms",
         purpose="A title that espeak spells.",
         examples=(("Ask Ms. Smith.", "Ask Miz Smith."),),
-        needs=_needs("M s"),
+        needs=having("M s"),
         pattern=re.compile(r"\bMs\.? (?=[A-Z])"),
         reading="Miz ",
     ),
@@ -749,7 +1151,7 @@ _RULES: tuple[Rule, ...] = (
         name="letter A after a noun",
         purpose="A as a name; espeak takes a lone A for the article, quoted or not.",
         examples=(("Take plan A now.", "Take plan eh now."),),
-        needs=_needs("A"),
+        needs=having("A"),
         pattern=re.compile(rf"\b({LETTERED}) A\b(?=\s+[a-z])"),
         reading=r"\1 eh",
     ),
@@ -757,7 +1159,7 @@ _RULES: tuple[Rule, ...] = (
         name="letter A next to another",
         purpose="A as one of several letters, for the same reason.",
         examples=(("Choose A or B.", "Choose eh or B."),),
-        needs=_needs("A"),
+        needs=having("A"),
         pattern=re.compile(r"\bA(?= (?:or|and|to|vs\.?) [B-Z]\b)|\bA(?=/[B-Z]\b)"),
         reading="eh",
     ),
@@ -765,7 +1167,7 @@ _RULES: tuple[Rule, ...] = (
         name="grade A+",
         purpose="The grade, for the same reason.",
         examples=(("She got an A+.", "She got an A-plus."),),
-        needs=_needs("A +"),
+        needs=having("A +"),
         pattern=re.compile(r"\bA\+(?!\+)"),
         reading="A-plus",
     ),
@@ -773,7 +1175,7 @@ _RULES: tuple[Rule, ...] = (
         name="capitals after a digit",
         purpose="Capitals that espeak would read as a word after a digit.",
         examples=(("The 4WD is here.", "The 4 W D is here."),),
-        needs=_needs(f"0 {_CAPITALS}"),
+        needs=having(f"0 {CAPITALS}"),
         pattern=re.compile(r"(?<=\d)([A-Z]{2,3})\b(?<!AM)(?<!PM)"),
         reading=lambda match: " " + " ".join(match[1]),
     ),
@@ -781,49 +1183,50 @@ _RULES: tuple[Rule, ...] = (
         name="comparison",
         purpose="A sign that compares two numbers.",
         examples=(("Buy if 3 < 5.", "Buy if 3 is less than 5."),),
-        needs=_needs("<>≤≥≠"),
+        needs=having("<>≤≥≠"),
         pattern=re.compile(r"(?<=[\d)]) ?([<>≤≥≠]) ?(?=-?[\d(])"),
         reading=lambda match: f" {COMPARED[match[1]]} ",
     ),
     Rule(
-        name="street",
-        purpose="St after a name.",
-        examples=(("Turn left on Main St now.", "Turn left on Main Street now."),),
-        needs=_needs("S t"),
+        name="compass in an address",
+        purpose="A direction before the name of a street.",
+        examples=(("Go to 12 N. Main St.", "Go to 12 North Main Street."),),
+        needs=having("NSEW SARBLD"),
         pattern=re.compile(
-            r"(?<=[a-z\d] )St\b(?:\.(?=,|\s[a-z]))?(?!\.? [A-Z][a-z]*['’]s)(?=[\s.,;!?)]|$)"
+            r"\b([NS][EW]?|[EW])\.? (?=(?:[A-Z][a-z]+|\d+(?:st|nd|rd|th)) "
+            r"(?:St|Ave|Rd|Blvd|Ln|Dr|Street|Avenue|Road)\b)"
         ),
-        reading="Street",
+        reading=lambda match: f"{COMPASS[match[1]]} ",
+    ),
+    Rule(
+        name="street",
+        purpose="A street, avenue and so on, shortened, after its name.",
+        examples=(
+            ("Turn left on Main St now.", "Turn left on Main Street now."),
+            ("Meet me at Park Ave.", "Meet me at Park Avenue."),
+            ("It is 9 Elm Dr. in Ohio.", "It is 9 Elm Drive in Ohio."),
+        ),
+        needs=having(f"{firsts(STREETS)} tvdnrlqys"),
+        pattern=re.compile(
+            r"(?P<name>\b(?:\d+[A-Z]? (?:[A-Z][\w'’]+ )?)?[A-Z][\w'’]+|\b\d+(?:st|nd|rd|th)) "
+            rf"(?P<kind>{either(STREETS)})\b"
+            r"(?:\.(?=,|\s[a-z])|(?=\.? [A-Z])(?P<capital>)|(?=[\s.,;!?)]|$))"
+        ),
+        reading=street,
     ),
     Rule(
         name="saint",
         purpose="St before a name.",
         examples=(("St. Ives is small.", "Saint Ives is small."),),
-        needs=_needs("S t"),
+        needs=having("S t"),
         pattern=re.compile(r"\bSt\.? (?=[A-Z])"),
         reading="Saint ",
-    ),
-    Rule(
-        name="avenue",
-        purpose="Ave after a name.",
-        examples=(("Meet me at Park Ave.", "Meet me at Park Avenue."),),
-        needs=_needs("A v"),
-        pattern=re.compile(r"(?<=[a-z\d] )Ave\b(?:\.(?=,|\s[a-z]))?"),
-        reading="Avenue",
-    ),
-    Rule(
-        name="road",
-        purpose="Rd after a name.",
-        examples=(("Meet me at Abbey Rd.", "Meet me at Abbey Road."),),
-        needs=_needs("R d"),
-        pattern=re.compile(r"(?<=[a-z] )Rd\b(?:\.(?=,|\s[a-z]))?"),
-        reading="Road",
     ),
     Rule(
         name="at sign",
         purpose="An at sign for a place or a time; a handle is left alone.",
         examples=(("Meet @ noon.", "Meet at noon."),),
-        needs=_needs("@"),
+        needs=having("@"),
         pattern=re.compile(r"(?<=\s)@(?:\s+|(?=\d))"),
         reading="at ",
     ),
@@ -831,7 +1234,7 @@ _RULES: tuple[Rule, ...] = (
         name="C sharp",
         purpose="The language, or the note.",
         examples=(("He writes C#.", "He writes C sharp."),),
-        needs=_needs("C #"),
+        needs=having("C #"),
         pattern=re.compile(r"\bC#"),
         reading="C sharp",
     ),
@@ -839,7 +1242,7 @@ _RULES: tuple[Rule, ...] = (
         name="chat spelling",
         purpose="Letters for words, as people type in a hurry.",
         examples=(("Where r u?", "Where are you?"),),
-        needs=_needs("u"),
+        needs=having("u"),
         pattern=re.compile(r"(?<![\w'’.-])(u r|ur|r u|u)(?![\w'’.-])"),
         reading=lambda match: QUICK[match[1]],
     ),
@@ -850,15 +1253,15 @@ _RULES: tuple[Rule, ...] = (
             ("Btw, bring milk.", "by the way, bring milk."),
             ("Tea vs. coffee.", "Tea versus coffee."),
         ),
-        needs=_needs(f"{_CAPITALS}{_SMALL}ıİ"),
-        pattern=re.compile(rf"(?<![\w/.])(?:{_either(SHORTHAND)})(?![\w/])", re.IGNORECASE),
+        needs=having(f"{CAPITALS}{SMALL}ıİ"),
+        pattern=re.compile(rf"(?<![\w/.])(?:{either(SHORTHAND)})(?![\w/])", re.IGNORECASE),
         reading=shorthand,
     ),
     Rule(
         name="ampersand",
         purpose="An ampersand between words.",
         examples=(("Fish & chips.", "Fish and chips."),),
-        needs=_needs("&"),
+        needs=having("&"),
         pattern=re.compile(r"(?<=\w) ?& ?(?=\w)"),
         reading=" and ",
     ),
@@ -866,16 +1269,35 @@ _RULES: tuple[Rule, ...] = (
         name="and/or",
         purpose="Both words, without the slash.",
         examples=(("Bring tea and/or milk.", "Bring tea and or milk."),),
-        needs=_needs("/"),
+        needs=having("/"),
         pattern=re.compile(r"\band/or\b", re.IGNORECASE),
         reading="and or",
+    ),
+    Rule(
+        name="pronouns",
+        purpose="How a person is spoken of.",
+        examples=(("Kim (they/them) is here.", "Kim (they them) is here."),),
+        needs=having("/"),
+        pattern=re.compile(r"\b(he/him|she/her|they/them)(/(?:his|hers|theirs))?\b", re.IGNORECASE),
+        reading=lambda match: match[0].replace("/", " "),
+    ),
+    Rule(
+        name="three alternatives",
+        purpose="Slashes between three words.",
+        examples=(("Red/green/blue?", "Red, green or blue?"),),
+        needs=having("/"),
+        pattern=re.compile(r"(?<![\w/.~])([A-Za-z]+)/([A-Za-z]+)/([A-Za-z]+)(?![\w/]|\.\w)"),
+        reading=r"\1, \2 or \3",
     ),
     Rule(
         name="alternative",
         purpose="A slash between two words; paths and addresses are left alone.",
         examples=(("Yes/no?", "Yes or no?"),),
-        needs=_needs("/"),
-        pattern=re.compile(r"(?<![\w/.~])([A-Za-z]+)/([A-Za-z]+)(?![\w/.]*[/.]\w)"),
+        needs=having("/"),
+        pattern=re.compile(
+            r"(?<![\w/.~])([A-Za-z]+|\d+(?:st|nd|rd|th))/([A-Za-z]+|\d+(?:st|nd|rd|th))"
+            r"(?![\w/.]*[/.]\w)"
+        ),
         reading=r"\1 or \2",
     ),
 )

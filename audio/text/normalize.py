@@ -13,42 +13,96 @@ from audio.text.english import rules
 
 _Match = re.Match[str]
 
-_REPEATED = re.compile(r"([!?.,;:…‼⁉])\1{1,}")
+# Code has ../ and, between names or digits, :: as well.
+_REPEATED = re.compile(r"([!?.,;…‼⁉])\1+(?!/)|(:):+(?!\w)")
 _MIXED = re.compile(r"[!?]{2,}")
 _OTHER_DIGIT = re.compile(r"[^\D0-9]")
 _STRETCHED = re.compile(r"([^\W\d_])\1{3,}")
 
 
-# Letters that espeak reads as code points -> letters that it can read: bold and wide letters,
-# ligatures, those of Vietnamese. Found by running espeak on each Latin letter.
-_PLAIN = (
-    {
-        code: unicodedata.normalize("NFKC", chr(code))
-        for first, last in (
-            (0x2100, 0x213F),
-            (0xFB00, 0xFB06),
-            (0xFF10, 0xFFDC),
-            (0x1D400, 0x1D7FF),
-        )
-        for code in range(first, last + 1)
-        if chr(code).isalnum()
-    }
-    | {
-        code: "".join(c for c in unicodedata.normalize("NFKD", chr(code)) if c.isalpha())
-        for code in range(0x1E00, 0x1F00)
-    }
-    | {code: chr(code).lower() for code in range(0x180, 0x250)}
-    | {code: chr(code).casefold() for code in (0x17F, 0x212A)}  # the long s, the kelvin sign
+_ASIAN = frozenset({"ja", "cmn"})
+"""Languages whose own punctuation is wide."""
+
+_FRACTION_BARS = "\u2044\u2215"
+_ARABIC = range(0xFB50, 0xFF00)
+_VIETNAMESE = range(0x1E00, 0x1F00)
+"""Letters with marks, most of them Vietnamese."""
+_READ_AS_PLAIN = frozenset(
+    f"<{kind}>" for kind in "font circle square narrow wide sub compat".split()
 )
-_PLAIN_IN_VIETNAMESE = {
-    code: plain for code, plain in _PLAIN.items() if code not in range(0x1E00, 0x1F00)
+"""Unicode's kinds of compatibility characters of which the plain ones are read."""
+_WIDE_SIGNS = {
+    code: unicodedata.normalize("NFKC", chr(code))
+    for code in range(0xFF01, 0xFF5F)
+    if not chr(code).isalnum()
 }
+
+# A superscript after a digit, as in 4ᵗʰ; elsewhere these letters are phonetic.
+_RAISED = re.compile(r"(?<=\d)[ʰ-ʸˠ-ˤᴬ-ᵡᶜ-ᶻⁱⁿ]+")
+
+# Small capitals, which some write for style; a text in which all are phonetic, too, is left alone.
+_SMALL_CAPITALS = {
+    code: unicodedata.name(chr(code)).removeprefix("LATIN LETTER SMALL CAPITAL ").lower()
+    for code in (
+        *(0x1D00, 0x299, 0x1D04, 0x1D05, 0x1D07, 0xA730, 0x262, 0x29C, 0x26A, 0x1D0A, 0x1D0B),
+        *(0x29F, 0x1D0D, 0x274, 0x1D0F, 0x1D18, 0x280, 0xA731, 0x1D1B, 0x1D1C, 0x1D20, 0x1D21),
+        *(0x28F, 0x1D22),
+    )
+}
+_PHONETIC_TOO = "ʙɢʜɪʟɴʀʏ"
+_IN_SMALL_CAPITALS = re.compile(
+    rf"[{_PHONETIC_TOO}qsx]*"
+    rf"[{''.join(char for char in map(chr, _SMALL_CAPITALS) if char not in _PHONETIC_TOO)}]"
+    rf"[{''.join(map(chr, _SMALL_CAPITALS))}qsx]+"
+)
+
+
+class _Plain(dict[int, str]):
+    """Characters -> those that are read in their place; filled as they are met.
+
+    Bold, circled, squared and wide letters, ligatures, the signs of units and those of Roman
+    numbers are compatibility characters of Unicode, which names the plain ones. Letters that
+    espeak reads as code points, such as those of Vietnamese, were found by running espeak on each
+    Latin letter.
+    """
+
+    def __init__(self, *, vietnamese: bool = False) -> None:
+        """Create it; *vietnamese* is left to espeak in that language."""
+        super().__init__()
+        self._vietnamese = vietnamese
+
+    def __missing__(self, code: int) -> str:
+        is_read = self._vietnamese and code in _VIETNAMESE
+        self[code] = plain = chr(code) if is_read else _plain(code)
+        return plain
+
+
+def _plain(code: int) -> str:
+    char = chr(code)
+    if code in _VIETNAMESE:
+        return "".join(c for c in unicodedata.normalize("NFKD", char) if c.isalpha())
+    if 0x180 <= code < 0x250:  # noqa: PLR2004  # further Latin letters
+        return char.lower()
+    if char in _FRACTION_BARS:
+        return "/"
+    if char == "№":
+        return "No. "
+    plain = unicodedata.normalize("NFKC", char)
+    kind = unicodedata.decomposition(char).partition(" ")[0]
+    if kind in _READ_AS_PLAIN and code > 0xFF and any(c.isalpha() or c.isdigit() for c in plain):  # noqa: PLR2004  # µ is read
+        return plain.translate(dict.fromkeys(map(ord, _FRACTION_BARS), "/"))
+    return plain if code in _ARABIC or char in "\u2126\u212a\u212b" else char  # ohm, kelvin
+
+
+_PLAIN, _PLAIN_IN_VIETNAMESE = _Plain(), _Plain(vietnamese=True)
 
 
 def read(text: str, lang: str) -> str:
     """Return *text* as it should be read; *lang* is espeak's code of its language."""
     if not text.isascii():
         text = _in_plain_letters(text, lang)
+        if lang not in _ASIAN:
+            text = text.translate(_WIDE_SIGNS)
     text = _collapse_repeats(text)
     if lang.startswith("en"):
         chars = frozenset(text)
@@ -60,7 +114,10 @@ def read(text: str, lang: str) -> str:
 
 
 def _in_plain_letters(text: str, lang: str = "") -> str:
-    text = text.translate(_PLAIN if lang != "vi" else _PLAIN_IN_VIETNAMESE)
+    if _IN_SMALL_CAPITALS.search(text):
+        text = text.translate(_SMALL_CAPITALS)
+    text = _RAISED.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
+    text = text.translate(_PLAIN_IN_VIETNAMESE if lang == "vi" else _PLAIN)
     return _OTHER_DIGIT.sub(lambda match: str(unicodedata.decimal(match[0])), text)
 
 
@@ -117,7 +174,7 @@ def _collapse_repeats(text: str) -> str:
     """Return *text* with one mark in place of many, and at most three of a letter in a row."""
 
     def single(match: _Match) -> str:
-        return "…" if match[0].startswith("..") else match[1]
+        return "…" if match[0].startswith("..") else match[1] or match[2]
 
     if "!" in text or "?" in text:
         text = _MIXED.sub(lambda match: "?" if "?" in match[0] else "!", text)

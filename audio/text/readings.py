@@ -4,16 +4,24 @@ Numbers stay in digits where espeak reads them well: a year becomes two numbers,
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 
 from audio.text.lexicon import (
+    AS_LETTERS,
+    BOOK_SHORT,
     CURRENCIES,
     DECADES,
     DIGITS,
+    FRACTIONS,
     MONTH_SHORT,
     MONTHS,
+    NUMERATORS,
+    PARTS_OF_ONE,
+    PER,
     SCALES,
     SHORTHAND,
+    STREETS,
     UNITS,
     WEEKDAYS,
 )
@@ -30,38 +38,82 @@ def known(words: Mapping[str, str], word: str) -> str:
 
 
 def shorthand(match: Match) -> str:
-    """Read a short form."""
-    return known(SHORTHAND, match[0])
+    """Read a short form; the stop of one at the end of a sentence stays."""
+    short = match[0]
+    if short in AS_LETTERS and not _ends_clause(match):
+        return short
+    ends = short.casefold() == "etc." and _SENTENCE_BEGINS.match(match.string, match.end())
+    return known(SHORTHAND, short) + ("." if ends else "")
+
+
+_SENTENCE_BEGINS = re.compile(r"\s+[A-Z]")
+
+
+def _ends_clause(match: Match) -> bool:
+    """Return whether RN is right now, as in “busy RN.”, and not a nurse."""
+    before = match.string[: match.start()].rsplit(maxsplit=1)
+    after = match.string[match.end() : match.end() + 1]
+    return (
+        match[0] == "RN"
+        and after in ("", ".", "!", "?")
+        and bool(before)
+        and before[-1].islower()
+        and before[-1] not in {"a", "an", "the", "my", "our", "your", "her", "his", "as", "new"}
+    )
 
 
 # ---- money ----
 
 
+def _currency(sign: str) -> tuple[str, str, str, str]:
+    return CURRENCIES.get(sign.casefold()) or CURRENCIES[sign[-1]]
+
+
+def _scale(text: str | None) -> str:
+    return f" {SCALES[text.strip(' -').casefold()]}" if text else ""
+
+
 def price_range(match: Match) -> str:
-    """Read a range: 5 to 10 dollars."""
-    return f"{match['low']} to {match['high']} {CURRENCIES[match['sign']][1]}"
+    """Read a range: 5 to 10 dollars, 2 to 3 million euros."""
+    one, many, cent, cents = _currency(match["sign"])
+    low, high = match["low"], match["high"]
+    low_scale, high_scale = _scale(match["low_scale"]), _scale(match["high_scale"])
+    to = between(match)
+    if not high_scale and not low_scale and ("." in low or "." in high):
+        currency = (one, many, cent, cents)
+        return f"{_priced(low, currency)} {to} {_priced(high, currency)}"
+    return f"{low}{low_scale} {to} {high}{high_scale} {many}"
 
 
 def single_price(match: Match) -> str:
     """Read a price that describes a thing: 50 dollar."""
-    return f"{match['lead']}{match['number']} {CURRENCIES[match['sign']][0]}"
+    parts = match.groupdict()
+    number = match["number"] or f"{parts['amount']}{_scale(parts['scale'])}"
+    return f"{match['lead']}{number} {_currency(match['sign'])[0]}"
 
 
 def price(match: Match) -> str:
     """Read a price: 5 dollars 50 cents, 3 million euros."""
-    sign = (match["before"] or match["after"]).casefold()
-    one, many, cent, cents = CURRENCIES[sign]
-    number = match["number"].replace(",", "")
+    currency = _currency(match["before"] or match["code"])
+    plus = " plus" if match["plus"] else ""
     if match["scale"]:
-        return f"{number} {SCALES[match['scale'].casefold()]} {many}"
-    units, _, fraction = number.partition(".")
-    text = f"{match['number'].partition('.')[0]} {one if units == '1' else many}"
-    if len(fraction) != 2 or not cents:  # noqa: PLR2004  # cents have two digits
-        return f"{number} {many}" if fraction else text
-    if int(fraction) == 0:
+        number = match["number"].replace(",", "")
+        return f"{number}{_scale(match['scale'])} {currency[1]}{plus}"
+    return _priced(match["number"], currency) + plus
+
+
+def _priced(number: str, currency: tuple[str, str, str, str]) -> str:
+    """Return a number of units, and of cents."""
+    one, many, cent, cents = currency
+    plain = number.replace(",", "")
+    units, _, rest = plain.partition(".")
+    text = f"{number.partition('.')[0]} {one if units == '1' else many}"
+    if len(rest) != 2 or not cents:  # noqa: PLR2004  # cents have two digits
+        return f"{plain} {many}" if rest else text
+    if int(rest) == 0:
         return text
-    small = f"{int(fraction)} {cent if int(fraction) == 1 else cents}"
-    return small if units == "0" else f"{text} {small}"
+    small = f"{int(rest)} {cent if int(rest) == 1 else cents}"
+    return small if units in ("0", "") else f"{text} {small}"
 
 
 # ---- times ----
@@ -79,13 +131,38 @@ def clock_time(match: Match) -> str:
     """Read a time: 7 o'clock, 7 oh 5 PM, 19 hundred."""
     hour, minute = int(match["hour"]), int(match["minute"])
     half = (match["half"] or "").replace(".", "").upper()
-    half = f" {half}" if half else ""
+    if half:
+        return f"{hour} {half}" if minute == 0 else f"{_clock(hour, minute)} {half}"
+    return _clock(hour, minute)
+
+
+def _clock(hour: int, minute: int) -> str:
     if minute == 0:
-        if half:
-            return f"{hour}{half}"
         return f"{hour} o'clock" if 1 <= hour <= 12 else f"{hour} hundred"  # noqa: PLR2004
-    minutes = f"oh {minute}" if minute < 10 else f"{minute}"  # noqa: PLR2004
-    return f"{hour} {minutes}{half}"
+    return f"{hour} {f'oh {minute}' if minute < 10 else minute}"  # noqa: PLR2004
+
+
+def stopwatch_time(match: Match) -> str:
+    """Read hours, minutes and seconds: 3 05 and 7 seconds."""
+    hours, minutes, seconds = int(match[1]), int(match[2]), int(match[3])
+    if not seconds:
+        return _clock(hours, minutes)
+    return f"{hours} {match[2]} and {seconds} second{'' if seconds == 1 else 's'}"
+
+
+def verse(match: Match) -> str:
+    """Read a chapter and its verses: Genesis 1 verses 1 to 3."""
+    name, last = match["name"], match["last"]
+    number, chapter, first = match["number"], match["chapter"], match["verse"]
+    may_be_time = int(chapter) < 25 and len(first) == 2 and int(first) < 60  # noqa: PLR2004
+    if name and may_be_time and not last and not number:
+        return match[0]  # John 3:16, or John, at 3:16: they sound alike
+    book = BOOK_SHORT.get(name or match["book"], name or match["book"])
+    if number:
+        place = len(number) if number[0] == "I" else int(number)
+        book = f"{('First', 'Second', 'Third')[place - 1]} {book}"
+    verses = f"verses {first} to {last}" if last else f"verse {first}"
+    return f"{book} {chapter} {verses}"
 
 
 # ---- years and dates ----
@@ -102,14 +179,33 @@ def year(number: int) -> str:
 
 
 def season(match: Match) -> str:
-    """Read a season, if the second year follows the first: 20 25 to 26."""
+    """Read two years, if the second may be one after the first: 20 25 to 26."""
     first, second = int(match[1]), int(match[2])
-    return f"{year(first)} to {second}" if second == (first + 1) % 100 else match[0]
+    follows = second == (first + 1) % 100
+    later = second > max(first % 100, 12)  # 12 and less may be a month
+    return f"{year(first)} to {second}" if follows or later else match[0]
+
+
+def year_of_era(digits: str) -> str:
+    """Read a year before or after Christ: 14 93, 7 53."""
+    number = int(digits)
+    if number < 1000 and number % 100:  # noqa: PLR2004
+        rest = number % 100
+        return f"{number // 100} {f'oh {rest}' if rest < 10 else rest}"  # noqa: PLR2004
+    return digits if number % 1000 == 0 or number < 1000 else year(number)  # noqa: PLR2004
 
 
 def decade(tens: str) -> str:
-    """Return the plural of 20, 30 and so on."""
-    return DECADES[int(tens) // 10]
+    """Return the plural of 20, 30 and so on; that of 00 is two thousands."""
+    return DECADES[int(tens) // 10] if int(tens) else "two thousands"
+
+
+def long_decade(match: Match) -> str:
+    """Read a decade or a century: 19 twenties, 18 hundreds, two thousands."""
+    century_, tens = match[1], match[2]
+    if tens != "00":
+        return f"{century_} {decade(tens)}"
+    return "two thousands" if century_ == "20" else f"{century_} hundreds"
 
 
 def ordinal(number: int) -> str:
@@ -135,13 +231,13 @@ def slashed_date(*, day_first: bool) -> Callable[[Match], str]:
     """Return a function that reads 11/24/2026; *day_first* decides if both orders are possible."""
 
     def read(match: Match) -> str:
-        first, second = int(match["first"]), int(match["second"])
+        first, second = int(match["first"]), int(match["second"] or match["hyphened"])
         day, month = (first, second) if day_first or first > 12 else (second, first)  # noqa: PLR2004
         if month > 12:  # noqa: PLR2004  # in the order of the other country
             day, month = month, day
         if not (1 <= month <= 12 and 1 <= day <= 31):  # noqa: PLR2004
             return match[0]
-        year_ = match["year"]
+        year_ = match["year"] or match["full"]
         return _date(f"20{year_}" if len(year_) == 2 else year_, month, day)  # noqa: PLR2004
 
     return read
@@ -187,14 +283,52 @@ def phone_number(match: Match) -> str:
     ).replace("plus, ", "plus ")
 
 
-def dotted(match: Match) -> str:
-    """Read an address: 192 dot 168 dot 0 dot 1."""
-    return " dot ".join(match[0].split("."))
+def digits_apart(number: str) -> str:
+    """Return a telephone number as single digits, which every language reads, in groups."""
+    groups = re.split(r"[^\d+]+", number)
+    return ", ".join(" ".join(group) for group in groups if group).replace("+ ", "+")
 
 
-def version(match: Match) -> str:
-    """Read a version: version 1 point 2."""
-    return "version " + " point ".join(match[1].split("."))
+def called_number(match: Match) -> str:
+    """Read a number after a word that says so, if it is long enough to be called."""
+    digits = re.sub(r"\D", "", match["digits"])
+    if 3 < len(digits) < 7:  # noqa: PLR2004
+        return match[0]
+    groups = re.split(r"[ -]", match["digits"])
+    return match["lead"] + ", ".join(map(spelled, groups))
+
+
+def grouped_number(match: Match) -> str:
+    """Read a number as one, unless it is a list of hundreds."""
+    first, *others = match[0].split(" ")
+    hundreds = all(group.endswith("00") for group in (first, *others))
+    if len(first) == 3 and hundreds and any(group != "000" for group in others):  # noqa: PLR2004
+        return match[0]
+    return re.sub(r"\s", "", match[0])
+
+
+def number_range(match: Match) -> str:
+    """Read a range, of years as such; a difference if it falls: 10 to 20, 10 minus 3."""
+    low, high = match["low"], match["high"]
+    first, last = float(low.replace(",", "")), float(high.replace(",", ""))
+    if match["gap"] and first > last:
+        return f"{low} minus {high}"
+    if all(number.isdigit() and len(number) == 4 for number in (low, high)) and (  # noqa: PLR2004
+        1100 <= first < last < 2100  # noqa: PLR2004
+    ):
+        return f"{year(int(low))} {between(match)} {year(int(high))}"
+    return f"{low} {between(match)} {high}"
+
+
+def between(match: Match) -> str:
+    """Return the word between the ends of a range."""
+    return "and" if match.string[: match.start()].endswith("etween ") else "to"
+
+
+def part_of_several(match: Match) -> str:
+    """Read which of how many: part 1 of 2."""
+    which, of = match[2], match[3]
+    return f"{match['lead']}{which} of {of}" if int(which) <= int(of) else match[0]
 
 
 def dimensions(match: Match) -> str:
@@ -203,14 +337,31 @@ def dimensions(match: Match) -> str:
 
 
 def measure(match: Match) -> str:
-    """Read a number with its unit: 5 kilometres, a 60 watt bulb."""
+    """Read a number with its unit: 5 kilometres, a 60 watt bulb, metres per second squared."""
     one, many = UNITS[match["unit"]]
+    if power_ := match["power"]:
+        shape = _SHAPES[power_[-1]][0]
+        one, many = f"{shape} {one}", f"{shape} {many}"
     follows = match.string[match.end() : match.end() + 1]
-    describes = follows == " " and _ARTICLE.search(_before(match))  # a 60 watt bulb
-    return f"{match['number']} {one if match['number'] == '1' or describes else many}"
+    describes = follows == " " and (  # a 60 watt bulb
+        _ARTICLE.search(_before(match)) or _THING.match(match.string, match.end())
+    )
+    single = match["number"] == "1" or describes or match["hyphen"]
+    text = f"{match['number']} {one if single else many}"
+    if not (each := match["each"]):
+        return text
+    each_power = match["each_power"]
+    if not each_power:
+        return f"{text} per {PER[each]}"
+    before, after = _SHAPES[each_power[-1]]
+    return f"{text} per {f'second {after}' if each == 's' else f'{before} {PER[each]}'}"
 
 
 _ARTICLE = re.compile(r"\b[Aa]n? $")
+_THING = re.compile(
+    r" (?:drive|disk|SSD|card|stick|file|bulb|monitor|screen|engine|walk|run|race|hike|ride|room|"
+    r"flat|tank|bottle|bag|battery|batteries|charger|cable|radius|limit|zone|dash|sprint|relay|swim)s?\b"
+)
 _THE = re.compile(r"\b[Tt]he $")
 
 
@@ -219,27 +370,177 @@ def _before(match: Match) -> str:
     return match.string[max(0, match.start() - 5) : match.start()]
 
 
+_SHAPES = {"2": ("square", "squared"), "3": ("cubic", "cubed")}
+
+
+def direction(match: Match) -> str:
+    """Read a degree of latitude or longitude: 52 degrees 30 minutes north."""
+    names = {"N": "north", "S": "south", "E": "east", "W": "west"}
+    minutes = f" {match[1]} minutes" if match[1] else ""
+    seconds = f" {match[2]} seconds" if match[2] else ""
+    return f" degrees{minutes}{seconds} {names[match[3]]}"
+
+
+# ---- sums ----
+
+
+def superscript(match: Match) -> str:
+    """Read a raised number with a caret; leave out that of a footnote."""
+    before = match.string[: match.start()]
+    word = _WORD_AT_END.search(before[-_LONGEST_UNIT:])
+    if before[-1] in '.,;:!?”"' or (word and word[0] not in UNITS):
+        return ""
+    return "^" + unicodedata.normalize("NFKC", match[0]).replace("\u2212", "-")
+
+
+_LONGEST_UNIT = 10
+_WORD_AT_END = re.compile(r"[A-Za-z]{3,}$")
+
+
+def power(match: Match) -> str:
+    """Read a power: squared, to the power of 10."""
+    number = match["number"]
+    if number in _SHAPES:
+        return f" {_SHAPES[number][1]}"
+    if number is None:
+        return f" to the power of {match['sum']}"
+    return f" to the power of {re.sub('^[-−]', 'minus ', number)}"
+
+
+def equation(match: Match) -> str:
+    """Read a calculation: 10 minus 3 equals 7."""
+    if not re.search(r"\d\s?[-−–×*·÷x/]", match[0]):
+        return match[0]
+    parts = re.split(r"(?<=[\d%])\s?([-+−–×*·÷x/=])\s?", match[0])
+    return " ".join(_SIGNS.get(part, re.sub("^[-−]", "minus ", part)) for part in parts)
+
+
+_SIGNS = {
+    "+": "plus",
+    "-": "minus",
+    "−": "minus",
+    "–": "minus",
+    "×": "times",
+    "*": "times",
+    "·": "times",
+    "x": "times",
+    "÷": "divided by",
+    "/": "divided by",
+    "=": "equals",
+}
+
+
+def sign_of_mathematics(match: Match) -> str:
+    """Read a sign before a number."""
+    if match[1]:
+        return "plus or minus "
+    if match[4]:
+        return "infinity"
+    return "the square root of " if match[2] else "section "
+
+
+# ---- fractions ----
+
+
+def _fraction(match: Match) -> tuple[int, int] | None:
+    """Return numerator and denominator; None if nobody has a word for it."""
+    groups = match.groupdict()
+    if sign := groups.get("sign"):
+        return FRACTIONS[sign]
+    if whole := groups.get("usual") or groups.get("told"):
+        part, of = whole.split("/")
+    else:
+        part, of = groups["part"], groups["of"]
+    return (int(part), int(of)) if int(of) in PARTS_OF_ONE and 0 < int(part) < int(of) else None
+
+
+def _portion(part: int, of: int) -> str:
+    """Return a fraction in words: a half, three quarters."""
+    one, several = PARTS_OF_ONE[of]
+    if part == 1:
+        return f"{_article(one)} {one}"
+    return f"{_several(part)} {several}"
+
+
+def _several(part: int) -> str:
+    return NUMERATORS[part] if part < len(NUMERATORS) else str(part)
+
+
+def _article(word: str) -> str:
+    return "an" if word[0] in "aeiou" or word == "hour" else "a"
+
+
+def fraction(match: Match) -> str:
+    """Read a fraction: a half, two thirds; after an article, without another."""
+    value = _fraction(match)
+    if value is None:
+        return match[0]
+    if match["article"]:
+        part, of = value
+        one = PARTS_OF_ONE[of][0]
+        article = match["article"][0] + _article(one)[1:]
+        return f"{article} {one}" if part == 1 else f"{match['article']}{_several(part)} {one}"
+    return _portion(*value)
+
+
+def mixed_fraction(match: Match) -> str:
+    """Read a fraction after a whole number: and a half."""
+    value = _fraction(match)
+    return match[0] if value is None else f" and {_portion(*value)}"
+
+
+def fraction_of_unit(match: Match) -> str:
+    """Read a fraction of a unit: half a teaspoon, 1 and a half ounces, half inch."""
+    value = _fraction(match)
+    if value is None:
+        return match[0]
+    part, of = value
+    if match["inch"]:
+        text = (
+            f"{match['whole']} and {_portion(*value)}"
+            if match["whole"]
+            else (f"{'' if part == 1 else f'{_several(part)} '}{PARTS_OF_ONE[of][0]}")
+        )
+        return f"{text} inch"
+    one, many = UNITS[match["unit"]]
+    if match["whole"]:
+        return f"{match['whole']} and {_portion(*value)} {many}"
+    return f"{'half' if of == 2 else f'{_portion(*value)} of'} {_article(one)} {one}"  # noqa: PLR2004
+
+
+# ---- addresses ----
+
+
+def street(match: Match) -> str:
+    """Read a street, unless it is a saint or a doctor: Main Street."""
+    name, kind = match["name"], match["kind"]
+    if match["capital"] is not None and not name[0].isdigit():
+        return match[0]
+    return f"{name} {STREETS[kind]}"
+
+
 # ---- Roman numerals ----
 
-_ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
+_ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 
 
-def _roman(numeral: str) -> int:
-    values = [_ROMAN[char] for char in numeral]
+def roman(numeral: str) -> int:
+    """Return the value of a Roman number."""
+    values = [_ROMAN[char] for char in numeral.upper()]
     pairs = zip(values, [*values[1:], 0], strict=True)
     return sum(-value if value < following else value for value, following in pairs)
 
 
 def century(match: Match) -> str:
     """Read a century: 14th century."""
-    return f"{ordinal(_roman(match['numeral']))} {match['century']}"
+    return f"{ordinal(roman(match['numeral']))} {match['century']}"
 
 
 def regnal_number(match: Match) -> str:
     """Read a monarch: Henry the 8th."""
-    return f"{match['name']} the {ordinal(_roman(match['numeral']))}"
+    return f"{match['name']} the {ordinal(roman(match['numeral']))}"
 
 
 def numbered_title(match: Match) -> str:
     """Read a title: Chapter 4."""
-    return f"{match['name']} {_roman(match['numeral'])}"
+    return f"{match['name']} {roman(match['numeral'])}"

@@ -2,8 +2,9 @@
 
 import pytest
 
-from audio.text.english import Rule, rules
+from audio.text.english import rules
 from audio.text.normalize import read
+from audio.text.rule import Rule
 
 EXAMPLES = [
     pytest.param(lang, rule, text, expected, id=f"{rule.name}-{lang}-{number}")

@@ -21,8 +21,9 @@ from audio.kokoro.espeak import word
 from audio.output.wavfile import WavSpeaker
 from audio.pipeline import SpeechPipeline
 from audio.planner import Planner
-from audio.text.english import Rule, rules
+from audio.text.english import rules
 from audio.text.normalize import _in_plain_letters, pronounce, read
+from audio.text.rule import Rule
 from audio.text.scripts import is_readable, language_by_script, without_unread
 from audio.text.sentences import LONGEST_SENTENCE_CHARS, pieces, sentences, speakable
 from audio.types import AudioError, Ended, Outcome, Samples
