@@ -146,7 +146,8 @@ def _bound(match: Match) -> str:
     parts = match["version"].split(".")
     version = " point ".join(parts) if len(parts) > 2 else match["version"]  # noqa: PLR2004
     lead = f"{match['name']} " if match["name"] else ""
-    bound = "greater than" if lead and match["bound"] == ">" else BOUNDS[match["bound"]]
+    is_letter = len(lead) == len("x ")
+    bound = "greater than" if is_letter and match["bound"] == ">" else BOUNDS[match["bound"]]
     return f"{lead}{bound} {version}"
 
 
@@ -219,6 +220,7 @@ DEVELOPERS: tuple[Rule, ...] = (
             rf"|(?<![\w:.])::{_HEX}{{1,4}}(?::{_HEX}{{1,4}}){{0,6}}(?![\w:])"
         ),
         reading=_ipv6_address,
+        hint=re.compile(r":[0-9A-Fa-f:]"),
     ),
     Rule(
         name="hash",
@@ -230,10 +232,11 @@ DEVELOPERS: tuple[Rule, ...] = (
         needs=having("0 abcdef"),
         pattern=re.compile(
             r"(?<![\w.+/-])(?:[Ss][Hh][Aa]-?(?:1|256|512):)?"
-            r"(?=[0-9a-f]*\d[0-9a-f]*\d)(?=\d*[a-f])"
+            r"(?=[0-9a-f]*\d[0-9a-f]*\d)(?=\d*[a-f])(?!0b[01]+\b)"
             r"(?P<hash>[0-9a-f]{7,64})(?!\w)(?![.-]\w)"
         ),
         reading=lambda match: letters(match["hash"][:_SHOWN]),
+        hint=re.compile(r"[0-9a-f]{7}"),
     ),
     Rule(
         name="ISBN",
@@ -252,8 +255,8 @@ DEVELOPERS: tuple[Rule, ...] = (
         reading=lambda match: f"{match[1]} {_grouped(match[2])}",
     ),
     Rule(
-        name="account number",
-        purpose="A card's or account's number in groups, digit by digit.",
+        name="bank account",
+        purpose="An international number of a bank account, letter by letter, digit by digit.",
         examples=(
             (
                 "Pay to DE89 3704 0044 0532 0130 00 today.",
@@ -262,6 +265,16 @@ DEVELOPERS: tuple[Rule, ...] = (
                     "zero five three two, zero one three zero, zero zero today."
                 ),
             ),
+        ),
+        needs=having(f"0 {CAPITALS}"),
+        pattern=re.compile(r"\b[A-Z]{2}\d\d(?: [A-Z0-9]{4}){3,7}(?: [A-Z0-9]{1,3})?(?!\w)"),
+        reading=lambda match: _grouped(match[0]),
+        hint=re.compile(r"[A-Z]{2}\d\d "),
+    ),
+    Rule(
+        name="account number",
+        purpose="A number of a card or a person in groups, digit by digit.",
+        examples=(
             (
                 "My card is 4111 1111 1111 1111.",
                 "My card is four one one one, one one one one, one one one one, one one one one.",
@@ -273,11 +286,10 @@ DEVELOPERS: tuple[Rule, ...] = (
         ),
         needs=having("0"),
         pattern=re.compile(
-            r"\b[A-Z]{2}\d\d(?: [A-Z0-9]{4}){3,7}(?: [A-Z0-9]{1,3})?(?!\w)"
-            r"|(?<![\w.-])\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?![\w-])"
-            r"|(?<![\w.-])\d{3}-\d\d-\d{4}(?![\w-])"
+            r"(?<![\w.-])(?:\d{4}([ -])\d{4}\1\d{4}\1\d{4}|\d{3}-\d\d-\d{4})(?![\w-])"
         ),
         reading=lambda match: _grouped(match[0]),
+        at_number=True,
     ),
     Rule(
         name="IP address",
@@ -293,6 +305,7 @@ DEVELOPERS: tuple[Rule, ...] = (
             r"(?:/(?P<length>\d\d?)|:(?P<port>\d{2,5}))?(?!\w|\.\d)"
         ),
         reading=_ip_address,
+        at_number=True,
     ),
     Rule(
         name="issue of a repository",
@@ -313,7 +326,7 @@ DEVELOPERS: tuple[Rule, ...] = (
         needs=having("/"),
         pattern=re.compile(
             r"(?<![\w/.:~)])(?:(?P<root>~|\.{1,2})|(?=/[\w.@+-]+/))"
-            r"(?P<path>(?:/[\w.@+-]*\w)+)/?(?![\w/])"
+            r"(?P<path>(?:/[\w.@+-]*\w)+)/?(?![\w/${*])"
         ),
         reading=_path_from_root,
     ),
@@ -357,7 +370,7 @@ DEVELOPERS: tuple[Rule, ...] = (
         ),
         needs=having("/"),
         pattern=re.compile(
-            rf"(?<![\w./-])(?P<path>(?:{_FOLDER})(?:(?:/[\w.@-]*\w)+/?|/))(?!\w)"
+            rf"(?<![\w./-])(?P<path>(?:{_FOLDER})(?:(?:/[\w.@-]*\w)+/?|/))(?![\w/${{*])"
             r"|\b(?P<told>(?:branch|folder|directory|repo|repository|path|package|module|cd|ls) )"
             r"(?P<named>[\w.-]+(?:/[\w.-]*\w)+)/?"
         ),
@@ -372,13 +385,27 @@ DEVELOPERS: tuple[Rule, ...] = (
             r"\b(?P<host>localhost|[a-z][\w-]*(?:\.[a-z][\w-]*)+):(?P<port>\d{2,5})\b(?!:)"
         ),
         reading=lambda match: f"{match['host'].replace('.', ' dot ')} port {_port(match['port'])}",
+        hint=re.compile(r":\d\d"),
+    ),
+    Rule(
+        name=".NET",
+        purpose="The framework, with its dot.",
+        examples=(
+            ("We use .NET here.", "We use dot net here."),
+            ("We use ASP.NET here.", "We use ASP dot net here."),
+        ),
+        needs=having(". N E T"),
+        pattern=re.compile(r"\.NET\b"),
+        reading=lambda match: (
+            f"{' ' if match.string[: match.start()][-1:].isalnum() else ''}dot net"
+        ),
     ),
     Rule(
         name="hidden file",
         purpose="The dot before the name of a hidden file.",
         examples=(("Check the .gitignore again.", "Check the dot gitignore again."),),
         needs=having(f". {SMALL}"),
-        pattern=re.compile(r"\.(?<=\s\.)(?=[a-z]{3})"),
+        pattern=re.compile(r"\.(?<!\S\.)(?=[a-z]{3})"),
         reading="dot ",
     ),
     Rule(
@@ -398,7 +425,7 @@ DEVELOPERS: tuple[Rule, ...] = (
         examples=(("Look at example.com first.", "Look at example dot com first."),),
         needs=having(f". {SMALL}"),
         pattern=re.compile(
-            r"\.(?<=[\w-]\.)(?=(?:com|org|net|io|dev|edu|gov|co|eu|uk|de|fr|ch|ai|tv|NET)\b)"
+            r"\.(?<=[\w-]\.)(?=(?:com|org|net|io|dev|edu|gov|co|eu|uk|de|fr|ch|ai|tv)\b)"
         ),
         reading=" dot ",
     ),
@@ -473,7 +500,7 @@ DEVELOPERS: tuple[Rule, ...] = (
         ),
         needs=having("0 v"),
         pattern=re.compile(
-            r"\bv(?P<number>\d+(?:\.\d+)*)(?:-?(?P<stage>(?:alpha|beta|rc|dev|preview)[.\d]*\d|(?:alpha|beta|dev)\b))?(?!\w)"
+            r"(?<![\w/])v(?P<number>\d+(?:\.\d+)*)(?:-?(?P<stage>(?:alpha|beta|rc|dev|preview)[.\d]*\d|(?:alpha|beta|dev)\b))?(?!\w)"
         ),
         reading=_version,
     ),
@@ -486,6 +513,7 @@ DEVELOPERS: tuple[Rule, ...] = (
             r"(?<![\w.,])(?P<number>\d+(?:\.\d{1,3}){2,3})(?P<stage>-?(?:alpha|beta|rc|dev)[.\d]*\d)?(?![\w]|[.,]\d)(?!\.[A-Za-z])"
         ),
         reading=_dotted_version,
+        at_number=True,
     ),
     Rule(
         name="release",
@@ -501,6 +529,7 @@ DEVELOPERS: tuple[Rule, ...] = (
             r"Chrome|Kubernetes|Bluetooth|USB|HTTP) (?P<major>\d+)\.(?P<minor>\d\d)(?![\w]|\.\d)"
         ),
         reading=_release,
+        hint=re.compile(r"\.\d\d"),
     ),
     Rule(
         name="status of HTTP",
@@ -518,6 +547,15 @@ DEVELOPERS: tuple[Rule, ...] = (
             r"(?(lead)|(?= (?:errors?|page|response|for|from|on|when|again|now)\b|[.,;:!?)]|$))"
         ),
         reading=lambda match: f"{match['lead'] or ''}{match['class']} oh {match['rest']}",
+        hint=re.compile(r"[45]0[1-9]"),
+    ),
+    Rule(
+        name="scope",
+        purpose="The colons in the name of something that belongs to another.",
+        examples=(("Use std::vector here.", "Use std vector here."),),
+        needs=having(":"),
+        pattern=re.compile(r"::(?<=\w::)(?=\w)"),
+        reading=" ",
     ),
     Rule(
         name="operator",
@@ -545,6 +583,7 @@ DEVELOPERS: tuple[Rule, ...] = (
         needs=having(f"{SMALL} {CAPITALS}"),
         pattern=re.compile(r"(?<![\w&])(?<!\d )[a-z]{2,}(?=[A-Z])[A-Za-z\d]+\b"),
         reading=lambda match: words_of_name(match[0]),
+        hint=re.compile(r"[A-Z](?<=[a-z][A-Z])"),
     ),
     Rule(
         name="name in PascalCase",
@@ -556,9 +595,10 @@ DEVELOPERS: tuple[Rule, ...] = (
         needs=having(f"{SMALL} {CAPITALS}"),
         pattern=re.compile(
             r"\b(?:(?:[A-Z][a-z]+)+(?:Error|Exception|Warning)|(?:[A-Z][a-z]+){3,}"
-            r"|[A-Z]{3,}[a-z]{3,}[A-Za-z\d]*)\b"
+            r"|(?!SQLite)[A-Z]{3,}[a-z]{3,}[A-Za-z\d]*)\b"
         ),
         reading=lambda match: words_of_name(match[0]),
+        hint=re.compile(r"[A-Z](?:(?<=[a-z][A-Z])|(?<=[A-Z]{3})(?=[a-z]{3}))"),
     ),
     Rule(
         name="pair of short forms",

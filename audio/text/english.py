@@ -65,6 +65,7 @@ from audio.text.readings import (
     sign_of_mathematics,
     single_price,
     slashed_date,
+    slashed_day,
     spelled,
     stopwatch_time,
     street,
@@ -80,8 +81,8 @@ from audio.text.rule import CAPITALS, NUMBER, SMALL, Rule, either, firsts, havin
 @functools.cache
 def rules(lang: str) -> tuple[Rule, ...]:
     """Return the rules of American English or, for ``en-gb``, of British, in order."""
-    date = _BRITISH_DATE if lang == "en-gb" else _AMERICAN_DATE
-    return (*DEVELOPERS, date, *_RULES)
+    dates = (_BRITISH_DATE, _BRITISH_DAY) if lang == "en-gb" else (_AMERICAN_DATE, _AMERICAN_DAY)
+    return (*DEVELOPERS, *dates, *_RULES)
 
 
 _KINGS = (
@@ -139,6 +140,7 @@ _AMERICAN_DATE = Rule(
     ),
     needs=having("0 /-"),
     pattern=_SLASHED_DATE,
+    at_number=True,
     reading=slashed_date(day_first=False),
 )
 
@@ -151,7 +153,33 @@ _BRITISH_DATE = Rule(
     ),
     needs=having("0 /-"),
     pattern=_SLASHED_DATE,
+    at_number=True,
     reading=slashed_date(day_first=True),
+)
+
+_SLASHED_DAY = re.compile(
+    rf"(?P<lead>\b(?:[Oo]n|[Dd]ue|[Dd]ated|(?:{_DAY})[a-z]*,?) )(?!9/11\b)"
+    r"(?P<first>\d{1,2})/(?P<second>\d{1,2})(?![\w/]|\.\d| (?:of|cups?|stars?)\b)"
+)
+
+_AMERICAN_DAY = Rule(
+    name="slashed day",
+    purpose="A day with a slash, without its year, month first.",
+    examples=(("See you on 3/4 then.", "See you on March 4th then."),),
+    needs=having("0 /"),
+    pattern=_SLASHED_DAY,
+    reading=slashed_day(day_first=False),
+    hint=re.compile(r"\d/\d"),
+)
+
+_BRITISH_DAY = Rule(
+    name="slashed day",
+    purpose="A day with a slash, without its year, day first.",
+    examples=(("See you on 3/4 then.", "See you on April 3rd then."),),
+    needs=having("0 /"),
+    pattern=_SLASHED_DAY,
+    reading=slashed_day(day_first=True),
+    hint=re.compile(r"\d/\d"),
 )
 
 _RULES: tuple[Rule, ...] = (
@@ -165,6 +193,7 @@ _RULES: tuple[Rule, ...] = (
             r"(?P<hyphened>)(?P<full>)(?![\d.]*\d)"
         ),
         reading=slashed_date(day_first=True),
+        at_number=True,
     ),
     Rule(
         name="superscript",
@@ -180,17 +209,18 @@ _RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="equation",
-        purpose="A calculation; one with plus only is left to the voice.",
+        purpose="A calculation; the voice reads plus and equals itself.",
         examples=(
             ("So 10 - 3 = 7.", "So 10 minus 3 equals 7."),
             ("So 3 × 4 = 12.", "So 3 times 4 equals 12."),
         ),
         needs=having("0 = -−–×*·÷/x"),
         pattern=re.compile(
-            r"(?<![\w.,/+×*-])[-−]?\d+(?:[.,]\d+)*%?"
+            r"(?<![\w.,/+×*])(?=[^=\n]*\d\s?[-−–×*·÷x/])\d+(?:[.,]\d+)*%?"
             r"(?:(?:\s?[-+−–×*·÷x]\s?|\s/\s)[-−]?\d+(?:[.,]\d+)*%?)+\s?=\s?(?:[-−]?\d+(?:[.,]\d+)*|\?|[a-z]\b)"
         ),
         reading=equation,
+        at_number=True,
     ),
     Rule(
         name="operation",
@@ -213,6 +243,7 @@ _RULES: tuple[Rule, ...] = (
         reading=lambda match: (
             f"{match[1]} times 10 to the power of {'minus ' if match[2] == '-' else ''}{match[3]}"
         ),
+        at_number=True,
     ),
     Rule(
         name="sign of mathematics",
@@ -223,7 +254,10 @@ _RULES: tuple[Rule, ...] = (
             ("See § 5.", "See section 5."),
         ),
         needs=having("±√∞§+"),
-        pattern=re.compile(r"(?:(±|\+/[-−])|(√)|(§))\s?(?=[\d(])|(∞)"),
+        pattern=re.compile(
+            r"(?P<between>(?<=\d)\s?)?(?:(?P<either>±|\+/[-−])|(?P<root>√)|(?P<section>§))\s?(?=[\d(])"
+            r"|∞"
+        ),
         reading=sign_of_mathematics,
     ),
     Rule(
@@ -239,6 +273,7 @@ _RULES: tuple[Rule, ...] = (
             rf"(?<![\w.,])(\d+(?:[.,]\d+)*)\s?(%|€|£|°|{_ABBREVIATED})\s?[-–]\s?(?=\d+(?:[.,]\d+)*\s?\2)"
         ),
         reading=lambda match: f"{match[1]} {between(match)} ",
+        at_number=True,
     ),
     Rule(
         name="price range",
@@ -298,6 +333,7 @@ _RULES: tuple[Rule, ...] = (
             rf"{_APOSTROPHE}?([02-9]0){_APOSTROPHE}?s\b"
         ),
         reading=lambda match: decade(match[1]),
+        hint=re.compile(rf"0{_APOSTROPHE}?s\b"),
     ),
     Rule(
         name="season",
@@ -309,6 +345,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 -–/"),
         pattern=re.compile(r"(?<![\w.-])((?:1[6-9]|20)\d\d)[-–/](\d\d)\b(?![-–/:])"),
         reading=season,
+        at_number=True,
     ),
     Rule(
         name="decade",
@@ -321,6 +358,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 s"),
         pattern=re.compile(rf"\b(1[1-9]|20)(\d0){_APOSTROPHE}?s\b"),
         reading=long_decade,
+        at_number=True,
     ),
     Rule(
         name="currency sign before",
@@ -336,6 +374,7 @@ _RULES: tuple[Rule, ...] = (
             rf"(?P<scale>{_SCALE})?(?P<plus>\+)?(?!\w)"
         ),
         reading=price,
+        hint=re.compile(rf"[{_SIGNS}]|{_CODE}"),
     ),
     Rule(
         name="currency after",
@@ -350,6 +389,8 @@ _RULES: tuple[Rule, ...] = (
             rf"(?P<before>[$€£¥₹¢₩₽₺₪₴₿₦₫]|(?P<code>{_CODE}))(?P<plus>)(?!\w)"
         ),
         reading=price,
+        at_number=True,
+        hint=re.compile(rf"[{_SIGNS}¢]|{_CODE}"),
     ),
     Rule(
         name="ISO time",
@@ -363,6 +404,7 @@ _RULES: tuple[Rule, ...] = (
             r"(?<=\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?(?!\d)"
         ),
         reading=r" at \1",
+        hint=re.compile(r"-\d\d[T ]\d\d:"),
     ),
     Rule(
         name="ISO date",
@@ -371,6 +413,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 -"),
         pattern=re.compile(r"(?<![\d.-])(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)(?![\d-])"),
         reading=iso_date,
+        at_number=True,
     ),
     Rule(
         name="weekday range",
@@ -379,6 +422,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("-–"),
         pattern=re.compile(rf"\b({_DAY})\s?[-–]\s?({_DAY})\b", re.IGNORECASE),
         reading=weekday_range,
+        hint=re.compile(r"[A-Za-z]\s?[-–]\s?[MTWFSmtwfs]"),
     ),
     Rule(
         name="month range",
@@ -387,6 +431,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("-–"),
         pattern=re.compile(rf"\b({_MONTH_SHORT_NAMES})\s?[-–]\s?({_MONTH_SHORT_NAMES})\b"),
         reading=month_range,
+        hint=re.compile(r"[a-z]\s?[-–]\s?[A-Z]"),
     ),
     Rule(
         name="short weekday",
@@ -409,6 +454,7 @@ _RULES: tuple[Rule, ...] = (
             rf" (?:of )?(?P<month>{_MONTH})\b\.?"
         ),
         reading=day_month,
+        at_number=True,
     ),
     Rule(
         name="month before day",
@@ -420,6 +466,7 @@ _RULES: tuple[Rule, ...] = (
             r"(?P<day>[12]?\d|3[01])(?:st|nd|rd|th)?\b(?![:.]\d)"
         ),
         reading=month_day,
+        hint=re.compile(r"[a-z.] \d"),
     ),
     Rule(
         name="month and year",
@@ -431,6 +478,7 @@ _RULES: tuple[Rule, ...] = (
             r"(?P<year>(?:19|20)\d\d)\b"
         ),
         reading=lambda match: f"{known(MONTH_SHORT, match['month'])} {year(int(match['year']))}",
+        hint=re.compile(r"[a-z.] (?:19|20)\d\d"),
     ),
     Rule(
         name="verse",
@@ -446,6 +494,7 @@ _RULES: tuple[Rule, ...] = (
             r"(?P<chapter>\d{1,3}):(?P<verse>\d{1,3})(?:[-–](?P<last>\d{1,3}))?(?![\d:])"
         ),
         reading=verse,
+        hint=re.compile(r"\d:\d"),
     ),
     Rule(
         name="dotted time",
@@ -454,6 +503,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 . ap m"),
         pattern=re.compile(r"(?<![\w:.])(\d{1,2})\.([0-5]\d)(?=\s?[ap]\.?m\b)"),
         reading=r"\1:\2",
+        at_number=True,
     ),
     Rule(
         name="time range",
@@ -468,6 +518,7 @@ _RULES: tuple[Rule, ...] = (
             r"(?=\d{1,2}(?::\d\d(?![\d:])|\s?[ap]\.?m\b))"
         ),
         reading=lambda match: f"{match[1]}{' ' + match[2] if match[2] else ''} to ",
+        at_number=True,
     ),
     Rule(
         name="duration in h and min",
@@ -476,6 +527,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 h m"),
         pattern=re.compile(r"(?<![\w:.])(\d+)\s?h(?:rs?)?\s?(\d{1,2})\s?(?:m|min|mins)\b"),
         reading=lambda match: duration(match[1], match[2]),
+        at_number=True,
     ),
     Rule(
         name="duration as 2h05",
@@ -484,6 +536,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 h"),
         pattern=re.compile(r"(?<![\w:.])(\d+)h([0-5]\d)\b"),
         reading=lambda match: duration(match[1], match[2]),
+        at_number=True,
     ),
     Rule(
         name="stopwatch time",
@@ -492,6 +545,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 :"),
         pattern=re.compile(r"(?<![\w:.])(\d{1,2}):([0-5]\d):([0-5]\d)(?![\d:])"),
         reading=stopwatch_time,
+        at_number=True,
     ),
     Rule(
         name="ratio",
@@ -508,6 +562,7 @@ _RULES: tuple[Rule, ...] = (
         reading=lambda match: (
             f"{match['lead'] or ''}{match[2] or match[4]} to {match[3] or match[5]}"
         ),
+        hint=re.compile(r"\d:\d"),
     ),
     Rule(
         name="clock time",
@@ -522,6 +577,7 @@ _RULES: tuple[Rule, ...] = (
             r"(?: ?(?P<half>[aApP]\.?[mM]\.?(?!\w)))?(?![\d:])"
         ),
         reading=clock_time,
+        at_number=True,
     ),
     Rule(
         name="am and pm",
@@ -542,7 +598,7 @@ _RULES: tuple[Rule, ...] = (
             ("Call (555) 123-4567.", "Call five five five, one two three, four five six seven."),
         ),
         needs=having("0 +("),
-        pattern=re.compile(r"\+\d{1,3}(?:[\s.-]?\(?\d{2,5}\)?){2,5}|\(\d{3}\) ?\d{3}-\d{4}"),
+        pattern=re.compile(r"\+\d{1,3}(?:[\s.-]?\(?\d{2,8}\)?){2,5}(?!\d)|\(\d{3}\) ?\d{3}-\d{4}"),
         reading=phone_number,
     ),
     Rule(
@@ -557,6 +613,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 -"),
         pattern=re.compile(r"(?<![\w-])1-\d{3}-\d{3}-\d{4}(?![\w-])"),
         reading=phone_number,
+        at_number=True,
     ),
     Rule(
         name="dotted number",
@@ -570,6 +627,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 ."),
         pattern=re.compile(r"(?<![\w.-])\d{3}\.\d{3}\.\d{4}(?![\w.-])"),
         reading=phone_number,
+        at_number=True,
     ),
     Rule(
         name="national number",
@@ -586,6 +644,7 @@ _RULES: tuple[Rule, ...] = (
             r"(?![\w.,:-]?\d)"
         ),
         reading=phone_number,
+        at_number=True,
     ),
     Rule(
         name="ZIP code",
@@ -594,6 +653,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having(f"0 {CAPITALS}"),
         pattern=re.compile(r"\b(?P<lead>[A-Z]{2} )(?P<code>\d{5})\b(?![,.]\d)"),
         reading=lambda match: match["lead"] + spelled(match["code"]),
+        hint=re.compile(r" \d{5}"),
     ),
     Rule(
         name="North American number",
@@ -604,6 +664,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 -"),
         pattern=re.compile(r"(?<![\w-])\d{3}-\d{3}-\d{4}(?![\w-])|(?<![\w-])\d{3}-\d{4}(?![\w-])"),
         reading=phone_number,
+        at_number=True,
     ),
     Rule(
         name="number that is called",
@@ -624,6 +685,7 @@ _RULES: tuple[Rule, ...] = (
             r"|\d{2,5}(?:[ -]\d{2,5}){1,5}(?![\w-]|[.,]\d))"
         ),
         reading=called_number,
+        hint=re.compile(r"[ .:]\d{2}"),
     ),
     Rule(
         name="service number",
@@ -634,6 +696,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 1"),
         pattern=re.compile(r"(?<![\w.,:+-])1[38]00 \d{3} \d{3}(?![\w.,:-]?\d)"),
         reading=phone_number,
+        at_number=True,
     ),
     Rule(
         name="number grouped by spaces",
@@ -650,6 +713,7 @@ _RULES: tuple[Rule, ...] = (
             rf"|(?<=[a-z$€£:] )[1-9]\d{{0,2}} \d{{3}}(?= (?:{_AMOUNTS})\b| [€£])"
         ),
         reading=grouped_number,
+        at_number=True,
     ),
     Rule(
         name="part of several",
@@ -673,6 +737,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 /"),
         pattern=re.compile(r"(?<![\w/.])([79])/11(?![\w/])"),
         reading=r"\1 11",
+        at_number=True,
     ),
     Rule(
         name="fraction of a unit",
@@ -690,6 +755,7 @@ _RULES: tuple[Rule, ...] = (
             r"|(?P<inch>[\"″”]| ?-?in\.|[ -]inch\b))"
         ),
         reading=fraction_of_unit,
+        hint=re.compile(rf"[{_SIGNS_OF_FRACTIONS}]|\d/\d"),
     ),
     Rule(
         name="mixed fraction",
@@ -713,6 +779,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 / t"),
         pattern=re.compile(r"(?<![\d/.])([1-4](?:\.5)?)/5(?= stars?\b)"),
         reading=r"\1 out of 5",
+        at_number=True,
     ),
     Rule(
         name="fraction",
@@ -732,6 +799,7 @@ _RULES: tuple[Rule, ...] = (
             r"(?= (?:of|cups?|inch(?:es)?|miles?|hours?)\b)))"
         ),
         reading=fraction,
+        hint=re.compile(rf"[{_SIGNS_OF_FRACTIONS}]|\d/\d"),
     ),
     Rule(
         name="24/7",
@@ -740,6 +808,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 /"),
         pattern=re.compile(r"\b24/7\b"),
         reading="twenty-four seven",
+        at_number=True,
     ),
     Rule(
         name="50/50",
@@ -748,6 +817,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 /"),
         pattern=re.compile(r"\b50/50\b"),
         reading="fifty-fifty",
+        at_number=True,
     ),
     Rule(
         name="rating out of 10",
@@ -756,6 +826,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 /"),
         pattern=re.compile(r"(?<![\d/.])(\d{1,2}(?:\.5)?)/10(?![\d/])"),
         reading=r"\1 out of 10",
+        at_number=True,
     ),
     Rule(
         name="score",
@@ -764,6 +835,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 :"),
         pattern=re.compile(r"(?<![\d:.])(\d{1,2}):(\d)(?![\d:])"),
         reading=r"\1 to \2",
+        at_number=True,
     ),
     Rule(
         name="secret code",
@@ -775,6 +847,7 @@ _RULES: tuple[Rule, ...] = (
             r"(?P<lead>\b(?:code|OTP|PIN|pin|passcode)(?: is|:)? )(?P<code>\d{3,9})\b"
         ),
         reading=lambda match: match["lead"] + spelled(match["code"]),
+        hint=re.compile(r"code|OTP|PIN|pin"),
     ),
     Rule(
         name="long number",
@@ -783,6 +856,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0"),
         pattern=re.compile(r"(?<![\w.,])(?:0\d{2,}|\d{10,})(?![\w.,]\d)"),
         reading=phone_number,
+        at_number=True,
     ),
     Rule(
         name="spaced percent sign",
@@ -799,6 +873,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 '’′"),
         pattern=re.compile(r"(?<![\w.])([3-8])['’′](1[01]|\d)(?:[\"”″]|''|’’)?(?![\w])"),
         reading=r"\1 foot \2",
+        at_number=True,
     ),
     Rule(
         name="dimensions",
@@ -807,6 +882,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 x×"),
         pattern=re.compile(r"(?<![\w.,])(\d+)\s?[x×]\s?(\d+)(?=\s?(?:cm|mm|m|px|ft|in)?\b)(?!\w)"),
         reading=dimensions,
+        at_number=True,
     ),
     Rule(
         name="rate per unit",
@@ -825,12 +901,24 @@ _RULES: tuple[Rule, ...] = (
         reading="minus ",
     ),
     Rule(
+        name="million",
+        purpose="A short million or billion before what is counted.",
+        examples=(("It has 5M users.", "It has 5 million users."),),
+        needs=having("0 mMbB"),
+        pattern=re.compile(
+            rf"(?<![\w.])(\d{{1,3}}(?:\.\d+)?) ?([mMbB]|mn|bn)(?=\+? (?:{_AMOUNTS})\b)"
+        ),
+        reading=lambda match: f"{match[1]} {SCALES[match[2].lower()]}",
+        at_number=True,
+    ),
+    Rule(
         name="feet and inches",
         purpose="A length in both.",
         examples=(("It is 6 ft 2 in long.", "It is 6 feet 2 inches long."),),
         needs=having("0 f i"),
         pattern=re.compile(r"(?<![\w.])(\d+) ?ft\.?,? ?(\d+) ?in\b\.?"),
         reading=r"\1 feet \2 inches",
+        at_number=True,
     ),
     Rule(
         name="inches",
@@ -846,6 +934,7 @@ _RULES: tuple[Rule, ...] = (
             r"nails?|by|x|×|wide|long|tall|deep|thick|high|across)\b))|\s?in\.(?=[ ,;)](?![A-Z])))"
         ),
         reading=lambda match: f"{match[1]} inch{'' if match['sign'] or match[1] == '1' else 'es'}",
+        at_number=True,
     ),
     Rule(
         name="direction",
@@ -889,6 +978,7 @@ _RULES: tuple[Rule, ...] = (
             r"(?![\w/²³'^])(?:\.(?= [a-z(]))?"
         ),
         reading=measure,
+        at_number=True,
     ),
     Rule(
         name="power",
@@ -908,6 +998,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("IVX y"),
         pattern=re.compile(r"\b(?P<numeral>[IVX]{1,5})(?:th|st)? (?P<century>[Cc]entury)\b"),
         reading=century,
+        hint=re.compile(r"[Cc]entury"),
     ),
     Rule(
         name="regnal number",
@@ -918,6 +1009,7 @@ _RULES: tuple[Rule, ...] = (
             rf"\b(?P<name>(?:{_KINGS})(?: [A-Z][a-z]+)?) (?P<numeral>[IVX]{{1,6}})\b"
         ),
         reading=regnal_number,
+        hint=re.compile(r" [IVX]+\b"),
     ),
     Rule(
         name="numbered title",
@@ -929,6 +1021,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("IVXLivx"),
         pattern=re.compile(rf"\b(?P<name>{_PARTS}) (?P<numeral>[IVXL]{{1,7}}|[ivx]{{2,5}})\b"),
         reading=numbered_title,
+        hint=re.compile(r" [IVXLivx]+\b"),
     ),
     Rule(
         name="year of an era",
@@ -943,6 +1036,7 @@ _RULES: tuple[Rule, ...] = (
             r"|(?<=\bAD )(?P<after>\d{3,4})\b"
         ),
         reading=lambda match: year_of_era(match["before"] or match["after"]),
+        at_number=True,
     ),
     Rule(
         name="year in Roman numerals",
@@ -965,6 +1059,7 @@ _RULES: tuple[Rule, ...] = (
             r"(?!\w|['’-]\w)"
         ),
         reading=numbered_title,
+        hint=re.compile(r" [IVX]{2}"),
     ),
     Rule(
         name="year",
@@ -980,6 +1075,7 @@ _RULES: tuple[Rule, ...] = (
             rf"(?:th|st|nd|rd),|{'|'.join(MONTHS)}) )(?P<year>1[1-9]\d\d|20\d\d)\b(?![,.]\d)"
         ),
         reading=lambda match: match["lead"] + year(int(match["year"])),
+        hint=re.compile(r" (?:1[1-9]|20)\d\d"),
     ),
     Rule(
         name="aircraft",
@@ -988,6 +1084,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("7 -"),
         pattern=re.compile(r"(?<![\w.-])7([0-8]7)-([1-9]00|10|[89])(?:ER|LR|F)?(?![\w-]|[.,]\d)"),
         reading=r"7 \1 \2",
+        at_number=True,
     ),
     Rule(
         name="formation",
@@ -996,6 +1093,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 -"),
         pattern=re.compile(r"(?<![\w.-])(\d)-(\d)-(\d)(?:-(\d))?(?![\w-])"),
         reading=lambda match: " ".join(filter(None, match.groups())),
+        at_number=True,
     ),
     Rule(
         name="number range",
@@ -1010,6 +1108,7 @@ _RULES: tuple[Rule, ...] = (
             rf"(?<![\w.,-])(?P<low>{NUMBER})(?P<gap>\s?)[-–]\s?(?P<high>{NUMBER})(?!\w|[.,]\d|-)"
         ),
         reading=number_range,
+        at_number=True,
     ),
     Rule(
         name="until today",
@@ -1018,6 +1117,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 -–"),
         pattern=re.compile(r"(?<![\w.-])((?:19|20)\d\d)\s?[-–]\s?(?=present|today|now)"),
         reading=lambda match: f"{year(int(match[1]))} to ",
+        at_number=True,
     ),
     Rule(
         name="short noun before a number",
@@ -1032,6 +1132,7 @@ _RULES: tuple[Rule, ...] = (
             r"\. ?(?=\d)"
         ),
         reading=lambda match: f"{known(PLACES, match[1])} ",
+        hint=re.compile(r"\. ?\d"),
     ),
     Rule(
         name="part of an address",
@@ -1040,6 +1141,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("ABRFHS pelmtwy"),
         pattern=re.compile(rf"\b({either(ADDRESS_PARTS)})\.? (?=\d|[A-Z]\b)"),
         reading=lambda match: f"{ADDRESS_PARTS[match[1]]} ",
+        hint=re.compile(r"[tegmrwy]\.? [A-Z\d]"),
     ),
     Rule(
         name="number sign",
@@ -1069,13 +1171,12 @@ _RULES: tuple[Rule, ...] = (
         pattern=re.compile(
             r"\b([248]|16)[kK](?=[ -](?:TVs?|UHD|HDR|videos?|screens?|monitors?|displays?|"
             r"resolution|cameras?|footage|movies?|films?|stream(?:ing)?|Blu|projectors?|content|images?)\b)"
-            r"|(?<=\b[Ii]n )([48])[kK]\b"
+            r"|(?<=\b[Ii]n )([48])[kK]\b|(?<=\bran )(\d{1,2})[kK]\b"
             r"|\b(\d{1,2})[kK](?= (?:runs?|race|walk|jog|fun run|swim|runner)\b)"
             r"|(?<=\ba )(\d{1,2})[kK](?=[.,;:!?)]|$)|\b(401)\(?k\b\)?"
         ),
-        reading=lambda match: (
-            "4 oh 1 K" if match[5] else f"{match[1] or match[2] or match[3] or match[4]} K"
-        ),
+        reading=lambda match: "4 oh 1 K" if match[6] else f"{next(filter(None, match.groups()))} K",
+        at_number=True,
     ),
     Rule(
         name="thousand",
@@ -1084,14 +1185,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 kK"),
         pattern=re.compile(r"(?<![\w.])(\d{1,3}(?:[.,]\d+)?)[kK](?!\w)"),
         reading=r"\1 thousand",
-    ),
-    Rule(
-        name="million",
-        purpose="A short million or billion before what is counted.",
-        examples=(("It has 5M users.", "It has 5 million users."),),
-        needs=having("0 MB"),
-        pattern=re.compile(rf"(?<![\w.])(\d{{1,3}}(?:\.\d+)?) ?([MB])(?=\+? (?:{_AMOUNTS})\b)"),
-        reading=lambda match: f"{match[1]} {SCALES[match[2].lower()]}",
+        at_number=True,
     ),
     Rule(
         name="plus after a number",
@@ -1100,6 +1194,14 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 +"),
         pattern=re.compile(r"(?<=\d)\+(?=[\s.,;:!?)]|$)(?! ?\d)|(?<=\d thousand)\+|(?<=llion)\+"),
         reading=" plus",
+    ),
+    Rule(
+        name="plus between words",
+        purpose="A plus sign or an equals sign next to a word.",
+        examples=(("So x^2 + 1 = y^2.", "So x squared plus 1 equals y squared."),),
+        needs=having(f"+= {SMALL}"),
+        pattern=re.compile(r"(?<=[A-Za-z)]) ([+=]) (?=[\w(])|(?<=[\w)]) ([+=]) (?=[A-Za-z(])"),
+        reading=lambda match: " plus " if "+" in match[0] else " equals ",
     ),
     Rule(
         name="plus before a number",
@@ -1138,6 +1240,7 @@ _RULES: tuple[Rule, ...] = (
             rf"\b(?:(Mr|Mrs|Dr|Prof)\. (?=\w)|({either(TITLES)})\. (?=[A-Z])|(Mt) (?=[A-Z]))"
         ),
         reading=lambda match: f"{TITLES[match[1] or match[2] or match[3]]} ",
+        hint=re.compile(r"[a-z]\. [A-Z]|Mt |r[s]?\. "),
     ),
     Rule(
         name="Ms",
@@ -1154,6 +1257,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("A"),
         pattern=re.compile(rf"\b({LETTERED}) A\b(?=\s+[a-z])"),
         reading=r"\1 eh",
+        hint=re.compile(" A "),
     ),
     Rule(
         name="letter A next to another",
@@ -1162,6 +1266,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having("A"),
         pattern=re.compile(r"\bA(?= (?:or|and|to|vs\.?) [B-Z]\b)|\bA(?=/[B-Z]\b)"),
         reading="eh",
+        hint=re.compile(r"A[ /]"),
     ),
     Rule(
         name="grade A+",
@@ -1178,6 +1283,7 @@ _RULES: tuple[Rule, ...] = (
         needs=having(f"0 {CAPITALS}"),
         pattern=re.compile(r"(?<=\d)([A-Z]{2,3})\b(?<!AM)(?<!PM)"),
         reading=lambda match: " " + " ".join(match[1]),
+        hint=re.compile(r"\d[A-Z]"),
     ),
     Rule(
         name="comparison",
@@ -1197,6 +1303,7 @@ _RULES: tuple[Rule, ...] = (
             r"(?:St|Ave|Rd|Blvd|Ln|Dr|Street|Avenue|Road)\b)"
         ),
         reading=lambda match: f"{COMPASS[match[1]]} ",
+        hint=re.compile(r"(?:St|Ave|Rd|Blvd|Ln|Dr|Street|Avenue|Road)\b"),
     ),
     Rule(
         name="street",
@@ -1213,6 +1320,7 @@ _RULES: tuple[Rule, ...] = (
             r"(?:\.(?=,|\s[a-z])|(?=\.? [A-Z])(?P<capital>)|(?=[\s.,;!?)]|$))"
         ),
         reading=street,
+        hint=re.compile(r" (?:St|Ave?|Rd|Blvd|Ln|Dr|Ct|Pl|Sq|Pkwy|Hwy|Ter|Cres)\b"),
     ),
     Rule(
         name="saint",
@@ -1254,7 +1362,9 @@ _RULES: tuple[Rule, ...] = (
             ("Tea vs. coffee.", "Tea versus coffee."),
         ),
         needs=having(f"{CAPITALS}{SMALL}ıİ"),
-        pattern=re.compile(rf"(?<![\w/.])(?:{either(SHORTHAND)})(?![\w/])", re.IGNORECASE),
+        pattern=re.compile(
+            rf"(?<![\w/.])(?:{either(SHORTHAND)})(?![\w/]|\.\w| dot )", re.IGNORECASE
+        ),
         reading=shorthand,
     ),
     Rule(

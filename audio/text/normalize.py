@@ -10,6 +10,7 @@ import unicodedata
 
 from audio.text import inline
 from audio.text.english import rules
+from audio.text.rule import Scanned
 
 _Match = re.Match[str]
 
@@ -105,11 +106,11 @@ def read(text: str, lang: str) -> str:
             text = text.translate(_WIDE_SIGNS)
     text = _collapse_repeats(text)
     if lang.startswith("en"):
-        chars = frozenset(text)
+        scanned = Scanned.of(text)
         for rule in rules(lang):
-            if rule.may_match(chars):
+            if rule.may_match(scanned):
                 text, matches = rule.pattern.subn(rule.reading, text)
-                chars = frozenset(text) if matches else chars
+                scanned = Scanned.of(text) if matches else scanned
     return text
 
 

@@ -231,16 +231,32 @@ def slashed_date(*, day_first: bool) -> Callable[[Match], str]:
     """Return a function that reads 11/24/2026; *day_first* decides if both orders are possible."""
 
     def read(match: Match) -> str:
-        first, second = int(match["first"]), int(match["second"] or match["hyphened"])
-        day, month = (first, second) if day_first or first > 12 else (second, first)  # noqa: PLR2004
-        if month > 12:  # noqa: PLR2004  # in the order of the other country
-            day, month = month, day
-        if not (1 <= month <= 12 and 1 <= day <= 31):  # noqa: PLR2004
+        second = match["second"] or match["hyphened"]
+        month_and_day = _month_and_day(int(match["first"]), int(second), day_first=day_first)
+        if month_and_day is None:
             return match[0]
         year_ = match["year"] or match["full"]
-        return _date(f"20{year_}" if len(year_) == 2 else year_, month, day)  # noqa: PLR2004
+        return _date(f"20{year_}" if len(year_) == 2 else year_, *month_and_day)  # noqa: PLR2004
 
     return read
+
+
+def slashed_day(*, day_first: bool) -> Callable[[Match], str]:
+    """Return a function that reads 11/24, as `slashed_date` does."""
+
+    def read(match: Match) -> str:
+        first, second = int(match["first"]), int(match["second"])
+        month_and_day = _month_and_day(first, second, day_first=day_first)
+        return match["lead"] + _date("", *month_and_day) if month_and_day else match[0]
+
+    return read
+
+
+def _month_and_day(first: int, second: int, *, day_first: bool) -> tuple[int, int] | None:
+    day, month = (first, second) if day_first or first > 12 else (second, first)  # noqa: PLR2004
+    if month > 12:  # noqa: PLR2004  # in the order of the other country
+        day, month = month, day
+    return (month, day) if 1 <= month <= 12 and 1 <= day <= 31 else None  # noqa: PLR2004
 
 
 def day_month(match: Match) -> str:
@@ -313,6 +329,8 @@ def number_range(match: Match) -> str:
     first, last = float(low.replace(",", "")), float(high.replace(",", ""))
     if match["gap"] and first > last:
         return f"{low} minus {high}"
+    if first > last and "." in low:
+        return match[0]  # a version, more likely
     if all(number.isdigit() and len(number) == 4 for number in (low, high)) and (  # noqa: PLR2004
         1100 <= first < last < 2100  # noqa: PLR2004
     ):
@@ -409,10 +427,13 @@ def power(match: Match) -> str:
 
 def equation(match: Match) -> str:
     """Read a calculation: 10 minus 3 equals 7."""
-    if not re.search(r"\d\s?[-−–×*·÷x/]", match[0]):
-        return match[0]
-    parts = re.split(r"(?<=[\d%])\s?([-+−–×*·÷x/=])\s?", match[0])
-    return " ".join(_SIGNS.get(part, re.sub("^[-−]", "minus ", part)) for part in parts)
+    *parts, result = re.split(r"(?<=[\d%])\s?([-+−–×*·÷x/=])\s?", match[0])
+    said = [_SIGNS.get(part) or _with_minus(part) for part in parts]
+    return " ".join([*said, _with_minus(result)])
+
+
+def _with_minus(number: str) -> str:
+    return re.sub("^[-−]", "minus ", number)
 
 
 _SIGNS = {
@@ -431,12 +452,12 @@ _SIGNS = {
 
 
 def sign_of_mathematics(match: Match) -> str:
-    """Read a sign before a number."""
-    if match[1]:
-        return "plus or minus "
-    if match[4]:
-        return "infinity"
-    return "the square root of " if match[2] else "section "
+    """Read a sign before a number, or between two."""
+    if match["either"]:
+        return f"{'' if match['between'] is None else ' '}plus or minus "
+    if match["root"]:
+        return f"{match['between'] or ''}the square root of "
+    return f"{match['between'] or ''}section " if match["section"] else "infinity"
 
 
 # ---- fractions ----

@@ -28,10 +28,43 @@ class Rule:
     pattern: re.Pattern[str]
     reading: str | Callable[[Match], str]
     """The replacement, as `re.sub` accepts it."""
+    at_number: bool = False
+    """Whether each match begins where a number does, so that only those places need be tried."""
+    hint: re.Pattern[str] | None = None
+    """A pattern that is found sooner, and without which the other matches nowhere."""
 
-    def may_match(self, chars: frozenset[str]) -> bool:
-        """Return whether it can match in a text of these characters."""
-        return not any(chars.isdisjoint(needed) for needed in self.needs)
+    def may_match(self, text: "Scanned") -> bool:
+        """Return whether it can match; cheaper than trying."""
+        for needed in self.needs:
+            if text.chars.isdisjoint(needed):
+                return False
+        if self.hint and not self.hint.search(text.text):
+            return False
+        if self.at_number and len(text.numbers) < _FEW:
+            return any(self.pattern.match(text.text, number) for number in text.numbers)
+        return True
+
+
+_FEW = 20
+"""Numbers in a text; with more, a search costs less than to try each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """A text, and what `Rule.may_match` looks at."""
+
+    text: str
+    chars: frozenset[str]
+    numbers: tuple[int, ...]
+    """Where its numbers begin."""
+
+    @classmethod
+    def of(cls, text: str) -> "Scanned":
+        """Return a text with its characters and the places of its numbers."""
+        return cls(text, frozenset(text), tuple(match.start() for match in _NUMBER.finditer(text)))
+
+
+_NUMBER = re.compile(r"[0-9][0-9]*")
 
 
 def having(groups: str) -> tuple[frozenset[str], ...]:

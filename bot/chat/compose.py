@@ -10,6 +10,7 @@ from telegram import Message, MessageEntity
 
 from audio.text import inline
 from audio.text.blocks import summary_of_trace
+from audio.text.readings import digits_apart
 from audio.text.sentences import speakable
 from bot.chat.kinds import words_of
 from bot.chat.marked_text import FORMULA, TABLE, MarkedText
@@ -162,6 +163,8 @@ def _spoken(entity: MessageEntity, inner: str, bot_name: str) -> str | None:
         return spoken_link(inner)
     if kind == MessageEntity.TEXT_LINK and BARE_LINK.fullmatch(inner):
         return spoken_link(inner)
+    if kind == MessageEntity.PHONE_NUMBER:
+        return digits_apart(inner)
     if kind == MessageEntity.EMAIL:
         return spoken_address(inner)
     if kind == MessageEntity.MENTION:

@@ -4,7 +4,7 @@ import pytest
 
 from audio.text.english import rules
 from audio.text.normalize import read
-from audio.text.rule import Rule
+from audio.text.rule import Rule, Scanned
 
 EXAMPLES = [
     pytest.param(lang, rule, text, expected, id=f"{rule.name}-{lang}-{number}")
@@ -28,7 +28,7 @@ def changed_by(text: str, lang: str) -> list[Rule]:
     for rule in rules(lang):
         changed = rule.pattern.sub(rule.reading, text)
         if changed != text:
-            assert rule.may_match(frozenset(text))
+            assert rule.may_match(Scanned.of(text))
             changing.append(rule)
         text = changed
     return changing

@@ -54,6 +54,12 @@ def message(text: str, *entities: tuple[str, str], **more: Any) -> Message:
         (message("at five six", ("strikethrough", "five")), "at   six", "1 struck-out part"),
         (message("use make now", ("code", "make")), "use make now", ""),
         (message("see t.co/x", ("url", "t.co/x")), "see link to t dot co", ""),
+        (
+            message("ring +61 1300 555 019", ("phone_number", "+61 1300 555 019")),
+            "ring plus 6 1, 1 3 0 0, 5 5 5, 0 1 9",
+            "",
+        ),
+        (message("13 12 13 now", ("phone_number", "13 12 13")), "1 3, 1 2, 1 3 now", ""),
         (message("hi @jane_doe", ("mention", "@jane_doe")), "hi jane doe", ""),
         (message("@crier_bot hello", ("mention", "@crier_bot")), "  hello", ""),
         (

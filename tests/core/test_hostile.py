@@ -23,7 +23,7 @@ from audio.pipeline import SpeechPipeline
 from audio.planner import Planner
 from audio.text.english import rules
 from audio.text.normalize import _in_plain_letters, pronounce, read
-from audio.text.rule import Rule
+from audio.text.rule import Rule, Scanned
 from audio.text.scripts import is_readable, language_by_script, without_unread
 from audio.text.sentences import LONGEST_SENTENCE_CHARS, pieces, sentences, speakable
 from audio.types import AudioError, Ended, Outcome, Samples
@@ -109,10 +109,14 @@ def read_by_all(text: str) -> set[Rule]:
     """Apply every rule, and return those that matched."""
     matching = set()
     for rule in rules("en-us"):
-        chars = frozenset(text)
+        scanned = Scanned.of(text)
+        if rule.at_number:
+            assert {m.start() for m in rule.pattern.finditer(text)} <= set(scanned.numbers), (
+                rule.name
+            )
         text, matches = rule.pattern.subn(rule.reading, text)
         if matches:
-            assert rule.may_match(chars), rule.pattern.pattern
+            assert rule.may_match(scanned), rule.pattern.pattern
             matching.add(rule)
     return matching
 
@@ -252,7 +256,7 @@ def test_language_by_script_names_the_only_choice(text: str, lang: str, spoken: 
         ("안녕하세요 hello", "en-us", "안녕하세요 hello", ""),
         ("བོད hello", "en-us", "hello", "1 word in Tibetan"),
         ("สวัสดี, שלום? Fine.", "fr-fr", ", ? Fine.", "1 word in Thai, 1 word in Hebrew letters"),
-        ("π is 3.14, 5 µm", "en-us", "π is 3.14, 5 µm", ""),
+        ("π is 3.14, 5 µm", "en-us", "π is 3.14, 5 micrometres", ""),
         ("η γάτα", "en-us", "η γάτα", ""),
         ("नमस्ते hello", "hi", "नमस्ते hello", ""),
         ("café Łódź", "it", "café Łódź", ""),
