@@ -311,6 +311,8 @@ class Attachments:
             if composed.unread:
                 raise AttachmentError(nothing_to_say(composed))
             raise AttachmentError("There are no words in it. A scanned page has only pictures.")
+        if notice := await self._preferences.accent_notice(message.user_id, style):
+            self._outbox.reply(message.chat_id, notice, thread_id=message.thread_id)
         return replace(
             message,
             text=spoken[:MAX_TEXT_CHARS],

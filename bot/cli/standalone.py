@@ -6,6 +6,7 @@ import contextlib
 import signal
 import sys
 
+from audio.text.scripts import language_by_script
 from audio.types import Outcome, UnknownVoiceError, Utterance
 from audio.voices import SPOKEN, check_voice, language_of
 from bot.app import exit_process
@@ -41,7 +42,7 @@ def _utterance(text: str, options: argparse.Namespace, settings: Settings) -> Ut
     if options.lang and options.lang not in SPOKEN:
         raise UsageError(f"--lang: choose {', '.join(SPOKEN)}.")
     default_lang = settings.lang if voice == settings.kokoro_voice else language_of(voice)
-    lang = options.lang or default_lang
+    lang = options.lang or language_by_script(text, default_lang)
     composed = compose_text(text, lang, name_emoji=settings.speak_emoji)
     speed = options.speed or settings.kokoro_speed
     return Utterance(1, composed.text, voice, speed, lang, chime=options.chime)

@@ -19,7 +19,7 @@ from bot.core.inbox import Inbox, InboxError
 from bot.core.limits import Limits
 from bot.core.message import NO_CHAT, QueuedMessage, State
 from bot.core.plain_text import Composed, compose_text, nothing_to_say
-from bot.core.preferences import Preferences, SpeechStyle
+from bot.core.preferences import Preferences, SpeechStyle, lang_of
 from bot.core.receipts import Receipts
 from bot.settings import Settings
 
@@ -167,7 +167,8 @@ class Intake:
     async def _style(self, draft: Draft) -> SpeechStyle:
         """Return the style of a draft; called once per message."""
         if draft.client:
-            return self.preferences.style_of_program(draft.voice, draft.speed, draft.lang)
+            given = (draft.voice, draft.speed, draft.lang)
+            return self.preferences.style_of_program(*given, draft.text)
         return await self.preferences.style(draft.user_id, draft.text)
 
     async def _compose_or_refuse(self, draft: Draft, style: SpeechStyle) -> Composed:
@@ -213,6 +214,7 @@ class Intake:
 
     def _message(self, draft: Draft, style: SpeechStyle, composed: Composed) -> QueuedMessage:
         text = composed.text
+        by_default = draft.client and style.lang == lang_of(style.voice, self.settings)
         is_spoken = not (draft.attachment or draft.as_note)
         if is_spoken and not draft.client:
             # A file's caption is spoken only if the file can't be.
@@ -225,7 +227,7 @@ class Intake:
             user_id=draft.user_id,
             voice=draft.voice if draft.client else style.voice,
             speed=draft.speed if draft.client else style.speed,
-            lang=draft.lang if draft.client else style.lang,
+            lang=draft.lang if by_default else style.lang,
             urgent=draft.urgent or (composed.urgent and is_spoken),
             skipped=composed.skipped,
             file=draft.attachment,

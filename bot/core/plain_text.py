@@ -105,7 +105,9 @@ def nothing_to_say(composed: Composed) -> str:
     if not composed.skipped:
         return NOTHING_TO_SPEAK
     reason = f"There is nothing to say but {composed.skipped}."
-    return f"{reason} I speak {_enumerated(spoken_languages())}." if composed.unread else reason
+    if not composed.unread:
+        return reason
+    return f"{reason} I speak {_enumerated(spoken_languages())}, and others with an accent."
 
 
 def _enumerated(names: list[str]) -> str:

@@ -90,11 +90,13 @@ class Preferences:
         speed = float(chosen.get(SPEED, "") or self._settings.kokoro_speed)
         return SpeechStyle(voice, speed, lang)
 
-    def style_of_program(self, voice: str, speed: float, lang: str) -> SpeechStyle:
+    def style_of_program(self, voice: str, speed: float, lang: str, text: str) -> SpeechStyle:
         """Return the style of a program's text; empty values come from the settings."""
         voice = voice or self._settings.kokoro_voice
         return SpeechStyle(
-            voice, speed or self._settings.kokoro_speed, lang or lang_of(voice, self._settings)
+            voice,
+            speed or self._settings.kokoro_speed,
+            lang or language_by_script(text, lang_of(voice, self._settings)),
         )
 
     async def pronounced(self, text: str) -> str:

@@ -20,6 +20,7 @@ from fastapi import Depends, FastAPI, Header, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
 
 from audio.pipeline import SpeechPipeline
+from audio.text.scripts import language_by_script
 from audio.types import AudioError, Devices, Outcome, Utterance
 from audio.voices import VOICES, describe, language_of
 from bot import __version__
@@ -276,13 +277,12 @@ class Api:
 
     async def speech(self, request: Speech, client: ClientName) -> Response:
         """Synthesize a text into a sound file, as OpenAI's endpoint does; nothing is played."""
+        default_lang = lang_of(request.voice, self.settings)
+        lang = request.lang or language_by_script(request.input, default_lang)
         try:
-            composed = await self.intake.compose_unstored(
-                request.input, request.voice, request.lang or ""
-            )
+            composed = await self.intake.compose_unstored(request.input, request.voice, lang)
         except RefusedError as exc:
             raise Refused(422, "nothing_to_speak", f"input: {exc}") from exc
-        lang = request.lang or lang_of(request.voice, self.settings)
         utterance = Utterance(0, composed.text, request.voice, request.spoken_speed, lang)
         log.info("Synthesizing %d characters for %s", len(composed.text), client)
         file_format = FORMATS[request.response_format]

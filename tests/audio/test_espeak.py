@@ -91,6 +91,14 @@ def test_read_reads_a_foreign_word_by_its_language(
     assert not any("(" in item.phonemes for item in words.values())
 
 
+def test_read_gives_chinese_words_to_what_knows_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inside a sentence of another language, too, if the packages are installed."""
+    monkeypatch.setattr(espeak, "is_supported", lambda _: True)
+    monkeypatch.setattr(espeak, "phonemize", lambda text, lang, _: f"{len(text)}{lang}")
+
+    assert spoken("see 北京, ok", "en-us") == "see=sˈi 北京,=2cmn, ok=ˌOkˈA"
+
+
 def test_word_reads_one_word() -> None:
     """A name or a made-up word, without its punctuation; a Greek letter by its name."""
     assert word("Frobnitz!", "en-us") == "fɹˈɑbnɪts"

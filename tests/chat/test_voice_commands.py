@@ -51,6 +51,28 @@ async def test_voice_with_an_unreadable_script_names_the_command_to_run(
         assert "make" not in await answer_to(sandbox, "/voice jf_alpha")
 
 
+async def test_voice_that_follows_the_language_keeps_to_itself_with_an_accent(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
+    """A language without a voice is read as itself by the sender's, who is told how to stop it."""
+    german = "Das Essen ist fertig, kommt bitte an den Tisch."
+    async with start_toned() as bot:
+        await answer_to(sandbox, "/voice bm_george")
+        sandbox.press(ALICE, 1, "voice:follow")
+        await sandbox.wait_for(lambda e: e.kind == "answer" and "follows" in e.text)
+        await answer_to(sandbox, "/mute")
+        for _ in range(2):
+            message = sandbox.send(ALICE, german)
+            await sandbox.wait_for(reaction_to(message, "😴"))
+        orders = [
+            bot.delivery.queue.utterance(place.message) for place in bot.delivery.queue.places()
+        ]
+        told = [event.text for event in sandbox.events if "accent" in event.text]
+
+    assert [(order.voice, order.lang) for order in orders] == [("bm_george", "de")] * 2
+    assert told == ["I speak German with an accent. /voice turns it off."]
+
+
 async def test_voice_follows_the_language_if_selected(
     sandbox: Sandbox, start_toned: StartBot
 ) -> None:

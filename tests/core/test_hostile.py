@@ -274,6 +274,7 @@ def test_nothing_to_say_names_the_languages() -> None:
     reason = nothing_to_say(compose_text("สวัสดี", "en-us"))
 
     assert reason.startswith("There is nothing to say but 1 word in Thai. I speak English, Spanish")
+    assert reason.endswith("Mandarin Chinese, and others with an accent.")
     assert without_unread("Ann", "ja") == ("Ann", {})
 
 

@@ -49,6 +49,17 @@ async def test_intake_accepts_a_draft_once(lab: Lab) -> None:
     assert len(await lab.inbox.list_to_speak(BOT)) == 2
 
 
+async def test_intake_reads_a_programs_text_in_the_language_of_its_script(lab: Lab) -> None:
+    """A program that names no language need not know that there are several scripts."""
+    intake = lab.intake()
+    texts = {"Привет, как дела?": "ru", "Καλημέρα, τι κάνεις;": "el", "Hello.": ""}
+    for number, (text, lang) in enumerate(texts.items(), start=1):
+        stored = await intake.accept(Draft(update_id=-number, text=text, client="door"))
+
+        assert stored is not None
+        assert stored.lang == lang
+
+
 async def test_intake_refuses_more_than_an_hour_of_digits(lab: Lab) -> None:
     """What waits is measured by how long it takes to say: a digit is a word, not a letter."""
     intake = replace(lab.intake(), limits=Limits(0, 100))
