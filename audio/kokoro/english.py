@@ -32,6 +32,8 @@ _CONSONANTS = frozenset("bdfhjklmnpstvwzðŋɡɹTʃʒʤʧθ")
 # After these an American t between vowels is a tap.
 _BEFORE_TAP = frozenset("AIOWYiuæɑəɛɪɹʊʌ")
 _ENDS_CLAUSE = frozenset(";:,.!?—…")
+_ENDS_SENTENCE = frozenset(";:.!?—…")
+_BREAKS = _ENDS_CLAUSE | frozenset("()“”")
 
 _CURLY = str.maketrans("’‘ʼ`´", "'''''")
 _PUNCTUATION = {
@@ -90,6 +92,7 @@ _PART = re.compile(
 _CAMEL = re.compile(r"(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SIGNS = re.escape("".join(_SYMBOLS)) + "'-"
 _EDGE = re.compile(rf"^([^\w{_SIGNS}]*)(.*?)([^\w{_SIGNS}]*)$", re.DOTALL)
+_STRETCHED = re.compile(r"(\w)\1{2,}")
 _ACRONYMS = re.compile(r"[A-Z]{2,}s")
 _FIRST_FOREIGN = "\u0250"  # letters from here on are not Latin
 
@@ -172,9 +175,14 @@ class EnglishReader:
             espeak_word: reads a word that the dictionary does not have.
         """
         words = [_written(text) for text in sentence.split()]
-        for word in words[:-1]:
-            if word.after == "." and _is_short(word.parts):
-                word.after = ""  # it belongs to the word: e.g., J. Smith
+        for place, word in enumerate(words):
+            if word.after.startswith(".") and _is_short(word.parts):
+                word.parts[-1].kind = "initials"
+                ends = place + 1 == len(words) or (
+                    place > 0 and words[place - 1].text.lower() in _LETTER_CONTEXT  # Gate B.
+                )
+                if word.after != "." or not ends:
+                    word.after = word.after[1:]  # it belongs to the word: e.g., J. Smith
         _Sentence(words, self._dictionary, espeak_word, british=lang == "en-gb").pronounce()
         return tuple(_spoken(word) for word in words)
 
@@ -315,23 +323,21 @@ class _Sentence:
         self._tokens: list[Token] = []
         self._tags: list[str] | None = None
         for word in words:
-            if not word.parts and self._tokens and _ENDS_CLAUSE & {*word.before}:
-                self._break()
-            if _ENDS_CLAUSE & {*word.before} or "(" in word.before:
-                self._break()
+            self._break(word.before)
             for part in word.parts:
                 part.token = len(self._tokens)
                 self._tokens.append(Token(part.text.strip("'") or part.text))
-            if _ENDS_CLAUSE & {*word.after} or ")" in word.after:
-                self._break()
-        self._break()
+            self._break(word.after)
+        self._break(".")
         # What comes after the part in question: whether it begins with a vowel; None at an end.
         self._vowel_follows: bool | None = None
 
-    def _break(self) -> None:
-        """Note that punctuation follows the last token."""
-        if self._tokens:
-            self._tokens[-1] = Token(self._tokens[-1].text, breaks=True)
+    def _break(self, marks: str) -> None:
+        """Note the punctuation that follows the last token."""
+        if self._tokens and not _BREAKS.isdisjoint(marks):
+            last = self._tokens[-1]
+            ends = last.ends or not _ENDS_SENTENCE.isdisjoint(marks)
+            self._tokens[-1] = replace(last, breaks=True, ends=ends)
 
     def pronounce(self) -> None:
         """Set the phonemes of every part."""
@@ -434,7 +440,7 @@ class _Sentence:
 
     def _known(self, part: _Part, text: str, level: float | None) -> tuple[str, str] | None:
         """Return a word, an inflected word or a compound of the dictionary."""
-        for word in dict.fromkeys((text, text.strip("'"), text.lower(), _plain(text))):
+        for word in dict.fromkeys((text, text.strip("'"), text.lower(), *_plainer(text))):
             phonemes, source = self._lookup(word, part)
             if phonemes:
                 return _stress(phonemes, level), source
@@ -521,7 +527,8 @@ class _Sentence:
         if entry:
             return _stress(entry.readings[DEFAULT], 2), "dictionary"
         lower = self._entry(plain.lower())
-        short = len(plain) <= _LONGEST_ACRONYM and "'" not in plain
+        acronym = len(plain) <= _LONGEST_ACRONYM and "'" not in plain
+        short = acronym and not _STRETCHED.search(plain)
         vowels = any(char in "AEIOUY" for char in plain)
         if lower and not lower.checked and not shouted and (len(plain) <= 3 or not vowels):  # noqa: PLR2004
             return self._letters(plain), "letters"
@@ -633,6 +640,14 @@ def _stems_ing(word: str) -> Iterator[str]:
         yield f"{word[:-3]}e"
         if word[-4] == word[-5] or word.endswith("cking"):
             yield word[:-4]
+
+
+def _plainer(text: str) -> Iterator[str]:
+    """Yield a word without accents, and what was stretched: cooool, sooo."""
+    yield _plain(text)
+    if _STRETCHED.search(text):
+        yield _STRETCHED.sub(r"\1\1", text.lower())
+        yield _STRETCHED.sub(r"\1", text.lower())
 
 
 def _plain(text: str) -> str:

@@ -46,6 +46,8 @@ class Token:
     """Without punctuation around it, and with straight apostrophes."""
     breaks: bool = False
     """Whether punctuation separates it from the next word."""
+    ends: bool = False
+    """Whether that punctuation ends a clause that may be a sentence; a comma does not."""
 
     @property
     def lower(self) -> str:
@@ -146,12 +148,18 @@ class _Context:
 
     def orders(self) -> bool:
         """Whether it has an object and its clause has no other verb: Import photos from there."""
-        called = self._index - len(self.clause_before())  # Sam, import photos
-        if called > 1 or self._index - called > 1:
+        start = self._start
+        called = start == 1  # Sam, import photos
+        if not (start == 0 or called or self._tokens[start - 1].ends):
             return False
-        follows = self.tag_at(1)
-        plural = follows.startswith("NOUN") and self.after.endswith("s")
-        if not (plural or follows.startswith(("NUM", "PROPN")) or self.after.endswith("'s")):
+        follows, after = self.tag_at(1), self._at(1)
+        plural = follows.startswith("NOUN") and after.endswith("s")
+        name = (
+            self.token.text.islower()
+            and self._reaches(1)
+            and (self._tokens[self._index + 1].text[:1].isupper())
+        )
+        if not (plural or name or follows.startswith(("NUM", "PROPN")) or after.endswith("'s")):
             return False
         offset = 1
         while tag := self.tag_at(offset):
@@ -245,7 +253,8 @@ def _by_place(context: _Context) -> str:
     before, after = context.before, context.after
     if before in _SOME and after in _OBJECT_START:
         return VERB  # some record the rain
-    if before in _DETERMINER | _SOME or before.endswith(("'s", "s'")) or before in _PREPOSITION:
+    points = before == "that" and context.before2 in _PREPOSITION | {"to", ""}
+    if points or before in _DETERMINER | _SOME | _PREPOSITION or before.endswith(("'s", "s'")):
         return _not_verb(context)
     return VERB if _asks(context) or _follows_subject(context) else ""
 
