@@ -63,19 +63,30 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def fetch_models(settings: Settings) -> None:
-    """Fetch the model files that are missing or damaged.
+    """Fetch the model files that are missing or damaged, and the English dictionary.
 
     Raises:
-        CommandError: a file can't be fetched.
+        CommandError: a model file can't be fetched; Crier runs without the dictionary.
     """
-    from audio.kokoro.model_files import ensure, resolve_kind  # noqa: PLC0415  # slow to import
+    from audio.kokoro.model_files import (  # noqa: PLC0415  # slow to import
+        ensure,
+        ensure_dictionary,
+        resolve_kind,
+    )
     from audio.types import ModelFileError  # noqa: PLC0415  # slow to import
 
+    without = ""
     try:
         with file_progress() as progress:
             fetched = ensure(resolve_kind(settings.kokoro_model), settings.model_dir, progress)
+            try:
+                fetched += ensure_dictionary(settings.model_dir, progress)
+            except ModelFileError as exc:
+                without = str(exc)
     except ModelFileError as exc:
         raise CommandError(str(exc)) from exc
+    if without:
+        sys.stderr.write(f"{without}\nUntil then espeak-ng reads English, less well.\n")
     for path in fetched:
         sys.stderr.write(f"Fetched and checked {path}\n")
 

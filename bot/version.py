@@ -38,7 +38,12 @@ def commit_of(checkout: Path) -> str:
 
 
 def _model() -> str:
-    from audio.kokoro.model_files import MODELS, VOICES_FILE, resolve_kind  # noqa: PLC0415  # slow to import
+    from audio.kokoro.model_files import (  # noqa: PLC0415  # slow to import
+        DICTIONARY_FILE,
+        MODELS,
+        VOICES_FILE,
+        resolve_kind,
+    )
     from bot.settings import SettingsError, load  # noqa: PLC0415  # slow to import
 
     try:
@@ -48,8 +53,8 @@ def _model() -> str:
     kind = resolve_kind(settings.kokoro_model)
     missing = [
         file.name
-        for file in (MODELS[kind], VOICES_FILE)
+        for file in (MODELS[kind], VOICES_FILE, DICTIONARY_FILE)
         if not (settings.model_dir / file.name).exists()
     ]
-    note = f"; missing: {', '.join(missing)} (`crier models` fetches it)" if missing else ""
+    note = f"; missing: {', '.join(missing)} (`crier models` fetches them)" if missing else ""
     return f"model: Kokoro-82M v1.0, {kind}, in {settings.model_dir}{note}"

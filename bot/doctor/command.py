@@ -47,6 +47,7 @@ GROUPS = {
     ),
     "The voice": (
         Check("models", sound_checks.models, limit_s=60.0),
+        Check("dictionary", sound_checks.dictionary),
         Check("espeak", sound_checks.espeak, limit_s=60.0),
         Check("synthesis", sound_checks.synthesis, limit_s=180.0),
     ),

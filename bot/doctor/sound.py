@@ -185,6 +185,23 @@ def models(context: Context) -> Finding:
     return ok(f"{names}: intact, in {folder}")
 
 
+def dictionary(context: Context) -> Finding:
+    """Check that the English dictionary is present and intact."""
+    from audio.kokoro.model_files import DICTIONARY_FILE, verify  # noqa: PLC0415
+    from audio.types import ModelFileError  # noqa: PLC0415
+
+    path = context.settings.model_dir / DICTIONARY_FILE.name
+    try:
+        verify(path, DICTIONARY_FILE)
+    except ModelFileError as exc:
+        reason = str(exc).partition(". `crier")[0]
+        return warn(
+            f"{reason}. Until then espeak-ng reads English, less well.",
+            "`crier models`, then restart Crier.",
+        )
+    return ok(f"{path.name}: intact")
+
+
 def espeak(context: Context) -> Finding:
     """Check that espeak-ng, which pronounces words, works."""
     from audio.kokoro.voice import pronounced  # noqa: PLC0415

@@ -1,10 +1,20 @@
 """Shared fixtures of the audio tests."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from audio.kokoro.english import EnglishReader, load_reader
 from tests.support.pipelines import Facts, MacPipeline
+
+
+@pytest.fixture(scope="session")
+def english(model_dir: Path) -> EnglishReader:
+    """Return the reader with the real dictionary, which set-up made."""
+    reader = load_reader(model_dir)
+    assert reader is not None, "no dictionary: `crier models` makes it"
+    return reader
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """The model files: every source, and bad answers."""
 
 import contextlib
+import gzip
 import hashlib
+import json
 import os
 import resource
 import threading
@@ -13,7 +15,14 @@ from pathlib import Path
 import pytest
 
 from audio.kokoro import model_files
-from audio.kokoro.model_files import VOICES_FILE, ModelFile, ensure, verified_copy, verify
+from audio.kokoro.model_files import (
+    VOICES_FILE,
+    ModelFile,
+    ensure,
+    ensure_dictionary,
+    verified_copy,
+    verify,
+)
 from audio.types import ModelFileError
 
 CONTENT = bytes(range(256)) * 4096  # 1 MB
@@ -209,3 +218,86 @@ def test_verified_copy_removes_old_copies(tmp_path: Path) -> None:
         assert copy.read_bytes() == CONTENT + b"more"
 
     assert sorted(tmp_path.iterdir()) == sorted([path, other])
+
+
+# ---- the English dictionary ----
+
+GOLD = json.dumps({"house": "hˈWs"}).encode()
+SILVER = json.dumps({"Zurich": "zˈʊɹɪk"}).encode()
+TAGGER = gzip.compress(json.dumps({"tagdict": {}, "weights": {}}).encode(), mtime=0)
+COMPILED = "Zurich\t~zˈʊɹɪk\t~zˈʊɹɪk\nhouse\thˈWs\thˈWs\n".encode()
+
+
+def file_of(name: str, content: bytes) -> ModelFile:
+    """Return the description of a file."""
+    return ModelFile(name, len(content), hashlib.sha256(content).hexdigest())
+
+
+@pytest.fixture
+def small_dictionary(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the dictionary one of two words, whose files come from packages that have them."""
+    names = {"us_gold": GOLD, "us_silver": SILVER, "gb_gold": GOLD, "gb_silver": SILVER}
+    files = {f"{name}.json": content for name, content in names.items()}
+    words = tuple(file_of(name, content) for name, content in files.items())
+    monkeypatch.setattr(model_files, "_WORDS", words)
+    monkeypatch.setattr(model_files, "_TAGGER", file_of("tagger.json.gz", TAGGER))
+    monkeypatch.setattr(model_files, "DICTIONARY_FILE", file_of("english.txt", COMPILED))
+
+    def fetch_words(folder: Path) -> None:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+
+    def fetch_tagger(folder: Path) -> None:
+        (folder / "tagger.json.gz").write_bytes(TAGGER)
+
+    monkeypatch.setattr(model_files, "fetch_words", fetch_words)
+    monkeypatch.setattr(model_files, "fetch_tagger", fetch_tagger)
+
+
+@pytest.mark.usefixtures("small_dictionary")
+@pytest.mark.parametrize("damage", [None, b"", COMPILED[:-3], COMPILED.replace(b"W", b"w")])
+def test_ensure_dictionary_makes_a_missing_or_damaged_one(
+    tmp_path: Path, damage: bytes | None
+) -> None:
+    """It is made from the packages if the repository can't be reached, and nothing else is left."""
+    if damage is not None:
+        (tmp_path / "english.txt").write_bytes(damage)
+    seen: list[tuple[str, int, int]] = []
+
+    made = ensure_dictionary(tmp_path, lambda *at: seen.append(at), "http://127.0.0.1:1")
+
+    assert made == [tmp_path / "english.txt"]
+    assert (tmp_path / "english.txt").read_bytes() == COMPILED
+    assert list(tmp_path.iterdir()) == made
+    assert seen[-1][1] == seen[-1][2]
+    assert ensure_dictionary(tmp_path, no_progress, "http://127.0.0.1:1") == []
+
+
+@pytest.mark.usefixtures("small_dictionary")
+def test_ensure_dictionary_prefers_the_repository(
+    release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The packages are not asked if the repository has the files."""
+    release.content = GOLD
+    same = tuple(file_of(f"{name}.json", GOLD) for name in ("us_gold", "gb_gold"))
+    monkeypatch.setattr(model_files, "_WORDS", same)
+    monkeypatch.setattr(model_files, "fetch_words", None)
+    monkeypatch.setattr(model_files, "compile_dictionary", lambda _, to: to.write_bytes(COMPILED))
+
+    assert ensure_dictionary(tmp_path, no_progress, release.url) == [tmp_path / "english.txt"]
+
+
+@pytest.mark.usefixtures("small_dictionary")
+def test_ensure_dictionary_names_all_sources_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If no source has the right files, the message says so, and the folder is as it was."""
+    monkeypatch.setattr(model_files, "fetch_words", lambda to: (to / "us_gold.json").touch())
+
+    with pytest.raises(ModelFileError) as error:
+        ensure_dictionary(tmp_path, no_progress, "http://127.0.0.1:1")
+
+    assert "http://127.0.0.1:1" in str(error.value)
+    assert "misaki: what came had a wrong checksum" in str(error.value)
+    assert "crier models" in str(error.value)
+    assert list(tmp_path.iterdir()) == []

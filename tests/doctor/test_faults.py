@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from audio.kokoro.model_files import MODELS, VOICES_FILE
+from audio.kokoro.model_files import DICTIONARY_FILE, MODELS, VOICES_FILE
 from bot.chat.sandbox import Sandbox
 from bot.doctor import sound
 from bot.doctor.check import CheckState
@@ -43,6 +43,13 @@ def _truncated_model(scene: Scene) -> None:
 
 def _no_model(scene: Scene) -> None:
     scene.change(model_dir=scene.folder / "nothing")
+
+
+def _damaged_dictionary(scene: Scene) -> None:
+    folder = scene.folder / "models"
+    folder.mkdir()
+    (folder / DICTIONARY_FILE.name).write_text("house\thˈWs\thˈWs\n", encoding="utf-8")
+    scene.change(model_dir=folder)
 
 
 def _damaged_database(scene: Scene) -> None:
@@ -336,6 +343,8 @@ FAULTS: list[tuple[str, Callable[[Scene], None], CheckState, str, str]] = [
     ("load", _low_power, WARN, "Low Power Mode", "System Settings"),
     ("models", _truncated_model, FAIL, "checksum", "crier models"),
     ("models", _no_model, FAIL, "No such file", "crier models"),
+    ("dictionary", _no_model, WARN, "No such file", "crier models"),
+    ("dictionary", _damaged_dictionary, WARN, "checksum", "crier models"),
     ("espeak", _unknown_language, FAIL, "espeak-ng", "make setup"),
     ("portaudio", _no_sounddevice, FAIL, "No sounddevice", "make setup"),
     ("portaudio", _no_portaudio, FAIL, "PortAudio library not found", "libportaudio2"),
