@@ -24,6 +24,8 @@ _ASIAN = frozenset({"ja", "cmn"})
 """Languages whose own punctuation is wide."""
 
 _FRACTION_BARS = "\u2044\u2215"
+_SCIENTIFIC = "\u2126\u212a\u212b"  # ohm, kelvin, ångström: letters twice in Unicode
+_EXCEPTIONS = {"№": "No. ", "µ": "µ"} | dict.fromkeys(_FRACTION_BARS, "/")
 _ARABIC = range(0xFB50, 0xFF00)
 _READ_AS_PLAIN = frozenset(
     f"<{kind}>" for kind in "font circle square narrow wide sub compat".split()
@@ -71,19 +73,17 @@ class _Plain(dict[int, str]):
 
 def _plain(code: int) -> str:
     char = chr(code)
+    if char in _EXCEPTIONS:
+        return _EXCEPTIONS[char]
+    plain = unicodedata.normalize("NFKC", char)
+    kind = unicodedata.decomposition(char).partition(" ")[0]
+    if kind in _READ_AS_PLAIN and any(c.isalpha() or c.isdigit() for c in plain):
+        return plain.translate({ord(bar): "/" for bar in _FRACTION_BARS})
     if 0x1E00 <= code < 0x1F00:  # noqa: PLR2004  # Latin letters with marks
         return "".join(c for c in unicodedata.normalize("NFKD", char) if c.isalpha())
     if 0x180 <= code < 0x250:  # noqa: PLR2004  # further Latin letters
         return char.lower()
-    if char in _FRACTION_BARS:
-        return "/"
-    if char == "№":
-        return "No. "
-    plain = unicodedata.normalize("NFKC", char)
-    kind = unicodedata.decomposition(char).partition(" ")[0]
-    if kind in _READ_AS_PLAIN and code > 0xFF and any(c.isalpha() or c.isdigit() for c in plain):  # noqa: PLR2004  # µ is read
-        return plain.translate(dict.fromkeys(map(ord, _FRACTION_BARS), "/"))
-    return plain if code in _ARABIC or char in "\u2126\u212a\u212b" else char  # ohm, kelvin
+    return plain if code in _ARABIC or char in _SCIENTIFIC else char
 
 
 _PLAIN = _Plain()
