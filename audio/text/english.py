@@ -742,7 +742,7 @@ _RULES: tuple[Rule, ...] = (
             r"[Cc]hapter) "
             r"|[\[(](?=\d+/\d+[\])])"
             r"|(?<![\w/.])(?=\d+/\d+ ?(?:[KMGT]i?B|bytes|files|tests|items|tasks|steps|checks|"
-            r"points|passed|done|failed|complete)\b))(\d+)/(\d+)(?![\d/]|\.\d)"
+            r"points|right|correct|passed|done|failed|complete)\b))(\d+)/(\d+)(?![\d/]|\.\d)"
         ),
         reading=part_of_several,
         hint=re.compile(r"\d/\d"),
