@@ -223,6 +223,14 @@ DEVELOPERS: tuple[Rule, ...] = (
         hint=re.compile(r":[0-9A-Fa-f:]"),
     ),
     Rule(
+        name="hexadecimal number",
+        purpose="A number with 0x, or the beginning of a long one.",
+        examples=(("It is at 0x1f now.", "It is at hex one F now."),),
+        needs=having("0 x"),
+        pattern=re.compile(r"\b0x([0-9A-Fa-f]+)\b"),
+        reading=lambda match: f"hex {letters(match[1][:_SHOWN])}",
+    ),
+    Rule(
         name="hash",
         purpose="The beginning of a hash, such as a commit's: nobody remembers more.",
         examples=(
@@ -353,8 +361,9 @@ DEVELOPERS: tuple[Rule, ...] = (
         ),
         needs=having(f". {SMALL}"),
         pattern=re.compile(
-            rf"\.(?<=[\w)\]]\.)(?:(?P<inner>[a-z]{{1,9}})\.)?(?P<ext>{_EXTENSION})"
-            r"(?:(?::|#L|\()(?P<line>\d+)(?:[-–]L?(?P<last>\d+)|[:,](?P<column>\d+))?\)?)?(?![\w/])",
+            rf"\.(?<=[\w)\]*]\.)(?:(?P<inner>[a-z]{{1,9}})\.)?(?P<ext>{_EXTENSION})"
+            r"(?:(?::|#L|(?P<open>\())(?P<line>\d+)(?:[-–]L?(?P<last>\d+)|[:,](?P<column>\d+))?"
+            r"(?(open)\)))?(?![\w/])",
             re.IGNORECASE,
         ),
         reading=_file,
@@ -470,7 +479,7 @@ DEVELOPERS: tuple[Rule, ...] = (
         ),
         needs=having("-"),
         pattern=re.compile(
-            r"(?<!\S)-([A-Za-z]|[bcdfghj-np-tv-xz]{2,3}|l?a[lh]?|it|lah|name|type|exec)"
+            r"(?<!\S)-([A-Za-z]\d?|[bcdfghj-np-tv-xz]{2,3}|l?a[lh]?|it|lah|name|type|exec)"
             r"(?=[\s,;:!?)]|\.?$|\.\s)"
         ),
         reading=_short_option,

@@ -530,6 +530,18 @@ _RULES: tuple[Rule, ...] = (
         at_number=True,
     ),
     Rule(
+        name="duration in m and s",
+        purpose="A duration in minutes and seconds.",
+        examples=(("It took 3m 20s.", "It took 3 minutes 20 seconds."),),
+        needs=having("0 m s"),
+        pattern=re.compile(r"(?<![\w:.])(\d+) ?m(?:in)? ?(\d{1,2}) ?s(?:ec)?\b"),
+        reading=lambda match: (
+            f"{match[1]} minute{'' if match[1] == '1' else 's'} "
+            f"{match[2]} second{'' if match[2] == '1' else 's'}"
+        ),
+        at_number=True,
+    ),
+    Rule(
         name="duration as 2h05",
         purpose="A duration with the minutes after the h.",
         examples=(("It takes 2h05.", "It takes 2 hours 5 minutes."),),
@@ -717,26 +729,31 @@ _RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="part of several",
-        purpose="Which of how many.",
+        purpose="Which of how many, or how many of all.",
         examples=(
             ("Watch part 1/2 now.", "Watch part 1 of 2 now."),
             ("It is long (2/5).", "It is long (2 of 5)."),
+            ("It uses 12/16 GB now.", "It uses 12 of 16 gigabytes now."),
         ),
         needs=having("0 /"),
         pattern=re.compile(
-            r"(?P<lead>\b(?:[Pp]art|[Pp]age|[Ss]tep|[Ee]pisode|[Qq]uestion|[Dd]ay|[Rr]ound|[Ss]lide|"
-            r"[Tt]est|[Aa]ttempt|[Tt]ry|[Ww]eek|[Mm]essage|[Tt]ask|[Ss]tage|[Ll]ap|[Cc]hapter) "
-            r"|[\[(](?=\d+/\d+[\])]))(\d+)/(\d+)(?![\w/]|\.\d)"
+            r"(?P<lead>\b(?:[Pp]art|[Pp]age|[Ss]tep|[Ee]pisode|[Qq]uestion|[Dd]ay|[Rr]ound|"
+            r"[Ss]lide|[Tt]est|[Aa]ttempt|[Tt]ry|[Ww]eek|[Mm]essage|[Tt]ask|[Ss]tage|[Ll]ap|"
+            r"[Cc]hapter) "
+            r"|[\[(](?=\d+/\d+[\])])"
+            r"|(?<![\w/.])(?=\d+/\d+ ?(?:[KMGT]i?B|bytes|files|tests|items|tasks|steps|checks|"
+            r"points|right|correct|passed|done|failed|complete)\b))(\d+)/(\d+)(?![\d/]|\.\d)"
         ),
         reading=part_of_several,
+        hint=re.compile(r"\d/\d"),
     ),
     Rule(
         name="9/11",
-        purpose="The attacks of that day, or a shop.",
+        purpose="The attacks of that day, a shop, or good sight.",
         examples=(("It was before 9/11.", "It was before 9 11."),),
         needs=having("0 /"),
-        pattern=re.compile(r"(?<![\w/.])([79])/11(?![\w/])"),
-        reading=r"\1 11",
+        pattern=re.compile(r"(?<![\w/.])(?:([79])/(11)|(20)/(20))(?![\w/])"),
+        reading=lambda match: f"{match[1] or match[3]} {match[2] or match[4]}",
         at_number=True,
     ),
     Rule(
@@ -814,8 +831,8 @@ _RULES: tuple[Rule, ...] = (
         name="50/50",
         purpose="Equal parts.",
         examples=(("We split it 50/50.", "We split it fifty-fifty."),),
-        needs=having("0 /"),
-        pattern=re.compile(r"\b50/50\b"),
+        needs=having("0 /-"),
+        pattern=re.compile(r"(?<![\w/.-])50[/-]50(?![\w/]|[.,-]\d)"),
         reading="fifty-fifty",
         at_number=True,
     ),
@@ -827,6 +844,14 @@ _RULES: tuple[Rule, ...] = (
         pattern=re.compile(r"(?<![\d/.])(\d{1,2}(?:\.5)?)/10(?![\d/])"),
         reading=r"\1 out of 10",
         at_number=True,
+    ),
+    Rule(
+        name="decimal without its zero",
+        purpose="A decimal that begins with its point.",
+        examples=(("It is .5 miles away.", "It is 0.5 miles away."),),
+        needs=having("0 ."),
+        pattern=re.compile(r"\.(?<![\w.]\.)(?=\d)"),
+        reading="0.",
     ),
     Rule(
         name="score",
@@ -1237,7 +1262,7 @@ _RULES: tuple[Rule, ...] = (
         ),
         needs=having(f". {firsts(TITLES)}"),
         pattern=re.compile(
-            rf"\b(?:(Mr|Mrs|Dr|Prof)\. (?=\w)|({either(TITLES)})\. (?=[A-Z])|(Mt) (?=[A-Z]))"
+            rf"\b(?:(Mr|Mrs|Dr|Prof)\. (?=[\w&])|({either(TITLES)})\. (?=[A-Z])|(Mt) (?=[A-Z]))"
         ),
         reading=lambda match: f"{TITLES[match[1] or match[2] or match[3]]} ",
         hint=re.compile(r"[a-z]\. [A-Z]|Mt |r[s]?\. "),

@@ -293,7 +293,7 @@ SHORTHAND = {
     "sigterm": "sig term",
     "sigkill": "sig kill",
     "sigint": "sig int",
-    "readme": "read me",
+    "readme": "readme",
     "changelog": "change log",
     "nginx": "engine X",
     "kubectl": "cube control",

@@ -25,6 +25,8 @@ _ASIAN = frozenset({"ja", "cmn"})
 """Languages whose own punctuation is wide."""
 
 _FRACTION_BARS = "\u2044\u2215"
+_SCIENTIFIC = "\u2126\u212a\u212b"  # ohm, kelvin, ångström: letters twice in Unicode
+_EXCEPTIONS = {"№": "No. ", "µ": "µ"} | dict.fromkeys(_FRACTION_BARS, "/")
 _ARABIC = range(0xFB50, 0xFF00)
 _VIETNAMESE = range(0x1E00, 0x1F00)
 """Letters with marks, most of them Vietnamese."""
@@ -80,19 +82,17 @@ class _Plain(dict[int, str]):
 
 def _plain(code: int) -> str:
     char = chr(code)
+    if char in _EXCEPTIONS:
+        return _EXCEPTIONS[char]
+    plain = unicodedata.normalize("NFKC", char)
+    kind = unicodedata.decomposition(char).partition(" ")[0]
+    if kind in _READ_AS_PLAIN and any(c.isalpha() or c.isdigit() for c in plain):
+        return plain.translate({ord(bar): "/" for bar in _FRACTION_BARS})
     if code in _VIETNAMESE:
         return "".join(c for c in unicodedata.normalize("NFKD", char) if c.isalpha())
     if 0x180 <= code < 0x250:  # noqa: PLR2004  # further Latin letters
         return char.lower()
-    if char in _FRACTION_BARS:
-        return "/"
-    if char == "№":
-        return "No. "
-    plain = unicodedata.normalize("NFKC", char)
-    kind = unicodedata.decomposition(char).partition(" ")[0]
-    if kind in _READ_AS_PLAIN and code > 0xFF and any(c.isalpha() or c.isdigit() for c in plain):  # noqa: PLR2004  # µ is read
-        return plain.translate(dict.fromkeys(map(ord, _FRACTION_BARS), "/"))
-    return plain if code in _ARABIC or char in "\u2126\u212a\u212b" else char  # ohm, kelvin
+    return plain if code in _ARABIC or char in _SCIENTIFIC else char
 
 
 _PLAIN, _PLAIN_IN_VIETNAMESE = _Plain(), _Plain(vietnamese=True)

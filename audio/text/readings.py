@@ -378,7 +378,7 @@ def measure(match: Match) -> str:
 _ARTICLE = re.compile(r"\b[Aa]n? $")
 _THING = re.compile(
     r" (?:drive|disk|SSD|card|stick|file|bulb|monitor|screen|engine|walk|run|race|hike|ride|room|"
-    r"flat|tank|bottle|bag|battery|batteries|charger|cable|radius|limit|zone|dash|sprint|relay|swim)s?\b"
+    r"flat|tank|bottle|bag|battery|batteries|charger|cable|angle|turn|radius|limit|zone|dash|sprint|relay|swim)s?\b"
 )
 _THE = re.compile(r"\b[Tt]he $")
 
@@ -513,7 +513,7 @@ def mixed_fraction(match: Match) -> str:
 def fraction_of_unit(match: Match) -> str:
     """Read a fraction of a unit: half a teaspoon, 1 and a half ounces, half inch."""
     value = _fraction(match)
-    if value is None:
+    if value is None or (match["unit"] and value[1] > _LARGEST_OF_UNIT):
         return match[0]
     part, of = value
     if match["inch"]:
@@ -527,6 +527,9 @@ def fraction_of_unit(match: Match) -> str:
     if match["whole"]:
         return f"{match['whole']} and {_portion(*value)} {many}"
     return f"{'half' if of == 2 else f'{_portion(*value)} of'} {_article(one)} {one}"  # noqa: PLR2004
+
+
+_LARGEST_OF_UNIT = 8  # denominator, but for inches
 
 
 # ---- addresses ----
