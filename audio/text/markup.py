@@ -5,8 +5,9 @@ import re
 from collections import Counter
 
 _ANSI = re.compile(
-    r"(?:\x1b|\\e|\\x1[bB]|\\033|\\u001[bB]|\^\[)\[[0-?]{0,40}[ -/]{0,4}[@-~]"
-    r"|\x1b\][^\x07\x1b]{0,2000}(?:\x07|\x1b\\)|\x1b[@-Z\\^_()#][0-9A-B]?|\x9b[0-?]{0,40}[@-~]"
+    r"\x1b\[[0-?]{0,40}[ -/]{0,4}[@-~]|\x1b\][^\x07\x1b]{0,2000}(?:\x07|\x1b\\)"
+    r"|\x1b[@-Z\\^_()#][0-9A-B]?|\x9b[0-?]{0,40}[@-~]"
+    r"|(?:\\e|\\x1[bB]|\\033|\\u001[bB]|\^\[)\[[\d;]{0,40}[mGHJK]"  # as a program shows them
 )
 _BARE_ANSI = re.compile(r"\[(?:\d{1,3}(?:;\d{1,3}){0,8})?m")
 _ANSI_RESET = re.compile(r"\[0?m")
@@ -25,9 +26,11 @@ _INLINE_TAGS = (
     "label|link|mark|meta|picture|q|rp|rt|ruby|s|samp|small|source|span|strike|strong|sub|sup|td|"
     "th|time|tt|u|var|wbr|tbody|thead|tfoot|colgroup|col|center|select|textarea|video|audio|base"
 )
+_ATTRIBUTE = (
+    r"\s+[\w:@.-]{1,60}(?:\s*=\s*(?:\"[^\"<>]{0,2000}\"|'[^'<>]{0,2000}'|[^\s\"'<>=]{1,500}))?"
+)
 _TAG = re.compile(
-    rf"<(?P<end>/?)(?P<name>{_BLOCK_TAGS}|{_INLINE_TAGS})"
-    r"(?:\s(?:[^<>\"']|\"[^<>\"]{0,2000}\"|'[^<>']{0,2000}'){0,400})?/?>",
+    rf"<(?P<end>/?)(?P<name>{_BLOCK_TAGS}|{_INLINE_TAGS})(?P<attributes>(?:{_ATTRIBUTE}){{0,40}})\s*/?>",
     re.IGNORECASE,
 )
 _IS_BLOCK = re.compile(_BLOCK_TAGS, re.IGNORECASE)
@@ -141,10 +144,12 @@ def _is_document(text: str) -> bool:
 def _instead_of(tag: re.Match[str], ended: set[str]) -> str:
     """Return what is in the place of a tag: nothing, or the end of a line or a paragraph.
 
-    A name in brackets that is never ended, as in ``press <a>``, is no tag.
+    A name in brackets that is never ended, as in ``press <a>``, is no tag, nor is a comparison, as
+    in ``a<b and c>d``.
     """
     name = tag["name"].casefold()
-    if tag[0] == f"<{tag['name']}>" and name not in ended and name not in _NEVER_ENDED:
+    is_named = "=" in tag["attributes"] or name in _NEVER_ENDED or bool(tag["end"])
+    if not is_named and (tag["attributes"] or name not in ended):
         return tag[0]
     if _PARAGRAPH.fullmatch(name):
         return "\n\n"
