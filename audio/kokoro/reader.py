@@ -16,6 +16,7 @@ import numpy as np
 
 from audio.kokoro import espeak
 from audio.kokoro.alphabet import VOCABULARY
+from audio.kokoro.english import EnglishReader, load_reader
 from audio.kokoro.phonemes import WITHOUT_SPACES, is_supported, phonemize
 from audio.text import inline
 from audio.text.phrases import phrases
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 _lock = threading.Lock()
 """espeak-ng and the packages of some languages have one state for the whole process."""
+
+_DICTIONARIES = ("en-us", "en-gb")
 
 _CLAUSE_CHARS = 80
 """Longer parts of a sentence without spaces are not read at once, since matching phrases with
@@ -37,6 +40,10 @@ class Reader:
     def __init__(self, model_dir: Path) -> None:
         """Create a reader that uses the data in *model_dir*, if it is there."""
         self._model_dir = model_dir
+
+    @functools.cached_property
+    def _english(self) -> EnglishReader | None:
+        return load_reader(self._model_dir)
 
     def read(self, sentence: str, lang: str) -> tuple[SpokenWord, ...]:
         """Return the words of a sentence with their phonemes, as `audio.ports.Voice.read` does.
@@ -59,6 +66,8 @@ class Reader:
     def _read(self, sentence: str, lang: str) -> tuple[SpokenWord, ...]:
         if lang in WITHOUT_SPACES:
             return tuple(_phrases(sentence, lang))
+        if lang in _DICTIONARIES and (english := self._english) is not None:
+            return english.read(sentence, lang, functools.partial(espeak.word, lang=lang))
         return espeak.read(sentence, lang)
 
 

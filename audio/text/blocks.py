@@ -50,7 +50,7 @@ _IS_TOLD = re.compile(r"\bin \S.*, line \d+$")
 _DIFF = re.compile(
     r"(?:^diff --git .*\n|^Index: .*\n|^--- .*\n(?=\+\+\+ ))"
     r"(?:^(?:[-+@ \\].*|index .*|(?:new|deleted|old) (?:file )?mode .*|similarity .*"
-    r"|(?:rename|copy) .*|Binary files .*|={20,})?(?:\n|\Z))*",
+    r"|(?:rename|copy) .*|Binary files .*|={20,}|(?=\n(?:@@ |[ +]|diff )))(?:\n|\Z))*",
     re.MULTILINE,
 )
 _HUNK = re.compile(r"^@@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@.*\n(?:^[-+ \\].*(?:\n|\Z))*", re.MULTILINE)
@@ -58,6 +58,11 @@ _FRONT_MATTER = re.compile(
     r"\A\s*(?P<rule>---|\+\+\+)[ \t]*\n"
     r"(?P<fields>(?:(?:\w[\w.-]*[ \t]*[:=].*|[ \t].*|#.*|- .*|\[.*\]|[}\])][, \t]*|)\n)+?)"
     r"(?P=rule)[ \t]*(?:\n|\Z)"
+)
+_KNOWN_FIELD = re.compile(
+    r"^(?:aliases|author|categories|date|description|draft|id|lang|layout|name|permalink|slug"
+    r"|tags|title|version)[ \t]*[:=]",
+    re.MULTILINE | re.IGNORECASE,
 )
 _TITLE = re.compile(r"^title[ \t]*[:=][ \t]*[\"']?(.*?)[\"']?[ \t]*$", re.MULTILINE | re.IGNORECASE)
 _DEFINITION = re.compile(
@@ -76,7 +81,7 @@ _QUOTE = re.compile(
     re.MULTILINE,
 )
 _ORIGINAL = re.compile(
-    r"^[ \t]*-{2,}[ \t]*(?:Original Message|Forwarded message|Ursprüngliche Nachricht"
+    r"^[ \t]*-{2,}[ \t]*(?:Original Message|Ursprüngliche Nachricht"
     r"|Message d'origine|Mensaje original)[ \t]*-{2,}[ \t]*$",
     re.MULTILINE | re.IGNORECASE,
 )
@@ -91,7 +96,7 @@ _TRAILERS = re.compile(
     r":[ \t].*(?:\n|\Z))+",
     re.MULTILINE,
 )
-_IS_TRAILER = re.compile(r"[-\w]+-[Bb]y: .*@|Change-Id: |Cc: .*@")
+_IS_TRAILER = re.compile(r"[-\w]+-[Bb]y: .*@|Change-Id: ")
 
 _COMMIT = re.compile(
     r"^commit ([0-9a-f]{7})[0-9a-f]*(?: \(.*\))?\n(?:Merge: .*\n)?Author: +([^<\n@]*?)"
@@ -103,7 +108,7 @@ _COMMIT = re.compile(
 # ---- logs ----
 
 _TIMESTAMP = (
-    r"\[?(?:\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[ ]?[+-]\d\d:?\d\d)?"
+    r"\[?(?:\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[ ]?[+-]\d\d:?\d\d)?"
     r"|\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}"
     r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
     r"|\d\d:\d\d:\d\d(?:[.,]\d+)?)\]?"
@@ -129,7 +134,7 @@ def without_blocks(text: str, skipped: Counter[str]) -> str:
             skipped["stack trace"] += 1
         return f"\n{trace}\n"
 
-    if text.lstrip()[:3] in ("---", "+++"):
+    if (header := _FRONT_MATTER.match(text)) and _KNOWN_FIELD.search(header["fields"]):
         leave_out(_FRONT_MATTER, "file header", lambda match: f"{_title_of(match['fields'])}\n\n")
     if "```" in text:
         leave_out(_FENCED, "code block", lambda match: code(match[1]))

@@ -5,8 +5,9 @@ import re
 from collections import Counter
 
 _ANSI = re.compile(
-    r"(?:\x1b|\\e|\\x1[bB]|\\033|\\u001[bB]|\^\[)\[[0-?]{0,40}[ -/]{0,4}[@-~]"
-    r"|\x1b\][^\x07\x1b]{0,2000}(?:\x07|\x1b\\)|\x1b[@-Z\\^_()#][0-9A-B]?|\x9b[0-?]{0,40}[@-~]"
+    r"\x1b\[[0-?]{0,40}[ -/]{0,4}[@-~]|\x1b\][^\x07\x1b]{0,2000}(?:\x07|\x1b\\)"
+    r"|\x1b[@-Z\\^_()#][0-9A-B]?|\x9b[0-?]{0,40}[@-~]"
+    r"|(?:\\e|\\x1[bB]|\\033|\\u001[bB]|\^\[)\[[\d;]{0,40}[mGHJK]"  # as a program shows them
 )
 _BARE_ANSI = re.compile(r"\[(?:\d{1,3}(?:;\d{1,3}){0,8})?m")
 _ANSI_RESET = re.compile(r"\[0?m")
@@ -17,17 +18,19 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,
 _ESCAPED_TIMES = 2  # as in &amp;#39;
 _BLOCK_TAGS = (
     "address|article|aside|blockquote|body|br|center|dd|details|div|dl|dt|fieldset|figcaption|"
-    "figure|footer|form|h[1-6]|head|header|hr|html|legend|li|main|nav|ol|option|p|section|summary|"
-    "title|tr|ul"
+    "figure|footer|form|h[1-6]|head|header|hr|html|legend|li|main|nav|ol|option|p|pre|section|"
+    "summary|table|title|tr|ul"
 )
 _INLINE_TAGS = (
     "a|abbr|acronym|b|bdi|bdo|big|button|cite|code|data|del|dfn|em|font|i|iframe|img|input|ins|kbd|"
     "label|link|mark|meta|picture|q|rp|rt|ruby|s|samp|small|source|span|strike|strong|sub|sup|td|"
     "th|time|tt|u|var|wbr|tbody|thead|tfoot|colgroup|col|center|select|textarea|video|audio|base"
 )
+_ATTRIBUTE = (
+    r"\s+[\w:@.-]{1,60}(?:\s*=\s*(?:\"[^\"<>]{0,2000}\"|'[^'<>]{0,2000}'|[^\s\"'<>=]{1,500}))?"
+)
 _TAG = re.compile(
-    rf"<(?P<end>/?)(?P<name>{_BLOCK_TAGS}|{_INLINE_TAGS})"
-    r"(?:\s(?:[^<>\"']|\"[^<>\"]{0,2000}\"|'[^<>']{0,2000}'){0,400})?/?>",
+    rf"<(?P<end>/?)(?P<name>{_BLOCK_TAGS}|{_INLINE_TAGS})(?P<attributes>(?:{_ATTRIBUTE}){{0,40}})\s*/?>",
     re.IGNORECASE,
 )
 _IS_BLOCK = re.compile(_BLOCK_TAGS, re.IGNORECASE)
@@ -36,11 +39,10 @@ _DOCUMENT = re.compile(r"<!doctype html|<(?:html|body)\b", re.IGNORECASE)
 _DOCTYPE = re.compile(r"<(?:!doctype|\?xml)[^<>]{0,500}>", re.IGNORECASE)
 _BRACKETED = re.compile(r"<((?:https?://|mailto:)?[^\s<>@]{0,200}[@/][^\s<>]{1,500})>")
 _NEVER_ENDED = frozenset(
-    "br hr img input wbr p li dt dd tr td th link meta base col option".split()
+    "html head body br hr img input wbr p li dt dd tr td th link meta base col option".split()
 )
 # Elements without words for people, or whose words are left out.
 _UNREAD = ("script", "style", "template", "svg", "noscript")
-_LEFT_OUT = {"pre": "code block", "table": "table"}
 
 # UTF-8 that was read as Windows-1252: Ã© for é.
 _BYTES_OF = {
@@ -117,11 +119,11 @@ def _without_html(text: str) -> tuple[str, Counter[str]]:
     """Remove tags, comments and elements that are not read; keep their words."""
     skipped: Counter[str] = Counter()
     text = _without_spans(text, "<!--", "-->", "")[0]
-    for name in _UNREAD:
-        text = _without_spans(text, f"<{name}", f"</{name}>", "")[0]
     is_document = _is_document(text)
-    for name, kind in _LEFT_OUT.items():
-        text, skipped[kind] = _without_spans(text, f"<{name}", f"</{name}>", "\n\n")
+    for name in _UNREAD:  # the end of one may be in the part of a file that is not read
+        text = _without_spans(text, f"<{name}", f"</{name}>", "", to_the_end=is_document)[0]
+    text, skipped["code block"] = _without_spans(text, "<pre", "</pre>", "\n\n")
+    text, skipped["table"] = _without_spans(text, "<table", "</table>", "\n\n", having="<th")
     if is_document:
         text = re.sub(r"[ \t\n]+", " ", text)  # as a browser does
     text = _DOCTYPE.sub("", text)
@@ -135,16 +137,20 @@ def _without_html(text: str) -> tuple[str, Counter[str]]:
 def _is_document(text: str) -> bool:
     """Whether all of a text is HTML, where the end of a line is only a blank."""
     bare = text.strip()
-    return _DOCUMENT.search(bare) is not None or (bare.startswith("<") and bare.endswith(">"))
+    return _DOCUMENT.search(bare) is not None or (
+        bare.endswith(">") and _TAG.match(bare) is not None
+    )
 
 
 def _instead_of(tag: re.Match[str], ended: set[str]) -> str:
     """Return what is in the place of a tag: nothing, or the end of a line or a paragraph.
 
-    A name in brackets that is never ended, as in ``press <a>``, is no tag.
+    A name in brackets that is never ended, as in ``press <a>``, is no tag, nor is a comparison, as
+    in ``a<b and c>d``.
     """
     name = tag["name"].casefold()
-    if tag[0] == f"<{tag['name']}>" and name not in ended and name not in _NEVER_ENDED:
+    is_named = "=" in tag["attributes"] or name in _NEVER_ENDED or bool(tag["end"])
+    if not is_named and (tag["attributes"] or name not in ended):
         return tag[0]
     if _PARAGRAPH.fullmatch(name):
         return "\n\n"
@@ -153,8 +159,19 @@ def _instead_of(tag: re.Match[str], ended: set[str]) -> str:
     return " " if name in ("td", "th") else ""
 
 
-def _without_spans(text: str, start: str, end: str, instead: str) -> tuple[str, int]:
-    """Replace what is from *start* to *end*, in any case; return the text and how often."""
+def _without_spans(
+    text: str, start: str, end: str, instead: str, *, having: str = "", to_the_end: bool = False
+) -> tuple[str, int]:
+    """Replace what is from *start* to *end*, in any case; return the text and how often.
+
+    Args:
+        text: with or without such spans.
+        start: begins a span.
+        end: ends it.
+        instead: replaces it.
+        having: only of spans with this in them: a table with headings, not one for the layout.
+        to_the_end: whether a span that never ends is one.
+    """
     lower = text.casefold() if text.isascii() else text.lower()
     if len(lower) != len(text):  # a letter whose lower case is longer
         lower = text
@@ -166,7 +183,12 @@ def _without_spans(text: str, start: str, end: str, instead: str) -> tuple[str, 
             continue  # another tag
         last = lower.find(end, place)
         if last < 0:
-            break  # it never ends, so it is no span
+            if to_the_end:
+                parts.append(text[done:first])
+                done = len(text)
+            break
+        if having not in lower[place:last]:
+            continue
         parts += [text[done:first], instead]
         done = place = last + len(end)
         times += 1

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-_MARGIN_COLUMNS = 60
+_MARGIN_COLUMNS = 55
 """Lines of this width are wrapped if one of them continues in the next."""
 _NARROW_COLUMNS = 30
 """Narrower ones, such as the columns of a page, need `_NARROW_EVIDENCE` of that."""
@@ -121,7 +121,8 @@ class _Line:
     def continues(self) -> bool:
         """Whether it begins as the middle of a sentence does."""
         first = self.text.lstrip(_OPENING)[:1]
-        return first.islower() or unicodedata.category(first or " ") == "Lo"
+        is_shouted = len(self.text) > _NARROW_COLUMNS and self.text.isupper()
+        return first.islower() or is_shouted or unicodedata.category(first or " ") == "Lo"
 
     @property
     def capital(self) -> bool:

@@ -118,7 +118,7 @@ def _kind_of(name: str, mime: str) -> str:
         return PDF
     if suffix in (".txt", ".md", ".markdown", ".text", ".html", ".htm") or mime.startswith("text/"):
         return TEXT
-    raise AttachmentError("I can read .txt, .md and .pdf files, and play sound. Send one of these.")
+    raise AttachmentError("I can read .txt, .md, .html and .pdf files, and play sound. Send one.")
 
 
 @dataclass(eq=False, slots=True)

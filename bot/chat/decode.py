@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import resource
 import signal
 import sys
@@ -24,6 +25,7 @@ from bot.chat.pages import text_of_pages
 
 if TYPE_CHECKING:
     import av
+    import pypdf
 
 SOUND, TEXT, PDF = "sound", "text", "pdf"
 
@@ -41,6 +43,8 @@ SOUND_SUFFIXES = tuple(
 # FFmpeg's names of their containers. Playlists and the like are excluded: they make FFmpeg open
 # other files and URLs. Source: ffmpeg-formats, format_whitelist.
 _CONTAINERS = "aac,aiff,caf,flac,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,ogg,wav,w64"
+
+_CATALOG = re.compile(rb"\b(\d{1,9} \d{1,5}) obj\s{0,9}<<[^>]{0,500}/Type\s{0,9}/Catalog\b")
 
 TOO_LONG = f"It is longer than {MAX_SOUND_S / 60:.0f} minutes. Cut it first."
 TOO_MUCH_MEMORY = "It takes too much memory to read. Send it in another form, or in parts."
@@ -146,13 +150,12 @@ def first_part(text: str) -> FileText:
 
 
 def _text_of_pdf(content: bytes) -> FileText:
-    import pypdf  # noqa: PLC0415  # slow to import
     from pypdf.errors import DependencyError, PyPdfError  # noqa: PLC0415
 
     pages: list[str] = []
     damaged = 0
     try:
-        reader = pypdf.PdfReader(io.BytesIO(content))
+        reader = _open_pdf(content)
         # A PDF with only an owner's password may be read by anyone.
         if reader.is_encrypted and not reader.decrypt(""):
             raise AttachmentError("The PDF is locked by a password. Send it without one.")
@@ -179,6 +182,25 @@ def _text_of_pdf(content: bytes) -> FileText:
         f"{damaged} damaged page{'' if damaged == 1 else 's'}" if damaged else "",
     )
     return FileText(part.text, ", ".join(filter(None, left_out)))
+
+
+def _open_pdf(content: bytes) -> "pypdf.PdfReader":
+    """Open a PDF; one whose end is missing gets another, from which pypdf finds the pages.
+
+    Raises:
+        PyPdfError: it is none, or too little of it is left.
+    """
+    import pypdf  # noqa: PLC0415
+    from pypdf.errors import PyPdfError  # noqa: PLC0415
+
+    try:
+        return pypdf.PdfReader(io.BytesIO(content))
+    except PyPdfError:
+        catalog = _CATALOG.search(content)
+        if not catalog:
+            raise
+        end = b"\ntrailer<</Root %b R>>\nstartxref\n0\n%%%%EOF" % catalog[1]
+        return pypdf.PdfReader(io.BytesIO(content + end))
 
 
 def _damaged(exc: Exception) -> str:

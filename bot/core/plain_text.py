@@ -52,7 +52,7 @@ _REFERENCE = re.compile(r"(?<!\w)!?\[([^\[\]\n]{1,200})\]\[[\w .-]{0,60}\]")
 
 # Applied to one piece at a time (`audio.text.sentences.pieces`), so they may be slow.
 _EMAIL = re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}\b")
-_HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]+|(?<=\S)[ \t]+#{1,6}[ \t]*$", re.MULTILINE)
+_HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]+|(?<=\S)[ \t]+#{2,6}[ \t]*$", re.MULTILINE)
 _BULLET = re.compile(
     r"^[ \t]*(?:[-*•+▪◦‣●○■□➢►\uf0b7]|\[[ xX]\])[ \t]+(?:\[[ xX]\][ \t]+)?", re.MULTILINE
 )

@@ -82,6 +82,18 @@ async def test_voice_note_is_fetched_after_a_restart(
         await sandbox.wait_for(reaction_to(message, "👍"))
 
 
+async def test_attachments_say_how_much_of_a_long_file_is_left_out(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
+    """Of a text of more than an hour, the share that is not read is named with the receipt."""
+    long_text = "This is number 21.\n\n" + "These are words of no number at all. " * 2000
+    async with start_toned():
+        sent = send_file(sandbox, "book.txt", long_text.encode())
+        question = await sandbox.wait_for(reply_with("What shall I do?", to=sent))
+        sandbox.press(ALICE, question.message_id, dict(question.buttons)["The first paragraph"])
+        await sandbox.wait_for(reply_with("Skipped: the last 19 % of the file.", to=sent))
+
+
 async def test_text_files_are_read_and_long_ones_asked_about(
     sandbox: Sandbox, start_toned: StartBot, ear_a: Ear
 ) -> None:

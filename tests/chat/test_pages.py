@@ -110,6 +110,14 @@ def test_text_of_reads_the_other_pages_of_a_damaged_pdf(monkeypatch: pytest.Monk
     assert read.left_out == "1 damaged page"
 
 
+def test_text_of_reads_a_pdf_without_its_end() -> None:
+    """A PDF of an interrupted download is read as far as it goes."""
+    content = pdf_of_pages([["Page one."], ["Page two."], ["Page three."]])
+    read = text_of(content[: content.index(b"xref")], PDF)
+
+    assert read.text.split("\n\n") == ["Page one.", "Page two.", "Page three."]
+
+
 def test_text_of_recognizes_a_pdf_by_its_content() -> None:
     """A PDF that was sent as a text is read as a PDF."""
     content = io.BytesIO(pdf_of_pages([["Number 5."]])).getvalue()

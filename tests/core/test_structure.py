@@ -32,6 +32,34 @@ def test_compose_text_is_the_same_with_windows_line_ends(case: dict[str, str]) -
     assert composed.text.strip() == case["spoken"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "if a<b and c>d, stop",
+        "press <i> and wait",
+        "the name is <name>, and the place is <place>",
+        "an arrow <!-- that never ends",
+        "an array[3] and a range [0-9]",
+        "C:\\e and ^[[:alpha:]]",
+        "2026-11-24 09:30 Dentist\n2026-11-25 10:00 Haircut",
+        "FYI\n\n---------- Forwarded message ---------\nThe door is open.",
+        "Ask Bob:\n- Cc: Anna\n- Link: none",
+        "-- \nJane",
+        "~~~\nthe end\n~~~",
+    ],
+)
+def test_compose_text_keeps_what_only_looks_like_markup(text: str) -> None:
+    """Comparisons, placeholders, schedules and forwarded words lose no word, and skip nothing."""
+    composed = compose_text(text, "fr-fr")  # its numbers and short forms stay as they are
+
+    assert letters(composed.text) == letters(text)
+    assert composed.skipped == ""
+
+
+def letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text))
+
+
 def test_wrapped_paragraph_has_a_pause_only_at_its_sentences() -> None:
     """A paragraph of three sentences stays three, however it is wrapped."""
     text = (
