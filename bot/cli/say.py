@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from bot.chat.encodings import decode_text
 from bot.clean import clean_line, raw
 from bot.client import Client, ClientError
 from bot.errors import FAILED, OK, UsageError
@@ -126,7 +127,7 @@ def _text_of(options: argparse.Namespace) -> str:
     words = [word for word in options.text if word != "-"]
     texts = [" ".join(words), *map(_read, options.file)]
     if "-" in options.text or not (words or options.file or sys.stdin.isatty()):
-        texts.append(sys.stdin.buffer.read().decode("utf-8-sig", errors="replace"))
+        texts.append(decode_text(sys.stdin.buffer.read()))
     text = "\n\n".join(text.strip() for text in texts if text.strip())
     if not text:
         raise UsageError(f"There is nothing to say. {_EXAMPLE}")
@@ -135,11 +136,12 @@ def _text_of(options: argparse.Namespace) -> str:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = decode_text(path.read_bytes())
     except OSError as exc:
         raise UsageError(f"{path} can't be read: {exc.strerror}.") from exc
-    except UnicodeDecodeError as exc:
-        raise UsageError(f"{path} is not a text file in UTF-8, so it can't be said.") from exc
+    if "\0" in text:
+        raise UsageError(f"{path} is not a text file, so it can't be said.")
+    return text
 
 
 def split(text: str) -> list[str]:
