@@ -687,13 +687,14 @@ _RULES: tuple[Rule, ...] = (
                 "Text me on nine one two, three four five, six seven eight.",
             ),
             ("Dial 911 at once.", "Dial nine one one at once."),
+            ("The number is 112.", "The number is one one two."),
         ),
         needs=having("0 aeiuoT"),
         pattern=re.compile(
             r"(?P<lead>\b(?:[Cc]all|[Pp]hone|[Tt]el|[Dd]ial|[Rr]ing|[Tt]ext|[Mm]obile|[Ff]ax|[Cc]ell|"
             r"[Ww]hats[Aa]pp|[Hh]otline|[Nn]umber)"
             r"(?: me| us| him| her| them| is)?(?: at| on)?[:.]? )"
-            r"(?P<digits>(?:911|999|112|111|101|000|988|311)(?![\w-]|[., ]\d)"
+            r"(?P<digits>(?<!umber )(?:911|999|112|111|101|000|988|311)(?![\w-]|[., ]\d)"
             r"|\d{2,5}(?:[ -]\d{2,5}){1,5}(?![\w-]|[.,]\d))"
         ),
         reading=called_number,

@@ -70,7 +70,7 @@ def test_read_returns_no_words_of_an_empty_text(text: str) -> None:
 def test_read_raises_if_a_reader_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever fails inside, the sender is told what happened and what to do."""
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("moras")
 
     monkeypatch.setattr(Reader, "_read", fail)

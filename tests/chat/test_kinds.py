@@ -86,11 +86,11 @@ Bob
 Also this"""
 
 SPOKEN: list[tuple[str, Json, str, str]] = [
-    ("a path", {"text": "/srv/data is full"}, "/srv/data is full", ""),
+    ("a path", {"text": "/srv/data is full"}, "slash srv slash data is full", ""),
     (
         "a path that is marked",
         text_with_entity("bot_command", "/srv/data is full", "/srv"),
-        "/srv/data is full",
+        "slash srv slash data is full",
         "",
     ),
     ("a number", text_with_entity("bot_command", "/8 of us", "/8"), "/8 of us", ""),

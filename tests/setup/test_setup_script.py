@@ -33,6 +33,8 @@ def checkout(tmp_path: Path) -> Path:
     shutil.copytree(CHECKOUT / "scripts", root / "scripts")
     for name in ("requirements.txt", "requirements-dev.txt", "pyproject.toml"):
         shutil.copy(CHECKOUT / name, root)
+    (root / "audio" / "kokoro").mkdir(parents=True)
+    shutil.copy(CHECKOUT / "audio/kokoro/model_files.py", root / "audio" / "kokoro")
     return root
 
 
