@@ -399,7 +399,8 @@ class _Sentence:
         before = self._tokens[part.token - 1] if part.token else None
         previous = before.lower if before and not before.breaks else ""
         spelled = len(text) == 1 and text.isascii() and text.isalpha()
-        if text == "I" and part.alone:
+        after_letter = len(previous) == 1 and previous.isalpha() and previous not in "ai"  # C I
+        if text == "I" and part.alone and not after_letter:
             return "ˌI", "dictionary"
         if text in ("a", "A") and part.alone and not ends and previous not in _LETTER_CONTEXT:
             return "ɐ", "dictionary"

@@ -51,6 +51,7 @@ def read(english: EnglishReader, sentence: str, lang: str = "en-us") -> str:
         ("DO IT NOW!", "dˈu ˈɪt nˈW!"),
         ("Stop it NOW!", "stˈɑp ɪt nˈW!"),
         ("I am in at 7 AM.", "ˌI ɐm ɪn æt sˈɛvən ˌAˈɛm."),
+        ("The C I failed.", "ðə sˈi ˈI fˈAld."),
         ("J. Smith, e.g. in the U.S.", "ʤˈA smˈɪθ, ˌiʤˈi ɪn ðə jˌuˈɛs."),
         # Numbers.
         ("Be home at 7 30.", "bˌi hˈOm æt sˈɛvən θˈɜɹTi."),
