@@ -2,8 +2,8 @@
 
 Synthesis takes ``overhead + rtf x seconds of speech``, where rtf is the real-time factor and the
 overhead covers the context and the silence around the speech. The duration of the speech follows
-from its number of phonemes. All three parameters are learned from every chunk and stored between
-runs.
+from its number of phonemes. All three parameters are learned from every chunk; `bot.app` stores
+them between runs, in pace.json.
 """
 
 import functools

@@ -207,16 +207,16 @@ class SpeechPipeline:
     ) -> int:
         """Synthesize sound as `render` does, for a listener: the first chunk comes soon.
 
-        Synthesis stays some seconds ahead of what `report_taken` has reported.
+        Synthesis stays some seconds ahead of what `record_consumed` has reported.
 
         Returns:
-            The stream's id, for `report_taken` and `close_stream`.
+            The stream's id, for `record_consumed` and `close_stream`.
         """
         stream_id = next(self._stream_ids)
         self._mailbox.put(Render(utterance, on_sound, stream_id))
         return stream_id
 
-    def report_taken(self, stream_id: int, taken_s: float) -> None:
+    def record_consumed(self, stream_id: int, taken_s: float) -> None:
         """Report how many more seconds of a stream were consumed."""
         self._mailbox.put(ReportTaken(stream_id, taken_s))
 
@@ -310,7 +310,7 @@ class SpeechPipeline:
             case Render():
                 self._synthesis.renderings.add(mail)
             case ReportTaken(stream_id, taken_s):
-                self._synthesis.renderings.report_taken(stream_id, taken_s)
+                self._synthesis.renderings.record_consumed(stream_id, taken_s)
             case CloseStream(stream_id):
                 self._synthesis.close_stream(stream_id)
             case SelectDevice(wanted):

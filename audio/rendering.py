@@ -115,7 +115,7 @@ class Renderings:
         self._waiting.remove(rendering)
         rendering.order.on_sound(error)
 
-    def report_taken(self, stream_id: int, taken_s: float) -> None:
+    def record_consumed(self, stream_id: int, taken_s: float) -> None:
         """Record that more of a stream was consumed."""
         for rendering in self._waiting:
             if rendering.order.stream_id == stream_id:

@@ -374,7 +374,7 @@ def _make_polling(
     )
 
     async def on_connected() -> None:
-        access.know_bot(telegram.bot.username)
+        access.set_bot_name(telegram.bot.username)
         await menu.register(telegram.bot)
 
     return Polling(

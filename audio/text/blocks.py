@@ -141,7 +141,7 @@ def without_blocks(text: str, skipped: Counter[str]) -> str:
     if "~~~" in text:
         text = _without_tildes(text, code, skipped)
     leave_out(_TABLE, "table")
-    text = _with_traces_told(text, skipped)
+    text = _with_traces_summarized(text, skipped)
     if "--- " in text or "diff --git" in text or "@@ " in text:
         leave_out(_DIFF, "diff")
         leave_out(_HUNK, "diff")
@@ -181,21 +181,21 @@ def _title_of(fields: str) -> str:
 # ---- stack traces ----
 
 
-def _with_traces_told(text: str, skipped: Counter[str]) -> str:
+def _with_traces_summarized(text: str, skipped: Counter[str]) -> str:
     """Return *text* with the error and the last place in place of each stack trace."""
     times = 0
     if "Traceback (most" in text:
-        text, times = _PYTHON_TRACE.subn(_told_python, text)
+        text, times = _PYTHON_TRACE.subn(_summary_of_python, text)
     more = more_go = 0
     if "\n" in text:
-        text, more = _FRAMES.subn(_told_frames, text)
+        text, more = _FRAMES.subn(_summary_of_frames, text)
         if "goroutine" in text:
-            text, more_go = _GO_TRACE.subn(_told_frames, text)
+            text, more_go = _GO_TRACE.subn(_summary_of_frames, text)
     skipped["stack trace"] += times + more + more_go
     return text
 
 
-def _told_python(match: re.Match[str]) -> str:
+def _summary_of_python(match: re.Match[str]) -> str:
     places = list(_PLACE.finditer(match["frames"]))
     error = (match["error"] or "").strip()
     place = _told(places[-1]) if places else ""
@@ -203,7 +203,7 @@ def _told_python(match: re.Match[str]) -> str:
     return told if error else f"{told}\n"
 
 
-def _told_frames(match: re.Match[str]) -> str:
+def _summary_of_frames(match: re.Match[str]) -> str:
     """Return the place of the frame in which the error happened: the first."""
     if match[0].lstrip().startswith("from"):  # Ruby's first line says it already
         return "\n"
@@ -223,7 +223,7 @@ def summary_of_trace(code: str) -> str:
     if "Traceback (most" not in code and not _FRAMES.search(code) and "goroutine" not in code:
         return ""
     skipped: Counter[str] = Counter()
-    told = _with_traces_told(code, skipped)
+    told = _with_traces_summarized(code, skipped)
     lines = [line.strip() for line in told.splitlines() if line.strip()]
     return next((line for line in lines if _IS_TOLD.search(line)), "")
 
@@ -263,7 +263,7 @@ def _without_mail(text: str, skipped: Counter[str]) -> str:
         text = text[: sent.start()]
         skipped["signature"] += 1
     if "-by: " in text or "-By: " in text or "Change-Id" in text:
-        text = _TRAILERS.sub(lambda match: _told_trailers(match, skipped), text)
+        text = _TRAILERS.sub(lambda match: _summary_of_trailers(match, skipped), text)
     return text
 
 
@@ -292,7 +292,7 @@ def _without_last_quote(text: str, skipped: Counter[str]) -> str:
     return "".join([*parts, text[done:]])
 
 
-def _told_trailers(match: re.Match[str], skipped: Counter[str]) -> str:
+def _summary_of_trailers(match: re.Match[str], skipped: Counter[str]) -> str:
     lines = match[0].strip().split("\n")
     if not any(_IS_TRAILER.match(line.strip()) for line in lines):
         return match[0]

@@ -349,7 +349,7 @@ class Attachments:
         if stops != self._stops:  # a stop that came too early to know about it
             await self._delivery.end_message(message, Outcome.STOPPED)
         elif late:
-            self._delivery.late.keep(message)
+            self._delivery.late.report(message)
         else:
             await self._delivery.submit(message)
         return True

@@ -53,13 +53,13 @@ class Downloads:
         self._bot = bot
         self._slots = asyncio.Semaphore(_MAX_CONCURRENT)
 
-    async def fetch(self, file_id: str, path: Path, on_trouble: Callable[[], None]) -> None:
+    async def fetch(self, file_id: str, path: Path, on_retry: Callable[[], None]) -> None:
         """Fetch a file to *path*, readable by its owner only.
 
         Args:
             file_id: Telegram's id of the file.
             path: where to write it.
-            on_trouble: called before each retry.
+            on_retry: called before each retry.
 
         Raises:
             AttachmentError: Telegram refuses it, or has failed for too long.
@@ -83,7 +83,7 @@ class Downloads:
                     f"Telegram did not give me the file for {_GIVE_UP_S / 60:.0f} minutes "
                     f"({error.reason}). Send it again later."
                 )
-            on_trouble()
+            on_retry()
             await asyncio.sleep(back_off_s if error.retry_after_s is None else error.retry_after_s)
 
     async def _try(self, file_id: str, path: Path) -> _TemporaryError | None:

@@ -50,7 +50,7 @@ def speak(
     urgent: Annotated[bool, Field(description="Say it next, before all that waits.")] = False,
     wait: Annotated[bool, Field(description="Answer only when it was heard to the end.")] = False,
 ) -> str:
-    """Runs on a worker thread of the server."""
+    """Queue a text, and wait until it ended if *wait*. Runs on a worker thread of the server."""
     request: dict[str, Any] = {"input": text, "priority": "urgent" if urgent else "normal"}
     if voice:
         request["voice"] = voice
@@ -70,7 +70,7 @@ def speak(
     annotations=ToolAnnotations(destructive_hint=True, idempotent_hint=True),
 )
 def stop() -> str:
-    """Runs on a worker thread of the server."""
+    """Stop everything. Runs on a worker thread of the server."""
     with _tool_errors():
         Client("agent").call("POST", "/v1/audio/stop")
     return "Silent."
@@ -81,7 +81,7 @@ def stop() -> str:
     annotations=ToolAnnotations(read_only_hint=True),
 )
 def status() -> dict[str, Any]:
-    """Runs on a worker thread of the server."""
+    """Return the status of the bot. Runs on a worker thread of the server."""
     with _tool_errors():
         return Client("agent").get("/v1/status")
 

@@ -79,7 +79,7 @@ class Access:
         """Whether nobody may speak yet, so that the first person who pairs is the owner."""
         return not self._allowed
 
-    def know_bot(self, name: str) -> None:
+    def set_bot_name(self, name: str) -> None:
         """Set the bot's user name, which a pairing link needs."""
         self._bot_name = name
         if self._code and self.is_first:

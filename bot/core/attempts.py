@@ -91,7 +91,7 @@ class Attempts:
                 del self._deaths[key]
             self._write()
 
-    def progress(self, key: str) -> None:
+    def forget_deaths(self, key: str) -> None:
         """Forget earlier deaths: this run got further."""
         with self._lock:
             if self._deaths.pop(key, None) is not None:

@@ -254,7 +254,7 @@ async def _upgrade(database: aiosqlite.Connection, path: Path, old: int) -> None
         sqlite3.Error: likewise.
     """
     new = SCHEMA_VERSION
-    way_out = f"to begin anew without what waited and who was paired, move {path} away."
+    way_out = f"to start again, without waiting messages and paired people, move {path} away."
     if any(version not in MIGRATIONS for version in range(old, new)):
         raise InboxError(f"{path} is of version {old}, which can't be upgraded: {way_out}")
     backup = _backup_before(path, new)

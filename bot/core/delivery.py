@@ -151,7 +151,7 @@ class Delivery:
         self.queue.add(message)
         self._receipts.stored(message)
         self._events.queued(message, self.queue.position(message.id))
-        if self.queue.started and self._pause.is_news_to(message.chat_id):
+        if self.queue.started and self._pause.mark_notified(message.chat_id):
             self._receipts.paused(message)
 
     async def end_message(self, message: QueuedMessage, outcome: Outcome, reason: str = "") -> None:
@@ -291,7 +291,7 @@ class Delivery:
         reason = ""
         if isinstance(fact, Ended):
             if entry.pull_to is not None and fact.outcome is not Outcome.HEARD:
-                await self.quiet_hold.take_pulled(entry, fact)
+                await self.quiet_hold.hold_or_ask(entry, fact)
                 return
             reason = self._reason(entry.message, fact)
         await self._record(entry.message, fact, reason)
@@ -301,7 +301,7 @@ class Delivery:
         try:
             match fact:
                 case SentenceHeard(id_, sentence):
-                    self._attempts.progress(attempt_key(id_))
+                    self._attempts.forget_deaths(attempt_key(id_))
                     await self._inbox.store_heard_sentence(id_, sentence)
                 case Held(id_, _):
                     await self._inbox.change_state(id_, (State.WAITING,), State.HELD)

@@ -146,7 +146,7 @@ class Intake:
         if warning := self.clock_warning():
             self._warn_of_clock(draft, warning)
         if stored is not None and state is State.LATE:
-            self.delivery.late.keep(stored)
+            self.delivery.late.report(stored)
         elif stored is not None and state is State.WAITING:
             await self.delivery.submit(stored)
         return stored

@@ -80,7 +80,7 @@ class Late:
         """Whether a message of that age is too old to be spoken unasked."""
         return 0 < self._late_after_s < age_s
 
-    def keep(self, message: QueuedMessage) -> None:
+    def report(self, message: QueuedMessage) -> None:
         """Report that a LATE message waits, and ask about it soon."""
         self._receipts.delayed(message)
         self.ask_soon(message.chat_id)

@@ -87,8 +87,8 @@ class SpeechPause:
             self.suspended = False
             self.resume_pipeline()
 
-    def is_news_to(self, chat_id: int) -> bool:
-        """Whether speech is paused and a chat has not been told; marks it as told."""
+    def mark_notified(self, chat_id: int) -> bool:
+        """Record that a chat was told of the pause; return whether that is due now."""
         if not self.paused or chat_id in self._notified:
             return False
         self._notified.add(chat_id)

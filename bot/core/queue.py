@@ -66,7 +66,7 @@ class Place:
     """``sounding``, ``waiting``, or ``held``: by quiet, or while no loudspeaker plays."""
     position: int
     """Counted from 1."""
-    starts_in_s: float | None
+    estimate_s: float | None
     """Roughly how long until it starts; None if that is unknown."""
 
 

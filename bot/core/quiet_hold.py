@@ -128,7 +128,7 @@ class QuietHold:
         self._queue.pull_all(State.LATE)
         self._pause.resume_pipeline()
 
-    async def take_pulled(self, entry: Entry, fact: Ended) -> None:
+    async def hold_or_ask(self, entry: Entry, fact: Ended) -> None:
         """Hold a message that was pulled from the pipeline, or ask about it."""
         message = entry.message
         self._queue.remove_pulled(message)
@@ -136,7 +136,7 @@ class QuietHold:
         if message.id in to_speak and entry.pull_to is State.HELD:
             await self._submit(to_speak[message.id])  # which holds it, if it is still quiet
         elif await self._inbox.change_state(message.id, _TO_SPEAK, State.LATE):
-            self._late.keep(message)
+            self._late.report(message)
         else:  # a stop came meanwhile
             self._outcomes.report(message, replace(fact, outcome=Outcome.STOPPED))
 

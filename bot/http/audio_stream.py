@@ -159,7 +159,7 @@ class SpeechStreams:
 
     async def _parts(self, utterance: Utterance, file_format: Format) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
-        # Bounded by `report_taken`: the pipeline synthesizes only a little ahead of it.
+        # Bounded by `record_consumed`: the pipeline synthesizes only a little ahead of it.
         made: asyncio.Queue[Samples | AudioError | None] = asyncio.Queue()
 
         def on_sound(part: Samples | AudioError | None) -> None:  # on the audio thread
@@ -174,7 +174,7 @@ class SpeechStreams:
                     raise part
                 if encoded := await asyncio.to_thread(encoder.encode, part):
                     yield encoded
-                self._pipeline.report_taken(number, len(part) / SAMPLE_RATE_HZ)
+                self._pipeline.record_consumed(number, len(part) / SAMPLE_RATE_HZ)
             yield await asyncio.to_thread(encoder.finish)
         finally:
             self._pipeline.close_stream(number)

@@ -28,8 +28,8 @@ class Codes:
         self._until_s[code] = time.monotonic() + LIFE_S
         return code
 
-    def use(self, given: str) -> bool:
-        """Whether a code is valid; invalidates it."""
+    def redeem(self, given: str) -> bool:
+        """Invalidate a code; return whether it was valid."""
         now_s = time.monotonic()
         self._until_s = {
             code: until_s for code, until_s in self._until_s.items() if until_s > now_s

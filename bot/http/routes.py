@@ -211,7 +211,7 @@ class Api:
 
     async def page_token(self, request: schemas.GivenCode) -> schemas.PageToken:
         """Exchange a code for the token, once. Needs no token itself."""
-        if not self.codes.use(request.code):
+        if not self.codes.redeem(request.code):
             reason = (
                 "This address has been used, or is older than a minute. `crier page` makes another."
             )

@@ -60,7 +60,7 @@ class BotState:
                         "source": place.message.source,
                         "state": place.state,
                         "position": place.position,
-                        "estimate_s": place.starts_in_s,
+                        "estimate_s": place.estimate_s,
                     }
                     for place in self.delivery.queue.places()
                 ]

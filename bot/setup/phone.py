@@ -83,7 +83,7 @@ async def pair_first_phone(
             access = Access(settings.telegram_allowed_users, store, show_code, show_link)
             await access.start()
             with contextlib.suppress(TelegramError):  # the code works without a link
-                access.know_bot(str((await bot.get_me()).username))
+                access.set_bot_name(str((await bot.get_me()).username))
             return await _wait_for_code(bot, access, on_error)
         finally:
             await database.close()

@@ -27,7 +27,7 @@ def test_attempts_add_up_over_runs_until_there_is_progress(tmp_path: Path) -> No
 
     assert later.deaths("message:1") == 2
 
-    later.progress("message:1")
+    later.forget_deaths("message:1")
 
     assert later.deaths("message:1") == 0
 

@@ -71,7 +71,7 @@ async def test_queue_counts_the_length_of_a_recording(lab: Lab, tmp_path: Path) 
     await lab.submit()
     async with asyncio.timeout(10):
         await asyncio.gather(*lab.delivery.queue._readings)
-    starts = [place.starts_in_s for place in lab.delivery.queue.places()]
+    starts = [place.estimate_s for place in lab.delivery.queue.places()]
 
     assert starts == [0.0, 12.0, 19.0, 19.0]
     (burst,) = lab.delivery.queue.bursts().values()

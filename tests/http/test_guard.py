@@ -385,11 +385,11 @@ def test_codes_expire_by_age_and_by_number(monkeypatch: pytest.MonkeyPatch) -> N
     """A code is invalid after a minute, and when many newer ones exist."""
     codes = Codes()
     first, *others = [codes.make() for _ in range(17)]
-    assert not codes.use(first)
-    assert codes.use(others[-1])
+    assert not codes.redeem(first)
+    assert codes.redeem(others[-1])
     later_s = time.monotonic() + 61
     monkeypatch.setattr("time.monotonic", lambda: later_s)
-    assert not codes.use(others[0])
+    assert not codes.redeem(others[0])
 
 
 @pytest.mark.parametrize(
