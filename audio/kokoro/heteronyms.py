@@ -403,36 +403,42 @@ _INDEFINITE = _words("nobody somebody someone everybody everyone no-one none")
 
 def _read(context: _Context) -> str:
     words = [word for word, _ in context.clause_before()]
-    before = context.before
-    if before in _words("widely well") or context.after in ("receipt", "receipts"):
+    if context.before in _words("widely well") or context.after in ("receipt", "receipts"):
         return PAST
-    # Have you already read it? The note was read.
-    for word in reversed(words):
-        if word in _BE | _HAVE or word in _words("having"):
-            return PAST
-        if word in _DO | _MODAL | {"to", "please", "let", "lets"}:
-            return VERB
-    if before not in _AND and _MARKS & {*words}:
-        return PAST  # mark it as read
-    if before in _INDEFINITE:
-        return PAST
-    if before == "you" and words[0] in _words("once after before until unless"):
-        return VERB
-    tag = context.tag_at(-1)
-    name = (tag.startswith("PROPN") and before not in _LEAD_IN) or (
-        tag.startswith("NOUN") and not before.endswith("s")
-    )
-    if before in _SINGULAR | {"who"} or name:
-        return PAST
-    if before == "and" and any(word.endswith("ed") for word in words):
-        return PAST
-    if before in _words("i we you they"):
-        return VERB if context.near(_HABIT) and not context.near(_words("yesterday ago")) else PAST
+    found = _read_after_helper(words) or _read_after_subject(context, words)
+    if found:
+        return found
     if context.starts():
         return VERB
     if context.near(_PAST_TIME - _HABIT):
         return PAST
     return _part(context) if context.tag.endswith("Inf") else ""
+
+
+def _read_after_helper(words: Sequence[str]) -> str:
+    """Decide by another verb: Have you already read it? The note was read. Mark it as read."""
+    for word in reversed(words):
+        if word in _BE | _HAVE or word in _words("having"):
+            return PAST
+        if word in _DO | _MODAL | {"to", "please", "let", "lets"}:
+            return VERB
+    return PAST if _MARKS & {*words} and words[-1] not in _AND else ""
+
+
+def _read_after_subject(context: _Context, words: Sequence[str]) -> str:
+    before, tag = context.before, context.tag_at(-1)
+    name = (tag.startswith("PROPN") and before not in _LEAD_IN) or (
+        tag.startswith("NOUN") and not before.endswith("s")
+    )
+    if before in _SINGULAR | _INDEFINITE | {"who"} or name:
+        return PAST
+    if before == "and" and any(word.endswith("ed") for word in words):
+        return PAST
+    if before == "you" and words[0] in _words("once after before until unless"):
+        return VERB
+    if before in _words("i we you they"):
+        return VERB if context.near(_HABIT) and not context.near(_words("yesterday ago")) else PAST
+    return ""
 
 
 _LEADEN = _words(
@@ -475,7 +481,8 @@ def _lead(context: _Context) -> str:
 _FISHY = _words(
     "fish fishes fishing caught catch fisherman angler anglers sea striped largemouth smallmouth "
     "lake river grilled trout perch salmon fillet pond species bait rod carp catfish pike sunfish "
-    "walleye swam swims swim swimming hooked lure crappie bluegill spawn fried reservoir stocked aquarium tank rock"
+    "walleye swam swims swim swimming hooked lure crappie bluegill "
+    "spawn fried reservoir stocked aquarium tank rock"
 )
 _SOUNDS = _words("guitar guitars drum drums clef player players music vocals piano amp")
 
