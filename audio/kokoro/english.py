@@ -92,6 +92,7 @@ _CAMEL = re.compile(r"(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SIGNS = re.escape("".join(_SYMBOLS)) + "'-"
 _EDGE = re.compile(rf"^([^\w{_SIGNS}]*)(.*?)([^\w{_SIGNS}]*)$", re.DOTALL)
 _FINAL_E = re.compile(r"(?:é|ée)$", re.IGNORECASE)
+_ITEM = re.compile(r"\w{1,2}\)")
 _STRETCHED = re.compile(r"(\w)\1{2,}")
 _ACRONYMS = re.compile(r"[A-Z]{2,}s")
 _FIRST_FOREIGN = "\u0250"  # letters from here on are not Latin
@@ -216,7 +217,10 @@ class EnglishReader:
 
 
 def _balance(words: Sequence[_Written]) -> None:
-    """Remove brackets that have no partner: the one that opens may be inside a word, fix(core)."""
+    """Remove brackets that have no partner: the one that opens may be inside a word, fix(core).
+
+    That of an item of a list, such as 1), becomes a pause.
+    """
     depth = 0
     for word in words:
         kept = []
@@ -226,7 +230,7 @@ def _balance(words: Sequence[_Written]) -> None:
                 kept.append(sign)
                 depth -= sign == ")"
             else:
-                kept.append("")
+                kept.append("," if _ITEM.fullmatch(word.text) else "")
         cut = len(word.before)
         word.before, word.after = "".join(kept[:cut]), "".join(kept[cut:])
 
@@ -456,8 +460,9 @@ class _Sentence:
         previous = before.lower if before and not before.breaks else ""
         spelled = len(text) == 1 and text.isascii() and text.isalpha()
         after_letter = len(previous) == 1 and previous.isalpha() and previous not in "ai"  # C I
-        if text in ("Re", "RE", "re") and part.alone and not previous:
-            return ("ɹˈi" if not self._british else "ɹˈiː"), "dictionary"  # Re: dinner
+        if text.lower() == "re" and not (part.alone and previous):  # Re: dinner; re-read
+            phonemes = "ɹˈiː" if self._british else "ɹˈi"
+            return phonemes if part.alone else _stress(phonemes, 0), "dictionary"
         if text == "I" and part.alone and not after_letter:
             return "ˌI", "dictionary"
         is_article = part.alone and not ends and previous not in _LETTER_CONTEXT

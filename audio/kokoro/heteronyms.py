@@ -99,8 +99,9 @@ _PARTICLE = _words("up down out off away back aloud over along")
 
 
 _STATES = _words(
-    "available closed closes complete completed done due ended ends expired expires failed fails "
-    "finished missing needed opens pending ready received required saved starts succeeded updated"
+    "accepted approved available cancelled canceled closed closes complete completed confirmed "
+    "created deleted denied done due ended ends expired expires failed fails finished missing "
+    "needed opens pending ready received rejected required saved sent starts succeeded updated"
 )
 _QUESTION = _words("what when where who how why whatever whenever")
 
@@ -257,12 +258,14 @@ def _by_rules(context: _Context) -> str:
 _TITLES = {
     "appropriate": _words("clothes clothing dress shoes attire use"),
     "alternate": _words("days weeks route routes side parking"),
+    "contract": _words("worker workers terms number law work"),
     "import": _words("duty duties tax taxes tariff tariffs fee fees quota quotas charges rules"),
     "intimate": _words("details moments photos"),
     "permit": _words("holder holders office number application"),
+    "project": _words("file files plan plans manager team meeting deadline budget"),
     "record": _words(
         "temperature temperatures profit profits sales high highs low lows heat numbers rainfall "
-        "snowfall crowd crowds label labels company store player attendance turnout time"
+        "snowfall crowd crowds player players label labels company store attendance turnout time"
     ),
     "refuse": _words("bin bins bag bags collection collections truck trucks sack sacks disposal"),
     "refund": _words("policy request requests status"),
@@ -270,6 +273,7 @@ _TITLES = {
     "survey": _words("result results response responses question questions form link data team"),
 }
 """What follows a noun or an adjective that begins a notification, although it may be an order."""
+_RECORDED = _words("video audio voice sound screen meeting call message macro")
 _COMMANDS = _words("convert export import insert rebel resume upload use")
 _ACTIONS = _words("combine convert increase insert reject resume rewrite")
 _COMMAND_FOLLOWS = _words(
@@ -289,6 +293,8 @@ def _by_title(context: _Context) -> str:
     plural = context.word.endswith("s") and not context.tag_at(1).startswith("NUM")
     if plural and after and not before:
         return NOUN  # an order has no such ending
+    if context.word == "record" and after in _RECORDED and not before:
+        return VERB
     command = context.word in _COMMANDS and after in _COMMAND_FOLLOWS
     if command or (context.word in _ACTIONS and context.tag_at(1).startswith("NOUN")):
         return VERB
@@ -643,6 +649,8 @@ _SHOWN = _words(
 
 
 def _live(context: _Context) -> str:
+    if not context.before and context.after in _words("at from now"):
+        return ADJ  # Live at 8
     if context.before == "let" or (context.after == "and" and context.after2 == "let"):
         return VERB
     if context.before in _SOME | _SUBJECT and context.after in _words("here there in with near"):
@@ -675,6 +683,8 @@ def _close(context: _Context) -> str:
         return VERB
     if context.before in _BE:
         return DEFAULT
+    if not context.before and context.after == "at" and context.tag_at(2).startswith("NUM"):
+        return VERB
     issue = context.tag_at(1).startswith(("NOUN", "PROPN")) and context.after not in _NEAR
     if issue and not context.before:
         return VERB

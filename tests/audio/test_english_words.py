@@ -93,7 +93,9 @@ def read(english: EnglishReader, sentence: str, lang: str = "en-us") -> str:
         ("IKEA, NAS, PaaS", "Ikˈiə, nˈæs, pˈæs"),
         # Subjects, programs, and brackets without a partner.
         ("Re: dinner", "ɹˈi: dˈɪnəɹ"),
+        ("Re-read it.", "ɹˌiɹˈid ɪt."),
         ("config of SQLite", "kˈɑnfɪɡ ʌv ˌɛskjˌuˌɛlˈIt"),
+        ("1) Milk 2) Eggs", "wˈʌn, mˈɪlk tˈu, ˈɛɡz"),
         ("fix(core): O(n) (now)", "fˈɪks kˈɔɹ: ˈO ˈɛn (nˈW)"),
     ],
 )
