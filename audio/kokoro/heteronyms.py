@@ -192,6 +192,8 @@ class _Context:
                 return False
             if tag.startswith("AUX") and form == "Fin":
                 return True
+            if form == "Part" and self.tag_at(offset - 1).startswith("ADP"):
+                return False  # Use as directed
             if form in ("Fin", "Part") or (form == "Ger" and offset == 1):
                 after = self.tag_at(offset + 1)
                 return not after or after.startswith(("ADP", "ADV", "SCONJ", "AUX"))
@@ -526,7 +528,12 @@ def _bow(context: _Context) -> str:
     return ""
 
 
+_TORN = _words("here along off open up out down apart")
+
+
 def _tear(context: _Context) -> str:
+    if context.word == "tear" and context.starts() and context.after in _TORN:
+        return VERB
     if context.after in _words("gas drop drops duct ducts"):
         return DEFAULT
     if context.word == "tear" and context.after == "in" and context.after2 in _DETERMINER:
@@ -759,7 +766,8 @@ def _noun_or_default(context: _Context) -> str:
         return DEFAULT
     if context.after == "with" and context.starts():
         return DEFAULT
-    if context.word == "content" and context.tag_at(1).startswith(("NOUN", "VERB")):
+    titled = context.tag_at(1).startswith(("NOUN", "VERB")) or not context.before
+    if context.word == "content" and titled:
         return NOUN
     return NOUN if _part(context) == NOUN else DEFAULT
 
