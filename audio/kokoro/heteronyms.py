@@ -354,6 +354,8 @@ _KINDS = _words("work parking building travel study residence entry fishing camp
 _MAKES = _words("make makes made making no")  # make use of it
 _SOME = _words("some both all most few many several")
 _MANY = _words("others people men women children")
+_DAYS = _words("today tonight tomorrow next")
+_FEASTS = _words("birthday easter wedding anniversary hanukkah")
 _OPPOSES = _words("conflict object rebel")
 _OBJECTS = ("DET", "ADJ", "NUM", "PRON", "NOUN", "PROPN", "ADV")
 
@@ -367,8 +369,10 @@ def _follows_subject(context: _Context) -> bool:
     )
     if plural and not context.after and context.word in _OPPOSES:
         return True
-    if context.word.endswith("s") and context.after == "at" and context.tag_at(2)[:3] == "NUM":
-        return context.tag_at(-1).startswith("PROPN") and not plural
+    timed = context.after == "at" and context.tag_at(2).startswith("NUM")
+    if context.word.endswith("s") and (timed or context.after in _DAYS):  # Anna presents at 3
+        person = context.tag_at(-1).startswith("PROPN") and before not in _FEASTS
+        return person and not plural
     if context.word.endswith("s"):
         return names and not plural and after_tag.startswith(("DET", "ADJ", "NUM", "PRON"))
     if plural:
@@ -461,7 +465,7 @@ _METALS = _words(
 )
 
 
-_MEASURED = _words("level levels concentration concentrations content")
+_MEASURED = _words("found detected level levels concentration concentrations content")
 _TESTED = _words("water blood soil dust air tap drinking")
 _TESTS = _words("test tests tested testing check checked checking screen screened")
 
