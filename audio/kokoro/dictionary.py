@@ -5,7 +5,7 @@ program made ("silver"), American and British. Set-up compiles it, with the weig
 into one file of sorted lines, which is searched where it lies on the disk. The same sources give
 the same bytes, so the file is verified like those of the model.
 
-Runs on: synthesis thread; `compile_dictionary` on the main thread, at set-up.
+Runs on: any thread, one at a time; `compile_dictionary` on the main thread, at set-up.
 """
 
 import functools

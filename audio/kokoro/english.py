@@ -3,13 +3,13 @@
 The rules for inflections, stress and short words are those of misaki, which Kokoro was trained
 with. Source: misaki 0.9.4, en.py (Apache-2.0).
 
-Runs on: synthesis thread.
+Runs on: any thread, one at a time.
 """
 
 import logging
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -79,7 +79,6 @@ _SYMBOLS = {
     "\\": "backslash",
     "|": "bar",
 }
-_SPACE_BETWEEN = frozenset("/_·•*")
 
 _LETTERS = r"[^\W\d_]"
 _PART = re.compile(
@@ -92,18 +91,38 @@ _PART = re.compile(
 _CAMEL = re.compile(r"(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SIGNS = re.escape("".join(_SYMBOLS)) + "'-"
 _EDGE = re.compile(rf"^([^\w{_SIGNS}]*)(.*?)([^\w{_SIGNS}]*)$", re.DOTALL)
+_FINAL_E = re.compile(r"(?:é|ée)$", re.IGNORECASE)
+_ITEM = re.compile(r"\w{1,2}\)")
 _STRETCHED = re.compile(r"(\w)\1{2,}")
 _ACRONYMS = re.compile(r"[A-Z]{2,}s")
 _FIRST_FOREIGN = "\u0250"  # letters from here on are not Latin
 
 # Capitals that are letters, although the dictionary has the word, too.
-_SPELLED = frozenset("US IT ID OS ETA LED EST DOE PA RIP SAT GI OD AA ER".split())
+_SPELLED = frozenset("US IT ID OS ETA LED EST DOE PA RIP SAT GI OD AA ER MI AD".split())
 # More words, American and British.
 _WORDS = {
     "json": ("ʤˈAsᵊn", "ʤˈAsᵊn"),
     "yaml": ("jˈæmᵊl", "jˈamᵊl"),
     "wifi": ("wˈIfˌI", "wˈIfI"),
     "résumé": ("ɹˈɛzəmˌA", "ɹˈɛzjʊmA"),
+    "config": ("kˈɑnfɪɡ", "kˈɒnfɪɡ"),
+    "epyc": ("ˈɛpɪk", "ˈɛpɪk"),
+    "enum": ("ˈinʌm", "ˈiːnʌm"),
+    "ikea": ("Ikˈiə", "Ikˈiə"),
+    "nas": ("nˈæs", "nˈas"),
+    "paas": ("pˈæs", "pˈas"),
+    "pypi": ("pˌIpˌiˈI", "pˌIpˌiːˈI"),
+    "redis": ("ɹˈɛdɪs", "ɹˈɛdɪs"),
+    "sqlite": ("ˌɛskjˌuˌɛlˈIt", "ˌɛskjˌuːˌɛlˈIt"),
+    "brûlée": ("bɹulˈA", "bɹuːlˈA"),
+    "fiancé": ("fˌiɑnsˈA", "fiˈɒnsA"),
+    "fiancée": ("fˌiɑnsˈA", "fiˈɒnsA"),
+    "hermès": ("ɛɹmˈɛz", "ɛːmˈɛz"),
+    "maté": ("mˈɑtA", "mˈatA"),
+    "nestlé": ("nˈɛslA", "nˈɛslA"),
+    "pâté": ("pɑtˈA", "pˈatA"),
+    "rosé": ("ɹOzˈA", "ɹˈQzA"),
+    "soufflé": ("suflˈA", "sˈuːflA"),
     "exposé": ("ˌɛkspOzˈA", "ɛkspˈQzA"),
 }
 _ENDINGS = {
@@ -117,8 +136,13 @@ _LETTER_CONTEXT = frozenset(
     "plan grade vitamin type section group part point option class exit gate terminal hepatitis "
     "letter side block wing platform appendix figure room bus line team schedule".split()
 )
+_JOINS_LETTERS = frozenset("and or plus minus times equals vs".split())
+# No article is before these.
+_AFTER_LETTER = frozenset("is was are has and or vs to for from in on of at".split())
 _SHORTEST_PART = 4  # of a compound
 _LONGEST_ACRONYM = 5
+_NEAR = 8
+"""How many words around one are looked at for capitals."""
 
 
 @dataclass(slots=True)
@@ -132,6 +156,10 @@ class _Part:
     """Whether it follows the part before it without a space."""
     alone: bool = True
     """Whether it is a whole word."""
+    opened: bool = False
+    """Whether a bracket or a quote opens right before it."""
+    closed: bool = False
+    """Whether a bracket or a quote closes right behind it."""
     token: int = -1
     """Its place among the tokens of the sentence."""
     phonemes: str = ""
@@ -183,8 +211,28 @@ class EnglishReader:
                 )
                 if word.after != "." or not ends:
                     word.after = word.after[1:]  # it belongs to the word: e.g., J. Smith
+        _balance(words)
         _Sentence(words, self._dictionary, espeak_word, british=lang == "en-gb").pronounce()
         return tuple(_spoken(word) for word in words)
+
+
+def _balance(words: Sequence[_Written]) -> None:
+    """Remove brackets that have no partner: the one that opens may be inside a word, fix(core).
+
+    That of an item of a list, such as 1), becomes a pause.
+    """
+    depth = 0
+    for word in words:
+        kept = []
+        for sign in (*word.before, *word.after):
+            depth += sign == "("
+            if sign != ")" or depth:
+                kept.append(sign)
+                depth -= sign == ")"
+            else:
+                kept.append("," if _ITEM.fullmatch(word.text) else "")
+        cut = len(word.before)
+        word.before, word.after = "".join(kept[:cut]), "".join(kept[cut:])
 
 
 def _is_short(parts: Sequence[_Part]) -> bool:
@@ -217,6 +265,8 @@ def _written(text: str) -> _Written:
     parts = list(_parts(core))
     for part in parts:
         part.alone = len(parts) == 1
+        part.opened = bool(first)
+        part.closed = last.startswith((")", "]", "”", '"'))
     return _Written(text, _marks(first, opens=True), parts, _marks(last, opens=False))
 
 
@@ -305,6 +355,10 @@ def _before_vowel(mark: str, phonemes: str) -> str:
     return phonemes
 
 
+def _is_letter(text: str) -> bool:
+    return len(text) == 1 and text.isupper()
+
+
 class _Sentence:
     """The words of one sentence, which are pronounced from the last to the first."""
 
@@ -321,12 +375,14 @@ class _Sentence:
         self._espeak_word = espeak_word
         self._british = british
         self._tokens: list[Token] = []
+        self._single: list[bool] = []
         self._tags: list[str] | None = None
         for word in words:
             self._break(word.before)
             for part in word.parts:
                 part.token = len(self._tokens)
                 self._tokens.append(Token(part.text.strip("'") or part.text))
+                self._single.append(part.alone)
             self._break(word.after)
         self._break(".")
         # What comes after the part in question: whether it begins with a vowel; None at an end.
@@ -383,6 +439,10 @@ class _Sentence:
             return self._letters(part.text), "letters"
         if part.kind == "foreign":
             return self._espeak(part.text)
+        if self._is_ampersand(part):
+            stem = part.text.removesuffix("s")
+            letters = self._letters(stem)
+            return (letters if stem == part.text else self._s(letters)), "letters"
         return self._short_word(part) or self._word(part) or self._espeak(part.text)
 
     def _number_word(self, word: str) -> str:
@@ -400,9 +460,13 @@ class _Sentence:
         previous = before.lower if before and not before.breaks else ""
         spelled = len(text) == 1 and text.isascii() and text.isalpha()
         after_letter = len(previous) == 1 and previous.isalpha() and previous not in "ai"  # C I
+        if text.lower() == "re" and not (part.alone and previous):  # Re: dinner; re-read
+            phonemes = "ɹˈiː" if self._british else "ɹˈi"
+            return phonemes if part.alone else _stress(phonemes, 0), "dictionary"
         if text == "I" and part.alone and not after_letter:
             return "ˌI", "dictionary"
-        if text in ("a", "A") and part.alone and not ends and previous not in _LETTER_CONTEXT:
+        is_article = part.alone and not ends and previous not in _LETTER_CONTEXT
+        if text in ("a", "A") and is_article and not self._is_letter_a(part):
             return "ɐ", "dictionary"
         if text == "AM" and (previous.isdigit() or previous in ("o'clock", "oh")):
             spelled = True
@@ -419,6 +483,45 @@ class _Sentence:
         if text.isupper() and text != "AM":
             return None  # an emphasis or an acronym: TO, IN
         return (phonemes, "dictionary") if phonemes else None
+
+    def _is_letter_a(self, part: _Part) -> bool:
+        """Whether an A is the letter, by what surrounds it: Press A, the A team, A + B, (a)."""
+        place, tokens = part.token, self._tokens
+        begins = not place or part.opened or tokens[place - 1].breaks
+        before = None if begins else tokens[place - 1]
+        after, after2 = (
+            tokens[at].text if at < len(tokens) and not tokens[at - 1].breaks else ""
+            for at in (place + 1, place + 2)
+        )
+        if part.closed or (after.lower() in _JOINS_LETTERS and _is_letter(after2)):
+            return True
+        if part.text == "a":
+            return False
+        if before is None:
+            row = _is_letter(after) and (not after2 or _is_letter(after2))  # A B C
+            return (row or after.lower() in _AFTER_LETTER) and self._single[place + 1]
+        if before.lower in ("a", "an", "the"):
+            return True
+        # Not A Drill, AM I A JOKE
+        title = before.text[0].isupper() and after[:1].isupper() and not _is_letter(after)
+        return not title or (_is_letter(before.text) and before.text != "I")
+
+    def _is_ampersand(self, part: _Part) -> bool:
+        """Whether it is one of the letters around an &, which rules made *and*: AT&T, M&Ms."""
+        place, tokens, text = part.token, self._tokens, part.text
+        near = [
+            tokens[place + 2 * step].text
+            for step in (-1, 1)
+            if 0 <= place + 2 * step < len(tokens)
+            and tokens[place + step].text == "and"
+            and not tokens[min(place, place + step)].breaks
+            and not tokens[min(place + step, place + 2 * step)].breaks
+        ]
+        short = text.isupper() and len(text) in (2, 3)
+        plural = len(text) == 2 and text[0].isupper() and text[1] == "s"  # noqa: PLR2004
+        return (short or plural) and any(
+            _is_letter(other) and (other != "I" or short) for other in near
+        )
 
     def _letters(self, text: str) -> str:
         """Return a word letter by letter, with the stress on the last."""
@@ -443,7 +546,11 @@ class _Sentence:
         """Return a word, an inflected word or a compound of the dictionary."""
         for word in dict.fromkeys((text, text.strip("'"), text.lower(), *_plainer(text))):
             phonemes, source = self._lookup(word, part)
-            if phonemes:
+            if phonemes and not (
+                word not in (text, text.lower())
+                and _FINAL_E.search(text)
+                and phonemes[-1] not in "Ae"  # rosé is no rose
+            ):
                 return _stress(phonemes, level), source
         for word in dict.fromkeys((text.strip("'"), text.strip("'").lower())):
             if phonemes := self._inflected(word, part):
@@ -519,6 +626,8 @@ class _Sentence:
         text, shouted = part.text, self._is_shouted(part.token)
         plain = text.strip("'")
         entry = self._dictionary.word(plain, self._british)
+        if plain == "AAA":
+            return f"{self._lookup('triple')[0]} {self._letters('A')}", "letters"
         if plain in _SPELLED and not shouted:
             return self._letters(plain), "letters"
         if entry and "" in entry.readings.values() and not shouted:
@@ -546,11 +655,32 @@ class _Sentence:
         return self._letters(plain), "letters"
 
     def _is_shouted(self, place: int) -> bool:
-        """Whether a word next to it is in capitals, too: DO IT NOW."""
-        near = [self._tokens[at] for at in (place - 1, place + 1) if 0 <= at < len(self._tokens)]
-        return any(len(token.text) > 1 and token.text.isupper() for token in near) and not any(
-            token.text.isalpha() and not token.text.isupper() for token in near
-        )
+        """Whether words next to it are in capitals, too: DO IT NOW; acronyms do not count."""
+        near = [at for at in (place - 1, place + 1) if self._is_beside(place, at)]
+        small = [at for at in near if self._is_capital_word(at)]
+        if any(token.text.isalpha() and not token.text.isupper() for token in self._at(near)):
+            return False
+        if self._tokens[place].text.strip("'") not in _SPELLED:
+            return bool(small)
+        around = range(max(0, place - _NEAR), min(len(self._tokens), place + _NEAR))
+        all_capital = all(not t.text.isalpha() or t.text.isupper() for t in self._at(around))
+        return len(small) > 1 or (bool(small) and all_capital)
+
+    def _at(self, places: Iterable[int]) -> list[Token]:
+        return [self._tokens[at] for at in places]
+
+    def _is_beside(self, place: int, other: int) -> bool:
+        """Whether nothing separates a word from the one next to it."""
+        inside = 0 <= other < len(self._tokens)
+        return inside and not self._tokens[min(place, other)].breaks
+
+    def _is_capital_word(self, place: int) -> bool:
+        """Whether it is a word in capitals that is no acronym."""
+        text = self._tokens[place].text
+        if len(text) < 2 or not text.isupper() or text in _SPELLED | {"AM", "PM"}:  # noqa: PLR2004
+            return False
+        entry = self._entry(text.lower())
+        return bool(entry and entry.checked) or bool(self._inflected(text.lower()))
 
     # ---- inflections ----
 

@@ -88,7 +88,7 @@ _PREPOSITION = _words(
 _LEAD_IN = _words(
     "please now then just and or but so always never also first next finally quickly slowly "
     "carefully kindly hey ok okay today tonight tomorrow immediately everyone everybody somebody "
-    "someone anyone again"
+    "someone anyone again n.b nb p.s ps fyi btw"
 )
 _ADVERB = _words(
     "not always never just also only still ever really even usually often sometimes already soon "
@@ -97,6 +97,13 @@ _ADVERB = _words(
 _AND = _words("and or then but")
 _PARTICLE = _words("up down out off away back aloud over along")
 
+
+_STATES = _words(
+    "accepted approved available cancelled canceled closed closes complete completed confirmed "
+    "created deleted denied done due ended ends expired expires failed fails finished missing "
+    "needed opens pending ready received rejected required saved sent starts succeeded updated"
+)
+_QUESTION = _words("what when where who how why whatever whenever")
 
 _REACH = 30
 """How many words before and after a word are looked at: a text may have no punctuation."""
@@ -168,9 +175,37 @@ class _Context:
             offset += 1
         return True
 
+    def follows(self, word: str) -> bool:
+        """Whether *word* is after it, in its clause."""
+        return any(self._tokens[place].lower == word for place in range(self._index + 1, self._end))
+
+    def is_subject(self) -> bool:
+        """Whether a verb after it is its own: Contract expires, Permit required, Survey is open."""
+        if self._at(1) in _STATES:
+            return True
+        for offset in range(1, 5):
+            tag = self.tag_at(offset)
+            form = tag.partition("|")[2]
+            if not tag or tag.startswith(("PRON", "SCONJ", "CCONJ", "DET", "PART")):
+                return False
+            if self._at(offset) in _QUESTION:
+                return False
+            if tag.startswith("AUX") and form == "Fin":
+                return True
+            if form == "Part" and self.tag_at(offset - 1).startswith("ADP"):
+                return False  # Use as directed
+            if form in ("Fin", "Part") or (form == "Ger" and offset == 1):
+                after = self.tag_at(offset + 1)
+                return not after or after.startswith(("ADP", "ADV", "SCONJ", "AUX"))
+        return False
+
     def starts(self) -> bool:
         """Whether an order may begin with it: nothing precedes it but *please*, *now* and so on."""
         return all(word in _LEAD_IN for word, _ in self.clause_before())
+
+    def next_word(self) -> str:
+        """Return the next word in small letters, also behind punctuation."""
+        return self._tokens[self._index + 1].lower if self._index + 1 < len(self._tokens) else ""
 
     def is_capital_inside(self) -> bool:
         """Whether it has a capital letter that its place does not explain."""
@@ -219,7 +254,60 @@ def _by_tagger(context: _Context) -> str:
 
 
 def _by_rules(context: _Context) -> str:
-    return _by_order(context) or _by_subject(context) or _by_place(context)
+    return _by_title(context) or _by_order(context) or _by_subject(context) or _by_place(context)
+
+
+_TITLES = {
+    "appropriate": _words("clothes clothing dress shoes attire use"),
+    "alternate": _words("days weeks route routes side parking"),
+    "contract": _words("worker workers terms number law work"),
+    "import": _words("duty duties tax taxes tariff tariffs fee fees quota quotas charges rules"),
+    "intimate": _words("details moments photos"),
+    "permit": _words("holder holders office number application"),
+    "project": _words("file files plan plans manager team meeting deadline budget"),
+    "record": _words(
+        "temperature temperatures profit profits sales high highs low lows heat numbers rainfall "
+        "snowfall crowd crowds player players label labels company store attendance turnout time"
+    ),
+    "refuse": _words("bin bins bag bags collection collections truck trucks sack sacks disposal"),
+    "refund": _words("policy request requests status"),
+    "rebel": _words("force forces group groups army fighters leader leaders attack troops"),
+    "survey": _words("result results response responses question questions form link data team"),
+}
+"""What follows a noun or an adjective that begins a notification, although it may be an order."""
+_RECORDED = _words("video audio voice sound screen meeting call message macro")
+_COMMANDS = _words("convert export import insert rebel resume upload use")
+_ACTIONS = _words("combine convert increase insert reject resume rewrite")
+_COMMAND_FOLLOWS = _words(
+    "to from into by before within against as after with at in on for when until"
+)
+
+
+def _by_title(context: _Context) -> str:
+    """Decide for the first word of a notification: Contract expires, Permit required, Use by."""
+    before, after = context.before, context.after
+    if after in _TITLES.get(context.word, ()) and before != "to" and before not in _BEFORE_VERB:
+        return _noun_or_adjective(context)
+    if not context.starts() or after in _OBJECT_START:
+        return ""
+    if after == "of" or context.is_subject():
+        return _noun_or_adjective(context)
+    plural = context.word.endswith("s") and not context.tag_at(1).startswith("NUM")
+    if plural and after and not before:
+        return NOUN  # an order has no such ending
+    if context.word == "record" and after in _RECORDED and not before:
+        return VERB
+    command = context.word in _COMMANDS and after in _COMMAND_FOLLOWS
+    if command or (context.word in _ACTIONS and context.tag_at(1).startswith("NOUN")):
+        return VERB
+    divides = any(context.follows(word) for word in ("from", "into", "by", "and"))
+    if context.word == "separate" and context.tag_at(1).startswith("NOUN") and not divides:
+        return ADJ
+    return ""
+
+
+def _noun_or_adjective(context: _Context) -> str:
+    return ADJ if context.word.endswith("ate") and context.after not in ("", "of") else NOUN
 
 
 def _by_order(context: _Context) -> str:
@@ -256,11 +344,19 @@ def _by_place(context: _Context) -> str:
     points = before == "that" and context.before2 in _PREPOSITION | {"to", ""}
     if points or before in _DETERMINER | _SOME | _PREPOSITION or before.endswith(("'s", "s'")):
         return _not_verb(context)
-    return VERB if _asks(context) or _follows_subject(context) else ""
+    if _asks(context) or _follows_subject(context):
+        return VERB
+    named = before in _KINDS and after not in _OBJECT_START
+    return NOUN if named or (after == "of" and before in _MAKES) else ""
 
 
+_KINDS = _words("work parking building travel study residence entry fishing camping")
+_MAKES = _words("make makes made making no")  # make use of it
 _SOME = _words("some both all most few many several")
 _MANY = _words("others people men women children")
+_DAYS = _words("today tonight tomorrow next")
+_FEASTS = _words("birthday easter wedding anniversary hanukkah")
+_OPPOSES = _words("conflict object rebel")
 _OBJECTS = ("DET", "ADJ", "NUM", "PRON", "NOUN", "PROPN", "ADV")
 
 
@@ -271,6 +367,12 @@ def _follows_subject(context: _Context) -> bool:
     plural = before in _MANY or (
         names and before.endswith("s") and not before.endswith(("ss", "us", "is"))
     )
+    if plural and not context.after and context.word in _OPPOSES:
+        return True
+    timed = context.after == "at" and context.tag_at(2).startswith("NUM")
+    if context.word.endswith("s") and (timed or context.after in _DAYS):  # Anna presents at 3
+        person = context.tag_at(-1).startswith("PROPN") and before not in _FEASTS
+        return person and not plural
     if context.word.endswith("s"):
         return names and not plural and after_tag.startswith(("DET", "ADJ", "NUM", "PRON"))
     if plural:
@@ -307,30 +409,48 @@ _PAST_TIME = _words(
 _HABIT = _words("every always often usually sometimes daily rarely nightly when if while as")
 
 
+_MARKS = _words("mark marks marked marking")
+_INDEFINITE = _words("nobody somebody someone everybody everyone no-one none")
+
+
 def _read(context: _Context) -> str:
     words = [word for word, _ in context.clause_before()]
-    before = context.before
-    if before in _words("widely well"):
+    if context.before in _words("widely well") or context.after in ("receipt", "receipts"):
         return PAST
-    # Have you already read it? The note was read.
-    for word in reversed(words):
-        if word in _BE | _HAVE or word in _words("having"):
-            return PAST
-        if word in _DO | _MODAL | {"to", "please", "let", "lets"}:
-            return VERB
-    tag = context.tag_at(-1)
-    name = tag.startswith("PROPN") or (tag.startswith("NOUN") and not before.endswith("s"))
-    if before in _SINGULAR | {"who"} or name:
-        return PAST
-    if before == "and" and any(word.endswith("ed") for word in words):
-        return PAST
-    if before in _words("i we you they"):
-        return VERB if context.near(_HABIT) and not context.near(_words("yesterday ago")) else PAST
+    found = _read_after_helper(words) or _read_after_subject(context, words)
+    if found:
+        return found
     if context.starts():
         return VERB
     if context.near(_PAST_TIME - _HABIT):
         return PAST
     return _part(context) if context.tag.endswith("Inf") else ""
+
+
+def _read_after_helper(words: Sequence[str]) -> str:
+    """Decide by another verb: Have you already read it? The note was read. Mark it as read."""
+    for word in reversed(words):
+        if word in _BE | _HAVE or word in _words("having"):
+            return PAST
+        if word in _DO | _MODAL | {"to", "please", "let", "lets"}:
+            return VERB
+    return PAST if _MARKS & {*words} and words[-1] not in _AND else ""
+
+
+def _read_after_subject(context: _Context, words: Sequence[str]) -> str:
+    before, tag = context.before, context.tag_at(-1)
+    name = (tag.startswith("PROPN") and before not in _LEAD_IN) or (
+        tag.startswith("NOUN") and not before.endswith("s")
+    )
+    if before in _SINGULAR | _INDEFINITE | {"who"} or name:
+        return PAST
+    if before == "and" and any(word.endswith("ed") for word in words):
+        return PAST
+    if before == "you" and words[0] in _words("once after before until unless"):
+        return VERB
+    if before in _words("i we you they"):
+        return VERB if context.near(_HABIT) and not context.near(_words("yesterday ago")) else PAST
+    return ""
 
 
 _LEADEN = _words(
@@ -345,7 +465,16 @@ _METALS = _words(
 )
 
 
+_MEASURED = _words("found detected level levels concentration concentrations content")
+_TESTED = _words("water blood soil dust air tap drinking")
+_TESTS = _words("test tests tested testing check checked checking screen screened")
+
+
 def _lead(context: _Context) -> str:
+    if context.before == "pencil" or (context.after in _MEASURED and context.near(_TESTED)):
+        return "METAL"
+    if context.before == "for" and not context.after and context.near(_TESTS):
+        return "METAL"
     if context.after in _LEADEN:
         return "METAL"
     if context.before in _words("of in contains contain containing with and or is from made"):
@@ -364,7 +493,8 @@ def _lead(context: _Context) -> str:
 _FISHY = _words(
     "fish fishes fishing caught catch fisherman angler anglers sea striped largemouth smallmouth "
     "lake river grilled trout perch salmon fillet pond species bait rod carp catfish pike sunfish "
-    "walleye crappie bluegill spawn fried reservoir stocked aquarium tank rock"
+    "walleye swam swims swim swimming hooked lure crappie bluegill "
+    "spawn fried reservoir stocked aquarium tank rock"
 )
 _SOUNDS = _words("guitar guitars drum drums clef player players music vocals piano amp")
 
@@ -402,7 +532,12 @@ def _bow(context: _Context) -> str:
     return ""
 
 
+_TORN = _words("here along off open up out down apart")
+
+
 def _tear(context: _Context) -> str:
+    if context.word == "tear" and context.starts() and context.after in _TORN:
+        return VERB
     if context.after in _words("gas drop drops duct ducts"):
         return DEFAULT
     if context.word == "tear" and context.after == "in" and context.after2 in _DETERMINER:
@@ -450,7 +585,8 @@ def _lives(context: _Context) -> str:
 
 
 def _moped(context: _Context) -> str:
-    return VERB if context.after in _words("around about all") else NOUN
+    person = context.before in _SUBJECT | _words("he she")
+    return VERB if person or context.after in _words("around about all") else NOUN
 
 
 def _wound(context: _Context) -> str:
@@ -473,7 +609,8 @@ def _dove(context: _Context) -> str:
     diving = context.after in _words(
         "into in off down under for right head deep straight back through from underwater behind"
     )
-    return VERB if diving and context.before not in _DETERMINER else NOUN
+    person = context.before in _SUBJECT | _SINGULAR
+    return VERB if person or (diving and context.before not in _DETERMINER) else NOUN
 
 
 def _sow(context: _Context) -> str:
@@ -505,7 +642,8 @@ def _minute(context: _Context) -> str:
     thing = context.tag_at(1).startswith(("NOUN", "ADJ")) and not time and context.before
     if context.tag_at(-1).startswith("NUM") or context.before in _words("last per"):
         return NOUN
-    return ADJ if context.after in _TINY or intense or thing else NOUN
+    small = context.before in _BE and not context.after
+    return ADJ if context.after in _TINY or intense or thing or small else NOUN
 
 
 _ON_AIR = _words(
@@ -522,10 +660,28 @@ _SHOWN = _words(
 
 
 def _live(context: _Context) -> str:
+    if not context.before and context.after in _words("at from now"):
+        return ADJ  # Live at 8
+    if context.before == "let" or (context.after == "and" and context.after2 == "let"):
+        return VERB
+    if context.before in _SOME | _SUBJECT and context.after in _words("here there in with near"):
+        return VERB
     if context.after in _SHOWN or context.before in _ON_AIR | _BE | _words("a this first"):
         return ADJ
     asked = context.clause_before()[:1]  # Is this concert live?
     return ADJ if asked and asked[0][0] in _BE and not context.after else ""
+
+
+_NEAR = _words(
+    "call calls friend friends family relative relatives contact contacts race encounter "
+    "encounters game match finish quarters range proximity ties shave second collaboration eye "
+    "watch attention up ups fight"
+)
+
+
+def _is_close_order(context: _Context) -> bool:
+    """Whether it is a whole sentence, or the last of two orders: Close. Open or close?"""
+    return not context.before or (context.before == "or" and context.before2 in ("open", "opened"))
 
 
 def _close(context: _Context) -> str:
@@ -533,6 +689,15 @@ def _close(context: _Context) -> str:
         verb = context.before in _BEFORE_VERB | _words("to")
         return VERB if verb and context.after != "to" else DEFAULT
     if context.before in _words("the at") and context.after == "of":
+        return VERB
+    if not context.after and context.token.ends and _is_close_order(context):
+        return VERB
+    if context.before in _BE:
+        return DEFAULT
+    if not context.before and context.after == "at" and context.tag_at(2).startswith("NUM"):
+        return VERB
+    issue = context.tag_at(1).startswith(("NOUN", "PROPN")) and context.after not in _NEAR
+    if issue and not context.before:
         return VERB
     part = _part(context)
     return VERB if part == VERB else DEFAULT  # as a noun, it is near, too: the close of a cathedral
@@ -583,6 +748,8 @@ def _axes(context: _Context) -> str:
 
 
 def _place(context: _Context) -> str:
+    if context.next_word() in _words("france england berkshire uk"):
+        return "PLACE"
     at = context.before in _words("in to from near at of for")
     return "PLACE" if at and context.is_capital_inside() else DEFAULT
 
@@ -601,6 +768,11 @@ def _noun_or_default(context: _Context) -> str:
     """Return NOUN, or the reading of the adjective and the verb: the cat looks content."""
     if context.before in _SEEMS:
         return DEFAULT
+    if context.after == "with" and context.starts():
+        return DEFAULT
+    titled = context.tag_at(1).startswith(("NOUN", "VERB")) or not context.before
+    if context.word == "content" and titled:
+        return NOUN
     return NOUN if _part(context) == NOUN else DEFAULT
 
 
@@ -608,6 +780,13 @@ def _invalid(context: _Context) -> str:
     person = context.after in _words("mother father wife husband sister brother aunt parents")
     alone = not context.tag_at(1).startswith(("NOUN", "PROPN", "ADJ", "NUM"))
     return NOUN if person or (context.before in ("an", "the") and alone) else DEFAULT
+
+
+def _wind(context: _Context) -> str:
+    ordered = context.after in _OBJECT_START | _PARTICLE | _WINDING
+    if context.starts() and not ordered:
+        return NOUN
+    return _part(context)
 
 
 def _default(_: _Context) -> str:
@@ -652,12 +831,10 @@ _SPECIAL: Mapping[str, Callable[[_Context], str]] = {
     "tear": _tear,
     "upset": _noun_or_default,
     "used": _used,
+    "wind": _wind,
     "winds": _winds,
     "wound": _wound,
 }
-
-HETERONYMS = frozenset(_SPECIAL) | frozenset(_MORE)
-"""Words, in small letters, to choose for, even if the dictionary has one reading."""
 
 
 @functools.cache

@@ -55,6 +55,9 @@ _MAX_RESUMES = 5
 _COPY_PREFIX = "loading-"
 # Longer than loading a model takes.
 _MAX_LOADING_S = 120.0
+_SOURCES_PREFIX = "english-"
+# Longer than a slow network needs for one of the dictionary's files.
+_MAX_FETCHING_S = 3600.0
 # Errors after which an immediate retry is pointless.
 _NOT_RETRIED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.HTTPStatusError)
 
@@ -163,12 +166,13 @@ def ensure_dictionary(
         ModelFileError: no source provides what it is made from; the message lists the errors.
     """
     path = model_dir / DICTIONARY_FILE.name
+    _remove_old_sources(model_dir)
     with contextlib.suppress(ModelFileError):
         verify(path, DICTIONARY_FILE)
         return []
     try:
         model_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=model_dir, prefix="english-") as name:
+        with tempfile.TemporaryDirectory(dir=model_dir, prefix=_SOURCES_PREFIX) as name:
             folder = Path(name)
             _fetch_dictionary_sources(folder, progress, words_url)
             compiled = folder / DICTIONARY_FILE.name
@@ -181,6 +185,14 @@ def ensure_dictionary(
             "folder that can be written."
         ) from exc
     return [path]
+
+
+def _remove_old_sources(model_dir: Path) -> None:
+    """Remove the folders of processes that were killed while making the dictionary."""
+    for folder in model_dir.glob(f"{_SOURCES_PREFIX}*/"):
+        with contextlib.suppress(OSError):
+            if folder.is_dir() and folder.stat().st_mtime < time.time() - _MAX_FETCHING_S:
+                shutil.rmtree(folder)
 
 
 def _fetch_dictionary_sources(folder: Path, progress: Progress, words_url: str) -> None:

@@ -3,7 +3,7 @@
 The features are those that its weights were trained with. Source: denckring-en-pos 0.6.0,
 perceptron.py (Apache-2.0), after Honnibal's "A good part-of-speech tagger in about 200 lines".
 
-Runs on: synthesis thread.
+Runs on: any thread, one at a time.
 """
 
 from collections.abc import Iterator, Sequence

@@ -64,8 +64,39 @@ def read(english: EnglishReader, sentence: str, lang: str = "en-us") -> str:
         ("Polish the table.", "pˈɑlɪʃ ðə tˈAbᵊl."),
         ("in august", "ɪn ˈɔɡəst"),
         ("a last-minute change", "ɐ lˌæstmˈɪnət ʧˈAnʤ"),
-        # Accents.
+        # Accents that change the word.
         ("a naïve résumé", "ɐ nɑˈiv ɹˈɛzəmˌA"),
+        ("Rosé, pâté, soufflé", "ɹOzˈA, pɑtˈA, suflˈA"),
+        ("a café by Nestlé", "ɐ kæfˈA bI nˈɛslA"),
+        # The letter A, and the article.
+        ("The A team got an A.", "ði ˈA tˈim ɡɑt ɐn ˈA."),
+        ("Press A to start.", "pɹˈɛs ˈA tə stˈɑɹt."),
+        ("Is A bigger than B?", "ˌɪz ˈA bˈɪɡəɹ ðən bˈi?"),
+        ("A plus B", "ˈA plˈʌs bˈi"),
+        ("A and E is full.", "ˈA ænd ˈi ɪz fˈʊl."),
+        ("(a) first", "(ˈA) fˈɜɹst"),
+        ("2 A A", "tˈu ˈA ˈA"),
+        ("a (small) thing", "ɐ (smˈɔl) θˈɪŋ"),
+        ("A B-52 is a plane.", "ɐ bˈi fˈɪfti tˈu ɪz ɐ plˈAn."),
+        ("A plus is that.", "ɐ plˈʌs ɪz ðˈæt."),
+        ("Give Me A Call", "ɡˈɪv mˌi ɐ kˈɔl"),
+        ("NOT A DRILL", "nˈɑt ɐ dɹˈɪl"),
+        ("“A dog”, he said: A dog", "“ɐ dˈɔɡ”, hi sˈɛd: ɐ dˈɔɡ"),
+        # Acronyms beside &, and beside others.
+        ("AT and T sells M and Ms.", "ˌAtˈi ænd tˈi sˈɛlz ˈɛm ænd ˈɛmz."),
+        ("US GDP rose.", "jˌuˈɛs ʤˌidˌipˈi ɹˈOz."),
+        ("5 PM EST, PST", "fˈIv pˌiˈɛm ˌiˌɛstˈi, pˌiˌɛstˈi"),
+        ("ER MRI, LED TV", "ˌiˈɑɹ ˌɛmˌɑɹˈI, ˌɛlˌidˈi tˌivˈi"),
+        ("The HR AD role", "ði ˌAʧˈɑɹ ˌAdˈi ɹˈOl"),
+        ("GOT IT! HELP US NOW!", "ɡˈɑt ˈɪt! hˈɛlp ˈʌs nˈW!"),
+        ("AAA and MI5", "tɹˈɪpᵊl ˈA ænd ˌɛmˈI fˈIv"),
+        ("IKEA, NAS, PaaS", "Ikˈiə, nˈæs, pˈæs"),
+        # Subjects, programs, and brackets without a partner.
+        ("Re: dinner", "ɹˈi: dˈɪnəɹ"),
+        ("Re-read it.", "ɹˌiɹˈid ɪt."),
+        ("config of SQLite", "kˈɑnfɪɡ ʌv ˌɛskjˌuˌɛlˈIt"),
+        ("1) Milk 2) Eggs", "wˈʌn, mˈɪlk tˈu, ˈɛɡz"),
+        ("fix(core): O(n) (now)", "fˈɪks kˈɔɹ: ˈO ˈɛn (nˈW)"),
     ],
 )
 def test_read_american(english: EnglishReader, sentence: str, phonemes: str) -> None:

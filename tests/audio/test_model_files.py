@@ -274,6 +274,21 @@ def test_ensure_dictionary_makes_a_missing_or_damaged_one(
 
 
 @pytest.mark.usefixtures("small_dictionary")
+def test_ensure_dictionary_removes_old_folders(tmp_path: Path) -> None:
+    """What a killed set-up left is removed, the folder of one that runs now is not."""
+    old, other = tmp_path / "english-old", tmp_path / "english-other"
+    for folder in (old, other):
+        folder.mkdir()
+        (folder / "us_gold.json").write_bytes(GOLD)
+    long_ago_s = 1_000_000_000
+    os.utime(old, (long_ago_s, long_ago_s))
+
+    made = ensure_dictionary(tmp_path, no_progress, "http://127.0.0.1:1")
+
+    assert sorted(tmp_path.iterdir()) == sorted([*made, other])
+
+
+@pytest.mark.usefixtures("small_dictionary")
 def test_ensure_dictionary_prefers_the_repository(
     release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
