@@ -18,7 +18,7 @@ from audio.text.markup import without_markup
 from audio.text.normalize import read
 from audio.text.scripts import without_unread
 from audio.text.sentences import pieces, speakable
-from audio.text.wrapping import unwrap
+from audio.text.wrapping import QUOTED_LINE, unwrap
 from audio.voices import spoken_languages
 
 NOTHING_TO_SPEAK = "There is no word or number in it, so there is nothing to say. Send some words."
@@ -70,7 +70,6 @@ _RULE = re.compile(rf"^[ \t]*(?:[{_RULE_CHARS}/\\|:][ \t]*){{3,}}$", re.MULTILIN
 _RULED_TITLE = re.compile(
     rf"^[ \t]*([{_RULE_CHARS}])\1{{2,}}[ \t]*(?P<title>\w.*?)[ \t]*\1{{3,}}[ \t]*$", re.MULTILINE
 )
-_QUOTED_LINE = re.compile(r"^[ \t]*(?:>[ \t]?)+", re.MULTILINE)
 _ALERT = re.compile(r"^\[!([A-Za-z]+)\][ \t]*\n?", re.MULTILINE)
 _IN_WORDS = re.compile(r"(?<!\d)(\*\*|==)([^\s*=](?:[^*=\n]{0,300}[^\s*=])?)\1(?!\d)")
 _ESCAPED = re.compile(r"\\([*_`~])")
@@ -137,7 +136,7 @@ def _without_marks(text: str) -> str:
     text = _LOVED.sub("love", text)
     text = _EMOTICON.sub("", text)
     text = _RULED_TITLE.sub(r"\g<title>", text)
-    for pattern in (_HEADING, _QUOTED_LINE, _RULE, _BULLET):
+    for pattern in (_HEADING, QUOTED_LINE, _RULE, _BULLET):
         text = pattern.sub("", text)
     text = _ALERT.sub(lambda match: f"{match[1].capitalize()}: ", text)
     text = _ESCAPED.sub(_unescaped, text)
