@@ -216,10 +216,9 @@ def hold(text: str) -> tuple[str, list[str]]:
 
 
 def restore(text: str, held: Sequence[str]) -> str:
-    """Return a text with its marks instead of the characters that `hold` put there."""
-    if not held:
-        return text
-    return _PRIVATE.sub(lambda match: held[ord(match[0]) & 0xFFFF], text)
+    """Return a text with its marks instead of the characters that `hold` put there, each once."""
+    left = dict(enumerate(held))
+    return _PRIVATE.sub(lambda match: left.pop(ord(match[0]) & 0xFFFF, ""), text)
 
 
 def is_held(char: str) -> bool:
