@@ -8,11 +8,8 @@ import functools
 import logging
 import threading
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from pathlib import Path
-
-import numpy as np
 
 from audio.kokoro import espeak
 from audio.kokoro.alphabet import VOCABULARY
@@ -151,13 +148,7 @@ def distributed(phonemes: str, alone: Sequence[str]) -> list[str]:
     places = [place for place, sign in enumerate(phonemes) if sign != " "]
     whole = "".join(phonemes[place] for place in places)
     words = ["".join(word.split()) for word in alone]
-    joined = "".join(words)
-    blocks = SequenceMatcher(None, joined, whole, autojunk=False).get_matching_blocks()
-    pairs = [(0, 0)]
-    pairs += [(block.a + i, block.b + i) for block in blocks for i in range(block.size)]
-    pairs.append((len(joined), len(whole)))
-    in_joined, in_whole = zip(*pairs, strict=True)
-    starts = accumulate(map(len, words[:-1]), initial=0)
+    starts = espeak.starts_in(whole, words)
     places.append(len(phonemes))
-    cuts = [places[round(at)] for at in np.interp([*starts], in_joined, in_whole)]
+    cuts = [places[at] for at in starts]
     return [phonemes[start:end] for start, end in pairwise([0, *cuts[1:], len(phonemes)])]

@@ -284,7 +284,9 @@ def spoken_link(url: str, lang: str = "en-us") -> str:
     except ValueError:  # for example an unclosed bracket
         host = ""
     host = host.removeprefix("www.")
-    return f"{words.link_to} {_in_web_words(host, words)}{end}".lstrip() if host else words.link + end
+    if not host:
+        return words.link + end
+    return f"{words.link_to} {_in_web_words(host, words)}{end}".lstrip()
 
 
 def spoken_address(address: str, lang: str = "en-us") -> str:

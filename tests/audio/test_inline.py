@@ -48,7 +48,7 @@ def pauses(text: str) -> list[tuple[str, float]]:
 def test_alphabet_is_that_of_the_model() -> None:
     """With the punctuation, which is no sound, and the space it is the whole vocabulary."""
     config = json.loads((resources.files("kokoro_onnx") / "config.json").read_text("utf-8"))
-    assert ALPHABET | inline._PUNCTUATION | {" "} == set(config["vocab"])
+    assert ALPHABET | inline.PUNCTUATION | {" "} == set(config["vocab"])
 
 
 def test_examples_in_the_documents_are_sounds() -> None:
@@ -369,7 +369,20 @@ def test_entities_make_no_marks(text: str, expected: str) -> None:
 @given(
     st.lists(
         st.sampled_from(
-            [WIN, "[pause:1s]", "[docs](/docs/)", "&", "amp;", "#", ";", " ", "\n", "hi", "<b>", "**"]
+            [
+                WIN,
+                "[pause:1s]",
+                "[docs](/docs/)",
+                "&",
+                "amp;",
+                "#",
+                ";",
+                " ",
+                "\n",
+                "hi",
+                "<b>",
+                "**",
+            ]
         )
         | st.sampled_from(["&#983040;", "&#983041;", "&#xF0005;", "&#1048576;", "&#x10FFFD;"])
         | st.characters(min_codepoint=0xE000, max_codepoint=0x10FFFF),

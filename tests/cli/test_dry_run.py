@@ -90,9 +90,7 @@ async def test_dry_run_names_what_is_wrong(
     assert reason in err
 
 
-async def test_dry_run_leaves_out_a_part_without_words(
-    alone: Environment, tmp_path: Path
-) -> None:
+async def test_dry_run_leaves_out_a_part_without_words(alone: Environment, tmp_path: Path) -> None:
     """In a text of several parts, one without words does not refuse the others."""
     path = tmp_path / "long.txt"
     path.write_text("Hello.\n\n" + "…\n" * 70_000)
