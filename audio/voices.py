@@ -239,11 +239,6 @@ def spoken_languages() -> list[str]:
     return list(dict.fromkeys("English" if "English" in name else name for name in names))
 
 
-def language_name(lang: str) -> str:
-    """Return the English name of a language, given by espeak-ng's code."""
-    return ACCENTED.get(lang) or next(name for code, name in _LANGUAGES.values() if code == lang)
-
-
 def voices_of(family: str) -> list[str]:
     """Return the voices of a family, such as ``bf``."""
     return [voice for voice in VOICES if voice[:2] == family]

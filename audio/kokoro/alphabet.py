@@ -10,12 +10,11 @@ import logging
 import re
 import unicodedata
 
+from audio.text.inline import ALPHABET, PUNCTUATION
+
 log = logging.getLogger(__name__)
 
-VOCABULARY = frozenset(
-    ';:,.!?—…"()“” \u0303ʣʥʦʨᵝꭧAIOQSTWYᵊabcdefhijklmnopqrstuvwxyzɑɐɒæβɔɕçɖðʤəɚɛɜɟɡɥɨɪʝɯɰŋɳɲɴøɸθ'
-    "œɹɾɻʁɽʂʃʈʧʊʋʌɣɤχʎʒʔˈˌːʰʲ↓→↗↘ᵻ"
-)
+VOCABULARY = ALPHABET | PUNCTUATION | {" "}
 """Every sign that the model knows. Source: kokoro_onnx/config.json; a test compares them."""
 
 TIE = "^"

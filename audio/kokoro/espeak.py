@@ -293,26 +293,18 @@ def _has_sound(phonemes: str) -> bool:
 def _distributed(groups: Sequence[str], alone: Sequence[str]) -> list[str]:
     """Distribute the words of espeak to those of the text, in order.
 
-    espeak joins words ("of the") and makes several of a number. But the phonemes of each word on
-    its own, joined, are nearly those of the clause: the cuts are exact where they agree, and
-    interpolated between. If espeak has a space within one sound of a cut, that is the cut.
+    espeak joins words ("of the") and makes several of a number. If it has a space within one sound
+    of where a word begins, the word begins there.
 
     Args:
         groups: the phonemes of the clause, divided by espeak.
         alone: the phonemes of each word, read alone.
     """
     counts = [_sounds(spoken) for spoken in alone]
-    joined = "".join(itertools.chain.from_iterable(counts))
     spoken = "".join(_sounds(group) for group in groups)
     if not spoken:
         return [""] * len(alone)
-    blocks = SequenceMatcher(None, joined, spoken, autojunk=False).get_matching_blocks()
-    pairs = [(0, 0)]
-    pairs += [(block.a + i, block.b + i) for block in blocks for i in range(block.size)]
-    pairs.append((len(joined), len(spoken)))
-    starts = list(itertools.accumulate((len(sounds) for sounds in counts), initial=0))[:-1]
-    in_joined, in_spoken = zip(*pairs, strict=True)
-    cuts = [round(cut) for cut in np.interp(starts, in_joined, in_spoken).tolist()]
+    cuts = starts_in(spoken, counts)
     spaces = set(itertools.accumulate(len(_sounds(group)) for group in groups))
     cuts = [next((c for c in (cut, cut - 1, cut + 1) if c in spaces), cut) for cut in cuts]
     cuts = [0, *itertools.accumulate(cuts[1:], max)]
@@ -329,6 +321,26 @@ def _distributed(groups: Sequence[str], alone: Sequence[str]) -> list[str]:
             previous = index
             place += 1
     return words
+
+
+def starts_in(whole: str, alone: Sequence[str]) -> list[int]:
+    """Return where each part of *whole* begins in it.
+
+    The parts on their own, joined, are nearly the whole: the places are exact where they agree, and
+    interpolated between.
+
+    Args:
+        whole: the sounds of several words, read together.
+        alone: the sounds of each of them, read alone.
+    """
+    joined = "".join(alone)
+    blocks = SequenceMatcher(None, joined, whole, autojunk=False).get_matching_blocks()
+    pairs = [(0, 0)]
+    pairs += [(block.a + i, block.b + i) for block in blocks for i in range(block.size)]
+    pairs.append((len(joined), len(whole)))
+    starts = list(itertools.accumulate(map(len, alone), initial=0))[:-1]
+    in_joined, in_whole = zip(*pairs, strict=True)
+    return [round(start) for start in np.interp(starts, in_joined, in_whole).tolist()]
 
 
 def _sounds(phonemes: str) -> str:

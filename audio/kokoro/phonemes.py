@@ -1,7 +1,8 @@
 """Japanese and Chinese text -> phonemes, by packages that know their characters.
 
 These packages are large, so they are installed on request (``make japanese``, ``make chinese``);
-without them espeak reads what it can. Runs on: synthesis thread, except for `is_supported`.
+without them espeak reads what it can. Runs on: any thread, one at a time;
+`is_supported` on several.
 """
 
 import functools

@@ -8,11 +8,8 @@ import functools
 import logging
 import threading
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from pathlib import Path
-
-import numpy as np
 
 from audio.kokoro import espeak
 from audio.kokoro.alphabet import VOCABULARY
@@ -40,6 +37,7 @@ class Reader:
     def __init__(self, model_dir: Path) -> None:
         """Create a reader that uses the data in *model_dir*, if it is there."""
         self._model_dir = model_dir
+        self._loading = threading.Lock()
 
     @functools.cached_property
     def _english(self) -> EnglishReader | None:
@@ -52,6 +50,9 @@ class Reader:
             SynthesisError: espeak-ng, or a package that reads the language, failed.
         """
         try:
+            if lang in _DICTIONARIES:
+                with self._loading:  # reads 11 MB, for which other readers don't wait
+                    _ = self._english
             with _lock:
                 return inline.read(sentence, functools.partial(self._read, lang=lang))
         except AudioError:
@@ -63,12 +64,31 @@ class Reader:
                 f"Send it again in other words."
             ) from exc
 
+    def pronounced(self, word: str, lang: str) -> str:
+        """Return the phonemes of a word, after a check that espeak-ng has some for it, too.
+
+        Raises:
+            SynthesisError: espeak-ng can't be loaded, or does not know the language.
+        """
+        with _lock:
+            by_espeak = espeak.word(word, lang)
+        phonemes = phonemes_of(self.read(word, lang))
+        if not (by_espeak and phonemes):
+            raise SynthesisError(f"espeak-ng pronounces nothing in {lang}.")
+        return phonemes
+
     def _read(self, sentence: str, lang: str) -> tuple[SpokenWord, ...]:
         if lang in WITHOUT_SPACES:
             return tuple(_phrases(sentence, lang))
         if lang in _DICTIONARIES and (english := self._english) is not None:
             return english.read(sentence, lang, functools.partial(espeak.word, lang=lang))
         return espeak.read(sentence, lang)
+
+
+@functools.cache
+def reader_of(model_dir: Path) -> Reader:
+    """Return the reader of a folder: one for the whole process, since its data is large."""
+    return Reader(model_dir)
 
 
 def _phrases(sentence: str, lang: str) -> Iterator[SpokenWord]:
@@ -128,13 +148,7 @@ def distributed(phonemes: str, alone: Sequence[str]) -> list[str]:
     places = [place for place, sign in enumerate(phonemes) if sign != " "]
     whole = "".join(phonemes[place] for place in places)
     words = ["".join(word.split()) for word in alone]
-    joined = "".join(words)
-    blocks = SequenceMatcher(None, joined, whole, autojunk=False).get_matching_blocks()
-    pairs = [(0, 0)]
-    pairs += [(block.a + i, block.b + i) for block in blocks for i in range(block.size)]
-    pairs.append((len(joined), len(whole)))
-    in_joined, in_whole = zip(*pairs, strict=True)
-    starts = accumulate(map(len, words[:-1]), initial=0)
+    starts = espeak.starts_in(whole, words)
     places.append(len(phonemes))
-    cuts = [places[round(at)] for at in np.interp([*starts], in_joined, in_whole)]
+    cuts = [places[at] for at in starts]
     return [phonemes[start:end] for start, end in pairwise([0, *cuts[1:], len(phonemes)])]

@@ -19,10 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.kokoro import espeak
 from audio.kokoro.graph import FRAME_SAMPLES, WINDOW, change_graph
 from audio.kokoro.model_files import MODELS, VOICES_FILE, verified_copy, verify
-from audio.kokoro.reader import Reader
+from audio.kokoro.reader import reader_of
 from audio.kokoro.word_times import SILENT, words
 from audio.types import (
     SAMPLE_RATE_HZ,
@@ -143,18 +142,19 @@ class KokoroVoice:
         self._session: _Session | None = None
         self._kokoro: Any = None
         self._cache = _PhraseCache()
-        self._reader = Reader(model_dir)
+        self._reader = reader_of(model_dir)
 
     def load(self) -> None:
         """Read and verify the model files, and warm the model up. Blocks for about a second.
 
         Raises:
             ModelFileError: a file is missing or damaged.
+            SynthesisError: no sentence can be read; see `Reader.read`.
         """
         if self._kokoro is not None:
             return
-        ready = phonemes_of(self.read("Ready.", "en-us"))  # the first time is the slowest
         verify(self._model_dir / VOICES_FILE.name, VOICES_FILE)
+        ready = phonemes_of(self.read("Ready.", "en-us"))  # the first time is the slowest
         try:
             self._start(ready, window=True)
         except ModelFileError:
@@ -221,7 +221,7 @@ class KokoroVoice:
 
         Raises:
             ModelFileError: see `load`.
-            SynthesisError: the model failed, or *cancel_token* was cancelled.
+            SynthesisError: see `load`; or the model failed, or *cancel_token* was cancelled.
         """
         self.load()
         assert self._session is not None  # noqa: S101  # load sets it
@@ -372,18 +372,6 @@ def fade_edges(samples: Samples) -> Samples:
     faded[:FADE_FRAMES] *= ramp
     faded[-FADE_FRAMES:] *= ramp[::-1]
     return faded
-
-
-def pronounced(word: str, lang: str) -> str:
-    """Return a word as espeak-ng reads it, in the phonemes of the voice.
-
-    Raises:
-        SynthesisError: espeak-ng can't be loaded, or does not know the language.
-    """
-    phonemes = phonemes_of(espeak.read(word, lang))
-    if not phonemes:
-        raise SynthesisError(f"espeak-ng pronounces nothing in {lang}.")
-    return phonemes
 
 
 def _silence_loggers() -> None:

@@ -34,7 +34,7 @@ _ORDINARY = frozenset("æçðøœβθχŋ↓→↗↘\u0303")
 _TELLING = frozenset(sign for sign in ALPHABET - _ORDINARY if not sign.isascii())
 """One of these, such as a stress mark, makes sounds of what else would be the path of a link."""
 
-_PUNCTUATION = frozenset(';:,.!?—…"()“”')
+PUNCTUATION = frozenset(';:,.!?—…"()“”')
 """The rest of the model's signs."""
 
 _TYPED = str.maketrans({"g": "ɡ", "'": "ˈ", "’": "ˈ", ":": "ː"})
@@ -216,10 +216,9 @@ def hold(text: str) -> tuple[str, list[str]]:
 
 
 def restore(text: str, held: Sequence[str]) -> str:
-    """Return a text with its marks instead of the characters that `hold` put there."""
-    if not held:
-        return text
-    return _PRIVATE.sub(lambda match: held[ord(match[0]) & 0xFFFF], text)
+    """Return a text with its marks instead of the characters that `hold` put there, each once."""
+    left = dict(enumerate(held))
+    return _PRIVATE.sub(lambda match: left.pop(ord(match[0]) & 0xFFFF, ""), text)
 
 
 def is_held(char: str) -> bool:
@@ -348,7 +347,7 @@ def _sounded(
             spoken = " ".join(word.phonemes for word in read_plain(rest.strip("-‐–"))).strip()
             signs = f"{signs} {spoken} "
         else:
-            signs += "".join(filter(_PUNCTUATION.__contains__, rest))
+            signs += "".join(filter(PUNCTUATION.__contains__, rest))
     sounded = signs.split()
     if len(sounded) == len(words):
         for word, phonemes in zip(words, sounded, strict=True):

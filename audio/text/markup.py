@@ -2,6 +2,7 @@
 
 import html
 import re
+import unicodedata
 from collections import Counter
 
 _ANSI = re.compile(
@@ -111,8 +112,14 @@ def _decoded(match: re.Match[str]) -> str:
 
 
 def _character(match: re.Match[str]) -> str:
+    """Return the character of an entity; nothing for a private one, which has no meaning.
+
+    Such a character would be taken for a mark that `audio.text.inline` holds.
+    """
     char = html.unescape(match[0])
-    return " " if char == "\u00a0" else char
+    if char == "\u00a0":
+        return " "
+    return "" if unicodedata.category(char[-1:] or "a") == "Co" else char
 
 
 def _without_html(text: str) -> tuple[str, Counter[str]]:

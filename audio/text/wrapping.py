@@ -27,6 +27,9 @@ _MIN_COLUMN_CHARS = 16
 _COLUMN_SHARE = 0.7
 
 _QUOTED = re.compile(r"[ \t]*(?:>[ \t]?)+")
+_SIGN = r"(?<!>)>(?=[=€$£¥.]?\d|=)"  # >5 and >=3.10 are numbers
+QUOTED_LINE = re.compile(rf"^[ \t]*(?:(?!{_SIGN})>[ \t]?)+", re.MULTILINE)
+"""The marks of a quotation at the start of a line; not a > that belongs to a number."""
 _LINE_END = re.compile(r"\r\n?|[\v\f\x1c-\x1e\x85]")
 _ENDED = re.compile(r"[.!?…:;。！？；：|\\][\"'”’»)\]*_]{0,3}$")
 _OPENING = "\"'“‘«„([¿¡*_`~"
@@ -140,6 +143,8 @@ def unwrap(text: str) -> str:
         return text
     rows = text.split("\n")
     hard = sum(row.endswith("  ") for row in rows) <= len(rows) / 2
+    # Where other lines are quoted, so is a >5 among them.
+    marks = _QUOTED if QUOTED_LINE.search(text) else QUOTED_LINE
     numbers = _numbers(rows)
     blocks: list[list[_Line]] = []
     joins: list[list[bool]] = []
@@ -148,7 +153,7 @@ def unwrap(text: str) -> str:
         if blank:
             result += ["" for _ in group]
             continue
-        sides = _columns_apart([_line(row, numbers, hard=hard) for row in group])
+        sides = _columns_apart([_line(row, numbers, marks, hard=hard) for row in group])
         for block in sides:
             result += [len(blocks), ""]
             blocks.append(block)
@@ -168,8 +173,8 @@ def unwrap(text: str) -> str:
     )
 
 
-def _line(row: str, numbers: frozenset[int], *, hard: bool) -> _Line:
-    quoted = _QUOTED.match(row)
+def _line(row: str, numbers: frozenset[int], marks: re.Pattern[str], *, hard: bool) -> _Line:
+    quoted = marks.match(row)
     row_ = (row[quoted.end() :] if quoted else row).expandtabs()
     hard = hard and row.endswith(("  ", "\\"))
     text = row_.strip().rstrip("\\") if hard else row_.strip()
@@ -411,7 +416,7 @@ def _columns_apart(lines: list[_Line]) -> list[list[_Line]]:
         return [lines]
     sides = []
     for part in ([row[:column] for row in rows], [row[column:] for row in rows]):
-        side = [_line(row, frozenset(), hard=False) for row in part if row.strip()]
+        side = [_line(row, frozenset(), QUOTED_LINE, hard=False) for row in part if row.strip()]
         if _margin(side) < _MIN_COLUMN_CHARS or not _reads_as_prose(side):
             return [lines]
         sides.append(side)

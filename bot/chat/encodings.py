@@ -14,7 +14,9 @@ _BOMS = (
 _DECLARED = re.compile(rb"(?:charset|encoding)\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE)
 _DECLARED_WITHIN_BYTES = 2000
 _SAMPLE_BYTES = 20_000
-_ZEROS_SHARE = 0.2  # of the bytes, in UTF-16 without a mark
+_ZEROS_SHARE = 0.4  # of every second byte, in UTF-16 without a mark
+_WORDS_SHARE = 0.1  # at most, of the same bytes: letters and digits, as between the ends of strings
+_OF_WORDS = re.compile(rb"[a-zA-Z0-9]")
 _VALID_SHARE = 0.5  # of the letters beyond ASCII, in UTF-8 with some damage
 _LETTERS_SHARE = 0.9
 _KANA_SHARE = 0.3
@@ -51,10 +53,17 @@ def decode_text(content: bytes) -> str:
 
 def _utf_16(sample: bytes) -> str:
     """Return the kind of UTF-16 that a file is in without saying so; empty if it is not."""
-    even, odd = sample[::2].count(0), sample[1::2].count(0)
-    if even + odd < _ZEROS_SHARE * len(sample):
+    half = len(sample) // 2
+    if len(sample) % 2:
         return ""
-    return "utf-16-le" if odd > even else "utf-16-be"
+    for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        high, low = sample[first::2], sample[1 - first :: 2]
+        if (
+            high.count(0) > max(low.count(0), _ZEROS_SHARE * half)
+            and len(_OF_WORDS.findall(high)) <= _WORDS_SHARE * half
+        ):
+            return encoding
+    return ""
 
 
 def _declared(content: bytes) -> str:
@@ -83,7 +92,8 @@ def _is_japanese(text: str) -> bool:
 def _is_chinese(text: str) -> bool:
     beyond = [char for char in text if char > "\x7f"]
     common = sum(_is_common_han(char) or char in "，。！？、：；“”《》（）" for char in beyond)
-    return common > _LETTERS_SHARE * len(beyond)
+    # The capitals of GRÖßE and AÇÃO would be one Han character among Latin letters.
+    return common > _LETTERS_SHARE * len(beyond) and bool(_HAN.search(_IN_LATIN.sub("", text)))
 
 
 def _is_common_han(char: str) -> bool:
@@ -97,13 +107,29 @@ def _is_common_han(char: str) -> bool:
 
 
 def _is_russian(text: str) -> bool:
-    """Whether words are of Cyrillic letters, mostly small ones."""
+    """Whether words are of Cyrillic letters, mostly small ones.
+
+    The French à and the Italian è, which are words, would be Cyrillic letters, too.
+    """
     beyond = [char for char in text if char > "\x7f"]
     letters = sum("\u0430" <= char <= "\u044f" for char in beyond)
-    return letters > _RUSSIAN_SHARE * len(beyond) and not _MIXED_WORD.search(text)
+    if letters <= _RUSSIAN_SHARE * len(beyond) or _MIXED_WORD.search(text):
+        return False
+    latin = sum(map(str.isalpha, text)) - sum(map(str.isalpha, beyond))
+    words = [len(word) for word in _CYRILLIC_WORD.findall(text)]
+    long_words = sum(chars >= _LONG_WORD_CHARS for chars in words)
+    if long_words and letters > latin:
+        return True
+    # Also Latin text with some Russian in it, and a few words as short as "да".
+    return long_words >= _RUSSIAN_WORDS or (not latin and max(words, default=0) > 1)
 
 
 _RUSSIAN_SHARE = 0.7
+_RUSSIAN_WORDS = 3
+_LONG_WORD_CHARS = 3
+_HAN = re.compile("[\u4e00-\u9fff]")
+_IN_LATIN = re.compile("(?<=[a-zA-Z])[\u4e00-\u9fff](?=[a-zA-Z])")
+_CYRILLIC_WORD = re.compile("[\u0400-\u04ff]+")
 _MIXED_WORD = re.compile("[a-zA-Z][\u0400-\u04ff]|[\u0400-\u04ff][a-zA-Z]")
 
 # Encodings of one country -> whether a text in it is plausible; other texts are often valid too.

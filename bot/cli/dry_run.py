@@ -38,14 +38,19 @@ def say(parts: list[str], options: argparse.Namespace) -> int:
 
 async def _read(parts: list[str], options: argparse.Namespace, settings: Settings) -> Reading:
     voice, lang = chosen_style(options)
+    readings: list[Reading] = []
+    refusals: list[str] = []
     async with local_composer(settings) as composer:
-        try:
-            readings = [
-                await read_draft(Draft(0, part, voice=voice, lang=lang, client="cli"), composer)
-                for part in parts
-            ]
-        except RefusedError as exc:
-            raise CommandError(str(exc)) from exc
+        for part in parts:
+            draft = Draft(0, part, voice=voice, lang=lang, client="cli")
+            try:
+                readings.append(await read_draft(draft, composer))
+            except RefusedError as exc:
+                refusals.append(str(exc))
+    if not readings:
+        raise CommandError(refusals[0])
+    for refusal in refusals:
+        print(f"A part is left out: {refusal}", file=sys.stderr)
     return replace(
         readings[0],
         skipped=", ".join(reading.skipped for reading in readings if reading.skipped),

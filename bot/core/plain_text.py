@@ -18,7 +18,7 @@ from audio.text.markup import without_markup
 from audio.text.normalize import read
 from audio.text.scripts import without_unread
 from audio.text.sentences import pieces, speakable
-from audio.text.wrapping import unwrap
+from audio.text.wrapping import QUOTED_LINE, unwrap
 from audio.voices import spoken_languages
 
 NOTHING_TO_SPEAK = "There is no word or number in it, so there is nothing to say. Send some words."
@@ -70,7 +70,6 @@ _RULE = re.compile(rf"^[ \t]*(?:[{_RULE_CHARS}/\\|:][ \t]*){{3,}}$", re.MULTILIN
 _RULED_TITLE = re.compile(
     rf"^[ \t]*([{_RULE_CHARS}])\1{{2,}}[ \t]*(?P<title>\w.*?)[ \t]*\1{{3,}}[ \t]*$", re.MULTILINE
 )
-_QUOTED_LINE = re.compile(r"^[ \t]*(?:>[ \t]?)+", re.MULTILINE)
 _ALERT = re.compile(r"^\[!([A-Za-z]+)\][ \t]*\n?", re.MULTILINE)
 _IN_WORDS = re.compile(r"(?<!\d)(\*\*|==)([^\s*=](?:[^*=\n]{0,300}[^\s*=])?)\1(?!\d)")
 _ESCAPED = re.compile(r"\\([*_`~])")
@@ -99,9 +98,9 @@ def compose_text(
     text = unwrap(without_blocks(text, skipped))
     text = _FOOTNOTE.sub("", _MARKDOWN_LINK.sub(r"\1", text))
     text = _REFERENCE.sub(r"\1", text)
-    text, links = BARE_LINK.subn(lambda match: spoken_link(match[0]), text)
+    text, links = BARE_LINK.subn(lambda match: spoken_link(match[0], lang), text)
     skipped["link"] += links
-    parts = [_without_marks(piece) for piece in pieces(text)]
+    parts = [_without_marks(piece, lang) for piece in pieces(text)]
     plain = [_with_emoji(part, lambda _: " ") for part in parts]
     if name_emoji and not any(speakable(part) for part in plain):
         plain = [_with_emoji(parts[0], _named)]  # nobody wants to hear thousands of them
@@ -130,19 +129,19 @@ def _enumerated(names: list[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _without_marks(text: str) -> str:
+def _without_marks(text: str, lang: str) -> str:
     """Remove marks that are only visual, and put addresses and hashtags into words."""
     if "@" in text:
-        text = _EMAIL.sub(lambda match: spoken_address(match[0]), text)
+        text = _EMAIL.sub(lambda match: spoken_address(match[0], lang), text)
     text = _LOVED.sub("love", text)
     text = _EMOTICON.sub("", text)
     text = _RULED_TITLE.sub(r"\g<title>", text)
-    for pattern in (_HEADING, _QUOTED_LINE, _RULE, _BULLET):
+    for pattern in (_HEADING, QUOTED_LINE, _RULE, _BULLET):
         text = pattern.sub("", text)
     text = _ALERT.sub(lambda match: f"{match[1].capitalize()}: ", text)
     text = _ESCAPED.sub(_unescaped, text)
     text = without_emphasis(_IN_WORDS.sub(_apart, text))
-    text = _HASHTAG.sub(lambda match: f"hashtag {words_of_hashtag(match[1])}", text)
+    text = _HASHTAG.sub(lambda match: spoken_hashtag(match[1], lang), text)
     return _INNER_UNDERSCORE.sub(" ", text)
 
 
@@ -239,8 +238,44 @@ def _named(sign: str) -> str:
     return f" {name}, "
 
 
-def spoken_link(url: str) -> str:
+@dataclass(frozen=True, slots=True)
+class _WebWords:
+    """How a language says what addresses and hashtags are made of; empty: as espeak-ng does."""
+
+    link_to: str = ""
+    link: str = ""
+    dot: str = ""
+    at: str = ""
+    hashtag: str = ""
+
+
+_WEB_WORDS = {
+    "en": _WebWords("link to", "a link", "dot", "at", "hashtag"),
+    "es": _WebWords("enlace a", "un enlace", "punto", "arroba", "hashtag"),
+    "fr": _WebWords("lien vers", "un lien", "point", "arobase", "hashtag"),
+    "hi": _WebWords("लिंक", "एक लिंक", "डॉट", "ऐट", "हैशटैग"),
+    "it": _WebWords("link a", "un link", "punto", "chiocciola", "hashtag"),
+    "ja": _WebWords("リンク", "リンク", "ドット", "アットマーク", "ハッシュタグ"),
+    "pt": _WebWords("link para", "um link", "ponto", "arroba", "hashtag"),
+    "cmn": _WebWords("链接", "链接", "点", "艾特", "话题"),
+}
+_NO_WORDS = _WebWords()
+
+
+def _web_words(lang: str) -> _WebWords:
+    return _WEB_WORDS.get(lang.partition("-")[0], _NO_WORDS)
+
+
+def _in_web_words(address: str, words: _WebWords) -> str:
+    for sign, word in (("@", words.at), (".", words.dot)):
+        if word:
+            address = address.replace(sign, f" {word} ")
+    return address
+
+
+def spoken_link(url: str, lang: str = "en-us") -> str:
     """Return a link as its site's name: “link to example dot com”."""
+    words = _web_words(lang)
     bare = url.rstrip(".,;:!?)]'\"")
     end = url[len(bare) :][:_LONG_TAIL_CHARS]
     bare = bare[:_LONG_SITE_CHARS]
@@ -249,11 +284,19 @@ def spoken_link(url: str) -> str:
     except ValueError:  # for example an unclosed bracket
         host = ""
     host = host.removeprefix("www.")
-    return f"link to {host.replace('.', ' dot ')}{end}" if host else f"a link{end}"
+    if not host:
+        return words.link + end
+    return f"{words.link_to} {_in_web_words(host, words)}{end}".lstrip()
 
 
-def spoken_address(address: str) -> str:
-    return address.replace("@", " at ").replace(".", " dot ")
+def spoken_address(address: str, lang: str = "en-us") -> str:
+    """Return an e-mail address in words: “jane at example dot com”."""
+    return _in_web_words(address, _web_words(lang))
+
+
+def spoken_hashtag(tag: str, lang: str = "en-us") -> str:
+    """Return a hashtag, without its #, in words: “hashtag Throwback Thursday”."""
+    return f"{_web_words(lang).hashtag} {words_of_hashtag(tag)}".lstrip()
 
 
 def words_of_hashtag(tag: str) -> str:

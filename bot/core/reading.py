@@ -5,7 +5,7 @@ It is what would be spoken of a message; nothing is stored or played, and no mod
 
 from dataclasses import dataclass
 
-from audio.kokoro.reader import Reader
+from audio.kokoro.reader import Reader, reader_of
 from audio.text import inline
 from audio.text.sentences import sentences
 from audio.types import AudioError
@@ -56,24 +56,23 @@ async def read_draft(draft: Draft, composer: DraftComposer) -> Reading:
     """
     style = await composer.style(draft)
     composed = await composer.compose(draft, style)
+    reader = reader_of(composer.settings.model_dir)
     try:
-        # The first reading loads the dictionaries.
-        read_sentences = await off_the_loop(
-            _sentences, Reader(composer.settings.model_dir), composed.text, style.lang
-        )
+        # One at a time, so that messages to compose, and other texts to read, take their turns.
+        read_sentences = [
+            await off_the_loop(_read, reader, sentence, style.lang)
+            for sentence in await off_the_loop(sentences, composed.text, style.lang)
+        ]
     except AudioError as exc:
         raise RefusedError(str(exc)) from exc
-    return Reading(style.voice, style.lang, composed.skipped, read_sentences)
+    return Reading(style.voice, style.lang, composed.skipped, tuple(read_sentences))
 
 
-def _sentences(reader: Reader, text: str, lang: str) -> tuple[SentenceRead, ...]:
-    return tuple(
-        SentenceRead(
-            inline.shown(sentence).strip(),
-            tuple(
-                WordRead(word.text, word.phonemes, word.source, word.pause_s)
-                for word in reader.read(sentence, lang)
-            ),
-        )
-        for sentence in sentences(text, lang)
+def _read(reader: Reader, sentence: str, lang: str) -> SentenceRead:
+    return SentenceRead(
+        inline.shown(sentence).strip(),
+        tuple(
+            WordRead(word.text, word.phonemes, word.source, word.pause_s)
+            for word in reader.read(sentence, lang)
+        ),
     )

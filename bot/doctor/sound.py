@@ -203,13 +203,14 @@ def dictionary(context: Context) -> Finding:
 
 
 def espeak(context: Context) -> Finding:
-    """Check that espeak-ng, which pronounces words, works."""
-    from audio.kokoro.voice import pronounced  # noqa: PLC0415
+    """Check that espeak-ng, which pronounces words, works, and the voice's reader with it."""
+    from audio.kokoro.reader import reader_of  # noqa: PLC0415
     from audio.types import SynthesisError  # noqa: PLC0415
 
     lang = context.settings.lang
     try:
-        return ok(f"hello is {pronounced('hello', lang)!r} in {lang}")
+        phonemes = reader_of(context.settings.model_dir).pronounced("hello", lang)
+        return ok(f"hello is {phonemes!r} in {lang}")
     except SynthesisError as exc:
         return fail(str(exc), "`make setup`; or unset PHONEMIZER_ESPEAK_LIBRARY, if it is set.")
 

@@ -48,7 +48,7 @@ def pauses(text: str) -> list[tuple[str, float]]:
 def test_alphabet_is_that_of_the_model() -> None:
     """With the punctuation, which is no sound, and the space it is the whole vocabulary."""
     config = json.loads((resources.files("kokoro_onnx") / "config.json").read_text("utf-8"))
-    assert ALPHABET | inline._PUNCTUATION | {" "} == set(config["vocab"])
+    assert ALPHABET | inline.PUNCTUATION | {" "} == set(config["vocab"])
 
 
 def test_examples_in_the_documents_are_sounds() -> None:
@@ -349,6 +349,53 @@ def test_restore_undoes_hold() -> None:
     held, marks = hold(text)
     assert held == "Ask \U000f0000 \U00100001 [docs](/docs/)."
     assert restore(held, marks) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"{WIN} &#983045; hi", f"{WIN} hi"),
+        ("hi &#983045; there [pause:1s]", "hi there [pause:1s]"),
+        (f"{WIN} &#983040; hi", f"{WIN} hi"),
+        (f"{WIN} &amp;#xF0000; hi", f"{WIN} hi"),
+        ("icon &#xE000; hi", "icon hi"),
+    ],
+)
+def test_entities_make_no_marks(text: str, expected: str) -> None:
+    """A private character in disguise neither fails nor says a word twice."""
+    assert " ".join(composed(text).split()) == expected
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                WIN,
+                "[pause:1s]",
+                "[docs](/docs/)",
+                "&",
+                "amp;",
+                "#",
+                ";",
+                " ",
+                "\n",
+                "hi",
+                "<b>",
+                "**",
+            ]
+        )
+        | st.sampled_from(["&#983040;", "&#983041;", "&#xF0005;", "&#1048576;", "&#x10FFFD;"])
+        | st.characters(min_codepoint=0xE000, max_codepoint=0x10FFFF),
+        max_size=12,
+    ).map("".join)
+)
+def test_compose_text_keeps_each_mark_once_among_entities(text: str) -> None:
+    """Whatever stands around marks, nothing fails and none of them is said twice."""
+    spoken = composed(text)
+
+    assert spoken.count(WIN) <= text.count(WIN)
+    assert spoken.count("[pause:") <= text.count("[pause:")
+    assert not re.search("[\U000f0000-\U0010fffd]", spoken)
 
 
 def test_hold_drops_characters_that_it_uses() -> None:

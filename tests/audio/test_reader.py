@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from audio.kokoro import reader
 from audio.kokoro.alphabet import VOCABULARY
-from audio.kokoro.reader import Reader, distributed
+from audio.kokoro.reader import Reader, distributed, reader_of
 from audio.text.phrases import phrases
 from audio.types import Chunk, SynthesisError, phonemes_of
 
@@ -76,6 +76,50 @@ def test_read_raises_if_a_reader_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Reader, "_read", fail)
     with pytest.raises(SynthesisError, match=r"5 characters can't be read.*Zero.*other words"):
         read("Hello", "en-us")
+
+
+@pytest.mark.parametrize("lang", ["en-us", "fr-fr", "hi", "ja", "cmn", "de"])
+def test_pronounced_is_what_the_reader_says(lang: str) -> None:
+    """A check of a word asks espeak-ng, and the reader that sentences have."""
+    assert Reader(Path("nowhere")).pronounced("hello", lang) == phonemes_of(read("hello", lang))
+
+
+def test_pronounced_raises_if_espeak_knows_no_such_language() -> None:
+    """The check says that espeak-ng is at fault."""
+    with pytest.raises(SynthesisError, match="espeak-ng"):
+        Reader(Path("nowhere")).pronounced("hello", "xx")
+
+
+def test_reader_of_a_folder_is_one(tmp_path: Path) -> None:
+    """All who read with the data of a folder share it."""
+    assert reader_of(tmp_path) is reader_of(tmp_path)
+
+
+def test_read_in_another_language_does_not_wait_for_the_dictionary(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """While the dictionary is loaded, sentences are read; it is loaded once."""
+    started, go_on = threading.Event(), threading.Event()
+    loaded: list[Path] = []
+
+    def load(model_dir: Path) -> None:
+        loaded.append(model_dir)
+        started.set()
+        assert go_on.wait(30)
+
+    monkeypatch.setattr(reader, "load_reader", load)
+    slow = Reader(tmp_path)
+    threads = [threading.Thread(target=slow.read, args=("Hello", "en-us")) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    assert started.wait(30)
+
+    assert read("Bonjour", "fr-fr")
+    assert all(thread.is_alive() for thread in threads)
+    go_on.set()
+    for thread in threads:
+        thread.join(30)
+    assert loaded == [tmp_path]
 
 
 def test_read_runs_on_several_threads() -> None:

@@ -30,6 +30,61 @@ def test_decode_text_knows_the_encodings_of_text_files(encoding: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "Je vais à Paris.",
+        "Paolo è qui",
+        "Il caffè è già pronto, e tu?",
+        "É o João.",
+        "à",
+        "INFORMAÇÃO",
+        "GRÖßE",
+        "Umlaute: äöü",
+        "50 ¥ or 40 £, at 20 °C",
+        "¿Qué? ¡Sí! Él es así, y tú, ¿a él o a ella?",
+        "Voilà : « déjà vu »",
+        "Å i åa ä e ö",
+    ],
+)
+def test_decode_text_reads_a_few_accents_as_windows_1252(text: str) -> None:
+    """Words such as à and è are not those of an encoding of another country."""
+    assert decode_text(text.encode("cp1252")) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("да", "cp1251"),
+        ("print(1)  # вывести число на экран", "cp1251"),
+        ("Hello! Привет, это я.", "cp1251"),
+        ("да, хорошо", "koi8_r"),
+        ("Version 5 版", "gb18030"),
+        ("我用A和B", "gb18030"),
+        ("使用 Python 编程", "gb18030"),
+        ("Pythonで書く", "cp932"),
+    ],
+)
+def test_decode_text_knows_other_scripts_beside_latin(text: str, encoding: str) -> None:
+    """Short texts and mixed ones of other countries keep their letters."""
+    assert decode_text(text.encode(encoding)) == text
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"abc\0", "abc\0"),
+        (b"abc\0def\0", "abc\0def\0"),
+        (b"ab\0", "ab\0"),
+        ("Hi – “you”".encode("utf-16-le"), "Hi – “you”"),
+        ("Version 5 да".encode("utf-16-be"), "Version 5 да"),
+    ],
+)
+def test_decode_text_takes_some_zeros_for_what_they_are(content: bytes, text: str) -> None:
+    """A text is in UTF-16 if many of every second byte are zero, and the others no letters."""
+    assert decode_text(content) == text
+
+
+@pytest.mark.parametrize(
     ("content", "text"),
     [
         ("café ".encode() + b"caf\xe9", "café café"),

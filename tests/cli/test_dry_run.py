@@ -90,6 +90,17 @@ async def test_dry_run_names_what_is_wrong(
     assert reason in err
 
 
+async def test_dry_run_leaves_out_a_part_without_words(alone: Environment, tmp_path: Path) -> None:
+    """In a text of several parts, one without words does not refuse the others."""
+    path = tmp_path / "long.txt"
+    path.write_text("Hello.\n\n" + "…\n" * 70_000)
+
+    code, out, err = await run("say", "--dry-run", "--file", str(path), environment=alone)
+
+    assert code == 0, err
+    assert "Hello." in out
+
+
 async def test_dry_run_reads_without_the_database_of_another_version(
     alone: Environment, tmp_path: Path
 ) -> None:
