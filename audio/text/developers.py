@@ -358,10 +358,12 @@ DEVELOPERS: tuple[Rule, ...] = (
             ("See engine.py:42 again.", "See engine dot py, line 42 again."),
             ("It is in app.ts:7:21 now.", "It is in app dot TS, line 7, column 21 now."),
             ("Read main.go#L10-L20 first.", "Read main dot go, lines 10 to 20 first."),
+            ("Go from A.C. to x.c now.", "Go from A.C. to x dot C now."),
         ),
         needs=having(f". {SMALL}"),
         pattern=re.compile(
-            rf"\.(?<=[\w)\]*]\.)(?:(?P<inner>[a-z]{{1,9}})\.)?(?P<ext>{_EXTENSION})"
+            rf"\.(?<=[\w)\]*]\.)(?:(?![ch]\b)|(?<=\w\w\.)|(?<!(?-i:[A-Z])\.)(?=(?-i:[ch])\b))"
+            rf"(?:(?P<inner>[a-z]{{1,9}})\.)?(?P<ext>{_EXTENSION})"
             r"(?:(?::|#L|(?P<open>\())(?P<line>\d+)(?:[-–]L?(?P<last>\d+)|[:,](?P<column>\d+))?"
             r"(?(open)\)))?(?![\w/])",
             re.IGNORECASE,

@@ -70,6 +70,7 @@ from audio.text.readings import (
     stopwatch_time,
     street,
     superscript,
+    title,
     verse,
     weekday_range,
     year,
@@ -81,7 +82,8 @@ from audio.text.rule import CAPITALS, NUMBER, SMALL, Rule, either, firsts, havin
 @functools.cache
 def rules(lang: str) -> tuple[Rule, ...]:
     """Return the rules of American English or, for ``en-gb``, of British, in order."""
-    dates = (_BRITISH_DATE, _BRITISH_DAY) if lang == "en-gb" else (_AMERICAN_DATE, _AMERICAN_DAY)
+    british = _BRITISH_DATE, _BRITISH_DAY, _BRITISH_TIME
+    dates = british if lang == "en-gb" else (_AMERICAN_DATE, _AMERICAN_DAY)
     return (*DEVELOPERS, *dates, *_RULES)
 
 
@@ -103,6 +105,11 @@ _MONTH = (
 )
 _MONTH_SHORT_NAMES = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _DAY = "Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun"
+_HALF_STOP = (
+    r"(?:\.(?=[ \t]*[a-z\d,;:!?)&–-]|\s(?:Mon|Tues?|Wed|Thu|Fri|Sat|Sun|[ECMP][SD]?T\b|GMT|UTC|BST|CES?T|"
+    rf"(?:{_MONTH})\b)|\s*$))?"
+)
+"""The stop of p.m., unless it ends the sentence, too."""
 _SIGN = r"(?:(?:US|NZ|HK|[ACSR])?\$|[€£¥₹₩₽₺₪₴₿₦₫])"
 _SIGNS = "$€£¥₹₩₽₺₪₴₿₦₫"
 _CODE = "USD|EUR|GBP|CHF|JPY|INR|AUD|CAD"
@@ -117,6 +124,11 @@ _DECADE_OF = (
 _AMOUNTS = (
     "people|users|views|followers|subscribers|downloads|customers|players|visitors|votes|records|"
     "rows|euros?|dollars?|pounds|km|kg|miles|steps|words|metres|meters|parameters|tokens|years|copies|jobs|homes|tons|tonnes|barrels|streams|likes|residents|units"
+)
+_COUNTED = (
+    rf"{_AMOUNTS}|more|of (?:us|them|you|the)|guests|friends|kids|children|persons|students|members|"
+    "teams|days|weeks|months|hours|minutes|times|men|women|others|new|new ones|tickets|things|items|"
+    "books|classes|places|seats|cars|trains|boxes|cups|percent"
 )
 _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 
@@ -180,6 +192,23 @@ _BRITISH_DAY = Rule(
     pattern=_SLASHED_DAY,
     reading=slashed_day(day_first=True),
     hint=re.compile(r"\d/\d"),
+)
+
+_BRITISH_TIME = Rule(
+    name="British time",
+    purpose="A time with a dot in place of the colon, after a word that says so.",
+    examples=(
+        ("Be there at 10.30.", "Be there at 10 30."),
+        ("Open until 5.30 on Fridays.", "Open until 5 30 on Fridays."),
+    ),
+    needs=having("0 ."),
+    pattern=re.compile(
+        r"(?:(?<=\b[Aa]t )|(?<=\b[Uu]ntil )|(?<=\b[Tt]ill ))(?<!ced at )(?<!ued at )"
+        r"([01]?\d|2[0-3])\.([0-5][05])(?=[,.;:!?)]*(?:$|\s+(?:on|in|for|and|or|to|today|tonight|"
+        r"tomorrow|sharp|with|at|by|please|then|if|as|but|so|from|this|every|the|[A-Z]\w*)\b)|[,.;!?)]+\s)"
+    ),
+    reading=r"\1:\2",
+    at_number=True,
 )
 
 _RULES: tuple[Rule, ...] = (
@@ -447,11 +476,14 @@ _RULES: tuple[Rule, ...] = (
     Rule(
         name="day before month",
         purpose="A date with the day first.",
-        examples=(("It is on 3 Nov at home.", "It is on the 3rd of November at home."),),
+        examples=(
+            ("It is on 3 Nov at home.", "It is on the 3rd of November at home."),
+            ("It was on 3 Nov. We won.", "It was on the 3rd of November. We won."),
+        ),
         needs=having("0 JFMASOND"),
         pattern=re.compile(
             rf"(?<![\d:.,$€£-])\b(?P<day>[12]?\d|3[01])(?:st|nd|rd|th)?"
-            rf" (?:of )?(?P<month>{_MONTH})\b\.?"
+            rf" (?:of )?(?P<month>{_MONTH})\b(?:(?<!\w{{5}})(?<!May)(?<!June)(?<!July)\.)?"
         ),
         reading=day_month,
         at_number=True,
@@ -459,11 +491,14 @@ _RULES: tuple[Rule, ...] = (
     Rule(
         name="month before day",
         purpose="A date with the month first.",
-        examples=(("It is on Nov. 3rd.", "It is on November 3rd."),),
+        examples=(
+            ("It is on Nov. 3rd.", "It is on November 3rd."),
+            ("Until May. 5 are on May 6.", "Until May. 5 are on May 6th."),
+        ),
         needs=having("0 JFMASOND"),
         pattern=re.compile(
-            rf"\b(?P<month>{_MONTH})\.? "
-            r"(?P<day>[12]?\d|3[01])(?:st|nd|rd|th)?\b(?![:.]\d)"
+            rf"\b(?P<month>{_MONTH})(?:(?<!\w{{5}})(?<!May)(?<!June)(?<!July)\.)? "
+            rf"(?P<day>[12]?\d|3[01])(?:st|nd|rd|th|(?! (?:{_COUNTED})\b))\b(?![:.]\d)"
         ),
         reading=month_day,
         hint=re.compile(r"[a-z.] \d"),
@@ -582,11 +617,13 @@ _RULES: tuple[Rule, ...] = (
         examples=(
             ("Dinner at 19:05.", "Dinner at 19 oh 5."),
             ("Wake me at 7:00 am tomorrow.", "Wake me at 7 AM tomorrow."),
+            ("It ends at 6:30 p.m. Be there.", "It ends at 6 30 PM. Be there."),
+            ("It ends at 6:30 p.m. Friday.", "It ends at 6 30 PM Friday."),
         ),
         needs=having("0 :"),
         pattern=re.compile(
             r"(?<![\w:.])(?P<hour>[01]?\d|2[0-4]):(?P<minute>[0-5]\d)"
-            r"(?: ?(?P<half>[aApP]\.?[mM]\.?(?!\w)))?(?![\d:])"
+            rf"(?: ?(?P<half>[aApP]\.?[mM])\b{_HALF_STOP})?(?![\d:])"
         ),
         reading=clock_time,
         at_number=True,
@@ -596,7 +633,7 @@ _RULES: tuple[Rule, ...] = (
         purpose="am or pm, in capitals, so that it is spelled out.",
         examples=(("Dinner at 7pm today.", "Dinner at 7 PM today."),),
         needs=having("0 aApP mM"),
-        pattern=re.compile(r"(?<=\d) ?([aApP])\.?[mM]\b(?:\.(?=\s*[a-z,;:!?)]|$))?"),
+        pattern=re.compile(rf"(?<=\d) ?([aApP])\.?[mM]\b{_HALF_STOP}"),
         reading=lambda match: f" {match[1].upper()}M",
     ),
     Rule(
@@ -1265,7 +1302,7 @@ _RULES: tuple[Rule, ...] = (
         pattern=re.compile(
             rf"\b(?:(Mr|Mrs|Dr|Prof)\. (?=[\w&])|({either(TITLES)})\. (?=[A-Z])|(Mt) (?=[A-Z]))"
         ),
-        reading=lambda match: f"{TITLES[match[1] or match[2] or match[3]]} ",
+        reading=title,
         hint=re.compile(r"[a-z]\. [A-Z]|Mt |r[s]?\. "),
     ),
     Rule(
@@ -1338,12 +1375,15 @@ _RULES: tuple[Rule, ...] = (
             ("Turn left on Main St now.", "Turn left on Main Street now."),
             ("Meet me at Park Ave.", "Meet me at Park Avenue."),
             ("It is 9 Elm Dr. in Ohio.", "It is 9 Elm Drive in Ohio."),
+            ("It is on Elm St. The door is red.", "It is on Elm Street. The door is red."),
+            ("Take Pine Dr. Then stop.", "Take Pine Drive. Then stop."),
+            ("Meet on King St. West now.", "Meet on King Street West now."),
         ),
         needs=having(f"{firsts(STREETS)} tvdnrlqys"),
         pattern=re.compile(
             r"(?P<name>\b(?:\d+[A-Z]? (?:[A-Z][\w'’]+ )?)?[A-Z][\w'’]+|\b\d+(?:st|nd|rd|th)) "
             rf"(?P<kind>{either(STREETS)})\b"
-            r"(?:\.(?=,|\s[a-z])|(?=\.? [A-Z])(?P<capital>)|(?=[\s.,;!?)]|$))"
+            r"(?:\.(?=,|\s[a-z])|(?P<stop>\.)?(?= (?P<capital>[A-Z]\w*))|(?=[\s.,;!?)]|$))"
         ),
         reading=street,
         hint=re.compile(r" (?:St|Ave?|Rd|Blvd|Ln|Dr|Ct|Pl|Sq|Pkwy|Hwy|Ter|Cres)\b"),

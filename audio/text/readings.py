@@ -13,15 +13,21 @@ from audio.text.lexicon import (
     CURRENCIES,
     DECADES,
     DIGITS,
+    DIRECTIONS,
     FRACTIONS,
+    LEADING,
     MONTH_SHORT,
     MONTHS,
+    NEVER_STREETS,
     NUMERATORS,
+    OPENERS,
     PARTS_OF_ONE,
     PER,
     SCALES,
     SHORTHAND,
     STREETS,
+    STREETS_OR_TITLES,
+    TITLES,
     UNITS,
     WEEKDAYS,
 )
@@ -42,11 +48,30 @@ def shorthand(match: Match) -> str:
     short = match[0]
     if short in AS_LETTERS and not _ends_clause(match):
         return short
-    ends = short.casefold() == "etc." and _SENTENCE_BEGINS.match(match.string, match.end())
+    if short.casefold() == "etc.":
+        ends = _CAPITAL_FOLLOWS.match(match.string, match.end()) is not None
+    elif short.casefold() == "co." and not _NAME.search(match.string[: match.start()][-30:]):
+        return short
+    else:
+        ends = (
+            short.endswith(".")
+            and short.casefold() not in LEADING
+            and begins_sentence(match.string, match.end())
+        )
     return known(SHORTHAND, short) + ("." if ends else "")
 
 
-_SENTENCE_BEGINS = re.compile(r"\s+[A-Z]")
+_CAPITAL_FOLLOWS = re.compile(r"\s+[A-Z]")
+_NAME = re.compile(r"[A-Z][\w'’&-]* $")
+_WORD_FOLLOWS = re.compile(r"(?P<line>\s*\n)|\s+[\"“‘']?(?P<word>[A-Z][a-z]*)(?P<stop>\.)?")
+
+
+def begins_sentence(text: str, place: int) -> bool:
+    """Return whether a new sentence begins after the stop at a place, by its first word."""
+    follows = _WORD_FOLLOWS.match(text, place)
+    if follows is None:
+        return False
+    return bool(follows["line"]) or (follows["word"] in OPENERS and not follows["stop"])
 
 
 def _ends_clause(match: Match) -> bool:
@@ -261,7 +286,7 @@ def _month_and_day(first: int, second: int, *, day_first: bool) -> tuple[int, in
 
 def day_month(match: Match) -> str:
     """Read a date: the 3rd of November; without "the" if the text has it."""
-    name = known(MONTH_SHORT, match["month"])
+    name = known(MONTH_SHORT, match["month"]) + _stop(match)
     article = "" if _THE.search(_before(match)) else "the "
     return f"{article}{ordinal(int(match['day']))} of {name}"
 
@@ -279,6 +304,13 @@ def month_range(match: Match) -> str:
 def weekday_range(match: Match) -> str:
     """Read a range: Monday to Friday."""
     return f"{known(WEEKDAYS, match[1])} to {known(WEEKDAYS, match[2])}"
+
+
+def _stop(match: Match) -> str:
+    """Return the stop of a short form if it ends a sentence, too."""
+    follows = match.string[match.end() :].lstrip(" ")[:1]
+    ends = not follows or follows in '\n"”' or follows.isupper()
+    return "." if match[0].endswith(".") and ends else ""
 
 
 # ---- other numbers ----
@@ -535,12 +567,44 @@ _LARGEST_OF_UNIT = 8  # denominator, but for inches
 # ---- addresses ----
 
 
+def title(match: Match) -> str:
+    """Read a title without its stop, unless it is a drive at the end of a sentence."""
+    short = match[1] or match[2] or match[3]
+    if short == "Dr" and begins_sentence(match.string, match.start() + len("Dr.")):
+        name = _NAME_BEFORE.search(match.string[: match.start()][-30:])
+        if name and name[1] not in OPENERS | NEVER_STREETS:
+            return match[0]
+    return f"{TITLES[short]} "
+
+
+_NAME_BEFORE = re.compile(r"\b([A-Z][\w'’]+|\d+(?:st|nd|rd|th)) $")
+
+
 def street(match: Match) -> str:
     """Read a street, unless it is a saint or a doctor: Main Street."""
     name, kind = match["name"], match["kind"]
-    if match["capital"] is not None and not name[0].isdigit():
+    if match["capital"] is None:
+        return f"{name} {STREETS[kind]}"
+    opens = begins_sentence(match.string, match.end())
+    if match["capital"] == "Maria":
         return match[0]
-    return f"{name} {STREETS[kind]}"
+    if kind in STREETS_OR_TITLES and not name[0].isdigit() and not _is_street(match, opens=opens):
+        return match[0]
+    stop = "" if match["capital"] in DIRECTIONS else match["stop"] or ""
+    return f"{name} {STREETS[kind]}{stop}"
+
+
+_ON = re.compile(r"\b(?:[Oo]n|[Aa]t|[Tt]o|[Nn]ear|[Oo]ff|[Aa]long|[Dd]own) (?:[A-Z][\w'’]+ )?$")
+
+
+def _is_street(match: Match, *, opens: bool) -> bool:
+    """Return whether St or Dr before a capital is one of the name before it."""
+    name = match["name"]
+    if name in OPENERS or name in NEVER_STREETS:
+        return False
+    if opens or match["capital"] in DIRECTIONS:
+        return True
+    return match["kind"] == "St" and bool(_ON.search(match.string[: match.start()][-40:]))
 
 
 # ---- Roman numerals ----
