@@ -614,12 +614,15 @@ DEVELOPERS: tuple[Rule, ...] = (
     Rule(
         name="pair of short forms",
         purpose="Two short forms that belong together, without their slash.",
-        examples=(("The CI/CD is red.", "The C I C D is red."),),
+        examples=(
+            ("The CI/CD is red.", "The CI CD is red."),
+            ("Turn the A/C on.", "Turn the AC on."),
+        ),
         needs=having(f"/ {CAPITALS}"),
         pattern=re.compile(
-            r"\b(?:(CI)/(CD)|(TCP|UDP|I|P|R|T|UI|AC|HIV|AR|SSL|TLS|QA|GNU|A|LGBT|H)/(IP|O|E|W|F|UX|DC|AIDS|VR|TLS|SSL|QC|Linux|V)(?!/))\b(?!\w)"
+            r"\b(?:(?<!\bor )(A)/(C)(?= (?!or\b)|[.,;:!?)]|$)|(CI|TCP|UDP|I|P|R|T|UI|AC|HIV|AR|SSL|TLS|QA|GNU|A|LGBT|H)/(CD|IP|O|E|W|F|UX|DC|AIDS|VR|TLS|SSL|QC|Linux|V)(?!/))\b(?!\w)"
         ),
-        reading=lambda match: "C I C D" if match[1] else f"{match[3]} {match[4]}",
+        reading=lambda match: "AC" if match[1] else f"{match[3]} {match[4]}",
     ),
     Rule(
         name="A/B test",
@@ -630,14 +633,6 @@ DEVELOPERS: tuple[Rule, ...] = (
             r"\bA/B(?=[ -]?(?:test|split|experiment|variant|compar))", re.IGNORECASE
         ),
         reading="A-B",
-    ),
-    Rule(
-        name="CI",
-        purpose="Continuous integration, which espeak reads as a word.",
-        examples=(("The CI is red.", "The C I is red."),),
-        needs=having("C I"),
-        pattern=re.compile(r"\bCI\b"),
-        reading="C I",
     ),
     Rule(
         name="name of an emoji",

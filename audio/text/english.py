@@ -61,6 +61,8 @@ from audio.text.readings import (
     regnal_number,
     roman,
     season,
+    short_day,
+    short_month,
     shorthand,
     sign_of_mathematics,
     single_price,
@@ -73,10 +75,11 @@ from audio.text.readings import (
     title,
     verse,
     weekday_range,
+    weekend,
     year,
     year_of_era,
 )
-from audio.text.rule import CAPITALS, NUMBER, SMALL, Rule, either, firsts, having
+from audio.text.rule import CAPITALS, NUMBER, SMALL, Rule, after, either, firsts, having
 
 
 @functools.cache
@@ -463,11 +466,58 @@ _RULES: tuple[Rule, ...] = (
         hint=re.compile(r"[a-z]\s?[-–]\s?[A-Z]"),
     ),
     Rule(
+        name="list of weekdays",
+        purpose="Short weekdays next to each other.",
+        examples=(
+            ("Mon., Tue. and Wed. are off.", "Monday, Tuesday and Wednesday are off."),
+            ("Open Sat & Sun. Call first.", "Open Saturday and Sunday. Call first."),
+        ),
+        needs=having("MTWFS"),
+        pattern=re.compile(
+            rf"\b(?:{_DAY})\b\.?(?:(?:,? (?:and|or|&|to|through|till|until) |, ?| ?[/&+] ?)"
+            rf"(?:{_DAY})\b(?:\.(?!\w))?)+"
+        ),
+        reading=short_day,
+        hint=re.compile(r"[a-z]\.?[ ,/&+].{0,9}[MTWFS]"),
+    ),
+    Rule(
+        name="list of months",
+        purpose="Short months next to each other.",
+        examples=(("Closed in Jan, Feb and Mar.", "Closed in January, February and March."),),
+        needs=having("JFMASOND"),
+        pattern=re.compile(
+            rf"\b(?:{_MONTH_SHORT_NAMES}|Sept)\b\.?"
+            r"(?:(?:,? (?:and|or|&|to|through|till|until) |, ?| ?[/&+] ?)"
+            rf"(?:{_MONTH_SHORT_NAMES}|Sept)\b(?:\.(?!\w))?(?! \d))+"
+        ),
+        reading=short_month,
+        hint=re.compile(r"[a-z]\.?[ ,/&+].{0,9}[JFMASOND]"),
+    ),
+    Rule(
+        name="weekday alone",
+        purpose="A short weekday that is no word, or one that a preposition shows.",
+        examples=(
+            ("Answer by Fri. at noon.", "Answer by Friday at noon."),
+            ("Closed Sun. Open Mon. again.", "Closed Sunday. Open Monday again."),
+        ),
+        needs=having("MTWFS"),
+        pattern=re.compile(
+            r"(?<![\w@#/.'’-])(?:"
+            rf"{after('on by closed open')}(?:{_DAY})\.(?!\w)"
+            r"|(?:Tues?|Thu(?:rs?)?|Fri|Mon|Wed)\.(?!\w)"
+            r"|(?:Tues?|Thu(?:rs?)?|Fri)\b(?!-)(?! [A-Z])"
+            rf"|{after('on by until till closed open opens from next last this every since due')}"
+            r"(?:Mon|Wed|Sat|Sun)\b(?! [A-Z]))"
+        ),
+        reading=short_day,
+        hint=re.compile(r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"),
+    ),
+    Rule(
         name="short weekday",
         purpose="A short weekday before a date or time; elsewhere Sun and Sat are words.",
         examples=(
             ("See you Wed, 3 June, at home.", "See you Wednesday, the 3rd of June, at home."),
-            ("Come on Sat at 5.", "Come on Saturday at 5."),
+            ("Lunch is Sat at 5.", "Lunch is Saturday at 5."),
         ),
         needs=having("MTWFS"),
         pattern=re.compile(rf"\b({_DAY})\b\.?(?=,? (?:\d|at \d|(?:{_MONTH})\b))"),
@@ -514,6 +564,24 @@ _RULES: tuple[Rule, ...] = (
         ),
         reading=lambda match: f"{known(MONTH_SHORT, match['month'])} {year(int(match['year']))}",
         hint=re.compile(r"[a-z.] (?:19|20)\d\d"),
+    ),
+    Rule(
+        name="month alone",
+        purpose="A short month with its stop, or after a preposition.",
+        examples=(
+            ("Since Oct. we have two.", "Since October we have two."),
+            ("It opens in Dec. Come then.", "It opens in December. Come then."),
+            ("It ends in Feb for good.", "It ends in February for good."),
+        ),
+        needs=having("JFASOND"),
+        pattern=re.compile(
+            r"(?<![\w@#/.-])(?:(?:Feb|Apr|Aug|Sept|Oct|Nov)\.(?!\w)"
+            rf"|(?:{after('in since until last next early late mid this')}|(?<=\b[Mm]id-)|(?<=\bend of ))"
+            r"(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b(?:\.(?!\w))?"
+            rf"|{after('by from till')}(?:Feb|Apr|Jul|Aug|Sept?|Oct|Nov|Dec)\b(?:\.(?!\w))?)"
+        ),
+        reading=short_month,
+        hint=re.compile(r"\b(?:Jan|Feb|Mar|Apr|Ju[nl]|Aug|Sep|Oct|Nov|Dec)"),
     ),
     Rule(
         name="verse",
@@ -1327,7 +1395,7 @@ _RULES: tuple[Rule, ...] = (
         purpose="A as one of several letters, for the same reason.",
         examples=(("Choose A or B.", "Choose eh or B."),),
         needs=having("A"),
-        pattern=re.compile(r"\bA(?= (?:or|and|to|vs\.?) [B-Z]\b)|\bA(?=/[B-Z]\b)"),
+        pattern=re.compile(r"\bA(?= (?:or|and|to|vs\.?) [B-Z]\b)|\bA(?=/[B-Z]\b)(?!/C\b)"),
         reading="eh",
         hint=re.compile(r"A[ /]"),
     ),
@@ -1419,6 +1487,17 @@ _RULES: tuple[Rule, ...] = (
         needs=having("u"),
         pattern=re.compile(r"(?<![\w'’.-])(u r|ur|r u|u)(?![\w'’.-])"),
         reading=lambda match: QUICK[match[1]],
+    ),
+    Rule(
+        name="weekend",
+        purpose="The end of a week, or whatever.",
+        examples=(
+            ("Have a nice w/e.", "Have a nice weekend."),
+            ("It is for w/e 5 May.", "It is for week ending the 5th of May."),
+        ),
+        needs=having("/ wW eE"),
+        pattern=re.compile(r"(?<![\w/])(?:w/e|W/E)(?![\w/])"),
+        reading=weekend,
     ),
     Rule(
         name="shorthand",

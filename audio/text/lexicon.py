@@ -232,7 +232,6 @@ SHORTHAND = {
     "ww1": "World War 1",
     "wwii": "World War 2",
     "ww2": "World War 2",
-    "eta": "E T A",
     "asap": "as soon as possible",
     "w/": "with",
     "w/o": "without",
@@ -334,6 +333,7 @@ SHORTHAND = {
     "p/e": "P E",
     "i/o": "I O",
     "r/w": "read write",
+    "w/c": "week commencing",
 }
 LEADING = frozenset(
     "approx. vs. e.g. i.e. incl. excl. cf. viz. a.k.a. ref. tel. attn. cont. asst. intl. qty.".split()
@@ -419,7 +419,7 @@ OPENERS = frozenset(
     "Should Have Has Had Don Doesn Didn Can Won Isn Everyone Everybody Someone Nobody Anyone All Both "
     "Most Some Many Just Maybe Perhaps Now Today Tonight Tomorrow Yesterday In On At For From With "
     "Without To By Bring Come Call Ask See Take Meet Turn Go Get Give Make Use Wait Stop Look Send Tell "
-    "Check Leave Buy Park Pick Walk Keep Try Be Remember Sorry Dinner Lunch Breakfast".split()
+    "Check Leave Buy Pick Walk Keep Try Be Remember Sorry Dinner Lunch Breakfast".split()
 )
 """Words that begin a sentence, and with a capital are seldom part of a name."""
 

@@ -301,15 +301,51 @@ def month_range(match: Match) -> str:
     return f"{known(MONTH_SHORT, match[1])} to {known(MONTH_SHORT, match[2])}"
 
 
+def short_day(match: Match) -> str:
+    """Read a short weekday, or each of a list of them; a stop that ends a sentence stays."""
+    return _DAY_IN_LIST.sub(lambda day: known(WEEKDAYS, day[1]), match[0]) + _stop(match)
+
+
+_DAY_IN_LIST = re.compile(r"\b(Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)\b\.?")
+
+
+def short_month(match: Match) -> str:
+    """Read a short month, or each of a list of them; a stop that ends a sentence stays."""
+    return _MONTH_IN_LIST.sub(lambda month: known(MONTH_SHORT, month[1]), match[0]) + _stop(match)
+
+
+_MONTH_IN_LIST = re.compile(r"\b(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?")
+
+
+def weekend(match: Match) -> str:
+    """Read w/e: the week that ends on a date, the weekend, or whatever."""
+    if re.match(r" (?:on )?(?:the )?\d", match.string[match.end() :]):
+        return "week ending"
+    is_named = _OF_WEEKEND.search(match.string[: match.start()][-12:])
+    return "weekend" if match[0].isupper() or is_named else "whatever"
+
+
+_OF_WEEKEND = re.compile(
+    r"\b(?:the|this|next|last|good|nice|great|lovely|long|your|our|my|every|all|bank|holiday|a|at|over) $",
+    re.IGNORECASE,
+)
+
+
 def weekday_range(match: Match) -> str:
     """Read a range: Monday to Friday."""
     return f"{known(WEEKDAYS, match[1])} to {known(WEEKDAYS, match[2])}"
 
 
+_DATE = re.compile(
+    r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*\b"
+)
+
+
 def _stop(match: Match) -> str:
     """Return the stop of a short form if it ends a sentence, too."""
-    follows = match.string[match.end() :].lstrip(" ")[:1]
-    ends = not follows or follows in '\n"”' or follows.isupper()
+    rest = match.string[match.end() : match.end() + 20].lstrip(" ")
+    follows = rest[:1]
+    ends = not follows or follows in "\n\"”" or (follows.isupper() and not _DATE.match(rest))
     return "." if match[0].endswith(".") and ends else ""
 
 
@@ -572,7 +608,7 @@ def title(match: Match) -> str:
     short = match[1] or match[2] or match[3]
     if short == "Dr" and begins_sentence(match.string, match.start() + len("Dr.")):
         name = _NAME_BEFORE.search(match.string[: match.start()][-30:])
-        if name and name[1] not in OPENERS | NEVER_STREETS:
+        if name and name[1] not in OPENERS:
             return match[0]
     return f"{TITLES[short]} "
 
@@ -600,11 +636,16 @@ _ON = re.compile(r"\b(?:[Oo]n|[Aa]t|[Tt]o|[Nn]ear|[Oo]ff|[Aa]long|[Dd]own) (?:[A
 def _is_street(match: Match, *, opens: bool) -> bool:
     """Return whether St or Dr before a capital is one of the name before it."""
     name = match["name"]
-    if name in OPENERS or name in NEVER_STREETS:
+    if name in OPENERS:
         return False
     if opens or match["capital"] in DIRECTIONS:
         return True
-    return match["kind"] == "St" and bool(_ON.search(match.string[: match.start()][-40:]))
+    may_be_saint = match["kind"] == "St" and name in NEVER_STREETS
+    return (
+        match["kind"] == "St"
+        and not may_be_saint
+        and bool(_ON.search(match.string[: match.start()][-40:]))
+    )
 
 
 # ---- Roman numerals ----
