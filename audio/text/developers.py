@@ -247,6 +247,25 @@ DEVELOPERS: tuple[Rule, ...] = (
         hint=re.compile(r"[0-9a-f]{7}"),
     ),
     Rule(
+        name="mixed code",
+        purpose="A number of capitals and digits that alternate, one by one.",
+        examples=(
+            ("Track no. 1Z999AA1 now.", "Track number one Z nine nine nine eh eh one now."),
+            ("Your booking code is QX7R2P.", "Your booking code is Q X seven R two P."),
+        ),
+        needs=having(f"0 {CAPITALS}"),
+        pattern=re.compile(
+            r"(?P<lead>\b[Nn]o\.? ?)?(?<![\w.,:/#@+-])(?=[A-Z\d]{6})"
+            r"(?!\d+[PX]\d+\b|\d{8}T\d|Q[1-4]FY|\d+K\d+FPS|\d+[AP]M)"
+            r"(?:[A-Z]+\d+[A-Z]+\d|\d+[A-Z]+\d+[A-Z]|(?=[A-Z\d]{10})(?:[A-Z]+\d+[A-Z]|\d+[A-Z]+\d))"
+            r"[A-Z\d]*(?![\w:/]|[.-]\w)"
+        ),
+        reading=lambda match: (
+            f"{'number ' if match['lead'] else ''}{letters(match[0][len(match['lead'] or '') :])}"
+        ),
+        hint=re.compile(r"[A-Z]\d|\d[A-Z]"),
+    ),
+    Rule(
         name="ISBN",
         purpose="The number of a book, digit by digit.",
         examples=(
@@ -487,6 +506,22 @@ DEVELOPERS: tuple[Rule, ...] = (
         reading=_short_option,
     ),
     Rule(
+        name="commit before",
+        purpose="A commit that comes before the last.",
+        examples=(("Reset to HEAD~3 now.", "Reset to HEAD tilde 3 now."),),
+        needs=having("H ~^"),
+        pattern=re.compile(r"\bHEAD([~^])(\d?)"),
+        reading=lambda match: f"HEAD {'tilde' if match[1] == '~' else 'caret'} {match[2]}".rstrip(),
+    ),
+    Rule(
+        name="time zone",
+        purpose="The sign between a time zone and its hours.",
+        examples=(("It is GMT-5 here.", "It is GMT minus 5 here."),),
+        needs=having("0 GU +-−"),
+        pattern=re.compile(r"(?:(?<=\bGMT)|(?<=\bUTC)) ?([-+−])(?=\d)"),
+        reading=lambda match: f" {'plus' if match[1] == '+' else 'minus'} ",
+    ),
+    Rule(
         name="bound",
         purpose="A bound of a version or of a number.",
         examples=(
@@ -575,14 +610,17 @@ DEVELOPERS: tuple[Rule, ...] = (
             ("If a != b it fails.", "If a not equal to b it fails."),
             ("Set debug=true there.", "Set debug equals true there."),
             ("Run it if a && b hold.", "Run it if a and b hold."),
+            ("Run it if a || !c holds.", "Run it if a or not c holds."),
         ),
         needs=having("=&|"),
         pattern=re.compile(
             r"(?<=[\w)\]\"'])(?P<space> ?)(?P<sign>!==?|===?|>=|<=|&&|\|\|)(?P=space)"
-            r"(?=[\w(\[\"'-])"
+            r"(?:(?P<not>!)(?=[a-zA-Z(])|(?=[\w(\[\"'-]))"
             r"|(?<=[A-Za-z_)\]])(?P<spaced> ?)(?P<equals>=)(?P=spaced)(?=[\w(\[\"'/.-])"
         ),
-        reading=lambda match: f" {OPERATORS[match['sign'] or match['equals']]} ",
+        reading=lambda match: (
+            f" {OPERATORS[match['sign'] or match['equals']]} {'not ' if match['not'] else ''}"
+        ),
     ),
     Rule(
         name="name in camelCase",

@@ -255,6 +255,39 @@ _RULES: tuple[Rule, ...] = (
         at_number=True,
     ),
     Rule(
+        name="division",
+        purpose="A quotient, which is no fraction, since a number equals it.",
+        examples=(("So 6/2=3 here.", "So 6 divided by 2 equals 3 here."),),
+        needs=having("0 / ="),
+        pattern=re.compile(
+            r"(?<![\w.,/+×*-])(\d+(?:\.\d+)?)/(\d+(?:\.\d+)?)\s?=\s?(?=[-−]?\d+(?![\d/%]))"
+        ),
+        reading=lambda match: (
+            f"{match[1]} divided by {match[2]} equals "
+            if float(match[1]) >= float(match[2])
+            else match[0]
+        ),
+        at_number=True,
+    ),
+    Rule(
+        name="unknown",
+        purpose="A number before an x of an equation, which is no multiple.",
+        examples=(("Solve 3x + 2 = 11.", "Solve 3 x plus 2 = 11."),),
+        needs=having("0 x =q"),
+        pattern=re.compile(r"(?<=\d)x(?=\s?[-+−=^<>≤≥]\s?[\w(])(?!-\d+x)|((?:=|equals)\s?\d+)x\b"),
+        reading=lambda match: (
+            f"{match[1] or ''} x" if re.search("=|equals", match.string) else match[0]
+        ),
+    ),
+    Rule(
+        name="per thousand",
+        purpose="The sign of a thousandth.",
+        examples=(("It has 5‰ salt.", "It has 5 per thousand salt."),),
+        needs=having("0 ‰"),
+        pattern=re.compile(r"(?<=\d)\s?‰"),
+        reading=" per thousand",
+    ),
+    Rule(
         name="operation",
         purpose="A sign between two numbers.",
         examples=(
@@ -896,12 +929,19 @@ _RULES: tuple[Rule, ...] = (
         reading=mixed_fraction,
     ),
     Rule(
-        name="star rating",
-        purpose="A rating of stars out of five.",
-        examples=(("It got 4/5 stars.", "It got 4 out of 5 stars."),),
-        needs=having("0 / t"),
-        pattern=re.compile(r"(?<![\d/.])([1-4](?:\.5)?)/5(?= stars?\b)"),
-        reading=r"\1 out of 5",
+        name="rating out of 5",
+        purpose="A rating out of five: of stars, with a decimal, or after a word that says so.",
+        examples=(
+            ("It got 4/5 stars.", "It got 4 out of 5 stars."),
+            ("Rated 4.5/5 by us.", "Rated 4.5 out of 5 by us."),
+            ("He scored 5/5.", "He scored 5 out of 5."),
+        ),
+        needs=having("0 / 5"),
+        pattern=re.compile(
+            r"(?<![\d/.])(?:([0-5]\.\d|5(?=/5)|[0-5](?=/5 stars?\b))"
+            rf"|(?:{after('rated scored scores score rating')}|(?<=core: )|(?<=ating: ))([0-4](?=/5)))/5(?![\d/])(?!\.\d)"
+        ),
+        reading=lambda match: f"{match[1] or match[2]} out of 5",
         at_number=True,
     ),
     Rule(
@@ -1275,6 +1315,17 @@ _RULES: tuple[Rule, ...] = (
         hint=re.compile(r"[tegmrwy]\.? [A-Z\d]"),
     ),
     Rule(
+        name="number of things",
+        purpose="A number sign, or the short form, before what is counted.",
+        examples=(
+            ("Fill in the # of people.", "Fill in the number of people."),
+            ("State the no. of seats.", "State the number of seats."),
+        ),
+        needs=having("#. f"),
+        pattern=re.compile(r"(?<!\w)(?:#|(N)o\.|no\.) (?=of\b)"),
+        reading=lambda match: "Number " if match[1] else "number ",
+    ),
+    Rule(
         name="number sign",
         purpose="A number sign before a number; a hashtag is left alone.",
         examples=(("You are #1.", "You are number 1."),),
@@ -1418,11 +1469,16 @@ _RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="comparison",
-        purpose="A sign that compares two numbers.",
-        examples=(("Buy if 3 < 5.", "Buy if 3 is less than 5."),),
+        purpose="A sign that compares two numbers, or names of them.",
+        examples=(
+            ("Buy if 3 < 5.", "Buy if 3 is less than 5."),
+            ("It holds for z ≠ 0 only.", "It holds for z is not 0 only."),
+        ),
         needs=having("<>≤≥≠"),
-        pattern=re.compile(r"(?<=[\d)]) ?([<>≤≥≠]) ?(?=-?[\d(])"),
-        reading=lambda match: f" {COMPARED[match[1]]} ",
+        pattern=re.compile(
+            r"(?:(?<=[\d)]) ?([<>])|(?<=[\w)]) ?([≤≥≠])) ?(?=-?[\w(])(?:(?=-?[\d(])|(?<=[≤≥≠])|(?<=[≤≥≠] ))"
+        ),
+        reading=lambda match: f" {COMPARED[match[1] or match[2]]} ",
     ),
     Rule(
         name="compass in an address",

@@ -345,7 +345,7 @@ def _stop(match: Match) -> str:
     """Return the stop of a short form if it ends a sentence, too."""
     rest = match.string[match.end() : match.end() + 20].lstrip(" ")
     follows = rest[:1]
-    ends = not follows or follows in "\n\"”" or (follows.isupper() and not _DATE.match(rest))
+    ends = not follows or follows in '\n"”' or (follows.isupper() and not _DATE.match(rest))
     return "." if match[0].endswith(".") and ends else ""
 
 
