@@ -36,6 +36,7 @@ from audio.text.readings import (
     century,
     clock_time,
     day_month,
+    days_of_month,
     decade,
     dimensions,
     direction,
@@ -557,6 +558,18 @@ _RULES: tuple[Rule, ...] = (
         reading=lambda match: known(WEEKDAYS, match[1]),
     ),
     Rule(
+        name="days of a month",
+        purpose="The days from one to another, before their month.",
+        examples=(("Away 5-7 Sept for work.", "Away the 5th to the 7th of September for work."),),
+        needs=having("0 -– JFMASOND"),
+        pattern=re.compile(
+            r"(?<![\w.,:/$€£-])(\d{1,2})(?:st|nd|rd|th)?\s?[-–]\s?(\d{1,2})(?:st|nd|rd|th)?"
+            rf"(?: of)?(?= (?:{_MONTH})\b)"
+        ),
+        reading=days_of_month,
+        at_number=True,
+    ),
+    Rule(
         name="day before month",
         purpose="A date with the day first.",
         examples=(
@@ -576,12 +589,15 @@ _RULES: tuple[Rule, ...] = (
         purpose="A date with the month first.",
         examples=(
             ("It is on Nov. 3rd.", "It is on November 3rd."),
+            ("It is on Nov. 3–5 only.", "It is on November 3rd to 5th only."),
             ("Until May. 5 are on May 6.", "Until May. 5 are on May 6th."),
         ),
         needs=having("0 JFMASOND"),
         pattern=re.compile(
             rf"\b(?P<month>{_MONTH})(?:(?<!\w{{5}})(?<!May)(?<!June)(?<!July)\.)? "
             rf"(?P<day>[12]?\d|3[01])(?:st|nd|rd|th|(?! (?:{_COUNTED})\b))\b(?![:.]\d)"
+            rf"(?:\s?[-–]\s?(?:(?P<last>[12]?\d|3[01])(?:st|nd|rd|th)?(?![\w:/-]|\.\d| ?[ap]\.?m\b)"
+            rf"|(?P<to>)(?=(?:{_MONTH})\b)))?"
         ),
         reading=month_day,
         hint=re.compile(r"[a-z.] \d"),
@@ -689,7 +705,7 @@ _RULES: tuple[Rule, ...] = (
     Rule(
         name="stopwatch time",
         purpose="Hours, minutes and seconds, or a finishing time.",
-        examples=(("She ran it in 3:05:07.", "She ran it in 3 05 and 7 seconds."),),
+        examples=(("She ran it in 3:05:07.", "She ran it in 3 oh 5 and 7 seconds."),),
         needs=having("0 :"),
         pattern=re.compile(r"(?<![\w:.])(\d{1,2}):([0-5]\d):([0-5]\d)(?![\d:])"),
         reading=stopwatch_time,
@@ -901,7 +917,7 @@ _RULES: tuple[Rule, ...] = (
         examples=(
             ("Add ½ tsp of salt.", "Add half a teaspoon of salt."),
             ("Add 1 3/4 oz of it.", "Add 1 and three quarters ounces of it."),
-            ('Use a 3/8" drill.', "Use a three eighth inch drill."),
+            ('Use a 3/8" drill.', "Use a three eighths inch drill."),
         ),
         needs=having(f"{_SIGNS_OF_FRACTIONS}/"),
         pattern=re.compile(
@@ -1040,10 +1056,15 @@ _RULES: tuple[Rule, ...] = (
     Rule(
         name="body height",
         purpose="A height in feet and inches.",
-        examples=(("He is 6'2\" tall.", "He is 6 foot 2 tall."),),
+        examples=(
+            ("He is 6'2\" tall.", "He is 6 foot 2 tall."),
+            ("He is 6' 2\" tall.", "He is 6 foot 2 tall."),
+        ),
         needs=having("0 '’′"),
-        pattern=re.compile(r"(?<![\w.])([3-8])['’′](1[01]|\d)(?:[\"”″]|''|’’)?(?![\w])"),
-        reading=r"\1 foot \2",
+        pattern=re.compile(
+            r"(?<![\w.])([3-8])['’′](?:(1[01]|\d)(?:[\"”″]|''|’’)?(?!\w)| (1[01]|\d)(?:[\"”″]|''))"
+        ),
+        reading=lambda match: f"{match[1]} foot {match[2] or match[3]}",
         at_number=True,
     ),
     Rule(
@@ -1051,7 +1072,9 @@ _RULES: tuple[Rule, ...] = (
         purpose="Two sides, for example of a screen; neither is a year.",
         examples=(("A 1920x1080 screen.", "A 19 20 by 10 80 screen."),),
         needs=having("0 x×"),
-        pattern=re.compile(r"(?<![\w.,])(\d+)\s?[x×]\s?(\d+)(?=\s?(?:cm|mm|m|px|ft|in)?\b)(?!\w)"),
+        pattern=re.compile(
+            r"(?<![\w.,])(\d+(?:\.\d+)?)\s?[x×]\s?(\d+(?:\.\d+)?)(?=\s?(?:cm|mm|m|px|ft|in)?\b)(?!\w)"
+        ),
         reading=dimensions,
         at_number=True,
     ),
@@ -1116,6 +1139,26 @@ _RULES: tuple[Rule, ...] = (
         reading=direction,
     ),
     Rule(
+        name="temperature",
+        purpose="Degrees without their sign, if the words around show them.",
+        examples=(
+            ("It's 21C today.", "It's 21 degrees Celsius today."),
+            ("Bake at 350F until brown.", "Bake at 350 degrees Fahrenheit until brown."),
+        ),
+        needs=having("0 CF"),
+        pattern=re.compile(
+            r"(?:(?<=\b[Ii]t['’]s )|(?<=[Bb]ake at )|(?<=oven to )|(?<=[Hh]eat to )|(?<=high of )|(?<=low of )"
+            r"|(?<=highs of )|(?<=fever of )|(?<=below )|(?<=above )|(?<=ature of )"
+            r"|(?<![\w.,])(?=-?\d+ ?[CF] (?:outside|inside|indoors|outdoors|today|tonight|tomorrow|water|oven|"
+            r"heat|weather|degrees|in the (?:shade|sun|house|room|oven))\b))"
+            r"(-?\d{1,3}) ?([CF])\b(?! ?[#/&])"
+        ),
+        reading=lambda match: (
+            f"{match[1]} degree{'' if match[1] in ('1', '-1') else 's'} "
+            f"{'Celsius' if match[2] == 'C' else 'Fahrenheit'}"
+        ),
+    ),
+    Rule(
         name="amps",
         purpose="A current before what it is of; elsewhere an A after a number is a name.",
         examples=(("Use a 16A fuse.", "Use a 16 amp fuse."),),
@@ -1150,6 +1193,69 @@ _RULES: tuple[Rule, ...] = (
         ),
         reading=measure,
         at_number=True,
+    ),
+    Rule(
+        name="feet",
+        purpose="A length in feet, by its sign.",
+        examples=(
+            ("It's 6' long.", "It's 6 feet long."),
+            ("A 12' x 10' room.", "A 12 foot by 10 foot room."),
+        ),
+        needs=having("0 '’′"),
+        pattern=re.compile(
+            r"(?<![\w.,'‘])(\d+)['’′](?: ?[x×] ?(\d+)['’′](?!\d)|(?= (?P<adjective>long|tall|wide|deep|"
+            r"high|across)\b)|(?= (?:ladder|fence|board|table|pole|ceiling|tree|pipe|cable|boat|sofa)s?\b))"
+        ),
+        reading=lambda match: (
+            f"{match[1]} foot by {match[2]} foot"
+            if match[2]
+            else f"{match[1]} {'feet' if match['adjective'] and match[1] != '1' else 'foot'}"
+        ),
+    ),
+    Rule(
+        name="sides with units",
+        purpose="The sign between two sides, each with its unit.",
+        examples=(("It is 12 ft x 10 ft.", "It is 12 feet by 10 feet."),),
+        needs=having("0 x×"),
+        pattern=re.compile(r"(\d (?:feet|foot|inch(?:es)?|yards?|[a-z]*metres?)) ?[x×] ?(?=\d)"),
+        reading=r"\1 by ",
+    ),
+    Rule(
+        name="per unit",
+        purpose="A short unit after per.",
+        examples=(("It is £3 per kg now.", "It is 3 pounds per kilogram now."),),
+        needs=having("p e r"),
+        pattern=re.compile(
+            rf"(?<=\bper )({either(unit for unit in PER if len(unit) > 1)})(?![\w/])"
+        ),
+        reading=lambda match: PER[match[1]],
+        hint=re.compile("per "),
+    ),
+    Rule(
+        name="percent",
+        purpose="The short form of percent.",
+        examples=(("It rose 5 pct today.", "It rose 5 percent today."),),
+        needs=having("0 p c t"),
+        pattern=re.compile(r"(?<=\d) ?pct\b(?:\.(?=\s*[a-z,;]))?"),
+        reading=" percent",
+    ),
+    Rule(
+        name="cups and pints",
+        purpose="Cups and pints of what is eaten and drunk.",
+        examples=(
+            ("Add 3 c flour.", "Add 3 cups flour."),
+            ("Buy 2 pt of milk.", "Buy 2 pints of milk."),
+        ),
+        needs=having("0 cp"),
+        pattern=re.compile(
+            r"(?<![\w.,])(\d+)( and an? \w+)? (?:(c)\.?(?= (?:of|all-purpose|flour|sugar|milk|water|butter|"
+            r"oil|brown|white|cream|rice|oats|chopped|grated|shredded|diced|warm|cold|hot)\b)"
+            r"|pts?\.?(?= (?:of|milk|cream|water|beer|stock)\b))"
+        ),
+        reading=lambda match: (
+            f"{match[1]}{match[2] or ''} {'cup' if match[3] else 'pint'}"
+            f"{'' if match[1] == '1' and not match[2] else 's'}"
+        ),
     ),
     Rule(
         name="power",
@@ -1247,6 +1353,54 @@ _RULES: tuple[Rule, ...] = (
         ),
         reading=lambda match: match["lead"] + year(int(match["year"])),
         hint=re.compile(r" (?:1[1-9]|20)\d\d"),
+    ),
+    Rule(
+        name="Boeing",
+        purpose="The model of an aircraft after its maker.",
+        examples=(("A Boeing 747 landed.", "A Boeing 7 47 landed."),),
+        needs=having("7 B"),
+        pattern=re.compile(r"(?<=\bBoeing )7([0-8]7)\b(?![-,.]\d)"),
+        reading=r"7 \1",
+    ),
+    Rule(
+        name="lines of a screen",
+        purpose="The lines of a picture.",
+        examples=(("Buy a 1080p screen.", "Buy a 10 80 P screen."),),
+        needs=having("0 pi"),
+        pattern=re.compile(r"\b(4|7|10|14|21)([468]0|20)([pi])\b"),
+        reading=lambda match: f"{match[1]} {match[2]} {match[3].upper()}",
+        at_number=True,
+    ),
+    Rule(
+        name="number of a room",
+        purpose="The number of a room or flat with a zero inside or a letter after it.",
+        examples=(("It is in Room 204B.", "It is in Room 2 oh 4 B."),),
+        needs=having("0 RSFA"),
+        pattern=re.compile(
+            r"(?P<lead>\b(?:Room|Suite|Flat|Apartment|Unit|room|suite|flat|apartment) )"
+            r"(\d)(?:0([1-9])([A-Z])?|([1-9]\d)([A-Z]))\b(?![,.]\d)"
+        ),
+        reading=lambda match: " ".join(
+            filter(
+                None,
+                (
+                    f"{match['lead']}{match[2]}",
+                    f"oh {match[3]}" if match[3] else match[5],
+                    match[4] or match[6],
+                ),
+            )
+        ),
+    ),
+    Rule(
+        name="fiscal year",
+        purpose="A year of a company, or its half or quarter.",
+        examples=(
+            ("In FY2024 we grew.", "In FY 20 24 we grew."),
+            ("In H1 2024 we grew.", "In H1 20 24 we grew."),
+        ),
+        needs=having("0 FQH"),
+        pattern=re.compile(r"\b(FY|[QH][1-4])( ?)(20[1-9]\d)\b(?![,.]\d)"),
+        reading=lambda match: f"{match[1]} {year(int(match[3]))}",
     ),
     Rule(
         name="aircraft",
@@ -1434,8 +1588,8 @@ _RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="letter A after a noun",
-        purpose="A as a name; espeak takes a lone A for the article, quoted or not.",
-        examples=(("Take plan A now.", "Take plan eh now."),),
+        purpose="A as a name, where the reader takes a lone A for the article.",
+        examples=(("Take level A now.", "Take level eh now."),),
         needs=having("A"),
         pattern=re.compile(rf"\b({LETTERED}) A\b(?=\s+[a-z])"),
         reading=r"\1 eh",
@@ -1451,16 +1605,8 @@ _RULES: tuple[Rule, ...] = (
         hint=re.compile(r"A[ /]"),
     ),
     Rule(
-        name="grade A+",
-        purpose="The grade, for the same reason.",
-        examples=(("She got an A+.", "She got an A-plus."),),
-        needs=having("A +"),
-        pattern=re.compile(r"\bA\+(?!\+)"),
-        reading="A-plus",
-    ),
-    Rule(
         name="capitals after a digit",
-        purpose="Capitals that espeak would read as a word after a digit.",
+        purpose="Capitals that are letters after a digit, also where they are a word elsewhere.",
         examples=(("The 4WD is here.", "The 4 W D is here."),),
         needs=having(f"0 {CAPITALS}"),
         pattern=re.compile(r"(?<=\d)([A-Z]{2,3})\b(?<!AM)(?<!PM)"),

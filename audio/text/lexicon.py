@@ -334,6 +334,12 @@ SHORTHAND = {
     "i/o": "I O",
     "r/w": "read write",
     "w/c": "week commencing",
+    "doz.": "dozen",
+    "avg.": "average",
+    "avg": "average",
+    "mtg.": "meeting",
+    "mtg": "meeting",
+    "mtgs": "meetings",
 }
 LEADING = frozenset(
     "approx. vs. e.g. i.e. incl. excl. cf. viz. a.k.a. ref. tel. attn. cont. asst. intl. qty.".split()
@@ -383,6 +389,9 @@ ADDRESS_PARTS = {
     "Hwy": "Highway",
     "Rte": "Route",
     "Rt": "Route",
+    "rm": "room",
+    "bldg": "building",
+    "hwy": "highway",
 }
 
 STREETS = {
@@ -500,10 +509,8 @@ COMPARED = {
     "≠": "is not",
 }
 
-LETTERED = (
-    "[Pp]lan|[Tt]eam|[Gg]roup|[Oo]ption|[Pp]art|[Tt]ype|[Vv]itamin|[Gg]rade|[Cc]lass|[Ss]ection|"
-    "[Pp]oint|[Ll]evel|[Ss]ide|[Bb]uilding|[Gg]ate|[Tt]erminal|[Bb]lock|[Rr]oom"
-)
+LETTERED = "[Ll]evel|[Bb]uilding"
+"""What a letter names, but for what the reader of English knows."""
 
 FRACTIONS = {
     "½": (1, 2),

@@ -172,7 +172,8 @@ def stopwatch_time(match: Match) -> str:
     hours, minutes, seconds = int(match[1]), int(match[2]), int(match[3])
     if not seconds:
         return _clock(hours, minutes)
-    return f"{hours} {match[2]} and {seconds} second{'' if seconds == 1 else 's'}"
+    time = _clock(hours, minutes) if minutes else f"{hours} {match[2]}"
+    return f"{time} and {seconds} second{'' if seconds == 1 else 's'}"
 
 
 def verse(match: Match) -> str:
@@ -292,8 +293,23 @@ def day_month(match: Match) -> str:
 
 
 def month_day(match: Match) -> str:
-    """Read a date: November 3rd."""
-    return f"{known(MONTH_SHORT, match['month'])} {ordinal(int(match['day']))}"
+    """Read a date, or the days from one to another: November 3rd to 5th."""
+    day, last = int(match["day"]), int(match["last"] or 0)
+    text = f"{known(MONTH_SHORT, match['month'])} {ordinal(day)}"
+    if match["to"] is not None:
+        return f"{text} to "
+    if last and not day < last <= 31:  # noqa: PLR2004
+        return text + match[0][match.end("day") - match.start() :]
+    return f"{text} to {ordinal(last)}" if last else text
+
+
+def days_of_month(match: Match) -> str:
+    """Read the days from one to another: the 5th to the 7th of."""
+    first, last = int(match[1]), int(match[2])
+    if not 0 < first < last <= 31:  # noqa: PLR2004
+        return match[0]
+    article = "" if _THE.search(_before(match)) else "the "
+    return f"{article}{ordinal(first)} to the {ordinal(last)} of"
 
 
 def month_range(match: Match) -> str:
@@ -588,7 +604,9 @@ def fraction_of_unit(match: Match) -> str:
         text = (
             f"{match['whole']} and {_portion(*value)}"
             if match["whole"]
-            else (f"{'' if part == 1 else f'{_several(part)} '}{PARTS_OF_ONE[of][0]}")
+            else f"{_several(part)} {PARTS_OF_ONE[of][of != 4]}"  # noqa: PLR2004
+            if part > 1
+            else PARTS_OF_ONE[of][0]
         )
         return f"{text} inch"
     one, many = UNITS[match["unit"]]
