@@ -658,7 +658,9 @@ DEVELOPERS: tuple[Rule, ...] = (
         ),
         needs=having(f"/ {CAPITALS}"),
         pattern=re.compile(
-            r"\b(?:(?<!\bor )(A)/(C)(?= (?!or\b)|[.,;:!?)]|$)|(CI|TCP|UDP|I|P|R|T|UI|AC|HIV|AR|SSL|TLS|QA|GNU|A|LGBT|H)/(CD|IP|O|E|W|F|UX|DC|AIDS|VR|TLS|SSL|QC|Linux|V)(?!/))\b(?!\w)"
+            r"\b(?:(?<!\bor )(A)/(C)(?= (?!or\b)|[.,;:!?)]|$)|(CI|TCP|UDP|I|P|R|T|UI|AC|HIV|AR|"
+            r"SSL|TLS|QA|GNU|A|LGBT|H)/(CD|IP|O|E|W|F|UX|DC|AIDS|VR|TLS|SSL|QC|Linux|"
+            r"V)(?!/))\b(?!\w)"
         ),
         reading=lambda match: "AC" if match[1] else f"{match[3]} {match[4]}",
     ),

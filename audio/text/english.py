@@ -110,7 +110,8 @@ _MONTH = (
 _MONTH_SHORT_NAMES = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _DAY = "Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun"
 _HALF_STOP = (
-    r"(?:\.(?=[ \t]*[a-z\d,;:!?)&–-]|\s(?:Mon|Tues?|Wed|Thu|Fri|Sat|Sun|[ECMP][SD]?T\b|GMT|UTC|BST|CES?T|"
+    r"(?:\.(?=[ \t]*[a-z\d,;:!?)&–-]|\s(?:Mon|Tues?|Wed|Thu|Fri|Sat|Sun|[ECMP][SD]?T\b|GMT|UTC|"
+    r"BST|CES?T|"
     rf"(?:{_MONTH})\b)|\s*$))?"
 )
 """The stop of p.m., unless it ends the sentence, too."""
@@ -130,8 +131,10 @@ _AMOUNTS = (
     "rows|euros?|dollars?|pounds|km|kg|miles|steps|words|metres|meters|parameters|tokens|years|copies|jobs|homes|tons|tonnes|barrels|streams|likes|residents|units"
 )
 _COUNTED = (
-    rf"{_AMOUNTS}|more|of (?:us|them|you|the)|guests|friends|kids|children|persons|students|members|"
-    "teams|days|weeks|months|hours|minutes|times|men|women|others|new|new ones|tickets|things|items|"
+    rf"{_AMOUNTS}|more|of (?:us|them|you|the)|guests|friends|kids|children|persons|students|"
+    rf"members|"
+    "teams|days|weeks|months|hours|minutes|times|men|women|others|new|new ones|tickets|things|"
+    "items|"
     "books|classes|places|seats|cars|trains|boxes|cups|percent"
 )
 _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
@@ -625,7 +628,8 @@ _RULES: tuple[Rule, ...] = (
         needs=having("JFASOND"),
         pattern=re.compile(
             r"(?<![\w@#/.-])(?:(?:Feb|Apr|Aug|Sept|Oct|Nov)\.(?!\w)"
-            rf"|(?:{after('in since until last next early late mid this')}|(?<=\b[Mm]id-)|(?<=\bend of ))"
+            rf"|(?:{after('in since until last next early late mid this')}|(?<=\b[Mm]id-)|"
+            rf"(?<=\bend of ))"
             r"(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b(?:\.(?!\w))?"
             rf"|{after('by from till')}(?:Feb|Apr|Jul|Aug|Sept?|Oct|Nov|Dec)\b(?:\.(?!\w))?)"
         ),
@@ -955,7 +959,8 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 / 5"),
         pattern=re.compile(
             r"(?<![\d/.])(?:([0-5]\.\d|5(?=/5)|[0-5](?=/5 stars?\b))"
-            rf"|(?:{after('rated scored scores score rating')}|(?<=core: )|(?<=ating: ))([0-4](?=/5)))/5(?![\d/])(?!\.\d)"
+            rf"|(?:{after('rated scored scores score rating')}|(?<=core: )|(?<=ating: "
+            rf"))([0-4](?=/5)))/5(?![\d/])(?!\.\d)"
         ),
         reading=lambda match: f"{match[1] or match[2]} out of 5",
         at_number=True,
@@ -1147,9 +1152,11 @@ _RULES: tuple[Rule, ...] = (
         ),
         needs=having("0 CF"),
         pattern=re.compile(
-            r"(?:(?<=\b[Ii]t['’]s )|(?<=[Bb]ake at )|(?<=oven to )|(?<=[Hh]eat to )|(?<=high of )|(?<=low of )"
+            r"(?:(?<=\b[Ii]t['’]s )|(?<=[Bb]ake at )|(?<=oven to )|(?<=[Hh]eat to )|(?<=high of "
+            r")|(?<=low of )"
             r"|(?<=highs of )|(?<=fever of )|(?<=below )|(?<=above )|(?<=ature of )"
-            r"|(?<![\w.,])(?=-?\d+ ?[CF] (?:outside|inside|indoors|outdoors|today|tonight|tomorrow|water|oven|"
+            r"|(?<![\w.,])(?=-?\d+ ?[CF] (?:outside|inside|indoors|outdoors|today|tonight|"
+            r"tomorrow|water|oven|"
             r"heat|weather|degrees|in the (?:shade|sun|house|room|oven))\b))"
             r"(-?\d{1,3}) ?([CF])\b(?! ?[#/&])"
         ),
@@ -1203,8 +1210,10 @@ _RULES: tuple[Rule, ...] = (
         ),
         needs=having("0 '’′"),
         pattern=re.compile(
-            r"(?<![\w.,'‘])(\d+)['’′](?: ?[x×] ?(\d+)['’′](?!\d)|(?= (?P<adjective>long|tall|wide|deep|"
-            r"high|across)\b)|(?= (?:ladder|fence|board|table|pole|ceiling|tree|pipe|cable|boat|sofa)s?\b))"
+            r"(?<![\w.,'‘])(\d+)['’′](?: ?[x×] ?(\d+)['’′](?!\d)|(?= (?P<adjective>long|tall|"
+            r"wide|deep|"
+            r"high|across)\b)|(?= (?:ladder|fence|board|table|pole|ceiling|tree|pipe|cable|boat|"
+            r"sofa)s?\b))"
         ),
         reading=lambda match: (
             f"{match[1]} foot by {match[2]} foot"
@@ -1248,7 +1257,8 @@ _RULES: tuple[Rule, ...] = (
         ),
         needs=having("0 cp"),
         pattern=re.compile(
-            r"(?<![\w.,])(\d+)( and an? \w+)? (?:(c)\.?(?= (?:of|all-purpose|flour|sugar|milk|water|butter|"
+            r"(?<![\w.,])(\d+)( and an? \w+)? (?:(c)\.?(?= (?:of|all-purpose|flour|sugar|milk|"
+            r"water|butter|"
             r"oil|brown|white|cream|rice|oats|chopped|grated|shredded|diced|warm|cold|hot)\b)"
             r"|pts?\.?(?= (?:of|milk|cream|water|beer|stock)\b))"
         ),
@@ -1622,7 +1632,8 @@ _RULES: tuple[Rule, ...] = (
         ),
         needs=having("<>≤≥≠"),
         pattern=re.compile(
-            r"(?:(?<=[\d)]) ?([<>])|(?<=[\w)]) ?([≤≥≠])) ?(?=-?[\w(])(?:(?=-?[\d(])|(?<=[≤≥≠])|(?<=[≤≥≠] ))"
+            r"(?:(?<=[\d)]) ?([<>])|(?<=[\w)]) ?([≤≥≠])) ?(?=-?[\w(])(?:(?=-?[\d(])|(?<=[≤≥≠])|"
+            r"(?<=[≤≥≠] ))"
         ),
         reading=lambda match: f" {COMPARED[match[1] or match[2]]} ",
     ),

@@ -342,7 +342,8 @@ SHORTHAND = {
     "mtgs": "meetings",
 }
 LEADING = frozenset(
-    "approx. vs. e.g. i.e. incl. excl. cf. viz. a.k.a. ref. tel. attn. cont. asst. intl. qty.".split()
+    "approx. vs. e.g. i.e. incl. excl. cf. viz. a.k.a. ref. tel. attn. cont. asst. intl. "
+    "qty.".split()
 )
 """Those that come before something, so that they never end a sentence."""
 AS_LETTERS = frozenset("RN BC NP TY".split())
@@ -414,20 +415,27 @@ STREETS = {
 STREETS_OR_TITLES = frozenset({"St", "Dr"})
 """Before a name, a saint and a doctor."""
 NEVER_STREETS = frozenset(
-    "Mount Mont Fort Port Sault Lake Bury Old New Great Saint Paris Mr Mrs Ms Dr Prof Father Sister "
-    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June "
+    "Mount Mont Fort Port Sault Lake Bury Old New Great Saint Paris Mr Mrs Ms Dr Prof Father "
+    "Sister "
+    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May "
+    "June "
     "July August September October November December".split()
 )
 """Words before St that do not name a street."""
 DIRECTIONS = frozenset("N S E W NE NW SE SW North South East West".split())
 
 OPENERS = frozenset(
-    "I It He She We They You This That These Those There Here The A An My Our Your His Her Its Their "
-    "What When Where Who Why How Which If As Since Because While After Before Once Then So And But Or "
-    "Also Please Thanks Thank Yes No Not Ok Okay Let Lets Is Are Was Were Do Does Did Can Could Would "
-    "Should Have Has Had Don Doesn Didn Can Won Isn Everyone Everybody Someone Nobody Anyone All Both "
+    "I It He She We They You This That These Those There Here The A An My Our Your His Her Its "
+    "Their "
+    "What When Where Who Why How Which If As Since Because While After Before Once Then So And "
+    "But Or "
+    "Also Please Thanks Thank Yes No Not Ok Okay Let Lets Is Are Was Were Do Does Did Can Could "
+    "Would "
+    "Should Have Has Had Don Doesn Didn Can Won Isn Everyone Everybody Someone Nobody Anyone All "
+    "Both "
     "Most Some Many Just Maybe Perhaps Now Today Tonight Tomorrow Yesterday In On At For From With "
-    "Without To By Bring Come Call Ask See Take Meet Turn Go Get Give Make Use Wait Stop Look Send Tell "
+    "Without To By Bring Come Call Ask See Take Meet Turn Go Get Give Make Use Wait Stop Look "
+    "Send Tell "
     "Check Leave Buy Pick Walk Keep Try Be Remember Sorry Dinner Lunch Breakfast".split()
 )
 """Words that begin a sentence, and with a capital are seldom part of a name."""

@@ -342,7 +342,8 @@ def weekend(match: Match) -> str:
 
 
 _OF_WEEKEND = re.compile(
-    r"\b(?:the|this|next|last|good|nice|great|lovely|long|your|our|my|every|all|bank|holiday|a|at|over) $",
+    r"\b(?:the|this|next|last|good|nice|great|lovely|long|your|our|my|every|all|bank|holiday|a|"
+    r"at|over) $",
     re.IGNORECASE,
 )
 
