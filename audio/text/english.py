@@ -1464,10 +1464,10 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 ."),
         pattern=re.compile(
             r"\b([Pp]p?|[Cc]h|[Ff]igs?|[Vv]ols?|Nos?|[Ee]xt|[Ee]q|[Ss]ec|[Pp]ara|[Aa]rt|ca?)"
-            r"\. ?(?=\d)"
+            r"\. {0,2}(?=\d)"
         ),
         reading=lambda match: f"{known(PLACES, match[1])} ",
-        hint=re.compile(r"\. ?\d"),
+        hint=re.compile(r"\. {0,2}\d"),
     ),
     Rule(
         name="part of an address",
@@ -1486,7 +1486,7 @@ _RULES: tuple[Rule, ...] = (
             ("State the no. of seats.", "State the number of seats."),
         ),
         needs=having("#. f"),
-        pattern=re.compile(r"(?<!\w)(?:#|(N)o\.|no\.) (?=of\b)"),
+        pattern=re.compile(r"(?:(?<=[a-z] )#|(?<![\s\S])#|(?<!\w)(N)o\.|(?<!\w)no\.) (?=of [a-z])"),
         reading=lambda match: "Number " if match[1] else "number ",
     ),
     Rule(

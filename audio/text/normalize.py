@@ -26,7 +26,7 @@ _ASIAN = frozenset({"ja", "cmn"})
 
 _FRACTION_BARS = "\u2044\u2215"
 _SCIENTIFIC = "\u2126\u212a\u212b"  # ohm, kelvin, ångström: letters twice in Unicode
-_EXCEPTIONS = {"№": "No.", "µ": "µ"} | dict.fromkeys(_FRACTION_BARS, "/")
+_EXCEPTIONS = {"№": "No. ", "µ": "µ"} | dict.fromkeys(_FRACTION_BARS, "/")
 _ARABIC = range(0xFB50, 0xFF00)
 _VIETNAMESE = range(0x1E00, 0x1F00)
 """Letters with marks, most of them Vietnamese."""
