@@ -247,6 +247,25 @@ DEVELOPERS: tuple[Rule, ...] = (
         hint=re.compile(r"[0-9a-f]{7}"),
     ),
     Rule(
+        name="mixed code",
+        purpose="A number of capitals and digits that alternate, one by one.",
+        examples=(
+            ("Track no. 1Z999AA1 now.", "Track number one Z nine nine nine eh eh one now."),
+            ("Your booking code is QX7R2P.", "Your booking code is Q X seven R two P."),
+        ),
+        needs=having(f"0 {CAPITALS}"),
+        pattern=re.compile(
+            r"(?P<lead>\b[Nn]o\.? ?)?(?<![\w.,:/#@+-])(?=[A-Z\d]{6})"
+            r"(?!\d+[PX]\d+\b|\d{8}T\d|Q[1-4]FY|\d+K\d+FPS|\d+[AP]M)"
+            r"(?:[A-Z]+\d+[A-Z]+\d|\d+[A-Z]+\d+[A-Z]|(?=[A-Z\d]{10})(?:[A-Z]+\d+[A-Z]|\d+[A-Z]+\d))"
+            r"[A-Z\d]*(?![\w:/]|[.-]\w)"
+        ),
+        reading=lambda match: (
+            f"{'number ' if match['lead'] else ''}{letters(match[0][len(match['lead'] or '') :])}"
+        ),
+        hint=re.compile(r"[A-Z]\d|\d[A-Z]"),
+    ),
+    Rule(
         name="ISBN",
         purpose="The number of a book, digit by digit.",
         examples=(
@@ -358,10 +377,12 @@ DEVELOPERS: tuple[Rule, ...] = (
             ("See engine.py:42 again.", "See engine dot py, line 42 again."),
             ("It is in app.ts:7:21 now.", "It is in app dot TS, line 7, column 21 now."),
             ("Read main.go#L10-L20 first.", "Read main dot go, lines 10 to 20 first."),
+            ("Go from A.C. to x.c now.", "Go from A.C. to x dot C now."),
         ),
         needs=having(f". {SMALL}"),
         pattern=re.compile(
-            rf"\.(?<=[\w)\]*]\.)(?:(?P<inner>[a-z]{{1,9}})\.)?(?P<ext>{_EXTENSION})"
+            rf"\.(?<=[\w)\]*]\.)(?:(?![ch]\b)|(?<=\w\w\.)|(?<!(?-i:[A-Z])\.)(?=(?-i:[ch])\b))"
+            rf"(?:(?P<inner>[a-z]{{1,9}})\.)?(?P<ext>{_EXTENSION})"
             r"(?:(?::|#L|(?P<open>\())(?P<line>\d+)(?:[-–]L?(?P<last>\d+)|[:,](?P<column>\d+))?"
             r"(?(open)\)))?(?![\w/])",
             re.IGNORECASE,
@@ -485,6 +506,22 @@ DEVELOPERS: tuple[Rule, ...] = (
         reading=_short_option,
     ),
     Rule(
+        name="commit before",
+        purpose="A commit that comes before the last.",
+        examples=(("Reset to HEAD~3 now.", "Reset to HEAD tilde 3 now."),),
+        needs=having("H ~^"),
+        pattern=re.compile(r"\bHEAD([~^])(\d?)"),
+        reading=lambda match: f"HEAD {'tilde' if match[1] == '~' else 'caret'} {match[2]}".rstrip(),
+    ),
+    Rule(
+        name="time zone",
+        purpose="The sign between a time zone and its hours.",
+        examples=(("It is GMT-5 here.", "It is GMT minus 5 here."),),
+        needs=having("0 GU +-−"),
+        pattern=re.compile(r"(?:(?<=\bGMT)|(?<=\bUTC)) ?([-+−])(?=\d)"),
+        reading=lambda match: f" {'plus' if match[1] == '+' else 'minus'} ",
+    ),
+    Rule(
         name="bound",
         purpose="A bound of a version or of a number.",
         examples=(
@@ -573,14 +610,17 @@ DEVELOPERS: tuple[Rule, ...] = (
             ("If a != b it fails.", "If a not equal to b it fails."),
             ("Set debug=true there.", "Set debug equals true there."),
             ("Run it if a && b hold.", "Run it if a and b hold."),
+            ("Run it if a || !c holds.", "Run it if a or not c holds."),
         ),
         needs=having("=&|"),
         pattern=re.compile(
             r"(?<=[\w)\]\"'])(?P<space> ?)(?P<sign>!==?|===?|>=|<=|&&|\|\|)(?P=space)"
-            r"(?=[\w(\[\"'-])"
+            r"(?:(?P<not>!)(?=[a-zA-Z(])|(?=[\w(\[\"'-]))"
             r"|(?<=[A-Za-z_)\]])(?P<spaced> ?)(?P<equals>=)(?P=spaced)(?=[\w(\[\"'/.-])"
         ),
-        reading=lambda match: f" {OPERATORS[match['sign'] or match['equals']]} ",
+        reading=lambda match: (
+            f" {OPERATORS[match['sign'] or match['equals']]} {'not ' if match['not'] else ''}"
+        ),
     ),
     Rule(
         name="name in camelCase",
@@ -612,12 +652,17 @@ DEVELOPERS: tuple[Rule, ...] = (
     Rule(
         name="pair of short forms",
         purpose="Two short forms that belong together, without their slash.",
-        examples=(("The CI/CD is red.", "The C I C D is red."),),
+        examples=(
+            ("The CI/CD is red.", "The CI CD is red."),
+            ("Turn the A/C on.", "Turn the AC on."),
+        ),
         needs=having(f"/ {CAPITALS}"),
         pattern=re.compile(
-            r"\b(?:(CI)/(CD)|(TCP|UDP|I|P|R|T|UI|AC|HIV|AR|SSL|TLS|QA|GNU|A|LGBT|H)/(IP|O|E|W|F|UX|DC|AIDS|VR|TLS|SSL|QC|Linux|V)(?!/))\b(?!\w)"
+            r"\b(?:(?<!\bor )(A)/(C)(?= (?!or\b)|[.,;:!?)]|$)|(CI|TCP|UDP|I|P|R|T|UI|AC|HIV|AR|"
+            r"SSL|TLS|QA|GNU|A|LGBT|H)/(CD|IP|O|E|W|F|UX|DC|AIDS|VR|TLS|SSL|QC|Linux|"
+            r"V)(?!/))\b(?!\w)"
         ),
-        reading=lambda match: "C I C D" if match[1] else f"{match[3]} {match[4]}",
+        reading=lambda match: "AC" if match[1] else f"{match[3]} {match[4]}",
     ),
     Rule(
         name="A/B test",
@@ -628,14 +673,6 @@ DEVELOPERS: tuple[Rule, ...] = (
             r"\bA/B(?=[ -]?(?:test|split|experiment|variant|compar))", re.IGNORECASE
         ),
         reading="A-B",
-    ),
-    Rule(
-        name="CI",
-        purpose="Continuous integration, which espeak reads as a word.",
-        examples=(("The CI is red.", "The C I is red."),),
-        needs=having("C I"),
-        pattern=re.compile(r"\bCI\b"),
-        reading="C I",
     ),
     Rule(
         name="name of an emoji",

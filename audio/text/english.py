@@ -36,6 +36,7 @@ from audio.text.readings import (
     century,
     clock_time,
     day_month,
+    days_of_month,
     decade,
     dimensions,
     direction,
@@ -61,6 +62,8 @@ from audio.text.readings import (
     regnal_number,
     roman,
     season,
+    short_day,
+    short_month,
     shorthand,
     sign_of_mathematics,
     single_price,
@@ -70,18 +73,21 @@ from audio.text.readings import (
     stopwatch_time,
     street,
     superscript,
+    title,
     verse,
     weekday_range,
+    weekend,
     year,
     year_of_era,
 )
-from audio.text.rule import CAPITALS, NUMBER, SMALL, Rule, either, firsts, having
+from audio.text.rule import CAPITALS, NUMBER, SMALL, Rule, after, either, firsts, having
 
 
 @functools.cache
 def rules(lang: str) -> tuple[Rule, ...]:
     """Return the rules of American English or, for ``en-gb``, of British, in order."""
-    dates = (_BRITISH_DATE, _BRITISH_DAY) if lang == "en-gb" else (_AMERICAN_DATE, _AMERICAN_DAY)
+    british = _BRITISH_DATE, _BRITISH_DAY, _BRITISH_TIME
+    dates = british if lang == "en-gb" else (_AMERICAN_DATE, _AMERICAN_DAY)
     return (*DEVELOPERS, *dates, *_RULES)
 
 
@@ -103,6 +109,12 @@ _MONTH = (
 )
 _MONTH_SHORT_NAMES = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _DAY = "Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun"
+_HALF_STOP = (
+    r"(?:\.(?=[ \t]*[a-z\d,;:!?)&–-]|\s(?:Mon|Tues?|Wed|Thu|Fri|Sat|Sun|[ECMP][SD]?T\b|GMT|UTC|"
+    r"BST|CES?T|"
+    rf"(?:{_MONTH})\b)|\s*$))?"
+)
+"""The stop of p.m., unless it ends the sentence, too."""
 _SIGN = r"(?:(?:US|NZ|HK|[ACSR])?\$|[€£¥₹₩₽₺₪₴₿₦₫])"
 _SIGNS = "$€£¥₹₩₽₺₪₴₿₦₫"
 _CODE = "USD|EUR|GBP|CHF|JPY|INR|AUD|CAD"
@@ -117,6 +129,13 @@ _DECADE_OF = (
 _AMOUNTS = (
     "people|users|views|followers|subscribers|downloads|customers|players|visitors|votes|records|"
     "rows|euros?|dollars?|pounds|km|kg|miles|steps|words|metres|meters|parameters|tokens|years|copies|jobs|homes|tons|tonnes|barrels|streams|likes|residents|units"
+)
+_COUNTED = (
+    rf"{_AMOUNTS}|more|of (?:us|them|you|the)|guests|friends|kids|children|persons|students|"
+    rf"members|"
+    "teams|days|weeks|months|hours|minutes|times|men|women|others|new|new ones|tickets|things|"
+    "items|"
+    "books|classes|places|seats|cars|trains|boxes|cups|percent"
 )
 _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 
@@ -182,6 +201,23 @@ _BRITISH_DAY = Rule(
     hint=re.compile(r"\d/\d"),
 )
 
+_BRITISH_TIME = Rule(
+    name="British time",
+    purpose="A time with a dot in place of the colon, after a word that says so.",
+    examples=(
+        ("Be there at 10.30.", "Be there at 10 30."),
+        ("Open until 5.30 on Fridays.", "Open until 5 30 on Fridays."),
+    ),
+    needs=having("0 ."),
+    pattern=re.compile(
+        r"(?:(?<=\b[Aa]t )|(?<=\b[Uu]ntil )|(?<=\b[Tt]ill ))(?<!ced at )(?<!ued at )"
+        r"([01]?\d|2[0-3])\.([0-5][05])(?=[,.;:!?)]*(?:$|\s+(?:on|in|for|and|or|to|today|tonight|"
+        r"tomorrow|sharp|with|at|by|please|then|if|as|but|so|from|this|every|the|[A-Z]\w*)\b)|[,.;!?)]+\s)"
+    ),
+    reading=r"\1:\2",
+    at_number=True,
+)
+
 _RULES: tuple[Rule, ...] = (
     Rule(
         name="dotted date",
@@ -221,6 +257,39 @@ _RULES: tuple[Rule, ...] = (
         ),
         reading=equation,
         at_number=True,
+    ),
+    Rule(
+        name="division",
+        purpose="A quotient, which is no fraction, since a number equals it.",
+        examples=(("So 6/2=3 here.", "So 6 divided by 2 equals 3 here."),),
+        needs=having("0 / ="),
+        pattern=re.compile(
+            r"(?<![\w.,/+×*-])(\d+(?:\.\d+)?)/(\d+(?:\.\d+)?)\s?=\s?(?=[-−]?\d+(?![\d/%]))"
+        ),
+        reading=lambda match: (
+            f"{match[1]} divided by {match[2]} equals "
+            if float(match[1]) >= float(match[2])
+            else match[0]
+        ),
+        at_number=True,
+    ),
+    Rule(
+        name="unknown",
+        purpose="A number before an x of an equation, which is no multiple.",
+        examples=(("Solve 3x + 2 = 11.", "Solve 3 x plus 2 = 11."),),
+        needs=having("0 x =q"),
+        pattern=re.compile(r"(?<=\d)x(?=\s?[-+−=^<>≤≥]\s?[\w(])(?!-\d+x)|((?:=|equals)\s?\d+)x\b"),
+        reading=lambda match: (
+            f"{match[1] or ''} x" if re.search("=|equals", match.string) else match[0]
+        ),
+    ),
+    Rule(
+        name="per thousand",
+        purpose="The sign of a thousandth.",
+        examples=(("It has 5‰ salt.", "It has 5 per thousand salt."),),
+        needs=having("0 ‰"),
+        pattern=re.compile(r"(?<=\d)\s?‰"),
+        reading=" per thousand",
     ),
     Rule(
         name="operation",
@@ -434,24 +503,86 @@ _RULES: tuple[Rule, ...] = (
         hint=re.compile(r"[a-z]\s?[-–]\s?[A-Z]"),
     ),
     Rule(
+        name="list of weekdays",
+        purpose="Short weekdays next to each other.",
+        examples=(
+            ("Mon., Tue. and Wed. are off.", "Monday, Tuesday and Wednesday are off."),
+            ("Open Sat & Sun. Call first.", "Open Saturday and Sunday. Call first."),
+        ),
+        needs=having("MTWFS"),
+        pattern=re.compile(
+            rf"\b(?:{_DAY})\b\.?(?:(?:,? (?:and|or|&|to|through|till|until) |, ?| ?[/&+] ?)"
+            rf"(?:{_DAY})\b(?:\.(?!\w))?)+"
+        ),
+        reading=short_day,
+        hint=re.compile(r"[a-z]\.?[ ,/&+].{0,9}[MTWFS]"),
+    ),
+    Rule(
+        name="list of months",
+        purpose="Short months next to each other.",
+        examples=(("Closed in Jan, Feb and Mar.", "Closed in January, February and March."),),
+        needs=having("JFMASOND"),
+        pattern=re.compile(
+            rf"\b(?:{_MONTH_SHORT_NAMES}|Sept)\b\.?"
+            r"(?:(?:,? (?:and|or|&|to|through|till|until) |, ?| ?[/&+] ?)"
+            rf"(?:{_MONTH_SHORT_NAMES}|Sept)\b(?:\.(?!\w))?(?! \d))+"
+        ),
+        reading=short_month,
+        hint=re.compile(r"[a-z]\.?[ ,/&+].{0,9}[JFMASOND]"),
+    ),
+    Rule(
+        name="weekday alone",
+        purpose="A short weekday that is no word, or one that a preposition shows.",
+        examples=(
+            ("Answer by Fri. at noon.", "Answer by Friday at noon."),
+            ("Closed Sun. Open Mon. again.", "Closed Sunday. Open Monday again."),
+        ),
+        needs=having("MTWFS"),
+        pattern=re.compile(
+            r"(?<![\w@#/.'’-])(?:"
+            rf"{after('on by closed open')}(?:{_DAY})\.(?!\w)"
+            r"|(?:Tues?|Thu(?:rs?)?|Fri|Mon|Wed)\.(?!\w)"
+            r"|(?:Tues?|Thu(?:rs?)?|Fri)\b(?!-)(?! [A-Z])"
+            rf"|{after('on by until till closed open opens from next last this every since due')}"
+            r"(?:Mon|Wed|Sat|Sun)\b(?! [A-Z]))"
+        ),
+        reading=short_day,
+        hint=re.compile(r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"),
+    ),
+    Rule(
         name="short weekday",
         purpose="A short weekday before a date or time; elsewhere Sun and Sat are words.",
         examples=(
             ("See you Wed, 3 June, at home.", "See you Wednesday, the 3rd of June, at home."),
-            ("Come on Sat at 5.", "Come on Saturday at 5."),
+            ("Lunch is Sat at 5.", "Lunch is Saturday at 5."),
         ),
         needs=having("MTWFS"),
         pattern=re.compile(rf"\b({_DAY})\b\.?(?=,? (?:\d|at \d|(?:{_MONTH})\b))"),
         reading=lambda match: known(WEEKDAYS, match[1]),
     ),
     Rule(
+        name="days of a month",
+        purpose="The days from one to another, before their month.",
+        examples=(("Away 5-7 Sept for work.", "Away the 5th to the 7th of September for work."),),
+        needs=having("0 -– JFMASOND"),
+        pattern=re.compile(
+            r"(?<![\w.,:/$€£-])(\d{1,2})(?:st|nd|rd|th)?\s?[-–]\s?(\d{1,2})(?:st|nd|rd|th)?"
+            rf"(?: of)?(?= (?:{_MONTH})\b)"
+        ),
+        reading=days_of_month,
+        at_number=True,
+    ),
+    Rule(
         name="day before month",
         purpose="A date with the day first.",
-        examples=(("It is on 3 Nov at home.", "It is on the 3rd of November at home."),),
+        examples=(
+            ("It is on 3 Nov at home.", "It is on the 3rd of November at home."),
+            ("It was on 3 Nov. We won.", "It was on the 3rd of November. We won."),
+        ),
         needs=having("0 JFMASOND"),
         pattern=re.compile(
             rf"(?<![\d:.,$€£-])\b(?P<day>[12]?\d|3[01])(?:st|nd|rd|th)?"
-            rf" (?:of )?(?P<month>{_MONTH})\b\.?"
+            rf" (?:of )?(?P<month>{_MONTH})\b(?:(?<!\w{{5}})(?<!May)(?<!June)(?<!July)\.)?"
         ),
         reading=day_month,
         at_number=True,
@@ -459,11 +590,17 @@ _RULES: tuple[Rule, ...] = (
     Rule(
         name="month before day",
         purpose="A date with the month first.",
-        examples=(("It is on Nov. 3rd.", "It is on November 3rd."),),
+        examples=(
+            ("It is on Nov. 3rd.", "It is on November 3rd."),
+            ("It is on Nov. 3–5 only.", "It is on November 3rd to 5th only."),
+            ("Until May. 5 are on May 6.", "Until May. 5 are on May 6th."),
+        ),
         needs=having("0 JFMASOND"),
         pattern=re.compile(
-            rf"\b(?P<month>{_MONTH})\.? "
-            r"(?P<day>[12]?\d|3[01])(?:st|nd|rd|th)?\b(?![:.]\d)"
+            rf"\b(?P<month>{_MONTH})(?:(?<!\w{{5}})(?<!May)(?<!June)(?<!July)\.)? "
+            rf"(?P<day>[12]?\d|3[01])(?:st|nd|rd|th|(?! (?:{_COUNTED})\b))\b(?![:.]\d)"
+            rf"(?:\s?[-–]\s?(?:(?P<last>[12]?\d|3[01])(?:st|nd|rd|th)?(?![\w:/-]|\.\d| ?[ap]\.?m\b)"
+            rf"|(?P<to>)(?=(?:{_MONTH})\b)))?"
         ),
         reading=month_day,
         hint=re.compile(r"[a-z.] \d"),
@@ -479,6 +616,25 @@ _RULES: tuple[Rule, ...] = (
         ),
         reading=lambda match: f"{known(MONTH_SHORT, match['month'])} {year(int(match['year']))}",
         hint=re.compile(r"[a-z.] (?:19|20)\d\d"),
+    ),
+    Rule(
+        name="month alone",
+        purpose="A short month with its stop, or after a preposition.",
+        examples=(
+            ("Since Oct. we have two.", "Since October we have two."),
+            ("It opens in Dec. Come then.", "It opens in December. Come then."),
+            ("It ends in Feb for good.", "It ends in February for good."),
+        ),
+        needs=having("JFASOND"),
+        pattern=re.compile(
+            r"(?<![\w@#/.-])(?:(?:Feb|Apr|Aug|Sept|Oct|Nov)\.(?!\w)"
+            rf"|(?:{after('in since until last next early late mid this')}|(?<=\b[Mm]id-)|"
+            rf"(?<=\bend of ))"
+            r"(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b(?:\.(?!\w))?"
+            rf"|{after('by from till')}(?:Feb|Apr|Jul|Aug|Sept?|Oct|Nov|Dec)\b(?:\.(?!\w))?)"
+        ),
+        reading=short_month,
+        hint=re.compile(r"\b(?:Jan|Feb|Mar|Apr|Ju[nl]|Aug|Sep|Oct|Nov|Dec)"),
     ),
     Rule(
         name="verse",
@@ -553,7 +709,7 @@ _RULES: tuple[Rule, ...] = (
     Rule(
         name="stopwatch time",
         purpose="Hours, minutes and seconds, or a finishing time.",
-        examples=(("She ran it in 3:05:07.", "She ran it in 3 05 and 7 seconds."),),
+        examples=(("She ran it in 3:05:07.", "She ran it in 3 oh 5 and 7 seconds."),),
         needs=having("0 :"),
         pattern=re.compile(r"(?<![\w:.])(\d{1,2}):([0-5]\d):([0-5]\d)(?![\d:])"),
         reading=stopwatch_time,
@@ -582,11 +738,13 @@ _RULES: tuple[Rule, ...] = (
         examples=(
             ("Dinner at 19:05.", "Dinner at 19 oh 5."),
             ("Wake me at 7:00 am tomorrow.", "Wake me at 7 AM tomorrow."),
+            ("It ends at 6:30 p.m. Be there.", "It ends at 6 30 PM. Be there."),
+            ("It ends at 6:30 p.m. Friday.", "It ends at 6 30 PM Friday."),
         ),
         needs=having("0 :"),
         pattern=re.compile(
             r"(?<![\w:.])(?P<hour>[01]?\d|2[0-4]):(?P<minute>[0-5]\d)"
-            r"(?: ?(?P<half>[aApP]\.?[mM]\.?(?!\w)))?(?![\d:])"
+            rf"(?: ?(?P<half>[aApP]\.?[mM])\b{_HALF_STOP})?(?![\d:])"
         ),
         reading=clock_time,
         at_number=True,
@@ -596,7 +754,7 @@ _RULES: tuple[Rule, ...] = (
         purpose="am or pm, in capitals, so that it is spelled out.",
         examples=(("Dinner at 7pm today.", "Dinner at 7 PM today."),),
         needs=having("0 aApP mM"),
-        pattern=re.compile(r"(?<=\d) ?([aApP])\.?[mM]\b(?:\.(?=\s*[a-z,;:!?)]|$))?"),
+        pattern=re.compile(rf"(?<=\d) ?([aApP])\.?[mM]\b{_HALF_STOP}"),
         reading=lambda match: f" {match[1].upper()}M",
     ),
     Rule(
@@ -763,7 +921,7 @@ _RULES: tuple[Rule, ...] = (
         examples=(
             ("Add ½ tsp of salt.", "Add half a teaspoon of salt."),
             ("Add 1 3/4 oz of it.", "Add 1 and three quarters ounces of it."),
-            ('Use a 3/8" drill.', "Use a three eighth inch drill."),
+            ('Use a 3/8" drill.', "Use a three eighths inch drill."),
         ),
         needs=having(f"{_SIGNS_OF_FRACTIONS}/"),
         pattern=re.compile(
@@ -791,12 +949,20 @@ _RULES: tuple[Rule, ...] = (
         reading=mixed_fraction,
     ),
     Rule(
-        name="star rating",
-        purpose="A rating of stars out of five.",
-        examples=(("It got 4/5 stars.", "It got 4 out of 5 stars."),),
-        needs=having("0 / t"),
-        pattern=re.compile(r"(?<![\d/.])([1-4](?:\.5)?)/5(?= stars?\b)"),
-        reading=r"\1 out of 5",
+        name="rating out of 5",
+        purpose="A rating out of five: of stars, with a decimal, or after a word that says so.",
+        examples=(
+            ("It got 4/5 stars.", "It got 4 out of 5 stars."),
+            ("Rated 4.5/5 by us.", "Rated 4.5 out of 5 by us."),
+            ("He scored 5/5.", "He scored 5 out of 5."),
+        ),
+        needs=having("0 / 5"),
+        pattern=re.compile(
+            r"(?<![\d/.])(?:([0-5]\.\d|5(?=/5)|[0-5](?=/5 stars?\b))"
+            rf"|(?:{after('rated scored scores score rating')}|(?<=core: )|(?<=ating: "
+            rf"))([0-4](?=/5)))/5(?![\d/])(?!\.\d)"
+        ),
+        reading=lambda match: f"{match[1] or match[2]} out of 5",
         at_number=True,
     ),
     Rule(
@@ -895,10 +1061,15 @@ _RULES: tuple[Rule, ...] = (
     Rule(
         name="body height",
         purpose="A height in feet and inches.",
-        examples=(("He is 6'2\" tall.", "He is 6 foot 2 tall."),),
+        examples=(
+            ("He is 6'2\" tall.", "He is 6 foot 2 tall."),
+            ("He is 6' 2\" tall.", "He is 6 foot 2 tall."),
+        ),
         needs=having("0 '’′"),
-        pattern=re.compile(r"(?<![\w.])([3-8])['’′](1[01]|\d)(?:[\"”″]|''|’’)?(?![\w])"),
-        reading=r"\1 foot \2",
+        pattern=re.compile(
+            r"(?<![\w.])([3-8])['’′](?:(1[01]|\d)(?:[\"”″]|''|’’)?(?!\w)| (1[01]|\d)(?:[\"”″]|''))"
+        ),
+        reading=lambda match: f"{match[1]} foot {match[2] or match[3]}",
         at_number=True,
     ),
     Rule(
@@ -906,7 +1077,9 @@ _RULES: tuple[Rule, ...] = (
         purpose="Two sides, for example of a screen; neither is a year.",
         examples=(("A 1920x1080 screen.", "A 19 20 by 10 80 screen."),),
         needs=having("0 x×"),
-        pattern=re.compile(r"(?<![\w.,])(\d+)\s?[x×]\s?(\d+)(?=\s?(?:cm|mm|m|px|ft|in)?\b)(?!\w)"),
+        pattern=re.compile(
+            r"(?<![\w.,])(\d+(?:\.\d+)?)\s?[x×]\s?(\d+(?:\.\d+)?)(?=\s?(?:cm|mm|m|px|ft|in)?\b)(?!\w)"
+        ),
         reading=dimensions,
         at_number=True,
     ),
@@ -971,6 +1144,28 @@ _RULES: tuple[Rule, ...] = (
         reading=direction,
     ),
     Rule(
+        name="temperature",
+        purpose="Degrees without their sign, if the words around show them.",
+        examples=(
+            ("It's 21C today.", "It's 21 degrees Celsius today."),
+            ("Bake at 350F until brown.", "Bake at 350 degrees Fahrenheit until brown."),
+        ),
+        needs=having("0 CF"),
+        pattern=re.compile(
+            r"(?:(?<=\b[Ii]t['’]s )|(?<=[Bb]ake at )|(?<=oven to )|(?<=[Hh]eat to )|(?<=high of "
+            r")|(?<=low of )"
+            r"|(?<=highs of )|(?<=fever of )|(?<=below )|(?<=above )|(?<=ature of )"
+            r"|(?<![\w.,])(?=-?\d+ ?[CF] (?:outside|inside|indoors|outdoors|today|tonight|"
+            r"tomorrow|water|oven|"
+            r"heat|weather|degrees|in the (?:shade|sun|house|room|oven))\b))"
+            r"(-?\d{1,3}) ?([CF])\b(?! ?[#/&])"
+        ),
+        reading=lambda match: (
+            f"{match[1]} degree{'' if match[1] in ('1', '-1') else 's'} "
+            f"{'Celsius' if match[2] == 'C' else 'Fahrenheit'}"
+        ),
+    ),
+    Rule(
         name="amps",
         purpose="A current before what it is of; elsewhere an A after a number is a name.",
         examples=(("Use a 16A fuse.", "Use a 16 amp fuse."),),
@@ -1005,6 +1200,72 @@ _RULES: tuple[Rule, ...] = (
         ),
         reading=measure,
         at_number=True,
+    ),
+    Rule(
+        name="feet",
+        purpose="A length in feet, by its sign.",
+        examples=(
+            ("It's 6' long.", "It's 6 feet long."),
+            ("A 12' x 10' room.", "A 12 foot by 10 foot room."),
+        ),
+        needs=having("0 '’′"),
+        pattern=re.compile(
+            r"(?<![\w.,'‘])(\d+)['’′](?: ?[x×] ?(\d+)['’′](?!\d)|(?= (?P<adjective>long|tall|"
+            r"wide|deep|"
+            r"high|across)\b)|(?= (?:ladder|fence|board|table|pole|ceiling|tree|pipe|cable|boat|"
+            r"sofa)s?\b))"
+        ),
+        reading=lambda match: (
+            f"{match[1]} foot by {match[2]} foot"
+            if match[2]
+            else f"{match[1]} {'feet' if match['adjective'] and match[1] != '1' else 'foot'}"
+        ),
+    ),
+    Rule(
+        name="sides with units",
+        purpose="The sign between two sides, each with its unit.",
+        examples=(("It is 12 ft x 10 ft.", "It is 12 feet by 10 feet."),),
+        needs=having("0 x×"),
+        pattern=re.compile(r"(\d (?:feet|foot|inch(?:es)?|yards?|[a-z]*metres?)) ?[x×] ?(?=\d)"),
+        reading=r"\1 by ",
+    ),
+    Rule(
+        name="per unit",
+        purpose="A short unit after per.",
+        examples=(("It is £3 per kg now.", "It is 3 pounds per kilogram now."),),
+        needs=having("p e r"),
+        pattern=re.compile(
+            rf"(?<=\bper )({either(unit for unit in PER if len(unit) > 1)})(?![\w/])"
+        ),
+        reading=lambda match: PER[match[1]],
+        hint=re.compile("per "),
+    ),
+    Rule(
+        name="percent",
+        purpose="The short form of percent.",
+        examples=(("It rose 5 pct today.", "It rose 5 percent today."),),
+        needs=having("0 p c t"),
+        pattern=re.compile(r"(?<=\d) ?pct\b(?:\.(?=\s*[a-z,;]))?"),
+        reading=" percent",
+    ),
+    Rule(
+        name="cups and pints",
+        purpose="Cups and pints of what is eaten and drunk.",
+        examples=(
+            ("Add 3 c flour.", "Add 3 cups flour."),
+            ("Buy 2 pt of milk.", "Buy 2 pints of milk."),
+        ),
+        needs=having("0 cp"),
+        pattern=re.compile(
+            r"(?<![\w.,])(\d+)( and an? \w+)? (?:(c)\.?(?= (?:of|all-purpose|flour|sugar|milk|"
+            r"water|butter|"
+            r"oil|brown|white|cream|rice|oats|chopped|grated|shredded|diced|warm|cold|hot)\b)"
+            r"|pts?\.?(?= (?:of|milk|cream|water|beer|stock)\b))"
+        ),
+        reading=lambda match: (
+            f"{match[1]}{match[2] or ''} {'cup' if match[3] else 'pint'}"
+            f"{'' if match[1] == '1' and not match[2] else 's'}"
+        ),
     ),
     Rule(
         name="power",
@@ -1104,6 +1365,54 @@ _RULES: tuple[Rule, ...] = (
         hint=re.compile(r" (?:1[1-9]|20)\d\d"),
     ),
     Rule(
+        name="Boeing",
+        purpose="The model of an aircraft after its maker.",
+        examples=(("A Boeing 747 landed.", "A Boeing 7 47 landed."),),
+        needs=having("7 B"),
+        pattern=re.compile(r"(?<=\bBoeing )7([0-8]7)\b(?![-,.]\d)"),
+        reading=r"7 \1",
+    ),
+    Rule(
+        name="lines of a screen",
+        purpose="The lines of a picture.",
+        examples=(("Buy a 1080p screen.", "Buy a 10 80 P screen."),),
+        needs=having("0 pi"),
+        pattern=re.compile(r"\b(4|7|10|14|21)([468]0|20)([pi])\b"),
+        reading=lambda match: f"{match[1]} {match[2]} {match[3].upper()}",
+        at_number=True,
+    ),
+    Rule(
+        name="number of a room",
+        purpose="The number of a room or flat with a zero inside or a letter after it.",
+        examples=(("It is in Room 204B.", "It is in Room 2 oh 4 B."),),
+        needs=having("0 RSFA"),
+        pattern=re.compile(
+            r"(?P<lead>\b(?:Room|Suite|Flat|Apartment|Unit|room|suite|flat|apartment) )"
+            r"(\d)(?:0([1-9])([A-Z])?|([1-9]\d)([A-Z]))\b(?![,.]\d)"
+        ),
+        reading=lambda match: " ".join(
+            filter(
+                None,
+                (
+                    f"{match['lead']}{match[2]}",
+                    f"oh {match[3]}" if match[3] else match[5],
+                    match[4] or match[6],
+                ),
+            )
+        ),
+    ),
+    Rule(
+        name="fiscal year",
+        purpose="A year of a company, or its half or quarter.",
+        examples=(
+            ("In FY2024 we grew.", "In FY 20 24 we grew."),
+            ("In H1 2024 we grew.", "In H1 20 24 we grew."),
+        ),
+        needs=having("0 FQH"),
+        pattern=re.compile(r"\b(FY|[QH][1-4])( ?)(20[1-9]\d)\b(?![,.]\d)"),
+        reading=lambda match: f"{match[1]} {year(int(match[3]))}",
+    ),
+    Rule(
         name="aircraft",
         purpose="The model of an aircraft.",
         examples=(("We fly a 737-800 today.", "We fly a 7 37 800 today."),),
@@ -1155,10 +1464,10 @@ _RULES: tuple[Rule, ...] = (
         needs=having("0 ."),
         pattern=re.compile(
             r"\b([Pp]p?|[Cc]h|[Ff]igs?|[Vv]ols?|Nos?|[Ee]xt|[Ee]q|[Ss]ec|[Pp]ara|[Aa]rt|ca?)"
-            r"\. ?(?=\d)"
+            r"\. {0,2}(?=\d)"
         ),
         reading=lambda match: f"{known(PLACES, match[1])} ",
-        hint=re.compile(r"\. ?\d"),
+        hint=re.compile(r"\. {0,2}\d"),
     ),
     Rule(
         name="part of an address",
@@ -1168,6 +1477,17 @@ _RULES: tuple[Rule, ...] = (
         pattern=re.compile(rf"\b({either(ADDRESS_PARTS)})\.? (?=\d|[A-Z]\b)"),
         reading=lambda match: f"{ADDRESS_PARTS[match[1]]} ",
         hint=re.compile(r"[tegmrwy]\.? [A-Z\d]"),
+    ),
+    Rule(
+        name="number of things",
+        purpose="A number sign, or the short form, before what is counted.",
+        examples=(
+            ("Fill in the # of people.", "Fill in the number of people."),
+            ("State the no. of seats.", "State the number of seats."),
+        ),
+        needs=having("#. f"),
+        pattern=re.compile(r"(?:(?<=[a-z] )#|(?<![\s\S])#|(?<!\w)(N)o\.|(?<!\w)no\.) (?=of [a-z])"),
+        reading=lambda match: "Number " if match[1] else "number ",
     ),
     Rule(
         name="number sign",
@@ -1265,7 +1585,7 @@ _RULES: tuple[Rule, ...] = (
         pattern=re.compile(
             rf"\b(?:(Mr|Mrs|Dr|Prof)\. (?=[\w&])|({either(TITLES)})\. (?=[A-Z])|(Mt) (?=[A-Z]))"
         ),
-        reading=lambda match: f"{TITLES[match[1] or match[2] or match[3]]} ",
+        reading=title,
         hint=re.compile(r"[a-z]\. [A-Z]|Mt |r[s]?\. "),
     ),
     Rule(
@@ -1278,8 +1598,8 @@ _RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="letter A after a noun",
-        purpose="A as a name; espeak takes a lone A for the article, quoted or not.",
-        examples=(("Take plan A now.", "Take plan eh now."),),
+        purpose="A as a name, where the reader takes a lone A for the article.",
+        examples=(("Take level A now.", "Take level eh now."),),
         needs=having("A"),
         pattern=re.compile(rf"\b({LETTERED}) A\b(?=\s+[a-z])"),
         reading=r"\1 eh",
@@ -1290,21 +1610,13 @@ _RULES: tuple[Rule, ...] = (
         purpose="A as one of several letters, for the same reason.",
         examples=(("Choose A or B.", "Choose eh or B."),),
         needs=having("A"),
-        pattern=re.compile(r"\bA(?= (?:or|and|to|vs\.?) [B-Z]\b)|\bA(?=/[B-Z]\b)"),
+        pattern=re.compile(r"\bA(?= (?:or|and|to|vs\.?) [B-Z]\b)|\bA(?=/[B-Z]\b)(?!/C\b)"),
         reading="eh",
         hint=re.compile(r"A[ /]"),
     ),
     Rule(
-        name="grade A+",
-        purpose="The grade, for the same reason.",
-        examples=(("She got an A+.", "She got an A-plus."),),
-        needs=having("A +"),
-        pattern=re.compile(r"\bA\+(?!\+)"),
-        reading="A-plus",
-    ),
-    Rule(
         name="capitals after a digit",
-        purpose="Capitals that espeak would read as a word after a digit.",
+        purpose="Capitals that are letters after a digit, also where they are a word elsewhere.",
         examples=(("The 4WD is here.", "The 4 W D is here."),),
         needs=having(f"0 {CAPITALS}"),
         pattern=re.compile(r"(?<=\d)([A-Z]{2,3})\b(?<!AM)(?<!PM)"),
@@ -1313,11 +1625,17 @@ _RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="comparison",
-        purpose="A sign that compares two numbers.",
-        examples=(("Buy if 3 < 5.", "Buy if 3 is less than 5."),),
+        purpose="A sign that compares two numbers, or names of them.",
+        examples=(
+            ("Buy if 3 < 5.", "Buy if 3 is less than 5."),
+            ("It holds for z ≠ 0 only.", "It holds for z is not 0 only."),
+        ),
         needs=having("<>≤≥≠"),
-        pattern=re.compile(r"(?<=[\d)]) ?([<>≤≥≠]) ?(?=-?[\d(])"),
-        reading=lambda match: f" {COMPARED[match[1]]} ",
+        pattern=re.compile(
+            r"(?:(?<=[\d)]) ?([<>])|(?<=[\w)]) ?([≤≥≠])) ?(?=-?[\w(])(?:(?=-?[\d(])|(?<=[≤≥≠])|"
+            r"(?<=[≤≥≠] ))"
+        ),
+        reading=lambda match: f" {COMPARED[match[1] or match[2]]} ",
     ),
     Rule(
         name="compass in an address",
@@ -1338,12 +1656,15 @@ _RULES: tuple[Rule, ...] = (
             ("Turn left on Main St now.", "Turn left on Main Street now."),
             ("Meet me at Park Ave.", "Meet me at Park Avenue."),
             ("It is 9 Elm Dr. in Ohio.", "It is 9 Elm Drive in Ohio."),
+            ("It is on Elm St. The door is red.", "It is on Elm Street. The door is red."),
+            ("Take Pine Dr. Then stop.", "Take Pine Drive. Then stop."),
+            ("Meet on King St. West now.", "Meet on King Street West now."),
         ),
         needs=having(f"{firsts(STREETS)} tvdnrlqys"),
         pattern=re.compile(
             r"(?P<name>\b(?:\d+[A-Z]? (?:[A-Z][\w'’]+ )?)?[A-Z][\w'’]+|\b\d+(?:st|nd|rd|th)) "
             rf"(?P<kind>{either(STREETS)})\b"
-            r"(?:\.(?=,|\s[a-z])|(?=\.? [A-Z])(?P<capital>)|(?=[\s.,;!?)]|$))"
+            r"(?:\.(?=,|\s[a-z])|(?P<stop>\.)?(?= (?P<capital>[A-Z]\w*))|(?=[\s.,;!?)]|$))"
         ),
         reading=street,
         hint=re.compile(r" (?:St|Ave?|Rd|Blvd|Ln|Dr|Ct|Pl|Sq|Pkwy|Hwy|Ter|Cres)\b"),
@@ -1379,6 +1700,17 @@ _RULES: tuple[Rule, ...] = (
         needs=having("u"),
         pattern=re.compile(r"(?<![\w'’.-])(u r|ur|r u|u)(?![\w'’.-])"),
         reading=lambda match: QUICK[match[1]],
+    ),
+    Rule(
+        name="weekend",
+        purpose="The end of a week, or whatever.",
+        examples=(
+            ("Have a nice w/e.", "Have a nice weekend."),
+            ("It is for w/e 5 May.", "It is for week ending the 5th of May."),
+        ),
+        needs=having("/ wW eE"),
+        pattern=re.compile(r"(?<![\w/])(?:w/e|W/E)(?![\w/])"),
+        reading=weekend,
     ),
     Rule(
         name="shorthand",

@@ -232,7 +232,6 @@ SHORTHAND = {
     "ww1": "World War 1",
     "wwii": "World War 2",
     "ww2": "World War 2",
-    "eta": "E T A",
     "asap": "as soon as possible",
     "w/": "with",
     "w/o": "without",
@@ -313,6 +312,7 @@ SHORTHAND = {
     "mgmt.": "management",
     "mgr.": "manager",
     "asst.": "assistant",
+    "co.": "company",
     "misc.": "miscellaneous",
     "tel.": "telephone",
     "cont.": "continued",
@@ -333,7 +333,19 @@ SHORTHAND = {
     "p/e": "P E",
     "i/o": "I O",
     "r/w": "read write",
+    "w/c": "week commencing",
+    "doz.": "dozen",
+    "avg.": "average",
+    "avg": "average",
+    "mtg.": "meeting",
+    "mtg": "meeting",
+    "mtgs": "meetings",
 }
+LEADING = frozenset(
+    "approx. vs. e.g. i.e. incl. excl. cf. viz. a.k.a. ref. tel. attn. cont. asst. intl. "
+    "qty.".split()
+)
+"""Those that come before something, so that they never end a sentence."""
 AS_LETTERS = frozenset("RN BC NP TY".split())
 """What in capitals is something else: a nurse, before Christ, a practitioner."""
 
@@ -378,6 +390,9 @@ ADDRESS_PARTS = {
     "Hwy": "Highway",
     "Rte": "Route",
     "Rt": "Route",
+    "rm": "room",
+    "bldg": "building",
+    "hwy": "highway",
 }
 
 STREETS = {
@@ -396,6 +411,34 @@ STREETS = {
     "Ter": "Terrace",
     "Cres": "Crescent",
 }
+
+STREETS_OR_TITLES = frozenset({"St", "Dr"})
+"""Before a name, a saint and a doctor."""
+NEVER_STREETS = frozenset(
+    "Mount Mont Fort Port Sault Lake Bury Old New Great Saint Paris Mr Mrs Ms Dr Prof Father "
+    "Sister "
+    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May "
+    "June "
+    "July August September October November December".split()
+)
+"""Words before St that do not name a street."""
+DIRECTIONS = frozenset("N S E W NE NW SE SW North South East West".split())
+
+OPENERS = frozenset(
+    "I It He She We They You This That These Those There Here The A An My Our Your His Her Its "
+    "Their "
+    "What When Where Who Why How Which If As Since Because While After Before Once Then So And "
+    "But Or "
+    "Also Please Thanks Thank Yes No Not Ok Okay Let Lets Is Are Was Were Do Does Did Can Could "
+    "Would "
+    "Should Have Has Had Don Doesn Didn Can Won Isn Everyone Everybody Someone Nobody Anyone All "
+    "Both "
+    "Most Some Many Just Maybe Perhaps Now Today Tonight Tomorrow Yesterday In On At For From With "
+    "Without To By Bring Come Call Ask See Take Meet Turn Go Get Give Make Use Wait Stop Look "
+    "Send Tell "
+    "Check Leave Buy Pick Walk Keep Try Be Remember Sorry Dinner Lunch Breakfast".split()
+)
+"""Words that begin a sentence, and with a capital are seldom part of a name."""
 
 COMPASS = {
     "N": "North",
@@ -474,10 +517,8 @@ COMPARED = {
     "≠": "is not",
 }
 
-LETTERED = (
-    "[Pp]lan|[Tt]eam|[Gg]roup|[Oo]ption|[Pp]art|[Tt]ype|[Vv]itamin|[Gg]rade|[Cc]lass|[Ss]ection|"
-    "[Pp]oint|[Ll]evel|[Ss]ide|[Bb]uilding|[Gg]ate|[Tt]erminal|[Bb]lock|[Rr]oom"
-)
+LETTERED = "[Ll]evel|[Bb]uilding"
+"""What a letter names, but for what the reader of English knows."""
 
 FRACTIONS = {
     "½": (1, 2),

@@ -13,15 +13,21 @@ from audio.text.lexicon import (
     CURRENCIES,
     DECADES,
     DIGITS,
+    DIRECTIONS,
     FRACTIONS,
+    LEADING,
     MONTH_SHORT,
     MONTHS,
+    NEVER_STREETS,
     NUMERATORS,
+    OPENERS,
     PARTS_OF_ONE,
     PER,
     SCALES,
     SHORTHAND,
     STREETS,
+    STREETS_OR_TITLES,
+    TITLES,
     UNITS,
     WEEKDAYS,
 )
@@ -42,11 +48,30 @@ def shorthand(match: Match) -> str:
     short = match[0]
     if short in AS_LETTERS and not _ends_clause(match):
         return short
-    ends = short.casefold() == "etc." and _SENTENCE_BEGINS.match(match.string, match.end())
+    if short.casefold() == "etc.":
+        ends = _CAPITAL_FOLLOWS.match(match.string, match.end()) is not None
+    elif short.casefold() == "co." and not _NAME.search(match.string[: match.start()][-30:]):
+        return short
+    else:
+        ends = (
+            short.endswith(".")
+            and short.casefold() not in LEADING
+            and begins_sentence(match.string, match.end())
+        )
     return known(SHORTHAND, short) + ("." if ends else "")
 
 
-_SENTENCE_BEGINS = re.compile(r"\s+[A-Z]")
+_CAPITAL_FOLLOWS = re.compile(r"\s+[A-Z]")
+_NAME = re.compile(r"[A-Z][\w'’&-]* $")
+_WORD_FOLLOWS = re.compile(r"(?P<line>\s*\n)|\s+[\"“‘']?(?P<word>[A-Z][a-z]*)(?P<stop>\.)?")
+
+
+def begins_sentence(text: str, place: int) -> bool:
+    """Return whether a new sentence begins after the stop at a place, by its first word."""
+    follows = _WORD_FOLLOWS.match(text, place)
+    if follows is None:
+        return False
+    return bool(follows["line"]) or (follows["word"] in OPENERS and not follows["stop"])
 
 
 def _ends_clause(match: Match) -> bool:
@@ -147,7 +172,8 @@ def stopwatch_time(match: Match) -> str:
     hours, minutes, seconds = int(match[1]), int(match[2]), int(match[3])
     if not seconds:
         return _clock(hours, minutes)
-    return f"{hours} {match[2]} and {seconds} second{'' if seconds == 1 else 's'}"
+    time = _clock(hours, minutes) if minutes else f"{hours} {match[2]}"
+    return f"{time} and {seconds} second{'' if seconds == 1 else 's'}"
 
 
 def verse(match: Match) -> str:
@@ -261,14 +287,29 @@ def _month_and_day(first: int, second: int, *, day_first: bool) -> tuple[int, in
 
 def day_month(match: Match) -> str:
     """Read a date: the 3rd of November; without "the" if the text has it."""
-    name = known(MONTH_SHORT, match["month"])
+    name = known(MONTH_SHORT, match["month"]) + _stop(match)
     article = "" if _THE.search(_before(match)) else "the "
     return f"{article}{ordinal(int(match['day']))} of {name}"
 
 
 def month_day(match: Match) -> str:
-    """Read a date: November 3rd."""
-    return f"{known(MONTH_SHORT, match['month'])} {ordinal(int(match['day']))}"
+    """Read a date, or the days from one to another: November 3rd to 5th."""
+    day, last = int(match["day"]), int(match["last"] or 0)
+    text = f"{known(MONTH_SHORT, match['month'])} {ordinal(day)}"
+    if match["to"] is not None:
+        return f"{text} to "
+    if last and not day < last <= 31:  # noqa: PLR2004
+        return text + match[0][match.end("day") - match.start() :]
+    return f"{text} to {ordinal(last)}" if last else text
+
+
+def days_of_month(match: Match) -> str:
+    """Read the days from one to another: the 5th to the 7th of."""
+    first, last = int(match[1]), int(match[2])
+    if not 0 < first < last <= 31:  # noqa: PLR2004
+        return match[0]
+    article = "" if _THE.search(_before(match)) else "the "
+    return f"{article}{ordinal(first)} to the {ordinal(last)} of"
 
 
 def month_range(match: Match) -> str:
@@ -276,9 +317,53 @@ def month_range(match: Match) -> str:
     return f"{known(MONTH_SHORT, match[1])} to {known(MONTH_SHORT, match[2])}"
 
 
+def short_day(match: Match) -> str:
+    """Read a short weekday, or each of a list of them; a stop that ends a sentence stays."""
+    return _DAY_IN_LIST.sub(lambda day: known(WEEKDAYS, day[1]), match[0]) + _stop(match)
+
+
+_DAY_IN_LIST = re.compile(r"\b(Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)\b\.?")
+
+
+def short_month(match: Match) -> str:
+    """Read a short month, or each of a list of them; a stop that ends a sentence stays."""
+    return _MONTH_IN_LIST.sub(lambda month: known(MONTH_SHORT, month[1]), match[0]) + _stop(match)
+
+
+_MONTH_IN_LIST = re.compile(r"\b(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?")
+
+
+def weekend(match: Match) -> str:
+    """Read w/e: the week that ends on a date, the weekend, or whatever."""
+    if re.match(r" (?:on )?(?:the )?\d", match.string[match.end() :]):
+        return "week ending"
+    is_named = _OF_WEEKEND.search(match.string[: match.start()][-12:])
+    return "weekend" if match[0].isupper() or is_named else "whatever"
+
+
+_OF_WEEKEND = re.compile(
+    r"\b(?:the|this|next|last|good|nice|great|lovely|long|your|our|my|every|all|bank|holiday|a|"
+    r"at|over) $",
+    re.IGNORECASE,
+)
+
+
 def weekday_range(match: Match) -> str:
     """Read a range: Monday to Friday."""
     return f"{known(WEEKDAYS, match[1])} to {known(WEEKDAYS, match[2])}"
+
+
+_DATE = re.compile(
+    r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*\b"
+)
+
+
+def _stop(match: Match) -> str:
+    """Return the stop of a short form if it ends a sentence, too."""
+    rest = match.string[match.end() : match.end() + 20].lstrip(" ")
+    follows = rest[:1]
+    ends = not follows or follows in '\n"”' or (follows.isupper() and not _DATE.match(rest))
+    return "." if match[0].endswith(".") and ends else ""
 
 
 # ---- other numbers ----
@@ -520,7 +605,9 @@ def fraction_of_unit(match: Match) -> str:
         text = (
             f"{match['whole']} and {_portion(*value)}"
             if match["whole"]
-            else (f"{'' if part == 1 else f'{_several(part)} '}{PARTS_OF_ONE[of][0]}")
+            else f"{_several(part)} {PARTS_OF_ONE[of][of != 4]}"  # noqa: PLR2004
+            if part > 1
+            else PARTS_OF_ONE[of][0]
         )
         return f"{text} inch"
     one, many = UNITS[match["unit"]]
@@ -535,12 +622,49 @@ _LARGEST_OF_UNIT = 8  # denominator, but for inches
 # ---- addresses ----
 
 
+def title(match: Match) -> str:
+    """Read a title without its stop, unless it is a drive at the end of a sentence."""
+    short = match[1] or match[2] or match[3]
+    if short == "Dr" and begins_sentence(match.string, match.start() + len("Dr.")):
+        name = _NAME_BEFORE.search(match.string[: match.start()][-30:])
+        if name and name[1] not in OPENERS:
+            return match[0]
+    return f"{TITLES[short]} "
+
+
+_NAME_BEFORE = re.compile(r"\b([A-Z][\w'’]+|\d+(?:st|nd|rd|th)) $")
+
+
 def street(match: Match) -> str:
     """Read a street, unless it is a saint or a doctor: Main Street."""
     name, kind = match["name"], match["kind"]
-    if match["capital"] is not None and not name[0].isdigit():
+    if match["capital"] is None:
+        return f"{name} {STREETS[kind]}"
+    opens = begins_sentence(match.string, match.end())
+    if match["capital"] == "Maria":
         return match[0]
-    return f"{name} {STREETS[kind]}"
+    if kind in STREETS_OR_TITLES and not name[0].isdigit() and not _is_street(match, opens=opens):
+        return match[0]
+    stop = "" if match["capital"] in DIRECTIONS else match["stop"] or ""
+    return f"{name} {STREETS[kind]}{stop}"
+
+
+_ON = re.compile(r"\b(?:[Oo]n|[Aa]t|[Tt]o|[Nn]ear|[Oo]ff|[Aa]long|[Dd]own) (?:[A-Z][\w'’]+ )?$")
+
+
+def _is_street(match: Match, *, opens: bool) -> bool:
+    """Return whether St or Dr before a capital is one of the name before it."""
+    name = match["name"]
+    if name in OPENERS:
+        return False
+    if opens or match["capital"] in DIRECTIONS:
+        return True
+    may_be_saint = match["kind"] == "St" and name in NEVER_STREETS
+    return (
+        match["kind"] == "St"
+        and not may_be_saint
+        and bool(_ON.search(match.string[: match.start()][-40:]))
+    )
 
 
 # ---- Roman numerals ----

@@ -83,3 +83,9 @@ def either(words: Iterable[str]) -> str:
 def firsts(words: Iterable[str]) -> str:
     """Return the first characters of *words*."""
     return "".join(sorted({word[0] for word in words}))
+
+
+def after(words: str) -> str:
+    """Return a pattern that looks behind for any of *words*, capitalized or not, and a space."""
+    behind = (rf"(?<=\b[{word[0]}{word[0].upper()}]{word[1:]} )" for word in words.split())
+    return f"(?:{'|'.join(behind)})"
