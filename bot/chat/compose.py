@@ -19,8 +19,8 @@ from bot.core.plain_text import (
     Composed,
     compose_text,
     spoken_address,
+    spoken_hashtag,
     spoken_link,
-    words_of_hashtag,
 )
 
 _LONG_QUOTE_CHARS = 60
@@ -57,7 +57,7 @@ def compose(
     words = words_of(message)
     if after_command:
         words = words.after_command()
-    text, skipped = _replace_entities(words, bot_name)
+    text, skipped = _replace_entities(words, lang, bot_name)
     intro = "" if after_command else _origin(message, lang)
     urgent = not intro and text.lstrip().startswith("!")  # in a group, a mention comes first
     if urgent:
@@ -70,14 +70,14 @@ def compose(
     return replace(composed, text=intro + composed.text, urgent=urgent)
 
 
-def _replace_entities(words: MarkedText, bot_name: str) -> tuple[str, Counter[str]]:
+def _replace_entities(words: MarkedText, lang: str, bot_name: str) -> tuple[str, Counter[str]]:
     """Replace the entities by what is spoken for them; count what is left out, by kind.
 
     An entity that is left out also hides those that it overlaps: Telegram marks a link in a spoiler
     as both, in either order, and the rest of a partly hidden link would give it away.
     """
     units = words.text.encode("utf-16-le", errors="replace")  # offsets count UTF-16 code units
-    marks = _marks(units, words.entities, bot_name)
+    marks = _marks(units, words.entities, lang, bot_name)
     skipped = Counter(mark.kind for mark in _separate([mark for mark in marks if mark.left_out]))
     parts: list[bytes] = []
     done = 0
@@ -109,7 +109,9 @@ class _Mark:
     left_out: bool = False
 
 
-def _marks(units: bytes, entities: tuple[MessageEntity, ...], bot_name: str) -> list[_Mark]:
+def _marks(
+    units: bytes, entities: tuple[MessageEntity, ...], lang: str, bot_name: str
+) -> list[_Mark]:
     """Return the entities that change what is spoken, by position."""
     marks = []
     for entity in entities:
@@ -122,7 +124,7 @@ def _marks(units: bytes, entities: tuple[MessageEntity, ...], bot_name: str) -> 
             kind = "stack trace" if trace else _LEFT_OUT[entity.type]
             marks.append(_Mark(start, end, f" {trace}", kind, left_out=True))
             continue
-        spoken = _spoken(entity, inner, bot_name)
+        spoken = _spoken(entity, inner, lang, bot_name)
         if spoken is not None:
             is_link = entity.type in (MessageEntity.URL, MessageEntity.TEXT_LINK)
             marks.append(_Mark(start, end, spoken, "link" if is_link else ""))
@@ -156,22 +158,22 @@ def _separate(hidden: list[_Mark]) -> list[_Mark]:
     return counted
 
 
-def _spoken(entity: MessageEntity, inner: str, bot_name: str) -> str | None:
+def _spoken(entity: MessageEntity, inner: str, lang: str, bot_name: str) -> str | None:
     """Return what is spoken for an entity; None if its text is spoken unchanged."""
     kind = entity.type
     if kind == MessageEntity.URL:
-        return spoken_link(inner)
+        return spoken_link(inner, lang)
     if kind == MessageEntity.TEXT_LINK and BARE_LINK.fullmatch(inner):
-        return spoken_link(inner)
+        return spoken_link(inner, lang)
     if kind == MessageEntity.PHONE_NUMBER:
         return digits_apart(inner)
     if kind == MessageEntity.EMAIL:
-        return spoken_address(inner)
+        return spoken_address(inner, lang)
     if kind == MessageEntity.MENTION:
         name = inner.removeprefix("@")
         return " " if name.casefold() == bot_name.casefold() else name.replace("_", " ")
     if kind == MessageEntity.HASHTAG:
-        return f"hashtag {words_of_hashtag(inner.removeprefix('#'))}"
+        return spoken_hashtag(inner.removeprefix("#"), lang)
     if kind == MessageEntity.CASHTAG:
         return " ".join(inner.removeprefix("$"))
     if kind == MessageEntity.CUSTOM_EMOJI:
@@ -200,7 +202,7 @@ def _quote(message: Message, lang: str, bot_name: str) -> str:
     if message.quote is None:
         return ""
     quoted = MarkedText(message.quote.text, tuple(message.quote.entities or ()))
-    quote = " ".join(compose_text(_replace_entities(quoted, bot_name)[0], lang).text.split())
+    quote = " ".join(compose_text(_replace_entities(quoted, lang, bot_name)[0], lang).text.split())
     if not speakable(quote):
         return ""
     if len(shown := inline.shown(quote)) > _LONG_QUOTE_CHARS:

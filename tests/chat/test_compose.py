@@ -108,6 +108,19 @@ def test_compose_leaves_out_a_partly_hidden_link(hidden: str) -> None:
     assert composed.skipped == "1 spoiler"
 
 
+def test_compose_puts_addresses_into_the_words_of_the_language() -> None:
+    """A Spanish voice gets Spanish words for a link, an address and a hashtag."""
+    sent = message(
+        "Mira t.co/x a@b.es #BuenDia",
+        ("url", "t.co/x"),
+        ("email", "a@b.es"),
+        ("hashtag", "#BuenDia"),
+    )
+    expected = "Mira enlace a t punto co a arroba b punto es hashtag Buen Dia"
+
+    assert compose(sent, "es").text == expected
+
+
 def test_compose_counts_a_split_spoiler_once() -> None:
     """Telegram splits a spoiler where another entity starts; it still counts as one."""
     sent = message(
