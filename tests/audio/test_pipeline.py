@@ -64,7 +64,9 @@ def test_pipeline_reports_each_sentence_and_the_end(
 
     assert [f.sentence for f in facts.all if isinstance(f, SentenceHeard)] == [0, 1]
     assert (end.outcome, end.device) == (Outcome.HEARD, "speaker_a")
-    assert end.audio_s == pytest.approx(ear_a.spans()[-1][1] - ear_a.spans()[0][0], abs=0.6)
+    # Without the pauses, which are longer on a busy machine.
+    heard_s = sum(last_s - first_s for first_s, last_s in ear_a.spans())
+    assert end.audio_s == pytest.approx(heard_s, abs=0.6)
 
 
 def test_pipeline_starts_at_first_sentence(pipeline: SpeechPipeline, facts: Facts) -> None:
