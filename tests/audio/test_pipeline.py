@@ -82,15 +82,15 @@ def test_pipeline_starts_at_first_sentence(pipeline: SpeechPipeline, facts: Fact
 
 @pytest.mark.realtime
 def test_pipeline_leaves_a_short_gap_between_utterances(
-    pipeline: SpeechPipeline, facts: Facts, ear_a: Ear
+    tone_pipeline: SpeechPipeline, facts: Facts, ear_a: Ear
 ) -> None:
     """The next utterance is synthesized during playback, and follows after a short pause."""
-    pipeline.say(order(1, "The first of the two has a few words more."))
-    pipeline.say(order(2, "The second."))
+    # Tones are synthesized in time on a busy machine, too.
+    tone_pipeline.say(order(1, "This is number 1 2 3 4 5 6."))
+    tone_pipeline.say(order(2, "Number 7."))
     facts.end_of(2)
     ear_a.wait_for_silence()
     spans = ear_a.spans()
-    # On a busy machine the device may run dry within one of them, for a shorter time.
     pause_s = max(begin_s - end_s for (_, end_s), (begin_s, _) in itertools.pairwise(spans))
 
     assert 0.3 < pause_s < 0.8
