@@ -282,3 +282,14 @@ def _known(sign: str) -> str:
     if not base:
         log.debug("Kokoro has no sign for %r (U+%04X); it is left out.", sign, ord(sign))
     return base
+
+
+def known(phonemes: str) -> str:
+    """Return *phonemes* without the signs that the model does not know, and with single spaces.
+
+    For the output of packages, which keep a character that they can't read.
+    """
+    unknown = set(phonemes).difference(VOCABULARY)
+    if unknown:
+        log.debug("Unknown to the model in %r: %s", phonemes, " ".join(sorted(unknown)))
+    return " ".join("".join(sign for sign in phonemes if sign not in unknown).split())

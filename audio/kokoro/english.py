@@ -207,7 +207,7 @@ class EnglishReader:
             if word.after.startswith(".") and _is_short(word.parts):
                 word.parts[-1].kind = "initials"
                 ends = place + 1 == len(words) or (
-                    place > 0 and words[place - 1].text.lower() in _LETTER_CONTEXT  # Gate B.
+                    place > 0 and words[place - 1].text.lower() in _LETTER_CONTEXT  # gate B
                 )
                 if word.after != "." or not ends:
                     word.after = word.after[1:]  # it belongs to the word: e.g., J. Smith

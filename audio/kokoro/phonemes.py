@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from audio.kokoro.alphabet import known
+
 log = logging.getLogger(__name__)
 
 _NEEDED = {"ja": ("misaki", "pyopenjtalk"), "cmn": ("misaki", "jieba", "pypinyin", "cn2an")}
@@ -73,7 +75,7 @@ def phonemize(text: str, lang: str, espeak: Callable[[str, str], str]) -> str:
     if lang not in _NEEDED or not is_supported(lang):
         return espeak(text, lang)
     try:
-        return _japanese(text) if lang == "ja" else _chinese(text, espeak)
+        return known(_japanese(text) if lang == "ja" else _chinese(text, espeak))
     except Exception:  # both packages assert on unknown characters; espeak accepts any
         log.exception("misaki failed; espeak reads the text")
         return espeak(text, lang)

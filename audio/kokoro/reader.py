@@ -12,7 +12,6 @@ from itertools import pairwise
 from pathlib import Path
 
 from audio.kokoro import espeak
-from audio.kokoro.alphabet import VOCABULARY
 from audio.kokoro.english import EnglishReader, load_reader
 from audio.kokoro.phonemes import WITHOUT_SPACES, is_supported, phonemize
 from audio.text import inline
@@ -126,11 +125,7 @@ def _phonemes(text: str, lang: str) -> str:
     def read(part: str, lang: str) -> str:
         return phonemes_of(espeak.read(" ".join(phrases(part)), lang))  # marks end words
 
-    phonemes = phonemize(text, lang, read)
-    unknown = set(phonemes).difference(VOCABULARY)
-    if unknown:
-        log.debug("Unknown to the model in %r: %s", phonemes, " ".join(sorted(unknown)))
-    return " ".join("".join(sign for sign in phonemes if sign not in unknown).split())
+    return " ".join(phonemize(text, lang, read).split())
 
 
 def distributed(phonemes: str, alone: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audio.kokoro import phonemes as packages
 from audio.kokoro import reader
 from audio.kokoro.alphabet import VOCABULARY
 from audio.kokoro.reader import Reader, distributed, reader_of
@@ -155,8 +156,9 @@ def test_read_logs_what_the_model_does_not_know(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No sign of a package is dropped silently."""
-    monkeypatch.setattr(reader, "phonemize", lambda *_: "hə☃ ļo")
-    caplog.set_level(logging.DEBUG, "audio.kokoro.reader")
+    monkeypatch.setattr(packages, "is_supported", lambda _: True)
+    monkeypatch.setattr(packages, "_chinese", lambda *_: "hə☃ ļo")
+    caplog.set_level(logging.DEBUG, "audio.kokoro.alphabet")
 
     assert phonemes_of(read("你", "cmn")) == "hə lo"
     assert "\u0327 \u2603" in caplog.text
