@@ -40,6 +40,7 @@ DEBIAN_TEST = {
     "pulseaudio": "the tests' loudspeakers",
     "pulseaudio-utils": "listens to them",
     "libasound2-plugins": "joins them to ALSA",
+    "zsh": "completes commands in a test",
 }
 
 
