@@ -50,6 +50,10 @@ class UnknownVoiceError(AudioError):
     """No voice has that name."""
 
 
+class UnknownLanguageError(AudioError):
+    """No language that can be spoken has that code."""
+
+
 class ModelFileError(AudioError):
     """A model file is missing, damaged, or can't be fetched."""
 

@@ -2,7 +2,7 @@
 
 import difflib
 
-from audio.types import UnknownVoiceError
+from audio.types import UnknownLanguageError, UnknownVoiceError
 
 # The letters are Kokoro's own: language, then f(emale) or m(ale).
 # Source: the names in voices-v1.0.bin; a test compares them.
@@ -210,6 +210,21 @@ def check_voice(name: str) -> str:
     """
     blend(name)
     return name
+
+
+def check_language(code: str) -> str:
+    """Return *code* if it is espeak-ng's of a language that can be spoken.
+
+    Raises:
+        UnknownLanguageError: it is not; the message names those that can.
+    """
+    if code not in SPOKEN:
+        *others, last = LANGUAGES
+        raise UnknownLanguageError(
+            f"there is no language {code!r}; choose {', '.join(others)} or {last}, or, with an "
+            f"accent, the two letters of another, such as de for {ACCENTED['de']}"
+        )
+    return code
 
 
 def _checked(name: str) -> str:

@@ -15,8 +15,8 @@ import platformdirs
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from audio.types import UnknownVoiceError
-from audio.voices import SPOKEN, check_voice, language_of
+from audio.types import UnknownLanguageError, UnknownVoiceError
+from audio.voices import check_language, check_voice, language_of
 from bot import keychain
 from bot.errors import UsageError
 from bot.paths import CHECKOUT, default_data_dir, parse_env
@@ -206,9 +206,10 @@ class Settings(BaseSettings):
     @field_validator("kokoro_lang")
     @classmethod
     def _check_lang(cls, value: str) -> str:
-        if value and value not in SPOKEN:
-            raise ValueError(f"there is no language {value!r}; choose {', '.join(SPOKEN)}")
-        return value
+        try:
+            return value and check_language(value)
+        except UnknownLanguageError as exc:
+            raise ValueError(str(exc)) from exc
 
     @field_validator("quiet_hours")
     @classmethod

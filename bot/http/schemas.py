@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from audio.types import UnknownVoiceError
-from audio.voices import SPOKEN, check_voice
+from audio.types import UnknownLanguageError, UnknownVoiceError
+from audio.voices import check_language, check_voice
 from bot.core.preferences import FASTEST, SLOWEST
 
 MAX_INPUT_CHARS = 60_000
@@ -40,9 +40,10 @@ def _voice(name: str) -> str:
 
 
 def _language(code: str) -> str:
-    if code not in SPOKEN:
-        raise ValueError(f"there is no language {code!r}; choose {', '.join(SPOKEN)}")
-    return code
+    try:
+        return check_language(code)
+    except UnknownLanguageError as exc:
+        raise ValueError(str(exc)) from exc
 
 
 Input = Annotated[
