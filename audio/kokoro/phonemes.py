@@ -75,7 +75,7 @@ def phonemize(text: str, lang: str, espeak: Callable[[str, str], str]) -> str:
     if lang not in _NEEDED or not is_supported(lang):
         return espeak(text, lang)
     try:
-        return known(_japanese(text) if lang == "ja" else _chinese(text, espeak))
+        return _japanese(text) if lang == "ja" else _chinese(text, espeak)
     except Exception:  # both packages assert on unknown characters; espeak accepts any
         log.exception("misaki failed; espeak reads the text")
         return espeak(text, lang)
@@ -83,7 +83,9 @@ def phonemize(text: str, lang: str, espeak: Callable[[str, str], str]) -> str:
 
 def _japanese(text: str) -> str:
     output, _ = _openjtalk()(text)
-    return as_v1(output[: len(output) // 2])  # the rest is the pitch; v1.0 has no symbols for it
+    return known(
+        as_v1(output[: len(output) // 2])
+    )  # the rest is the pitch; v1.0 has no symbols for it
 
 
 def as_v1(phonemes: str) -> str:
@@ -101,7 +103,8 @@ def _chinese(text: str, espeak: Callable[[str, str], str]) -> str:
     parts = []
     for part in _HAN.split(pinyin.map_punctuation(cn2an.transform(text, "an2cn"))):
         if _HAN.fullmatch(part):
-            parts.append(pinyin.legacy_call(part))
+            spoken = pinyin.legacy_call(part)  # rare characters stay as they are
+            parts.append(known(_HAN.sub(lambda match: f" {espeak(match[0], 'cmn')} ", spoken)))
         else:  # for example a foreign name
             parts.append(_LATIN.sub(lambda match: f" {espeak(match[0], 'en-us')} ", part))
     return "".join(parts)

@@ -95,3 +95,11 @@ def test_phonemize_reads_chinese_characters() -> None:
     """Tones, numbers and neutral syllables are right; espeak reads a foreign name."""
     assert phonemize("我们七点回家。", "cmn", espeak) == "wo↓mən ʨʰi→tjɛ↓n xwei↗ʨja→."
     assert "<en-us: OK>" in phonemize("OK吗？", "cmn", espeak)
+
+
+@pytest.mark.skipif(not is_supported("cmn"), reason="make chinese")
+def test_phonemize_reads_rare_characters() -> None:
+    """What the packages leave as it is, espeak reads."""
+    assert phonemize("我㐀们", "cmn", lambda text, lang: f"{lang}ə" if text == "㐀" else "") == (
+        "wo↓ cmnə mən"
+    )

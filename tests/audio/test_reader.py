@@ -157,10 +157,10 @@ def test_read_logs_what_the_model_does_not_know(
 ) -> None:
     """No sign of a package is dropped silently."""
     monkeypatch.setattr(packages, "is_supported", lambda _: True)
-    monkeypatch.setattr(packages, "_chinese", lambda *_: "hə☃ ļo")
+    monkeypatch.setattr(packages, "_openjtalk", lambda: lambda _: (2 * "hə☃ ļo", None))
     caplog.set_level(logging.DEBUG, "audio.kokoro.alphabet")
 
-    assert phonemes_of(read("你", "cmn")) == "hə lo"
+    assert phonemes_of(read("犬", "ja")) == "hə lo"
     assert "\u0327 \u2603" in caplog.text
 
 
