@@ -97,7 +97,7 @@ def test_phonemize_reads_chinese_characters() -> None:
     assert "<en-us: OK>" in phonemize("OK吗？", "cmn", espeak)
 
 
-@pytest.mark.skipif(not is_supported("cmn"), reason="make chinese")
+@needs_chinese
 def test_phonemize_reads_rare_characters() -> None:
     """What the packages leave as it is, espeak reads."""
     assert phonemize("我㐀们", "cmn", lambda text, lang: f"{lang}ə" if text == "㐀" else "") == (
