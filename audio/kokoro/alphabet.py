@@ -285,11 +285,11 @@ def _known(sign: str) -> str:
 
 
 def known(phonemes: str) -> str:
-    """Return *phonemes* without the signs that the model does not know, and with single spaces.
+    """Return *phonemes* without the signs that the model does not know.
 
     For the output of packages, which keep a character that they can't read.
     """
     unknown = set(phonemes).difference(VOCABULARY)
-    if unknown:
-        log.debug("Unknown to the model in %r: %s", phonemes, " ".join(sorted(unknown)))
-    return " ".join("".join(sign for sign in phonemes if sign not in unknown).split())
+    if sounding := [sign for sign in unknown if unicodedata.category(sign)[0] not in "PZC"]:
+        log.debug("Unknown to the model in %r: %s", phonemes, " ".join(sorted(sounding)))
+    return "".join(sign for sign in phonemes if sign not in unknown)

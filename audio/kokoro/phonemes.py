@@ -105,8 +105,9 @@ def _chinese(text: str, espeak: Callable[[str, str], str]) -> str:
         if _HAN.fullmatch(part):
             spoken = pinyin.legacy_call(part)  # rare characters stay as they are
             parts.append(known(_HAN.sub(lambda match: f" {espeak(match[0], 'cmn')} ", spoken)))
-        else:  # for example a foreign name
-            parts.append(_LATIN.sub(lambda match: f" {espeak(match[0], 'en-us')} ", part))
+            continue
+        for place, piece in enumerate(_LATIN.split(part)):  # every other one is a foreign name
+            parts.append(f" {espeak(piece, 'en-us')} " if place % 2 else known(piece))
     return "".join(parts)
 
 
