@@ -184,6 +184,13 @@ SPOKEN = (*LANGUAGES, *sorted(ACCENTED))
 """The same of all languages that can be spoken."""
 
 
+LANGUAGE_CHOICES = (
+    f"choose {', '.join(LANGUAGES[:-1])} or {LANGUAGES[-1]}, or, with an accent, the two letters "
+    f"of another, such as de for {ACCENTED['de']}"
+)
+"""What to do about a code that is not in `SPOKEN`; they are too many to list."""
+
+
 def blend(name: str) -> tuple[tuple[str, float], ...]:
     """Return the voices in a name and their shares: one voice, or ``af_heart:70,af_bella:30``.
 
@@ -219,11 +226,7 @@ def check_language(code: str) -> str:
         UnknownLanguageError: it is not; the message names those that can.
     """
     if code not in SPOKEN:
-        *others, last = LANGUAGES
-        raise UnknownLanguageError(
-            f"there is no language {code!r}; choose {', '.join(others)} or {last}, or, with an "
-            f"accent, the two letters of another, such as de for {ACCENTED['de']}"
-        )
+        raise UnknownLanguageError(f"there is no language {code!r}; {LANGUAGE_CHOICES}")
     return code
 
 

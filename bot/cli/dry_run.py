@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 
-from audio.types import UnknownLanguageError, UnknownVoiceError
-from audio.voices import check_language, check_voice
+from audio.types import UnknownVoiceError
+from audio.voices import LANGUAGE_CHOICES, SPOKEN, check_voice
 from bot.console import print_table
 from bot.core.database import Database, InboxError
 from bot.core.draft import Draft
@@ -69,11 +69,8 @@ def chosen_style(options: argparse.Namespace) -> tuple[str, str]:
             check_voice(options.voice)
         except UnknownVoiceError as exc:
             raise UsageError(f"--voice: {exc}") from exc
-    if options.lang:
-        try:
-            check_language(options.lang)
-        except UnknownLanguageError as exc:
-            raise UsageError(f"--lang: {exc}.") from exc
+    if options.lang and options.lang not in SPOKEN:
+        raise UsageError(f"--lang: {LANGUAGE_CHOICES}.")
     return options.voice, options.lang
 
 
