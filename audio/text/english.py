@@ -62,6 +62,7 @@ from audio.text.readings import (
     regnal_number,
     roman,
     season,
+    seconds_with_colon,
     short_day,
     short_month,
     shorthand,
@@ -733,6 +734,25 @@ _RULES: tuple[Rule, ...] = (
         hint=re.compile(r"\d:\d"),
     ),
     Rule(
+        name="seconds with a colon",
+        purpose="A duration below a minute, where a word says that it is no time of day.",
+        examples=(
+            ("The clip is 0:30 long.", "The clip is 30 seconds long."),
+            ("Set a 0:45 timer.", "Set a 45 second timer."),
+            ("Wait 0:05 min.", "Wait 5 seconds."),
+        ),
+        needs=having("0 :"),
+        pattern=re.compile(
+            r"(?<![\w:.])(?<!\b[Aa]t )00?:(?P<seconds>[0-5]\d)(?:"
+            r"(?P<more> (?:long|left|remaining)\b|(?: ?min(?:ute)?s?)\b)"
+            r"|(?= (?:timer|countdown|clip|video|mark|break|pause|ad|teaser|trailer|delay|track|"
+            r"recording|intro|outro|lead|rest)\b))"
+        ),
+        reading=seconds_with_colon,
+        hint=re.compile("0:"),
+        at_number=True,
+    ),
+    Rule(
         name="clock time",
         purpose="A time with a colon, with or without am and pm.",
         examples=(
@@ -740,6 +760,7 @@ _RULES: tuple[Rule, ...] = (
             ("Wake me at 7:00 am tomorrow.", "Wake me at 7 AM tomorrow."),
             ("It ends at 6:30 p.m. Be there.", "It ends at 6 30 PM. Be there."),
             ("It ends at 6:30 p.m. Friday.", "It ends at 6 30 PM Friday."),
+            ("Open 18:00-24:00.", "Open 18 hundred to midnight."),
         ),
         needs=having("0 :"),
         pattern=re.compile(
@@ -1572,6 +1593,24 @@ _RULES: tuple[Rule, ...] = (
         needs=having(">→⇒"),
         pattern=re.compile(r"\s{0,9}(?:->|=>|→|⇒)\s{0,9}"),
         reading=", then ",
+    ),
+    Rule(
+        name="temp.",
+        purpose="A temperature, or something temporary, by the words around it.",
+        examples=(
+            ("The temp. is 20 degrees.", "The temperature is 20 degrees."),
+            ("A temp. password is set.", "A temporary password is set."),
+        ),
+        needs=having("Tt ."),
+        pattern=re.compile(
+            r"\b(?P<first>[Tt])emp\.(?:(?P<things>(?= (?:workers?|staff|jobs?|contracts?|agency|"
+            r"positions?|files?|folders?|address|passwords?|housing|accommodation|fix|access|accounts?|"
+            r"visas?|licen[cs]e|permits?|replacement|closures?|road)\b))|(?= [a-z\d]|[:,]))"
+        ),
+        reading=lambda match: (
+            f"{match['first']}emp{'orary' if match['things'] is not None else 'erature'}"
+        ),
+        hint=re.compile(r"emp\."),
     ),
     Rule(
         name="title with a stop",

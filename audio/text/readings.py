@@ -153,18 +153,30 @@ def duration(hours: str, minutes: str) -> str:
 
 
 def clock_time(match: Match) -> str:
-    """Read a time: 7 o'clock, 7 oh 5 PM, 19 hundred."""
+    """Read a time: 7 o'clock, 7 oh 5 PM, 19 hundred, midnight."""
     hour, minute = int(match["hour"]), int(match["minute"])
     half = (match["half"] or "").replace(".", "").upper()
     if half:
+        hour = hour or 12
         return f"{hour} {half}" if minute == 0 else f"{_clock(hour, minute)} {half}"
     return _clock(hour, minute)
 
 
 def _clock(hour: int, minute: int) -> str:
+    if (hour, minute) in ((0, 0), (24, 0)):
+        return "midnight"
     if minute == 0:
         return f"{hour} o'clock" if 1 <= hour <= 12 else f"{hour} hundred"  # noqa: PLR2004
     return f"{hour} {f'oh {minute}' if minute < 10 else minute}"  # noqa: PLR2004
+
+
+def seconds_with_colon(match: Match) -> str:
+    """Read a duration such as 0:30: 30 seconds long, a 30 second timer."""
+    seconds, more = int(match["seconds"]), match["more"]
+    if more is None:
+        return f"{seconds} second"
+    counted = f"{seconds} second{'' if seconds == 1 else 's'}"
+    return counted if more.lstrip().startswith("min") else counted + more
 
 
 def stopwatch_time(match: Match) -> str:

@@ -28,6 +28,8 @@ LONGEST_SENTENCE_CHARS = 1000
 """A longer sentence is split."""
 
 _SENTENCE_END = re.compile(r"[.!?…‼⁉。！？][\"'”’»)\]]{0,3}\s")
+_MAY = re.compile(r"(?<=\b[Mm]ay\.) (?=\d)")
+"""The end of a sentence that sentencex takes for a month cut short, before its day."""
 _WORD_START = re.compile(r"\s(?=\w)")
 _JOINERS = "\u200d\ufe0e\ufe0f"
 _MAX_MARKS = 32  # on one letter; between more of them a cut is allowed
@@ -118,7 +120,10 @@ def sentences(text: str, lang: str) -> list[str]:
     held_text, marks = inline.hold(text)
     pauses = ""  # before the first sentence; those before another one end the one before it
     for line in _LINE.split(clean(held_text)):
-        for part in _parts(line, rules):
+        parts = _parts(line, rules)
+        if rules == "en":
+            parts = itertools.chain.from_iterable(map(_MAY.split, parts))
+        for part in parts:
             first_pauses, sentence = inline.split_pauses(_SPACE.sub(" ", part).strip())
             if result:
                 result[-1] += first_pauses

@@ -19,6 +19,8 @@ from audio.types import NothingToSpeakError
         ("One\u2028Two", ["One", "Two"]),
         ("zero\u200bwidth", ["zerowidth"]),
         ("Ja. Nein.", ["Ja.", "Nein."]),
+        ("It starts in May. 5 people come.", ["It starts in May.", "5 people come."]),
+        ("If I may. 3 of us left.", ["If I may.", "3 of us left."]),
         ("これは一つ。これは二つ。", ["これは一つ。", "これは二つ。"]),
     ],
 )
