@@ -3,7 +3,7 @@
 It is what would be spoken of a message; nothing is stored or played, and no model is needed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from audio.kokoro.reader import Reader, reader_of
 from audio.text import inline
@@ -65,7 +65,14 @@ async def read_draft(draft: Draft, composer: DraftComposer) -> Reading:
         ]
     except AudioError as exc:
         raise RefusedError(str(exc)) from exc
+    read_sentences[-1] = _without_last_pause(read_sentences[-1])
     return Reading(style.voice, style.lang, composed.skipped, tuple(read_sentences))
+
+
+def _without_last_pause(sentence: SentenceRead) -> SentenceRead:
+    """Return the last sentence of a text, whose last pause is not played."""
+    last = (replace(word, pause_s=0.0) for word in sentence.words[-1:])
+    return replace(sentence, words=(*sentence.words[:-1], *last))
 
 
 def _read(reader: Reader, sentence: str, lang: str) -> SentenceRead:
