@@ -55,6 +55,7 @@ _V1_SOUNDS: tuple[tuple[str, str], ...] = (
 )
 
 _HAN = re.compile(r"([\u3400-\u4dbf\u4e00-\u9fff]+)")
+_SPACE_AT_MARK = re.compile(r" +(?=[;:,.!?…)”])|(?<=[(“]) +")
 _LATIN = re.compile(r"([^\W\d_]+(?:['’ -][^\W\d_]+)*)")
 
 
@@ -108,7 +109,7 @@ def _chinese(text: str, espeak: Callable[[str, str], str]) -> str:
             continue
         for place, piece in enumerate(_LATIN.split(part)):  # every other one is a foreign name
             parts.append(f" {espeak(piece, 'en-us')} " if place % 2 else known(piece))
-    return "".join(parts)
+    return _SPACE_AT_MARK.sub("", "".join(parts))
 
 
 @functools.cache

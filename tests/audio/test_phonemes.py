@@ -103,3 +103,11 @@ def test_phonemize_reads_rare_characters() -> None:
     assert phonemize("我㐀们", "cmn", lambda text, lang: f"{lang}ə" if text == "㐀" else "") == (
         "wo↓ cmnə mən"
     )
+
+
+@needs_chinese
+def test_phonemize_puts_no_space_between_a_foreign_word_and_its_punctuation() -> None:
+    """A mark follows a foreign word as it follows a Chinese one."""
+    spoken = phonemize("A、B（Go）。", "cmn", lambda text, _: text)
+
+    assert spoken.split() == ["A,", "B", "(Go)."]
