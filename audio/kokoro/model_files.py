@@ -56,6 +56,7 @@ _COPY_PREFIX = "loading-"
 # Longer than loading a model takes.
 _MAX_LOADING_S = 120.0
 _SOURCES_PREFIX = "english-"
+_KEPT_SOURCES = "dictionary-sources"
 # Longer than a slow network needs for one of the dictionary's files.
 _MAX_FETCHING_S = 3600.0
 # Errors after which an immediate retry is pointless.
@@ -174,7 +175,8 @@ def ensure_dictionary(
         model_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=model_dir, prefix=_SOURCES_PREFIX) as name:
             folder = Path(name)
-            _fetch_dictionary_sources(folder, progress, words_url)
+            with _kept_sources(model_dir / _KEPT_SOURCES, folder):
+                _fetch_dictionary_sources(folder, progress, words_url)
             compiled = folder / DICTIONARY_FILE.name
             compile_dictionary(folder, compiled)
             verify(compiled, DICTIONARY_FILE)
@@ -185,6 +187,24 @@ def ensure_dictionary(
             "folder that can be written."
         ) from exc
     return [path]
+
+
+@contextlib.contextmanager
+def _kept_sources(kept: Path, folder: Path) -> Iterator[None]:
+    """Copy what an earlier attempt kept into *folder*; keep what is intact there on an error."""
+    files = (*_WORDS, _TAGGER)
+    for file in files:
+        if _is_intact(kept / file.name, file):
+            shutil.copy(kept / file.name, folder)
+    try:
+        yield
+    except ModelFileError:
+        for file in files:
+            if _is_intact(folder / file.name, file):
+                kept.mkdir(exist_ok=True)
+                (folder / file.name).replace(kept / file.name)
+        raise
+    shutil.rmtree(kept, ignore_errors=True)
 
 
 def _remove_old_sources(model_dir: Path) -> None:
@@ -207,12 +227,14 @@ def _fetch_dictionary_sources(folder: Path, progress: Progress, words_url: str) 
         done_bytes = 0
         for file in _WORDS:
             before = done_bytes
+            done_bytes += file.size_bytes
+            if _is_intact(folder / file.name, file):
+                continue
 
             def show(part_bytes: int, before: int = before) -> None:
                 progress(DICTIONARY_FILE.name, before + part_bytes, total_bytes)
 
             _download(f"{words_url}/{file.name}", file, folder / file.name, show)
-            done_bytes += file.size_bytes
 
     words = {words_url: download_words, "the Python package misaki": fetch_words}
     _fetch_verified(_WORDS, folder, words)
@@ -229,6 +251,8 @@ def _fetch_verified(
     Raises:
         ModelFileError: none does.
     """
+    if all(_is_intact(folder / file.name, file) for file in files):
+        return
     errors = []
     for name, fetch in sources.items():
         try:
@@ -247,6 +271,14 @@ def _fetch_verified(
         f"The English dictionary could not be fetched from anywhere:{reasons}\n"
         "Check the network, then run `crier models`."
     )
+
+
+def _is_intact(path: Path, file: ModelFile) -> bool:
+    try:
+        verify(path, file)
+    except ModelFileError:
+        return False
+    return True
 
 
 def verify(path: Path, file: ModelFile) -> None:

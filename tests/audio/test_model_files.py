@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from audio.kokoro import model_files
+from audio.kokoro.mirrors import SourceError
 from audio.kokoro.model_files import (
     VOICES_FILE,
     ModelFile,
@@ -316,3 +317,22 @@ def test_ensure_dictionary_names_all_sources_that_failed(
     assert "misaki: what came had a wrong checksum" in str(error.value)
     assert "crier models" in str(error.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("small_dictionary")
+def test_ensure_dictionary_keeps_what_was_fetched_before_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next attempt fetches only what is missing, and then nothing else is left."""
+
+    def fail(_: Path) -> None:
+        raise SourceError("no network")
+
+    with monkeypatch.context() as offline:
+        offline.setattr(model_files, "fetch_tagger", fail)
+        with pytest.raises(ModelFileError, match="no network"):
+            ensure_dictionary(tmp_path, no_progress, "http://127.0.0.1:1")
+    monkeypatch.setattr(model_files, "fetch_words", fail)
+
+    assert ensure_dictionary(tmp_path, no_progress, "http://127.0.0.1:1")
+    assert [path.name for path in tmp_path.iterdir()] == ["english.txt"]
