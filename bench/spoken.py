@@ -5,6 +5,7 @@ virtual loudspeaker and recorded there. A recogniser (faster-whisper, offline) t
 with numbers in words, and every message that differs is shown, with its transcript in figures.
 """
 
+import argparse
 import asyncio
 import json
 import re
@@ -50,7 +51,10 @@ def told(text: str) -> list[str]:
 
 def main() -> None:
     """Print the messages that were heard otherwise than a person would have read them."""
-    cases = [case for case in json.loads(TABLE.read_text()) if "heard" in case]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--every", type=int, default=1, help="only every n-th of the messages")
+    every = parser.parse_args().every
+    cases = [case for case in json.loads(TABLE.read_text()) if "heard" in case][::every]
     python = environment(HERE / ".venv")
     with tempfile.TemporaryDirectory(prefix="crier") as temporary:
         folder = Path(temporary)
