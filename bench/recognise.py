@@ -20,11 +20,13 @@ def main() -> None:
     vocabulary = model.hf_tokenizer.get_vocab().items()
     signs = [n for token, n in vocabulary if set(token) & set(SIGNS) and not token.startswith("<|")]
     in_words = "--words" in sys.argv
+    # By default it guesses again, at random, where it is unsure, which in noise is everywhere.
+    steady = {"temperature": 0.0} if "--steady" in sys.argv else {}
     heard = {}
     for path in sorted(Path(sys.argv[1]).glob("*.npy")):
         for suffix, suppressed in [("", [-1]), *([("-words", [-1, *signs])] if in_words else [])]:
             segments, _ = model.transcribe(
-                np.load(path), language="en", beam_size=5, suppress_tokens=suppressed
+                np.load(path), language="en", beam_size=5, suppress_tokens=suppressed, **steady
             )
             heard[path.stem + suffix] = " ".join(segment.text.strip() for segment in segments)
     print(json.dumps(heard))
