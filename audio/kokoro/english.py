@@ -111,6 +111,7 @@ _WORDS = {
     "ikea": ("Ikˈiə", "Ikˈiə"),
     "nas": ("nˈæs", "nˈas"),
     "paas": ("pˈæs", "pˈas"),
+    "pius": ("pˈIəs", "pˈIəs"),  # no plural of più
     "pypi": ("pˌIpˌiˈI", "pˌIpˌiːˈI"),
     "redis": ("ɹˈɛdɪs", "ɹˈɛdɪs"),
     "sqlite": ("ˌɛskjˌuˌɛlˈIt", "ˌɛskjˌuːˌɛlˈIt"),

@@ -94,6 +94,7 @@ def read(english: EnglishReader, sentence: str, lang: str = "en-us") -> str:
         # Subjects, programs, and brackets without a partner.
         ("Re: dinner", "ɹˈi: dˈɪnəɹ"),
         ("Re-read it.", "ɹˌiɹˈid ɪt."),
+        ("Pope Pius", "pˈOp pˈIəs"),
         ("config of SQLite", "kˈɑnfɪɡ ʌv ˌɛskjˌuˌɛlˈIt"),
         ("1) Milk 2) Eggs", "wˈʌn, mˈɪlk tˈu, ˈɛɡz"),
         ("fix(core): O(n) (now)", "fˈɪks kˈɔɹ: ˈO ˈɛn (nˈW)"),
