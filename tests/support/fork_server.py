@@ -30,6 +30,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from bot.core import preferences
 from bot.paths import CHECKOUT
 
 _IMPORTED = (
@@ -332,6 +333,7 @@ if __name__ == "__main__":
     _exit = _Exit()
     for _module in _IMPORTED:
         importlib.import_module(_module)
+    preferences.detect("The language of a text is detected by a model, which takes time to read.")
     gc.collect()
     gc.freeze()  # so that the forked processes share its memory
     _serve(socket.socket(fileno=int(sys.argv[1])))

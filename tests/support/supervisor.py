@@ -1,15 +1,13 @@
 """Runs one job as launchd and systemd do; shared by their stand-ins.
 
-``python -m tests.support.supervisor FILE`` runs the job in FILE, and stores its state in the same
-FILE. SIGTERM stops the job and the supervisor, SIGUSR1 restarts the job, SIGUSR2 starts it if it
-waits.
+A supervisor is a process that runs the job in a file, and stores its state in the same file.
+SIGTERM stops the job and the supervisor, SIGUSR1 restarts the job, SIGUSR2 starts it if it waits.
 """
 
 import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -63,15 +61,17 @@ class Job:
 
 
 def start(job: Job, file: Path) -> None:
-    """Start a supervisor that outlives this process, and wait until it runs."""
+    """Start a supervisor that outlives this process, which has no threads, and wait for it."""
     job.write(file)
-    subprocess.Popen(
-        [sys.executable, "-m", "tests.support.supervisor", str(file)],
-        start_new_session=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    if not os.fork():
+        os.setsid()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for stream in range(3):
+            os.dup2(nothing, stream)
+        try:
+            _Supervisor(job, file).run()
+        finally:
+            os._exit(0)
     while (stored := Job.read(file)) is not None and not stored.supervisor:
         time.sleep(POLL_S)
 
@@ -167,10 +167,3 @@ def job_environment(environment: Mapping[str, str], extra: Mapping[str, str]) ->
         **{name: environment[name] for name in names if name in environment},
         **extra,
     }
-
-
-if __name__ == "__main__":
-    _file = Path(sys.argv[1])
-    _job = Job.read(_file)
-    assert _job is not None
-    _Supervisor(_job, _file).run()
