@@ -10,14 +10,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 POLL_S = 0.02
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):  # a dataclass takes as long to import as the rest of a stand-in
     """What to run, and its state."""
 
     command: list[str]
@@ -56,7 +55,7 @@ class Job:
     def write(self, file: Path) -> None:
         """Store it, atomically."""
         new = file.with_name(f"{file.name}.{os.getpid()}")
-        new.write_text(json.dumps(asdict(self)))
+        new.write_text(json.dumps(self._asdict()))
         new.replace(file)
 
 
@@ -84,7 +83,7 @@ def send_signal(file: Path, number: int) -> None:
 
 class _Supervisor:
     def __init__(self, job: Job, file: Path) -> None:
-        self.job = replace(job, supervisor=os.getpid())
+        self.job = job._replace(supervisor=os.getpid())
         self.file = file
         self.signals: set[int] = set()
         self.process: subprocess.Popen[bytes] | None = None
@@ -155,7 +154,7 @@ class _Supervisor:
         self._update(pid=None, last_exit=code)
 
     def _update(self, **changes: int | None) -> None:
-        self.job = replace(self.job, **changes)  # type: ignore[arg-type]
+        self.job = self.job._replace(**changes)  # type: ignore[arg-type]
         self.job.write(self.file)
 
 
