@@ -90,11 +90,12 @@ async def ask_about_long_file(sandbox: Sandbox, **fields: object) -> tuple[int, 
 
 def reader_processes(parent: int | None = None) -> list[psutil.Process]:
     """Return the processes that read files for *parent*, by default for this process."""
-    return [
-        child
-        for child in psutil.Process(parent).children(recursive=True)
-        if "bot.chat.decode" in child.cmdline()
-    ]
+    readers = []
+    for child in psutil.Process(parent).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # exited meanwhile
+            if "bot.chat.decode" in child.cmdline():
+                readers.append(child)
+    return readers
 
 
 async def reader_process(parent: int | None = None) -> psutil.Process:
