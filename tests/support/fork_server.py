@@ -211,7 +211,11 @@ def _server() -> socket.socket:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", __name__, str(other.fileno())],
             cwd="/",
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT)},
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(CHECKOUT),
+                "OPENBLAS_NUM_THREADS": "1",  # numpy would start a thread, which no fork has
+            },
             stdin=subprocess.DEVNULL,
             pass_fds=[other.fileno()],
         )
