@@ -19,12 +19,14 @@ from bot.errors import OK, CommandError
 class Command(NamedTuple):
     """A command: ``module.name(options)`` runs it and returns the exit code.
 
-    ``module.name_arguments(parser)``, if it exists, declares its options.
+    ``module.name_arguments(parser)`` declares its options, if it has any; the module of a command
+    without options is imported only to run it.
     """
 
     module: str
     name: str
     help: str
+    has_options: bool = False
 
     def run(self, options: argparse.Namespace) -> int:
         """Run it, and return the exit code."""
@@ -33,9 +35,8 @@ class Command(NamedTuple):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare its options."""
-        declare = getattr(self._module(), f"{self.name}_arguments", None)
-        if declare is not None:
-            declare(parser)
+        if self.has_options:
+            getattr(self._module(), f"{self.name}_arguments")(parser)
 
     def _module(self) -> object:
         return importlib.import_module(self.module)
@@ -43,28 +44,38 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "setup": Command("bot.setup.wizard", "setup", "ask for the settings, try them and store them"),
-    "run": Command("bot.cli.run", "run", "start the bot"),
+    "run": Command("bot.cli.run", "run", "start the bot", has_options=True),
     "demo": Command("bot.cli.run", "demo", "chat with the same bot here, without Telegram"),
-    "say": Command("bot.cli.say", "say", "say a text, a file or piped input"),
+    "say": Command("bot.cli.say", "say", "say a text, a file or piped input", has_options=True),
     "stop": Command("bot.cli.remote", "stop", "stop speaking and drop all waiting messages"),
-    "skip": Command("bot.cli.remote", "skip", "skip to the next message"),
+    "skip": Command("bot.cli.remote", "skip", "skip to the next message", has_options=True),
     "pause": Command("bot.cli.remote", "pause", "pause; nothing is lost"),
     "resume": Command("bot.cli.remote", "resume", "continue after a pause"),
-    "status": Command("bot.cli.remote", "status", "show what is being said and what waits"),
-    "devices": Command("bot.cli.remote", "devices", "list the output devices, or choose one"),
-    "voices": Command("bot.cli.remote", "voices", "list the voices, or play one"),
+    "status": Command(
+        "bot.cli.remote", "status", "show what is being said and what waits", has_options=True
+    ),
+    "devices": Command(
+        "bot.cli.remote", "devices", "list the output devices, or choose one", has_options=True
+    ),
+    "voices": Command("bot.cli.remote", "voices", "list the voices, or play one", has_options=True),
     "page": Command("bot.cli.remote", "page", "open Crier's page in the browser"),
-    "doctor": Command("bot.doctor.command", "doctor", "check everything, and say how to fix it"),
+    "doctor": Command(
+        "bot.doctor.command", "doctor", "check everything, and say how to fix it", has_options=True
+    ),
     "models": Command("bot.cli.run", "models", "fetch model files that are missing or damaged"),
     "mcp": Command("bot.cli.mcp", "mcp", "serve speech to agents (MCP, on stdio)"),
-    "completion": Command("bot.cli.remote", "completion", "print a completion script for a shell"),
+    "completion": Command(
+        "bot.cli.remote", "completion", "print a completion script for a shell", has_options=True
+    ),
     "pair": Command("bot.cli.pair", "pair", "show the code that pairs the first phone"),
-    "install": Command("bot.service.manage", "install", "start at login and after a failure"),
+    "install": Command(
+        "bot.service.manage", "install", "start at login and after a failure", has_options=True
+    ),
     "uninstall": Command(
         "bot.service.manage", "uninstall", "stop it, and no longer start it at login"
     ),
     "restart": Command("bot.service.manage", "restart", "restart the installed service"),
-    "logs": Command("bot.service.log_tail", "logs", "show the end of the log"),
+    "logs": Command("bot.service.log_tail", "logs", "show the end of the log", has_options=True),
 }
 DEFAULT = Command("bot.cli.run", "start", "")
 """Without a command: the bot, or the demo if there is no token."""

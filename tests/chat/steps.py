@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator
@@ -15,6 +14,7 @@ from audio.types import Samples
 from bot.chat.sandbox import Event, Json, Person, Sandbox
 from tests.chat.samples import LONG_FILE_TEXT
 from tests.conftest import ALICE, reaction_to, reply_with
+from tests.support import fork_server
 from tests.support.commandline import Environment
 from tests.support.fake_voice import find_tones
 from tests.support.loudspeaker import RATE_HZ, Ear
@@ -90,11 +90,12 @@ async def ask_about_long_file(sandbox: Sandbox, **fields: object) -> tuple[int, 
 
 def reader_processes(parent: int | None = None) -> list[psutil.Process]:
     """Return the processes that read files for *parent*, by default for this process."""
-    return [
-        child
-        for child in psutil.Process(parent).children(recursive=True)
-        if "bot.chat.decode" in child.cmdline()
-    ]
+    readers = []
+    for child in psutil.Process(parent).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # exited meanwhile
+            if "bot.chat.decode" in child.cmdline():
+                readers.append(child)
+    return readers
 
 
 async def reader_process(parent: int | None = None) -> psutil.Process:
@@ -116,11 +117,9 @@ async def wait_for_exit(process: psutil.Process) -> None:
 @asynccontextmanager
 async def bot_process(environment: Environment) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a bot with the tone voice in a separate process; it is killed afterwards."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
+    process = await fork_server.start(
         "tests.support.fake_voice",
-        env=environment,
+        environment=environment,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )

@@ -1,7 +1,6 @@
 """After a crash or a restart each message ends once, and no receipt is lost."""
 
 import asyncio
-import sys
 import time
 from pathlib import Path
 
@@ -10,21 +9,19 @@ import pytest
 from bot.chat.sandbox import Fault, Sandbox
 from bot.core.inbox import Inbox
 from bot.core.message import QueuedMessage
-from bot.paths import CHECKOUT
 from bot.settings import Settings
 from tests.chat.steps import Confirmations, count_replies
 from tests.conftest import ALICE, StartBot, reaction_to, reply_with
+from tests.support import fork_server
 from tests.support.commandline import Environment
 from tests.support.loudspeaker import Ear
+
+DEADLY = "tests.support.run_with_deadly_voice"
 
 
 async def run_until_it_ends(environment: Environment) -> int:
     """Run a bot whose voice dies of the number 13; return its exit code."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.support.run_with_deadly_voice"),
-        cwd=CHECKOUT,
-        env=environment,
-    )
+    process = await fork_server.start(DEADLY, environment=environment)
     try:
         return await asyncio.wait_for(process.wait(), 120)
     finally:
@@ -42,11 +39,7 @@ async def test_delivery_gives_up_a_message_during_which_the_process_died_twice(
     deadly = sandbox.send(ALICE, f"Number {number}.")
     behind = sandbox.send(ALICE, "Number 5.")
     codes = [await run_until_it_ends(bot_environment) for _ in range(2)]
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.support.run_with_deadly_voice"),
-        cwd=CHECKOUT,
-        env=bot_environment,
-    )
+    process = await fork_server.start(DEADLY, environment=bot_environment)
     try:
         await sandbox.wait_for(reaction_to(deadly, "💔"))
         await sandbox.wait_for(reply_with("Crier ended 2 times while it was saying this", deadly))
@@ -66,16 +59,15 @@ async def test_delivery_says_a_message_despite_kills_from_outside(
 ) -> None:
     """A process that is killed again and again from outside loses no message."""
     message = sandbox.send(ALICE, "Number 2 3 4 5 6 7 8 9.")
-    command = (sys.executable, "-m", "tests.support.fake_voice")
     for _ in range(3):
         since_s = time.monotonic()
-        process = await asyncio.create_subprocess_exec(*command, cwd=CHECKOUT, env=bot_environment)
+        process = await fork_server.start("tests.support.fake_voice", environment=bot_environment)
         try:
             await asyncio.to_thread(ear_a.wait_for_sound, since_s)
         finally:
             process.kill()
             await process.wait()
-    process = await asyncio.create_subprocess_exec(*command, cwd=CHECKOUT, env=bot_environment)
+    process = await fork_server.start("tests.support.fake_voice", environment=bot_environment)
     try:
         await sandbox.wait_for(reaction_to(message, "👍"))
     finally:
@@ -90,11 +82,7 @@ async def test_start_speaking_waits_for_the_first_poll(
     deadly = sandbox.send(ALICE, "Number 13.")
     await run_until_it_ends(bot_environment)
     sandbox.send(ALICE, "/stop")
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.support.run_with_deadly_voice"),
-        cwd=CHECKOUT,
-        env=bot_environment,
-    )
+    process = await fork_server.start(DEADLY, environment=bot_environment)
     try:
         await sandbox.wait_for(reply_with("Silent."))
         await sandbox.wait_for(reaction_to(deadly, "🙊"))

@@ -19,10 +19,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from audio.types import SAMPLE_RATE_HZ, NoOutputDeviceError
 from bot.chat.sandbox import Fault, Sandbox
-from bot.paths import CHECKOUT
 from bot.settings import Settings
 from tests.conftest import ALICE, TOKEN
 from tests.stress.load import failures, run_load
+from tests.support import fork_server
 from tests.support.commandline import Environment
 from tests.support.fake_voice import HeardTone as Tone
 from tests.support.fake_voice import ToneVoice, find_tones
@@ -494,9 +494,7 @@ async def test_messages_of_programs_survive_a_kill(
     data_dir = Path(environment["DATA_DIR"])
 
     async def start() -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.support.fake_voice"), cwd=CHECKOUT, env=environment
-        )
+        return await fork_server.start("tests.support.fake_voice", environment=environment)
 
     async def client() -> httpx.AsyncClient:
         async with asyncio.timeout(30):

@@ -5,7 +5,6 @@ import json
 import logging
 import logging.handlers
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from bot.cli.main import main
 from bot.paths import CHECKOUT
 from bot.service.log_tail import as_json, tail
+from tests.support import fork_server
 
 
 @pytest.fixture
@@ -46,9 +46,9 @@ def test_tail_reads_older_files(log_file: Path) -> None:
 async def test_tail_follows_rotations(log_file: Path) -> None:
     """New lines are shown once and in order, however often the file is rotated."""
     environment = {**os.environ, "DATA_DIR": str(log_file.parent), "PYTHONPATH": str(CHECKOUT)}
-    follower = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "bot", "logs", "-f", "-n", "1"),
-        env=environment,
+    follower = await fork_server.start(
+        *("bot", "logs", "-f", "-n", "1"),
+        environment=environment,
         stdout=asyncio.subprocess.PIPE,
     )
     assert follower.stdout is not None

@@ -15,15 +15,12 @@ from bot.core.inbox import Inbox
 from bot.core.store import Store
 from bot.paths import CHECKOUT
 from tests.conftest import ALICE, STRANGER, TOKEN, reaction_to, reply_with
-from tests.support.commandline import run
+from tests.support.commandline import WITH_TONES, run
 from tests.support.loudspeaker import Ear, Loudspeakers
 from tests.support.service_home import make_home
 from tests.support.terminal import CTRL_C, CTRL_D, Terminal, terminal
 
 Environment = dict[str, str]
-
-# `crier` with a fake voice, which needs no model.
-_WITH_FAKE_VOICE = (sys.executable, "-P", "-m", "tests.support.run_with_fake_voice")
 
 
 @pytest.fixture
@@ -66,7 +63,7 @@ def crier(environment: Environment, checkout: Path) -> Setup:
             *arguments,
             environment=environment,
             cwd=checkout,
-            program=_WITH_FAKE_VOICE,
+            module=WITH_TONES,
         )
 
     return run
@@ -337,7 +334,7 @@ async def test_setup_installs_service(
             "setup",
             environment=environment,
             cwd=home.checkout,
-            program=_WITH_FAKE_VOICE,
+            module=WITH_TONES,
         ) as screen:
             await screen.answer("keep it", "")
             await screen.answer("A number or a name", "")

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -11,8 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bot.chat.sandbox import Person, Sandbox
-from bot.paths import CHECKOUT
 from bot.settings import load
+from tests.support import fork_server
 from tests.support.loudspeaker import Daemon, Loudspeakers
 
 TOKEN = "4217:chaos-chaos-chaos-chaos-chaos"  # of the sandbox
@@ -29,7 +28,7 @@ class BotProcess:
     def __init__(self, module: str, env: dict[str, str]) -> None:
         """Run ``python -m`` *module*."""
         self.data_dir = Path(env["DATA_DIR"])
-        self._command = [sys.executable, "-m", *module.split()]
+        self._command = module.split()
         self._env = env
         self.process: asyncio.subprocess.Process | None = None
 
@@ -39,10 +38,9 @@ class BotProcess:
 
     async def start(self) -> None:
         """Start the process."""
-        self.process = await asyncio.create_subprocess_exec(
+        self.process = await fork_server.start(
             *self._command,
-            cwd=CHECKOUT,
-            env=self._env,
+            environment=self._env,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )

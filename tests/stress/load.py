@@ -18,8 +18,8 @@ import httpx
 from pydantic import SecretStr
 
 from bot.chat.sandbox import Person, Sandbox
-from bot.paths import CHECKOUT
 from bot.settings import Settings, load
+from tests.support import fork_server
 from tests.support.fake_voice import CODES, HeardTone, ToneVoice, find_tones
 from tests.support.http_face import Face, serve
 from tests.support.loudspeaker import RATE_HZ, Loudspeakers
@@ -50,11 +50,9 @@ async def run_load(
 
     async def command_line(codes: list[int], data_dir: Path) -> None:
         for code in codes:
-            words = (sys.executable, "-m", "bot", "say", "--wait", _text(code))
-            process = await asyncio.create_subprocess_exec(
-                *words,
-                cwd=CHECKOUT,
-                env={**os.environ, "DATA_DIR": str(data_dir)},
+            process = await fork_server.start(
+                *("bot", "say", "--wait", _text(code)),
+                environment={**os.environ, "DATA_DIR": str(data_dir)},
                 stdout=asyncio.subprocess.DEVNULL,
             )
             assert await process.wait() == 0

@@ -1,9 +1,10 @@
 """Runs the command line in another process."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+
+from tests.support import fork_server
 
 Environment = dict[str, str]
 
@@ -16,13 +17,10 @@ async def crier(
     *arguments: str, environment: Environment, stdin: bytes = b"", module: str = "bot"
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run the command line; kill it afterwards if it still runs."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",
-        "-m",
+    process = await fork_server.start(
         module,
         *arguments,
-        env=environment,
+        environment=environment,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

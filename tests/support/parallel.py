@@ -5,6 +5,7 @@ others, also from those of another run in the same checkout.
 """
 
 import fcntl
+import gc
 import hashlib
 import os
 import tempfile
@@ -44,6 +45,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Otherwise a long test that starts late is the only one at the end.
     """
     items.sort(key=_rank)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what was imported so far, as the bot does."""
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # outside pytest-timeout, which must not count this

@@ -127,7 +127,7 @@ def make_home(platform: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> H
     (folder / "bin").mkdir()
     stand_in = folder / "bin" / tool
     stand_in.write_text(
-        f"#!/bin/sh\nPYTHONPATH='{CHECKOUT}' exec '{sys.executable}' -P -m "
+        f"#!/bin/sh\nPYTHONPATH='{CHECKOUT}' exec '{sys.executable}' -S -P -m "
         f"tests.support.fake_{tool} "
         f"'{home.state}' \"$@\"\n"
     )

@@ -1,25 +1,22 @@
 """Runs one job as launchd and systemd do; shared by their stand-ins.
 
-``python -m tests.support.supervisor FILE`` runs the job in FILE, and stores its state in the same
-FILE. SIGTERM stops the job and the supervisor, SIGUSR1 restarts the job, SIGUSR2 starts it if it
-waits.
+A supervisor is a process that runs the job in a file, and stores its state in the same file.
+SIGTERM stops the job and the supervisor, SIGUSR1 restarts the job, SIGUSR2 starts it if it waits.
 """
 
 import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 POLL_S = 0.02
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):  # a dataclass takes as long to import as the rest of a stand-in
     """What to run, and its state."""
 
     command: list[str]
@@ -58,20 +55,22 @@ class Job:
     def write(self, file: Path) -> None:
         """Store it, atomically."""
         new = file.with_name(f"{file.name}.{os.getpid()}")
-        new.write_text(json.dumps(asdict(self)))
+        new.write_text(json.dumps(self._asdict()))
         new.replace(file)
 
 
 def start(job: Job, file: Path) -> None:
-    """Start a supervisor that outlives this process, and wait until it runs."""
+    """Start a supervisor that outlives this process, which has no threads, and wait for it."""
     job.write(file)
-    subprocess.Popen(
-        [sys.executable, "-m", "tests.support.supervisor", str(file)],
-        start_new_session=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    if not os.fork():
+        os.setsid()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for stream in range(3):
+            os.dup2(nothing, stream)
+        try:
+            _Supervisor(job, file).run()
+        finally:
+            os._exit(0)
     while (stored := Job.read(file)) is not None and not stored.supervisor:
         time.sleep(POLL_S)
 
@@ -84,7 +83,7 @@ def send_signal(file: Path, number: int) -> None:
 
 class _Supervisor:
     def __init__(self, job: Job, file: Path) -> None:
-        self.job = replace(job, supervisor=os.getpid())
+        self.job = job._replace(supervisor=os.getpid())
         self.file = file
         self.signals: set[int] = set()
         self.process: subprocess.Popen[bytes] | None = None
@@ -155,7 +154,7 @@ class _Supervisor:
         self._update(pid=None, last_exit=code)
 
     def _update(self, **changes: int | None) -> None:
-        self.job = replace(self.job, **changes)  # type: ignore[arg-type]
+        self.job = self.job._replace(**changes)  # type: ignore[arg-type]
         self.job.write(self.file)
 
 
@@ -167,10 +166,3 @@ def job_environment(environment: Mapping[str, str], extra: Mapping[str, str]) ->
         **{name: environment[name] for name in names if name in environment},
         **extra,
     }
-
-
-if __name__ == "__main__":
-    _file = Path(sys.argv[1])
-    _job = Job.read(_file)
-    assert _job is not None
-    _Supervisor(_job, _file).run()

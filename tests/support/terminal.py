@@ -6,11 +6,13 @@ import fcntl
 import os
 import re
 import struct
-import sys
 import termios
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+
+from tests.support import fork_server
 
 CTRL_C, CTRL_D, ENTER = "\x03", "\x04", "\r"
 # Move the cursor, colour text and so on. Source: ECMA-48, and xterm's control sequences.
@@ -85,25 +87,34 @@ async def terminal(
     *arguments: str,
     environment: dict[str, str],
     cwd: Path,
-    program: tuple[str, ...] = (sys.executable, "-P", "-m", "bot"),
+    module: str = "bot",
+    program: tuple[str, ...] = (),
 ) -> AsyncIterator[Terminal]:
-    """Run a *program* in a terminal; kill it afterwards if it still runs."""
+    """Run a *module*, or a *program*, in a terminal; kill it afterwards if it still runs."""
     master, slave = os.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 120, 0, 0))
-
-    def own_terminal() -> None:  # so that Ctrl-C reaches it
-        os.setsid()
-        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-
-    process = await asyncio.create_subprocess_exec(
-        *(*program, *arguments),
-        env={**environment, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", "LANG": "C.UTF-8"},
-        cwd=cwd,
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        preexec_fn=own_terminal,  # no threads between fork and exec
-    )
+    environment = {**environment, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", "LANG": "C.UTF-8"}
+    if program:
+        process = await asyncio.create_subprocess_exec(
+            *(*program, *arguments),
+            env=environment,
+            cwd=cwd,
+            preexec_fn=partial(fork_server.own_terminal, slave),  # no threads between fork and exec
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+        )
+    else:
+        process = await fork_server.start(
+            module,
+            *arguments,
+            environment=environment,
+            folder=cwd,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            terminal=True,
+        )
     os.close(slave)
     screen = Terminal(master, process)
     try:
