@@ -1,27 +1,39 @@
-"""Patches Kokoro's graph: it reports phoneme durations, and decodes only a window of frames.
+"""Rewrites Kokoro's graph, so that it decodes only a window of frames, in half the time.
 
 The model has two parts. The encoder reads all phonemes, and computes the duration of each and the
 pitch of each frame; the decoder turns frames into sound, which takes most of the time. An export
-runs both on everything; with the patch the decoder gets only a window of frames. So a chunk can be
+runs both on everything; with the window the decoder gets only some of the frames. So a chunk can be
 encoded with its context, and neither the context nor the silence around the words is decoded.
-Measured on two x86 cores: the encoder takes 0.09 s and 0.001 s for each phoneme, the decoder 0.3 s
-for each second of sound.
 
-The decoder's inputs are the frames, ``[1, 512, n]``, and pitch and energy, ``[1, 2 n]``. Each is
-cut by a Slice between the two parts: its input is the encoder's output, which is renamed in place
-to another name of the same length, and its output has the name that the decoder reads. The new
-nodes are appended to the file, since concatenated protobuf messages are merged. Source:
-onnx/onnx.proto3 for the field numbers, and the documentation of the onnx operators.
+The export with 8-bit weights is slow in what onnxruntime has no fast kernel for. What is changed
+computes the same; the sound differs by rounding:
+
+- A convolution of integers (ConvInteger) multiplies weights and activations, both unsigned, for
+  which onnxruntime has no fast kernel; here the activations are signed. The weights have 7 bits
+  (0 to 127), so the 16-bit sums of AVX2's instruction can't overflow: 2 x 127 x 128 < 2^15.
+  Source: the documentation of VPMADDUBSW; onnxruntime, core/mlas/lib/qgemm.h.
+- Normalization with a style (AdaIN) is one InstanceNormalization instead of nine operators, and
+  includes the factor of the activation after it (Snake, x + sin(ax)^2 / a).
+
+Runs on: main thread, at set-up, and synthesis thread, when the model is loaded. Blocks for a few
+seconds. Source: onnx.ai, the documentation of the operators; onnxruntime, docs/ContribOperators.md.
 """
 
-import mmap
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 # The outputs of the encoder's last nodes. Found in kokoro-v1.0.int8.onnx; the other v1.0 exports
 # have the same names, since quantizing preserves them.
-_DURATIONS = b"/encoder/Clip_output_0"
-_ENCODED = b"/encoder/MatMul_1_output_0"  # [1, 512, frames]
-_PITCH, _ENERGY = b"/encoder/Reshape_output_0", b"/encoder/Reshape_1_output_0"  # [1, 2 x frames]
+_DURATIONS = "/encoder/Clip_output_0"
+_ENCODED = "/encoder/MatMul_1_output_0"  # [1, 512, frames]
+_PITCH, _ENERGY = "/encoder/Reshape_output_0", "/encoder/Reshape_1_output_0"  # [1, 2 x frames]
 
 FRAME_SAMPLES = 600
 """Samples of sound per frame of the decoder."""
@@ -30,109 +42,261 @@ WINDOW = ("first_token", "end_token", "lead_frames", "tail_frames")
 """The inputs that define the window, each one int64: the first and the end token, counted from the
 first pad, and the number of frames to decode before and after them."""
 
-_FLOAT, _INT64 = 1, 7  # TensorProto.DataType
-_INT = 2  # AttributeProto.AttributeType
+_MAX_WEIGHT = 127  # see the module's docstring
 
 
-def change_graph(path: Path, *, window: bool = True) -> None:
-    """Patch the graph in a file: add the output of durations, and the inputs of a `WINDOW`.
+def prepare(source: Path, target: Path) -> None:
+    """Write the graph of *source* to *target*, as it is run.
 
     Raises:
-        LookupError: no window can be added, since the export uses other names.
+        LookupError: the file is another export, whose nodes have other names.
+        OSError: a file can't be read or written.
     """
-    with path.open("r+b") as file:
-        with mmap.mmap(file.fileno(), 0) as content:
-            for name in (_ENCODED, _PITCH, _ENERGY) if window else ():
-                offset = _unique_offset(content, name)
-                content[offset : offset + len(_output(name))] = _output(_renamed(name))
-        file.seek(0, 2)
-        file.write(_field(7, _durations() + (_window() if window else b"")))
+    model = onnx.load(str(source))
+    graph = _Graph(model)
+    _add_window(graph)
+    _fuse_normalization(graph)
+    _sign_activations(graph)
+    graph.finish()
+    onnx.save(model, str(target))
 
 
-def _unique_offset(content: mmap.mmap, name: bytes) -> int:
-    """Return the offset at which a node names *name* as its output."""
-    offset = content.find(_output(name))
-    if offset < 0 or content.find(_output(name), offset + 1) >= 0:
-        raise LookupError(name)
-    return offset
+class _Graph:
+    """A graph whose nodes are found by what they produce, and replaced."""
+
+    def __init__(self, model: ModelProto) -> None:
+        self.model = model
+        self._producers = {name: node for node in model.graph.node for name in node.output}
+        self._consumers: dict[str, list[NodeProto]] = defaultdict(list)
+        for node in model.graph.node:
+            for name in node.input:
+                self._consumers[name].append(node)
+        self._constants = {tensor.name: tensor for tensor in model.graph.initializer}
+        self._names = 0
+
+    def nodes(self, kind: str) -> list[NodeProto]:
+        """Return the nodes of one kind."""
+        return [node for node in self.model.graph.node if node.op_type == kind]
+
+    def producer(self, name: str) -> NodeProto | None:
+        """Return the node whose output is *name*; an input or a constant has none."""
+        return self._producers.get(name)
+
+    def consumers(self, name: str) -> list[NodeProto]:
+        """Return the nodes that read *name*."""
+        return self._consumers[name]
+
+    def value(self, name: str) -> NDArray[Any]:
+        """Return a constant.
+
+        Raises:
+            LookupError: *name* is none.
+        """
+        return numpy_helper.to_array(self._constants[name])
+
+    def is_constant(self, name: str) -> bool:
+        """Whether *name* is a constant."""
+        return name in self._constants
+
+    def constant(self, value: Any, dtype: Any = np.int64) -> str:
+        """Add a constant, and return its name."""
+        tensor = numpy_helper.from_array(np.asarray(value, dtype), self._new_name())
+        self.model.graph.initializer.append(tensor)
+        self._constants[tensor.name] = tensor
+        return tensor.name
+
+    def add(self, kind: str, *inputs: str, outputs: Sequence[str] = ("",), **attributes: Any) -> str:
+        """Add a node, and return the name of its first output; empty names become new ones."""
+        names = [name or self._new_name() for name in outputs]
+        node = helper.make_node(kind, inputs, names, names[0], **attributes)
+        self.model.graph.node.append(node)
+        self._producers.update(dict.fromkeys(names, node))
+        for name in inputs:
+            self._consumers[name].append(node)
+        return names[0]
+
+    def free(self, name: str) -> str:
+        """Give the node whose output is *name* another one, so that a new node can produce it.
+
+        Returns:
+            The new name.
+
+        Raises:
+            LookupError: no node produces it.
+        """
+        node, new = self._producers.pop(name), self._new_name()
+        node.output[list(node.output).index(name)] = new
+        self._producers[new] = node
+        return new
+
+    def finish(self) -> None:
+        """Drop the nodes and constants that are unused, and sort the nodes."""
+        graph = self.model.graph
+        nodes: dict[int, NodeProto] = {}  # by identity, in order: nodes can't be hashed
+        pending = [(output.name, False) for output in graph.output]
+        while pending:
+            name, ready = pending.pop()
+            node = self._producers.get(name)
+            if node is None or id(node) in nodes:
+                continue
+            if ready:
+                nodes[id(node)] = node
+            else:
+                pending.append((name, True))
+                pending += [(source, False) for source in node.input]
+        used = {name for node in nodes.values() for name in node.input}
+        kept = [tensor for tensor in graph.initializer if tensor.name in used]
+        ordered = [NodeProto.FromString(node.SerializeToString()) for node in nodes.values()]
+        tensors = [TensorProto.FromString(tensor.SerializeToString()) for tensor in kept]
+        del graph.node[:], graph.initializer[:], graph.value_info[:]
+        graph.node.extend(ordered)
+        graph.initializer.extend(tensors)
+
+    def _new_name(self) -> str:
+        self._names += 1
+        return f"crier/{self._names}"
 
 
-def _output(name: bytes) -> bytes:
-    """Return the field that names a node's output; the fields of inputs have another number."""
-    return _field(2, name)
+def _add_window(graph: _Graph) -> None:
+    """Add the output of durations, and the inputs of a `WINDOW`.
 
+    The decoder's inputs are the frames, pitch and energy; each is cut by a Slice.
 
-def _renamed(name: bytes) -> bytes:
-    return name[:-1] + b"w"
+    Raises:
+        LookupError: the export uses other names.
+    """
+    first, end, lead, tail = WINDOW
+    zero, one, two = (graph.constant([number]) for number in range(3))
+    durations = graph.add("Reshape", _DURATIONS, graph.constant([-1]))
 
+    def frames_until(token: str) -> str:
+        part = graph.add("Slice", durations, zero, token)
+        return graph.add("Cast", graph.add("ReduceSum", part), to=TensorProto.INT64)
 
-def _durations() -> bytes:
-    return _node("Identity", [_DURATIONS], b"duration") + _field(
-        12, _field(1, b"duration") + _field(2, _field(1, _number(1, _FLOAT)))
+    start = graph.add("Sub", frames_until(first), lead)
+    start = graph.add("Max", start, zero)  # below 0 would count from the end
+    stop = graph.add("Add", frames_until(end), tail)  # beyond the end means the end
+    graph.add("Slice", graph.free(_ENCODED), start, stop, two, outputs=[_ENCODED])
+    halves = [graph.add("Mul", bound, two) for bound in (start, stop)]
+    for name in (_PITCH, _ENERGY):
+        graph.add("Slice", graph.free(name), *halves, one, outputs=[name])
+    graph.add("Identity", _DURATIONS, outputs=["duration"])
+    graph.model.graph.input.extend(
+        helper.make_tensor_value_info(name, TensorProto.INT64, [1]) for name in WINDOW
+    )
+    graph.model.graph.output.append(
+        helper.make_tensor_value_info("duration", TensorProto.FLOAT, None)
     )
 
 
-def _window() -> bytes:
-    first, end, lead, tail = (name.encode() for name in WINDOW)
-    parts = [
-        *(_input(name.encode()) for name in WINDOW),
-        *(_constant(name, value) for name, value in ((b"w0", 0), (b"w1", 1), (b"w2", 2))),
-        _constant(b"w_flat", -1),
-        _node("Reshape", [_DURATIONS, b"w_flat"], b"w_durations"),
-        *_frames_until(first, b"w_first"),
-        _node("Sub", [b"w_first", lead], b"w_early"),
-        _node("Max", [b"w_early", b"w0"], b"w_start"),  # below 0 would count from the end
-        *_frames_until(end, b"w_last"),
-        _node("Add", [b"w_last", tail], b"w_end"),  # beyond the end means the end
-        _node("Slice", [_renamed(_ENCODED), b"w_start", b"w_end", b"w2"], _ENCODED),
-        _node("Mul", [b"w_start", b"w2"], b"w_start2"),
-        _node("Mul", [b"w_end", b"w2"], b"w_end2"),
+def _fuse_normalization(graph: _Graph) -> None:
+    """Replace each AdaIN, and the Snake after it."""
+    for x, normalized, epsilon in list(_normalizations(graph)):
+        for scaled in graph.consumers(normalized):  # blocks with the same input share it
+            (shifted,) = graph.consumers(scaled.output[0])
+            factor = next(name for name in scaled.input if name != normalized)
+            shift = next(name for name in shifted.input if name != scaled.output[0])
+            output = shifted.output[0]
+            snake = _snake(graph, output)
+            if snake is None:
+                graph.free(output)
+                _normalize(graph, x, factor, shift, epsilon, output)
+                continue
+            rate, inverse, output = snake
+            factor, shift = (graph.add("Mul", name, rate) for name in (factor, shift))
+            z = _normalize(graph, x, factor, shift, epsilon)
+            sine = graph.add("Sin", z)
+            total = graph.add("Add", z, graph.add("Mul", sine, sine))
+            graph.free(output)
+            graph.add("Mul", total, inverse, outputs=[output])
+
+
+def _normalize(
+    graph: _Graph, x: str, factor: str, shift: str, epsilon: float, output: str = ""
+) -> str:
+    """Add an InstanceNormalization, whose factor and shift have one axis."""
+    flat = graph.constant([-1])
+    parameters = (graph.add("Reshape", name, flat) for name in (factor, shift))
+    return graph.add("InstanceNormalization", x, *parameters, outputs=[output], epsilon=epsilon)
+
+
+def _normalizations(graph: _Graph) -> Iterator[tuple[str, str, float]]:
+    """Yield the input, the output and the epsilon of each (x - mean) / sqrt(variance + epsilon)."""
+    for root in graph.nodes("Sqrt"):
+        variance = graph.producer(root.input[0])
+        if variance is None or variance.op_type != "Add" or "/decoder/" not in root.name:
+            continue
+        for divided in graph.consumers(root.output[0]):
+            centred = graph.producer(divided.input[0])
+            if divided.op_type == "Div" and centred is not None and centred.op_type == "Sub":
+                epsilon = float(graph.value(variance.input[1]))
+                yield centred.input[0], divided.output[0], epsilon
+
+
+def _snake(graph: _Graph, x: str) -> tuple[str, str, str] | None:
+    """Return the rate, its inverse and the output of the Snake of *x*."""
+    scaled = [node for node in graph.consumers(x) if node.op_type == "Mul"]
+    if len(scaled) != 1:
+        return None
+    node = scaled[0]
+    for kind in ("Sin", "Pow", "Mul", "Add"):
+        before = node
+        (node,) = graph.consumers(node.output[0])
+        if node.op_type != kind:
+            return None
+        if kind == "Mul":
+            inverse = next(name for name in node.input if name != before.output[0])
+    rate = next(name for name in scaled[0].input if name != x)
+    return rate, inverse, node.output[0]
+
+
+def _sign_activations(graph: _Graph) -> None:
+    """Replace the unsigned activations of each ConvInteger by signed ones.
+
+    Raises:
+        LookupError: the weights have more than 7 bits.
+    """
+    signed: dict[str, tuple[str, str]] = {}
+    for conv in graph.nodes("ConvInteger"):
+        x, weights = conv.input[:2]
+        if graph.value(weights).max() > _MAX_WEIGHT:
+            raise LookupError(weights)
+        if x not in signed:
+            signed[x] = _quantized(graph, x)
+        conv.input[0], conv.input[2] = signed[x]
+        _dequantize(graph, conv.output[0])
+
+
+def _quantized(graph: _Graph, name: str) -> tuple[str, str]:
+    """Return what *name* quantizes, signed, and its zero point.
+
+    The scale is that of the DynamicQuantizeLinear which makes *name*, and which has no signed
+    variant: it is the same for the extremes alone.
+    """
+    quantize = graph.producer(name)
+    if quantize is None or quantize.op_type != "DynamicQuantizeLinear":
+        raise LookupError(name)
+    (x,) = quantize.input
+    extremes = [
+        graph.add("Reshape", graph.add(kind, x, keepdims=0), graph.constant([1]))
+        for kind in ("ReduceMin", "ReduceMax")
     ]
-    halves = [b"w_start2", b"w_end2", b"w1"]
-    parts += [_node("Slice", [_renamed(name), *halves], name) for name in (_PITCH, _ENERGY)]
-    return b"".join(parts)
+    scale, zero = quantize.output[1:]
+    graph.free(scale)
+    graph.free(zero)
+    both = graph.add("Concat", *extremes, axis=0)
+    graph.add("DynamicQuantizeLinear", both, outputs=["", scale, zero])
+    flipped = graph.add("BitwiseXor", zero, graph.constant(128, np.uint8))  # less 128
+    zero = graph.add("Cast", flipped, to=TensorProto.INT8)
+    return graph.add("QuantizeLinear", x, scale, zero), zero
 
 
-def _frames_until(token: bytes, name: bytes) -> list[bytes]:
-    """Return nodes that sum the durations of the tokens before *token*."""
-    return [
-        _node("Slice", [b"w_durations", b"w0", token], name + b"_part"),
-        _node("ReduceSum", [name + b"_part"], name + b"_sum"),  # of shape [1]
-        _node("Cast", [name + b"_sum"], name, to=_INT64),
-    ]
-
-
-def _node(kind: str, inputs: list[bytes], output: bytes, *, to: int | None = None) -> bytes:
-    content = b"".join(_field(1, name) for name in inputs) + _field(2, output)
-    content += _field(4, kind.encode())
-    if to is not None:
-        content += _field(5, _field(1, b"to") + _number(3, to) + _number(20, _INT))
-    return _field(1, content)
-
-
-def _input(name: bytes) -> bytes:
-    shape = _field(2, _field(1, _number(1, 1)))
-    return _field(11, _field(1, name) + _field(2, _field(1, _number(1, _INT64) + shape)))
-
-
-def _constant(name: bytes, value: int) -> bytes:
-    return _field(5, _number(1, 1) + _number(2, _INT64) + _number(7, value) + _field(8, name))
-
-
-def _field(number: int, content: bytes) -> bytes:
-    """Return one length-delimited protobuf field."""
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
-
-
-def _number(number: int, value: int) -> bytes:
-    """Return one protobuf field that holds a number."""
-    return _varint(number << 3) + _varint(value)
-
-
-def _varint(value: int) -> bytes:
-    value &= (1 << 64) - 1  # a negative number is its complement, as in int64
-    out = bytearray()
-    while value >> 7:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
+def _dequantize(graph: _Graph, name: str) -> None:
+    """Convert and scale a convolution's sums at once, after the bias if it has one."""
+    (node,) = graph.consumers(name)
+    if node.op_type == "Add":
+        (node,) = graph.consumers(node.output[0])
+    (scaled,) = graph.consumers(node.output[0])
+    output = scaled.output[0]
+    graph.free(output)
+    graph.add("DequantizeLinear", node.input[0], scaled.input[1], outputs=[output])
