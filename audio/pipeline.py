@@ -540,7 +540,9 @@ class SpeechPipeline:
             return ready_s
         if isinstance(job.planner, Recording):
             return ready_s + job.planner.left_s
-        return ready_s + self._synthesis.cost.audio_s(job.planner.length_left, job.utterance.speed)
+        return ready_s + self._synthesis.cost.audio_s(
+            job.planner.length_left, job.utterance.speed, job.utterance.lang
+        )
 
     def _send_facts(self) -> None:
         """Report the new facts; the status that they belong to has been published."""

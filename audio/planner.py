@@ -18,7 +18,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Self
 
 from audio.cost import SynthesisCost, speech_length
 from audio.text.phrases import phrases
@@ -101,33 +100,6 @@ _NOT_AFTER = frozenset(
 ).union(_BEFORE, _AUXILIARIES)
 _SHORT_WORD = 3
 """In other languages articles and prepositions are short, and little else is."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Rates:
-    """The parameters of a `SynthesisCost`, computed once for a plan, which uses them often."""
-
-    overhead_s: float
-    rtf: float
-    slowdown: float
-    error: float
-    s_per_phoneme: float
-
-    @classmethod
-    def of(cls, cost: SynthesisCost) -> Self:
-        return cls(
-            overhead_s=cost.overhead_s,
-            rtf=cost.rtf,
-            slowdown=cost.slowdown,
-            error=cost.error,
-            s_per_phoneme=cost.audio_s(1.0, 1.0),
-        )
-
-    def cost_s(self, spoken_s: float) -> float:
-        return (self.overhead_s + self.rtf * spoken_s) * max(1.0, self.slowdown)
-
-    def audio_s(self, length: float, speed: float) -> float:
-        return length * self.s_per_phoneme / speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,29 +198,26 @@ class Planner:
             buffered_s: how long the sound that is ready will last.
             hurry: False if the first word is delayed, so that there is time for whole clauses.
         """
-        return self._next(_Rates.of(cost), buffered_s, hurry=hurry)
-
-    def _next(self, rates: _Rates, buffered_s: float, *, hurry: bool) -> Chunk:
         sentence = self._read[self._sentence]
-        first, end = self._next_word, self._find_end(rates, buffered_s, hurry=hurry)
+        first, end = self._next_word, self._find_end(cost, buffered_s, hurry=hurry)
         chunk = self._chunk(sentence, first, end)
         self._move_to(end)
         return chunk
 
-    def _skip(self, rates: _Rates, buffered_s: float, *, hurry: bool) -> tuple[float, float]:
+    def _skip(self, cost: SynthesisCost, buffered_s: float, *, hurry: bool) -> tuple[float, float]:
         """Move past the next chunk; return its length, and the pause after it."""
         words, first = self._words.words, self._next_word
-        end = self._find_end(rates, buffered_s, hurry=hurry)
+        end = self._find_end(cost, buffered_s, hurry=hurry)
         self._move_to(end)
         return _length_and_pause(words, first, end)
 
-    def _find_end(self, rates: _Rates, buffered_s: float, *, hurry: bool) -> int:
+    def _find_end(self, cost: SynthesisCost, buffered_s: float, *, hurry: bool) -> int:
         """Return the end of the next chunk: the index of the word after it."""
         first = self._next_word
         words = self._words.words_to_pause(first)
         if hurry and first == 0 and buffered_s == 0.0:
-            return self._soonest_end(words, rates)
-        return self._best_end(words, first, rates, buffered_s, hurry)
+            return self._soonest_end(words, cost)
+        return self._best_end(words, first, cost, buffered_s, hurry)
 
     def _move_to(self, end: int) -> None:
         """Continue with the word of index *end* in the current sentence."""
@@ -282,15 +251,13 @@ class Planner:
             The chunk, and for how many seconds from now to delay the first word, so that sound does
             not run out later; 0 on a machine with speed to spare.
         """
-        rates = _Rates.of(cost)
         position = self._sentence, self._next_word
         plans = []
         for hurry in (True, False):
             self._sentence, self._next_word = position
-            chunk = self._next(rates, stored_s, hurry=hurry)
-            delay_s = self._delay_s(
-                rates, stored_s, (chunk.speech_length, chunk.pause_s), hurry=hurry
-            )
+            chunk = self.next(cost, stored_s, hurry=hurry)
+            lengths = (chunk.speech_length, chunk.pause_s)
+            delay_s = self._delay_s(cost, stored_s, lengths, hurry=hurry)
             plans.append((delay_s, chunk, (self._sentence, self._next_word)))
         delay_s, chunk, position = min(plans, key=lambda plan: plan[0])
         self._sentence, self._next_word = position
@@ -298,7 +265,7 @@ class Planner:
 
     def _delay_s(
         self,
-        rates: _Rates,
+        cost: SynthesisCost,
         stored_s: float,
         chunk: tuple[float, float],
         *,
@@ -308,7 +275,7 @@ class Planner:
         """Simulate playback from a chunk on, which is about to be synthesized.
 
         Args:
-            rates: the synthesis cost on this machine.
+            cost: the synthesis cost on this machine.
             stored_s: how much sound is ready.
             chunk: its length, and the pause after it.
             hurry: for the chunks that follow.
@@ -321,18 +288,21 @@ class Planner:
         spent_s = delay_s = 0.0
         for _ in range(chunks):
             length, pause_s = chunk
-            spoken_s = rates.audio_s(length, self._speed)
-            spent_s += rates.cost_s(spoken_s)
-            ready_s = spent_s * (1 + rates.error) + (_READY_S if stored_s else 0.0)
+            spoken_s = self._audio_s(cost, length)
+            spent_s += cost.cost_s(spoken_s)
+            ready_s = spent_s * (1 + cost.error) + (_READY_S if stored_s else 0.0)
             delay_s = max(delay_s, ready_s - stored_s)
             stored_s += spoken_s + pause_s
             words = ahead._words_handed_out - self._words_handed_out  # noqa: SLF001  # a copy
             if ahead.done or words > _LOOK_AHEAD_WORDS:
                 break
-            chunk = ahead._skip(rates, delay_s + stored_s - spent_s, hurry=hurry)  # noqa: SLF001
+            chunk = ahead._skip(cost, delay_s + stored_s - spent_s, hurry=hurry)  # noqa: SLF001
         return delay_s
 
-    def _soonest_end(self, words: list[_Word], rates: _Rates) -> int:
+    def _audio_s(self, cost: SynthesisCost, length: float) -> float:
+        return cost.audio_s(length, self._speed, self._lang)
+
+    def _soonest_end(self, words: list[_Word], cost: SynthesisCost) -> int:
         """Return the end of the first chunk with which the first word can be played soonest.
 
         A longer chunk takes longer; a shorter one does not bridge the synthesis of the next, so
@@ -342,8 +312,8 @@ class Planner:
         audio_s = 0.0
         for end in range(1, len(words) + 1):
             cut = words[end - 1].cut
-            audio_s += rates.audio_s(words[end - 1].length, self._speed)
-            too_late = rates.cost_s(audio_s) - max(_WORTH_WAITING_S.values()) > best_score
+            audio_s += self._audio_s(cost, words[end - 1].length)
+            too_late = cost.cost_s(audio_s) - max(_WORTH_WAITING_S.values()) > best_score
             if too_late or (audio_s > MAX_CHUNK_S and best < len(words)):
                 break
             if cut == Cut.NEVER:
@@ -351,7 +321,7 @@ class Planner:
             ahead = copy.copy(self)
             ahead._move_to(end)  # noqa: SLF001  # a copy of this one
             delay_s = ahead._delay_s(  # noqa: SLF001
-                rates,
+                cost,
                 0.0,
                 _length_and_pause(words, 0, end),
                 hurry=True,
@@ -363,23 +333,23 @@ class Planner:
         return best
 
     def _best_end(
-        self, words: list[_Word], first: int, rates: _Rates, buffered_s: float, hurry: bool
+        self, words: list[_Word], first: int, cost: SynthesisCost, buffered_s: float, hurry: bool
     ) -> int:
         """Return the end of a later chunk: the index of the word after it."""
-        rtf = min(0.9, rates.rtf * max(1.0, rates.slowdown))
+        rtf = min(0.9, cost.rtf * max(1.0, cost.slowdown))
         # A chunk of this duration bridges the synthesis of the next of the same duration.
-        grows_s = rates.cost_s(0.0) / (1 - rtf) + _MARGIN_S if hurry else _UNHURRIED_S
+        grows_s = cost.cost_s(0.0) / (1 - rtf) + _MARGIN_S if hurry else _UNHURRIED_S
 
         fitting = starting = None
         fitting_rank, starting_score = (False, 0.0), math.inf
         audio_s = 0.0
         for end in range(first + 1, len(words) + 1):
             word = words[end - 1]
-            audio_s += rates.audio_s(word.length, self._speed)
+            audio_s += self._audio_s(cost, word.length)
             if audio_s > MAX_CHUNK_S and starting is not None:
                 break
             ends_clause = word.cut >= Cut.CLAUSE
-            cost_s = rates.cost_s(audio_s)
+            cost_s = cost.cost_s(audio_s)
             if cost_s + _MARGIN_S <= buffered_s and word.cut > Cut.POOR:
                 # Ends of clauses first, unless they are too near for the buffer to grow.
                 rank = (ends_clause and (audio_s >= grows_s or end == len(words)), audio_s)
@@ -387,7 +357,7 @@ class Planner:
                     fitting, fitting_rank = end, rank
             # A chunk too short to bridge the next costs a stall later; one too long costs time now.
             left_s = max(0.0, buffered_s - cost_s) + audio_s
-            needed_s = self._next_cost_s(words, end, rates) + _MARGIN_S if hurry else 0.0
+            needed_s = self._next_cost_s(words, end, cost) + _MARGIN_S if hurry else 0.0
             short_s = max(0.0, grows_s - audio_s, needed_s - left_s)
             # During playback a chunk costs waiting only if it is ready too late.
             wait_s = 6 * max(0.0, cost_s - buffered_s) if buffered_s > 0 else audio_s
@@ -399,14 +369,14 @@ class Planner:
                 break  # no longer one can be better
         return fitting or starting or len(words)
 
-    def _next_cost_s(self, words: list[_Word], end: int, rates: _Rates) -> float:
+    def _next_cost_s(self, words: list[_Word], end: int, cost: SynthesisCost) -> float:
         """Return how long the shortest chunk from word *end* on would take to synthesize."""
         if end == len(words):
             return 0.0  # the next sentence has its own first chunk
         shortest = self._words.shortest
         if end not in shortest:
             shortest[end] = _shortest(words, end)
-        return rates.cost_s(rates.audio_s(shortest[end], self._speed))
+        return cost.cost_s(self._audio_s(cost, shortest[end]))
 
     def _chunk(self, sentence: _Sentence, first: int, end: int) -> Chunk:
         words = sentence.words

@@ -381,11 +381,12 @@ class Synthesis:
         self._log_sound(task, sound, job.utterance.id)
 
     def _learn(self, task: SynthesisTask, sound: Sound) -> None:
-        if sound.took_s:
+        if sound.took_s and len(sound.samples):
             self._finished_s = time.monotonic()
             self._cost = self._cost.after(
                 length=task.chunk.speech_length,
                 speed=task.job.utterance.speed,
+                lang=task.job.utterance.lang,
                 spoken_s=len(sound.samples) / SAMPLE_RATE_HZ,
                 took_s=sound.took_s,
                 rested=self._rested,

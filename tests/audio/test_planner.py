@@ -94,7 +94,11 @@ def test_planner_never_lets_sound_run_out_on_a_fast_machine(
     cost = SynthesisCost()
     for spoken_s in (1.0, 2.0, 4.0) * 10:  # it has learned this machine
         cost = cost.after(
-            length=15 * spoken_s, speed=1, spoken_s=spoken_s, took_s=overhead_s + rtf * spoken_s
+            length=15 * spoken_s,
+            speed=1,
+            lang="en-us",
+            spoken_s=spoken_s,
+            took_s=overhead_s + rtf * spoken_s,
         )
     planner = Planner(" ".join(phrases), "en-us", 1.0)
     buffered_s, late_s = 0.0, 0.0
@@ -102,7 +106,7 @@ def test_planner_never_lets_sound_run_out_on_a_fast_machine(
         started = buffered_s > 0
         planner.prepare(read_letters)
         chunk = planner.next(cost, buffered_s)
-        spoken_s = cost.audio_s(chunk.speech_length, 1.0)
+        spoken_s = cost.audio_s(chunk.speech_length, 1.0, "en-us")
         took_s = overhead_s + rtf * spoken_s
         if started:
             late_s += max(0.0, took_s - buffered_s)
@@ -119,7 +123,7 @@ def test_planner_makes_a_short_first_chunk_and_longer_ones_later() -> None:
     chunks = plan(text)
     lengths = [chunk.speech_length for chunk in chunks]
 
-    assert SynthesisCost().audio_s(lengths[0], 1.0) < 2.5
+    assert SynthesisCost().audio_s(lengths[0], 1.0, "en-us") < 2.5
     assert max(lengths) > 2 * lengths[0]
 
 
@@ -168,7 +172,7 @@ def test_planner_handles_the_longest_messages(text: str) -> None:
 
     assert sum(len(spoken(chunk.text)) for chunk in chunks) == len(spoken(text))
     assert (
-        max(SynthesisCost().audio_s(chunk.speech_length, 1.0) for chunk in chunks)
+        max(SynthesisCost().audio_s(chunk.speech_length, 1.0, "en-us") for chunk in chunks)
         <= MAX_CHUNK_S + 4
     )
 
@@ -179,7 +183,11 @@ def test_planner_delays_the_first_word_on_a_slow_machine(slowness: float) -> Non
     cost = SynthesisCost()
     for spoken_s in (1.0, 3.0, 5.0) * 10:
         cost = cost.after(
-            length=20 * spoken_s, speed=1, spoken_s=spoken_s, took_s=0.2 + slowness * spoken_s
+            length=20 * spoken_s,
+            speed=1,
+            lang="en-us",
+            spoken_s=spoken_s,
+            took_s=0.2 + slowness * spoken_s,
         )
     planner = Planner("We walked along the river and over the bridge. " * 8, "en-us", 1.0)
     planner.prepare(read_letters)
@@ -187,7 +195,7 @@ def test_planner_delays_the_first_word_on_a_slow_machine(slowness: float) -> Non
     now_s, start_s = 0.0, 0.0
     stored_s = needed_s = 0.0
     while True:  # as the pipeline does, on a machine that is exactly as slow as estimated
-        spoken_s = cost.audio_s(chunks[-1].speech_length, 1.0)
+        spoken_s = cost.audio_s(chunks[-1].speech_length, 1.0, "en-us")
         now_s += cost.cost_s(spoken_s)
         needed_s = max(needed_s, now_s - stored_s)
         stored_s += spoken_s + chunks[-1].pause_s
