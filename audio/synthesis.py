@@ -209,9 +209,9 @@ class Synthesis:
     def _advance_speech(self) -> bool:
         """Give the worker the next chunk for the loudspeaker; return whether there was one."""
         for job in self._by_priority():
-            planner = job.planner
-            if job.retry_chunk is None and planner is not None and planner.done:
+            if job.complete:
                 continue
+            planner = job.planner
             stored_s, now_s = self._playback.stored_s(), time.monotonic()
             if stored_s > _AHEAD_S and now_s >= job.start_at_s and not job.utterance.urgent:
                 return False
@@ -247,10 +247,7 @@ class Synthesis:
         """Return whether the loudspeaker needs the voice."""
         if self._playback.paused or self._playback.stored_s() > _AHEAD_S:
             return False
-        return any(
-            job.planner is None or job.retry_chunk or not job.planner.done
-            for job in self._jobs.values()
-        )
+        return not all(job.complete for job in self._jobs.values())
 
     def _submit_planning(self, task: PlanningTask, planner: Planner | Recording | None) -> None:
         """Plan an utterance whose turn has come, or read its next sentence, on the worker."""
