@@ -177,6 +177,16 @@ def test_planner_handles_the_longest_messages(text: str) -> None:
     )
 
 
+@pytest.mark.parametrize("word", ["No", "Very", "of a", "I"])
+def test_planner_cuts_a_run_of_words_that_depend_on_the_next(word: str) -> None:
+    """Where every cut is noticed there is one nevertheless, so that sound starts soon."""
+    chunks = plan(f"{word} " * 200)
+
+    assert SynthesisCost().audio_s(chunks[0].speech_length, 1.0, "en-us") < 2.5
+    longest = max(chunk.speech_length for chunk in chunks)
+    assert SynthesisCost().audio_s(longest, 1.0, "en-us") < MAX_CHUNK_S + 1
+
+
 @pytest.mark.parametrize("slowness", [0.6, 0.9, 1.4])
 def test_planner_delays_the_first_word_on_a_slow_machine(slowness: float) -> None:
     """If synthesis is slow, playback is delayed until the rest will be in time, no longer."""
