@@ -124,6 +124,8 @@ class _Sentence:
     """The index after each word with a pause that the sender asked for; a chunk ends there."""
     phonemes: int
     """How many it has; 0 if it is not read yet."""
+    stored_ends: dict[int, int] = field(default_factory=dict)
+    """The end of the chunk from a word on, if the voice has stored its sound."""
     shortest: dict[int, float] = field(default_factory=dict)
     """Cache: the length of the shortest chunk from a word on."""
 
@@ -158,11 +160,17 @@ class Planner:
         # Sentences that are not read yet: a cache of a few, shared with copies.
         self._unread: dict[int, _Sentence] = {}
 
-    def prepare(self, read: Callable[[str, str], tuple[SpokenWord, ...]]) -> None:
+    def prepare(
+        self,
+        read: Callable[[str, str], tuple[SpokenWord, ...]],
+        stored: Callable[[Chunk], int] = lambda _: 0,
+    ) -> None:
         """Read the sentence of the next chunk, unless it is `prepared`. Blocks for a millisecond.
 
         Args:
             read: (sentence, language) -> its words, as `audio.ports.Voice.read`.
+            stored: the rest of a sentence -> how many of its words are a stored chunk, as
+                `audio.ports.Voice.stored`; they are one again, whatever synthesis costs now.
 
         Raises:
             AudioError: the sentence can't be read.
@@ -173,7 +181,14 @@ class Planner:
         text = self._sentences[index]
         words = read(text, self._lang) or (SpokenWord(text, "", ""),)
         last = {i: sentence for i, sentence in self._read.items() if i == index - 1}
-        self._read = {**last, index: _read_sentence(words, self._lang)}
+        sentence = _read_sentence(words, self._lang)
+        first = 0
+        while count := stored(self._chunk(sentence, first, len(sentence.words))):
+            sentence.stored_ends[first] = first + count
+            first += count
+            if first == len(sentence.words):
+                break
+        self._read = {**last, index: sentence}
 
     @property
     def prepared(self) -> bool:
@@ -206,16 +221,19 @@ class Planner:
         self._move_to(end)
         return chunk
 
-    def _skip(self, cost: SynthesisCost, buffered_s: float, *, hurry: bool) -> tuple[float, float]:
-        """Move past the next chunk; return its length, and the pause after it."""
-        words, first = self._words.words, self._next_word
-        end = self._find_end(cost, buffered_s, hurry=hurry)
+    def _skip(self, cost: SynthesisCost, end: int) -> tuple[float, float]:
+        """Move to *end*; return how long the chunk up to there takes, and how long it lasts."""
+        sentence, first = self._words, self._next_word
+        spoken_s = self._audio_s(cost, sum(word.length for word in sentence.words[first:end]))
+        took_s = 0.0 if sentence.stored_ends.get(first) == end else cost.cost_s(spoken_s)
         self._move_to(end)
-        return _length_and_pause(words, first, end)
+        return took_s, spoken_s + sentence.words[end - 1].pause_s
 
     def _find_end(self, cost: SynthesisCost, buffered_s: float, *, hurry: bool) -> int:
         """Return the end of the next chunk: the index of the word after it."""
         first = self._next_word
+        if first in self._words.stored_ends:
+            return self._words.stored_ends[first]
         words = self._words.words_to_pause(first)
         if hurry and first == 0 and buffered_s == 0.0:
             return self._soonest_end(words, cost)
@@ -253,52 +271,48 @@ class Planner:
             The chunk, and for how many seconds from now to delay the first word, so that sound does
             not run out later; 0 on a machine with speed to spare.
         """
-        position = self._sentence, self._next_word
-        plans = []
-        for hurry in (True, False):
-            self._sentence, self._next_word = position
-            chunk = self.next(cost, stored_s, hurry=hurry)
-            lengths = (chunk.speech_length, chunk.pause_s)
-            delay_s = self._delay_s(cost, stored_s, lengths, hurry=hurry)
-            plans.append((delay_s, chunk, (self._sentence, self._next_word)))
-        delay_s, chunk, position = min(plans, key=lambda plan: plan[0])
-        self._sentence, self._next_word = position
-        return chunk, delay_s
+        delay_s, patient = min(
+            (self._delay_s(cost, stored_s, hurry=hurry), not hurry) for hurry in (True, False)
+        )
+        return self.next(cost, stored_s, hurry=not patient), delay_s
 
     def _delay_s(
         self,
         cost: SynthesisCost,
         stored_s: float,
-        chunk: tuple[float, float],
         *,
         hurry: bool,
+        end: int = 0,
         chunks: int = _LOOK_AHEAD_CHUNKS,
     ) -> float:
-        """Simulate playback from a chunk on, which is about to be synthesized.
+        """Simulate playback from the next chunk on, which is about to be synthesized.
 
         Args:
             cost: the synthesis cost on this machine.
             stored_s: how much sound is ready.
-            chunk: its length, and the pause after it.
-            hurry: for the chunks that follow.
+            hurry: as for `next`.
+            end: where the first chunk ends; 0 if that is to be planned.
             chunks: how many to simulate.
 
         Returns:
             How long to delay playback, so that each of these chunks is ready in time.
         """
         ahead = copy.copy(self)
-        spent_s = delay_s = 0.0
+        spent_s, delay_s, buffered_s = 0.0, 0.0, stored_s
         for _ in range(chunks):
-            length, pause_s = chunk
-            spoken_s = self._audio_s(cost, length)
-            spent_s += cost.cost_s(spoken_s)
+            took_s, lasts_s = ahead._skip(  # noqa: SLF001  # a copy of this one
+                cost,
+                end or ahead._find_end(cost, buffered_s, hurry=hurry),  # noqa: SLF001
+            )
+            end = 0
+            spent_s += took_s
             ready_s = spent_s * (1 + cost.error) + (_READY_S if stored_s else 0.0)
             delay_s = max(delay_s, ready_s - stored_s)
-            stored_s += spoken_s + pause_s
-            words = ahead._words_handed_out - self._words_handed_out  # noqa: SLF001  # a copy
+            stored_s += lasts_s
+            buffered_s = delay_s + stored_s - spent_s
+            words = ahead._words_handed_out - self._words_handed_out  # noqa: SLF001
             if ahead.done or words > _LOOK_AHEAD_WORDS:
                 break
-            chunk = ahead._skip(cost, delay_s + stored_s - spent_s, hurry=hurry)  # noqa: SLF001
         return delay_s
 
     def _audio_s(self, cost: SynthesisCost, length: float) -> float:
@@ -320,15 +334,7 @@ class Planner:
                 break
             if cut == Cut.NEVER:
                 continue
-            ahead = copy.copy(self)
-            ahead._move_to(end)  # noqa: SLF001  # a copy of this one
-            delay_s = ahead._delay_s(  # noqa: SLF001
-                cost,
-                0.0,
-                _length_and_pause(words, 0, end),
-                hurry=True,
-                chunks=_FIRST_LOOK_AHEAD_CHUNKS,
-            )
+            delay_s = self._delay_s(cost, 0.0, hurry=True, end=end, chunks=_FIRST_LOOK_AHEAD_CHUNKS)
             score = delay_s - _WORTH_WAITING_S[cut]
             if score < best_score:
                 best, best_score = end, score
@@ -400,11 +406,6 @@ def _is_open(word: _Word) -> bool:
     """Return whether a cut after a word needs context: inside a clause, between two words."""
     joined = word.spoken.joined and not word.spoken.phonemes.endswith(" ")
     return word.cut < Cut.CLAUSE and not joined
-
-
-def _length_and_pause(words: list[_Word], first: int, end: int) -> tuple[float, float]:
-    """Return the length of the chunk between two words, and the pause after it."""
-    return sum(word.length for word in words[first:end]), words[end - 1].pause_s
 
 
 def _shortest(words: list[_Word], first: int) -> float:

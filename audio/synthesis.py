@@ -270,7 +270,10 @@ class Synthesis:
             planner = Planner(
                 utterance.text, utterance.lang, utterance.speed, utterance.first_sentence
             )
-        planner.prepare(self._voice.read)
+        planner.prepare(
+            self._voice.read,
+            lambda rest: self._voice.stored(rest, utterance.voice, utterance.speed),
+        )
         return planner
 
     def _run(

@@ -14,7 +14,7 @@ from collections.abc import Hashable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -208,6 +208,17 @@ class KokoroVoice:
         """Drop the cached phrases."""
         self._cache = _PhraseCache()
 
+    def stored(self, rest: Chunk, voice: str, speed: float) -> int:
+        """Return with how many of the words of *rest* a stored chunk begins; see `ports.Voice`."""
+        for key in self._cache.recent():
+            end = len(key.words)
+            following = phonemes_of(rest.words[end:])
+            if rest.words[:end] == key.words and following.startswith(key.after):
+                part = replace(rest, words=key.words, after=key.after)
+                if _Phrase.of(part, voice, speed) == key:
+                    return end
+        return 0
+
     def synthesize(
         self, chunk: Chunk, voice: str, speed: float, cancel_token: CancelToken
     ) -> Sound:
@@ -225,10 +236,8 @@ class KokoroVoice:
         """
         self.load()
         assert self._session is not None  # noqa: S101  # load sets it
+        key = _Phrase.of(chunk, voice, speed)
         chunk = self._known(chunk)
-        cut = bool(chunk.before or chunk.after)
-        sentence_phonemes = chunk.sentence_phonemes if cut else 0
-        key = (chunk.before, chunk.words, chunk.after, sentence_phonemes, voice, speed)
         if (cached := self._cache.get(key)) is not None:
             return cached
         self._session.cancel_token = cancel_token
@@ -328,6 +337,22 @@ def _return_memory() -> None:
             ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
+class _Phrase(NamedTuple):
+    """What the sound of a chunk depends on."""
+
+    before: str
+    words: tuple[SpokenWord, ...]
+    after: str
+    sentence_phonemes: int
+    voice: str
+    speed: float
+
+    @classmethod
+    def of(cls, chunk: Chunk, voice: str, speed: float) -> Self:
+        phonemes = chunk.sentence_phonemes if chunk.before or chunk.after else 0
+        return cls(chunk.before, chunk.words, chunk.after, phonemes, voice, speed)
+
+
 class _PhraseCache:
     """The sound of short phrases that were spoken recently, so that repeating one costs nothing.
 
@@ -343,6 +368,10 @@ class _PhraseCache:
         if key in self._sounds:
             self._sounds.move_to_end(key)
         return self._sounds.get(key)
+
+    def recent(self) -> list[Any]:
+        """Return the keys, that of the most recent phrase first."""
+        return list(reversed(self._sounds))
 
     def put(self, key: Hashable, sound: Sound) -> None:
         """Store the sound of a phrase, if it is short enough."""

@@ -224,6 +224,36 @@ def test_planner_delays_the_first_word_on_a_slow_machine(slowness: float) -> Non
     assert start_s < 1.3 * needed_s
 
 
+def test_planner_cuts_where_stored_chunks_end() -> None:
+    """A text whose sound is stored is cut as before, whatever it would cost, and at once."""
+    text = "We walked along the river and over the bridge, and nobody else was on the way home"
+    before = plan(text)
+    counts = {chunk.before + chunk.words[0].text: len(chunk.words) for chunk in before}
+    slow = SynthesisCost()
+    for _ in range(40):
+        slow = slow.after(length=40, speed=1, lang="en-us", spoken_s=2.0, took_s=6.0)
+    planner = Planner(text, "en-us", 1.0)
+    planner.prepare(read_letters, lambda rest: counts[rest.before + rest.words[0].text])
+    chunks, delays_s = [planner.next(slow, 0.0)], [0.0]
+    while not planner.done:
+        chunk, delay_s = planner.next_delayed(slow, 0.5)
+        chunks.append(chunk)
+        delays_s.append(delay_s)
+
+    assert chunks == before != plan_slowly(text, slow)
+    assert max(delays_s) == 0
+
+
+def plan_slowly(text: str, cost: SynthesisCost) -> list[Chunk]:
+    """Return all chunks of a sentence of which nothing is stored, as a machine needs them."""
+    planner = Planner(text, "en-us", 1.0)
+    planner.prepare(read_letters)
+    chunks = [planner.next(cost, 0.0)]
+    while not planner.done:
+        chunks.append(planner.next_delayed(cost, 0.5)[0])
+    return chunks
+
+
 def read_with_places(sentence: str, _lang: str) -> tuple[SpokenWord, ...]:
     """Read a sentence as words that are pronounced by their place in it."""
     words = enumerate(sentence.split())

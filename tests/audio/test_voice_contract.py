@@ -1,10 +1,13 @@
 """The contract of `audio.ports.Voice`: Kokoro, and the tone voice that stands in for it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from audio.kokoro.voice import KokoroVoice
 from audio.ports import Voice
-from audio.types import SAMPLE_RATE_HZ, CancelToken, Chunk, Sound, SynthesisError
+from audio.types import SAMPLE_RATE_HZ, CancelToken, Chunk, Sound, SynthesisError, phonemes_of
 from tests.support.fake_voice import ToneVoice
 
 
@@ -54,6 +57,25 @@ def test_voice_raises_if_cancelled_before(any_voice: Voice) -> None:
         synthesize(any_voice, "Number 9 is cancelled.", token)
 
     assert len(synthesize(any_voice, "Number 9 is not.").samples)
+
+
+def test_voice_stores_the_chunks_of_a_sentence(voice: KokoroVoice) -> None:
+    """What was synthesized is found at its place in the sentence, and nowhere else."""
+    sentence = voice.read("The old ferry left late in the evening.", "en-us")
+    other = voice.read("The old ferry left late in the morning.", "en-us")
+    phonemes = len(phonemes_of(sentence))
+    first = Chunk(sentence[:3], "", phonemes_of(sentence[3:]), 0, False, 0.0, phonemes)
+    rest = replace(first, words=sentence, after="")
+    before = replace(rest, words=sentence[3:], before=phonemes_of(sentence[:3]))
+    voice.clear_cache()
+    voice.synthesize(first, "af_heart", 1.0, CancelToken())
+
+    assert voice.stored(rest, "af_heart", 1.0) == 3
+    assert voice.synthesize(first, "af_heart", 1.0, CancelToken()).took_s == 0
+    assert voice.stored(before, "af_heart", 1.0) == 0
+    assert voice.stored(rest, "am_adam", 1.0) == 0
+    assert voice.stored(rest, "af_heart", 1.1) == 0
+    assert voice.stored(replace(rest, words=other), "af_heart", 1.0) == 0
 
 
 def test_voice_load_is_idempotent(any_voice: Voice) -> None:
