@@ -81,7 +81,7 @@ class _Session:
     def __init__(self, session: Any, model_path: Path) -> None:
         self._session = session
         self._model_path = str(model_path)  # Kokoro.from_session reads it
-        self._windowed = {item.name for item in session.get_inputs()}.issuperset(WINDOW)
+        self.windowed = {item.name for item in session.get_inputs()}.issuperset(WINDOW)
         self.cancel_token: CancelToken | None = None
         self.unheard = (0, 0)
         """The number of context phonemes at the start and at the end, which are not heard."""
@@ -98,7 +98,7 @@ class _Session:
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         if self.cancel_token is not None:
             self.cancel_token.bind(lambda: setattr(options, "terminate", True))
-        if not self._windowed:
+        if not self.windowed:
             outputs: list[Any] = self._session.run(names, inputs, options)
             return outputs
         tokens = next(tokens for name, tokens in inputs.items() if name in _TOKENS)
@@ -243,7 +243,17 @@ class KokoroVoice:
         self._session.cancel_token = cancel_token
         started_s = time.perf_counter()
         try:
-            samples, spoken_words = self._speak(self._session, chunk, voice, speed)
+            try:
+                samples, spoken_words = self._speak(self._session, chunk, voice, speed)
+            except FloatingPointError:
+                if not self._session.windowed:
+                    raise
+                log.warning(
+                    "The model's sound is no number; it runs unchanged from now on (slower)."
+                )
+                self._start(chunk.phonemes, window=False)
+                self._session.cancel_token = cancel_token
+                samples, spoken_words = self._speak(self._session, chunk, voice, speed)
         except Exception as exc:
             # onnxruntime and kokoro-onnx raise a dozen classes between them.
             raise SynthesisError(
@@ -286,6 +296,8 @@ class KokoroVoice:
             clause_pause=0.0,
         )
         raw = np.asarray(audio, dtype=np.float32).ravel()
+        if not np.isfinite(raw).all():
+            raise FloatingPointError
         first, last = _loud_part(raw)
         spoken = timings[len(before) + 1 if before else 0 :]
         # The model reports the duration of each phoneme; the cut is in the middle of the space.
