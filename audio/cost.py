@@ -105,9 +105,7 @@ class SynthesisCost:
             cold_factor = min(2.0, max(1.0, 0.8 * cold_factor + 0.2 * took_s / expected_s))
             took_s /= self.cold_factor
         ratio, slowdown = took_s / expected_s, self.slowdown
-        error = self.error
-        if ratio < _LONGEST:
-            error = 0.8 * error + 0.2 * abs(ratio / slowdown - 1)
+        error = 0.8 * self.error + 0.2 * abs(ratio / slowdown - 1)
         slowdown += (_SLOWDOWN_UP if ratio > slowdown else _SLOWDOWN_DOWN) * (ratio - slowdown)
         memory = min(_MEMORY, 1 - 1 / (self.n + _WARM_UP_CHUNKS))
         phonemes, phonemes_s = self.rates.get(lang, _INITIAL_RATE)

@@ -44,8 +44,6 @@ CLAUSE_PAUSE_S = 0.15
 # the words at a cut last as long as in the uncut sentence, with 30 the last one lasts x 1.06, with
 # 12 x 1.08. Measured: 4 sentences, 4 voices, cut 4 times each.
 _CONTEXT_LENGTH = 40.0
-# A chunk of this length may end at a poor place rather than come too late.
-_POOR_AFTER_LENGTH = 15.0
 # The error of a plan, in addition to what `SynthesisCost.slowdown` covers.
 _MARGIN_S = 0.18
 # How long before its turn a chunk should be ready, if the first word is delayed for it.
@@ -56,8 +54,6 @@ _LOOK_AHEAD_CHUNKS = 30
 _LOOK_AHEAD_WORDS = 300
 # The same for each candidate for the first chunk: the first few chunks decide.
 _FIRST_LOOK_AHEAD_CHUNKS = 5
-# Duration of chunks on a machine slower than speech, while the first word is delayed.
-_UNHURRIED_S = 3.0
 
 
 class Cut(IntEnum):
@@ -126,8 +122,6 @@ class _Sentence:
     """How many it has; 0 if it is not read yet."""
     stored_ends: dict[int, int] = field(default_factory=dict)
     """The end of the chunk from a word on, if the voice has stored its sound."""
-    shortest: dict[int, float] = field(default_factory=dict)
-    """Cache: the length of the shortest chunk from a word on."""
 
     def words_to_pause(self, first: int) -> list[_Word]:
         """Return the words up to the next pause after word *first*, or all."""
@@ -207,16 +201,15 @@ class Planner:
         """Whether every chunk has been handed out."""
         return self._sentence >= len(self._sentences)
 
-    def next(self, cost: SynthesisCost, buffered_s: float, *, hurry: bool = True) -> Chunk:
+    def next(self, cost: SynthesisCost, buffered_s: float) -> Chunk:
         """Return the next chunk; its sentence is `prepared`.
 
         Args:
             cost: the synthesis cost on this machine.
             buffered_s: how long the sound that is ready will last.
-            hurry: False if the first word is delayed, so that there is time for whole clauses.
         """
         sentence = self._read[self._sentence]
-        first, end = self._next_word, self._find_end(cost, buffered_s, hurry=hurry)
+        first, end = self._next_word, self._find_end(cost, buffered_s)
         chunk = self._chunk(sentence, first, end)
         self._move_to(end)
         return chunk
@@ -229,15 +222,15 @@ class Planner:
         self._move_to(end)
         return took_s, spoken_s + sentence.words[end - 1].pause_s
 
-    def _find_end(self, cost: SynthesisCost, buffered_s: float, *, hurry: bool) -> int:
+    def _find_end(self, cost: SynthesisCost, buffered_s: float) -> int:
         """Return the end of the next chunk: the index of the word after it."""
         first = self._next_word
         if first in self._words.stored_ends:
             return self._words.stored_ends[first]
         words = self._words.words_to_pause(first)
-        if hurry and first == 0 and buffered_s == 0.0:
+        if first == 0 and buffered_s == 0.0:
             return self._soonest_end(words, cost)
-        return self._best_end(words, first, cost, buffered_s, hurry)
+        return self._best_end(words, first, cost, buffered_s)
 
     def _move_to(self, end: int) -> None:
         """Continue with the word of index *end* in the current sentence."""
@@ -271,17 +264,13 @@ class Planner:
             The chunk, and for how many seconds from now to delay the first word, so that sound does
             not run out later; 0 on a machine with speed to spare.
         """
-        delay_s, patient = min(
-            (self._delay_s(cost, stored_s, hurry=hurry), not hurry) for hurry in (True, False)
-        )
-        return self.next(cost, stored_s, hurry=not patient), delay_s
+        delay_s = self._delay_s(cost, stored_s)
+        return self.next(cost, stored_s), delay_s
 
     def _delay_s(
         self,
         cost: SynthesisCost,
         stored_s: float,
-        *,
-        hurry: bool,
         end: int = 0,
         chunks: int = _LOOK_AHEAD_CHUNKS,
     ) -> float:
@@ -290,7 +279,6 @@ class Planner:
         Args:
             cost: the synthesis cost on this machine.
             stored_s: how much sound is ready.
-            hurry: as for `next`.
             end: where the first chunk ends; 0 if that is to be planned.
             chunks: how many to simulate.
 
@@ -302,7 +290,7 @@ class Planner:
         for _ in range(chunks):
             took_s, lasts_s = ahead._skip(  # noqa: SLF001  # a copy of this one
                 cost,
-                end or ahead._find_end(cost, buffered_s, hurry=hurry),  # noqa: SLF001
+                end or ahead._find_end(cost, buffered_s),  # noqa: SLF001
             )
             end = 0
             spent_s += took_s
@@ -334,19 +322,19 @@ class Planner:
                 break
             if cut == Cut.NEVER:
                 continue
-            delay_s = self._delay_s(cost, 0.0, hurry=True, end=end, chunks=_FIRST_LOOK_AHEAD_CHUNKS)
+            delay_s = self._delay_s(cost, 0.0, end=end, chunks=_FIRST_LOOK_AHEAD_CHUNKS)
             score = delay_s - _WORTH_WAITING_S[cut]
             if score < best_score:
                 best, best_score = end, score
         return best
 
     def _best_end(
-        self, words: list[_Word], first: int, cost: SynthesisCost, buffered_s: float, hurry: bool
+        self, words: list[_Word], first: int, cost: SynthesisCost, buffered_s: float
     ) -> int:
         """Return the end of a later chunk: the index of the word after it."""
         rtf = min(0.9, cost.rtf * max(1.0, cost.slowdown))
         # A chunk of this duration bridges the synthesis of the next of the same duration.
-        grows_s = cost.cost_s(0.0) / (1 - rtf) + _MARGIN_S if hurry else _UNHURRIED_S
+        grows_s = cost.cost_s(0.0) / (1 - rtf) + _MARGIN_S
 
         fitting = starting = None
         fitting_rank, starting_score = (False, 0.0), math.inf
@@ -364,9 +352,7 @@ class Planner:
                 if rank > fitting_rank:
                     fitting, fitting_rank = end, rank
             # A chunk too short to bridge the next costs a stall later; one too long costs time now.
-            left_s = max(0.0, buffered_s - cost_s) + audio_s
-            needed_s = self._next_cost_s(words, end, cost) + _MARGIN_S if hurry else 0.0
-            short_s = max(0.0, grows_s - audio_s, needed_s - left_s)
+            short_s = max(0.0, grows_s - audio_s)
             # During playback a chunk costs waiting only if it is ready too late.
             wait_s = 6 * max(0.0, cost_s - buffered_s) if buffered_s > 0 else audio_s
             # Of equal ones, the longest.
@@ -377,15 +363,6 @@ class Planner:
             if too_long and (fitting or wait_s - _WORTH_S[Cut.SENTENCE] >= starting_score):
                 break  # no longer one can be better
         return fitting or starting or len(words)
-
-    def _next_cost_s(self, words: list[_Word], end: int, cost: SynthesisCost) -> float:
-        """Return how long the shortest chunk from word *end* on would take to synthesize."""
-        if end == len(words):
-            return 0.0  # the next sentence has its own first chunk
-        shortest = self._words.shortest
-        if end not in shortest:
-            shortest[end] = _shortest(words, end)
-        return cost.cost_s(self._audio_s(cost, shortest[end]))
 
     def _chunk(self, sentence: _Sentence, first: int, end: int) -> Chunk:
         words = sentence.words
@@ -408,17 +385,6 @@ def _is_open(word: _Word) -> bool:
     return word.cut < Cut.CLAUSE and not joined
 
 
-def _shortest(words: list[_Word], first: int) -> float:
-    """Return the length of the shortest chunk from a word on."""
-    last, length = first, words[first].length
-    while last < len(words) - 1 and words[last].cut < Cut.PHRASE and length < _MAX_WORD_LENGTH:
-        if words[last].cut == Cut.POOR and length > _POOR_AFTER_LENGTH:
-            break
-        last += 1
-        length += words[last].length
-    return length
-
-
 def _read_sentence(words: Iterable[SpokenWord], lang: str) -> _Sentence:
     """Return a sentence that was read, with the quality of a cut after each of its words."""
     parts = [part for word in words for part in _slices(word)]
@@ -434,7 +400,7 @@ def _unread_sentence(text: str, lang: str) -> _Sentence:
     """Return the same for a sentence that is not read yet, with estimated lengths."""
     parts = []
     for word in text.split(" "):
-        *joined, last = (part for phrase in phrases(word) for part in _letter_slices(phrase))
+        *joined, last = phrases(word)
         parts += [SpokenWord(part, "", "", joined=True) for part in joined]
         parts.append(SpokenWord(last, "", ""))
     lengths = [speech_length(part.text) + (not part.joined) for part in parts]
@@ -534,21 +500,6 @@ def _boundary(phonemes: str, place: int) -> int:
     after_spaces = [at for at in inside if phonemes[at - 1] == " "]
     before_stresses = [at for at in inside if phonemes[at] in "ˈˌ"]
     return min(after_spaces or before_stresses or [place], key=lambda at: abs(at - place))
-
-
-def _letter_slices(word: str) -> Iterator[str]:
-    """Split a word of a sentence that is not read yet, if it is too long."""
-    start, length = 0, 0.0
-    if word.isascii() and speech_length(word) <= _MAX_WORD_LENGTH:
-        start = len(word)
-        yield word
-    for index in range(start, len(word)):
-        length += speech_length(word[index])
-        if length > _MAX_WORD_LENGTH and index > start:
-            yield word[start:index]
-            start, length = index, speech_length(word[index])
-    if start < len(word):
-        yield word[start:]
 
 
 def _cut_after(part: str) -> Cut:

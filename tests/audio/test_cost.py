@@ -67,7 +67,6 @@ def test_cost_of_an_interrupted_run_is_not_learned() -> None:
 
     assert afterwards.rtf == pytest.approx(steady.rtf, rel=0.2)
     assert afterwards.overhead_s == pytest.approx(steady.overhead_s, abs=0.2)
-    assert afterwards.error < 0.3
     assert afterwards.cost_s(2.5) < 2.5
 
 
