@@ -50,8 +50,6 @@ _MARGIN_S = 0.18
 _READY_S = 0.05
 # How far ahead a plan is simulated: some minutes of speech, which takes a few milliseconds.
 _LOOK_AHEAD_CHUNKS = 30
-# The same in words; it limits only very short chunks.
-_LOOK_AHEAD_WORDS = 300
 # The same for each candidate for the first chunk: the first few chunks decide.
 _FIRST_LOOK_AHEAD_CHUNKS = 5
 
@@ -146,7 +144,6 @@ class Planner:
         self._lang = lang
         self._sentences = sentences(text, lang)
         self._next_word = 0  # the first of the next chunk
-        self._words_handed_out = 0  # how many words were handed out
         lengths = (speech_length(sentence) + 1 for sentence in reversed(self._sentences))
         self._length_after = [*itertools.accumulate(lengths, initial=0.0)][-2::-1]
         # The current sentence, and the one before it; replaced by `prepare`, never changed.
@@ -234,7 +231,6 @@ class Planner:
 
     def _move_to(self, end: int) -> None:
         """Continue with the word of index *end* in the current sentence."""
-        self._words_handed_out += end - self._next_word
         self._next_word = end
         if end == len(self._words.words):
             self._sentence, self._next_word = self._sentence + 1, 0
@@ -288,18 +284,15 @@ class Planner:
         ahead = copy.copy(self)
         spent_s, delay_s, buffered_s = 0.0, 0.0, stored_s
         for _ in range(chunks):
-            took_s, lasts_s = ahead._skip(  # noqa: SLF001  # a copy of this one
-                cost,
-                end or ahead._find_end(cost, buffered_s),  # noqa: SLF001
-            )
+            end = end or ahead._find_end(cost, buffered_s)  # noqa: SLF001  # a copy of this one
+            took_s, lasts_s = ahead._skip(cost, end)  # noqa: SLF001
             end = 0
             spent_s += took_s
             ready_s = spent_s * (1 + cost.error) + (_READY_S if stored_s else 0.0)
             delay_s = max(delay_s, ready_s - stored_s)
             stored_s += lasts_s
             buffered_s = delay_s + stored_s - spent_s
-            words = ahead._words_handed_out - self._words_handed_out  # noqa: SLF001
-            if ahead.done or words > _LOOK_AHEAD_WORDS:
+            if ahead.done:
                 break
         return delay_s
 
