@@ -409,7 +409,7 @@ def _sentence(
         if following is None:
             cut = Cut.SENTENCE
         elif part.joined:
-            cut = _cut_after(part.text)
+            cut = Cut.CLAUSE if _CLAUSE_END.search(part.text) else Cut.POOR
         else:
             cut = _cut_between(part.text, following.text, lang)
         words.append(_Word(part, length, cut, _PAUSE_S.get(cut, 0.0)))
@@ -493,11 +493,6 @@ def _boundary(phonemes: str, place: int) -> int:
     after_spaces = [at for at in inside if phonemes[at - 1] == " "]
     before_stresses = [at for at in inside if phonemes[at] in "ˈˌ"]
     return min(after_spaces or before_stresses or [place], key=lambda at: abs(at - place))
-
-
-def _cut_after(part: str) -> Cut:
-    """Return the quality of a cut after a part of a word."""
-    return Cut.CLAUSE if _CLAUSE_END.search(part) else Cut.POOR
 
 
 def _cut_between(word: str, following: str, lang: str) -> Cut:

@@ -173,10 +173,11 @@ class Synthesis:
 
     def _by_priority(self) -> list[SpeechJob]:
         """Return the utterances in the order in which they need the voice."""
-        jobs = sorted(self._jobs.values(), key=lambda job: not job.utterance.urgent)  # stable
         # An urgent utterance waits for the end of the current sentence.
-        jobs.sort(key=lambda job: not self._playback.within_sentence(job))
-        return jobs
+        return sorted(
+            self._jobs.values(),
+            key=lambda job: (not self._playback.within_sentence(job), not job.utterance.urgent),
+        )
 
     def preempt(self) -> None:
         """Cancel and requeue a synthesis that an urgent utterance would have to wait for."""

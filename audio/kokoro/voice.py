@@ -10,11 +10,11 @@ import os
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -210,13 +210,13 @@ class KokoroVoice:
 
     def stored(self, rest: Chunk, voice: str, speed: float) -> int:
         """Return with how many of the words of *rest* a stored chunk begins; see `ports.Voice`."""
-        for key in self._cache.recent():
-            end = len(key.words)
-            following = phonemes_of(rest.words[end:])
-            if rest.words[:end] == key.words and following.startswith(key.after):
-                part = replace(rest, words=key.words, after=key.after)
-                if _Phrase.of(part, voice, speed) == key:
-                    return end
+        for key in reversed(self._cache):  # the latest first
+            heard, after, *_ = key
+            count = len(heard)
+            part = replace(rest, words=rest.words[:count], after=after)
+            following = phonemes_of(rest.words[count:])
+            if _key(part, voice, speed) == key and following.startswith(after):
+                return count
         return 0
 
     def synthesize(
@@ -236,7 +236,7 @@ class KokoroVoice:
         """
         self.load()
         assert self._session is not None  # noqa: S101  # load sets it
-        key = _Phrase.of(chunk, voice, speed)
+        key = _key(chunk, voice, speed)
         chunk = self._known(chunk)
         if (cached := self._cache.get(key)) is not None:
             return cached
@@ -349,20 +349,10 @@ def _return_memory() -> None:
             ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
-class _Phrase(NamedTuple):
-    """What the sound of a chunk depends on."""
-
-    before: str
-    words: tuple[SpokenWord, ...]
-    after: str
-    sentence_phonemes: int
-    voice: str
-    speed: float
-
-    @classmethod
-    def of(cls, chunk: Chunk, voice: str, speed: float) -> Self:
-        phonemes = chunk.sentence_phonemes if chunk.before or chunk.after else 0
-        return cls(chunk.before, chunk.words, chunk.after, phonemes, voice, speed)
+def _key(chunk: Chunk, voice: str, speed: float) -> tuple[Any, ...]:
+    """Return what the sound of a chunk depends on."""
+    phonemes = chunk.sentence_phonemes if chunk.before or chunk.after else 0
+    return chunk.words, chunk.after, chunk.before, phonemes, voice, speed
 
 
 class _PhraseCache:
@@ -381,9 +371,8 @@ class _PhraseCache:
             self._sounds.move_to_end(key)
         return self._sounds.get(key)
 
-    def recent(self) -> list[Any]:
-        """Return the keys, that of the most recent phrase first."""
-        return list(reversed(self._sounds))
+    def __reversed__(self) -> Iterator[Any]:
+        return reversed(self._sounds)
 
     def put(self, key: Hashable, sound: Sound) -> None:
         """Store the sound of a phrase, if it is short enough."""
