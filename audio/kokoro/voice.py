@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -81,7 +81,7 @@ class _Session:
     def __init__(self, session: Any, model_path: Path) -> None:
         self._session = session
         self._model_path = str(model_path)  # Kokoro.from_session reads it
-        self._windowed = {item.name for item in session.get_inputs()}.issuperset(WINDOW)
+        self.windowed = {item.name for item in session.get_inputs()}.issuperset(WINDOW)
         self.cancel_token: CancelToken | None = None
         self.unheard = (0, 0)
         """The number of context phonemes at the start and at the end, which are not heard."""
@@ -98,7 +98,7 @@ class _Session:
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         if self.cancel_token is not None:
             self.cancel_token.bind(lambda: setattr(options, "terminate", True))
-        if not self._windowed:
+        if not self.windowed:
             outputs: list[Any] = self._session.run(names, inputs, options)
             return outputs
         tokens = next(tokens for name, tokens in inputs.items() if name in _TOKENS)
@@ -208,6 +208,17 @@ class KokoroVoice:
         """Drop the cached phrases."""
         self._cache = _PhraseCache()
 
+    def stored(self, rest: Chunk, voice: str, speed: float) -> int:
+        """Return with how many of the words of *rest* a stored chunk begins; see `ports.Voice`."""
+        for key in reversed(self._cache):  # the latest first
+            heard, after, *_ = key
+            count = len(heard)
+            part = replace(rest, words=rest.words[:count], after=after)
+            following = phonemes_of(rest.words[count:])
+            if _key(part, voice, speed) == key and following.startswith(after):
+                return count
+        return 0
+
     def synthesize(
         self, chunk: Chunk, voice: str, speed: float, cancel_token: CancelToken
     ) -> Sound:
@@ -225,16 +236,24 @@ class KokoroVoice:
         """
         self.load()
         assert self._session is not None  # noqa: S101  # load sets it
+        key = _key(chunk, voice, speed)
         chunk = self._known(chunk)
-        cut = bool(chunk.before or chunk.after)
-        sentence_phonemes = chunk.sentence_phonemes if cut else 0
-        key = (chunk.before, chunk.words, chunk.after, sentence_phonemes, voice, speed)
         if (cached := self._cache.get(key)) is not None:
             return cached
         self._session.cancel_token = cancel_token
         started_s = time.perf_counter()
         try:
-            samples, spoken_words = self._speak(self._session, chunk, voice, speed)
+            try:
+                samples, spoken_words = self._speak(self._session, chunk, voice, speed)
+            except FloatingPointError:
+                if not self._session.windowed:
+                    raise
+                log.warning(
+                    "The model's sound is no number; it runs unchanged from now on (slower)."
+                )
+                self._start(chunk.phonemes, window=False)
+                self._session.cancel_token = cancel_token
+                samples, spoken_words = self._speak(self._session, chunk, voice, speed)
         except Exception as exc:
             # onnxruntime and kokoro-onnx raise a dozen classes between them.
             raise SynthesisError(
@@ -277,6 +296,8 @@ class KokoroVoice:
             clause_pause=0.0,
         )
         raw = np.asarray(audio, dtype=np.float32).ravel()
+        if not np.isfinite(raw).all():
+            raise FloatingPointError
         first, last = _loud_part(raw)
         spoken = timings[len(before) + 1 if before else 0 :]
         # The model reports the duration of each phoneme; the cut is in the middle of the space.
@@ -328,6 +349,12 @@ def _return_memory() -> None:
             ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
+def _key(chunk: Chunk, voice: str, speed: float) -> tuple[Any, ...]:
+    """Return what the sound of a chunk depends on."""
+    phonemes = chunk.sentence_phonemes if chunk.before or chunk.after else 0
+    return chunk.words, chunk.after, chunk.before, phonemes, voice, speed
+
+
 class _PhraseCache:
     """The sound of short phrases that were spoken recently, so that repeating one costs nothing.
 
@@ -343,6 +370,9 @@ class _PhraseCache:
         if key in self._sounds:
             self._sounds.move_to_end(key)
         return self._sounds.get(key)
+
+    def __reversed__(self) -> Iterator[Any]:
+        return reversed(self._sounds)
 
     def put(self, key: Hashable, sound: Sound) -> None:
         """Store the sound of a phrase, if it is short enough."""
