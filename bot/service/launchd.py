@@ -164,7 +164,8 @@ class Launchd:
         done = _launchctl("print", f"{_domain()}/{LABEL}")
         if done.code:
             return None
-        # One tab: the job's own lines, not those of its sockets and endpoints.
+        # One tab: the job's own lines. Those of its coalitions, which are always "active", and of
+        # its endpoints have two.
         fields = dict(re.findall(r"^\t([a-z ]+?) = (.*)$", done.output, re.MULTILINE))
         pid = fields.get("pid", "")
         return AgentStatus(

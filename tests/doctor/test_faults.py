@@ -23,9 +23,10 @@ from pydantic import SecretStr
 from audio.kokoro.model_files import DICTIONARY_FILE, MODELS, VOICES_FILE
 from bot.chat.sandbox import Sandbox
 from bot.doctor import sound
-from bot.doctor.check import CheckState
+from bot.doctor.check import CheckState, Finding
 from tests.conftest import TOKEN
 from tests.doctor.scene import Scene
+from tests.support.fake_launchctl import printed_job
 from tests.support.loudspeaker import Loudspeakers
 
 # ---- faults: (check, how to plant it, state, part of what is found, part of the fix) ----
@@ -218,13 +219,13 @@ def _rosetta(scene: Scene) -> None:
 def _launchd(state: str, kind: str, code: int = 0) -> Callable[[Scene], None]:
     def plant(scene: Scene) -> None:
         scene.mac()
-        scene.tool(
-            "launchctl",
-            "gui/501/org.crier.bot = {\n\tactive count = 1\n\tstate = "
-            f"{state}\n\n\tprogram = /x/crier\n\tlast exit code = 70: EX_SOFTWARE\n"
-            f"\tspawn type = {kind}\n}}",
-            code,
+        output = printed_job(
+            "gui/501/org.crier.bot",
+            pid=7 if state == "running" else None,
+            spawn_type=kind,
+            last_exit="70: EX_SOFTWARE",
         )
+        scene.tool("launchctl", output, code)
 
     return plant
 
@@ -375,6 +376,15 @@ def test_check_finds_planted_fault_and_names_its_fix(
     ), finding
     assert finding.fix
     assert TOKEN not in finding.found + finding.fix
+
+
+def test_service_check_passes_on_healthy_mac(scene: Scene) -> None:
+    """The state is that of the job, not of its coalitions, which are printed after it."""
+    _launchd("running", "interactive (4)")(scene)
+
+    assert scene.run("service") == Finding(
+        CheckState.PASS, "running, interactive, last exit code 70: EX_SOFTWARE"
+    )
 
 
 async def test_telegram_check_recognizes_revoked_token(scene: Scene, sandbox: Sandbox) -> None:
