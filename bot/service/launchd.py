@@ -36,6 +36,19 @@ _START_S = 25.0
 _STABLE_S = 2.0
 """A job that fails to start has exited by then."""
 
+_GUARDED = (
+    "Desktop",
+    "Documents",
+    "Downloads",
+    "Library/Mobile Documents",
+    "Library/CloudStorage",
+)
+_SWITCHED_OFF = (
+    "It may be switched off: look at System Settings, General, Login Items & Extensions, Allow in "
+    "the Background. `launchctl print-disabled gui/$(id -u)` lists what is disabled. If it is not "
+    "there either, log out and in, and install again."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class AgentStatus:
@@ -75,15 +88,13 @@ class Launchd:
         return [f"launchctl bootstrap {self._domain} {self.file}"]
 
     def warnings(self) -> list[str]:
-        """Return what may prevent it from working."""
+        """Return what may prevent it from working.
+
+        Raises:
+            UsageError: macOS would not let an agent read its folders.
+        """
+        self._check_place()
         warnings = []
-        guarded = [Path.home() / name for name in ("Desktop", "Documents", "Downloads")]
-        if any(self._checkout.is_relative_to(folder) for folder in guarded):
-            warnings.append(
-                f"{self._checkout} is in a folder that macOS guards: it may not let an agent read "
-                "it. Move the checkout elsewhere, such as to your home folder, run `make setup` "
-                "and install from there."
-            )
         if not self._has_session():
             warnings.append(
                 "Nobody is logged in at this Mac's screen as you, so it can't be started now. It "
@@ -108,6 +119,7 @@ class Launchd:
             raise UsageError(
                 "An agent belongs to the person at the screen, not to root: run it without sudo."
             )
+        self._check_place()
         content = self.content()
         self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # for launchd.log
         if self.status() is not None and self._installed_content() == content:
@@ -175,6 +187,19 @@ class Launchd:
             spawn_type=fields.get("spawn type", "").partition(" (")[0],
         )
 
+    def _check_place(self) -> None:
+        """Raise UsageError if macOS guards one of the folders that the agent needs."""
+        for folder, move in (
+            (self._checkout, "Move the checkout, such as to your home folder, run `make setup`"),
+            (self._data_dir, "Set DATA_DIR in .env to another folder"),
+        ):
+            if is_guarded(folder):
+                raise UsageError(
+                    f"{folder} is in a folder that macOS guards (Desktop, Documents, Downloads, "
+                    "iCloud, another disk): an agent may not read it, or it may not be there at "
+                    f"login. {move}, and install from there."
+                )
+
     def _has_session(self) -> bool:
         return _launchctl("print", self._domain).code == 0
 
@@ -221,8 +246,12 @@ class Launchd:
             # Another install at the same time may have loaded it.
             if done.code in _RETRY_CODES and self.status() is not None:
                 return
-            if done.code not in _RETRY_CODES or time.monotonic() > deadline_s:
+            if done.code not in _RETRY_CODES:
                 raise CommandError(f"launchd does not accept {self.file}: {done.message}.")
+            if time.monotonic() > deadline_s:
+                raise CommandError(
+                    f"launchd does not accept {self.file} ({done.message}). {_SWITCHED_OFF}"
+                )
             time.sleep(_POLL_S * 2)
 
     def _wait_until_stable(self, other_than: int | None = None) -> int:
@@ -246,6 +275,18 @@ class Launchd:
             f"It is installed, but exits again (last exit code: {last_exit}). `crier logs` "
             f"or {self._data_dir / 'launchd.log'} says why."
         )
+
+
+def is_guarded(folder: Path) -> bool:
+    """Whether macOS may deny an agent to read *folder*, or it may be missing at login.
+
+    Privacy protection covers these folders of a home, of iCloud and other clouds, and other disks;
+    an agent gets EPERM there, or exit code 126. Sources: syke#11, skillsmith#1009.
+    """
+    home = Path.home()
+    guarded = [home / name for name in _GUARDED] + [Path("/Volumes")]
+    paths = (folder, folder.resolve())
+    return any(path.is_relative_to(other) for path in paths for other in guarded)
 
 
 def agent_file() -> Path:

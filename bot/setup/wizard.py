@@ -80,7 +80,7 @@ def set_up() -> "tuple[int, Wizard]":
         print(f"{exc.filename} can't be written ({exc.strerror}). Make room and start again.")
         return FAILED, wizard
     if wizard.install:
-        return install_service(ask=False), wizard
+        return install_service(ask=False, try_notification=True), wizard
     return OK, wizard
 
 
