@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-import httpx
 from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Application, ApplicationBuilder, ExtBot
 from telegram.request import HTTPXRequest
 
+from audio.certificates import tls_context
 from audio.cost import SynthesisCost
 from audio.kokoro.model_files import resolve_kind
 from audio.kokoro.voice import KokoroVoice
@@ -632,8 +632,8 @@ def _http_options(settings: Settings) -> dict[str, Any]:
 
 @functools.cache
 def _tls_context() -> ssl.SSLContext:
-    # Reading the certificates takes 0.1 s, which httpx would do for each client.
-    return httpx.create_ssl_context()
+    # Once for all clients.
+    return tls_context()
 
 
 async def _release(pipeline: SpeechPipeline) -> None:

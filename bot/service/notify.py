@@ -51,7 +51,7 @@ def alert(text: str) -> None:
 
 
 def speak(text: str) -> None:
-    """Say *text* with a voice of macOS, which works where Crier's own does not. Returns at once."""
+    """Speak *text* with a voice of macOS, since Crier's own may not work. Returns at once."""
     if sys.platform == "darwin":
         _run((*_DETACHED, "say"), text)
 
