@@ -28,6 +28,8 @@ _OWN = [
     "spoken",
     "demo",
     "history",
+    "keychain.json",
+    "models",
     "api.json*",
     "api.sock",
     "api-token*",

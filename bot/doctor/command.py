@@ -28,6 +28,7 @@ GROUPS = {
     "Settings and data": (
         Check("settings", local.settings),
         Check("secrets", local.secrets),
+        Check("keychain", local.keychain),
         Check("database", local.database),
         Check("people", local.people),
         Check("quiet", local.quiet),

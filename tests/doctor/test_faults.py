@@ -211,6 +211,26 @@ def _older_package(scene: Scene) -> None:
     (scene.checkout / "requirements.txt").write_text("numpy==1.0\nonnx ; sys_platform == 'x'\n")
 
 
+def _keychain(scene: Scene, *, token: str, stored_by: str) -> None:
+    scene.mac()
+    scene.monkeypatch.setattr("sys.platform", "darwin")
+    package = scene.folder / "packages" / "keyring"
+    package.mkdir(parents=True)
+    program = f"print({token!r})" if token else "raise SystemExit(1)"
+    (package / "__main__.py").write_text(program)
+    scene.monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    scene.env("TELEGRAM_BOT_TOKEN=keychain")
+    (scene.data / "keychain.json").write_text(json.dumps({"version": stored_by, "sha256": "0"}))
+
+
+def _empty_keychain(scene: Scene) -> None:
+    _keychain(scene, token="", stored_by="")
+
+
+def _keychain_of_another_python(scene: Scene) -> None:
+    _keychain(scene, token=TOKEN, stored_by="3.11.2")
+
+
 def _rosetta(scene: Scene) -> None:
     scene.mac()
     scene.tool("sysctl", "1")
@@ -334,6 +354,8 @@ FAULTS: list[tuple[str, Callable[[Scene], None], CheckState, str, str]] = [
     ("polling", _bot_with_a_rival, FAIL, "Another program", ""),
     ("warnings", _warning_bot, WARN, "No device fits", "/status"),
     ("port", _taken_port, FAIL, "can't be used (Address already in use)", "API_PORT"),
+    ("keychain", _empty_keychain, FAIL, "not there", "crier setup"),
+    ("keychain", _keychain_of_another_python, WARN, "stored by Python 3.11.2", "Always Allow"),
     ("service", _not_loaded, FAIL, "not loaded", "crier install"),
     ("service", _launchd("not running", "interactive (4)"), FAIL, "does not run", "crier logs"),
     ("service", _launchd("running", "adaptive (2)"), WARN, "throttled", "--process-type"),
