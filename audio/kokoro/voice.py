@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -156,16 +156,32 @@ class KokoroVoice:
         verify(self._model_dir / VOICES_FILE.name, VOICES_FILE)
         ready = phonemes_of(self.read("Ready.", "en-us"))  # the first time is the slowest
         try:
-            self._start(ready, window=True)
+            self._start(ready, partial(change_graph, window=True))
         except ModelFileError:
             raise
         except Exception:  # noqa: BLE001  # LookupError, or one of a dozen of onnxruntime's own
             log.warning("Windowed decoding unavailable; falling back to full decoding (slower).")
-            self._start(ready, window=False)
+            self._start_without_window(ready)
         log.info("Voice ready: %s", MODELS[self._kind].name)
 
-    def _start(self, phonemes: str, *, window: bool) -> None:
-        """Load the model and run it once, on *phonemes*.
+    def _start_without_window(self, phonemes: str) -> None:
+        """Load the model, with durations if its graph has them, or else unchanged.
+
+        Raises:
+            ModelFileError: see `load`.
+        """
+        try:
+            self._start(phonemes, partial(change_graph, window=False))
+        except ModelFileError:
+            raise
+        except Exception:  # noqa: BLE001  # as in `load`
+            log.warning(
+                "Durations unavailable: no sentence is read in its context, and no word is timed."
+            )
+            self._start(phonemes, lambda _: None)
+
+    def _start(self, phonemes: str, change: Callable[[Path], None]) -> None:
+        """Load the model, its graph patched by *change*, and run it once, on *phonemes*.
 
         Raises:
             ModelFileError: see `load`.
@@ -184,7 +200,6 @@ class KokoroVoice:
         options.enable_mem_pattern = False
         _return_memory()
         # From a file, since loading from memory would hold the bytes twice.
-        change = partial(change_graph, window=window)
         with verified_copy(model, MODELS[self._kind], change) as copy:
             session = onnxruntime.InferenceSession(
                 str(copy), options, providers=["CPUExecutionProvider"]
@@ -258,6 +273,8 @@ class KokoroVoice:
             return silence(0), ()
         if len(before) + len(text) + len(after) + 2 > MAX_PHONEMES:
             before = after = ""  # kokoro-onnx would split it, and the timings would not match
+        if not self._kokoro.has_timings:
+            before = after = ""  # nothing says where to cut
         phonemes = " ".join(part for part in (before, text, after) if part)
         style = self._style(voice)
         if before or after:
