@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 _EVERY_S = 1.0
 _SLEPT_S = 5.0
-_MEMORY_BYTES = 1536 << 20
+MAX_MEMORY_BYTES = 1536 << 20
 """fp32 weights, their packed copies and a long chunk take about 900 MB."""
 
 
@@ -79,7 +79,7 @@ class Watchdog:
                     return "Telegram answers, but fetching messages does not work."
             if self._delivery.under_way_count == 0:
                 used = used_bytes()
-                if used > _MEMORY_BYTES:
+                if used > MAX_MEMORY_BYTES:
                     return f"{used >> 20} MB of memory are in use although nothing is spoken."
 
     def _is_wedged(self) -> bool:

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -81,7 +81,7 @@ class _Session:
     def __init__(self, session: Any, model_path: Path) -> None:
         self._session = session
         self._model_path = str(model_path)  # Kokoro.from_session reads it
-        self._windowed = {item.name for item in session.get_inputs()}.issuperset(WINDOW)
+        self.is_windowed = {item.name for item in session.get_inputs()}.issuperset(WINDOW)
         self.cancel_token: CancelToken | None = None
         self.unheard = (0, 0)
         """The number of context phonemes at the start and at the end, which are not heard."""
@@ -98,7 +98,7 @@ class _Session:
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         if self.cancel_token is not None:
             self.cancel_token.bind(lambda: setattr(options, "terminate", True))
-        if not self._windowed:
+        if not self.is_windowed:
             outputs: list[Any] = self._session.run(names, inputs, options)
             return outputs
         tokens = next(tokens for name, tokens in inputs.items() if name in _TOKENS)
@@ -128,15 +128,24 @@ def _within(duration: NDArray[np.float32], first: int, end: int) -> NDArray[np.f
 class KokoroVoice:
     """Kokoro-82M through kokoro-onnx."""
 
-    def __init__(self, model_dir: Path, kind: str, *, even: bool = True) -> None:
+    def __init__(
+        self,
+        model_dir: Path,
+        kind: str,
+        *,
+        even: bool = True,
+        session_config: Mapping[str, str] | None = None,
+    ) -> None:
         """Create a voice without its model; `load` reads it.
 
         Args:
             model_dir: the folder of the model files, and of the reader's.
             kind: ``fp32`` or ``int8``.
             even: whether to make all voices equally loud.
+            session_config: onnxruntime's session options; they override those set here.
         """
         self._even = even
+        self._session_config = session_config or {}
         self._model_dir = model_dir
         self._kind = kind
         self._session: _Session | None = None
@@ -197,6 +206,8 @@ class KokoroVoice:
         # A spinning thread pool uses whole cores while idle, and a memory pattern for each text
         # length grows without bound (hexgrad/kokoro#358).
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        for key, value in self._session_config.items():
+            options.add_session_config_entry(key, value)
         options.enable_mem_pattern = False
         _return_memory()
         # From a file, since loading from memory would hold the bytes twice.
@@ -218,6 +229,13 @@ class KokoroVoice:
             SynthesisError: see `Reader.read`.
         """
         return self._reader.read(sentence, lang)
+
+    @property
+    def decoding(self) -> str:
+        """What the loaded graph allows: ``window``, ``durations`` or ``plain``; see `load`."""
+        if self._session is not None and self._session.is_windowed:
+            return "window"
+        return "durations" if self._kokoro is not None and self._kokoro.has_timings else "plain"
 
     def clear_cache(self) -> None:
         """Drop the cached phrases."""

@@ -8,8 +8,9 @@ import os
 import plistlib
 import re
 import shutil
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from bot.errors import CommandError, UsageError
 from bot.service.process import Completed, run
 
 LABEL = "org.crier.bot"
+_ONCE_LABEL = "org.crier.doctor"
 PROCESS_TYPES = ("interactive", "standard", "adaptive")
 
 _POLL_S = 0.25
@@ -176,9 +178,7 @@ class Launchd:
         done = _launchctl("print", f"{_domain()}/{LABEL}")
         if done.code:
             return None
-        # One tab: the job's own lines. Those of its coalitions, which are always "active", and of
-        # its endpoints have two.
-        fields = dict(re.findall(r"^\t([a-z ]+?) = (.*)$", done.output, re.MULTILINE))
+        fields = _fields(done.output)
         pid = fields.get("pid", "")
         return AgentStatus(
             pid=int(pid) if pid.isdigit() else None,
@@ -275,6 +275,57 @@ class Launchd:
             f"It is installed, but exits again (last exit code: {last_exit}). `crier logs` "
             f"or {self._data_dir / 'launchd.log'} says why."
         )
+
+
+def run_once(checkout: Path, command: Sequence[str], *, timeout_s: float = 60.0) -> str:
+    """Run a command as a LaunchAgent of its own, and return what it prints. Blocks.
+
+    Raises:
+        CommandError: launchd refuses, or the command does not end.
+    """
+    service = f"{_domain()}/{_ONCE_LABEL}"
+    with tempfile.TemporaryDirectory(prefix="crier-") as name:
+        output, file = Path(name) / "output", Path(name) / f"{_ONCE_LABEL}.plist"
+        agent = {
+            "Label": _ONCE_LABEL,
+            "ProgramArguments": list(command),
+            "WorkingDirectory": str(checkout),
+            "ProcessType": "Interactive",
+            "RunAtLoad": True,
+            "ExitTimeOut": 5,
+            "StandardOutPath": str(output),
+            "StandardErrorPath": str(output),
+        }
+        file.write_bytes(plistlib.dumps(agent))
+        _launchctl("bootout", service)  # left by one that was interrupted
+        deadline_s = time.monotonic() + timeout_s
+        try:
+            while (done := _launchctl("bootstrap", _domain(), str(file))).code:
+                if done.code not in _RETRY_CODES or time.monotonic() > deadline_s:
+                    raise CommandError(f"launchd runs no agent: {done.message}.")
+                time.sleep(_POLL_S)
+            while not _has_exited(_launchctl("print", service).output):
+                if time.monotonic() > deadline_s:
+                    raise CommandError(f"The agent did not end within {timeout_s:.0f} s.")
+                time.sleep(_POLL_S)
+            return output.read_text(errors="replace") if output.exists() else ""
+        finally:
+            _launchctl("bootout", service)
+
+
+def _has_exited(printed: str) -> bool:
+    """Whether a printed job ran, and runs no more."""
+    fields = _fields(printed)
+    return "pid" not in fields and fields.get("last exit code", "(never")[0] != "("
+
+
+def _fields(printed: str) -> dict[str, str]:
+    """Return the values of a printed job.
+
+    One tab: the job's own lines. Those of its coalitions, which are always ``active``, and of its
+    endpoints have two.
+    """
+    return dict(re.findall(r"^\t([a-z ]+?) = (.*)$", printed, re.MULTILINE))
 
 
 def is_guarded(folder: Path) -> bool:

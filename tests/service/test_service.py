@@ -424,6 +424,17 @@ async def test_install_asks_if_notification_was_seen(mac: Home, answer: str) -> 
     assert ("Script Editor" in screen.text) == (answer == "")
 
 
+def test_run_once_returns_what_an_agent_prints(mac: Home) -> None:
+    """A command runs as an agent of its own, beside the bot, and nothing of it stays."""
+    mac.install()
+    pid = mac.pid
+    printed = launchd.run_once(mac.checkout, ["/bin/sh", "-c", "echo hello; exit 3"])
+
+    assert printed == "hello\n"
+    assert launchctl(mac, "print", "gui/501/org.crier.doctor") == ""
+    assert mac.pid == pid
+
+
 def test_install_refuses_root(mac: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """With sudo the agent would belong to root, who is not at the screen."""
     monkeypatch.setattr("os.getuid", lambda: 0)

@@ -112,7 +112,8 @@ class Launchctl:
             return _fail(IN_PROGRESS, "Bootstrap failed: 37: Operation already in progress")
         if gone_s < _REFUSES_S * self.scale:
             return _fail(IO_ERROR, "Bootstrap failed: 5: Input/output error")
-        assert agent["KeepAlive"] == {"SuccessfulExit": False}
+        kept_alive = "KeepAlive" in agent
+        assert agent.get("KeepAlive", {"SuccessfulExit": False}) == {"SuccessfulExit": False}
         (self.state / f"{label}.plist").write_bytes(plistlib.dumps({**agent, "Path": str(file)}))
         extra = self.state / "environment.json"
         added = json.loads(extra.read_text()) if extra.exists() else {}
@@ -123,7 +124,7 @@ class Launchctl:
                 os.environ, {"XPC_SERVICE_NAME": label, **added}
             ),
             output=agent["StandardErrorPath"],
-            clean=[0],
+            clean=[0] if kept_alive else list(range(-64, 256)),
             pause_s=agent.get("ThrottleInterval", 10) * self.scale,
             after_end=False,
             stop_s=agent["ExitTimeOut"] * self.scale,
