@@ -20,7 +20,7 @@ from bot.paths import CHECKOUT
 from bot.service import notify
 from bot.service.notify import Notices
 from bot.service.supervise import ServiceRunner
-from tests.conftest import ALICE, TOKEN, reaction_to, reply_with
+from tests.conftest import ALICE, MODEL, TOKEN, reaction_to, reply_with
 from tests.support.commandline import WITH_TONES, crier, run
 
 
@@ -42,6 +42,7 @@ class Desk:
             "HOME": str(folder),
             "PYTHONPATH": str(CHECKOUT),
             "MODEL_DIR": str(model_dir),
+            "KOKORO_MODEL": MODEL,
             "DATA_DIR": str(self.data_dir),
         }
 

@@ -403,7 +403,7 @@ def test_setup_keeps_added_language(
     """An added language is installed once, and again whenever the environment is recreated."""
     commands: list[str] = []
 
-    def run(command: list[str]) -> int:
+    def run(command: list[str], **_: object) -> int:
         commands.append(" ".join(command))
         return 0
 
