@@ -38,12 +38,13 @@ OLDEST_MACOS = 14
 ESPEAK_PATH_BYTES = 159
 ESPEAK_DATA = ".venv/lib/python3.13/site-packages/espeakng_loader/espeak-ng-data"
 
-# Variables of a shell that would lead uv, pip or Python to other folders. Whoever has a mirror of
-# uv's Pythons keeps it.
+# Variables of a shell that would lead uv, pip or Python to other folders or versions. Whoever has a
+# mirror of uv's Pythons keeps it.
 MISLEADING = re.compile(
     r"(UV_(?!PYTHON_INSTALL_MIRROR|PYTHON_DOWNLOADS_JSON_URL)"
-    r"(PYTHON|MANAGED|NO_MANAGED|NO_PYTHON|SYSTEM_PYTHON|BREAK_SYSTEM|PROJECT|TARGET|PREFIX).*"
-    r"|PIP_(USER|TARGET|PREFIX|ROOT|PYTHON|REQUIRE_VIRTUALENV)"
+    r"(PYTHON|MANAGED|NO_MANAGED|NO_PYTHON|SYSTEM_PYTHON|BREAK_SYSTEM|PROJECT|TARGET|PREFIX"
+    r"|CONSTRAINT|OVERRIDE|EXCLUDE|NO_BINARY).*"
+    r"|PIP_(USER|TARGET|PREFIX|ROOT|PYTHON|REQUIRE_VIRTUALENV|CONSTRAINT|NO_BINARY|REQUIREMENT)"
     r"|PYTHON(HOME|PATH)|VIRTUAL_ENV|CONDA_PREFIX|__PYVENV_LAUNCHER__)"
 )
 # Set by the first start, so that there is no third.

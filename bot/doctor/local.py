@@ -58,6 +58,13 @@ def python(context: Context) -> Finding:
                 "Remove the folder .venv, then run `make setup` in a Terminal that is not opened "
                 "using Rosetta.",
             )
+        home = Path(sys.base_prefix).resolve()
+        if not home.is_relative_to(context.checkout.resolve()):
+            return warn(
+                f"{found}, from {home}: another program's Python, whose next update may remove it, "
+                "and then the service does not start.",
+                "Remove the folder .venv, then `make setup`: it installs a Python of its own.",
+            )
         major = platform.mac_ver()[0].partition(".")[0]
         if major.isdigit() and int(major) < _OLDEST_MACOS:
             return warn(

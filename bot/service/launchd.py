@@ -45,6 +45,7 @@ _GUARDED = (
     "Library/Mobile Documents",
     "Library/CloudStorage",
 )
+_DISKS = Path("/Volumes")
 _SWITCHED_OFF = (
     "It may be switched off: look at System Settings, General, Login Items & Extensions, Allow in "
     "the Background. `launchctl print-disabled gui/$(id -u)` lists what is disabled. If it is not "
@@ -335,9 +336,16 @@ def is_guarded(folder: Path) -> bool:
     an agent gets EPERM there, or exit code 126. Sources: syke#11, skillsmith#1009.
     """
     home = Path.home()
-    guarded = [home / name for name in _GUARDED] + [Path("/Volumes")]
-    paths = (folder, folder.resolve())
-    return any(path.is_relative_to(other) for path in paths for other in guarded)
+    guarded = [home / name for name in _GUARDED]
+    if not home.is_relative_to(_DISKS):
+        guarded.append(_DISKS)
+    # A Mac's disk ignores case.
+    paths = [_folded(path) for path in (folder, folder.resolve())]
+    return any(path.is_relative_to(_folded(other)) for path in paths for other in guarded)
+
+
+def _folded(path: Path) -> Path:
+    return Path(str(path).casefold())
 
 
 def agent_file() -> Path:

@@ -236,6 +236,12 @@ def _rosetta(scene: Scene) -> None:
     scene.tool("sysctl", "1")
 
 
+def _homebrew(scene: Scene) -> None:
+    scene.mac()
+    scene.tool("sysctl", "0")
+    scene.monkeypatch.setattr("sys.base_prefix", "/opt/homebrew/opt/python@3.12")
+
+
 def _launchd(state: str, kind: str, code: int = 0) -> Callable[[Scene], None]:
     def plant(scene: Scene) -> None:
         scene.mac()
@@ -325,6 +331,7 @@ FAULTS: list[tuple[str, Callable[[Scene], None], CheckState, str, str]] = [
     ("packages", _missing_package, FAIL, "Missing: crier-needs-this", "make setup"),
     ("packages", _older_package, WARN, "instead of 1.0", "make setup"),
     ("python", _rosetta, FAIL, "Rosetta", "make setup"),
+    ("python", _homebrew, WARN, "another program's Python", "make setup"),
     ("settings", _env_folder, FAIL, "text file of NAME=value", ".env.example"),
     ("settings", lambda s: s.env("KOKORO_SPEED=9"), FAIL, "KOKORO_SPEED", "Correct it"),
     ("settings", lambda s: s.env("KOKORO_SPED=1"), WARN, "KOKORO_SPED", "Correct the name"),

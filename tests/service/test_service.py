@@ -379,10 +379,20 @@ def test_install_refuses_checkout_in_guarded_folder(mac: Home, name: str) -> Non
 
 def test_install_refuses_data_folder_on_other_disk(mac: Home) -> None:
     """A disk may be missing at login, and is guarded, too."""
-    (mac.checkout / ".env").write_text("DATA_DIR=/Volumes/Stick/crier\n")
+    (mac.checkout / ".env").write_text("DATA_DIR=/volumes/Stick/crier\n")
 
-    with pytest.raises(UsageError, match=r"/Volumes/Stick/crier is in.*Set DATA_DIR"):
+    with pytest.raises(UsageError, match=r"/volumes/Stick/crier is in.*Set DATA_DIR"):
         mac.install()
+
+
+def test_is_guarded_allows_home_on_other_disk(mac: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose home is on another disk has no other place; it is there at login."""
+    assert launchd.is_guarded(Path("/Volumes/Big/anna/crier"))
+    monkeypatch.setenv("HOME", "/Volumes/Big/anna")
+
+    assert not launchd.is_guarded(Path("/Volumes/Big/anna/crier"))
+    assert launchd.is_guarded(Path("/Volumes/Big/anna/Documents/crier"))
+    assert not launchd.is_guarded(mac.checkout)
 
 
 def test_install_warns_about_models_in_guarded_folder(

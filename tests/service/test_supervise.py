@@ -36,6 +36,7 @@ class Desk:
         tools.mkdir()
         for name in ("notify-send", "osascript"):
             self.tool(name, f"for last; do :; done\necho \"$last\" >> '{self._shown}'")
+        self.tool("say", "exit 0")  # a Mac has a real one
         self.path = f"{tools}:{os.environ['PATH']}"
         self.environment = {
             "PATH": self.path,
@@ -263,6 +264,7 @@ def test_service_notifies_about_critical_error_the_third_time(
 ) -> None:
     """An error that a restart fixes is not notified; one that recurs is, once."""
     monkeypatch.setenv("PATH", desk.path)
+    monkeypatch.setattr("sys.platform", "linux")  # a Mac's window is shown a moment later
     for _ in range(5):  # processes, one after the other
         service = ServiceRunner(desk.data_dir, desk.data_dir)
         service.listen()
@@ -329,6 +331,7 @@ def test_service_says_that_it_has_stopped_unless_it_has_to_be_quiet(
     """What stops the service is shown and said, in the quiet hours and while muted only shown."""
     said: list[str] = []
     monkeypatch.setenv("PATH", desk.path)
+    monkeypatch.setattr("sys.platform", "linux")  # a Mac's window is shown a moment later
     monkeypatch.setattr("bot.service.supervise.speak", said.append)
     if quiet == "hours":
         desk.set(QUIET_HOURS="00:00-23:59")

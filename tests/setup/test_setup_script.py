@@ -157,6 +157,22 @@ def test_setup_starts_on_every_python(
     assert not (misleading / "used").exists()
 
 
+def test_environment_drops_what_leads_elsewhere(
+    setup: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Variables for other projects are dropped; those for mirrors and proxies are kept."""
+    dropped = (
+        "PYTHONHOME PYTHONPATH VIRTUAL_ENV CONDA_PREFIX PIP_TARGET UV_PYTHON UV_NO_MANAGED_PYTHON"
+    )
+    kept = "UV_PYTHON_INSTALL_MIRROR UV_DEFAULT_INDEX PIP_INDEX_URL HTTPS_PROXY SSL_CERT_FILE"
+    for name in (dropped + " " + kept).split():
+        monkeypatch.setenv(name, "x")
+    env = setup.environment()
+
+    assert not set(dropped.split()) & env.keys()
+    assert set(kept.split()) <= env.keys()
+
+
 def test_setup_refuses_too_old_python(setup: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Python that is too old to set anything up is named, with what to do."""
     monkeypatch.setattr(setup.sys, "version_info", (3, 7, 17))
