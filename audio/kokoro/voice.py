@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -81,7 +81,7 @@ class _Session:
     def __init__(self, session: Any, model_path: Path) -> None:
         self._session = session
         self._model_path = str(model_path)  # Kokoro.from_session reads it
-        self.windowed = {item.name for item in session.get_inputs()}.issuperset(WINDOW)
+        self.is_windowed = {item.name for item in session.get_inputs()}.issuperset(WINDOW)
         self.cancel_token: CancelToken | None = None
         self.unheard = (0, 0)
         """The number of context phonemes at the start and at the end, which are not heard."""
@@ -98,7 +98,7 @@ class _Session:
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         if self.cancel_token is not None:
             self.cancel_token.bind(lambda: setattr(options, "terminate", True))
-        if not self.windowed:
+        if not self.is_windowed:
             outputs: list[Any] = self._session.run(names, inputs, options)
             return outputs
         tokens = next(tokens for name, tokens in inputs.items() if name in _TOKENS)
@@ -128,15 +128,24 @@ def _within(duration: NDArray[np.float32], first: int, end: int) -> NDArray[np.f
 class KokoroVoice:
     """Kokoro-82M through kokoro-onnx."""
 
-    def __init__(self, model_dir: Path, kind: str, *, even: bool = True) -> None:
+    def __init__(
+        self,
+        model_dir: Path,
+        kind: str,
+        *,
+        even: bool = True,
+        session_config: Mapping[str, str] | None = None,
+    ) -> None:
         """Create a voice without its model; `load` reads it.
 
         Args:
             model_dir: the folder of the model files, and of the reader's.
             kind: ``fp32`` or ``int8``.
             even: whether to make all voices equally loud.
+            session_config: onnxruntime's session options; they override those set here.
         """
         self._even = even
+        self._session_config = session_config or {}
         self._model_dir = model_dir
         self._kind = kind
         self._session: _Session | None = None
@@ -156,16 +165,32 @@ class KokoroVoice:
         verify(self._model_dir / VOICES_FILE.name, VOICES_FILE)
         ready = phonemes_of(self.read("Ready.", "en-us"))  # the first time is the slowest
         try:
-            self._start(ready, window=True)
+            self._start(ready, partial(change_graph, window=True))
         except ModelFileError:
             raise
         except Exception:  # noqa: BLE001  # LookupError, or one of a dozen of onnxruntime's own
             log.warning("Windowed decoding unavailable; falling back to full decoding (slower).")
-            self._start(ready, window=False)
+            self._start_without_window(ready)
         log.info("Voice ready: %s", MODELS[self._kind].name)
 
-    def _start(self, phonemes: str, *, window: bool) -> None:
-        """Load the model and run it once, on *phonemes*.
+    def _start_without_window(self, phonemes: str) -> None:
+        """Load the model, with durations if its graph has them, or else unchanged.
+
+        Raises:
+            ModelFileError: see `load`.
+        """
+        try:
+            self._start(phonemes, partial(change_graph, window=False))
+        except ModelFileError:
+            raise
+        except Exception:  # noqa: BLE001  # as in `load`
+            log.warning(
+                "Durations unavailable: no sentence is read in its context, and no word is timed."
+            )
+            self._start(phonemes, lambda _: None)
+
+    def _start(self, phonemes: str, change: Callable[[Path], None]) -> None:
+        """Load the model, its graph patched by *change*, and run it once, on *phonemes*.
 
         Raises:
             ModelFileError: see `load`.
@@ -181,10 +206,11 @@ class KokoroVoice:
         # A spinning thread pool uses whole cores while idle, and a memory pattern for each text
         # length grows without bound (hexgrad/kokoro#358).
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        for key, value in self._session_config.items():
+            options.add_session_config_entry(key, value)
         options.enable_mem_pattern = False
         _return_memory()
         # From a file, since loading from memory would hold the bytes twice.
-        change = partial(change_graph, window=window)
         with verified_copy(model, MODELS[self._kind], change) as copy:
             session = onnxruntime.InferenceSession(
                 str(copy), options, providers=["CPUExecutionProvider"]
@@ -203,6 +229,13 @@ class KokoroVoice:
             SynthesisError: see `Reader.read`.
         """
         return self._reader.read(sentence, lang)
+
+    @property
+    def decoding(self) -> str:
+        """What the loaded graph allows: ``window``, ``durations`` or ``plain``; see `load`."""
+        if self._session is not None and self._session.is_windowed:
+            return "window"
+        return "durations" if self._kokoro is not None and self._kokoro.has_timings else "plain"
 
     def clear_cache(self) -> None:
         """Drop the cached phrases."""
@@ -246,7 +279,7 @@ class KokoroVoice:
             try:
                 samples, spoken_words = self._speak(self._session, chunk, voice, speed)
             except FloatingPointError:
-                if not self._session.windowed:
+                if not self._session.is_windowed:
                     raise
                 log.warning(
                     "The model's sound is no number; it runs unchanged from now on (slower)."
@@ -277,6 +310,8 @@ class KokoroVoice:
             return silence(0), ()
         if len(before) + len(text) + len(after) + 2 > MAX_PHONEMES:
             before = after = ""  # kokoro-onnx would split it, and the timings would not match
+        if not self._kokoro.has_timings:
+            before = after = ""  # nothing says where to cut
         phonemes = " ".join(part for part in (before, text, after) if part)
         style = self._style(voice)
         if before or after:
