@@ -1,6 +1,10 @@
 .PHONY: run test test-page picture browser bench chaos setup japanese chinese setup-dev check fix lock lock-check
 .DEFAULT_GOAL := run
 
+# On a Mac Apple's own, whatever else is on the PATH: it is there with make, and built for both
+# processors. It only starts the set-up, which fetches the Python that Crier runs on.
+PYTHON := $(shell [ "$$(uname)" = Darwin ] && [ -x /usr/bin/python3 ] && printf /usr/bin/ || true)python3
+
 run: setup ## set everything up, then start: the bot, or a local chat where there is no token
 	@.venv/bin/crier
 
@@ -14,7 +18,7 @@ picture: browser ## draw docs/page.png, the picture in the README
 	@CRIER_PICTURE=1 .venv/bin/python -m pytest tests/http/test_page.py -k picture
 
 browser: setup-dev ## install chromium, where there is apt; with it `make test` tests the page too
-	@python3 scripts/setup.py --browser
+	@$(PYTHON) scripts/setup.py --browser
 
 chaos: setup-dev ## kill the bot 400 times, break its loudspeaker 100 times and so on (150 minutes)
 	@.venv/bin/python -m tests.stress.chaos kills --times 200
@@ -29,13 +33,13 @@ bench: setup-dev ## measure, side by side with others
 	@.venv/bin/python -m bench.run
 
 setup: ## prepare without running
-	@python3 scripts/setup.py
+	@$(PYTHON) scripts/setup.py
 
 japanese chinese: setup ## read their characters as they should be (350 MB, 25 MB)
-	@python3 scripts/setup.py --add $@
+	@$(PYTHON) scripts/setup.py --add $@
 
 setup-dev:
-	@python3 scripts/setup.py --dev
+	@$(PYTHON) scripts/setup.py --dev
 
 check: setup-dev ## format, lint, types, imports
 	@.venv/bin/ruff format --check .
@@ -49,7 +53,7 @@ fix: setup-dev
 	@.venv/bin/ruff format .
 
 lock-check: setup-dev ## the lock resolves for every Python and machine that is supported
-	@python3 scripts/setup.py --lock-check
+	@$(PYTHON) scripts/setup.py --lock-check
 
 lock: setup-dev ## write the requirements files anew from pyproject.toml
-	@python3 scripts/setup.py --lock
+	@$(PYTHON) scripts/setup.py --lock

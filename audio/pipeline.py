@@ -85,7 +85,7 @@ _HEARTBEAT_S = 2.0
 # How soon a missing or failing device is tried again.
 _RETRY_S = 2.0
 
-_CHIME = Chunk((), "", "", -1, ends_sentence=False, pause_s=0.0)
+_CHIME = Chunk((), "", "", -1, ends_sentence=True, pause_s=0.0)
 
 
 class SpeechPipeline:
@@ -374,9 +374,9 @@ class SpeechPipeline:
             job = self._jobs[id_]
             if job.started or job.heard_frames:
                 continue
-            self._playback.discard(job)
+            self._playback.discard(job, chime=False)
             job.planner, job.retry_chunk, job.start_at_s = None, None, 0.0
-            job.synthesized_frames, job.chunks, job.complete = 0, 0, False
+            job.synthesized_frames, job.chunks, job.complete, job.error = 0, 0, False, ""
             self._synthesis.cancel([job])
 
     def _step(self) -> float:
@@ -406,10 +406,11 @@ class SpeechPipeline:
 
     def _report_heard(self, pieces: list[Piece]) -> None:
         for piece in pieces:
-            if piece.chunk.ends_sentence:
+            if piece.chunk.ends_sentence and not piece.is_chime:
                 self._facts.append(SentenceHeard(piece.job.utterance.id, piece.chunk.sentence))
             if piece.last:
-                self._end(piece.job, Outcome.HEARD)
+                error = piece.job.error
+                self._end(piece.job, Outcome.FAILED if error else Outcome.HEARD, error)
 
     def _report_heard_by_now(self) -> None:
         with contextlib.suppress(AudioError):  # the position of a lost device is unknown
@@ -484,9 +485,15 @@ class SpeechPipeline:
         self._end(job, Outcome.SKIPPED)
 
     def _end(self, job: SpeechJob, outcome: Outcome, reason: str = "") -> None:
-        """Remove an utterance, and report how it ended."""
+        """Remove an utterance, and report how it ended.
+
+        If it failed, what is ready of it is heard first.
+        """
         if outcome is Outcome.FAILED:
             self._last_error = reason
+            if not job.error and self._playback.finish(job):
+                job.error, job.complete = reason, True
+                return
             self._playback.discard(job)
         del self._jobs[job.utterance.id]
         self._idle_since_s = time.monotonic()
@@ -540,7 +547,9 @@ class SpeechPipeline:
             return ready_s
         if isinstance(job.planner, Recording):
             return ready_s + job.planner.left_s
-        return ready_s + self._synthesis.cost.audio_s(job.planner.length_left, job.utterance.speed)
+        return ready_s + self._synthesis.cost.audio_s(
+            job.planner.length_left, job.utterance.speed, job.utterance.lang
+        )
 
     def _send_facts(self) -> None:
         """Report the new facts; the status that they belong to has been published."""

@@ -18,7 +18,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Self
 
 from audio.cost import SynthesisCost, speech_length
 from audio.text.phrases import phrases
@@ -30,6 +29,8 @@ MAX_CHUNK_S = 4.0
 MB for each second, and saves no time. Measured: 3.5 to 5.5 s on two x86 cores."""
 # A longer word is split.
 _MAX_WORD_LENGTH = 60.0
+# In a longer run of words after which a cut is noticed there is one nevertheless.
+_MAX_UNCUT_LENGTH = 30.0
 # How far from the middle of such a word a better place for a cut is searched for.
 _NEARBY_PHONEMES = 15
 # More punctuation marks in a row are dropped.
@@ -43,20 +44,14 @@ CLAUSE_PAUSE_S = 0.15
 # the words at a cut last as long as in the uncut sentence, with 30 the last one lasts x 1.06, with
 # 12 x 1.08. Measured: 4 sentences, 4 voices, cut 4 times each.
 _CONTEXT_LENGTH = 40.0
-# A chunk of this length may end at a poor place rather than come too late.
-_POOR_AFTER_LENGTH = 15.0
 # The error of a plan, in addition to what `SynthesisCost.slowdown` covers.
 _MARGIN_S = 0.18
 # How long before its turn a chunk should be ready, if the first word is delayed for it.
 _READY_S = 0.05
 # How far ahead a plan is simulated: some minutes of speech, which takes a few milliseconds.
 _LOOK_AHEAD_CHUNKS = 30
-# The same in words; it limits only very short chunks.
-_LOOK_AHEAD_WORDS = 300
 # The same for each candidate for the first chunk: the first few chunks decide.
 _FIRST_LOOK_AHEAD_CHUNKS = 5
-# Duration of chunks on a machine slower than speech, while the first word is delayed.
-_UNHURRIED_S = 3.0
 
 
 class Cut(IntEnum):
@@ -104,33 +99,6 @@ _SHORT_WORD = 3
 
 
 @dataclass(frozen=True, slots=True)
-class _Rates:
-    """The parameters of a `SynthesisCost`, computed once for a plan, which uses them often."""
-
-    overhead_s: float
-    rtf: float
-    slowdown: float
-    error: float
-    s_per_phoneme: float
-
-    @classmethod
-    def of(cls, cost: SynthesisCost) -> Self:
-        return cls(
-            overhead_s=cost.overhead_s,
-            rtf=cost.rtf,
-            slowdown=cost.slowdown,
-            error=cost.error,
-            s_per_phoneme=cost.audio_s(1.0, 1.0),
-        )
-
-    def cost_s(self, spoken_s: float) -> float:
-        return (self.overhead_s + self.rtf * spoken_s) * max(1.0, self.slowdown)
-
-    def audio_s(self, length: float, speed: float) -> float:
-        return length * self.s_per_phoneme / speed
-
-
-@dataclass(frozen=True, slots=True)
 class _Word:
     spoken: SpokenWord
     """Without phonemes if its sentence is not read yet."""
@@ -150,8 +118,8 @@ class _Sentence:
     """The index after each word with a pause that the sender asked for; a chunk ends there."""
     phonemes: int
     """How many it has; 0 if it is not read yet."""
-    shortest: dict[int, float] = field(default_factory=dict)
-    """Cache: the length of the shortest chunk from a word on."""
+    stored_ends: dict[int, int] = field(default_factory=dict)
+    """The end of the chunk from a word on, if the voice has stored its sound."""
 
     def words_to_pause(self, first: int) -> list[_Word]:
         """Return the words up to the next pause after word *first*, or all."""
@@ -176,7 +144,6 @@ class Planner:
         self._lang = lang
         self._sentences = sentences(text, lang)
         self._next_word = 0  # the first of the next chunk
-        self._words_handed_out = 0  # how many words were handed out
         lengths = (speech_length(sentence) + 1 for sentence in reversed(self._sentences))
         self._length_after = [*itertools.accumulate(lengths, initial=0.0)][-2::-1]
         # The current sentence, and the one before it; replaced by `prepare`, never changed.
@@ -184,11 +151,17 @@ class Planner:
         # Sentences that are not read yet: a cache of a few, shared with copies.
         self._unread: dict[int, _Sentence] = {}
 
-    def prepare(self, read: Callable[[str, str], tuple[SpokenWord, ...]]) -> None:
+    def prepare(
+        self,
+        read: Callable[[str, str], tuple[SpokenWord, ...]],
+        stored: Callable[[Chunk], int] = lambda _: 0,
+    ) -> None:
         """Read the sentence of the next chunk, unless it is `prepared`. Blocks for a millisecond.
 
         Args:
             read: (sentence, language) -> its words, as `audio.ports.Voice.read`.
+            stored: the rest of a sentence -> how many of its words are a stored chunk, as
+                `audio.ports.Voice.stored`; they are one again, whatever synthesis costs now.
 
         Raises:
             AudioError: the sentence can't be read.
@@ -199,7 +172,14 @@ class Planner:
         text = self._sentences[index]
         words = read(text, self._lang) or (SpokenWord(text, "", ""),)
         last = {i: sentence for i, sentence in self._read.items() if i == index - 1}
-        self._read = {**last, index: _read_sentence(words, self._lang)}
+        sentence = _read_sentence(words, self._lang)
+        first = 0
+        while count := stored(self._chunk(sentence, first, len(sentence.words))):
+            sentence.stored_ends[first] = first + count
+            first += count
+            if first == len(sentence.words):
+                break
+        self._read = {**last, index: sentence}
 
     @property
     def prepared(self) -> bool:
@@ -218,41 +198,39 @@ class Planner:
         """Whether every chunk has been handed out."""
         return self._sentence >= len(self._sentences)
 
-    def next(self, cost: SynthesisCost, buffered_s: float, *, hurry: bool = True) -> Chunk:
+    def next(self, cost: SynthesisCost, buffered_s: float) -> Chunk:
         """Return the next chunk; its sentence is `prepared`.
 
         Args:
             cost: the synthesis cost on this machine.
             buffered_s: how long the sound that is ready will last.
-            hurry: False if the first word is delayed, so that there is time for whole clauses.
         """
-        return self._next(_Rates.of(cost), buffered_s, hurry=hurry)
-
-    def _next(self, rates: _Rates, buffered_s: float, *, hurry: bool) -> Chunk:
         sentence = self._read[self._sentence]
-        first, end = self._next_word, self._find_end(rates, buffered_s, hurry=hurry)
+        first, end = self._next_word, self._find_end(cost, buffered_s)
         chunk = self._chunk(sentence, first, end)
         self._move_to(end)
         return chunk
 
-    def _skip(self, rates: _Rates, buffered_s: float, *, hurry: bool) -> tuple[float, float]:
-        """Move past the next chunk; return its length, and the pause after it."""
-        words, first = self._words.words, self._next_word
-        end = self._find_end(rates, buffered_s, hurry=hurry)
+    def _skip(self, cost: SynthesisCost, end: int) -> tuple[float, float]:
+        """Move to *end*; return how long the chunk up to there takes, and how long it lasts."""
+        sentence, first = self._words, self._next_word
+        spoken_s = self._audio_s(cost, sum(word.length for word in sentence.words[first:end]))
+        took_s = 0.0 if sentence.stored_ends.get(first) == end else cost.cost_s(spoken_s)
         self._move_to(end)
-        return _length_and_pause(words, first, end)
+        return took_s, spoken_s + sentence.words[end - 1].pause_s
 
-    def _find_end(self, rates: _Rates, buffered_s: float, *, hurry: bool) -> int:
+    def _find_end(self, cost: SynthesisCost, buffered_s: float) -> int:
         """Return the end of the next chunk: the index of the word after it."""
         first = self._next_word
+        if first in self._words.stored_ends:
+            return self._words.stored_ends[first]
         words = self._words.words_to_pause(first)
-        if hurry and first == 0 and buffered_s == 0.0:
-            return self._soonest_end(words, rates)
-        return self._best_end(words, first, rates, buffered_s, hurry)
+        if first == 0 and buffered_s == 0.0:
+            return self._soonest_end(words, cost)
+        return self._best_end(words, first, cost, buffered_s)
 
     def _move_to(self, end: int) -> None:
         """Continue with the word of index *end* in the current sentence."""
-        self._words_handed_out += end - self._next_word
         self._next_word = end
         if end == len(self._words.words):
             self._sentence, self._next_word = self._sentence + 1, 0
@@ -282,57 +260,46 @@ class Planner:
             The chunk, and for how many seconds from now to delay the first word, so that sound does
             not run out later; 0 on a machine with speed to spare.
         """
-        rates = _Rates.of(cost)
-        position = self._sentence, self._next_word
-        plans = []
-        for hurry in (True, False):
-            self._sentence, self._next_word = position
-            chunk = self._next(rates, stored_s, hurry=hurry)
-            delay_s = self._delay_s(
-                rates, stored_s, (chunk.speech_length, chunk.pause_s), hurry=hurry
-            )
-            plans.append((delay_s, chunk, (self._sentence, self._next_word)))
-        delay_s, chunk, position = min(plans, key=lambda plan: plan[0])
-        self._sentence, self._next_word = position
-        return chunk, delay_s
+        delay_s = self._delay_s(cost, stored_s)
+        return self.next(cost, stored_s), delay_s
 
     def _delay_s(
         self,
-        rates: _Rates,
+        cost: SynthesisCost,
         stored_s: float,
-        chunk: tuple[float, float],
-        *,
-        hurry: bool,
+        end: int = 0,
         chunks: int = _LOOK_AHEAD_CHUNKS,
     ) -> float:
-        """Simulate playback from a chunk on, which is about to be synthesized.
+        """Simulate playback from the next chunk on, which is about to be synthesized.
 
         Args:
-            rates: the synthesis cost on this machine.
+            cost: the synthesis cost on this machine.
             stored_s: how much sound is ready.
-            chunk: its length, and the pause after it.
-            hurry: for the chunks that follow.
+            end: where the first chunk ends; 0 if that is to be planned.
             chunks: how many to simulate.
 
         Returns:
             How long to delay playback, so that each of these chunks is ready in time.
         """
         ahead = copy.copy(self)
-        spent_s = delay_s = 0.0
+        spent_s, delay_s, buffered_s = 0.0, 0.0, stored_s
         for _ in range(chunks):
-            length, pause_s = chunk
-            spoken_s = rates.audio_s(length, self._speed)
-            spent_s += rates.cost_s(spoken_s)
-            ready_s = spent_s * (1 + rates.error) + (_READY_S if stored_s else 0.0)
+            end = end or ahead._find_end(cost, buffered_s)  # noqa: SLF001  # a copy of this one
+            took_s, lasts_s = ahead._skip(cost, end)  # noqa: SLF001
+            end = 0
+            spent_s += took_s
+            ready_s = spent_s * (1 + cost.error) + (_READY_S if stored_s else 0.0)
             delay_s = max(delay_s, ready_s - stored_s)
-            stored_s += spoken_s + pause_s
-            words = ahead._words_handed_out - self._words_handed_out  # noqa: SLF001  # a copy
-            if ahead.done or words > _LOOK_AHEAD_WORDS:
+            stored_s += lasts_s
+            buffered_s = delay_s + stored_s - spent_s
+            if ahead.done:
                 break
-            chunk = ahead._skip(rates, delay_s + stored_s - spent_s, hurry=hurry)  # noqa: SLF001
         return delay_s
 
-    def _soonest_end(self, words: list[_Word], rates: _Rates) -> int:
+    def _audio_s(self, cost: SynthesisCost, length: float) -> float:
+        return cost.audio_s(length, self._speed, self._lang)
+
+    def _soonest_end(self, words: list[_Word], cost: SynthesisCost) -> int:
         """Return the end of the first chunk with which the first word can be played soonest.
 
         A longer chunk takes longer; a shorter one does not bridge the synthesis of the next, so
@@ -342,71 +309,53 @@ class Planner:
         audio_s = 0.0
         for end in range(1, len(words) + 1):
             cut = words[end - 1].cut
-            audio_s += rates.audio_s(words[end - 1].length, self._speed)
-            too_late = rates.cost_s(audio_s) - max(_WORTH_WAITING_S.values()) > best_score
+            audio_s += self._audio_s(cost, words[end - 1].length)
+            too_late = cost.cost_s(audio_s) - max(_WORTH_WAITING_S.values()) > best_score
             if too_late or (audio_s > MAX_CHUNK_S and best < len(words)):
                 break
             if cut == Cut.NEVER:
                 continue
-            ahead = copy.copy(self)
-            ahead._move_to(end)  # noqa: SLF001  # a copy of this one
-            delay_s = ahead._delay_s(  # noqa: SLF001
-                rates,
-                0.0,
-                _length_and_pause(words, 0, end),
-                hurry=True,
-                chunks=_FIRST_LOOK_AHEAD_CHUNKS,
-            )
+            delay_s = self._delay_s(cost, 0.0, end=end, chunks=_FIRST_LOOK_AHEAD_CHUNKS)
             score = delay_s - _WORTH_WAITING_S[cut]
             if score < best_score:
                 best, best_score = end, score
         return best
 
     def _best_end(
-        self, words: list[_Word], first: int, rates: _Rates, buffered_s: float, hurry: bool
+        self, words: list[_Word], first: int, cost: SynthesisCost, buffered_s: float
     ) -> int:
         """Return the end of a later chunk: the index of the word after it."""
-        rtf = min(0.9, rates.rtf * max(1.0, rates.slowdown))
+        rtf = min(0.9, cost.rtf * max(1.0, cost.slowdown))
         # A chunk of this duration bridges the synthesis of the next of the same duration.
-        grows_s = rates.cost_s(0.0) / (1 - rtf) + _MARGIN_S if hurry else _UNHURRIED_S
+        grows_s = cost.cost_s(0.0) / (1 - rtf) + _MARGIN_S
 
         fitting = starting = None
         fitting_rank, starting_score = (False, 0.0), math.inf
         audio_s = 0.0
         for end in range(first + 1, len(words) + 1):
             word = words[end - 1]
-            audio_s += rates.audio_s(word.length, self._speed)
+            audio_s += self._audio_s(cost, word.length)
             if audio_s > MAX_CHUNK_S and starting is not None:
                 break
             ends_clause = word.cut >= Cut.CLAUSE
-            cost_s = rates.cost_s(audio_s)
+            cost_s = cost.cost_s(audio_s)
             if cost_s + _MARGIN_S <= buffered_s and word.cut > Cut.POOR:
                 # Ends of clauses first, unless they are too near for the buffer to grow.
                 rank = (ends_clause and (audio_s >= grows_s or end == len(words)), audio_s)
                 if rank > fitting_rank:
                     fitting, fitting_rank = end, rank
             # A chunk too short to bridge the next costs a stall later; one too long costs time now.
-            left_s = max(0.0, buffered_s - cost_s) + audio_s
-            needed_s = self._next_cost_s(words, end, rates) + _MARGIN_S if hurry else 0.0
-            short_s = max(0.0, grows_s - audio_s, needed_s - left_s)
+            short_s = max(0.0, grows_s - audio_s)
             # During playback a chunk costs waiting only if it is ready too late.
             wait_s = 6 * max(0.0, cost_s - buffered_s) if buffered_s > 0 else audio_s
-            score = short_s * 4 + wait_s - _WORTH_S[word.cut]
+            # Of equal ones, the longest.
+            score = short_s * 4 + wait_s - _WORTH_S[word.cut] - 0.01 * audio_s
             if score < starting_score:
                 starting, starting_score = end, score
             too_long = cost_s + _MARGIN_S > buffered_s
             if too_long and (fitting or wait_s - _WORTH_S[Cut.SENTENCE] >= starting_score):
                 break  # no longer one can be better
         return fitting or starting or len(words)
-
-    def _next_cost_s(self, words: list[_Word], end: int, rates: _Rates) -> float:
-        """Return how long the shortest chunk from word *end* on would take to synthesize."""
-        if end == len(words):
-            return 0.0  # the next sentence has its own first chunk
-        shortest = self._words.shortest
-        if end not in shortest:
-            shortest[end] = _shortest(words, end)
-        return rates.cost_s(rates.audio_s(shortest[end], self._speed))
 
     def _chunk(self, sentence: _Sentence, first: int, end: int) -> Chunk:
         words = sentence.words
@@ -429,22 +378,6 @@ def _is_open(word: _Word) -> bool:
     return word.cut < Cut.CLAUSE and not joined
 
 
-def _length_and_pause(words: list[_Word], first: int, end: int) -> tuple[float, float]:
-    """Return the length of the chunk between two words, and the pause after it."""
-    return sum(word.length for word in words[first:end]), words[end - 1].pause_s
-
-
-def _shortest(words: list[_Word], first: int) -> float:
-    """Return the length of the shortest chunk from a word on."""
-    last, length = first, words[first].length
-    while last < len(words) - 1 and words[last].cut < Cut.PHRASE and length < _MAX_WORD_LENGTH:
-        if words[last].cut == Cut.POOR and length > _POOR_AFTER_LENGTH:
-            break
-        last += 1
-        length += words[last].length
-    return length
-
-
 def _read_sentence(words: Iterable[SpokenWord], lang: str) -> _Sentence:
     """Return a sentence that was read, with the quality of a cut after each of its words."""
     parts = [part for word in words for part in _slices(word)]
@@ -460,7 +393,7 @@ def _unread_sentence(text: str, lang: str) -> _Sentence:
     """Return the same for a sentence that is not read yet, with estimated lengths."""
     parts = []
     for word in text.split(" "):
-        *joined, last = (part for phrase in phrases(word) for part in _letter_slices(phrase))
+        *joined, last = phrases(word)
         parts += [SpokenWord(part, "", "", joined=True) for part in joined]
         parts.append(SpokenWord(last, "", ""))
     lengths = [speech_length(part.text) + (not part.joined) for part in parts]
@@ -476,7 +409,7 @@ def _sentence(
         if following is None:
             cut = Cut.SENTENCE
         elif part.joined:
-            cut = _cut_after(part.text)
+            cut = Cut.CLAUSE if _CLAUSE_END.search(part.text) else Cut.POOR
         else:
             cut = _cut_between(part.text, following.text, lang)
         words.append(_Word(part, length, cut, _PAUSE_S.get(cut, 0.0)))
@@ -514,7 +447,7 @@ def _without_bare_marks(words: list[_Word], sounding: list[bool]) -> list[_Word]
             cut = Cut.NEVER  # the rest has no sound
         elif not sounds:
             cut = min(cut, Cut.POOR)
-        elif cut == Cut.NEVER and uncut_length > _MAX_WORD_LENGTH:
+        elif cut == Cut.NEVER and uncut_length > _MAX_UNCUT_LENGTH:
             cut = Cut.POOR
         uncut_length = uncut_length + word.length if cut == Cut.NEVER else 0.0
         result.append(replace(word, cut=cut, pause_s=_PAUSE_S.get(cut, 0.0)))
@@ -560,26 +493,6 @@ def _boundary(phonemes: str, place: int) -> int:
     after_spaces = [at for at in inside if phonemes[at - 1] == " "]
     before_stresses = [at for at in inside if phonemes[at] in "ˈˌ"]
     return min(after_spaces or before_stresses or [place], key=lambda at: abs(at - place))
-
-
-def _letter_slices(word: str) -> Iterator[str]:
-    """Split a word of a sentence that is not read yet, if it is too long."""
-    start, length = 0, 0.0
-    if word.isascii() and speech_length(word) <= _MAX_WORD_LENGTH:
-        start = len(word)
-        yield word
-    for index in range(start, len(word)):
-        length += speech_length(word[index])
-        if length > _MAX_WORD_LENGTH and index > start:
-            yield word[start:index]
-            start, length = index, speech_length(word[index])
-    if start < len(word):
-        yield word[start:]
-
-
-def _cut_after(part: str) -> Cut:
-    """Return the quality of a cut after a part of a word."""
-    return Cut.CLAUSE if _CLAUSE_END.search(part) else Cut.POOR
 
 
 def _cut_between(word: str, following: str, lang: str) -> Cut:

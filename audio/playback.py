@@ -19,6 +19,7 @@ from audio.types import (
     SpeakerError,
     Utterance,
     Word,
+    silence,
 )
 
 # The pause between two utterances that follow each other at once.
@@ -33,6 +34,8 @@ _MAX_WRITE_FRAMES = 8192
 _POSITION_ERROR_FRAMES = int(0.12 * SAMPLE_RATE_HZ)
 # A device that holds less may be about to start or restart, which may take a while.
 _STEADY_FRAMES = 2048
+# The end of an utterance whose rest can't be spoken.
+_END = Chunk((), "", "", 0, ends_sentence=False, pause_s=0.0)
 # Samples above this are compressed instead of clipped, so that a loud voice does not crackle.
 _KNEE = 0.8
 
@@ -52,11 +55,13 @@ class SpeechJob:
     synthesized_frames: int = 0
     heard_frames: int = 0
     started: bool = False
-    """Whether its first frame was written."""
+    """Whether its first frame was written; its chime does not count."""
     start_at_s: float = 0.0
     """Its first word is delayed until then, since its sound would otherwise run out."""
     complete: bool = False
-    """Whether all of it is synthesized."""
+    """Whether all of it is synthesized, or its rest can't be."""
+    error: str = ""
+    """Why its rest can't be; it fails after what is ready of it was heard."""
     held: bool = False
     """Whether a `Held` was reported."""
     device: str = ""
@@ -83,6 +88,11 @@ class Piece:
     """Of samples and pause together."""
     start_frame: int = 0
     """In the speaker's count; set just before the first frame is written."""
+
+    @property
+    def is_chime(self) -> bool:
+        """Whether it is the chime before an utterance, which has no text."""
+        return self.chunk.sentence < 0
 
     @property
     def left_s(self) -> float:
@@ -176,9 +186,12 @@ class Playback:
         return piece.written_frames > 0 or follows
 
     def within_sentence(self, job: SpeechJob) -> bool:
-        """Return whether *job* has started a sentence that is not completely ready."""
-        pieces = [p for p in (*self._heard, *self._sent, *self._ready) if p.job is job]
-        return job.started and bool(pieces) and not pieces[-1].chunk.ends_sentence
+        """Return whether a sentence of *job* has started to play and is not completely ready."""
+        within = False
+        for piece in (*self._heard, *self._sent, *self._ready):
+            if piece.job is job and (within or piece.written_frames):
+                within = not piece.chunk.ends_sentence
+        return within
 
     # ---- playing ----
 
@@ -229,7 +242,7 @@ class Playback:
         heard = []
         while self._sent and self._is_over(self._sent[0], played_frames, error_frames):
             piece = self._sent.popleft()
-            piece.job.heard_frames += len(piece.samples)
+            _count_heard(piece, len(piece.samples))
             heard.append(piece)
             self._heard.append(piece)
             if piece.chunk.ends_sentence:
@@ -312,7 +325,7 @@ class Playback:
             at_s = self._clock.at_s(piece.start_frame)
             if job.was_idle and job.first_sound_ms is None:
                 self.first_sound_ms = job.first_sound_ms = round(1000 * (at_s - job.received_s))
-            if chunk.sentence >= 0:  # a chime has no text
+            if not piece.is_chime:
                 self._started.append(
                     PlaybackStarted(
                         id=job.utterance.id,
@@ -342,7 +355,7 @@ class Playback:
     def _prepare(self, piece: Piece) -> bool:
         """Prepare for the first frame of a piece; return False if it has to wait."""
         job = piece.job
-        if not job.started and time.monotonic() < job.start_at_s:
+        if not (job.started or piece.is_chime) and time.monotonic() < job.start_at_s:
             return False
         before = self._sent[-1] if self._sent else None
         new_sentence = not job.started or before is None or before.chunk.ends_sentence
@@ -353,7 +366,8 @@ class Playback:
         ):
             return False
         if new_sentence and (
-            self._speaker.target_changed() or (not job.started and self._needs_own_stream())
+            self._speaker.target_changed()
+            or (self._speaker_job is not job and self._needs_own_stream())
         ):
             if self._sent:
                 return False  # what was written is heard on the old device first
@@ -364,7 +378,7 @@ class Playback:
             missing -= self._speaker.written_frames - before.end_frame
             if missing > 0 and self._speaker.write(np.zeros(missing, np.float32)) < missing:
                 return False
-        job.started = True
+        job.started = job.started or not piece.is_chime
         if self._speaker_job is not job:
             if self._speaker_job is not None:  # its rest follows after this urgent one
                 self._speaker.finish_utterance()
@@ -388,13 +402,25 @@ class Playback:
         for pieces in (self._ready, self._sent, self._heard, self._unreported):
             pieces.clear()
 
-    def discard(self, job: SpeechJob) -> None:
-        """Drop the pieces of one utterance; what the device holds of it is still heard."""
-        if self._speaker_job is job:
+    def discard(self, job: SpeechJob, *, chime: bool = True) -> None:
+        """Drop the pieces of one utterance, and with *chime* its chime.
+
+        What the device holds of it is still heard.
+        """
+        if self._speaker_job is job and chime:
             self._speaker.finish_utterance()
             self._speaker_job = None
         for name in ("_ready", "_sent", "_heard", "_unreported"):
-            setattr(self, name, deque(p for p in getattr(self, name) if p.job is not job))
+            pieces = getattr(self, name)
+            kept = deque(p for p in pieces if p.job is not job or (p.is_chime and not chime))
+            setattr(self, name, kept)
+
+    def finish(self, job: SpeechJob) -> bool:
+        """End an utterance after what is ready of it; return False if nothing is."""
+        if not any(piece.job is job for piece in (*self._sent, *self._ready)):
+            return False
+        self.add(Piece(job, _END, last=True, samples=silence(0), pause=silence(0)))
+        return True
 
     def drop(self, job: SpeechJob) -> None:
         """Drop the pieces of one utterance, and stop it now if it is being played."""
@@ -420,7 +446,7 @@ class Playback:
                     trimmed = heard if over else max(0, heard - int(_REWIND_S * SAMPLE_RATE_HZ))
                     if trimmed:
                         piece.trim(trimmed)
-                    piece.job.heard_frames += trimmed
+                    _count_heard(piece, trimmed)
         self._ready, self._sent = self._sent + self._ready, deque()
         self._unreported.clear()
         for piece in self._ready:
@@ -431,7 +457,7 @@ class Playback:
         """Close, and requeue from the start of the current sentence, for another device."""
         self._speaker.close()
         for piece in self._heard:
-            piece.job.heard_frames -= len(piece.samples)
+            _count_heard(piece, -len(piece.samples))
         self._ready = self._heard + self._sent + self._ready
         self._heard, self._sent = deque(), deque()
         self._unreported.clear()
@@ -447,7 +473,13 @@ class Playback:
             for piece in (*self._sent, *self._ready):
                 if piece.written_frames:
                     heard = min(played_frames - piece.start_frame, len(piece.samples))
-                    piece.job.heard_frames += max(0, heard)
+                    _count_heard(piece, max(0, heard))
+
+
+def _count_heard(piece: Piece, frames: int) -> None:
+    """Count frames of an utterance as heard, without those of its chime."""
+    if not piece.is_chime:
+        piece.job.heard_frames += frames
 
 
 def _faded_in(samples: Samples) -> Samples:

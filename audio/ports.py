@@ -45,6 +45,19 @@ class Voice(Protocol):
         """
         ...
 
+    def stored(self, rest: Chunk, voice: str, speed: float) -> int:
+        """Return how many words at the start of *rest* are a chunk whose sound is stored.
+
+        Args:
+            rest: the rest of a sentence, words as `read` returned them.
+            voice: as for `synthesize`, which returns the sound of that chunk at once.
+            speed: as for `synthesize`.
+
+        Returns:
+            The number of words; 0 if there is no such chunk.
+        """
+        ...
+
     def synthesize(
         self, chunk: Chunk, voice: str, speed: float, cancel_token: CancelToken
     ) -> Sound:

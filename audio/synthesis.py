@@ -173,10 +173,11 @@ class Synthesis:
 
     def _by_priority(self) -> list[SpeechJob]:
         """Return the utterances in the order in which they need the voice."""
-        jobs = sorted(self._jobs.values(), key=lambda job: not job.utterance.urgent)  # stable
         # An urgent utterance waits for the end of the current sentence.
-        jobs.sort(key=lambda job: not self._playback.within_sentence(job))
-        return jobs
+        return sorted(
+            self._jobs.values(),
+            key=lambda job: (not self._playback.within_sentence(job), not job.utterance.urgent),
+        )
 
     def preempt(self) -> None:
         """Cancel and requeue a synthesis that an urgent utterance would have to wait for."""
@@ -209,9 +210,9 @@ class Synthesis:
     def _advance_speech(self) -> bool:
         """Give the worker the next chunk for the loudspeaker; return whether there was one."""
         for job in self._by_priority():
-            planner = job.planner
-            if job.retry_chunk is None and planner is not None and planner.done:
+            if job.complete:
                 continue
+            planner = job.planner
             stored_s, now_s = self._playback.stored_s(), time.monotonic()
             if stored_s > _AHEAD_S and now_s >= job.start_at_s and not job.utterance.urgent:
                 return False
@@ -247,10 +248,7 @@ class Synthesis:
         """Return whether the loudspeaker needs the voice."""
         if self._playback.paused or self._playback.stored_s() > _AHEAD_S:
             return False
-        return any(
-            job.planner is None or job.retry_chunk or not job.planner.done
-            for job in self._jobs.values()
-        )
+        return not all(job.complete for job in self._jobs.values())
 
     def _submit_planning(self, task: PlanningTask, planner: Planner | Recording | None) -> None:
         """Plan an utterance whose turn has come, or read its next sentence, on the worker."""
@@ -273,7 +271,10 @@ class Synthesis:
             planner = Planner(
                 utterance.text, utterance.lang, utterance.speed, utterance.first_sentence
             )
-        planner.prepare(self._voice.read)
+        planner.prepare(
+            self._voice.read,
+            lambda rest: self._voice.stored(rest, utterance.voice, utterance.speed),
+        )
         return planner
 
     def _run(
@@ -381,11 +382,12 @@ class Synthesis:
         self._log_sound(task, sound, job.utterance.id)
 
     def _learn(self, task: SynthesisTask, sound: Sound) -> None:
-        if sound.took_s:
+        if sound.took_s and len(sound.samples):
             self._finished_s = time.monotonic()
             self._cost = self._cost.after(
                 length=task.chunk.speech_length,
                 speed=task.job.utterance.speed,
+                lang=task.job.utterance.lang,
                 spoken_s=len(sound.samples) / SAMPLE_RATE_HZ,
                 took_s=sound.took_s,
                 rested=self._rested,

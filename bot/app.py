@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-import httpx
 from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Application, ApplicationBuilder, ExtBot
 from telegram.request import HTTPXRequest
 
+from audio.certificates import tls_context
 from audio.cost import SynthesisCost
 from audio.kokoro.model_files import resolve_kind
 from audio.kokoro.voice import KokoroVoice
@@ -510,10 +510,11 @@ async def run(
     *,
     show_link: Callable[[str], None] = lambda _: None,
     voice: Voice | None = None,
+    restart: Callable[[], NoReturn] | None = None,
 ) -> int:
     """Run the bot until a signal or an error that no retry can fix; return the exit code.
 
-    Exits at once with `WEDGED` if only a new process can help.
+    If only a new process can help, calls *restart* or, without one, exits at once with `WEDGED`.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -535,10 +536,14 @@ async def run(
         watching = asyncio.create_task(bot.watch.run())
         await asyncio.wait({stopped, watching, bot.polling}, return_when=asyncio.FIRST_COMPLETED)
         if watching.done():
+            bot.attempts.close()  # no message is to blame for a device or a network
+            if restart is not None:
+                log.critical("%s Starting again in a new process.", watching.result())
+                logging.shutdown()
+                restart()
             log.critical(
                 "%s Exiting with 70 so that the supervisor restarts us.", watching.result()
             )
-            bot.attempts.close()  # no message is to blame for a device or a network
             exit_process(WEDGED)
         stopped.cancel()
         watching.cancel()
@@ -627,8 +632,8 @@ def _http_options(settings: Settings) -> dict[str, Any]:
 
 @functools.cache
 def _tls_context() -> ssl.SSLContext:
-    # Reading the certificates takes 0.1 s, which httpx would do for each client.
-    return httpx.create_ssl_context()
+    # Once for all clients.
+    return tls_context()
 
 
 async def _release(pipeline: SpeechPipeline) -> None:

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from bot.clean import clean_line, raw
 from bot.errors import CommandError
+from bot.paths import adopt_cached_models
 from bot.settings import Settings
 
 
@@ -75,6 +76,7 @@ def fetch_models(settings: Settings) -> None:
     )
     from audio.types import ModelFileError  # noqa: PLC0415  # slow to import
 
+    adopt_cached_models(settings.model_dir)
     without = ""
     try:
         with file_progress() as progress:

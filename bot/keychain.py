@@ -4,16 +4,35 @@ keyring runs in a separate process: a Keychain that is locked, or that asks whet
 read it, opens a window and blocks while that is open. Source: keyring's command line
 (keyring/cli.py): `get` prints the password, or exits with 1 if there is none; `set` reads it from
 stdin, so that it is in no process list.
+
+macOS binds an entry to the program that stored it, by a hash of its code: for Crier, to its Python
+(keyring#619). Another Python, or an updated one, has to be allowed at the screen, or is refused.
+So a file beside the data says which Python stored the token.
 """
 
+import contextlib
+import json
+import os
+import platform
 import subprocess
 import sys
+from pathlib import Path
 
 IN_KEYCHAIN = "keychain"
 """The value of TELEGRAM_BOT_TOKEN when the token itself is in the Keychain."""
 
 _SERVICE = "crier"
 _TIMEOUT_S = 15.0
+_STORED_BY = "keychain.json"
+
+# What keyring's error quotes. Source: Security/SecBase.h.
+_REASONS = {
+    "-25308": "macOS would have to ask, and can't: nobody is logged in at this Mac's screen, or "
+    "this is an SSH session",
+    "-25293": "macOS refuses it to this Python",
+    "-128": "this Python was denied it",
+    "-25307": "there is no Keychain to open",
+}
 
 
 class KeychainError(Exception):
@@ -30,9 +49,11 @@ def read(account: str) -> str:
     token = done.stdout.strip()
     if done.returncode == 0 and token:
         return token
+    changed = " (It was stored by another Python than this one.)" if is_changed(account) else ""
     raise KeychainError(
-        f"The token is said to be in the Keychain, but can't be read from it ({_cause(done)}). Log "
-        "in on the Mac itself and unlock the Keychain, or run `crier setup` again."
+        f"The token is said to be in the Keychain, but can't be read from it ({_cause(done)})."
+        f"{changed} Log in on the Mac itself and unlock the Keychain, and choose Always Allow if "
+        "macOS asks; or run `crier setup` there again."
     )
 
 
@@ -47,6 +68,33 @@ def store(account: str, token: str) -> None:
         raise KeychainError(f"The Keychain does not take the token ({_cause(done)}).")
     if read(account) != token:
         raise KeychainError("The Keychain gives back another token than it was given.")
+    with contextlib.suppress(OSError):  # it only explains errors
+        (Path(account) / _STORED_BY).write_text(json.dumps(_this_python()))
+
+
+def stored_by(account: str) -> str:
+    """Return the version of the Python that stored the token; empty if that is unknown."""
+    try:
+        return str(json.loads((Path(account) / _STORED_BY).read_text())["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def is_changed(account: str) -> bool:
+    """Whether the token was stored by another Python, so that macOS may ask or refuse."""
+    try:
+        return bool(json.loads((Path(account) / _STORED_BY).read_text()) != _this_python())
+    except (OSError, ValueError):
+        return False
+
+
+def _this_python() -> dict[str, str]:
+    import hashlib  # noqa: PLC0415  # it loads OpenSSL, and is rarely needed
+
+    path = os.path.realpath(sys.executable)
+    with Path(path).open("rb") as program:
+        digest = hashlib.file_digest(program, "sha256").hexdigest()
+    return {"version": platform.python_version(), "sha256": digest}
 
 
 def _keyring(verb: str, account: str, secret: str = "") -> subprocess.CompletedProcess[str]:
@@ -69,6 +117,11 @@ def _keyring(verb: str, account: str, secret: str = "") -> subprocess.CompletedP
 
 
 def _cause(done: subprocess.CompletedProcess[str]) -> str:
-    """Return the last line of keyring's traceback, which is the error itself."""
+    """Return why keyring failed, from the last line of its traceback."""
     lines = done.stderr.strip().splitlines()
-    return lines[-1] if lines else "it is not there"
+    if not lines:
+        return "it is not there"
+    for number, reason in _REASONS.items():
+        if f"({number}," in lines[-1]:
+            return f"{reason}, error {number}"
+    return lines[-1]

@@ -9,6 +9,7 @@ import contextlib
 import io
 import os
 import re
+import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -28,6 +29,8 @@ _OWN = [
     "spoken",
     "demo",
     "history",
+    "keychain.json",
+    "models",
     "api.json*",
     "api.sock",
     "api-token*",
@@ -54,6 +57,40 @@ def default_data_dir() -> Path:
     import platformdirs  # noqa: PLC0415  # the doctor runs without it
 
     return platformdirs.user_data_path("crier")
+
+
+def default_model_dir() -> Path:
+    """Return the folder of the model files that is used when MODEL_DIR is not set.
+
+    On a Mac beside the data: macOS empties caches when the disk is nearly full.
+    """
+    if sys.platform == "darwin":
+        return default_data_dir() / "models"
+    return _cached_models()
+
+
+def adopt_cached_models(folder: Path) -> None:
+    """Move what an older Crier fetched into the Mac's cache to *folder*, the default one.
+
+    Errors are ignored; what is missing is fetched.
+    """
+    import shutil  # noqa: PLC0415  # for this alone
+
+    cached = _cached_models()
+    if folder != default_model_dir() or folder == cached or not cached.is_dir():
+        return
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in cached.iterdir():
+            if path.is_file() and not (folder / path.name).exists():
+                shutil.move(path, folder / path.name)
+        cached.rmdir()
+
+
+def _cached_models() -> Path:
+    import platformdirs  # noqa: PLC0415  # the doctor runs without it
+
+    return platformdirs.user_cache_path("crier") / "models"
 
 
 def find_setting(name: str, *folders: Path) -> str:

@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import platformdirs
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -19,7 +18,7 @@ from audio.types import UnknownLanguageError, UnknownVoiceError
 from audio.voices import check_language, check_voice, language_of
 from bot import keychain
 from bot.errors import UsageError
-from bot.paths import CHECKOUT, default_data_dir, parse_env
+from bot.paths import CHECKOUT, default_data_dir, default_model_dir, parse_env
 
 _TOKEN = "TELEGRAM_BOT_TOKEN"  # noqa: S105  # its name
 
@@ -88,7 +87,7 @@ class Settings(BaseSettings):
         default="auto", description="auto: fp32 on Apple silicon, int8 elsewhere."
     )
     model_dir: Path = Field(
-        default=platformdirs.user_cache_path("crier") / "models",
+        default_factory=default_model_dir,
         description="Where the model files are.",
     )
     data_dir: Path = Field(

@@ -9,7 +9,6 @@ import contextlib
 import logging
 from typing import Protocol
 
-import psutil
 from telegram import Bot
 from telegram.error import TelegramError
 
@@ -17,12 +16,13 @@ from audio.pipeline import SpeechPipeline
 from audio.system_sleep import time_asleep_s
 from bot.core.delivery import Delivery
 from bot.core.health import STALLED_S, WEDGED_S
+from bot.memory import used_bytes
 
 log = logging.getLogger(__name__)
 
 _EVERY_S = 1.0
 _SLEPT_S = 5.0
-_MEMORY_BYTES = 1536 << 20
+MAX_MEMORY_BYTES = 1536 << 20
 """fp32 weights, their packed copies and a long chunk take about 900 MB."""
 
 
@@ -78,8 +78,8 @@ class Watchdog:
                 if is_dead:
                     return "Telegram answers, but fetching messages does not work."
             if self._delivery.under_way_count == 0:
-                used = psutil.Process().memory_info().rss
-                if used > _MEMORY_BYTES:
+                used = used_bytes()
+                if used > MAX_MEMORY_BYTES:
                     return f"{used >> 20} MB of memory are in use although nothing is spoken."
 
     def _is_wedged(self) -> bool:

@@ -1,8 +1,11 @@
 """Set everything up: what `make setup` runs. Needs only a Python of 3.8 or newer.
 
-Installs a private uv if there is none, creates `.venv` with a Python of 3.11 to 3.13, installs the
-hash-pinned requirements and the system's PortAudio, and fetches the model files. A second run finds
-the stamp of the first and returns at once. Every failure is one message that says what to do next.
+Installs a private uv, creates `.venv` with a Python of 3.11 to 3.13, installs the hash-pinned
+requirements and the system's PortAudio, and fetches the model files. A second run finds the stamp
+of the first and returns at once. Every failure is one message that says what to do next.
+
+Whatever uv and Python are on the PATH, another program may update or remove them. So uv is always
+the pinned one, in `.uv`; on a Mac, Python is uv's own build, in `.python`.
 """
 
 import argparse
@@ -10,6 +13,7 @@ import ctypes.util
 import hashlib
 import os
 import platform
+import re
 import shlex
 import shutil
 import subprocess
@@ -20,12 +24,31 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PRIVATE_UV = ROOT / ".uv"
+PRIVATE_PYTHON = ROOT / ".python"
 STAMP = VENV / "crier-setup"
 PYTHONS = ">=3.11,<3.14"
+OLDEST_PYTHON = (3, 8)
 
 # For the environment and the model files; measured on Linux: 600 MB.
 NEEDED_MB = 1500
 OLDEST_MACOS = 14
+
+# espeak-ng ends the process if the path of its data is longer. Source: N_PATH_HOME in its speech.h,
+# of 160 bytes with the final zero; measured.
+ESPEAK_PATH_BYTES = 159
+ESPEAK_DATA = ".venv/lib/python3.13/site-packages/espeakng_loader/espeak-ng-data"
+
+# Variables of a shell that would lead uv, pip or Python to other folders or versions. Whoever has a
+# mirror of uv's Pythons keeps it.
+MISLEADING = re.compile(
+    r"(UV_(?!PYTHON_INSTALL_MIRROR|PYTHON_DOWNLOADS_JSON_URL)"
+    r"(PYTHON|MANAGED|NO_MANAGED|NO_PYTHON|SYSTEM_PYTHON|BREAK_SYSTEM|PROJECT|TARGET|PREFIX"
+    r"|CONSTRAINT|OVERRIDE|EXCLUDE|NO_BINARY).*"
+    r"|PIP_(USER|TARGET|PREFIX|ROOT|PYTHON|REQUIRE_VIRTUALENV|CONSTRAINT|NO_BINARY|REQUIREMENT)"
+    r"|PYTHON(HOME|PATH)|VIRTUAL_ENV|CONDA_PREFIX|__PYVENV_LAUNCHER__)"
+)
+# Set by the first start, so that there is no third.
+STARTED_NATIVELY = "CRIER_STARTED_NATIVELY"
 
 LANGUAGES = ("japanese", "chinese")
 # Lists those that were added, so that the next set-up installs them again.
@@ -58,6 +81,7 @@ def main() -> int:
     parser.add_argument("--lock-check", action="store_true", help="resolve them for every machine")
     options = parser.parse_args()
     try:
+        check_python()
         if options.lock:
             lock(find_uv())
             return 0
@@ -93,7 +117,9 @@ def main() -> int:
 def set_up(*, dev: bool) -> None:
     """Check, install and fetch everything; cheap checks come first."""
     started_s = time.monotonic()
+    start_natively()
     check_platform()
+    check_place()
     check_space()
     install_system_packages({**DEBIAN_RUN, **(DEBIAN_TEST if dev else {})})
     uv = find_uv()
@@ -103,12 +129,16 @@ def set_up(*, dev: bool) -> None:
         install_language(uv, name)
     write_launcher(uv)
     say("Model files")
-    # It prints the reason itself.
-    if run([str(VENV / "bin" / "crier"), "models"]) != 0:
-        raise SetupError("without the model files there is no voice (see above).")
+    # The tests use the small model; a Mac runs the large one.
+    kinds = ["auto", "int8"] if dev and sys.platform == "darwin" else [""]
+    for kind in kinds:
+        env = {**environment(), **({"KOKORO_MODEL": kind} if kind else {})}
+        # It prints the reason itself.
+        if run([str(VENV / "bin" / "crier"), "models"], env=env) != 0:
+            raise SetupError("without the model files there is no voice (see above).")
     # The development environment holds everything that a run needs.
-    kinds = (True, False) if dev else (False,)
-    STAMP.write_text("\n".join(fingerprint(dev=kind) for kind in kinds) + "\n")
+    holds = (True, False) if dev else (False,)
+    STAMP.write_text("\n".join(fingerprint(dev=kind) for kind in holds) + "\n")
     say(f"Ready after {time.monotonic() - started_s:.0f} s")
 
 
@@ -152,7 +182,7 @@ def check_platform() -> None:
         if under_rosetta:
             raise SetupError(
                 f"this Python ({sys.executable}) runs under Rosetta, as if on an Intel Mac. "
-                "Use one for Apple silicon, such as /usr/bin/python3."
+                "Use one for Apple silicon: `arch -arm64 make run`, with /usr/bin first in PATH."
             )
         version = platform.mac_ver()[0]
         if machine != "arm64" or int(version.split(".")[0]) < OLDEST_MACOS:
@@ -164,6 +194,45 @@ def check_platform() -> None:
         raise SetupError(
             "Crier runs on Macs with Apple silicon and on Linux on x86-64 and arm64; "
             f"this is {platform.system()} on {machine}."
+        )
+
+
+def check_python() -> None:
+    """Raise SetupError if this Python is too old to set anything up."""
+    if sys.version_info < OLDEST_PYTHON:
+        raise SetupError(
+            f"{sys.executable} is Python {platform.python_version()}; "
+            f"{'.'.join(map(str, OLDEST_PYTHON))} or newer is needed to start. Put another first "
+            "in PATH, such as the system's: `PATH=/usr/bin:$PATH make`."
+        )
+
+
+def start_natively() -> None:
+    """Start again as an arm64 process if this one runs under Rosetta; else return.
+
+    Apple's own Python is built for both. A Terminal that is opened using Rosetta, or an Intel
+    Homebrew on the PATH, would lead to an environment for Intel Macs.
+    """
+    if sys.platform != "darwin" or platform.machine() != "x86_64" or STARTED_NATIVELY in os.environ:
+        return
+    if output(["sysctl", "-n", "hw.optional.arm64"]) == "1":
+        say("This runs under Rosetta; starting again for Apple silicon")
+        os.environ[STARTED_NATIVELY] = "1"
+        sys.stderr.flush()
+        command = ["arch", "-arm64", "/usr/bin/python3", *sys.argv]
+        try:
+            os.execv("/usr/bin/arch", command)  # noqa: S606  # no shell is needed
+        except OSError:  # `check_platform` says what to do
+            return
+
+
+def check_place() -> None:
+    """Raise SetupError if espeak-ng could not open its data at this path."""
+    length = len(os.fsencode(str(ROOT / ESPEAK_DATA)))
+    if length > ESPEAK_PATH_BYTES:
+        raise SetupError(
+            f"the path of this folder is {length - ESPEAK_PATH_BYTES} bytes too long for "
+            f"espeak-ng, which reads words. Move the folder to a shorter path:\n\n    {ROOT}\n"
         )
 
 
@@ -203,7 +272,7 @@ def apt_install(packages: "list[str]", why: str) -> None:
             raise SetupError(f"this needs to be installed first ({why}):\n\n    {by_hand}\n")
         apt = ["sudo", "-n", "apt-get"]
     say(f"Installing {', '.join(packages)} ({why})")
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    env = {**environment(), "DEBIAN_FRONTEND": "noninteractive"}
     if not output([*apt, "--simulate", *install]):  # a fresh system has no package lists yet
         run([*apt, "update"], quiet=True, env=env)
     if run([*apt, *install], quiet=True, env=env) != 0:
@@ -211,41 +280,105 @@ def apt_install(packages: "list[str]", why: str) -> None:
 
 
 def find_uv() -> str:
-    """Return a uv: the one on the PATH, or a private one, which is installed if missing."""
-    found = shutil.which("uv")
-    if found and output([found, "--version"]).startswith("uv "):
-        return os.path.realpath(found)  # it may be the link in an activated .venv
+    """Return the private uv of the pinned version, which is installed if it is missing."""
     uv = PRIVATE_UV / "bin" / "uv"
-    if not output([str(uv), "--version"]).startswith("uv "):
-        say("Installing uv into .uv/")
-        shutil.rmtree(PRIVATE_UV, ignore_errors=True)
-        if run([sys.executable, "-m", "venv", str(PRIVATE_UV)], quiet=True) != 0:
-            # Debian keeps ensurepip in a package of its own.
-            shutil.rmtree(PRIVATE_UV, ignore_errors=True)
-            if not shutil.which("dpkg-query"):
-                raise SetupError(f"{sys.executable} can't make virtual environments.")
-            apt_install(["python3-venv"], "makes virtual environments")
-            if run([sys.executable, "-m", "venv", str(PRIVATE_UV)]) != 0:
-                raise SetupError(f"{sys.executable} can't make virtual environments (see above).")
-        requirements = str(ROOT / "scripts" / "uv.txt")
-        pip = [str(PRIVATE_UV / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-        pip += ["--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"]
-        if run([*pip, "-r", requirements]) != 0:
-            raise SetupError("uv could not be downloaded (see above). Check the network.")
+    pinned = re.match(r"uv==(\S+)", (ROOT / "scripts" / "uv.txt").read_text())
+    # It prints "uv 0.13.9 (aarch64-apple-darwin)". An Intel uv would install an Intel Python.
+    found = output([str(uv), "--version"]).split() + [""] * 3
+    if found[:2] != ["uv", pinned.group(1) if pinned else ""] or (
+        sys.platform == "darwin" and not found[2].startswith("(aarch64-")
+    ):
+        install_uv()
     return str(uv)
+
+
+def install_uv() -> None:
+    """Install the pinned uv into a virtual environment of its own, by pip."""
+    say("Installing uv into .uv/")
+    shutil.rmtree(PRIVATE_UV, ignore_errors=True)
+    if run([sys.executable, "-m", "venv", str(PRIVATE_UV)], quiet=True) != 0:
+        # Debian keeps ensurepip in a package of its own.
+        shutil.rmtree(PRIVATE_UV, ignore_errors=True)
+        if not shutil.which("dpkg-query"):
+            raise SetupError(
+                f"{sys.executable} can't make virtual environments. Use another Python, such as "
+                "/usr/bin/python3: `PATH=/usr/bin:$PATH make`."
+            )
+        apt_install(["python3-venv"], "makes virtual environments")
+        if run([sys.executable, "-m", "venv", str(PRIVATE_UV)]) != 0:
+            raise SetupError(f"{sys.executable} can't make virtual environments (see above).")
+    pip = [str(PRIVATE_UV / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    pip += ["--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"]
+    pip += ["-r", str(ROOT / "scripts" / "uv.txt")]
+    roots = PRIVATE_UV / "roots.pem"
+    if run(pip) != 0 and not (export_roots(roots) and run([*pip, "--cert", str(roots)]) == 0):
+        raise SetupError("uv could not be downloaded (see above). Check the network.")
+
+
+def export_roots(path: Path) -> bool:
+    """Write the certificates that a Mac trusts to *path*; return whether there are any.
+
+    pip knows only those that it brings along, and not those of a company's proxy.
+    """
+    if sys.platform != "darwin":
+        return False
+    keychains = ["/System/Library/Keychains/SystemRootCertificates.keychain"]
+    keychains.append("/Library/Keychains/System.keychain")
+    roots = output(["security", "find-certificate", "-a", "-p", *keychains])
+    path.write_text(roots + "\n")
+    return bool(roots)
 
 
 def make_environment(uv: str) -> None:
     """Create .venv with a supported Python, unless it has one."""
-    fits = "import sys; print((3, 11) <= sys.version_info < (3, 14))"
-    if python().exists() and output([str(python()), "-c", fits]) == "True":
+    if python().exists() and python_fits():
         return
     say(f"Making .venv with Python {PYTHONS}")
-    if run([uv, "venv", "--quiet", "--clear", "--python", PYTHONS, str(VENV)]) != 0:
+    command = [uv, "venv", "--quiet", "--clear", "--python", PYTHONS]
+    # Homebrew's next update would remove its Python, and launchd could not start Crier any more.
+    command += ["--managed-python"] if sys.platform == "darwin" else []
+    if run([*command, str(VENV)]) != 0:
         raise SetupError(
             "there is no Python 3.11, 3.12 or 3.13 here, and none could be downloaded (see above). "
-            "Install one, or check the network."
+            + (
+                "Check the network, which has to reach github.com, or set UV_PYTHON_INSTALL_MIRROR."
+                if sys.platform == "darwin"
+                else "Install one, or check the network."
+            )
         )
+    if not python_fits():
+        raise SetupError(
+            f"uv made .venv with a Python that does not fit ({described_python()}). Remove the "
+            f"folders .venv, .uv and {PRIVATE_PYTHON.name}, and start again."
+        )
+
+
+def python_fits() -> bool:
+    """Return whether the environment's Python has a supported version and, on a Mac, is uv's."""
+    version, machine, prefix = (*described_python().split(maxsplit=2), "", "", "")[:3]
+    if not re.match(r"3\.1[123]\.", version):
+        return False
+    if sys.platform != "darwin":
+        return True
+    return machine == "arm64" and PRIVATE_PYTHON.resolve() in Path(prefix).parents
+
+
+def described_python() -> str:
+    """Return version, machine and home of the environment's Python; empty if it does not start."""
+    code = "import os, platform, sys; print(platform.python_version(), platform.machine(), "
+    code += "os.path.realpath(sys.base_prefix))"
+    return output([str(python()), "-c", code])
+
+
+def environment() -> "dict[str, str]":
+    """Return the environment of all programs that set-up runs."""
+    env = {name: value for name, value in os.environ.items() if not MISLEADING.fullmatch(name)}
+    env["PIP_USER"] = "0"  # over a pip.conf: an environment has no folder of a user
+    if sys.platform == "darwin":
+        env["UV_PYTHON_INSTALL_DIR"] = str(PRIVATE_PYTHON)
+        env["UV_PYTHON_DOWNLOADS"] = "automatic"
+        env.setdefault("UV_SYSTEM_CERTS", "1")  # a company's proxy has its own certificate
+    return env
 
 
 def install_requirements(uv: str, requirements: str) -> None:
@@ -299,7 +432,7 @@ def lock(uv: str) -> None:
 def lock_check(uv: str) -> None:
     """Resolve the locked requirements for every supported Python and machine."""
     machines = ("aarch64-apple-darwin", "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu")
-    env = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": f"{OLDEST_MACOS}.0"}
+    env = {**environment(), "MACOSX_DEPLOYMENT_TARGET": f"{OLDEST_MACOS}.0"}
     for version in ("3.11", "3.12", "3.13"):
         for machine in machines:
             command = [uv, "pip", "install", "--dry-run", "--quiet", "--require-hashes"]
@@ -329,14 +462,14 @@ def run(
         command: the program and its arguments.
         quiet: show its output only if it fails.
         ask: give it the terminal, for a password.
-        env: its environment.
+        env: its environment, by default `environment`.
     """
     try:
         done = subprocess.run(
             command,
             check=False,
             cwd=str(ROOT),
-            env=env,
+            env=environment() if env is None else env,
             # What is piped into `make run` is for the bot.
             stdin=None if ask and sys.stdin.isatty() else subprocess.DEVNULL,
             stdout=subprocess.PIPE if quiet else sys.stderr,
@@ -356,6 +489,7 @@ def output(command: "list[str]") -> str:
         done = subprocess.run(
             command,
             check=False,
+            env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -7,13 +7,12 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import hypothesis
 import pytest
 from pydantic import SecretStr
 
-from audio.kokoro.model_files import resolve_kind
 from audio.kokoro.voice import KokoroVoice
 from audio.ports import Voice
 from bot.app import Running, running
@@ -27,6 +26,8 @@ from tests.support.loudspeaker import Ear, Loudspeakers
 pytest_plugins = ["tests.support.bot_logs", "tests.support.parallel"]
 
 TOKEN = "4217:canary-AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
+MODEL: Literal["int8"] = "int8"
+"""The model of all tests, also on a Mac, whose default is another: set-up fetches it for them."""
 ALICE = Person(7, "Alice")
 STRANGER = Person(666, "Mallory")
 
@@ -64,7 +65,7 @@ def model_dir() -> Path:
 @pytest.fixture(scope="session")
 def voice(model_dir: Path) -> KokoroVoice:
     """Return the real voice, loaded once per worker."""
-    voice = KokoroVoice(model_dir, resolve_kind("auto"))
+    voice = KokoroVoice(model_dir, MODEL)
     voice.load()
     return voice
 
@@ -120,6 +121,7 @@ def settings(sandbox: Sandbox, tmp_path: Path, model_dir: Path) -> Settings:
         audio_device="speaker_a",
         data_dir=tmp_path / "data",
         model_dir=model_dir,
+        kokoro_model=MODEL,
     )
 
 
@@ -131,6 +133,7 @@ def environment(tmp_path: Path, home_dir: Path, model_dir: Path) -> Environment:
         "HOME": str(home_dir),
         "PYTHONPATH": str(CHECKOUT),
         "MODEL_DIR": str(model_dir),
+        "KOKORO_MODEL": MODEL,
         "DATA_DIR": str(tmp_path / "data"),
         "API_PORT": "0",
     }

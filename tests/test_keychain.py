@@ -1,5 +1,6 @@
 """The token in the Keychain, with a fake of keyring's command line."""
 
+import platform
 import stat
 import sys
 import textwrap
@@ -20,6 +21,8 @@ KEYRING = """
     import pathlib, sys, time
     verb, service, account = sys.argv[1:]
     store = pathlib.Path(__file__).parent
+    if (store / "error").exists():
+        sys.exit((store / "error").read_text())
     if (store / "locked").exists():
         raise RuntimeError("Can't fetch password from system")
     if (store / "window").exists():
@@ -117,6 +120,37 @@ def test_settings_warn_if_there_is_no_keychain(
 
     assert settings.telegram_bot_token is None
     assert "no Keychain on this computer" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [("-25308", "nobody is logged in"), ("-25293", "refuses it to this Python"), ("-1", "(-1,")],
+)
+def test_keychain_says_why_it_can_not_be_read(
+    keyring: Path, tmp_path: Path, number: str, says: str
+) -> None:
+    """The numbers of macOS are translated; an unknown one is quoted."""
+    (keyring / "error").write_text(
+        f"keyring.errors.KeyringError: Can't get password from keychain: ({number}, 'Unknown')"
+    )
+    with pytest.raises(KeychainError, match="crier setup") as caught:
+        keychain.read(str(tmp_path))
+
+    assert says in str(caught.value)
+
+
+@pytest.mark.usefixtures("keyring")
+def test_keychain_notices_another_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python that stored the token is recorded: macOS binds the entry to it."""
+    before = keychain.is_changed(str(tmp_path))
+    keychain.store(str(tmp_path), TOKEN)
+    same = keychain.is_changed(str(tmp_path))
+    other = tmp_path / "python"
+    other.write_text("another program")
+    monkeypatch.setattr(sys, "executable", str(other))
+
+    assert (before, same, keychain.is_changed(str(tmp_path))) == (False, False, True)
+    assert keychain.stored_by(str(tmp_path)) == platform.python_version()
 
 
 def test_keychain_stores_one_token_per_data_folder(keyring: Path) -> None:

@@ -86,6 +86,6 @@ async def test_watchdog_reports_leaked_memory(monkeypatch: pytest.MonkeyPatch) -
     """An idle process that uses too much memory is restarted."""
     watched = _Watched()
     watched.under_way_count = 0
-    monkeypatch.setattr(watchdog, "_MEMORY_BYTES", 1)
+    monkeypatch.setattr(watchdog, "MAX_MEMORY_BYTES", 1)
 
     assert "memory" in await _watch(watched, monkeypatch)

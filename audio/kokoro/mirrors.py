@@ -130,6 +130,8 @@ def _run(command: list[str]) -> None:
         SourceError: it failed or took too long.
     """
     env = {**os.environ, "UV_HTTP_TIMEOUT": str(_HTTP_TIMEOUT_S)}
+    if sys.platform == "darwin":  # see audio.certificates
+        env.setdefault("UV_SYSTEM_CERTS", "1")
     try:
         subprocess.run(
             command,

@@ -26,6 +26,7 @@ from pathlib import Path
 
 import httpx
 
+from audio.certificates import tls_context
 from audio.kokoro.dictionary import compile_dictionary
 from audio.kokoro.mirrors import (
     SourceError,
@@ -423,7 +424,7 @@ def _download(url: str, file: ModelFile, part: Path, report: Callable[[int], Non
         SourceError: the download failed.
     """
     timeout = httpx.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S)
-    with httpx.Client(follow_redirects=True, timeout=timeout) as client:
+    with httpx.Client(follow_redirects=True, timeout=timeout, verify=tls_context()) as client:
         for tries_left in range(_MAX_RESUMES, -1, -1):
             start = part.stat().st_size if part.exists() else 0
             if start >= file.size_bytes:

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -81,7 +81,7 @@ class _Session:
     def __init__(self, session: Any, model_path: Path) -> None:
         self._session = session
         self._model_path = str(model_path)  # Kokoro.from_session reads it
-        self._windowed = {item.name for item in session.get_inputs()}.issuperset(WINDOW)
+        self.is_windowed = {item.name for item in session.get_inputs()}.issuperset(WINDOW)
         self.cancel_token: CancelToken | None = None
         self.unheard = (0, 0)
         """The number of context phonemes at the start and at the end, which are not heard."""
@@ -98,7 +98,7 @@ class _Session:
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         if self.cancel_token is not None:
             self.cancel_token.bind(lambda: setattr(options, "terminate", True))
-        if not self._windowed:
+        if not self.is_windowed:
             outputs: list[Any] = self._session.run(names, inputs, options)
             return outputs
         tokens = next(tokens for name, tokens in inputs.items() if name in _TOKENS)
@@ -128,15 +128,24 @@ def _within(duration: NDArray[np.float32], first: int, end: int) -> NDArray[np.f
 class KokoroVoice:
     """Kokoro-82M through kokoro-onnx."""
 
-    def __init__(self, model_dir: Path, kind: str, *, even: bool = True) -> None:
+    def __init__(
+        self,
+        model_dir: Path,
+        kind: str,
+        *,
+        even: bool = True,
+        session_config: Mapping[str, str] | None = None,
+    ) -> None:
         """Create a voice without its model; `load` reads it.
 
         Args:
             model_dir: the folder of the model files, and of the reader's.
             kind: ``fp32`` or ``int8``.
             even: whether to make all voices equally loud.
+            session_config: onnxruntime's session options; they override those set here.
         """
         self._even = even
+        self._session_config = session_config or {}
         self._model_dir = model_dir
         self._kind = kind
         self._session: _Session | None = None
@@ -156,16 +165,32 @@ class KokoroVoice:
         verify(self._model_dir / VOICES_FILE.name, VOICES_FILE)
         ready = phonemes_of(self.read("Ready.", "en-us"))  # the first time is the slowest
         try:
-            self._start(ready, window=True)
+            self._start(ready, partial(change_graph, window=True))
         except ModelFileError:
             raise
         except Exception:  # noqa: BLE001  # LookupError, or one of a dozen of onnxruntime's own
             log.warning("Windowed decoding unavailable; falling back to full decoding (slower).")
-            self._start(ready, window=False)
+            self._start_without_window(ready)
         log.info("Voice ready: %s", MODELS[self._kind].name)
 
-    def _start(self, phonemes: str, *, window: bool) -> None:
-        """Load the model and run it once, on *phonemes*.
+    def _start_without_window(self, phonemes: str) -> None:
+        """Load the model, with durations if its graph has them, or else unchanged.
+
+        Raises:
+            ModelFileError: see `load`.
+        """
+        try:
+            self._start(phonemes, partial(change_graph, window=False))
+        except ModelFileError:
+            raise
+        except Exception:  # noqa: BLE001  # as in `load`
+            log.warning(
+                "Durations unavailable: no sentence is read in its context, and no word is timed."
+            )
+            self._start(phonemes, lambda _: None)
+
+    def _start(self, phonemes: str, change: Callable[[Path], None]) -> None:
+        """Load the model, its graph patched by *change*, and run it once, on *phonemes*.
 
         Raises:
             ModelFileError: see `load`.
@@ -181,10 +206,11 @@ class KokoroVoice:
         # A spinning thread pool uses whole cores while idle, and a memory pattern for each text
         # length grows without bound (hexgrad/kokoro#358).
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        for key, value in self._session_config.items():
+            options.add_session_config_entry(key, value)
         options.enable_mem_pattern = False
         _return_memory()
         # From a file, since loading from memory would hold the bytes twice.
-        change = partial(change_graph, window=window)
         with verified_copy(model, MODELS[self._kind], change) as copy:
             session = onnxruntime.InferenceSession(
                 str(copy), options, providers=["CPUExecutionProvider"]
@@ -204,9 +230,27 @@ class KokoroVoice:
         """
         return self._reader.read(sentence, lang)
 
+    @property
+    def decoding(self) -> str:
+        """What the loaded graph allows: ``window``, ``durations`` or ``plain``; see `load`."""
+        if self._session is not None and self._session.is_windowed:
+            return "window"
+        return "durations" if self._kokoro is not None and self._kokoro.has_timings else "plain"
+
     def clear_cache(self) -> None:
         """Drop the cached phrases."""
         self._cache = _PhraseCache()
+
+    def stored(self, rest: Chunk, voice: str, speed: float) -> int:
+        """Return with how many of the words of *rest* a stored chunk begins; see `ports.Voice`."""
+        for key in reversed(self._cache):  # the latest first
+            heard, after, *_ = key
+            count = len(heard)
+            part = replace(rest, words=rest.words[:count], after=after)
+            following = phonemes_of(rest.words[count:])
+            if _key(part, voice, speed) == key and following.startswith(after):
+                return count
+        return 0
 
     def synthesize(
         self, chunk: Chunk, voice: str, speed: float, cancel_token: CancelToken
@@ -225,16 +269,24 @@ class KokoroVoice:
         """
         self.load()
         assert self._session is not None  # noqa: S101  # load sets it
+        key = _key(chunk, voice, speed)
         chunk = self._known(chunk)
-        cut = bool(chunk.before or chunk.after)
-        sentence_phonemes = chunk.sentence_phonemes if cut else 0
-        key = (chunk.before, chunk.words, chunk.after, sentence_phonemes, voice, speed)
         if (cached := self._cache.get(key)) is not None:
             return cached
         self._session.cancel_token = cancel_token
         started_s = time.perf_counter()
         try:
-            samples, spoken_words = self._speak(self._session, chunk, voice, speed)
+            try:
+                samples, spoken_words = self._speak(self._session, chunk, voice, speed)
+            except FloatingPointError:
+                if not self._session.is_windowed:
+                    raise
+                log.warning(
+                    "The model's sound is no number; it runs unchanged from now on (slower)."
+                )
+                self._start(chunk.phonemes, window=False)
+                self._session.cancel_token = cancel_token
+                samples, spoken_words = self._speak(self._session, chunk, voice, speed)
         except Exception as exc:
             # onnxruntime and kokoro-onnx raise a dozen classes between them.
             raise SynthesisError(
@@ -258,6 +310,8 @@ class KokoroVoice:
             return silence(0), ()
         if len(before) + len(text) + len(after) + 2 > MAX_PHONEMES:
             before = after = ""  # kokoro-onnx would split it, and the timings would not match
+        if not self._kokoro.has_timings:
+            before = after = ""  # nothing says where to cut
         phonemes = " ".join(part for part in (before, text, after) if part)
         style = self._style(voice)
         if before or after:
@@ -277,6 +331,8 @@ class KokoroVoice:
             clause_pause=0.0,
         )
         raw = np.asarray(audio, dtype=np.float32).ravel()
+        if not np.isfinite(raw).all():
+            raise FloatingPointError
         first, last = _loud_part(raw)
         spoken = timings[len(before) + 1 if before else 0 :]
         # The model reports the duration of each phoneme; the cut is in the middle of the space.
@@ -328,6 +384,12 @@ def _return_memory() -> None:
             ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
+def _key(chunk: Chunk, voice: str, speed: float) -> tuple[Any, ...]:
+    """Return what the sound of a chunk depends on."""
+    phonemes = chunk.sentence_phonemes if chunk.before or chunk.after else 0
+    return chunk.words, chunk.after, chunk.before, phonemes, voice, speed
+
+
 class _PhraseCache:
     """The sound of short phrases that were spoken recently, so that repeating one costs nothing.
 
@@ -343,6 +405,9 @@ class _PhraseCache:
         if key in self._sounds:
             self._sounds.move_to_end(key)
         return self._sounds.get(key)
+
+    def __reversed__(self) -> Iterator[Any]:
+        return reversed(self._sounds)
 
     def put(self, key: Hashable, sound: Sound) -> None:
         """Store the sound of a phrase, if it is short enough."""

@@ -369,7 +369,7 @@ class Attachments:
                 await self._inbox.change_state(message.id, (State.ASKING,), State.ASKED)
 
         queue = self._delivery.queue
-        duration_s = queue.duration_s(speech_length(message.text), message.speed)
+        duration_s = queue.duration_s(speech_length(message.text), message.speed, message.lang)
         minutes = round(duration_s / 60) or 1
         self._outbox.reply(
             message.chat_id,
@@ -412,8 +412,8 @@ class Attachments:
 
 def _is_long(message: QueuedMessage) -> bool:
     """Whether a file's text is so long that its sender is asked; the same on every machine."""
-    typical = SynthesisCost()
-    return typical.audio_s(speech_length(message.text), message.speed or 1.0) > _LONG_S
+    length, speed = speech_length(message.text), message.speed or 1.0
+    return SynthesisCost().audio_s(length, speed, message.lang) > _LONG_S
 
 
 def _caption(message: QueuedMessage) -> str:

@@ -18,6 +18,7 @@ import psutil
 from audio.types import SAMPLE_RATE_HZ
 from bot.chat import decode
 from bot.chat.decode import AttachmentError, FileText, SilentError
+from bot.memory import used_bytes
 
 log = logging.getLogger(__name__)
 
@@ -94,8 +95,7 @@ async def _read(kind: str, source: Path, part: Path) -> dict[str, Any]:
 async def _kill_at_memory_limit(process: asyncio.subprocess.Process) -> None:
     """Kill a process that exceeds `MAX_MEMORY_BYTES`; return only if it did."""
     with contextlib.suppress(psutil.Error, ProcessLookupError):
-        child = psutil.Process(process.pid)
-        while child.memory_info().rss <= MAX_MEMORY_BYTES:  # noqa: ASYNC110  # there is no event
+        while used_bytes(process.pid) <= MAX_MEMORY_BYTES:  # noqa: ASYNC110  # there is no event
             await asyncio.sleep(_MEMORY_CHECK_INTERVAL_S)
         process.kill()
         return

@@ -99,7 +99,9 @@ def _run(service: ServiceRunner | None) -> int:
             text = invitation(link) if sys.stderr.isatty() else f"Or open {link}"
             print(f"{text}\n", file=sys.stderr, flush=True)
 
-    work = app.run(settings, show_code, show_link=show_link)
+    # launchd and systemd restart a bot that exits with 70; nobody does so for a terminal.
+    restart = restart_process if service is None and sys.stderr.isatty() else None
+    work = app.run(settings, show_code, show_link=show_link, restart=restart)
     return _finish(work, service.on_exit if service else None)
 
 

@@ -180,14 +180,17 @@ class MessageQueue:
 
     # ---- estimates ----
 
-    def duration_s(self, length: float, speed: float = 0.0) -> float:
+    def duration_s(self, length: float, speed: float = 0.0, lang: str = "") -> float:
         """Return how long a text takes to speak, as learned on this machine.
 
         Args:
             length: as `audio.cost.speech_length` counts.
             speed: of the speech; 0: as the settings say.
+            lang: its language; empty: as the settings say.
         """
-        return self._pipeline.cost().audio_s(length, speed or self._settings.kokoro_speed)
+        return self._pipeline.cost().audio_s(
+            length, speed or self._settings.kokoro_speed, lang or self._settings.lang
+        )
 
     def left_s(self, burst: Burst) -> float:
         """Return roughly how long the rest of a burst will last."""
@@ -200,7 +203,7 @@ class MessageQueue:
         if message.recording:
             heard_s = message.sentence * SEGMENT_S
             return max(0.0, self._entries[message.id].recording_s - heard_s)
-        return self.duration_s(speech_length(message.text), message.speed)
+        return self.duration_s(speech_length(message.text), message.speed, message.lang)
 
     def _start_reading_length(self, entry: Entry) -> None:
         """Read the length of a recording on another thread."""

@@ -101,6 +101,8 @@ class Context:
     """Shows the person at the computer what to do."""
     ask: Callable[[str], bool] = _decline
     """Shows the person what to do, and waits; False if they skip it."""
+    confirm: Callable[[str], bool] = _decline
+    """Asks the person a question; whether the answer is yes."""
     clock_off_s: float | None = None
     """How far this computer's clock is ahead of Telegram's, in seconds; set by `telegram`."""
     hung_check: str = ""
@@ -119,7 +121,9 @@ class Context:
 
     def picklable(self) -> "Context":
         """Return a copy that can be sent to another process."""
-        return replace(self, progress=_show_nothing, instruct=_show_nothing, ask=_decline)
+        return replace(
+            self, progress=_show_nothing, instruct=_show_nothing, ask=_decline, confirm=_decline
+        )
 
     def query(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
         """Query the database read-only; empty if there is none.

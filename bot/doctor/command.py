@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from bot import __version__
@@ -28,6 +28,7 @@ GROUPS = {
     "Settings and data": (
         Check("settings", local.settings),
         Check("secrets", local.secrets),
+        Check("keychain", local.keychain),
         Check("database", local.database),
         Check("people", local.people),
         Check("quiet", local.quiet),
@@ -58,6 +59,12 @@ GROUPS = {
         Check("speaking", sound_checks.speaking, limit_s=120.0, audio=True),
     ),
 }
+MAC_CHECKS = tuple(
+    "python ring cycles switch removal call sleep airplay mute notify numbers memory graph service "
+    "priority agent".split()
+)
+"""The names of the checks of `--mac`, whose module needs packages that may be missing."""
+
 CHECKS = tuple(check for group in GROUPS.values() for check in group)
 _TITLES = {group[0].name: title for title, group in GROUPS.items()}
 
@@ -85,7 +92,11 @@ def doctor_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-sound", "--quiet", action="store_true", dest="quiet", help="play nothing, don't ask"
     )
     parser.add_argument(
-        "--mac", action="store_true", help="what only a Mac can show: devices that come and go"
+        "--mac",
+        nargs="*",
+        choices=MAC_CHECKS,
+        metavar="CHECK",
+        help=f"what only a Mac can show; all, or some of {', '.join(MAC_CHECKS)}",
     )
 
 
@@ -95,12 +106,13 @@ def doctor(options: argparse.Namespace) -> int:
     context = load_context()
     redactor = Redactor(context)
     checks, run = CHECKS, run_checks
-    if options.mac:
-        checks, run = _prepare_for_mac(context), run_checks_here
+    is_mac = options.mac is not None
+    if is_mac:
+        checks, run = _prepare_for_mac(context, options.mac), run_checks_here
     elif not options.quiet:
         context.sound = options.sound or (not plain and _may_play())
     findings: Findings = {}
-    with _display(plain=plain, still=options.mac) as show:
+    with _display(plain=plain, still=is_mac) as show:
         for check, finding in run(
             context, checks, lambda name, step: show(name, redactor.redact(step))
         ):
@@ -112,12 +124,14 @@ def doctor(options: argparse.Namespace) -> int:
     elif options.report:
         print(as_report(findings))
     else:
-        print(_summary(findings, "doctor --mac" if options.mac else "doctor"))
+        print(_summary(findings, "doctor --mac" if is_mac else "doctor"))
+        if is_mac:
+            print(f"\nThis table, without any secret, is worth an issue:\n\n{as_report(findings)}")
     return exit_code_or_exit(FAILED if failed else OK)
 
 
-def _prepare_for_mac(context: Context) -> tuple[Check, ...]:
-    """Connect the checks of a Mac to the terminal, and return them.
+def _prepare_for_mac(context: Context, names: Sequence[str]) -> tuple[Check, ...]:
+    """Connect the checks of a Mac to the terminal, and return those of *names*, or all.
 
     Raises:
         UsageError: this is not a Mac, or nobody is at the terminal.
@@ -128,11 +142,13 @@ def _prepare_for_mac(context: Context) -> tuple[Check, ...]:
         )
     if not sys.stdin.isatty():
         raise UsageError("`crier doctor --mac` needs somebody at a terminal, who switches outputs.")
+    from bot.console import confirm  # noqa: PLC0415  # rich may be missing
     from bot.doctor.mac import mac_checks  # noqa: PLC0415  # needs numpy
 
     context.ask = ask_to_do
     context.instruct = lambda instruction: print(f"\n{instruction}\n", flush=True)
-    return mac_checks(context)
+    context.confirm = lambda question: confirm(question, default=False)
+    return tuple(check for check in mac_checks(context) if not names or check.name in names)
 
 
 def ask_to_do(instruction: str) -> bool:

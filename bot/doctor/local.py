@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bot import keychain as bot_keychain
 from bot.doctor.check import (
     CheckSkipped,
     Context,
@@ -24,7 +25,7 @@ from bot.doctor.check import (
     skip,
     warn,
 )
-from bot.paths import files_of
+from bot.paths import files_of, find_setting
 
 _OLDEST_PYTHON, _NEWEST_PYTHON = (3, 11), (3, 13)
 _OLDEST_MACOS = 14
@@ -56,6 +57,13 @@ def python(context: Context) -> Finding:
                 "times slower.",
                 "Remove the folder .venv, then run `make setup` in a Terminal that is not opened "
                 "using Rosetta.",
+            )
+        home = Path(sys.base_prefix).resolve()
+        if not home.is_relative_to(context.checkout.resolve()):
+            return warn(
+                f"{found}, from {home}: another program's Python, whose next update may remove it, "
+                "and then the service does not start.",
+                "Remove the folder .venv, then `make setup`: it installs a Python of its own.",
             )
         major = platform.mac_ver()[0].partition(".")[0]
         if major.isdigit() and int(major) < _OLDEST_MACOS:
@@ -199,6 +207,26 @@ def secrets(context: Context) -> Finding:
             f"`chmod 600 {names}`",
         )
     return ok(f"{len(files)} files that only you can read" if files else "None on the disk")
+
+
+def keychain(context: Context) -> Finding:
+    """Check that the token can be read from the Keychain, if it is there."""
+    folder = context.settings.data_dir
+    setting = find_setting("TELEGRAM_BOT_TOKEN", context.checkout, folder)
+    if setting != bot_keychain.IN_KEYCHAIN:
+        return skip("Not used; the token is in the settings" if setting else "Not used")
+    fix = "Run `crier setup` at this Mac's own screen: it stores the token again."
+    try:
+        bot_keychain.read(str(folder))
+    except bot_keychain.KeychainError as exc:
+        return fail(str(exc), fix)
+    if bot_keychain.is_changed(str(folder)):
+        return warn(
+            f"It has the token, stored by Python {bot_keychain.stored_by(str(folder))}. This is "
+            "another one: macOS may ask again at each start, and refuses while nobody answers.",
+            f"{fix} Or choose Always Allow when macOS asks.",
+        )
+    return ok("It has the token, and this Python may read it")
 
 
 def _mode(path: Path) -> int:

@@ -1,6 +1,7 @@
 """Removes private data from the doctor's findings."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from bot.logs import hide_tokens
 _MIN_ID_DIGITS = 5
 _MIN_TEXT_CHARS = 8  # shorter texts may be words of Crier's own; only DEBUG logs texts
 _MIN_CHARS = 3  # of any secret
+# Apple names devices after their owners: "Jane's AirPods", with U+2019.
+_OWNER = re.compile(
+    r"[^\W\d_]+(['\u2019])s (?=AirPods|Beats|HomePod|iPhone|iPad|iMac|Mac|Studio|Head)"
+)
 
 
 class Redactor:
@@ -32,7 +37,7 @@ class Redactor:
         """Return *text* without secrets."""
         for placeholder, secret in self._secrets:
             text = text.replace(secret, placeholder)
-        text = hide_tokens(text)
+        text = _OWNER.sub(r"<name>\1s ", hide_tokens(text))
         return text if self._home == "/" else text.replace(self._home, "~")
 
     def redact_finding(self, finding: Finding) -> Finding:

@@ -18,6 +18,8 @@ def telegram(context: Context) -> Finding:
     """Check that Telegram can be reached and knows the token."""
     import httpx  # noqa: PLC0415  # may be missing
 
+    from audio.certificates import tls_context  # noqa: PLC0415  # likewise
+
     settings = context.settings
     if settings.telegram_bot_token is None:
         return skip(
@@ -28,7 +30,9 @@ def telegram(context: Context) -> Finding:
     host = urlsplit(settings.telegram_api_url).hostname or ""
     local = host in ("127.0.0.1", "localhost", "::1")
     try:
-        with httpx.Client(timeout=context.answer_timeout_s, trust_env=not local) as client:
+        with httpx.Client(
+            timeout=context.answer_timeout_s, trust_env=not local, verify=tls_context()
+        ) as client:
             started_s = time.monotonic()
             answer = client.get(f"{settings.telegram_api_url}/bot{token}/getMe")
             took_ms = 1000 * (time.monotonic() - started_s)

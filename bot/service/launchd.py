@@ -8,8 +8,9 @@ import os
 import plistlib
 import re
 import shutil
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from bot.errors import CommandError, UsageError
 from bot.service.process import Completed, run
 
 LABEL = "org.crier.bot"
+_ONCE_LABEL = "org.crier.doctor"
 PROCESS_TYPES = ("interactive", "standard", "adaptive")
 
 _POLL_S = 0.25
@@ -35,6 +37,20 @@ _KICK_AFTER_S = 3.0
 _START_S = 25.0
 _STABLE_S = 2.0
 """A job that fails to start has exited by then."""
+
+_GUARDED = (
+    "Desktop",
+    "Documents",
+    "Downloads",
+    "Library/Mobile Documents",
+    "Library/CloudStorage",
+)
+_DISKS = Path("/Volumes")
+_SWITCHED_OFF = (
+    "It may be switched off: look at System Settings, General, Login Items & Extensions, Allow in "
+    "the Background. `launchctl print-disabled gui/$(id -u)` lists what is disabled. If it is not "
+    "there either, log out and in, and install again."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +91,13 @@ class Launchd:
         return [f"launchctl bootstrap {self._domain} {self.file}"]
 
     def warnings(self) -> list[str]:
-        """Return what may prevent it from working."""
+        """Return what may prevent it from working.
+
+        Raises:
+            UsageError: macOS would not let an agent read its folders.
+        """
+        self._check_place()
         warnings = []
-        guarded = [Path.home() / name for name in ("Desktop", "Documents", "Downloads")]
-        if any(self._checkout.is_relative_to(folder) for folder in guarded):
-            warnings.append(
-                f"{self._checkout} is in a folder that macOS guards: it may not let an agent read "
-                "it. Move the checkout elsewhere, such as to your home folder, run `make setup` "
-                "and install from there."
-            )
         if not self._has_session():
             warnings.append(
                 "Nobody is logged in at this Mac's screen as you, so it can't be started now. It "
@@ -108,6 +122,7 @@ class Launchd:
             raise UsageError(
                 "An agent belongs to the person at the screen, not to root: run it without sudo."
             )
+        self._check_place()
         content = self.content()
         self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # for launchd.log
         if self.status() is not None and self._installed_content() == content:
@@ -164,8 +179,7 @@ class Launchd:
         done = _launchctl("print", f"{_domain()}/{LABEL}")
         if done.code:
             return None
-        # One tab: the job's own lines, not those of its sockets and endpoints.
-        fields = dict(re.findall(r"^\t([a-z ]+?) = (.*)$", done.output, re.MULTILINE))
+        fields = _fields(done.output)
         pid = fields.get("pid", "")
         return AgentStatus(
             pid=int(pid) if pid.isdigit() else None,
@@ -173,6 +187,19 @@ class Launchd:
             last_exit=fields.get("last exit code", ""),
             spawn_type=fields.get("spawn type", "").partition(" (")[0],
         )
+
+    def _check_place(self) -> None:
+        """Raise UsageError if macOS guards one of the folders that the agent needs."""
+        for folder, move in (
+            (self._checkout, "Move the checkout, such as to your home folder, run `make setup`"),
+            (self._data_dir, "Set DATA_DIR in .env to another folder"),
+        ):
+            if is_guarded(folder):
+                raise UsageError(
+                    f"{folder} is in a folder that macOS guards (Desktop, Documents, Downloads, "
+                    "iCloud, another disk): an agent may not read it, or it may not be there at "
+                    f"login. {move}, and install from there."
+                )
 
     def _has_session(self) -> bool:
         return _launchctl("print", self._domain).code == 0
@@ -220,8 +247,12 @@ class Launchd:
             # Another install at the same time may have loaded it.
             if done.code in _RETRY_CODES and self.status() is not None:
                 return
-            if done.code not in _RETRY_CODES or time.monotonic() > deadline_s:
+            if done.code not in _RETRY_CODES:
                 raise CommandError(f"launchd does not accept {self.file}: {done.message}.")
+            if time.monotonic() > deadline_s:
+                raise CommandError(
+                    f"launchd does not accept {self.file} ({done.message}). {_SWITCHED_OFF}"
+                )
             time.sleep(_POLL_S * 2)
 
     def _wait_until_stable(self, other_than: int | None = None) -> int:
@@ -245,6 +276,76 @@ class Launchd:
             f"It is installed, but exits again (last exit code: {last_exit}). `crier logs` "
             f"or {self._data_dir / 'launchd.log'} says why."
         )
+
+
+def run_once(checkout: Path, command: Sequence[str], *, timeout_s: float = 60.0) -> str:
+    """Run a command as a LaunchAgent of its own, and return what it prints. Blocks.
+
+    Raises:
+        CommandError: launchd refuses, or the command does not end.
+    """
+    service = f"{_domain()}/{_ONCE_LABEL}"
+    with tempfile.TemporaryDirectory(prefix="crier-") as name:
+        output, file = Path(name) / "output", Path(name) / f"{_ONCE_LABEL}.plist"
+        agent = {
+            "Label": _ONCE_LABEL,
+            "ProgramArguments": list(command),
+            "WorkingDirectory": str(checkout),
+            "ProcessType": "Interactive",
+            "RunAtLoad": True,
+            "ExitTimeOut": 5,
+            "StandardOutPath": str(output),
+            "StandardErrorPath": str(output),
+        }
+        file.write_bytes(plistlib.dumps(agent))
+        _launchctl("bootout", service)  # left by one that was interrupted
+        deadline_s = time.monotonic() + timeout_s
+        try:
+            while (done := _launchctl("bootstrap", _domain(), str(file))).code:
+                if done.code not in _RETRY_CODES or time.monotonic() > deadline_s:
+                    raise CommandError(f"launchd runs no agent: {done.message}.")
+                time.sleep(_POLL_S)
+            while not _has_exited(_launchctl("print", service).output):
+                if time.monotonic() > deadline_s:
+                    raise CommandError(f"The agent did not end within {timeout_s:.0f} s.")
+                time.sleep(_POLL_S)
+            return output.read_text(errors="replace") if output.exists() else ""
+        finally:
+            _launchctl("bootout", service)
+
+
+def _has_exited(printed: str) -> bool:
+    """Whether a printed job ran, and runs no more."""
+    fields = _fields(printed)
+    return "pid" not in fields and fields.get("last exit code", "(never")[0] != "("
+
+
+def _fields(printed: str) -> dict[str, str]:
+    """Return the values of a printed job.
+
+    One tab: the job's own lines. Those of its coalitions, which are always ``active``, and of its
+    endpoints have two.
+    """
+    return dict(re.findall(r"^\t([a-z ]+?) = (.*)$", printed, re.MULTILINE))
+
+
+def is_guarded(folder: Path) -> bool:
+    """Whether macOS may deny an agent to read *folder*, or it may be missing at login.
+
+    Privacy protection covers these folders of a home, of iCloud and other clouds, and other disks;
+    an agent gets EPERM there, or exit code 126. Sources: syke#11, skillsmith#1009.
+    """
+    home = Path.home()
+    guarded = [home / name for name in _GUARDED]
+    if not home.is_relative_to(_DISKS):
+        guarded.append(_DISKS)
+    # A Mac's disk ignores case.
+    paths = [_folded(path) for path in (folder, folder.resolve())]
+    return any(path.is_relative_to(_folded(other)) for path in paths for other in guarded)
+
+
+def _folded(path: Path) -> Path:
+    return Path(str(path).casefold())
 
 
 def agent_file() -> Path:

@@ -12,9 +12,18 @@ from typing import Protocol
 from bot.console import confirm
 from bot.errors import FAILED, OK, UsageError
 from bot.paths import CHECKOUT, data_dir
-from bot.service.launchd import PROCESS_TYPES, Launchd
+from bot.service.launchd import PROCESS_TYPES, Launchd, is_guarded
+from bot.service.notify import notify
 from bot.service.systemd import Systemd
 from bot.settings import Settings, SettingsError, load
+
+NO_NOTIFICATIONS = (
+    "macOS hides it: notifications of a script belong to Script Editor. Open Script Editor "
+    "(`open -a 'Script Editor'`), run this in it, and allow what macOS asks:\n\n"
+    '    display notification "Hello"\n\n'
+    "Or allow it in System Settings, Notifications, Script Editor; and see that no Focus is on. "
+    "Until then `crier pair` shows the code, and what stops Crier is shown in a window."
+)
 
 
 class ServiceManager(Protocol):
@@ -49,13 +58,18 @@ def install_arguments(parser: argparse.ArgumentParser) -> None:
 
 def install(options: argparse.Namespace) -> int:
     """Start Crier at login, after showing what that writes and runs."""
-    return install_service(ask=not options.yes, process_type=options.process_type)
+    return install_service(
+        ask=not options.yes,
+        process_type=options.process_type,
+        try_notification=not options.yes,
+    )
 
 
 def install_service(
     *,
     ask: bool,
     process_type: str | None = None,
+    try_notification: bool = False,
     platform: str = sys.platform,
     checkout: Path = CHECKOUT,
 ) -> int:
@@ -63,6 +77,7 @@ def install_service(
 
     Args:
         ask: whether the person has to confirm it.
+        try_notification: whether to ask the person at a Mac if they see notifications.
         process_type: one of `PROCESS_TYPES`, for macOS only; None for the default.
         platform: as `sys.platform`.
         checkout: the folder of Crier's code.
@@ -78,12 +93,14 @@ def install_service(
         raise UsageError(f"{program} is missing. `make setup` makes it.")
     with _service_environment(checkout) as (hidden, folder):
         manager = _service_manager(platform, checkout, folder, process_type)
-        warnings = [*manager.warnings(), *_configuration_warnings(hidden, checkout)]
+        warnings = [*manager.warnings(), *_configuration_warnings(hidden, checkout, platform)]
     _print_plan(manager, warnings)
     if ask and not _confirmed():
         print("Nothing was changed.")
         return FAILED
     print(manager.install())
+    if try_notification and platform == "darwin":
+        _try_notification()
     print(
         "`crier logs -f` shows what it does, `crier pair` the code that lets your phone in, and "
         "`crier uninstall` removes it."
@@ -142,7 +159,7 @@ def _service_environment(checkout: Path) -> Iterator[tuple[list[str], Path]]:
         os.environ.update(hidden)
 
 
-def _configuration_warnings(hidden: list[str], checkout: Path) -> list[str]:
+def _configuration_warnings(hidden: list[str], checkout: Path, platform: str) -> list[str]:
     """Return why the service would wait instead of speaking."""
     warnings = [
         f"{name} is set in this shell, where the service does not see it. Write it into "
@@ -158,6 +175,11 @@ def _configuration_warnings(hidden: list[str], checkout: Path) -> list[str]:
             "There is no TELEGRAM_BOT_TOKEN yet. It waits until there is one in "
             f"{checkout / '.env'}."
         )
+    if platform == "darwin" and is_guarded(settings.model_dir):
+        warnings.append(
+            f"MODEL_DIR: {settings.model_dir} is in a folder that macOS guards, which an agent may "
+            "not read. Set it to another one."
+        )
     return warnings + unknown
 
 
@@ -170,6 +192,18 @@ def _print_plan(manager: ServiceManager, warnings: list[str]) -> None:
     print()
     for warning in warnings:
         print(f"Attention: {warning}\n")
+
+
+def _try_notification() -> None:
+    """Show a notification, ask whether it was seen, and say what to do if not."""
+    notify("Crier shows its pairing code like this.")
+    try:
+        seen = confirm("A notification was shown. Did you see it?", default=False)
+    except (EOFError, KeyboardInterrupt):
+        print()
+        return
+    if not seen:
+        print(NO_NOTIFICATIONS)
 
 
 def _confirmed() -> bool:

@@ -47,6 +47,8 @@ def restart_process() -> NoReturn:
     """Replace this process with a new one that has the same command line."""
     sys.stdout.flush()
     sys.stderr.flush()
+    with contextlib.suppress(OSError, ValueError):  # it is no file in tests
+        os.dup2(sys.stderr.fileno(), 2)  # undoes logs.keep_terminal_clean
     os.execv(  # noqa: S606  # no shell is needed
         sys.executable, [sys.executable, *sys.orig_argv[1:]]
     )

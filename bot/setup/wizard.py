@@ -80,7 +80,7 @@ def set_up() -> "tuple[int, Wizard]":
         print(f"{exc.filename} can't be written ({exc.strerror}). Make room and start again.")
         return FAILED, wizard
     if wizard.install:
-        return install_service(ask=False), wizard
+        return install_service(ask=False, try_notification=True), wizard
     return OK, wizard
 
 
@@ -262,6 +262,7 @@ class Wizard:
         """Store the token in the Keychain if there is one; return the value for the file."""
         if sys.platform != "darwin":
             return token
+        self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             keychain.store(str(self.settings.data_dir), token)
         except keychain.KeychainError as exc:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from audio.cost import SynthesisCost
 from audio.kokoro.english import EnglishReader, load_reader
 from tests.support.pipelines import Facts, MacPipeline
 
@@ -28,8 +29,8 @@ def start_mac() -> Iterator[Callable[..., MacPipeline]]:
     """Return a function that starts a pipeline on a fake Mac; it is closed afterwards."""
     macs: list[MacPipeline] = []
 
-    def make(*names: str, wanted: str = "") -> MacPipeline:
-        macs.append(MacPipeline(*names, wanted=wanted))
+    def make(*names: str, wanted: str = "", cost: SynthesisCost | None = None) -> MacPipeline:
+        macs.append(MacPipeline(*names, wanted=wanted, cost=cost))
         return macs[-1]
 
     yield make

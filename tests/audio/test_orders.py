@@ -1,6 +1,7 @@
 """Skip, pause, gain, urgent, replace, render: on a fake Mac, where every frame is known."""
 
 import queue
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,14 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from audio.cost import SynthesisCost
+from audio.recording import chime
 from audio.types import (
     SAMPLE_RATE_HZ,
     AudioError,
+    CancelToken,
     Chunk,
     Ended,
     Outcome,
+    PlaybackStarted,
     Samples,
     Sound,
+    SynthesisError,
     Utterance,
 )
 from tests.support.fake_voice import TONE_S, find_tones
@@ -25,9 +31,29 @@ from tests.support.pipelines import SIX, MacPipeline, heard, tones
 StartMac = Callable[..., MacPipeline]
 
 
+# The tones of the chime, as if they were numbers.
+CHIME = {tone.code for tone in find_tones(chime(), SAMPLE_RATE_HZ)}
+
+
 def words(*numbers: int) -> str:
     """Return a text of one sentence for each number."""
     return " ".join(f"This is number {number}." for number in numbers)
+
+
+def block(mac: MacPipeline, number: int) -> tuple[threading.Event, threading.Event]:
+    """Keep the voice from a number; return when it has come to it, and what lets it go on."""
+    reached, allowed = threading.Event(), threading.Event()
+    synthesize = mac.voice.synthesize
+
+    def blocked(chunk: Chunk, voice: str, speed: float, cancel_token: CancelToken) -> Sound:
+        if f"number {number}" in chunk.text and not allowed.is_set():
+            reached.set()
+            cancel_token.bind(allowed.set)
+            assert allowed.wait(20)
+        return synthesize(chunk, voice, speed, cancel_token)
+
+    mac.voice.synthesize = blocked  # type: ignore[method-assign]
+    return reached, allowed
 
 
 def test_skip_stops_the_current_utterance(start_mac: StartMac) -> None:
@@ -109,6 +135,37 @@ def test_urgent_utterance_follows_the_current_sentence(start_mac: StartMac) -> N
     assert all(e.outcome is Outcome.HEARD for e in ended)
 
 
+def test_urgent_utterance_follows_the_current_sentence_while_the_next_one_is_made(
+    start_mac: StartMac,
+) -> None:
+    """A sentence that is partly made and not heard yet does not delay an urgent utterance."""
+    mac = start_mac("Speakers")
+    reached, _ = block(mac, 5)
+    long = "And here is number 4 in a sentence that is so long that it is made in several parts,"
+    mac.say(f"Number 1, number 2, number 3. {long} and at its end there is number 5.")
+    assert reached.wait(5)
+    mac.say(words(11), urgent=True)
+    ended = [mac.wait_for_end() for _ in range(2)]
+
+    assert heard(mac.devices[0]) == [1, 2, 3, 11, 4, 5]
+    assert all(e.outcome is Outcome.HEARD for e in ended)
+
+
+def test_urgent_utterance_waits_for_the_rest_of_the_current_sentence(start_mac: StartMac) -> None:
+    """A sentence that has started is heard to its end, although its end is not made yet."""
+    mac = start_mac("Speakers")
+    reached, allowed = block(mac, 2)
+    mac.say("Here is number 1, and here is number 2. And number 3.")
+    assert reached.wait(5)
+    mac.wait_for(lambda fact: isinstance(fact, PlaybackStarted))
+    mac.say(words(11), urgent=True)
+    allowed.set()
+    for _ in range(2):
+        mac.wait_for_end()
+
+    assert heard(mac.devices[0]) == [1, 2, 11, 3]
+
+
 def test_urgent_utterance_is_not_interrupted(
     start_mac: StartMac, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,11 +224,75 @@ def test_chime_plays_during_synthesis(start_mac: StartMac) -> None:
         mac.pipeline.say(order)
     for _ in range(2):
         assert mac.wait_for_end().outcome is Outcome.HEARD
-    *chime, first, second = tones(mac.devices[0])
+    *before, first, second = tones(mac.devices[0])
 
     assert (first.code, second.code) == (31, 32)
-    assert chime
-    assert first.start_s - chime[-1].end_s < TONE_S * mac.voice.factor
+    assert {tone.code for tone in before} == CHIME
+    assert first.start_s - before[-1].end_s < TONE_S * mac.voice.factor
+
+
+def test_chime_does_not_end_the_wait_of_a_slow_machine(start_mac: StartMac) -> None:
+    """After a chime, too, the first word waits until sound will not run out."""
+    cost = SynthesisCost()
+    for _ in range(200):
+        for count in (1, 2):
+            length, spoken_s = 10 * count, TONE_S * count
+            cost = cost.after(
+                length=length, speed=1, lang="en-us", spoken_s=spoken_s, took_s=3 * spoken_s
+            )
+    mac = start_mac("Speakers", cost=cost)
+    mac.voice.factor = 3.0
+    mac.say("Number 1 and number 2 and number 3 and number 4 and number 5.", chime=True)
+    said_s = time.monotonic()
+    started = mac.wait_for(lambda fact: isinstance(fact, PlaybackStarted))
+
+    assert isinstance(started, PlaybackStarted)
+    # They last for 1.5 s and take 4.5 s; the chime lasts for 0.9 s, and the first for 0.3 s.
+    assert started.at_s - said_s > 2.5
+
+
+def test_chime_stays_if_its_utterance_is_replaced(start_mac: StartMac) -> None:
+    """A revision before the chime, or during it, changes the words that follow."""
+    mac = start_mac("Speakers")
+    reached, _ = block(mac, 12)
+    mac.pipeline.pause()
+    first = mac.say(words(11), chime=True)
+    mac.pipeline.replace(replace(first, text=words(12)))
+    mac.pipeline.resume()
+    assert reached.wait(5)
+    deadline_s = time.monotonic() + 10
+    while not tones(mac.devices[0]) and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+    mac.pipeline.replace(replace(first, text=words(13)))
+
+    ended = mac.wait_for_end()
+    assert ended.audio_s == pytest.approx(TONE_S, abs=0.05)  # without the chime
+    *before, only = tones(mac.devices[0])
+    assert only.code == 13
+    assert {tone.code for tone in before} == CHIME
+
+
+def test_failed_utterance_is_heard_as_far_as_it_was_made(
+    start_mac: StartMac, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error in a later chunk is reported after what was made before it was heard."""
+    mac = start_mac("Speakers")
+    synthesize = mac.voice.synthesize
+
+    def fail_at_3(chunk: Chunk, *rest: Any) -> Sound:
+        if "number 3" in chunk.text:
+            raise SynthesisError("It can't be spoken.")
+        return synthesize(chunk, *rest)
+
+    monkeypatch.setattr(mac.voice, "synthesize", fail_at_3)
+    mac.say(words(1, 2, 3, 4))
+    mac.say(words(11))
+    failed, following = mac.wait_for_end(), mac.wait_for_end()
+
+    assert (failed.outcome, failed.reason) == (Outcome.FAILED, "It can't be spoken.")
+    assert failed.audio_s == pytest.approx(2 * TONE_S, abs=0.01)
+    assert following.outcome is Outcome.HEARD
+    assert heard(mac.devices[0]) == [1, 2, 11]
 
 
 def test_replace_changes_a_queued_utterance(start_mac: StartMac) -> None:

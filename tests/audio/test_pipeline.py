@@ -270,7 +270,9 @@ def test_pipeline_learns_a_cold_start_only_after_a_rest(tmp_path: Path, facts: F
     facts.end_of(4)
     pipeline.close().result(5)
 
-    cold_once = SynthesisCost().after(length=5, speed=1, spoken_s=1, took_s=1.2, rested=True)
+    cold_once = SynthesisCost().after(
+        length=5, speed=1, lang="en-us", spoken_s=1, took_s=1.2, rested=True
+    )
     assert stored[-1].cold_factor == cold_once.cold_factor
 
 

@@ -94,7 +94,11 @@ def test_planner_never_lets_sound_run_out_on_a_fast_machine(
     cost = SynthesisCost()
     for spoken_s in (1.0, 2.0, 4.0) * 10:  # it has learned this machine
         cost = cost.after(
-            length=15 * spoken_s, speed=1, spoken_s=spoken_s, took_s=overhead_s + rtf * spoken_s
+            length=15 * spoken_s,
+            speed=1,
+            lang="en-us",
+            spoken_s=spoken_s,
+            took_s=overhead_s + rtf * spoken_s,
         )
     planner = Planner(" ".join(phrases), "en-us", 1.0)
     buffered_s, late_s = 0.0, 0.0
@@ -102,7 +106,7 @@ def test_planner_never_lets_sound_run_out_on_a_fast_machine(
         started = buffered_s > 0
         planner.prepare(read_letters)
         chunk = planner.next(cost, buffered_s)
-        spoken_s = cost.audio_s(chunk.speech_length, 1.0)
+        spoken_s = cost.audio_s(chunk.speech_length, 1.0, "en-us")
         took_s = overhead_s + rtf * spoken_s
         if started:
             late_s += max(0.0, took_s - buffered_s)
@@ -119,7 +123,7 @@ def test_planner_makes_a_short_first_chunk_and_longer_ones_later() -> None:
     chunks = plan(text)
     lengths = [chunk.speech_length for chunk in chunks]
 
-    assert SynthesisCost().audio_s(lengths[0], 1.0) < 2.5
+    assert SynthesisCost().audio_s(lengths[0], 1.0, "en-us") < 2.5
     assert max(lengths) > 2 * lengths[0]
 
 
@@ -168,9 +172,19 @@ def test_planner_handles_the_longest_messages(text: str) -> None:
 
     assert sum(len(spoken(chunk.text)) for chunk in chunks) == len(spoken(text))
     assert (
-        max(SynthesisCost().audio_s(chunk.speech_length, 1.0) for chunk in chunks)
+        max(SynthesisCost().audio_s(chunk.speech_length, 1.0, "en-us") for chunk in chunks)
         <= MAX_CHUNK_S + 4
     )
+
+
+@pytest.mark.parametrize("word", ["No", "Very", "of a", "I"])
+def test_planner_cuts_a_run_of_words_that_depend_on_the_next(word: str) -> None:
+    """Where every cut is noticed there is one nevertheless, so that sound starts soon."""
+    chunks = plan(f"{word} " * 200)
+
+    assert SynthesisCost().audio_s(chunks[0].speech_length, 1.0, "en-us") < 2.5
+    longest = max(chunk.speech_length for chunk in chunks)
+    assert SynthesisCost().audio_s(longest, 1.0, "en-us") < MAX_CHUNK_S + 1
 
 
 @pytest.mark.parametrize("slowness", [0.6, 0.9, 1.4])
@@ -179,7 +193,11 @@ def test_planner_delays_the_first_word_on_a_slow_machine(slowness: float) -> Non
     cost = SynthesisCost()
     for spoken_s in (1.0, 3.0, 5.0) * 10:
         cost = cost.after(
-            length=20 * spoken_s, speed=1, spoken_s=spoken_s, took_s=0.2 + slowness * spoken_s
+            length=20 * spoken_s,
+            speed=1,
+            lang="en-us",
+            spoken_s=spoken_s,
+            took_s=0.2 + slowness * spoken_s,
         )
     planner = Planner("We walked along the river and over the bridge. " * 8, "en-us", 1.0)
     planner.prepare(read_letters)
@@ -187,7 +205,7 @@ def test_planner_delays_the_first_word_on_a_slow_machine(slowness: float) -> Non
     now_s, start_s = 0.0, 0.0
     stored_s = needed_s = 0.0
     while True:  # as the pipeline does, on a machine that is exactly as slow as estimated
-        spoken_s = cost.audio_s(chunks[-1].speech_length, 1.0)
+        spoken_s = cost.audio_s(chunks[-1].speech_length, 1.0, "en-us")
         now_s += cost.cost_s(spoken_s)
         needed_s = max(needed_s, now_s - stored_s)
         stored_s += spoken_s + chunks[-1].pause_s
@@ -204,6 +222,36 @@ def test_planner_delays_the_first_word_on_a_slow_machine(slowness: float) -> Non
 
     assert needed_s < start_s + 0.2
     assert start_s < 1.3 * needed_s
+
+
+def test_planner_cuts_where_stored_chunks_end() -> None:
+    """A text whose sound is stored is cut as before, whatever it would cost, and at once."""
+    text = "We walked along the river and over the bridge, and nobody else was on the way home"
+    before = plan(text)
+    counts = {chunk.before + chunk.words[0].text: len(chunk.words) for chunk in before}
+    slow = SynthesisCost()
+    for _ in range(40):
+        slow = slow.after(length=40, speed=1, lang="en-us", spoken_s=2.0, took_s=6.0)
+    planner = Planner(text, "en-us", 1.0)
+    planner.prepare(read_letters, lambda rest: counts[rest.before + rest.words[0].text])
+    chunks, delays_s = [planner.next(slow, 0.0)], [0.0]
+    while not planner.done:
+        chunk, delay_s = planner.next_delayed(slow, 0.5)
+        chunks.append(chunk)
+        delays_s.append(delay_s)
+
+    assert chunks == before != plan_slowly(text, slow)
+    assert max(delays_s) == 0
+
+
+def plan_slowly(text: str, cost: SynthesisCost) -> list[Chunk]:
+    """Return all chunks of a sentence of which nothing is stored, as a machine needs them."""
+    planner = Planner(text, "en-us", 1.0)
+    planner.prepare(read_letters)
+    chunks = [planner.next(cost, 0.0)]
+    while not planner.done:
+        chunks.append(planner.next_delayed(cost, 0.5)[0])
+    return chunks
 
 
 def read_with_places(sentence: str, _lang: str) -> tuple[SpokenWord, ...]:

@@ -248,6 +248,22 @@ def test_voice_falls_back_to_full_decoding(
     assert len(full.samples) == pytest.approx(len(part.samples), rel=0.02)
 
 
+def test_voice_falls_back_to_unchanged_model(
+    voice: KokoroVoice, model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An export with other names of its nodes says the same; words last as long as the sound."""
+    for name in ("_ENCODED", "_DURATIONS"):
+        monkeypatch.setattr(f"audio.kokoro.graph.{name}", b"/encoder/Other_output_0")
+    other = KokoroVoice(model_dir, "int8")
+    other.load()
+    plain = synthesize(other, "the cat has eaten", before="kettle and", after="the butter")
+    usual = synthesize(voice, "the cat has eaten")
+
+    assert [word.text for word in plain.words] == ["the", "cat", "has", "eaten"]
+    assert len(plain.samples) == pytest.approx(len(usual.samples), rel=0.2)
+    assert plain.words[-1].end_s == pytest.approx(len(plain.samples) / SAMPLE_RATE_HZ)
+
+
 def test_voice_keeps_the_speaking_rate_across_cuts(voice: KokoroVoice) -> None:
     """Cut inside clauses and joined again, a sentence keeps its duration."""
     text = "The committee has printed a new timetable on a long roll of paper."

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.settings import Settings
-from tests.conftest import ALICE, TOKEN
+from tests.conftest import ALICE, MODEL, TOKEN
 from tests.doctor.scene import Scene
 
 
@@ -19,6 +19,7 @@ def scene(tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> I
         telegram_allowed_users=frozenset({ALICE.id}),
         data_dir=tmp_path / "data",
         model_dir=model_dir,
+        kokoro_model=MODEL,
     )
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
     scene = Scene(settings, tmp_path, monkeypatch)

@@ -203,6 +203,15 @@ async def test_mac_option_is_refused_on_linux(doctor_environment: Environment) -
     assert "is for a Mac" in err
 
 
+@pytest.mark.parametrize("sign", ["'", "\u2019"])
+def test_redactor_hides_owner_of_device(scene: Scene, sign: str) -> None:
+    """Apple names devices after people; the kind of device is kept."""
+    redactor = Redactor(scene.context())
+
+    assert redactor.redact(f"On Zoë{sign}s AirPods: heard") == f"On <name>{sign}s AirPods: heard"
+    assert redactor.redact("Crier's log") == "Crier's log"
+
+
 def test_report_escapes_table_markup(scene: Scene) -> None:
     """A bar or a line break in a finding does not break the table."""
     findings = {"x": Finding(CheckState.WARN, "a|b\nc", "fix it")}

@@ -23,9 +23,10 @@ from pydantic import SecretStr
 from audio.kokoro.model_files import DICTIONARY_FILE, MODELS, VOICES_FILE
 from bot.chat.sandbox import Sandbox
 from bot.doctor import sound
-from bot.doctor.check import CheckState
+from bot.doctor.check import CheckState, Finding
 from tests.conftest import TOKEN
 from tests.doctor.scene import Scene
+from tests.support.fake_launchctl import printed_job
 from tests.support.loudspeaker import Loudspeakers
 
 # ---- faults: (check, how to plant it, state, part of what is found, part of the fix) ----
@@ -210,21 +211,47 @@ def _older_package(scene: Scene) -> None:
     (scene.checkout / "requirements.txt").write_text("numpy==1.0\nonnx ; sys_platform == 'x'\n")
 
 
+def _keychain(scene: Scene, *, token: str, stored_by: str) -> None:
+    scene.mac()
+    scene.monkeypatch.setattr("sys.platform", "darwin")
+    package = scene.folder / "packages" / "keyring"
+    package.mkdir(parents=True)
+    program = f"print({token!r})" if token else "raise SystemExit(1)"
+    (package / "__main__.py").write_text(program)
+    scene.monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    scene.env("TELEGRAM_BOT_TOKEN=keychain")
+    (scene.data / "keychain.json").write_text(json.dumps({"version": stored_by, "sha256": "0"}))
+
+
+def _empty_keychain(scene: Scene) -> None:
+    _keychain(scene, token="", stored_by="")
+
+
+def _keychain_of_another_python(scene: Scene) -> None:
+    _keychain(scene, token=TOKEN, stored_by="3.11.2")
+
+
 def _rosetta(scene: Scene) -> None:
     scene.mac()
     scene.tool("sysctl", "1")
 
 
+def _homebrew(scene: Scene) -> None:
+    scene.mac()
+    scene.tool("sysctl", "0")
+    scene.monkeypatch.setattr("sys.base_prefix", "/opt/homebrew/opt/python@3.12")
+
+
 def _launchd(state: str, kind: str, code: int = 0) -> Callable[[Scene], None]:
     def plant(scene: Scene) -> None:
         scene.mac()
-        scene.tool(
-            "launchctl",
-            "gui/501/org.crier.bot = {\n\tactive count = 1\n\tstate = "
-            f"{state}\n\n\tprogram = /x/crier\n\tlast exit code = 70: EX_SOFTWARE\n"
-            f"\tspawn type = {kind}\n}}",
-            code,
+        output = printed_job(
+            "gui/501/org.crier.bot",
+            pid=7 if state == "running" else None,
+            spawn_type=kind,
+            last_exit="70: EX_SOFTWARE",
         )
+        scene.tool("launchctl", output, code)
 
     return plant
 
@@ -304,6 +331,7 @@ FAULTS: list[tuple[str, Callable[[Scene], None], CheckState, str, str]] = [
     ("packages", _missing_package, FAIL, "Missing: crier-needs-this", "make setup"),
     ("packages", _older_package, WARN, "instead of 1.0", "make setup"),
     ("python", _rosetta, FAIL, "Rosetta", "make setup"),
+    ("python", _homebrew, WARN, "another program's Python", "make setup"),
     ("settings", _env_folder, FAIL, "text file of NAME=value", ".env.example"),
     ("settings", lambda s: s.env("KOKORO_SPEED=9"), FAIL, "KOKORO_SPEED", "Correct it"),
     ("settings", lambda s: s.env("KOKORO_SPED=1"), WARN, "KOKORO_SPED", "Correct the name"),
@@ -333,6 +361,8 @@ FAULTS: list[tuple[str, Callable[[Scene], None], CheckState, str, str]] = [
     ("polling", _bot_with_a_rival, FAIL, "Another program", ""),
     ("warnings", _warning_bot, WARN, "No device fits", "/status"),
     ("port", _taken_port, FAIL, "can't be used (Address already in use)", "API_PORT"),
+    ("keychain", _empty_keychain, FAIL, "not there", "crier setup"),
+    ("keychain", _keychain_of_another_python, WARN, "stored by Python 3.11.2", "Always Allow"),
     ("service", _not_loaded, FAIL, "not loaded", "crier install"),
     ("service", _launchd("not running", "interactive (4)"), FAIL, "does not run", "crier logs"),
     ("service", _launchd("running", "adaptive (2)"), WARN, "throttled", "--process-type"),
@@ -375,6 +405,15 @@ def test_check_finds_planted_fault_and_names_its_fix(
     ), finding
     assert finding.fix
     assert TOKEN not in finding.found + finding.fix
+
+
+def test_service_check_passes_on_healthy_mac(scene: Scene) -> None:
+    """The state is that of the job, not of its coalitions, which are printed after it."""
+    _launchd("running", "interactive (4)")(scene)
+
+    assert scene.run("service") == Finding(
+        CheckState.PASS, "running, interactive, last exit code 70: EX_SOFTWARE"
+    )
 
 
 async def test_telegram_check_recognizes_revoked_token(scene: Scene, sandbox: Sandbox) -> None:

@@ -354,16 +354,95 @@ def test_install_reports_job_that_is_not_unloaded(
     assert mac.file.read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["Desktop", "Documents", "Downloads"])
-def test_install_warns_about_guarded_folder(
-    mac: Home, name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """An agent may not be allowed to read these; the warning says what to do."""
-    (mac.folder / name).mkdir()
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Desktop",
+        "Documents",
+        "Downloads",
+        "Library/Mobile Documents/com~apple~CloudDocs",
+        "Library/CloudStorage/Dropbox",
+    ],
+)
+def test_install_refuses_checkout_in_guarded_folder(mac: Home, name: str) -> None:
+    """An agent may not read these: the error says why and what to do, also through a link."""
+    (mac.folder / name).mkdir(parents=True)
     checkout = mac.checkout.rename(mac.folder / name / "crier")
-    service.install_service(ask=False, platform="darwin", checkout=checkout)
+    link = mac.folder / "crier"
+    link.symlink_to(checkout)
+    for path in (checkout, link):
+        with pytest.raises(UsageError, match=r"macOS guards.*Move the checkout"):
+            service.install_service(ask=False, platform="darwin", checkout=path)
 
-    assert "is in a folder that macOS guards" in capsys.readouterr().out
+    assert not mac.file.exists()
+
+
+def test_install_refuses_data_folder_on_other_disk(mac: Home) -> None:
+    """A disk may be missing at login, and is guarded, too."""
+    (mac.checkout / ".env").write_text("DATA_DIR=/volumes/Stick/crier\n")
+
+    with pytest.raises(UsageError, match=r"/volumes/Stick/crier is in.*Set DATA_DIR"):
+        mac.install()
+
+
+def test_is_guarded_allows_home_on_other_disk(mac: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose home is on another disk has no other place; it is there at login."""
+    assert launchd.is_guarded(Path("/Volumes/Big/anna/crier"))
+    monkeypatch.setenv("HOME", "/Volumes/Big/anna")
+
+    assert not launchd.is_guarded(Path("/Volumes/Big/anna/crier"))
+    assert launchd.is_guarded(Path("/Volumes/Big/anna/Documents/crier"))
+    assert not launchd.is_guarded(mac.checkout)
+
+
+def test_install_warns_about_models_in_guarded_folder(
+    mac: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The agent would wait for model files that it may not read."""
+    models = mac.folder / "Documents" / "models"
+    with (mac.checkout / ".env").open("a") as file:
+        file.write(f"MODEL_DIR={models}\n")
+    mac.install()
+
+    assert f"MODEL_DIR: {models} is in a folder that macOS guards" in capsys.readouterr().out
+
+
+def test_install_names_login_items_if_launchd_keeps_refusing(
+    mac: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Error 5 that does not go away has a cause in System Settings; the error says where."""
+    monkeypatch.setattr(launchd, "_BOOTSTRAP_S", 0.1)
+    (mac.state / "org.crier.bot.gone").touch()
+    (mac.state / "scale").write_text("100")
+
+    with pytest.raises(CommandError, match=r"Login Items.*launchctl print-disabled"):
+        mac.install()
+
+
+@pytest.mark.parametrize("answer", ["y", ""])
+async def test_install_asks_if_notification_was_seen(mac: Home, answer: str) -> None:
+    """Notifications may be off without an error; then install says how to allow them."""
+    shown = mac.folder / "shown"
+    for name in ("notify-send", "osascript"):
+        mac.tool(name, f"for last; do :; done; echo \"$last\" >> '{shown}'")
+    async with mac.install_in_terminal() as screen:
+        await screen.answer(r"Go on\? \[Y/n\]", "y")
+        await screen.answer(r"Did you see it\?", answer)
+        await screen.see("crier logs -f")
+
+    assert "pairing code" in shown.read_text()
+    assert ("Script Editor" in screen.text) == (answer == "")
+
+
+def test_run_once_returns_what_an_agent_prints(mac: Home) -> None:
+    """A command runs as an agent of its own, beside the bot, and nothing of it stays."""
+    mac.install()
+    pid = mac.pid
+    printed = launchd.run_once(mac.checkout, ["/bin/sh", "-c", "echo hello; exit 3"])
+
+    assert printed == "hello\n"
+    assert launchctl(mac, "print", "gui/501/org.crier.doctor") == ""
+    assert mac.pid == pid
 
 
 def test_install_refuses_root(mac: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,11 @@ import logging
 import os
 import signal
 import socket
+import sqlite3
 import stat
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from bot.paths import CHECKOUT
 from bot.service import notify
 from bot.service.notify import Notices
 from bot.service.supervise import ServiceRunner
-from tests.conftest import ALICE, TOKEN, reaction_to, reply_with
+from tests.conftest import ALICE, MODEL, TOKEN, reaction_to, reply_with
 from tests.support.commandline import WITH_TONES, crier, run
 
 
@@ -31,20 +32,26 @@ class Desk:
         self.data_dir = folder / "data"
         self.data_dir.mkdir()
         self._shown = folder / "shown"
-        tools = folder / "tools"
+        self._tools = tools = folder / "tools"
         tools.mkdir()
         for name in ("notify-send", "osascript"):
-            tool = tools / name
-            tool.write_text(f"#!/bin/sh\nfor last; do :; done\necho \"$last\" >> '{self._shown}'\n")
-            tool.chmod(0o755)
+            self.tool(name, f"for last; do :; done\necho \"$last\" >> '{self._shown}'")
+        self.tool("say", "exit 0")  # a Mac has a real one
         self.path = f"{tools}:{os.environ['PATH']}"
         self.environment = {
             "PATH": self.path,
             "HOME": str(folder),
             "PYTHONPATH": str(CHECKOUT),
             "MODEL_DIR": str(model_dir),
+            "KOKORO_MODEL": MODEL,
             "DATA_DIR": str(self.data_dir),
         }
+
+    def tool(self, name: str, script: str) -> None:
+        """Put a shell script on the PATH."""
+        tool = self._tools / name
+        tool.write_text(f"#!/bin/sh\n{script}\n")
+        tool.chmod(0o755)
 
     def set(self, **settings: str) -> None:
         """Replace the data folder's .env, as an editor does."""
@@ -257,6 +264,7 @@ def test_service_notifies_about_critical_error_the_third_time(
 ) -> None:
     """An error that a restart fixes is not notified; one that recurs is, once."""
     monkeypatch.setenv("PATH", desk.path)
+    monkeypatch.setattr("sys.platform", "linux")  # a Mac's window is shown a moment later
     for _ in range(5):  # processes, one after the other
         service = ServiceRunner(desk.data_dir, desk.data_dir)
         service.listen()
@@ -290,6 +298,54 @@ def test_notify_on_mac_does_not_run_text_as_script(
     notify.notify('KOKORO_VOICE: "x" & (do shell script "true")')
 
     assert desk.shown() == 'KOKORO_VOICE: "x" & (do shell script "true")\n'
+
+
+async def test_alert_on_mac_shows_window_without_waiting_for_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The window waits for somebody; the service does not wait for the window."""
+    monkeypatch.setenv("PATH", desk.path)
+    monkeypatch.setattr("sys.platform", "darwin")
+    folder = desk.data_dir
+    desk.tool(
+        "osascript",
+        f"cd '{folder}'\nwhile [ ! -e seen ]; do sleep 0.05; done\necho \"$@\" > new\nmv new argv",
+    )
+    notify.alert('-e "quoted"')
+    waits = not (folder / "argv").exists()
+    (folder / "seen").touch()
+    await until((folder / "argv").exists)
+    argv = (folder / "argv").read_text()
+
+    assert waits
+    assert "display alert" in argv
+    assert "giving up after" in argv
+    assert argv.endswith('  -e "quoted"\n')
+
+
+@pytest.mark.usefixtures("plain_logging")
+@pytest.mark.parametrize("quiet", ["", "hours", "mute"])
+def test_service_says_that_it_has_stopped_unless_it_has_to_be_quiet(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, quiet: str
+) -> None:
+    """What stops the service is shown and said, in the quiet hours and while muted only shown."""
+    said: list[str] = []
+    monkeypatch.setenv("PATH", desk.path)
+    monkeypatch.setattr("sys.platform", "linux")  # a Mac's window is shown a moment later
+    monkeypatch.setattr("bot.service.supervise.speak", said.append)
+    if quiet == "hours":
+        desk.set(QUIET_HOURS="00:00-23:59")
+        monkeypatch.setattr("bot.core.quiet_hours.QuietHours.reason", lambda _: "Quiet hours.")
+    elif quiet == "mute":
+        with closing(sqlite3.connect(desk.data_dir / "crier.db")) as database, database:
+            database.execute("CREATE TABLE choice (name, setting, value)")
+            database.execute("INSERT INTO choice VALUES ('mute', '', 'inf')")
+    service = ServiceRunner(desk.data_dir, desk.data_dir)
+    service._report("There is no token.")
+    service._report("There is no token.")
+
+    assert "There is no token." in desk.shown()
+    assert said == ([] if quiet else ["Crier has stopped. A window on this Mac says why."])
 
 
 @pytest.fixture

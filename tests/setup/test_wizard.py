@@ -14,7 +14,7 @@ from bot.chat.sandbox import Sandbox
 from bot.core.inbox import Inbox
 from bot.core.store import Store
 from bot.paths import CHECKOUT
-from tests.conftest import ALICE, STRANGER, TOKEN, reaction_to, reply_with
+from tests.conftest import ALICE, MODEL, STRANGER, TOKEN, reaction_to, reply_with
 from tests.support.commandline import WITH_TONES, run
 from tests.support.loudspeaker import Ear, Loudspeakers
 from tests.support.service_home import make_home
@@ -44,6 +44,7 @@ def environment(tmp_path: Path, checkout: Path, model_dir: Path, sandbox: Sandbo
         **inherited,
         "PYTHONPATH": os.pathsep.join(map(str, (tmp_path / "packages", checkout, CHECKOUT))),
         "MODEL_DIR": str(model_dir),
+        "KOKORO_MODEL": MODEL,
         "DATA_DIR": str(tmp_path / "data"),
         "TELEGRAM_API_URL": sandbox.url,
         "AUDIO_DEVICE": f"file:{tmp_path / 'spoken'}",

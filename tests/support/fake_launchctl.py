@@ -25,6 +25,7 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support import supervisor
@@ -74,34 +75,25 @@ class Launchctl:
         return OK
 
     def print_job(self, target: str) -> int:
-        """Print a job: the lines that Crier reads, in their order."""
+        """Print a job."""
         job = Job.read(self._file(target))
         label = target.rpartition("/")[2]
         if job is None:
             return _fail(NOT_FOUND, f'Could not find service "{label}" in domain for user gui: 501')
         agent = plistlib.loads((self.state / f"{label}.plist").read_bytes())
         ended = "(never exited)" if job.last_exit is None else str(job.last_exit)
-        lines = [
-            f"active count = {int(job.pid is not None)}",
-            f"path = {agent['Path']}",
-            "type = LaunchAgent",
-            f"state = {'running' if job.pid else 'not running'}",
-            "",
-            f"program = {job.command[0]}",
-            "arguments = {",
-            *(f"\t{argument}" for argument in job.command),
-            "}",
-            "",
-            f"runs = {job.starts}",
-            *([f"pid = {job.pid}"] if job.pid else []),
-            f"last exit code = {ended}",
-            "",
-            "endpoints = {",
-            "\tpid = 1",  # an inner one, which is not the job's
-            "}",
-            f"spawn type = {_SPAWN_TYPES.get(agent.get('ProcessType', ''), 'daemon (3)')}",
-        ]
-        print(f"{target} = {{\n" + "".join(f"\t{line}\n" for line in lines) + "}")
+        kind = _SPAWN_TYPES.get(agent.get("ProcessType", ""), "daemon (3)")
+        print(
+            printed_job(
+                target,
+                command=job.command,
+                pid=job.pid,
+                starts=job.starts,
+                path=agent["Path"],
+                spawn_type=kind,
+                last_exit=ended,
+            )
+        )
         return OK
 
     def bootstrap(self, domain: str, file: Path) -> int:
@@ -120,7 +112,8 @@ class Launchctl:
             return _fail(IN_PROGRESS, "Bootstrap failed: 37: Operation already in progress")
         if gone_s < _REFUSES_S * self.scale:
             return _fail(IO_ERROR, "Bootstrap failed: 5: Input/output error")
-        assert agent["KeepAlive"] == {"SuccessfulExit": False}
+        kept_alive = "KeepAlive" in agent
+        assert agent.get("KeepAlive", {"SuccessfulExit": False}) == {"SuccessfulExit": False}
         (self.state / f"{label}.plist").write_bytes(plistlib.dumps({**agent, "Path": str(file)}))
         extra = self.state / "environment.json"
         added = json.loads(extra.read_text()) if extra.exists() else {}
@@ -131,7 +124,7 @@ class Launchctl:
                 os.environ, {"XPC_SERVICE_NAME": label, **added}
             ),
             output=agent["StandardErrorPath"],
-            clean=[0],
+            clean=[0] if kept_alive else list(range(-64, 256)),
             pause_s=agent.get("ThrottleInterval", 10) * self.scale,
             after_end=False,
             stop_s=agent["ExitTimeOut"] * self.scale,
@@ -166,6 +159,83 @@ class Launchctl:
         domain, _, label = target.rpartition("/")
         assert re.fullmatch(r"gui/\d+", domain), target
         return self.state / f"{label}.json"
+
+
+def printed_job(
+    target: str,
+    *,
+    pid: int | None,
+    spawn_type: str,
+    last_exit: str,
+    command: Sequence[str] = ("/checkout/.venv/bin/crier", "run", "--service"),
+    starts: int = 1,
+    path: str = "/agent.plist",
+) -> str:
+    """Return a job as `launchctl print` shows it, inner parts included.
+
+    The coalitions of a job have a state of their own, which is ``active`` whether or not it runs.
+    """
+    label = target.rpartition("/")[2]
+    lines = [
+        f"active count = {int(pid is not None)}",
+        f"path = {path}",
+        "type = LaunchAgent",
+        f"state = {'running' if pid else 'not running'}",
+        "",
+        f"program = {command[0]}",
+        "arguments = {",
+        *(f"\t{argument}" for argument in command),
+        "}",
+        "",
+        "default environment = {",
+        "\tPATH => /usr/bin:/bin:/usr/sbin:/sbin",
+        "}",
+        "",
+        f"domain = {target.rpartition('/')[0]} [100005]",
+        "asid = 100005",
+        "minimum runtime = 10",
+        "exit timeout = 20",
+        "nice = -10",
+        f"runs = {starts}",
+        *([f"pid = {pid}"] if pid else []),
+        "immediate reason = semaphore",
+        "forks = 0",
+        "execs = 1",
+        f"last exit code = {last_exit}",
+        "",
+        "semaphores = {",
+        "\tsuccessful exit => 0",
+        "}",
+        "",
+        *_coalition(label, "resource", 1021),
+        *_coalition(label, "jetsam", 1022),
+        f"spawn type = {spawn_type}",
+        "jetsam priority = 40",
+        "jetsam memory limit (active) = (unlimited)",
+        # Not from a report: any inner part may repeat a name.
+        "submodules = {",
+        "\tstate = waiting",
+        "\tpid = 2",
+        "\tlast exit code = 9",
+        "\tspawn type = adaptive (6)",
+        "}",
+        "",
+        "properties = keepalive | runatload | inferred program",
+    ]
+    return f"{target} = {{\n" + "".join(f"\t{line}\n" for line in lines) + "}"
+
+
+def _coalition(label: str, kind: str, number: int) -> list[str]:
+    return [
+        f"{kind} coalition = {{",
+        f"\tID = {number}",
+        f"\ttype = {kind}",
+        "\tstate = active",
+        "\tactive count = 1",
+        f"\tname = {label}",
+        "}",
+        "",
+    ]
 
 
 def _fail(code: int, message: str) -> int:

@@ -56,6 +56,10 @@ class ToneVoice:
         """Return the words of a sentence."""
         return read_letters(sentence, lang)
 
+    def stored(self, rest: Chunk, voice: str, speed: float) -> int:  # noqa: ARG002
+        """Return 0: no sound is stored."""
+        return 0
+
     def synthesize(
         self,
         chunk: Chunk,

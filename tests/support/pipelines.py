@@ -5,6 +5,7 @@ import queue
 import time
 from collections.abc import Callable
 
+from audio.cost import SynthesisCost
 from audio.output.portaudio import PortAudioSpeaker
 from audio.pipeline import SpeechPipeline
 from audio.types import SAMPLE_RATE_HZ, Ended, Fact, SentenceHeard, Utterance
@@ -49,7 +50,7 @@ def order(id_: int, text: str, **fields: object) -> Utterance:
 class MacPipeline:
     """A pipeline with the tone voice, on a Mac with these loudspeakers."""
 
-    def __init__(self, *names: str, wanted: str = "") -> None:
+    def __init__(self, *names: str, wanted: str = "", cost: SynthesisCost | None = None) -> None:
         self.library = CoreAudio(*names)
         self.facts: queue.Queue[Fact] = queue.Queue()
         speaker = PortAudioSpeaker(
@@ -60,13 +61,19 @@ class MacPipeline:
         )
         self.devices = list(self.library.connected)
         self.voice = ToneVoice()
-        self.pipeline = SpeechPipeline(self.voice, speaker, self.facts.put, stream_idle_s=0.3)
+        self.pipeline = SpeechPipeline(
+            self.voice,
+            speaker,
+            self.facts.put,
+            stream_idle_s=0.3,
+            cost=cost or SynthesisCost(),
+        )
         self.pipeline.start()
         self._ids = itertools.count(1)
 
-    def say(self, text: str, *, urgent: bool = False) -> Utterance:
+    def say(self, text: str, *, urgent: bool = False, chime: bool = False) -> Utterance:
         """Queue a text."""
-        utterance = Utterance(next(self._ids), text, "af_heart", 1.0, "en-us", urgent=urgent)
+        utterance = order(next(self._ids), text, urgent=urgent, chime=chime)
         self.pipeline.say(utterance)
         return utterance
 

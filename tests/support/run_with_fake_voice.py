@@ -21,7 +21,8 @@ def _fetch_nothing(_: Any) -> None:
     pass
 
 
-if __name__ == "__main__":
+def replace_parts() -> None:
+    """Replace the voice, and what fetches its files."""
     for module, name, stand_in in (
         (app, "KokoroVoice", _voice),
         (preview, "KokoroVoice", _voice),
@@ -29,4 +30,8 @@ if __name__ == "__main__":
         (run, "fetch_models", _fetch_nothing),
     ):
         setattr(module, name, stand_in)
+
+
+if __name__ == "__main__":
+    replace_parts()
     sys.exit(main())
