@@ -23,7 +23,7 @@ from rich.table import Table
 from scipy.signal import resample_poly
 
 from audio.kokoro import espeak
-from audio.kokoro.model_files import resolve_kind
+from audio.kokoro.prepared import resolve_kind
 from audio.kokoro.reader import Reader
 from audio.kokoro.voice import KokoroVoice
 from audio.types import SAMPLE_RATE_HZ, CancelToken, Chunk, Samples, SpokenWord
@@ -77,7 +77,7 @@ def synthesize(
         How long each reader's sentences are, in seconds for each voice.
     """
     model_dir = load()[0].model_dir
-    voice = KokoroVoice(model_dir, resolve_kind("auto"))
+    voice = KokoroVoice(model_dir, resolve_kind("auto", model_dir))
     spoken_s = dict.fromkeys(readers(model_dir), 0.0)
     for kind, (reader, read) in enumerate(readers(model_dir).items()):
         for name in voices:

@@ -28,7 +28,7 @@ from telegram.request import HTTPXRequest
 
 from audio.certificates import tls_context
 from audio.cost import SynthesisCost
-from audio.kokoro.model_files import resolve_kind
+from audio.kokoro.prepared import resolve_kind
 from audio.kokoro.voice import KokoroVoice
 from audio.output.portaudio import PortAudioSpeaker
 from audio.output.wavfile import PREFIX, WavSpeaker
@@ -246,7 +246,8 @@ async def _start_speech(
         loop.call_soon_threadsafe(delivery.receive, fact)
 
     pipeline = SpeechPipeline(
-        voice or KokoroVoice(settings.model_dir, resolve_kind(settings.kokoro_model)),
+        voice
+        or KokoroVoice(settings.model_dir, resolve_kind(settings.kokoro_model, settings.model_dir)),
         speaker or make_speaker(settings, await wanted_device(disk.store, settings)),
         on_fact,
         stream_idle_s=settings.stream_idle_s,

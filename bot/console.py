@@ -1,6 +1,8 @@
 """Output and questions of the command line: progress bars, tables, QR codes, yes or no."""
 
 import io
+import os
+import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +24,9 @@ from bot.clean import clean_line, raw
 from bot.errors import CommandError
 from bot.paths import adopt_cached_models
 from bot.settings import Settings
+
+# Faster is not noticed: speech begins as soon, and the small model is a quarter of the large one.
+_FAST_RTF = 0.25
 
 
 @contextmanager
@@ -63,8 +68,12 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     Console(file=raw(sys.stdout)).print(table)
 
 
-def fetch_models(settings: Settings) -> None:
-    """Fetch the model files that are missing or damaged, and the English dictionary.
+def fetch_models(settings: Settings, *, measure: bool = False) -> None:
+    """Fetch the model files that are missing or damaged, and the English dictionary; prepare them.
+
+    Args:
+        settings: where the files are, and which model is wanted.
+        measure: whether to find out how the voice is fastest, unless that is known.
 
     Raises:
         CommandError: a model file can't be fetched; Crier runs without the dictionary.
@@ -72,6 +81,11 @@ def fetch_models(settings: Settings) -> None:
     from audio.kokoro.model_files import (  # noqa: PLC0415  # slow to import
         ensure,
         ensure_dictionary,
+    )
+    from audio.kokoro.prepared import (  # noqa: PLC0415  # likewise
+        PreparationError,
+        choice,
+        prepare,
         resolve_kind,
     )
     from audio.types import ModelFileError  # noqa: PLC0415  # slow to import
@@ -80,7 +94,8 @@ def fetch_models(settings: Settings) -> None:
     without = ""
     try:
         with file_progress() as progress:
-            fetched = ensure(resolve_kind(settings.kokoro_model), settings.model_dir, progress)
+            kind = resolve_kind(settings.kokoro_model, settings.model_dir)
+            fetched = ensure(kind, settings.model_dir, progress)
             try:
                 fetched += ensure_dictionary(settings.model_dir, progress)
             except ModelFileError as exc:
@@ -91,6 +106,46 @@ def fetch_models(settings: Settings) -> None:
         sys.stderr.write(f"{without}\nUntil then espeak-ng reads English, less well.\n")
     for path in fetched:
         sys.stderr.write(f"Fetched and checked {path}\n")
+    try:
+        prepare(settings.model_dir, kind)
+    except PreparationError as exc:
+        sys.stderr.write(f"{exc}\n")
+    except ModelFileError as exc:
+        raise CommandError(str(exc)) from exc
+    if measure and choice(settings.model_dir) is None:
+        _choose_fastest(settings)
+
+
+def _choose_fastest(settings: Settings) -> None:
+    """Measure how the voice is fastest; on a Mac, fetch the large model, too, if it may be.
+
+    Raises:
+        CommandError: a model file is damaged.
+    """
+    from audio.kokoro.fastest import choose  # noqa: PLC0415  # slow to import
+    from audio.kokoro.model_files import ensure  # noqa: PLC0415  # likewise
+    from audio.types import AudioError, ModelFileError  # noqa: PLC0415  # likewise
+
+    model_dir = settings.model_dir
+    out = Console(file=raw(sys.stderr))
+    try:
+        with out.status("Measuring how the voice is fastest here") as status:
+            best = choose(model_dir, lambda what: status.update(f"Measuring the voice: {what}"))
+        on_apple = sys.platform == "darwin" and platform.machine() == "arm64"
+        if settings.kokoro_model == "auto" and on_apple and best and best.rtf > _FAST_RTF:
+            with file_progress() as progress:
+                ensure("fp32", model_dir, progress)
+            best = choose(model_dir, lambda _: None)
+    except ModelFileError as exc:
+        raise CommandError(str(exc)) from exc
+    except AudioError as exc:
+        sys.stderr.write(f"The voice could not be measured: {exc}\n")
+        return
+    if best is not None:
+        sys.stderr.write(
+            f"Fastest here: {best.kind} with {best.threads} of {os.cpu_count()} processors, "
+            f"{best.rtf:.2f} s of work for a second of speech\n"
+        )
 
 
 def invitation(link: str) -> str:

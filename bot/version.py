@@ -42,15 +42,15 @@ def _model() -> str:
         DICTIONARY_FILE,
         MODELS,
         VOICES_FILE,
-        resolve_kind,
     )
+    from audio.kokoro.prepared import resolve_kind  # noqa: PLC0415  # likewise
     from bot.settings import SettingsError, load  # noqa: PLC0415  # slow to import
 
     try:
         settings, _ = load(ask_keychain=False)
     except SettingsError as exc:
         return f"model: not known, since a setting is wrong. {exc}"
-    kind = resolve_kind(settings.kokoro_model)
+    kind = resolve_kind(settings.kokoro_model, settings.model_dir)
     missing = [
         file.name
         for file in (MODELS[kind], VOICES_FILE, DICTIONARY_FILE)

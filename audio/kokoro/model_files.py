@@ -7,19 +7,15 @@ The dictionary is compiled from several files; the result has a known SHA-256, t
 espeak reads English, so it may be missing.
 
 Runs on: main thread, before anything else starts (`ensure`, `ensure_dictionary`), and synthesis
-thread, when the model is loaded (`verify`, `verified_copy`). Everything here blocks.
+thread, when the model is loaded (`verify`). Everything here blocks.
 """
 
 import contextlib
 import hashlib
 import logging
-import os
-import platform
 import shutil
-import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,9 +49,6 @@ _CONNECT_TIMEOUT_S = 5.0
 _READ_TIMEOUT_S = 30.0
 _BLOCK_BYTES = 1 << 18
 _MAX_RESUMES = 5
-_COPY_PREFIX = "loading-"
-# Longer than loading a model takes.
-_MAX_LOADING_S = 120.0
 _SOURCES_PREFIX = "english-"
 _KEPT_SOURCES = "dictionary-sources"
 # Longer than a slow network needs for one of the dictionary's files.
@@ -124,14 +117,6 @@ _TAGGER = ModelFile(
     1_069_428,
     "4d8c07a3a9bcbef257c18999bb4ddcf501ecede229a8f9d9e62850623a6e97f7",
 )
-
-
-def resolve_kind(kind: str) -> str:
-    """Return ``fp32`` or ``int8`` for ``auto``: fp32 on Apple silicon, where int8 is slower."""
-    if kind != "auto":
-        return kind
-    apple_silicon = sys.platform == "darwin" and platform.machine() == "arm64"
-    return "fp32" if apple_silicon else "int8"
 
 
 def ensure(
@@ -296,63 +281,6 @@ def verify(path: Path, file: ModelFile) -> None:
     except OSError as exc:
         raise ModelFileError(_unusable(path, exc.strerror or str(exc))) from exc
     raise ModelFileError(_unusable(path, "its checksum is wrong"))
-
-
-@contextlib.contextmanager
-def verified_copy(path: Path, file: ModelFile, change: Callable[[Path], None]) -> Iterator[Path]:
-    """Return a verified copy of *path*, patched by *change*, which is deleted afterwards.
-
-    Only a small part of it is in memory at a time. The copy is next to *path*, where there was
-    room to fetch it, or in the folder for temporary files if that folder is not writable.
-
-    Raises:
-        ModelFileError: it is missing, truncated or damaged, or there is no room for the copy.
-    """
-    folder = path.parent
-    if not os.access(folder, os.W_OK):
-        folder = Path(tempfile.gettempdir())
-    _remove_old_copies(folder)
-    copy = folder / f"{_COPY_PREFIX}{uuid.uuid4().hex}.onnx"
-    try:
-        try:
-            _copy(path, copy, file)
-            change(copy)
-        except OSError as exc:
-            raise ModelFileError(
-                f"{path} is loaded from a copy, which can't be made in {folder}: "
-                f"{exc.strerror or exc}. Make {file.size_bytes >> 20} MB of room there."
-            ) from exc
-        yield copy
-    finally:
-        copy.unlink(missing_ok=True)
-
-
-def _copy(path: Path, copy: Path, file: ModelFile) -> None:
-    """Copy *path*, and check the checksum of the copy.
-
-    Raises:
-        ModelFileError: *path* can't be read, or is not *file*.
-        OSError: *copy* can't be written.
-    """
-    try:
-        source = path.open("rb")
-    except OSError as exc:
-        raise ModelFileError(_unusable(path, exc.strerror or str(exc))) from exc
-    digest = hashlib.sha256()
-    with source, copy.open("xb") as target:
-        while part := source.read(1 << 20):
-            digest.update(part)
-            target.write(part)
-    if digest.hexdigest() != file.sha256:
-        raise ModelFileError(_unusable(path, "its checksum is wrong"))
-
-
-def _remove_old_copies(folder: Path) -> None:
-    """Remove copies left by processes that were killed while loading the model."""
-    for copy in folder.glob(f"{_COPY_PREFIX}*.onnx"):
-        with contextlib.suppress(OSError):
-            if copy.stat().st_mtime < time.time() - _MAX_LOADING_S:
-                copy.unlink()
 
 
 def _unusable(path: Path, reason: str) -> str:

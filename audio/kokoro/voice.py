@@ -10,18 +10,18 @@ import os
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.kokoro.graph import FRAME_SAMPLES, WINDOW, change_graph
-from audio.kokoro.model_files import MODELS, VOICES_FILE, verified_copy, verify
+from audio.kokoro.model_files import MODELS, VOICES_FILE, verify
+from audio.kokoro.prepared import PreparationError, choice, prepare
 from audio.kokoro.reader import reader_of
+from audio.kokoro.window import FRAME_SAMPLES, WINDOW
 from audio.kokoro.word_times import SILENT, words
 from audio.types import (
     SAMPLE_RATE_HZ,
@@ -58,7 +58,7 @@ _LARGE_BYTES = 4 << 20
 
 # More threads gain little on a model of this size, and on a Mac the other cores are efficiency
 # cores. Source: onnxruntime.ai, thread management.
-_MAX_THREADS = 4
+MAX_THREADS = 4
 
 # The name of the phoneme input in the various exports. Source: kokoro_onnx/__init__.py.
 _TOKENS = ("tokens", "input_ids")
@@ -134,6 +134,7 @@ class KokoroVoice:
         kind: str,
         *,
         even: bool = True,
+        threads: int = 0,
         session_config: Mapping[str, str] | None = None,
     ) -> None:
         """Create a voice without its model; `load` reads it.
@@ -142,9 +143,11 @@ class KokoroVoice:
             model_dir: the folder of the model files, and of the reader's.
             kind: ``fp32`` or ``int8``.
             even: whether to make all voices equally loud.
+            threads: for one run of the model; 0 means as many as are fastest.
             session_config: onnxruntime's session options; they override those set here.
         """
         self._even = even
+        self._threads = threads
         self._session_config = session_config or {}
         self._model_dir = model_dir
         self._kind = kind
@@ -165,43 +168,35 @@ class KokoroVoice:
         verify(self._model_dir / VOICES_FILE.name, VOICES_FILE)
         ready = phonemes_of(self.read("Ready.", "en-us"))  # the first time is the slowest
         try:
-            self._start(ready, partial(change_graph, window=True))
+            self._start(ready, prepare(self._model_dir, self._kind))
         except ModelFileError:
             raise
-        except Exception:  # noqa: BLE001  # LookupError, or one of a dozen of onnxruntime's own
-            log.warning("Windowed decoding unavailable; falling back to full decoding (slower).")
-            self._start_without_window(ready)
+        except PreparationError as exc:
+            log.warning("%s", exc)
+            self._start_unchanged(ready)
+        except Exception:  # noqa: BLE001  # one of a dozen of onnxruntime's own
+            log.warning("The prepared model can't be run; falling back to the original (slower).")
+            self._start_unchanged(ready)
         log.info("Voice ready: %s", MODELS[self._kind].name)
 
-    def _start_without_window(self, phonemes: str) -> None:
-        """Load the model, with durations if its graph has them, or else unchanged.
+    def _start_unchanged(self, phonemes: str) -> None:
+        """Load the original model: no sentence is read in its context, and no word is timed.
 
         Raises:
             ModelFileError: see `load`.
         """
-        try:
-            self._start(phonemes, partial(change_graph, window=False))
-        except ModelFileError:
-            raise
-        except Exception:  # noqa: BLE001  # as in `load`
-            log.warning(
-                "Durations unavailable: no sentence is read in its context, and no word is timed."
-            )
-            self._start(phonemes, lambda _: None)
+        original = self._model_dir / MODELS[self._kind].name
+        verify(original, MODELS[self._kind])
+        self._start(phonemes, original)
 
-    def _start(self, phonemes: str, change: Callable[[Path], None]) -> None:
-        """Load the model, its graph patched by *change*, and run it once, on *phonemes*.
-
-        Raises:
-            ModelFileError: see `load`.
-        """
+    def _start(self, phonemes: str, model: Path) -> None:
+        """Load a model, and run it once, on *phonemes*."""
         import onnxruntime  # noqa: PLC0415  # slow to import
         from kokoro_onnx import Kokoro  # noqa: PLC0415  # slow to import
 
         _silence_loggers()
-        model = self._model_dir / MODELS[self._kind].name
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = min(_MAX_THREADS, os.cpu_count() or 1)
+        options.intra_op_num_threads = self._threads or default_threads(self._model_dir)
         options.inter_op_num_threads = 1
         # A spinning thread pool uses whole cores while idle, and a memory pattern for each text
         # length grows without bound (hexgrad/kokoro#358).
@@ -211,10 +206,9 @@ class KokoroVoice:
         options.enable_mem_pattern = False
         _return_memory()
         # From a file, since loading from memory would hold the bytes twice.
-        with verified_copy(model, MODELS[self._kind], change) as copy:
-            session = onnxruntime.InferenceSession(
-                str(copy), options, providers=["CPUExecutionProvider"]
-            )
+        session = onnxruntime.InferenceSession(
+            str(model), options, providers=["CPUExecutionProvider"]
+        )
         self._session = _Session(session, model)
         kokoro = Kokoro.from_session(self._session, str(self._model_dir / VOICES_FILE.name))
         kokoro.create(
@@ -232,10 +226,9 @@ class KokoroVoice:
 
     @property
     def decoding(self) -> str:
-        """What the loaded graph allows: ``window``, ``durations`` or ``plain``; see `load`."""
-        if self._session is not None and self._session.is_windowed:
-            return "window"
-        return "durations" if self._kokoro is not None and self._kokoro.has_timings else "plain"
+        """What the loaded graph allows: ``window``, or ``plain`` for the original."""
+        is_windowed = self._session is not None and self._session.is_windowed
+        return "window" if is_windowed else "plain"
 
     def clear_cache(self) -> None:
         """Drop the cached phrases."""
@@ -284,7 +277,7 @@ class KokoroVoice:
                 log.warning(
                     "The model's sound is no number; it runs unchanged from now on (slower)."
                 )
-                self._start(chunk.phonemes, window=False)
+                self._start_unchanged(chunk.phonemes)
                 self._session.cancel_token = cancel_token
                 samples, spoken_words = self._speak(self._session, chunk, voice, speed)
         except Exception as exc:
@@ -371,6 +364,12 @@ class KokoroVoice:
         styles = [(self._kokoro.get_voice_style(name), share) for name, share in blend(voice)]
         mean: NDArray[np.float32] = sum(style * np.float32(share) for style, share in styles)
         return mean
+
+
+def default_threads(model_dir: Path) -> int:
+    """Return with how many threads a run is fastest, as far as it was measured."""
+    found = choice(model_dir)
+    return found.threads if found else min(MAX_THREADS, os.cpu_count() or 1)
 
 
 def _return_memory() -> None:

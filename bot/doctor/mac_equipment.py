@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from audio.kokoro.model_files import resolve_kind
+from audio.kokoro.prepared import resolve_kind
 from audio.kokoro.voice import KokoroVoice
 from audio.output import coreaudio
 from audio.output.portaudio import PortAudioSpeaker
@@ -140,7 +140,7 @@ def equipment_of(settings: Settings) -> Equipment:
     """Return this computer's."""
 
     def make_voice_with(session_config: Mapping[str, str]) -> Voice:
-        kind = resolve_kind(settings.kokoro_model)
+        kind = resolve_kind(settings.kokoro_model, settings.model_dir)
         return KokoroVoice(settings.model_dir, kind, session_config=session_config)
 
     return Equipment(

@@ -154,21 +154,21 @@ def _sinks(context: Context) -> list[dict[str, object]]:
 
 def _kinds(context: Context) -> list[str]:
     """Return the models on the disk, the used one first."""
-    from audio.kokoro.model_files import MODELS, resolve_kind  # noqa: PLC0415
+    from audio.kokoro.prepared import existing_kinds, resolve_kind  # noqa: PLC0415
 
-    used = resolve_kind(context.settings.kokoro_model)
     folder = context.settings.model_dir
-    existing = [kind for kind in MODELS if (folder / MODELS[kind].name).exists()]
-    return sorted(existing, key=lambda kind: kind != used)
+    used = resolve_kind(context.settings.kokoro_model, folder)
+    return sorted(existing_kinds(folder), key=lambda kind: kind != used)
 
 
 def models(context: Context) -> Finding:
     """Check that the model files are present and intact."""
-    from audio.kokoro.model_files import MODELS, VOICES_FILE, resolve_kind, verify  # noqa: PLC0415
+    from audio.kokoro.model_files import MODELS, VOICES_FILE, verify  # noqa: PLC0415
+    from audio.kokoro.prepared import resolve_kind  # noqa: PLC0415
     from audio.types import ModelFileError  # noqa: PLC0415
 
     folder = context.settings.model_dir
-    used = resolve_kind(context.settings.kokoro_model)
+    used = resolve_kind(context.settings.kokoro_model, context.settings.model_dir)
     files = [MODELS[used], VOICES_FILE]
     files += [MODELS[kind] for kind in _kinds(context) if kind != used]
     for file in files:
@@ -217,11 +217,11 @@ def espeak(context: Context) -> Finding:
 
 def synthesis(context: Context) -> Finding:
     """Measure the speed of synthesis with each model on the disk."""
-    from audio.kokoro.model_files import resolve_kind  # noqa: PLC0415
+    from audio.kokoro.prepared import resolve_kind  # noqa: PLC0415
     from audio.types import AudioError  # noqa: PLC0415
 
     kinds = _kinds(context)
-    used = resolve_kind(context.settings.kokoro_model)
+    used = resolve_kind(context.settings.kokoro_model, context.settings.model_dir)
     if used not in kinds:
         raise CheckSkipped("The model is missing; see models")
     rtfs = {}
@@ -274,11 +274,14 @@ def speaking(context: Context) -> Finding:
         return skip("Nothing was played", "`crier doctor --sound` plays a tone and a sentence.")
     if lock_holder(context) is not None:
         return _speak_through_bot(context)
-    from audio.kokoro.model_files import resolve_kind  # noqa: PLC0415  # needs numpy
+    from audio.kokoro.prepared import resolve_kind  # noqa: PLC0415  # needs numpy
     from audio.kokoro.voice import KokoroVoice  # noqa: PLC0415  # likewise
     from audio.types import AudioError  # noqa: PLC0415  # likewise
 
-    voice = KokoroVoice(context.settings.model_dir, resolve_kind(context.settings.kokoro_model))
+    voice = KokoroVoice(
+        context.settings.model_dir,
+        resolve_kind(context.settings.kokoro_model, context.settings.model_dir),
+    )
     try:
         voice.load()  # first, as in a running bot, so that the times are comparable
     except AudioError as exc:

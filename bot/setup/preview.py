@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from audio.kokoro.model_files import resolve_kind
+from audio.kokoro.prepared import resolve_kind
 from audio.kokoro.voice import KokoroVoice
 from audio.pipeline import SpeechPipeline
 from audio.ports import Voice
@@ -35,7 +35,10 @@ class Preview:
             loop.call_soon_threadsafe(self._facts.put_nowait, fact)
 
         self._pipeline = SpeechPipeline(
-            voice or KokoroVoice(settings.model_dir, resolve_kind(settings.kokoro_model)),
+            voice
+            or KokoroVoice(
+                settings.model_dir, resolve_kind(settings.kokoro_model, settings.model_dir)
+            ),
             make_speaker(settings, settings.audio_device),
             on_fact,
             stream_idle_s=0,  # so that each sentence opens the selected device

@@ -1,11 +1,9 @@
 """The model files: every source, and bad answers."""
 
-import contextlib
 import gzip
 import hashlib
 import json
 import os
-import resource
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,7 +19,6 @@ from audio.kokoro.model_files import (
     ModelFile,
     ensure,
     ensure_dictionary,
-    verified_copy,
     verify,
 )
 from audio.types import ModelFileError
@@ -173,52 +170,6 @@ def test_ensure_checks_the_free_space_first(
         ensure("fp32", folder, no_progress, release.url)
 
     assert release.ranges == []
-
-
-@contextlib.contextmanager
-def no_room_for(size_bytes: int) -> Iterator[None]:
-    """Limit the size of files."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def test_verified_copy_reports_a_full_disk(tmp_path: Path) -> None:
-    """A full disk is not reported as a damaged model."""
-    path = tmp_path / FILE.name
-    path.write_bytes(CONTENT)
-
-    with (
-        no_room_for(len(CONTENT) // 2),
-        pytest.raises(ModelFileError, match="which can't be made in"),
-        verified_copy(path, FILE, lambda copy: append(copy, b"")),
-    ):
-        pass
-
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def append(path: Path, content: bytes) -> None:
-    """Change a copy, as the voice does."""
-    with path.open("ab") as file:
-        file.write(content)
-
-
-def test_verified_copy_removes_old_copies(tmp_path: Path) -> None:
-    """The copy of a killed process is removed, that of a process that loads now is not."""
-    path, old, other = (tmp_path / name for name in (FILE.name, "loading-1.onnx", "loading-2.onnx"))
-    for file in (path, old, other):
-        file.write_bytes(CONTENT)
-    long_ago_s = 1_000_000_000
-    os.utime(old, (long_ago_s, long_ago_s))
-
-    with verified_copy(path, FILE, lambda copy: append(copy, b"more")) as copy:
-        assert copy.read_bytes() == CONTENT + b"more"
-
-    assert sorted(tmp_path.iterdir()) == sorted([path, other])
 
 
 # ---- the English dictionary ----

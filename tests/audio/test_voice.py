@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from audio.kokoro.graph import FRAME_SAMPLES, WINDOW
-from audio.kokoro.model_files import VOICES_FILE
+from audio.kokoro.model_files import DICTIONARY_FILE, MODELS, VOICES_FILE
 from audio.kokoro.voice import FADE_FRAMES, KokoroVoice, _PhraseCache, _Session, fade_edges
+from audio.kokoro.window import FRAME_SAMPLES, WINDOW
 from audio.types import (
     SAMPLE_RATE_HZ,
     CancelToken,
@@ -228,37 +228,24 @@ def test_session_refuses_sound_that_does_not_fit_the_window() -> None:
         session.run(None, {"tokens": np.zeros((1, 10), np.int64)})
 
 
-@pytest.mark.parametrize("wrong", [b"/encoder/Other_output_0", b"/encoder/Range_output_0"])
-def test_voice_falls_back_to_full_decoding(
-    wrong: bytes,
+@pytest.mark.parametrize("wrong", ["/encoder/Other_output_0", "/encoder/Range_output_0"])
+def test_voice_falls_back_to_unchanged_model(
+    wrong: str,
     voice: KokoroVoice,
     model_dir: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """If no window can be added, or if it does not fit, the same is heard, only later."""
+    """If no window can be added, or if it does not fit, the same is said, without context."""
     monkeypatch.setattr("audio.kokoro.graph._ENCODED", wrong)
-    other = KokoroVoice(model_dir, "int8")
-    other.load()
-
-    full, part = (
-        synthesize(v, "the cat has eaten", before="kettle and", after="the butter that I bought")
-        for v in (other, voice)
-    )
-
-    assert len(full.samples) == pytest.approx(len(part.samples), rel=0.02)
-
-
-def test_voice_falls_back_to_unchanged_model(
-    voice: KokoroVoice, model_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An export with other names of its nodes says the same; words last as long as the sound."""
-    for name in ("_ENCODED", "_DURATIONS"):
-        monkeypatch.setattr(f"audio.kokoro.graph.{name}", b"/encoder/Other_output_0")
-    other = KokoroVoice(model_dir, "int8")
+    for file in (MODELS["int8"], VOICES_FILE, DICTIONARY_FILE):
+        (tmp_path / file.name).symlink_to(model_dir / file.name)
+    other = KokoroVoice(tmp_path, "int8")
     other.load()
     plain = synthesize(other, "the cat has eaten", before="kettle and", after="the butter")
     usual = synthesize(voice, "the cat has eaten")
 
+    assert other.decoding == "plain"
     assert [word.text for word in plain.words] == ["the", "cat", "has", "eaten"]
     assert len(plain.samples) == pytest.approx(len(usual.samples), rel=0.2)
     assert plain.words[-1].end_s == pytest.approx(len(plain.samples) / SAMPLE_RATE_HZ)
