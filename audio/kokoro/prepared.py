@@ -22,7 +22,7 @@ from audio.types import AudioError
 
 log = logging.getLogger(__name__)
 
-_RECIPE = 1
+_RECIPE = 2
 """Raised whenever `audio.kokoro.graph` writes another graph."""
 
 _MAX_PREPARING_S = 600.0  # longer than preparing takes

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from audio.kokoro.model_files import MODELS, VOICES_FILE, verify
 from audio.kokoro.prepared import PreparationError, choice, prepare
 from audio.kokoro.reader import reader_of
-from audio.kokoro.window import FRAME_SAMPLES, WINDOW
+from audio.kokoro.window import FRAME_SAMPLES, PRIOR, PRIOR_FRAMES, WINDOW, Statistics
 from audio.kokoro.word_times import SILENT, words
 from audio.types import (
     SAMPLE_RATE_HZ,
@@ -52,6 +52,7 @@ _LEAD_FRAMES = 120  # 5 ms
 _TAIL_FRAMES = 960  # 40 ms: a last consonant rings out
 _MAX_PHRASE_S = 6.0
 _CACHE_BYTES = 8 << 20  # about 85 s of sound
+_MOST_STATISTICS = 32  # each about 0.1 MB
 
 _M_MMAP_THRESHOLD = -3  # malloc.h
 _LARGE_BYTES = 4 << 20
@@ -85,6 +86,11 @@ class _Session:
         self.cancel_token: CancelToken | None = None
         self.unheard = (0, 0)
         """The number of context phonemes at the start and at the end, which are not heard."""
+        self.prior: Statistics | None = None
+        """With what the next run's statistics are blended."""
+        self.own: Statistics | None = None
+        """The last run's statistics."""
+        self._priors = [i.name for i in session.get_inputs() if i.name.startswith(PRIOR)]
         self.get_inputs = session.get_inputs
         self.get_outputs = session.get_outputs
         self.get_modelmeta = session.get_modelmeta
@@ -106,14 +112,23 @@ class _Session:
         first, end = 1 + before, tokens.shape[1] - 1 - after
         values = (first, end, _LEAD_WINDOW_FRAMES, _TAIL_WINDOW_FRAMES)
         window = {name: np.array([value]) for name, value in zip(WINDOW, values, strict=True)}
-        audio, duration = self._session.run(names, inputs | window, options)
+        audio, duration, *own = self._session.run(names, inputs | window | self._prior(), options)
         heard = _within(duration.ravel(), first, end)
         if audio.size != FRAME_SAMPLES * heard.sum():
             raise ValueError(f"{audio.size} samples for {heard.sum()} frames")
+        self.own = Statistics(float(heard.sum()), tuple(map(np.copy, own)))  # as below
         if before:
             audio = audio.ravel().copy()  # onnxruntime's memory
             audio[:_CLICK_SAMPLES] = 0
         return [audio, heard]
+
+    def _prior(self) -> dict[str, NDArray[np.float32]]:
+        """Return the inputs for the prior."""
+        if self.prior is None:
+            nothing = dict.fromkeys(self._priors, np.zeros((1, 1, 1), np.float32))
+            return {PRIOR_FRAMES: np.zeros(1, np.float32), **nothing}
+        values = zip(self._priors, self.prior.values, strict=True)
+        return {PRIOR_FRAMES: np.array([self.prior.frames], np.float32), **dict(values)}
 
 
 def _within(duration: NDArray[np.float32], first: int, end: int) -> NDArray[np.float32]:
@@ -154,6 +169,8 @@ class KokoroVoice:
         self._session: _Session | None = None
         self._kokoro: Any = None
         self._cache = _PhraseCache()
+        # By voice and the order of magnitude of the style's row, the latest last.
+        self._statistics: dict[Hashable, Statistics] = {}
         self._reader = reader_of(model_dir)
 
     def load(self) -> None:
@@ -307,11 +324,15 @@ class KokoroVoice:
             before = after = ""  # nothing says where to cut
         phonemes = " ".join(part for part in (before, text, after) if part)
         style = self._style(voice)
+        length = len(phonemes)
         if before or after:
             # A style has a row for each number of phonemes, which sets the speaking rate; a part of
             # a sentence uses the row of the whole sentence.
-            row = min(max(chunk.sentence_phonemes, len(phonemes)), len(style)) - 1
-            style = np.broadcast_to(style[row], style.shape)
+            length = min(max(chunk.sentence_phonemes, len(phonemes)), len(style))
+            style = np.broadcast_to(style[length - 1], style.shape)
+        # The statistics of a voice are nearly the same for all texts whose style has a similar row.
+        similar = (voice, length.bit_length())
+        session.prior = self._statistics.get(similar) if before or after else None
         if len(phonemes) + 2 <= MAX_PHONEMES:  # else kokoro-onnx splits it
             session.unheard = (len(before), len(after))
         audio, _, timings = self._kokoro.create_timed(
@@ -326,6 +347,8 @@ class KokoroVoice:
         raw = np.asarray(audio, dtype=np.float32).ravel()
         if not np.isfinite(raw).all():
             raise FloatingPointError
+        if session.own is not None:
+            self._carry(similar, session.own)
         first, last = _loud_part(raw)
         spoken = timings[len(before) + 1 if before else 0 :]
         # The model reports the duration of each phoneme; the cut is in the middle of the space.
@@ -343,6 +366,12 @@ class KokoroVoice:
             start_s=first / SAMPLE_RATE_HZ,
             length_s=len(samples) / SAMPLE_RATE_HZ,
         )
+
+    def _carry(self, similar: Hashable, own: Statistics) -> None:
+        """Keep the statistics of a run, for windows of a similar style."""
+        self._statistics[similar] = own.joined(self._statistics.pop(similar, None))
+        if len(self._statistics) > _MOST_STATISTICS:
+            del self._statistics[next(iter(self._statistics))]
 
     def _known(self, chunk: Chunk) -> Chunk:
         """Return a chunk without the signs that the model does not know."""
