@@ -122,10 +122,12 @@ def _choose_fastest(settings: Settings) -> None:
     Raises:
         CommandError: a model file is damaged.
     """
-    from audio.kokoro.fastest import choose  # noqa: PLC0415  # slow to import
+    from audio.kokoro.fastest import choose, is_busy  # noqa: PLC0415  # slow to import
     from audio.kokoro.model_files import ensure  # noqa: PLC0415  # likewise
     from audio.types import AudioError, ModelFileError  # noqa: PLC0415  # likewise
 
+    if is_busy():
+        return  # `crier models` measures another time
     model_dir = settings.model_dir
     out = Console(file=raw(sys.stderr))
     try:

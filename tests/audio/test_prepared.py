@@ -189,6 +189,23 @@ def test_choose_refuses_wrong_sound(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert best == Choice("int8", 2, 0.5)
 
 
+@pytest.mark.parametrize(("one_thread", "threads"), [(0.47, 2), (0.40, 1)])
+def test_choose_prefers_more_threads_unless_fewer_are_clearly_faster(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, one_thread: float, threads: int
+) -> None:
+    """Measurements scatter; what is usually fastest is not given up for a little."""
+    tone = np.sin(np.arange(24_000) * 0.1).astype(np.float32)
+    monkeypatch.setattr(
+        fastest, "_measure", lambda voice: (tone, one_thread if voice._threads == 1 else 0.5)
+    )
+    monkeypatch.setattr(fastest, "prepare", lambda *_: None)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    best = fastest.choose(folder, lambda _: None)
+
+    assert best is not None
+    assert best.threads == threads
+
+
 def test_choice_is_forgotten_where_it_does_not_apply(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
