@@ -169,6 +169,7 @@ class PortAudioSpeaker:
         self._last_write_s = 0.0
         self._room = 0
         self._room_changed_s = 0.0
+        self._probed = (0, 0.0)  # the room, and since when it had not changed
         self._stalls_s: dict[str, float] = {}  # when each device stalled last
         self._avoid_until_s: dict[str, float] = {}  # by name
         self._may_be_dry = True
@@ -457,6 +458,7 @@ class PortAudioSpeaker:
             raise
         self._delay_frames = int(delay_s * SAMPLE_RATE_HZ)
         self._written_frames = self._padded_frames = 0
+        self._probed = (0, 0.0)
         self._last_write_s = self._room_changed_s = time.monotonic()
         self._room = 0 if self._full_at_open else self._capacity_frames
         self._output, self._rate_hz = output.system, timing.rate_hz if timing else None
@@ -521,9 +523,12 @@ class PortAudioSpeaker:
             raise self._device_lost("it is gone")
         if self._rate_changed():
             raise self._device_lost("its rate has changed")
-        # Only an empty ring reports an underflow since the last write; a frame of silence asks it.
-        if self._full_at_open and room:
-            if self._stream.write(np.zeros((1, 1), np.float32)):
+        # A frame of silence asks the ring whether it is empty: a device that pulls it reports an
+        # underflow. Twice, since an overload of the system is reported as one, too.
+        probed_room, probed_s = self._probed
+        if self._full_at_open and room and probed_s != self._room_changed_s:
+            self._probed = (room, self._room_changed_s)
+            if self._stream.write(np.zeros((1, 1), np.float32)) and room == probed_room:
                 self._set_capacity(room)
             self._count(1)
         if self._stalled_s() > DEAD_AFTER_S:

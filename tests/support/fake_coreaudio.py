@@ -66,7 +66,7 @@ class Device:
     buffer_frames: int = 512
     """As PortAudio has set it."""
     vanished_s: float | None = None
-    stalled_s: float = 0.0
+    stalls_s: list[float] = field(default_factory=list)
     """When the streams that were open ceased to be played."""
     played: list[tuple[float, Samples]] = field(default_factory=list)
     """Segments of sound, each with the time of its first frame; silence where there was none."""
@@ -79,7 +79,7 @@ class Device:
 
     def stall(self, rate_hz: float = 0.0) -> None:
         """Play nothing more of the open streams, as after a wake or a change of the rate."""
-        self.stalled_s = time.monotonic()
+        self.stalls_s.append(time.monotonic())
         self.rate_hz = rate_hz or self.rate_hz
 
     @property
@@ -249,7 +249,7 @@ class Stream:
         self._queue: Samples = np.zeros(0, np.float32)
         self._blocks = 0  # pulled out of the ring since the start
         self._started_s = 0.0
-        self._dry = True
+        self._dry = False  # whether a block lacked something since the last write
         self.waiting = threading.Event()  # a writer waits for room
         self.released = threading.Event()  # frees a hung writer when a test is over
 
@@ -328,8 +328,7 @@ class Stream:
         device = self._device
         if device.vanished_s is not None:
             now_s = min(now_s, device.vanished_s)
-        if device.stalled_s > self._started_s:
-            now_s = min(now_s, device.stalled_s)
+        now_s = min(now_s, *(at_s for at_s in device.stalls_s if at_s >= self._started_s), now_s)
         pulls = int((now_s - self._started_s) / self._buffer_s) + 1
         due = math.ceil(pulls * self._buffer_s * self._rate_hz / self._block_frames)
         for number in range(self._blocks, due):

@@ -20,6 +20,7 @@ from tests.support.pipelines import order
 from tests.support.virtual_clock import VirtualClock
 
 _LIMIT_S = 120.0
+_STEP_S = 0.01  # how soon mail is noticed
 
 
 class VirtualMac:
@@ -37,7 +38,9 @@ class VirtualMac:
     ) -> None:
         self.clock = VirtualClock()
         self.clock.install(monkeypatch)
-        monkeypatch.setattr("audio.synthesis.ThreadPoolExecutor", _InlineExecutor)
+        monkeypatch.setattr(
+            "audio.synthesis.ThreadPoolExecutor", lambda *_, **__: _Worker(self.clock)
+        )
         monkeypatch.setattr(
             "audio.pipeline.queue",
             SimpleNamespace(SimpleQueue=lambda: _Mailbox(self.clock), Empty=queue.Empty),
@@ -108,18 +111,33 @@ def tones_of(device: Device) -> list[HeardTone]:
     return find_tones(device.sound, SAMPLE_RATE_HZ, heard_s) if device.played else []
 
 
-class _InlineExecutor:
-    """Runs calls at once, on the caller's thread."""
+class _Worker:
+    """An executor of one thread, whose results come when it has slept as long as they take."""
 
-    def __init__(self, *_: Any, **__: Any) -> None: ...
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        self._free_s = 0.0
 
     def submit(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> "Future[Any]":
-        """Return the result, or the exception, of a call."""
+        """Return the result, or the exception, of a call, some time from now."""
+        worked: Future[Any] = Future()
         future: Future[Any] = Future()
-        try:
-            future.set_result(call(*args, **kwargs))
-        except Exception as exc:  # noqa: BLE001  # as the executor does
-            future.set_exception(exc)
+
+        def run() -> None:
+            try:
+                worked.set_result(call(*args, **kwargs))
+            except Exception as exc:  # noqa: BLE001  # as the executor does
+                worked.set_exception(exc)
+
+        def report() -> None:
+            if error := worked.exception():
+                future.set_exception(error)
+            else:
+                future.set_result(worked.result())
+
+        took_s = self._clock.work(run)
+        self._free_s = max(self._free_s, self._clock.now_s) + took_s
+        self._clock.call_at(self._free_s, report)
         return future
 
     def shutdown(self, **_: Any) -> None:
@@ -147,8 +165,13 @@ class _Mailbox:
         Raises:
             queue.Empty: there is none before the timeout.
         """
-        if not self._mail:
-            self._clock.sleep(timeout)
+        until_s = self._clock.now_s + timeout
+        while not self._mail:
+            left_s = until_s - self._clock.now_s
+            if left_s <= 0:
+                self._clock.sleep(0)
+                break
+            self._clock.sleep(min(left_s, _STEP_S))
         if not self._mail:
             raise queue.Empty
         return self._mail.popleft()
