@@ -10,9 +10,7 @@ import logging
 import math
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -59,6 +57,8 @@ _IN_USE_S = 15.0
 _BLOCK_S, _SMALL_BUFFERS_S = BLOCK_FRAMES / SAMPLE_RATE_HZ, 0.1
 # Longer than AirPlay's 2 s; more is nonsense.
 _MAX_DELAY_S = 4.0
+# Of a device that CoreAudio does not know: the slowest, as headphones in a call.
+_UNKNOWN = Timing(16_000.0, BLOCK_FRAMES, (0, BLOCK_FRAMES), 960)
 
 OnHeadphonesLost = Literal["auto", "pause", "continue"]
 
@@ -88,20 +88,6 @@ class AudioSystem(Protocol):
     def mute_reason(self, name: str) -> str | None:
         """Return why a device can't be heard, for example ``muted``; empty if it can."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """An output device, as PortAudio and the system know it."""
-
-    index: int
-    name: str
-    """Unique."""
-    system: Output | None
-
-    def matches(self, wanted: str) -> bool:
-        """Return whether *wanted*, as `_key` returned it, is its name or its UID."""
-        return wanted in (_key(self.name), _key(self.system.uid) if self.system else "")
 
 
 def _key(name: str) -> str:
@@ -156,9 +142,9 @@ class PortAudioSpeaker:
         self._stream: Any = None
         self._device = ""
         self._warning = ""
-        self._output: Output | None = None  # of the open stream, if the system knows it
+        self._output: Output | None = None  # of the open stream
         self._headphones: tuple[Output, float] | None = None  # with when they were in use
-        self._rate_hz: float | None = None  # of the open stream's device
+        self._rate_hz = 0.0  # of the open stream's device
         self._opened_for: tuple[str, int | None] = ("", None)
         self._recheck_s = math.inf
         self._unready_since_s: float | None = None
@@ -196,9 +182,9 @@ class PortAudioSpeaker:
 
         Also True now and then while another device replaces the selected one, which may be back.
         """
-        if self._stream is None:
+        if self._output is None:
             return False
-        if self._opened_for != self._target() or self._rate_changed():
+        if self._opened_for != self._target() or self._rate_changed(self._output):
             return True
         if not self._warning:
             return False
@@ -210,13 +196,12 @@ class PortAudioSpeaker:
         """Return the target of an `open`: the selected name, or the system's default."""
         return (self._wanted, None if self._wanted else self._system.default_output_id())
 
-    def _rate_changed(self) -> bool:
-        """Return whether the device has another rate than at `open`, as headphones in a call."""
-        return self._rate_hz is not None and self._rate_hz != self._query_rate_hz(self._output)
+    def _rate_changed(self, output: Output) -> bool:
+        """Return whether a device has another rate than at `open`, as headphones in a call."""
+        return self._timing(output).rate_hz != self._rate_hz
 
-    def _query_rate_hz(self, output: Output | None) -> float | None:
-        timing = self._system.timing(output.id) if output else None
-        return timing.rate_hz if timing else None
+    def _timing(self, output: Output) -> Timing:
+        return self._system.timing(output.id) or _UNKNOWN
 
     def devices(self) -> Devices:
         """Return the output devices, searched for again unless a stream is open.
@@ -227,15 +212,16 @@ class PortAudioSpeaker:
         if self._stream is None:
             self._scan()
         outputs, default = self._outputs()
+        first = default if default in outputs else next(iter(outputs), -1)
         return Devices(
             outputs=tuple(
                 OutputDevice(
-                    output.name, is_default=output is default, in_use=output.name == self._device
+                    output.label, is_default=index == default, in_use=output.label == self._device
                 )
-                for output in outputs
+                for index, output in outputs.items()
             ),
             wanted=self._wanted,
-            warning=self._pick(outputs, default or outputs[0])[1] if outputs else "",
+            warning=self._pick(outputs, first)[1] if outputs else "",
         )
 
     @property
@@ -300,18 +286,14 @@ class PortAudioSpeaker:
                 raise
             raise AudioLibraryError(f"PortAudio will not start ({exc}). Trying again.") from exc
 
-    def _outputs(self) -> tuple[list[_Found], _Found | None]:
-        """Return every output device, and the default one of them, if it can play.
+    def _outputs(self) -> tuple[dict[int, Output], int]:
+        """Return every output device by its index, and the index of the default or -1.
 
         Raises:
             AudioLibraryError: PortAudio can't list them.
         """
         try:
-            listed = [
-                (index, str(device["name"]))
-                for index, device in enumerate(self._sd.query_devices())
-                if device["max_output_channels"] > 0
-            ]
+            listed = self._sd.query_devices()
             default = int(self._sd.default.device[1])
         except self._sd.PortAudioError as exc:
             raise AudioLibraryError(f"PortAudio lists no devices ({exc}). Trying again.") from exc
@@ -319,29 +301,28 @@ class PortAudioSpeaker:
         known: dict[str, list[Output]] = {}
         for output in self._system.outputs():
             known.setdefault(output.name, []).append(output)
-        counts = Counter(name for _, name in listed)
-        outputs = []
-        for index, name in listed:
-            twins = known.get(name, [])
-            system = twins.pop(0) if twins else None
-            label = system.label if system and counts[name] > 1 else name
-            outputs.append(_Found(index, label, system))
-        return outputs, next((output for output in outputs if output.index == default), None)
+        outputs = {}
+        for index, device in enumerate(listed):
+            if device["max_output_channels"] > 0:
+                name = str(device["name"])
+                outputs[index] = known[name].pop(0) if known.get(name) else Output(0, name, name)
+        return outputs, default
 
-    def _pick(self, outputs: list[_Found], default: _Found) -> tuple[_Found, str]:
-        """Select a device by name, since indices change; return it, and a warning."""
+    def _pick(self, outputs: dict[int, Output], default: int) -> tuple[int, str]:
+        """Select a device by name, since indices change; return its index, and a warning."""
         wanted = _key(self._wanted)
         if not wanted:
             return (default, "")
-        exact = [output for output in outputs if output.matches(wanted)]
-        partial = [output for output in outputs if wanted in _key(output.name)]
+        exact = [i for i, o in outputs.items() if wanted in (_key(o.label), _key(o.uid))]
+        partial = [i for i, output in outputs.items() if wanted in _key(output.label)]
         if exact or len(partial) == 1:
             return ((exact or partial)[0], "")
         if partial:
-            names = ", ".join(output.name for output in partial)
-            first = partial[0]
-            return (first, f"{self._wanted!r} fits several devices ({names}); using {first.name}.")
-        return (default, f"No device fits {self._wanted!r}; using {default.name} instead.")
+            names = ", ".join(outputs[index].label for index in partial)
+            using = outputs[partial[0]].label
+            return (partial[0], f"{self._wanted!r} fits several devices ({names}); using {using}.")
+        using = outputs[default].label
+        return (default, f"No device fits {self._wanted!r}; using {using} instead.")
 
     # ---- the stream ----
 
@@ -366,36 +347,36 @@ class PortAudioSpeaker:
                 "There is no output device. Connect a loudspeaker or headphones; "
                 "waiting messages are spoken then."
             )
-        ready = default or self._replace_default(outputs)
-        output, warning = self._pick(outputs, ready)
+        if default not in outputs:
+            default = self._replace_default(outputs)
+        index, warning = self._pick(outputs, default)
+        name, default_name = outputs[index].label, outputs[default].label
         recheck_s = math.inf if scanned[0] is not None else now_s + _AVOID_S
-        if self._is_avoided(output.name):
-            if self._is_avoided(ready.name):
-                raise SpeakerError(f"{output.name} stopped taking sound. Trying again in a moment.")
-            warning = f"{output.name} stopped taking sound; using {ready.name} instead."
-            output, recheck_s = ready, now_s + _AVOID_S
-        self._check_headphones(output)
+        if self._is_avoided(name):
+            if self._is_avoided(default_name):
+                raise SpeakerError(f"{name} stopped taking sound. Trying again in a moment.")
+            warning = f"{name} stopped taking sound; using {default_name} instead."
+            index, recheck_s = default, now_s + _AVOID_S
         try:
-            self._start(output)
+            self._start(index, outputs[index])
         except self._sd.PortAudioError as exc:
-            if output is ready:
-                raise SpeakerError(f"{output.name} will not open ({exc}). Trying again.") from exc
-            warning = f"{output.name} will not open ({exc}); using {ready.name} instead."
-            output, recheck_s = ready, now_s + _AVOID_S
-            self._check_headphones(output)
+            if index == default:
+                raise SpeakerError(f"{name} will not open ({exc}). Trying again.") from exc
+            warning = f"{name} will not open ({exc}); using {default_name} instead."
+            index, recheck_s = default, now_s + _AVOID_S
             try:
-                self._start(output)
+                self._start(index, outputs[index])
             except self._sd.PortAudioError as second:
                 raise SpeakerError(f"{warning} That will not open either ({second}).") from second
         if warning and warning != self._warning:
             log.warning("%s", warning)
-        self._device, self._warning, self._opened_for = output.name, warning, target
+        self._device, self._warning = outputs[index].label, warning
+        self._opened_for, self._recheck_s, self._unready_since_s = target, recheck_s, None
         self._scanned = scanned if recheck_s == math.inf else (None, None)
-        self._recheck_s, self._unready_since_s = recheck_s, None
-        log.info("Stream opened on %s, %d frames deep", output.name, self._capacity_frames)
+        log.info("Stream opened on %s, %d frames deep", self._device, self._capacity_frames)
 
-    def _replace_default(self, outputs: list[_Found]) -> _Found:
-        """Return a device to use in place of a default that can't play.
+    def _replace_default(self, outputs: dict[int, Output]) -> int:
+        """Return the index of a device to use in place of a default that can't play.
 
         Raises:
             SpeakerError: the default may be able to play in a moment.
@@ -405,53 +386,49 @@ class PortAudioSpeaker:
         is_known = self._system.default_output_id() is not None
         if is_known and time.monotonic() - self._unready_since_s < _READY_WITHIN_S:
             raise SpeakerError("The output device is not ready yet. Trying again in a moment.")
-        return outputs[0]
+        return next(iter(outputs))
 
-    def _check_headphones(self, output: _Found) -> None:
+    def _check_headphones(self, output: Output) -> None:
         """Refuse, once, to continue aloud what headphones were playing that are gone now.
 
         Raises:
             HeadphonesLostError: *output* is a loudspeaker.
         """
         headphones, self._headphones = self._headphones, None
-        if headphones is None or self._on_headphones_lost == "continue" or output.system is None:
+        if headphones is None or self._on_headphones_lost == "continue" or output.is_private:
             return
         lost, used_s = headphones
         is_there = any(lost.id == found.id for found in self._system.outputs() if found.is_private)
-        if is_there or output.system.is_private or time.monotonic() - used_s > _IN_USE_S:
+        if is_there or time.monotonic() - used_s > _IN_USE_S:
             return
-        if output.system.is_built_in or self._on_headphones_lost == "pause":
+        if output.is_built_in or self._on_headphones_lost == "pause":
             raise HeadphonesLostError(
                 f"{lost.label} is gone, so I paused instead of going on aloud. "
-                f"/resume goes on with {output.name}."
+                f"/resume goes on with {output.label}."
             )
 
-    def _start(self, output: _Found) -> None:
-        latency_s = self._latency_s(output)
+    def _start(self, index: int, output: Output) -> None:
+        self._check_headphones(output)
+        latency_s = self._latency_s(index, output)
         stream = self._sd.OutputStream(
             samplerate=SAMPLE_RATE_HZ,
             channels=1,
             dtype="float32",
             blocksize=BLOCK_FRAMES,
             latency=latency_s,
-            device=output.index,
+            device=index,
         )
         try:
             stream.start()
-            # Read now: PortAudio has just set the size of the device's buffer.
-            timing = self._system.timing(output.system.id) if output.system else None
-            if not self._full_at_open:
-                self._capacity_frames, delay_s = int(stream.write_available), 0.0
-            elif timing is not None:
-                self._capacity_frames = ring_frames(latency_s, timing.buffer_frames)
-                # What PortAudio reports is divided by the wrong rate, and may be uninitialized
-                # (v19.7.0; PortAudio#568).
+            timing = self._timing(output)  # PortAudio has just set the size of the buffer
+            if self._full_at_open:
+                # What PortAudio reports as latency is divided by the wrong rate, and may be
+                # uninitialized (v19.7.0; PortAudio#568).
                 delay_s = _BLOCK_S + min(timing.delay_s, _MAX_DELAY_S)
+                self._capacity_frames = ring_frames(latency_s, timing.buffer_frames)
             else:
-                self._capacity_frames = ring_frames(latency_s, BLOCK_FRAMES)
-                reported_s = float(stream.latency) - self._capacity_frames / SAMPLE_RATE_HZ
-                # Twice, since its frames are those of a device whose rate may be lower.
-                delay_s = 2 * (_BLOCK_S + (reported_s if 0 < reported_s < _MAX_DELAY_S else 0.0))
+                delay_s = 0.0
+                self._capacity_frames = int(stream.write_available)
         except self._sd.PortAudioError:
             with contextlib.suppress(self._sd.PortAudioError):
                 stream.close()
@@ -461,21 +438,17 @@ class PortAudioSpeaker:
         self._probed = (0, 0.0)
         self._last_write_s = self._room_changed_s = time.monotonic()
         self._room = 0 if self._full_at_open else self._capacity_frames
-        self._output, self._rate_hz = output.system, timing.rate_hz if timing else None
-        self._stream = stream
+        self._stream, self._output, self._rate_hz = stream, output, timing.rate_hz
 
-    def _latency_s(self, output: _Found) -> float:
+    def _latency_s(self, index: int, output: Output) -> float:
         """Return the latency to suggest to PortAudio."""
+        if not isinstance(self._latency, str):
+            return max(self._latency, _BLOCK_S) if self._full_at_open else self._latency
         if not self._full_at_open:
-            if isinstance(self._latency, str):
-                device = self._sd.query_devices(output.index)
-                return float(device[f"default_{self._latency}_output_latency"])
-            return self._latency
-        if isinstance(self._latency, str):
-            timing = self._system.timing(output.system.id) if output.system else None
-            is_small = timing is not None and 3 * timing.buffer_range_frames[1] < 2 * BLOCK_FRAMES
-            return _SMALL_BUFFERS_S if is_small and self._latency == "high" else _BLOCK_S
-        return max(self._latency, _BLOCK_S)
+            device = self._sd.query_devices(index)
+            return float(device[f"default_{self._latency}_output_latency"])
+        takes_small = 3 * self._timing(output).buffer_range_frames[1] < 2 * BLOCK_FRAMES
+        return _SMALL_BUFFERS_S if takes_small and self._latency == "high" else _BLOCK_S
 
     def _is_avoided(self, name: str) -> bool:
         return time.monotonic() < self._avoid_until_s.get(name, 0.0)
@@ -495,8 +468,8 @@ class PortAudioSpeaker:
             room = int(self._stream.write_available)
             if room != self._room:
                 self._room, self._room_changed_s = room, time.monotonic()
-            elif self._stalled_s() > _STALLED_S:
-                room = self._check_stall(room)
+            elif self._output is not None and self._stalled_s() > _STALLED_S:
+                room = self._check_stall(self._output, room)
         except self._sd.PortAudioError as exc:
             raise self._device_lost(exc) from exc
         if room > self._capacity_frames:  # it is deeper than computed
@@ -512,16 +485,16 @@ class PortAudioSpeaker:
         queued_frames = self._capacity_frames - self._room
         return queued_frames < (1 if self._full_at_open else BLOCK_FRAMES)
 
-    def _check_stall(self, room: int) -> int:
+    def _check_stall(self, output: Output, room: int) -> int:
         """Return the room of a device that does not move, if it may still be alive.
 
         Raises:
             DeviceLostError: it is not.
         """
         ids = self._system.output_ids()
-        if self._output is not None and ids is not None and self._output.id not in ids:
+        if ids is not None and output.id not in ids:
             raise self._device_lost("it is gone")
-        if self._rate_changed():
+        if self._rate_changed(output):
             raise self._device_lost("its rate has changed")
         # A frame of silence asks the ring whether it is empty: a device that pulls it reports an
         # underflow. Twice, since an overload of the system is reported as one, too.
@@ -659,7 +632,7 @@ class PortAudioSpeaker:
             log.info("Stream on %s closed", self._device)
             if self._output is not None and self._output.is_private:
                 self._headphones = (self._output, time.monotonic())
-        self._stream, self._device = None, ""
+        self._stream, self._output, self._device = None, None, ""
 
     def shutdown(self) -> None:
         """Close, and terminate PortAudio, so that its exit handler has nothing to hang on."""
