@@ -492,7 +492,7 @@ class PortAudioSpeaker:
             DeviceLostError: it is not.
         """
         ids = self._system.output_ids()
-        if ids is not None and output.id not in ids:
+        if output.id and ids is not None and output.id not in ids:
             raise self._device_lost("it is gone")
         if self._rate_changed(output):
             raise self._device_lost("its rate has changed")

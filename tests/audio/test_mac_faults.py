@@ -142,6 +142,21 @@ def test_mac_finds_a_ring_that_is_deeper_than_computed(monkeypatch: pytest.Monke
         assert 0 <= end_s - last.end_s <= 0.5
 
 
+def test_mac_plays_on_a_device_that_the_system_does_not_know(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without its timing the ring is taken for deeper than it is, which is no loss."""
+    device = Device("AirPods", buffer_range_frames=(15, 480))
+    mac = VirtualMac(monkeypatch, device)
+    monkeypatch.setattr(mac.library, "outputs", tuple)
+    mac.say("Number 1. Number 2.")
+    mac.run()
+
+    assert [end.outcome for _, end in mac.ends] == [Outcome.HEARD]
+    assert heard(device) == [1, 2]
+    assert mac.library.scans == 1
+
+
 def test_late_chunk_is_one_underrun_and_no_longer_than_late(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
