@@ -435,6 +435,8 @@ class SpeechPipeline:
             self._hold_all()
             return False
         self._blocked = ""
+        for job in self._jobs.values():
+            job.held = False
         return True
 
     def _hold_all(self) -> None:

@@ -302,6 +302,20 @@ def test_mac_pauses_when_headphones_go_away(
     assert sorted(set(heard(headphones) + heard(loudspeaker))) == [1, 2, 3, 4, 5, 6, 7]
 
 
+def test_mac_reports_lost_headphones_after_another_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that waited for its headphones, and then lost them, says so again."""
+    mac, headphones, _ = private_mac(monkeypatch)
+    headphones.can_play = False
+    mac.call(1, lambda: setattr(headphones, "can_play", True))
+    mac.call(5, lambda: mac.library.disconnect(headphones))
+    mac.run(20)
+
+    assert [reason.partition(" is ")[0] for reason in held_reasons(mac)] == [
+        "The output device",
+        "AirPods",
+    ]
+
+
 @pytest.mark.parametrize(("setting", "is_built_in"), [("continue", True), ("auto", False)])
 def test_mac_continues_on_a_loudspeaker_if_that_is_wanted(
     monkeypatch: pytest.MonkeyPatch, setting: OnHeadphonesLost, is_built_in: bool
