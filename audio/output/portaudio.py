@@ -501,9 +501,9 @@ class PortAudioSpeaker:
         probed_room, probed_s = self._probed
         if self._full_at_open and room and probed_s != self._room_changed_s:
             self._probed = (room, self._room_changed_s)
-            if self._stream.write(np.zeros((1, 1), np.float32)) and room == probed_room:
+            if self._write(np.zeros(1, np.float32)) and room == probed_room:
                 self._set_capacity(room)
-            self._count(1)
+                self._room_changed_s = time.monotonic()  # nothing was waiting
         if self._stalled_s() > DEAD_AFTER_S:
             # It raises no error, so it may still be listed, and `open` may succeed: after a call
             # or a sleep it plays again (tom-seddon/b2#615), but not if it is dead.
@@ -544,18 +544,12 @@ class PortAudioSpeaker:
         frames = min(len(samples), self._query_room())
         if frames <= 0:
             return 0
-        try:
-            block = np.ascontiguousarray(samples[:frames], dtype=np.float32).reshape(-1, 1)
-            dry = self._stream.write(block)
-        except self._sd.PortAudioError as exc:
-            raise self._device_lost(exc) from exc
         # The first write after a pause always reports an underflow; between utterances that is
         # no underrun.
-        if dry and not self._may_be_dry:
+        if self._write(samples[:frames]) and not self._may_be_dry:
             self._underruns += 1
         self._may_be_dry = False
         self._padded_frames = 0
-        self._count(frames)
         return frames
 
     def pad(self) -> None:
@@ -573,21 +567,27 @@ class PortAudioSpeaker:
         room = self._query_room()
         if self._capacity_frames - room >= BLOCK_FRAMES:
             return  # enough is queued; the next sound should not wait behind silence
-        frames = min(room, BLOCK_FRAMES)
+        silence = np.zeros(min(room, BLOCK_FRAMES), np.float32)
+        self._write(silence)
+        self._padded_frames += len(silence)
+
+    def _write(self, samples: Samples) -> bool:
+        """Write samples that there is room for; return whether something was lacking before.
+
+        Raises:
+            DeviceLostError: the device failed.
+        """
         try:
-            if frames > 0:
-                self._stream.write(np.zeros((frames, 1), np.float32))
+            block = np.ascontiguousarray(samples, dtype=np.float32).reshape(-1, 1)
+            lacked = bool(self._stream.write(block))
         except self._sd.PortAudioError as exc:
             raise self._device_lost(exc) from exc
-        self._padded_frames += frames
-        self._count(frames)
-
-    def _count(self, frames: int) -> None:
-        self._written_frames += frames
+        self._written_frames += len(samples)
         self._last_write_s = time.monotonic()
         if self._is_dry():
             self._room_changed_s = self._last_write_s  # it may move from now on
-        self._room -= frames
+        self._room -= len(samples)
+        return lacked
 
     @property
     def played_frames(self) -> int:
