@@ -60,6 +60,7 @@ from audio.recording import Recording, chime
 from audio.rendering import describe_error
 from audio.synthesis import Planned, Synthesis, Synthesized
 from audio.system_sleep import time_asleep_s
+from audio.thread_priority import prefer_fast_cores
 from audio.types import (
     SAMPLE_RATE_HZ,
     AudioError,
@@ -67,6 +68,7 @@ from audio.types import (
     Devices,
     Ended,
     Fact,
+    HeadphonesLostError,
     Held,
     Outcome,
     Samples,
@@ -257,6 +259,7 @@ class SpeechPipeline:
     # ---- private: runs on the audio thread only ----
 
     def _run(self) -> None:
+        prefer_fast_cores()
         wait_s = 0.0
         while True:
             try:
@@ -385,6 +388,8 @@ class SpeechPipeline:
         if not self._jobs:
             return self._close_when_idle()
         if self._playback.paused:
+            if self._blocked:  # nobody asked for this pause
+                self._hold_all()
             return _HEARTBEAT_S
         if not self._speaker.is_open:
             now_s = time.monotonic()
@@ -427,18 +432,27 @@ class SpeechPipeline:
                 log.warning("%s", exc)
             self._blocked = self._last_error = str(exc)
             self._retry_at_s = time.monotonic() + _RETRY_S
-            for job in self._jobs.values():
-                if not job.held:
-                    job.held = True
-                    self._facts.append(Held(job.utterance.id, str(exc)))
+            self._playback.paused = isinstance(exc, HeadphonesLostError)
+            self._hold_all()
             return False
         self._blocked = ""
+        for job in self._jobs.values():
+            job.held = False
         return True
+
+    def _hold_all(self) -> None:
+        """Report that everything waits, and for what."""
+        for job in self._jobs.values():
+            if not job.held:
+                job.held = True
+                self._facts.append(Held(job.utterance.id, self._blocked))
 
     def _lose_device(self, error: AudioError) -> None:
         log.warning("%s", error)
         self._last_error = str(error)
         self._playback.lose_device()
+        if isinstance(error, HeadphonesLostError):
+            self._blocked, self._playback.paused = str(error), True
         # At once if the device had worked for a while, but not in a tight loop if it never does.
         self._retry_at_s = self._playback.opened_s + _RETRY_S
 

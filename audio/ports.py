@@ -140,7 +140,8 @@ class Speaker(Protocol):
         Blocks for some tens of milliseconds, longer for a Bluetooth device that sleeps.
 
         Raises:
-            SpeakerError: no device opens; `NoOutputDeviceError` if there is none at all.
+            SpeakerError: no device opens; `NoOutputDeviceError` if there is none at all,
+                `HeadphonesLostError`, once, if the rest would be heard aloud.
             AudioLibraryError: the audio library is missing or will not start.
         """
         ...
@@ -163,7 +164,8 @@ class Speaker(Protocol):
     def pad(self) -> None:
         """Write silence if the device needs it to play the last frames. Does not block.
 
-        Call it whenever there is nothing to write.
+        Call it whenever there is nothing to write after the end of an utterance; inside one it
+        would delay what follows.
 
         Raises:
             DeviceLostError: the device failed.
@@ -204,7 +206,7 @@ class Speaker(Protocol):
         ...
 
     def target_changed(self) -> bool:
-        """Return whether `open` would now open another device than the open one.
+        """Return whether `open` would now open another device, or the open one at another rate.
 
         Also True now and then while another device replaces the selected one, which may be back.
         False while the speaker is closed. Never raises.

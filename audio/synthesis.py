@@ -23,6 +23,7 @@ from audio.playback import Piece, Playback, SpeechJob
 from audio.ports import Voice
 from audio.recording import Recording
 from audio.rendering import Rendering, Renderings, describe_error
+from audio.thread_priority import prefer_fast_cores
 from audio.types import (
     SAMPLE_RATE_HZ,
     AudioError,
@@ -119,7 +120,7 @@ class Synthesis:
         self._finished_s = -math.inf  # when the last synthesis was finished
         self._rested = True
         """Whether the worker had been idle for a while before the task in progress."""
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="synthesis")
+        self._worker = ThreadPoolExecutor(1, "synthesis", initializer=prefer_fast_cores)
 
     @property
     def cost(self) -> SynthesisCost:

@@ -13,6 +13,7 @@ The errors::
     ├── AudioLibraryError        PortAudio itself is missing or will not start
     └── SpeakerError             the output does not work
         ├── NoOutputDeviceError     there is no output device at all
+        ├── HeadphonesLostError     the rest would be heard aloud
         └── DeviceLostError         the device stopped taking sound
 
 Each message says what happened and what to do next.
@@ -76,6 +77,10 @@ class SpeakerError(AudioError):
 
 class NoOutputDeviceError(SpeakerError):
     """There is no output device at all."""
+
+
+class HeadphonesLostError(SpeakerError):
+    """Headphones are gone, and the rest would be heard from a loudspeaker."""
 
 
 class DeviceLostError(SpeakerError):

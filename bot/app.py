@@ -583,7 +583,9 @@ def make_speaker(settings: Settings, wanted: str) -> Speaker:
     """Return the loudspeaker for a device, or for the folder of a ``file:``."""
     if wanted.startswith(PREFIX):
         return WavSpeaker(Path(wanted.removeprefix(PREFIX)).expanduser().absolute())
-    return PortAudioSpeaker(wanted, settings.audio_latency)
+    return PortAudioSpeaker(
+        wanted, settings.audio_latency, on_headphones_lost=settings.on_headphones_lost
+    )
 
 
 def _load_cost(settings: Settings) -> SynthesisCost:
