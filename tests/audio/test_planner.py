@@ -225,7 +225,7 @@ def test_planner_delays_the_first_word_on_a_slow_machine(slowness: float) -> Non
     assert start_s < 1.3 * needed_s
 
 
-@pytest.mark.parametrize("rtf", [0.2, 0.45, 0.65])
+@pytest.mark.parametrize("rtf", [0.2, 0.55, 0.75, 0.95])
 def test_planner_waits_instead_of_stumbling_on_a_machine_it_does_not_know(rtf: float) -> None:
     """On one core or two, sound does not run out in the first message that is ever spoken."""
     planner = Planner("We walked along the river, and then over the bridge. " * 12, "en-us", 1.0)
@@ -252,7 +252,7 @@ def test_planner_waits_instead_of_stumbling_on_a_machine_it_does_not_know(rtf: f
         )
 
     assert late_s < 0.05
-    assert start_s < 2.5
+    assert start_s < 4
 
 
 def test_planner_cuts_where_stored_chunks_end() -> None:
