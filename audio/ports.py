@@ -46,15 +46,12 @@ class Voice(Protocol):
         ...
 
     def stored(self, rest: Chunk, voice: str, speed: float) -> int:
-        """Return how many words at the start of *rest* are a chunk whose sound is stored.
+        """Return how many words at the start of *rest* are a chunk whose sound is stored, or 0.
 
         Args:
             rest: the rest of a sentence, words as `read` returned them.
             voice: as for `synthesize`, which returns the sound of that chunk at once.
             speed: as for `synthesize`.
-
-        Returns:
-            The number of words; 0 if there is no such chunk.
         """
         ...
 

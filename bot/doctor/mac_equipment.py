@@ -11,7 +11,6 @@ from audio.kokoro.prepared import resolve_kind
 from audio.kokoro.voice import KokoroVoice
 from audio.output import coreaudio
 from audio.output.portaudio import PortAudioSpeaker
-from audio.output.properties import device_properties
 from audio.ports import Voice
 from audio.system_sleep import time_asleep_s
 from audio.types import SAMPLE_RATE_HZ, Samples
@@ -107,6 +106,24 @@ class MeasuringSpeaker(PortAudioSpeaker):
             self._silent_s = self._room_changed_s
         self._waiting_since_s = None
         super().close()
+
+
+def device_properties(name: str) -> dict[str, float]:
+    """Return what CoreAudio says of an output device; sizes in frames of the device."""
+    found = next(
+        (output for output in coreaudio.outputs() if name in {output.name, output.label}), None
+    )
+    timing = found and coreaudio.timing(found.id)
+    if not timing:
+        return {}
+    smallest, largest = timing.buffer_range_frames
+    return {
+        "buffer": timing.buffer_frames,
+        "smallest buffer": smallest,
+        "largest buffer": largest,
+        "latency": timing.latency_frames,
+        "rate": timing.rate_hz,
+    }
 
 
 @dataclass(eq=False, slots=True)
