@@ -405,7 +405,11 @@ def write_launcher(uv: str) -> None:
     site = output([str(python()), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
     (Path(site) / "crier.pth").write_text(f"{ROOT}\n")
     launcher = VENV / "bin" / "crier"
-    launcher.write_text(f'#!/bin/sh\nexec {shlex.quote(str(python()))} -P -m bot "$@"\n')
+    # What a shell has for another Python, such as conda's, would be imported instead.
+    launcher.write_text(
+        "#!/bin/sh\nunset PYTHONHOME PYTHONPATH\n"
+        f'exec {shlex.quote(str(python()))} -P -m bot "$@"\n'
+    )
     launcher.chmod(0o755)
     link = VENV / "bin" / "uv"
     if link.is_symlink() or link.exists():

@@ -78,8 +78,15 @@ class MeasuringSpeaker(PortAudioSpeaker):
         return self._capacity_frames
 
     def room_frames(self) -> int:
-        """Return how much the open stream would take, as PortAudio says."""
-        return int(self._stream.write_available)
+        """Return how much the open stream would take, as PortAudio says.
+
+        Raises:
+            DeviceLostError: the device failed.
+        """
+        try:
+            return int(self._stream.write_available)
+        except self._sd.PortAudioError as exc:
+            raise self._device_lost(exc) from exc
 
     def write(self, samples: Samples) -> int:
         """Record when the first frame of each stream is heard."""
@@ -151,6 +158,7 @@ class Equipment:
     chunk: str = _CHUNK
     hung_s: float = _HUNG_S
     drain_s: float = 2.0
+    """After so long without more room a ring is empty."""
 
 
 def equipment_of(settings: Settings) -> Equipment:
