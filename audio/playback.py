@@ -30,6 +30,8 @@ _GAP_S = 0.4
 # After a pause playback resumes this much before the cut, so that the cut word is heard again.
 _REWIND_S = 0.3
 _FADE_FRAMES = 240  # 10 ms
+# The end of an utterance whose rest can't be spoken.
+_END = Chunk((), "", "", 0, ends_sentence=False, pause_s=0.0)
 _MAX_WRITE_FRAMES = 8192
 # How far ahead of the truth a device's position may be: PulseAudio's ALSA plug-in extrapolates
 # between the reports of its server, which come every 100 ms. Seen: of sentences reported as
@@ -37,9 +39,13 @@ _MAX_WRITE_FRAMES = 8192
 _POSITION_ERROR_FRAMES = int(0.12 * SAMPLE_RATE_HZ)
 # A device that holds less may be about to start or restart, which may take a while.
 _STEADY_FRAMES = 2048
+<<<<<<< HEAD
 # The end of an utterance whose rest can't be spoken.
 _END = Chunk((), "", "", 0, ends_sentence=False, pause_s=0.0)
 # In a piece that would be clipped, samples above this are compressed, so that it does not crackle.
+=======
+# Samples above this are compressed instead of clipped, so that a loud voice does not crackle.
+>>>>>>> e2c2f5769dc00c0f1d94a286a31c372556d60515
 _KNEE = 0.8
 
 

@@ -1,7 +1,6 @@
 """Output and questions of the command line: progress bars, tables, QR codes, yes or no."""
 
 import io
-import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -124,6 +123,7 @@ def _choose_fastest(settings: Settings) -> None:
     """
     from audio.kokoro.fastest import choose, is_busy  # noqa: PLC0415  # slow to import
     from audio.kokoro.model_files import ensure  # noqa: PLC0415  # likewise
+    from audio.kokoro.prepared import usable_processors  # noqa: PLC0415  # likewise
     from audio.types import AudioError, ModelFileError  # noqa: PLC0415  # likewise
 
     if is_busy():
@@ -145,7 +145,7 @@ def _choose_fastest(settings: Settings) -> None:
         return
     if best is not None:
         sys.stderr.write(
-            f"Fastest here: {best.kind} with {best.threads} of {os.cpu_count()} processors, "
+            f"Fastest here: {best.kind} with {best.threads} of {usable_processors()} processors, "
             f"{best.rtf:.2f} s of work for a second of speech\n"
         )
 

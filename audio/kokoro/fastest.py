@@ -12,7 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.kokoro.prepared import Choice, PreparationError, existing_kinds, keep_choice, prepare
+from audio.kokoro.prepared import (
+    Choice,
+    PreparationError,
+    existing_kinds,
+    keep_choice,
+    prepare,
+    usable_processors,
+)
 from audio.kokoro.voice import MAX_THREADS, KokoroVoice
 from audio.types import SAMPLE_RATE_HZ, CancelToken, Chunk, Samples, SynthesisError
 
@@ -69,7 +76,7 @@ def choose(model_dir: Path, progress: Callable[[str], None]) -> Choice | None:
 
 def is_busy() -> bool:
     """Whether the computer has so much to do that measuring would mislead."""
-    return os.getloadavg()[0] > (os.cpu_count() or 1)
+    return os.getloadavg()[0] > usable_processors()
 
 
 def spectrum_db(samples: Samples) -> NDArray[np.float64]:
@@ -81,7 +88,7 @@ def spectrum_db(samples: Samples) -> NDArray[np.float64]:
 
 
 def _numbers_of_threads() -> Sequence[int]:
-    cores = min(MAX_THREADS, os.cpu_count() or 1)
+    cores = min(MAX_THREADS, usable_processors())
     return sorted({1, cores, max(1, cores // 2)}, reverse=True)
 
 

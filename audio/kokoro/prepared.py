@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import os
+import sys
 import time
 import uuid
 from dataclasses import asdict, dataclass
@@ -129,9 +130,16 @@ def _circumstances() -> dict[str, object]:
 
     return {
         "onnxruntime": version("onnxruntime"),
-        "processors": os.cpu_count(),
+        "processors": usable_processors(),
         "recipe": _RECIPE,
     }
+
+
+def usable_processors() -> int:
+    """Return how many processors this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _is_intact(path: Path, checksum: Path) -> bool:

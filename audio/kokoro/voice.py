@@ -6,7 +6,6 @@ Runs on: synthesis thread.
 import contextlib
 import ctypes
 import logging
-import os
 import sys
 import time
 from collections import OrderedDict
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.kokoro.model_files import MODELS, VOICES_FILE, verify
-from audio.kokoro.prepared import PreparationError, choice, prepare
+from audio.kokoro.prepared import PreparationError, choice, prepare, usable_processors
 from audio.kokoro.reader import reader_of
 from audio.kokoro.window import FRAME_SAMPLES, WINDOW
 from audio.kokoro.word_times import SILENT, words
@@ -201,6 +200,9 @@ class KokoroVoice:
         # A spinning thread pool uses whole cores while idle, and a memory pattern for each text
         # length grows without bound (hexgrad/kokoro#358).
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if sys.platform == "darwin":
+            # Wrong numbers on M4 and M5: onnxruntime#26669, #31569. `crier doctor --mac` compares.
+            options.add_session_config_entry("mlas.disable_kleidiai", "1")
         for key, value in self._session_config.items():
             options.add_session_config_entry(key, value)
         options.enable_mem_pattern = False
@@ -369,7 +371,7 @@ class KokoroVoice:
 def default_threads(model_dir: Path) -> int:
     """Return with how many threads a run is fastest, as far as it was measured."""
     found = choice(model_dir)
-    return found.threads if found else min(MAX_THREADS, os.cpu_count() or 1)
+    return found.threads if found else min(MAX_THREADS, usable_processors())
 
 
 def _return_memory() -> None:

@@ -183,7 +183,7 @@ def test_choose_refuses_wrong_sound(folder: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(fastest, "_measure", measure)
     monkeypatch.setattr(fastest, "prepare", lambda *_: None)
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(fastest, "usable_processors", lambda: 2)
     best = fastest.choose(folder, lambda _: None)
 
     assert best == Choice("int8", 2, 0.5)
@@ -199,7 +199,7 @@ def test_choose_prefers_more_threads_unless_fewer_are_clearly_faster(
         fastest, "_measure", lambda voice: (tone, one_thread if voice._threads == 1 else 0.5)
     )
     monkeypatch.setattr(fastest, "prepare", lambda *_: None)
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(fastest, "usable_processors", lambda: 2)
     best = fastest.choose(folder, lambda _: None)
 
     assert best is not None
@@ -213,7 +213,7 @@ def test_choice_is_forgotten_where_it_does_not_apply(
     keep_choice(tmp_path, Choice("int8", 2, 0.3))
     assert choice(tmp_path) == Choice("int8", 2, 0.3)
 
-    monkeypatch.setattr(os, "cpu_count", lambda: 12)
+    monkeypatch.setattr("audio.kokoro.prepared.usable_processors", lambda: 12)
     assert choice(tmp_path) is None
 
 
