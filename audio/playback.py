@@ -39,13 +39,7 @@ _MAX_WRITE_FRAMES = 8192
 _POSITION_ERROR_FRAMES = int(0.12 * SAMPLE_RATE_HZ)
 # A device that holds less may be about to start or restart, which may take a while.
 _STEADY_FRAMES = 2048
-<<<<<<< HEAD
-# The end of an utterance whose rest can't be spoken.
-_END = Chunk((), "", "", 0, ends_sentence=False, pause_s=0.0)
 # In a piece that would be clipped, samples above this are compressed, so that it does not crackle.
-=======
-# Samples above this are compressed instead of clipped, so that a loud voice does not crackle.
->>>>>>> e2c2f5769dc00c0f1d94a286a31c372556d60515
 _KNEE = 0.8
 
 
