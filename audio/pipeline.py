@@ -75,6 +75,7 @@ from audio.types import (
     Slept,
     Status,
     Utterance,
+    Word,
     silence,
 )
 
@@ -203,17 +204,21 @@ class SpeechPipeline:
         self._mailbox.put(Render(utterance, on_sound))
 
     def stream(
-        self, utterance: Utterance, on_sound: Callable[[Samples | AudioError | None], None]
+        self,
+        utterance: Utterance,
+        on_sound: Callable[[Samples | AudioError | None], None],
+        on_words: Callable[[tuple[Word, ...]], None] = lambda _: None,
     ) -> int:
         """Synthesize sound as `render` does, for a listener: the first chunk comes soon.
 
-        Synthesis stays some seconds ahead of what `record_consumed` has reported.
+        Synthesis stays some seconds ahead of what `record_consumed` has reported. *on_words* is
+        called with the words of each chunk, just before its sound.
 
         Returns:
             The stream's id, for `record_consumed` and `close_stream`.
         """
         stream_id = next(self._stream_ids)
-        self._mailbox.put(Render(utterance, on_sound, stream_id))
+        self._mailbox.put(Render(utterance, on_sound, on_words, stream_id))
         return stream_id
 
     def record_consumed(self, stream_id: int, taken_s: float) -> None:

@@ -489,7 +489,12 @@ def _make_api(
 async def _http(settings: Settings, api: Api, sockets: list[socket.socket]) -> AsyncIterator[None]:
     """Serve other programs while the context is open."""
     guard = AccessGuard(
-        api.application(), api.token, settings.api_host, api.open_paths(), api.open_posts()
+        api.application(),
+        api.token,
+        settings.api_host,
+        api.open_paths(),
+        api.open_posts(),
+        api.public_paths(),
     )
     async with serving(guard, sockets):
         reporting = asyncio.create_task(api.report(), name="report")

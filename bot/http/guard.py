@@ -5,7 +5,8 @@ are separate rate budgets for requests with the token, for open paths, for all o
 Unix socket, which only this user can open; none can use up another's.
 
 A web page in a browser can neither read an answer nor make the computer speak: it has no token, its
-Origin differs, and its own host name (DNS rebinding) is refused. Runs on the event loop.
+Origin differs, and its own host name (DNS rebinding) is refused. A program with the token may use
+any name of this computer, such as a container's host.docker.internal. Runs on the event loop.
 """
 
 import asyncio
@@ -59,17 +60,19 @@ _HEADERS = (
 class Refused(Exception):  # noqa: N818  # it is an answer
     """A request is refused; carries the answer."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, param: str | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.param = param
+        """The field that is wrong, if it is one."""
 
 
-def refusal(status: int, code: str, message: str) -> JSONResponse:
+def refusal(status: int, code: str, message: str, param: str | None = None) -> JSONResponse:
     """Return an error in OpenAI's shape."""
     kind = "server_error" if status >= 500 else "invalid_request_error"  # noqa: PLR2004
     headers = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}}.get(status)
-    content = {"error": {"message": message, "type": kind, "code": code}}
+    content = {"error": {"message": message, "type": kind, "param": param, "code": code}}
     return JSONResponse(content, status, headers)
 
 
@@ -83,6 +86,7 @@ class AccessGuard:
         host: str,
         open_paths: frozenset[str],
         open_posts: frozenset[str] = frozenset(),
+        public_paths: frozenset[str] = frozenset(),
     ) -> None:
         """Guard *app*.
 
@@ -92,10 +96,12 @@ class AccessGuard:
             host: the address that the server is bound to.
             open_paths: paths that may be read without a token.
             open_posts: paths that accept a POST without a token, at the rate of wrong tokens.
+            public_paths: open paths that any web page may read, too, by any name of this computer.
         """
         self._app = app
         self._open_paths = open_paths
         self._open_post_paths = open_posts
+        self._public_paths = public_paths
         self._token = token.encode()
         self._hosts = _names(host)
         self._any_address = host in ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
@@ -141,10 +147,14 @@ class AccessGuard:
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
-        self._check_host(scope, headers)
-        reads_open = scope["path"] in self._open_paths and scope["method"] in ("GET", "HEAD")
-        posts_open = scope["path"] in self._open_post_paths and scope["method"] == "POST"
-        if self._has_token(headers):
+        has_token = self._has_token(headers)
+        reads = scope.get("method") in ("GET", "HEAD")
+        is_public = reads and scope["path"] in self._public_paths
+        if not _is_local(scope):  # browsers can't connect to it
+            self._check_origin(scope, headers, any_name=has_token or is_public)
+        reads_open = is_public or (reads and scope["path"] in self._open_paths)
+        posts_open = scope["path"] in self._open_post_paths and scope.get("method") == "POST"
+        if has_token:
             scope[_AUTHENTICATED] = True
             budget = self._local_budget if _is_local(scope) else self._authenticated_budget
         elif _is_local(scope):
@@ -161,27 +171,36 @@ class AccessGuard:
                 "Crier's data folder, or the value of API_TOKEN.",
             )
 
-    def _check_host(self, scope: Scope, headers: Headers) -> None:
-        if _is_local(scope):
-            return  # browsers can't connect to it
+    def _check_origin(self, scope: Scope, headers: Headers, *, any_name: bool) -> None:
+        """Refuse what a browser sends for another page, or by a name that is not this computer's.
+
+        A page that is bound to this address by DNS has no token, and sends no Origin with a GET.
+        """
+        origin = headers.get("origin")
         host = _host_of(headers.get("host", ""))
-        if not (host in self._hosts or (self._any_address and _is_address(host))):
+        is_known = host in self._hosts or (self._any_address and _is_address(host))
+        if not (is_known or (any_name and origin is None)):
             raise Refused(
                 403,
                 "wrong_host",
-                f"Crier is not known as {host[:80]!r} here. Use 127.0.0.1, or set API_HOST.",
+                f"Crier is not known as {host[:80]!r} here. Programs with the token may use any "
+                "name; a browser needs 127.0.0.1, or the name in API_HOST.",
             )
-        origin = headers.get("origin")
-        if origin is not None and origin != f"{scope['scheme']}://{headers.get('host', '')}":
+        scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
+        if origin is not None and origin != f"{scheme}://{headers.get('host', '')}":
             raise Refused(
                 403, "wrong_origin", "Web pages from elsewhere can't use Crier; its own page can."
             )
 
     def _has_token(self, headers: Headers) -> bool:
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and secrets.compare_digest(
-            token.strip().encode("latin-1", "replace"), self._token
-        )
+        scheme, _, bearer = headers.get("authorization", "").partition(" ")
+        given = [bearer] if scheme.lower() == "bearer" else []
+        given += [headers.get(name, "") for name in ("api-key", "x-api-key")]  # as Azure has it
+        matches = [
+            secrets.compare_digest(token.strip().encode("latin-1", "replace"), self._token)
+            for token in given
+        ]
+        return any(matches)
 
 
 async def _read_body(scope: Scope, receive: Receive) -> bytes:

@@ -35,10 +35,21 @@ from bot.core.output import SoundOutput
 from bot.core.preferences import lang_of
 from bot.core.reading import read_draft
 from bot.http import docs, schemas
-from bot.http.audio_stream import FORMATS, MODELS, Speech, SpeechStreams
+from bot.http.audio_stream import (
+    FORMATS,
+    MODELS,
+    SpeechPart,
+    SpeechStreams,
+    as_captions,
+    as_events,
+    as_file,
+    caption,
+    joined,
+)
 from bot.http.codes import LIFE_S, Codes
 from bot.http.guard import Refused
 from bot.http.metrics import Metrics
+from bot.http.openai_request import CaptionedSpeech, Speech
 from bot.http.responses import (
     ERRORS,
     NOT_FOUND,
@@ -77,8 +88,22 @@ _SPEECH: dict[str, Any] = {
     "response_class": StallGuardedStream,
     "responses": {
         200: {
-            "content": {file_format.media_type: {} for file_format in FORMATS.values()},
+            "content": {
+                **{file_format.media_type: {} for file_format in FORMATS.values()},
+                "text/event-stream": {},
+            },
             "description": "The sound, while it is made.",
+        }
+    },
+}
+
+
+_CAPTIONED: dict[str, Any] = {
+    "response_class": StallGuardedStream,
+    "responses": {
+        200: {
+            "content": {"application/json": {}},
+            "description": "The sound in base64, its media type, and the time of each word.",
         }
     },
 }
@@ -186,7 +211,11 @@ class Api:
             ("GET", "/v1/voices", self.voices, {}),
             ("PUT", "/v1/volume", self.volume, {}),
             ("GET", "/v1/events", self.listen, {"response_class": EventStream}),
+            ("POST", "/dev/captioned_speech", self.captioned_speech, _CAPTIONED),
+            ("GET", "/v1/audio/voices", self.named_voices, {}),
+            ("GET", "/v1/audio/models", self.speech_models, {}),
             ("GET", "/v1/models", self.models, {}),
+            ("GET", "/v1/models/{id}", self.model, {"responses": NOT_FOUND}),
             ("POST", "/v1/page/code", self.page_code, {}),
             ("POST", PAGE_TOKEN, self.page_token, {}),
             ("GET", "/metrics", self.measures, {"response_class": PlainTextResponse}),
@@ -197,6 +226,15 @@ class Api:
     def open_paths() -> frozenset[str]:
         """Return the paths that may be read without the token."""
         return frozenset({"/healthz", "/docs", "/openapi.json"} | _page().keys())
+
+    @staticmethod
+    def public_paths() -> frozenset[str]:
+        """Return the paths that anybody may read, by any name of this computer.
+
+        Containers ask for the names of voices and models without a token.
+        """
+        models = {f"/v1/models/{name}" for name in MODELS}
+        return frozenset({"/v1/audio/voices", "/v1/audio/models", "/v1/models"} | models)
 
     @staticmethod
     def open_posts() -> frozenset[str]:
@@ -279,18 +317,42 @@ class Api:
 
     async def speech(self, request: Speech, client: ClientName) -> Response:
         """Synthesize a text into a sound file, as OpenAI's endpoint does; nothing is played."""
-        default_lang = lang_of(request.voice, self.settings)
-        lang = request.lang or language_by_script(request.input, default_lang)
+        parts, headers = await self._synthesize(request, client)
+        if request.stream_format == "sse":
+            return StallGuardedStream(
+                as_events(parts), media_type="text/event-stream", headers=headers
+            )
+        media_type = FORMATS[request.response_format].media_type
+        return StallGuardedStream(as_file(parts), media_type=media_type, headers=headers)
+
+    async def captioned_speech(self, request: CaptionedSpeech, client: ClientName) -> Response:
+        """Synthesize a text into sound with the time of each word, as Kokoro-FastAPI does."""
+        parts, headers = await self._synthesize(request, client)
+        file_format, timed = FORMATS[request.response_format], request.return_timestamps
+        if request.stream:
+            lines = as_captions(parts, file_format, timed=timed)
+            return StallGuardedStream(lines, media_type="application/json", headers=headers)
+        body = caption(await joined(parts), file_format, timed=timed)
+        return Response(body, media_type="application/json", headers=headers)
+
+    async def _synthesize(
+        self, request: Speech, client: str
+    ) -> tuple[AsyncIterator[SpeechPart], dict[str, str]]:
+        """Return the parts of a sound file while it is made, and the headers of the answer."""
+        voice = request.voice or self.settings.kokoro_voice
+        file_format, headers = FORMATS[request.response_format], request.headers(voice)
+        if request.is_marks:
+            return await self.streams.speech(None, file_format), headers
+        lang = request.lang or request.lang_code
+        lang = lang or language_by_script(request.input, lang_of(voice, self.settings))
         try:
-            composed = await self.intake.compose_unstored(request.input, request.voice, lang)
+            composed = await self.intake.compose_unstored(request.input, voice, lang)
         except RefusedError as exc:
-            raise Refused(422, "nothing_to_speak", f"input: {exc}") from exc
-        utterance = Utterance(0, composed.text, request.voice, request.spoken_speed, lang)
+            raise Refused(422, "nothing_to_speak", f"input: {exc}", "input") from exc
+        utterance = Utterance(0, composed.text, voice, request.spoken_speed, lang)
         log.info("Synthesizing %d characters for %s", len(composed.text), client)
-        file_format = FORMATS[request.response_format]
-        parts = await self.streams.speech(utterance, file_format)
-        headers = {"X-Speed": f"{request.spoken_speed:g}"}
-        return StallGuardedStream(parts, media_type=file_format.media_type, headers=headers)
+        volume = request.volume_multiplier
+        return await self.streams.speech(utterance, file_format, volume), headers
 
     async def phonemes(self, request: schemas.ReadText) -> schemas.Reading:
         """Show how a text is read: its sentences, and the sounds of each word; nothing is played.
@@ -311,8 +373,31 @@ class Api:
         return schemas.Reading.model_validate(reading)
 
     async def models(self) -> schemas.Models:
-        """List the names of the one model."""
+        """List the names of the one model. Needs no token."""
         return schemas.Models(data=[schemas.Model(id=name) for name in MODELS])
+
+    async def model(self, id: str) -> schemas.Model:  # noqa: A002  # the path's name
+        """Return the model of a name. Needs no token."""
+        if id not in MODELS:
+            raise Refused(404, "model_not_found", f"There is no model {id[:80]!r} in /v1/models.")
+        return schemas.Model(id=id)
+
+    async def speech_models(self) -> schemas.SpeechModels:
+        """List the names of the one model, as Open WebUI asks for them. Needs no token."""
+        return schemas.SpeechModels(models=[schemas.Model(id=name) for name in MODELS])
+
+    async def named_voices(self) -> schemas.NamedVoices:
+        """List the voices, as OpenAI-compatible servers do. Needs no token."""
+        return schemas.NamedVoices(
+            voices=[
+                schemas.NamedVoice(
+                    id=voice,
+                    name=f"{voice[3:].capitalize()} ({describe(voice)})",
+                    language=language_of(voice),
+                )
+                for voice in VOICES
+            ]
+        )
 
     # ---- playback ----
 
