@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from audio.voices import SPOKEN, VOICES, language_of
 from bot.core.preferences import FASTEST, SLOWEST
-from bot.http.schemas import Input, Language, VoiceName
+from bot.http.schemas import ALIASES, Input, Language, VoiceName
 
 _LOUDEST = 10.0
 _KOKORO_SHARE = re.compile(r"(?P<voice>[^()]+)\((?P<share>[0-9.]+)\)")
@@ -33,9 +33,12 @@ def _voice_name(given: Any) -> Any:
     for part in parts:
         match = _KOKORO_SHARE.fullmatch(part)
         voice, _, share = part.partition(":")
-        shares.append((match["voice"], match["share"]) if match else (voice.strip(), share.strip()))
+        voice, share = (match["voice"], match["share"]) if match else (voice.strip(), share.strip())
+        shares.append((ALIASES.get(voice, voice), share))
+    if len(shares) == 1:
+        return shares[0][0]
     if "+" not in name and not any("." in share for _, share in shares):
-        return name if not _KOKORO_SHARE.fullmatch(name) else shares[0][0]
+        return name
     try:
         numbers = [float(share or 1) for _, share in shares]
     except ValueError:
