@@ -54,7 +54,7 @@ from audio.orders import (
     SetGain,
     Skip,
 )
-from audio.playback import Piece, Playback, SpeechJob
+from audio.playback import NO_TEXT, Piece, Playback, SpeechJob
 from audio.ports import Speaker, Voice
 from audio.recording import Recording, chime
 from audio.rendering import describe_error
@@ -63,7 +63,6 @@ from audio.system_sleep import time_asleep_s
 from audio.types import (
     SAMPLE_RATE_HZ,
     AudioError,
-    Chunk,
     Devices,
     Ended,
     Fact,
@@ -85,8 +84,6 @@ log = logging.getLogger(__name__)
 _HEARTBEAT_S = 2.0
 # How soon a missing or failing device is tried again.
 _RETRY_S = 2.0
-
-_CHIME = Chunk((), "", "", -1, ends_sentence=False, pause_s=0.0)
 
 
 class SpeechPipeline:
@@ -188,7 +185,7 @@ class SpeechPipeline:
         self._mailbox.put(SetGain(gain))
 
     def replace(self, utterance: Utterance) -> None:
-        """Replace the queued utterance of the same id, unless it has started."""
+        """Replace the queued utterance of the same id, unless it has started and does not grow."""
         self._mailbox.put(Replace(utterance))
 
     def render(
@@ -333,7 +330,7 @@ class SpeechPipeline:
         job = SpeechJob(utterance, received_s=time.monotonic(), was_idle=idle)
         self._jobs[utterance.id] = job
         if utterance.chime and idle:
-            self._playback.add(Piece(job, _CHIME, last=False, samples=chime(), pause=silence(0)))
+            self._playback.add(Piece(job, NO_TEXT, last=False, samples=chime(), pause=silence(0)))
         if utterance.urgent:
             self._synthesis.preempt()
 
@@ -350,6 +347,10 @@ class SpeechPipeline:
 
     def _replace(self, utterance: Utterance) -> None:
         job = self._jobs.get(utterance.id)
+        if job is not None and job.utterance.grows:
+            job.utterance = utterance
+            self._synthesis.end_if_complete(job)
+            return
         if job is None or job.started or job.heard_frames:
             return
         job.utterance = utterance

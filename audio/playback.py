@@ -37,6 +37,10 @@ _STEADY_FRAMES = 2048
 _KNEE = 0.8
 
 
+NO_TEXT = Chunk((), "", "", -1, ends_sentence=False, pause_s=0.0)
+"""The chunk of a chime, and of the end of an utterance that has grown."""
+
+
 @dataclass(eq=False, slots=True)
 class SpeechJob:
     """An utterance in the pipeline, and its progress."""
@@ -312,7 +316,7 @@ class Playback:
             at_s = self._clock.at_s(piece.start_frame)
             if job.was_idle and job.first_sound_ms is None:
                 self.first_sound_ms = job.first_sound_ms = round(1000 * (at_s - job.received_s))
-            if chunk.sentence >= 0:  # a chime has no text
+            if chunk is not NO_TEXT:
                 self._started.append(
                     PlaybackStarted(
                         id=job.utterance.id,

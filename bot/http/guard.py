@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from bot.rate_limit import TokenBucket
@@ -41,6 +42,8 @@ _DRAIN_S, _DRAIN_IDLE_S = 10.0, 1.0
 _DRAIN_BYTES, _ANONYMOUS_DRAIN_BYTES = 64 << 20, MAX_BODY_BYTES
 
 _AUTHENTICATED = "crier.authenticated"  # in the scope of a request with the token
+STREAMED = "crier.streamed"
+"""In the scope of a request whose body is a text, which its route reads while it arrives."""
 
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
@@ -87,6 +90,7 @@ class AccessGuard:
         open_paths: frozenset[str],
         open_posts: frozenset[str] = frozenset(),
         public_paths: frozenset[str] = frozenset(),
+        text_paths: frozenset[str] = frozenset(),
     ) -> None:
         """Guard *app*.
 
@@ -97,11 +101,13 @@ class AccessGuard:
             open_paths: paths that may be read without a token.
             open_posts: paths that accept a POST without a token, at the rate of wrong tokens.
             public_paths: open paths that any web page may read, too, by any name of this computer.
+            text_paths: paths that accept a plain text, which may arrive bit by bit.
         """
         self._app = app
         self._open_paths = open_paths
         self._open_post_paths = open_posts
         self._public_paths = public_paths
+        self._text_paths = text_paths
         self._token = token.encode()
         self._hosts = _names(host)
         self._any_address = host in ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
@@ -111,39 +117,43 @@ class AccessGuard:
         self._local_budget = TokenBucket(_BURST, _PER_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse a request, or pass it on with its whole body."""
-        if scope["type"] != "http":
-            return
+        """Refuse a request, or pass it on: with its whole body, or while a text arrives."""
+        if scope["type"] == "websocket":
+            await self._guard_websocket(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._guard_request(scope, _Exchange(scope, receive, send))
 
-        body_is_read = not _has_body(scope)
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = list(message.get("headers", ()))
-                given = {name for name, _ in headers}
-                headers += [(name, value) for name, value in _HEADERS if name not in given]
-                if b"cache-control" not in given:
-                    headers.append((b"cache-control", b"no-store"))
-                if not body_is_read:  # the rest is never read completely
-                    headers.append((b"connection", b"close"))
-                message = {**message, "headers": headers}
-            elif not body_is_read and not message.get("more_body", False):
-                await send({**message, "more_body": True})
-                await _drain(receive, authenticated=_AUTHENTICATED in scope)
-                message = {"type": "http.response.body"}
-            await send(message)
-
+    async def _guard_request(self, scope: Scope, exchange: "_Exchange") -> None:
         try:
             self._check(scope)
             body = b""
+            if self._is_text(scope):
+                scope[STREAMED] = True
             # The body of a GET or HEAD has no meaning: RFC 9110, 9.3.1.
-            if scope["method"] not in ("GET", "HEAD"):
-                body = await _read_body(scope, receive)
-                body_is_read = True
+            elif scope["method"] not in ("GET", "HEAD"):
+                body = await _read_body(scope, exchange.receive)
         except Refused as exc:
-            await refusal(exc.status, exc.code, str(exc))(scope, receive, send_with_headers)
+            answer = refusal(exc.status, exc.code, str(exc))
+            await answer(scope, exchange.receive, exchange.send)
             return
-        await self._app(scope, _replayed(body, receive), send_with_headers)
+        receive = exchange.receive if STREAMED in scope else _replayed(body, exchange.receive)
+        await self._app(scope, receive, exchange.send)
+
+    async def _guard_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse the handshake of a WebSocket, or pass it on."""
+        try:
+            self._check(scope)
+        except Refused as exc:
+            answer = refusal(exc.status, exc.code, str(exc))
+            await WebSocket(scope, receive, send).send_denial_response(answer)
+            return
+        await self._app(scope, receive, send)
+
+    def _is_text(self, scope: Scope) -> bool:
+        """Return whether the body is a text that may arrive slowly."""
+        media_type = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+        is_post = scope["method"] == "POST" and scope["path"] in self._text_paths
+        return is_post and media_type == "text/plain"
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
@@ -201,6 +211,43 @@ class AccessGuard:
             for token in given
         ]
         return any(matches)
+
+
+class _Exchange:
+    """A request and its answer, with headers that browsers obey.
+
+    The rest of a body that was not read is discarded before the end of the answer.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._body_is_read = not _has_body(scope)
+
+    async def receive(self) -> Message:
+        """Return the next part of the body."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            self._body_is_read = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the answer."""
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", ()))
+            given = {name for name, _ in headers}
+            headers += [(name, value) for name, value in _HEADERS if name not in given]
+            if b"cache-control" not in given:
+                headers.append((b"cache-control", b"no-store"))
+            if not self._body_is_read:  # the rest is never read completely
+                headers.append((b"connection", b"close"))
+            message = {**message, "headers": headers}
+        elif not self._body_is_read and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            await _drain(self._receive, authenticated=_AUTHENTICATED in self._scope)
+            message = {"type": "http.response.body"}
+        await self._send(message)
 
 
 async def _read_body(scope: Scope, receive: Receive) -> bytes:

@@ -69,12 +69,11 @@ VoiceName = Annotated[
 Language = Annotated[str, Field(max_length=20), AfterValidator(_language)]
 
 
-class Speak(BaseModel):
-    """A text for the loudspeaker."""
+class SpeakOptions(BaseModel):
+    """How a text is spoken; in the address, if the text itself arrives bit by bit."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
-    input: Input
     voice: VoiceName | None = None
     speed: float | None = Field(None, ge=SLOWEST, le=FASTEST)
     lang: Language | None = Field(
@@ -85,6 +84,14 @@ class Speak(BaseModel):
     )
     chime: bool | None = Field(None, description="Play a chime first, if nothing was playing.")
     wait: bool = Field(False, description="Answer only when the message has ended, or is held.")
+
+
+class Speak(SpeakOptions):
+    """A text for the loudspeaker."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    input: Input
 
 
 class ReadText(BaseModel):

@@ -26,6 +26,7 @@ from tests.support.fake_voice import ToneVoice
 from tests.support.http_face import Face, serve
 
 SPEAK = json.dumps({"input": "Number 1."}).encode()
+TEXT = {"Content_Type": "text/plain"}
 
 
 @pytest.fixture
@@ -90,7 +91,8 @@ def request(
         ({"Origin": "null"}, 403, "wrong_origin"),
         ({"Origin": "http://127.0.0.1:1"}, 403, "wrong_origin"),
         ({"Content_Type": "application/x-www-form-urlencoded"}, 415, "not_json"),  # an HTML form
-        ({"Content_Type": "text/plain"}, 415, "not_json"),
+        ({"line": "POST /v1/audio/speech", "body": SPEAK, **TEXT}, 415, "not_json"),
+        ({"Content_Type": "text/plain", "Authorization": None}, 401, "invalid_api_key"),
         ({"Content_Type": None}, 415, "not_json"),
         ({"body": b"{"}, 422, "invalid_value"),
         ({"body": b"[" * 100_000}, 400, "http_error"),
@@ -113,6 +115,8 @@ async def test_guard_refuses_attacks(
     """The answer has the shape of OpenAI's errors, and nothing is queued."""
     if "line" in attack:
         attack = {"body": b"", "Authorization": None, "Content_Type": None, **attack}
+        if attack["body"]:
+            del attack["Authorization"]
     actual_status, answer = await send(face, request(face, **attack))
 
     assert (actual_status, answer["error"]["code"]) == (status, code)
@@ -158,11 +162,11 @@ async def test_guard_accepts_any_name_with_the_token(face: Face, name: str) -> N
 @pytest.mark.parametrize("header", ["api-key", "x-api-key"])
 async def test_guard_accepts_the_token_as_api_key(face: Face, header: str) -> None:
     """Clients of Azure and others send it without a scheme; a wrong one is refused."""
-    keys = {"right": face.token, "wrong": "wrong"}
-    statuses = {
-        name: (await send(face, request(face, Authorization=None, **{header: key})))[0]
-        for name, key in keys.items()
-    }
+    statuses = {}
+    for name, key in {"right": face.token, "wrong": "wrong"}.items():
+        with_key = f"\r\n{header}: {key}\r\n".encode()
+        sent = request(face, Authorization=None).replace(b"\r\n", with_key, 1)
+        statuses[name], _ = await send(face, sent)
 
     assert statuses == {"right": 202, "wrong": 401}
 
