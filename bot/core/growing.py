@@ -23,8 +23,10 @@ from bot.core.preferences import SpeechStyle
 _LONG_CHARS = 1000
 """A text without an end of a sentence is cut between two words."""
 
+_PIECE_CHARS = 4096
+"""The most text that is looked at at once, so that others are not delayed."""
+
 _FENCE = re.compile(r"^[ \t]*(```|~~~)", re.MULTILINE)
-_TABLE = re.compile(r"(?:^[ \t]*\|.*(?:\n|\Z))+\Z", re.MULTILINE)
 _PARAGRAPH = re.compile(r"\n[ \t\r]*\n")
 _ITEM = re.compile(r"\n(?=[ \t]*(?:[-*•+]|\d{1,3}[.)])[ \t]+\S)")
 _ENDS = r"[.!?…。！？:][\"'”’»)\]*_`]*[ \t\r]*"
@@ -40,23 +42,32 @@ class SentenceBuffer:
         """Start empty; *lang* selects the rules of abbreviations."""
         self._lang = {"cmn": "zh"}.get(lang, lang.partition("-")[0])
         self._pending = ""
-        self._in_code = False
-        """Whether it ends inside of a block of code, which only a line can end."""
+        self._block = ""
+        """The block that it ends in: ``code``, ``table`` or none."""
 
     def feed(self, piece: str) -> str:
         """Add a piece; return the text that has ended since the last call, which may be empty."""
+        line_start = self._pending.rfind("\n") + 1
         self._pending += piece
-        if self._in_code and "\n" not in piece:
-            return ""
+        if self._block and self._goes_on(self._pending[line_start:]):
+            return ""  # a long block is not looked at again for each of its lines
         end = self._end()
         ended, self._pending = self._pending[:end], self._pending[end:]
         return ended if ended.strip() else ""
+
+    def _goes_on(self, lines: str) -> bool:
+        """Return whether the current block goes on with *lines*, the last of which may be cut."""
+        if self._block == "code":
+            return not _FENCE.search(lines)
+        *whole, last = lines.split("\n")
+        return all(map(_is_row, whole)) and (not last.strip() or _is_row(last))
 
     def settle(self) -> str:
         """Return the rest of the text if it looks like a whole sentence, since nothing follows."""
         rest = self._pending
         is_whole = _TEXT_ENDS.search(rest) and not _NUMBER.fullmatch(rest)
-        return self.finish() if is_whole and self._is_closed(rest) and not self._in_code else ""
+        is_open = self._block or rest.count("**") % 2 or rest.count("`") % 2
+        return self.finish() if is_whole and not is_open else ""
 
     def finish(self) -> str:
         """Return the rest of the text."""
@@ -65,19 +76,21 @@ class SentenceBuffer:
 
     def _end(self) -> int:
         """Return where the part that has ended ends."""
-        text = self._pending
+        text, self._block = self._pending, "code"
         fences = [match.start() for match in _FENCE.finditer(text)]
-        self._in_code = len(fences) % 2 > 0
-        if self._in_code:
+        if len(fences) % 2:
             return fences[-1]
-        if table := _TABLE.search(text):
-            return table.start()
-        if fences:  # the last one is closed, if its line has ended
-            line_end = text.find("\n", fences[-1]) + 1
-            if not line_end:
+        start = 0
+        if fences:  # the last one closes a block, as soon as its line has ended
+            start = text.find("\n", fences[-1]) + 1
+            if not start:
                 return fences[-2]
-            return line_end + self._end_in(text[line_end:])
-        return self._end_in(text)
+        self._block = ""
+        table = _table_start(text, start)
+        if table < len(text):
+            self._block = "table"
+            return table
+        return start + self._end_in(text[start:])
 
     def _end_in(self, text: str) -> int:
         """Return where the last sentence or item ends that is certain to have ended."""
@@ -86,9 +99,12 @@ class SentenceBuffer:
         *ended, last = segment(self._lang, text[start:]) or [""]
         if _LAST_LINE_ENDS.search(last):
             ended.append(last)
+        marks = code = 0
         for part in ended:
             place += len(part)
-            if not _NUMBER.fullmatch(part) and self._is_closed(text[start:place]):
+            marks += part.count("**")
+            code += part.count("`")
+            if not (marks % 2 or code % 2 or _NUMBER.fullmatch(part)):
                 end = place
         items = [match.end() for match in _ITEM.finditer(text, start)]
         end = max([end, *items])
@@ -97,9 +113,21 @@ class SentenceBuffer:
             end = cut or text.rfind(" ", end, end + _LONG_CHARS) + 1 or end + _LONG_CHARS
         return end
 
-    def _is_closed(self, text: str) -> bool:
-        """Return whether no emphasis and no code begins in *text* without an end."""
-        return text.count("**") % 2 == 0 and text.count("`") % 2 == 0
+
+def _is_row(line: str) -> bool:
+    return line.lstrip(" \t").startswith("|")
+
+
+def _table_start(text: str, start: int) -> int:
+    """Return where the table begins that *text* ends in; its length if there is none."""
+    place = len(text)
+    while place > start:
+        line_start = text.rfind("\n", start, place - 1) + 1 or start
+        line = text[line_start:place]
+        if not _is_row(line) and (line.strip() or "\n" in line):
+            break
+        place = line_start
+    return place if text[place:].strip() else len(text)
 
 
 class GrowingMessage:
@@ -137,8 +165,10 @@ class GrowingMessage:
             InboxError: it can't be stored.
             sqlite3.Error: likewise.
         """
-        if not self._is_over and (ended := self._buffer.feed(piece)):
-            await self._take(ended, more=True)
+        for start in range(0, len(piece), _PIECE_CHARS):
+            ended = self._buffer.feed(piece[start : start + _PIECE_CHARS])
+            if ended and not self._is_over:
+                await self._take(ended, more=True)
         return not self._is_over
 
     async def settle(self) -> None:
