@@ -1,8 +1,10 @@
 """Messages whose text arrives in pieces."""
 
+from pathlib import Path
+
 import pytest
 
-from audio.types import Ended, Outcome
+from audio.types import Ended, Outcome, SentenceHeard
 from bot.core.draft import Draft
 from bot.core.growing import GrowingMessage, SentenceBuffer
 from bot.core.intake import RefusedError
@@ -150,3 +152,20 @@ async def test_growing_message_without_words_is_refused(lab: Lab) -> None:
 
     with pytest.raises(RefusedError, match="nothing to say but 1 code block"):
         await growing.finish()
+
+
+async def test_growing_message_survives_a_crash(lab: Lab, tmp_path: Path) -> None:
+    """Another process says what was stored, after the last sentence that was heard, and ends it."""
+    growing = GrowingMessage(lab.intake(), DRAFT)
+    await growing.add("One. Two. Three")
+    message = growing.message
+    assert message is not None
+    lab.delivery.receive(SentenceHeard(message.id, 0))
+    await lab.delivery.drain()
+    after = Lab(lab.inbox, tmp_path / "after")
+    await after.delivery.restore()
+    after.delivery.start_speaking()
+    (restored,) = after.delivery.queue.under_way()
+
+    assert after.pipeline.texts == [("One. Two. ", False)]
+    assert restored.sentence == 1
