@@ -30,8 +30,6 @@ _GAP_S = 0.4
 # After a pause playback resumes this much before the cut, so that the cut word is heard again.
 _REWIND_S = 0.3
 _FADE_FRAMES = 240  # 10 ms
-# The end of an utterance whose rest can't be spoken.
-_END = Chunk((), "", "", 0, ends_sentence=False, pause_s=0.0)
 _MAX_WRITE_FRAMES = 8192
 # How far ahead of the truth a device's position may be: PulseAudio's ALSA plug-in extrapolates
 # between the reports of its server, which come every 100 ms. Seen: of sentences reported as
@@ -41,6 +39,10 @@ _POSITION_ERROR_FRAMES = int(0.12 * SAMPLE_RATE_HZ)
 _STEADY_FRAMES = 2048
 # In a piece that would be clipped, samples above this are compressed, so that it does not crackle.
 _KNEE = 0.8
+
+
+END = Chunk((), "", "", 0, ends_sentence=False, pause_s=0.0)
+"""The end of an utterance that has grown, or whose rest can't be spoken."""
 
 
 @dataclass(eq=False, slots=True)
@@ -339,7 +341,7 @@ class Playback:
             at_s = self._clock.at_s(piece.start_frame)
             if job.was_idle and job.first_sound_ms is None:
                 self.first_sound_ms = job.first_sound_ms = round(1000 * (at_s - job.received_s))
-            if not piece.is_chime:
+            if not (piece.is_chime or chunk is END):
                 self._started.append(
                     PlaybackStarted(
                         id=job.utterance.id,
@@ -433,7 +435,7 @@ class Playback:
         """End an utterance after what is ready of it; return False if nothing is."""
         if not any(piece.job is job for piece in (*self._sent, *self._ready)):
             return False
-        self.add(Piece(job, _END, last=True, samples=silence(0), pause=silence(0)))
+        self.add(Piece(job, END, last=True, samples=silence(0), pause=silence(0)))
         return True
 
     def drop(self, job: SpeechJob) -> None:

@@ -132,6 +132,8 @@ class Utterance:
     """Play a chime first if the loudspeaker is idle."""
     urgent: bool = False
     """Speak it next, after the current sentence; what it interrupts continues after it."""
+    grows: bool = False
+    """More of its text follows, by `SpeechPipeline.replace`: whole lines, until this is False."""
 
 
 @dataclass(frozen=True, slots=True)
