@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from audio.output import coreaudio
 from audio.types import Ended, Outcome
 from bot.chat.sandbox import Sandbox
 from bot.core.inbox import Inbox
@@ -210,6 +211,25 @@ def test_redactor_hides_owner_of_device(scene: Scene, sign: str) -> None:
 
     assert redactor.redact(f"On Zoë{sign}s AirPods: heard") == f"On <name>{sign}s AirPods: heard"
     assert redactor.redact("Crier's log") == "Crier's log"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Jane Doe\u2019s MacBook Pro Speakers", "MacBook Pro Speakers"),
+        ("AirPods Pro von Jane", "AirPods Pro"),
+        ("James\u2019 AirPods", "AirPods"),
+        ("Jane\u2019s Bose QC35", "<device>"),
+        ("MacBook Air Speakers", "MacBook Air Speakers"),
+    ],
+)
+def test_redactor_shows_only_the_kind_of_a_connected_device(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, name: str, shown: str
+) -> None:
+    """In every language a device's name may contain its owner's."""
+    monkeypatch.setattr(coreaudio, "outputs", lambda: (coreaudio.Output(1, name, name),))
+
+    assert Redactor(scene.context()).redact(f"From {name}: heard") == f"From {shown}: heard"
 
 
 def test_report_escapes_table_markup(scene: Scene) -> None:
