@@ -20,7 +20,7 @@ from bot.doctor.runner import run_checks
 from tests.conftest import TOKEN
 from tests.doctor import faulty_checks
 from tests.doctor.scene import Scene
-from tests.support.commandline import Environment, crier, run
+from tests.support.commandline import WITH_TONES, Environment, crier, run
 from tests.support.loudspeaker import Loudspeakers
 
 
@@ -113,7 +113,7 @@ async def test_doctor_speaks_through_running_bot(
 ) -> None:
     """A running bot uses the loudspeaker, so the sentence goes through its queue."""
     bot_environment["PULSE_SERVER"] = loudspeakers.daemons["speaker_a"].socket
-    async with crier("run", environment=bot_environment):
+    async with crier("run", environment=bot_environment, module=WITH_TONES):
         await sandbox.wait_for_call("getupdates")
         code, out, err = await run("doctor", "--sound", "--json", environment=bot_environment)
     checks = {check["name"]: check for check in json.loads(out)["checks"]}
