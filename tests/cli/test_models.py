@@ -39,7 +39,7 @@ def test_fetch_models_measures_the_large_model_on_a_slow_mac(
     capsys: pytest.CaptureFixture[str],
     fetched: bool,
 ) -> None:
-    """Where the small model is slow, the large one is tried; that it can't be fetched is no error."""
+    """Where the small model is slow, the large one is tried; it may be out of reach."""
 
     def ensure(kind: str, *_: object) -> list[Path]:
         kinds.append(kind)
