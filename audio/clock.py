@@ -19,12 +19,21 @@ class StreamClock:
         self._zero_s: float | None = None
         self._recent: deque[tuple[float, float]] = deque()  # (now, when frame 0 was heard)
         self._earliest_s = 0.0
+        self._ran_dry = False
 
-    def record_write(self, now_s: float, frame: int) -> None:
+    def record_write(self, now_s: float, frame: int, *, dry: bool = False) -> None:
         """Record that a frame is about to be written, so it can't have been heard earlier.
 
         PulseAudio accepts the first 250 ms at once and reports them as played.
+
+        Args:
+            now_s: the time.
+            frame: the first frame of the write.
+            dry: whether the device had run dry, so that what it reported before is void.
         """
+        if dry:
+            self._ran_dry = True
+            self._recent.clear()
         self._earliest_s = max(self._earliest_s, now_s - frame / SAMPLE_RATE_HZ)
         if self._zero_s is not None:
             self._zero_s = max(self._zero_s, self._earliest_s)
@@ -39,7 +48,8 @@ class StreamClock:
         while self._recent[0][0] < now_s - _WINDOW_S:
             self._recent.popleft()
         zero_s = max(self._earliest_s, min(zero for _, zero in self._recent))
-        late = self._zero_s is not None and zero_s > self._zero_s + _LATE_S
+        late = self._ran_dry or (self._zero_s is not None and zero_s > self._zero_s + _LATE_S)
+        self._ran_dry = False
         if self._zero_s is None or zero_s < self._zero_s or late:
             self._zero_s = zero_s
         return late

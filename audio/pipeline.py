@@ -60,6 +60,7 @@ from audio.recording import Recording, chime
 from audio.rendering import describe_error
 from audio.synthesis import Planned, Synthesis, Synthesized
 from audio.system_sleep import time_asleep_s
+from audio.thread_priority import prefer_fast_cores
 from audio.types import (
     SAMPLE_RATE_HZ,
     AudioError,
@@ -67,6 +68,7 @@ from audio.types import (
     Devices,
     Ended,
     Fact,
+    HeadphonesLostError,
     Held,
     Outcome,
     Samples,
@@ -75,6 +77,7 @@ from audio.types import (
     Slept,
     Status,
     Utterance,
+    Word,
     silence,
 )
 
@@ -187,7 +190,7 @@ class SpeechPipeline:
         self._mailbox.put(SetGain(gain))
 
     def replace(self, utterance: Utterance) -> None:
-        """Replace the queued utterance of the same id, unless it has started."""
+        """Replace the queued utterance of the same id, unless it has started and does not grow."""
         self._mailbox.put(Replace(utterance))
 
     def render(
@@ -203,17 +206,21 @@ class SpeechPipeline:
         self._mailbox.put(Render(utterance, on_sound))
 
     def stream(
-        self, utterance: Utterance, on_sound: Callable[[Samples | AudioError | None], None]
+        self,
+        utterance: Utterance,
+        on_sound: Callable[[Samples | AudioError | None], None],
+        on_words: Callable[[tuple[Word, ...]], None] = lambda _: None,
     ) -> int:
         """Synthesize sound as `render` does, for a listener: the first chunk comes soon.
 
-        Synthesis stays some seconds ahead of what `record_consumed` has reported.
+        Synthesis stays some seconds ahead of what `record_consumed` has reported. *on_words* is
+        called with the words of each chunk, just before its sound.
 
         Returns:
             The stream's id, for `record_consumed` and `close_stream`.
         """
         stream_id = next(self._stream_ids)
-        self._mailbox.put(Render(utterance, on_sound, stream_id))
+        self._mailbox.put(Render(utterance, on_sound, on_words, stream_id))
         return stream_id
 
     def record_consumed(self, stream_id: int, taken_s: float) -> None:
@@ -257,6 +264,7 @@ class SpeechPipeline:
     # ---- private: runs on the audio thread only ----
 
     def _run(self) -> None:
+        prefer_fast_cores()
         wait_s = 0.0
         while True:
             try:
@@ -345,6 +353,10 @@ class SpeechPipeline:
 
     def _replace(self, utterance: Utterance) -> None:
         job = self._jobs.get(utterance.id)
+        if job is not None and job.utterance.grows:
+            job.utterance = utterance
+            self._synthesis.end_if_complete(job)
+            return
         if job is None or job.started or job.heard_frames:
             return
         job.utterance = utterance
@@ -385,6 +397,8 @@ class SpeechPipeline:
         if not self._jobs:
             return self._close_when_idle()
         if self._playback.paused:
+            if self._blocked:  # nobody asked for this pause
+                self._hold_all()
             return _HEARTBEAT_S
         if not self._speaker.is_open:
             now_s = time.monotonic()
@@ -427,18 +441,27 @@ class SpeechPipeline:
                 log.warning("%s", exc)
             self._blocked = self._last_error = str(exc)
             self._retry_at_s = time.monotonic() + _RETRY_S
-            for job in self._jobs.values():
-                if not job.held:
-                    job.held = True
-                    self._facts.append(Held(job.utterance.id, str(exc)))
+            self._playback.paused = isinstance(exc, HeadphonesLostError)
+            self._hold_all()
             return False
         self._blocked = ""
+        for job in self._jobs.values():
+            job.held = False
         return True
+
+    def _hold_all(self) -> None:
+        """Report that everything waits, and for what."""
+        for job in self._jobs.values():
+            if not job.held:
+                job.held = True
+                self._facts.append(Held(job.utterance.id, self._blocked))
 
     def _lose_device(self, error: AudioError) -> None:
         log.warning("%s", error)
         self._last_error = str(error)
         self._playback.lose_device()
+        if isinstance(error, HeadphonesLostError):
+            self._blocked, self._playback.paused = str(error), True
         # At once if the device had worked for a while, but not in a tight loop if it never does.
         self._retry_at_s = self._playback.opened_s + _RETRY_S
 

@@ -139,6 +139,7 @@ class Planner:
         Raises:
             NothingToSpeakError: nothing in *text* can be spoken.
         """
+        self.text = text
         self._speed = speed
         self._sentence = first_sentence
         self._lang = lang
@@ -192,6 +193,11 @@ class Planner:
         if self.done:
             return 0.0
         return self._words.length_from[self._next_word] + self._length_after[self._sentence]
+
+    @property
+    def sentence(self) -> int:
+        """The sentence of the next chunk, counted from 0."""
+        return self._sentence
 
     @property
     def done(self) -> bool:
@@ -264,11 +270,7 @@ class Planner:
         return self.next(cost, stored_s), delay_s
 
     def _delay_s(
-        self,
-        cost: SynthesisCost,
-        stored_s: float,
-        end: int = 0,
-        chunks: int = _LOOK_AHEAD_CHUNKS,
+        self, cost: SynthesisCost, stored_s: float, end: int = 0, chunks: int = _LOOK_AHEAD_CHUNKS
     ) -> float:
         """Simulate playback from the next chunk on, which is about to be synthesized.
 
@@ -359,8 +361,11 @@ class Planner:
 
     def _chunk(self, sentence: _Sentence, first: int, end: int) -> Chunk:
         words = sentence.words
-        before = _context_before(words, first) if first > 0 and _is_open(words[first - 1]) else []
-        after = _context(itertools.islice(words, end, None)) if _is_open(words[end - 1]) else []
+        before = after = []
+        if first > 0 and _is_open(words[first - 1]):
+            before = _context(words[i] for i in range(first - 1, -1, -1))[::-1]
+        if _is_open(words[end - 1]):
+            after = _context(itertools.islice(words, end, None))
         return Chunk(
             words=tuple(word.spoken for word in words[first:end]),
             before=phonemes_of(word.spoken for word in before),
@@ -412,8 +417,8 @@ def _sentence(
             cut = Cut.CLAUSE if _CLAUSE_END.search(part.text) else Cut.POOR
         else:
             cut = _cut_between(part.text, following.text, lang)
-        words.append(_Word(part, length, cut, _PAUSE_S.get(cut, 0.0)))
-    words = [*map(_with_own_pause, _without_bare_marks(words, sounding))]
+        words.append(_Word(part, length, cut, 0.0))
+    words = _without_bare_marks(words, sounding)
     remaining = itertools.accumulate((word.length for word in reversed(words)), initial=0.0)
     return _Sentence(
         words,
@@ -423,15 +428,8 @@ def _sentence(
     )
 
 
-def _with_own_pause(word: _Word) -> _Word:
-    """Return *word* with the pause that its sender asked for, if any."""
-    if not word.spoken.pause_s:
-        return word
-    return replace(word, cut=Cut.SENTENCE, pause_s=max(word.pause_s, word.spoken.pause_s))
-
-
 def _without_bare_marks(words: list[_Word], sounding: list[bool]) -> list[_Word]:
-    """Return *words* without cuts that leave a chunk of only marks, which can't be spoken."""
+    """Return *words* with their pauses, without cuts that leave a chunk of only marks."""
     last = max((index for index, sounds in enumerate(sounding) if sounds), default=0)
     result: list[_Word] = []
     marks, uncut_length = 0, 0.0
@@ -450,7 +448,10 @@ def _without_bare_marks(words: list[_Word], sounding: list[bool]) -> list[_Word]
         elif cut == Cut.NEVER and uncut_length > _MAX_UNCUT_LENGTH:
             cut = Cut.POOR
         uncut_length = uncut_length + word.length if cut == Cut.NEVER else 0.0
-        result.append(replace(word, cut=cut, pause_s=_PAUSE_S.get(cut, 0.0)))
+        pause_s = max(_PAUSE_S.get(cut, 0.0), word.spoken.pause_s)
+        if word.spoken.pause_s:
+            cut = Cut.SENTENCE  # its sender asked for a pause
+        result.append(replace(word, cut=cut, pause_s=pause_s))
     return result
 
 
@@ -464,10 +465,6 @@ def _context(words: Iterable[_Word]) -> list[_Word]:
         context.append(word)
         length += word.length
     return context
-
-
-def _context_before(words: list[_Word], first: int) -> list[_Word]:
-    return _context(words[i] for i in range(first - 1, -1, -1))[::-1]
 
 
 def _slices(word: SpokenWord) -> Iterator[SpokenWord]:

@@ -1,6 +1,7 @@
 """Plays synthesized sound, and tracks what has been heard of it. Runs on: audio thread."""
 
 import contextlib
+import logging
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from audio.types import (
     silence,
 )
 
+log = logging.getLogger(__name__)
+
 # The pause between two utterances that follow each other at once.
 _GAP_S = 0.4
 # After a pause playback resumes this much before the cut, so that the cut word is heard again.
@@ -34,10 +37,12 @@ _MAX_WRITE_FRAMES = 8192
 _POSITION_ERROR_FRAMES = int(0.12 * SAMPLE_RATE_HZ)
 # A device that holds less may be about to start or restart, which may take a while.
 _STEADY_FRAMES = 2048
-# The end of an utterance whose rest can't be spoken.
-_END = Chunk((), "", "", 0, ends_sentence=False, pause_s=0.0)
-# Samples above this are compressed instead of clipped, so that a loud voice does not crackle.
+# In a piece that would be clipped, samples above this are compressed, so that it does not crackle.
 _KNEE = 0.8
+
+
+END = Chunk((), "", "", 0, ends_sentence=False, pause_s=0.0)
+"""The end of an utterance that has grown, or whose rest can't be spoken."""
 
 
 @dataclass(eq=False, slots=True)
@@ -84,6 +89,8 @@ class Piece:
     """Silence to play after `samples`."""
     words: tuple[Word, ...] = ()
     """Within `samples`."""
+    peak: float = 0.0
+    """At least the loudest of its samples."""
     written_frames: int = 0
     """Of samples and pause together."""
     start_frame: int = 0
@@ -166,6 +173,12 @@ class Playback:
 
     def add(self, piece: Piece) -> None:
         """Queue a piece; an urgent one goes first, after the current sentence."""
+        if not np.isfinite(piece.samples).all():
+            log.error(
+                "The sound of message %d has values that are not numbers", piece.job.utterance.id
+            )
+            piece.samples = np.where(np.isfinite(piece.samples), piece.samples, np.float32(0))
+        piece.peak = float(np.abs(piece.samples).max(initial=0.0))
         if not piece.job.utterance.urgent:
             self._ready.append(piece)
             return
@@ -278,7 +291,8 @@ class Playback:
                 self._speaker.finish_utterance()
                 self._speaker_job = None
             self._sent.append(self._ready.popleft())
-        if self._speaker.written_frames:
+        # Inside an utterance silence would make a late chunk later; what the device has, it plays.
+        if self._speaker.written_frames and self._speaker_job is None:
             self._speaker.pad()
 
     def _write_samples(self, piece: Piece) -> bool:
@@ -287,14 +301,16 @@ class Playback:
             start = piece.written_frames
             samples = piece.samples[start : start + _MAX_WRITE_FRAMES]
             underruns_before = self._speaker.underruns
-            now_s = time.monotonic()
-            accepted = self._speaker.write(self._apply_gain(samples))
-            piece.job.underruns += self._speaker.underruns - underruns_before
+            now_s, frame = time.monotonic(), self._speaker.written_frames
+            accepted = self._speaker.write(self._apply_gain(samples, piece.peak))
+            underruns = self._speaker.underruns - underruns_before
+            piece.job.underruns += underruns
             if accepted:
                 self._last_gain = self._gain
                 if not piece.written_frames:
-                    self._clock.record_write(now_s, piece.start_frame)
                     self._unreported.append(piece)
+                if underruns or not piece.written_frames:
+                    self._clock.record_write(now_s, frame, dry=underruns > 0)
             piece.written_frames += accepted
             if accepted < len(samples):
                 return False
@@ -325,7 +341,7 @@ class Playback:
             at_s = self._clock.at_s(piece.start_frame)
             if job.was_idle and job.first_sound_ms is None:
                 self.first_sound_ms = job.first_sound_ms = round(1000 * (at_s - job.received_s))
-            if not piece.is_chime:
+            if not (piece.is_chime or chunk is END):
                 self._started.append(
                     PlaybackStarted(
                         id=job.utterance.id,
@@ -336,21 +352,21 @@ class Playback:
                     )
                 )
 
-    def _apply_gain(self, samples: Samples) -> Samples:
-        """Return samples at the current loudness, with a ramp if it has just changed."""
-        if self._gain == self._last_gain == 1.0:
+    def _apply_gain(self, samples: Samples, peak: float) -> Samples:
+        """Return samples of a piece at the current loudness, with a ramp if it has just changed."""
+        if self._gain != 1 or self._last_gain != 1:
+            loud = samples * np.float32(self._gain)
+            ramp = min(_FADE_FRAMES, len(loud))
+            loud[:ramp] = samples[:ramp] * np.linspace(
+                self._last_gain, self._gain, ramp, dtype=np.float32
+            )
+            samples = loud
+        if peak * max(self._gain, self._last_gain) <= 1:
             return samples
-        loud = samples * np.float32(self._gain)
-        ramp = min(_FADE_FRAMES, len(loud))
-        loud[:ramp] = samples[:ramp] * np.linspace(
-            self._last_gain, self._gain, ramp, dtype=np.float32
-        )
-        over = np.abs(loud) > _KNEE
         room = 1 - _KNEE
-        loud[over] = np.sign(loud[over]) * (
-            _KNEE + room * np.tanh((np.abs(loud[over]) - _KNEE) / room)
-        )
-        return loud
+        over = np.maximum(np.abs(samples) - _KNEE, 0)
+        compressed = np.copysign(_KNEE + room * np.tanh(over / room), samples)
+        return np.where(over > 0, compressed, samples)
 
     def _prepare(self, piece: Piece) -> bool:
         """Prepare for the first frame of a piece; return False if it has to wait."""
@@ -419,7 +435,7 @@ class Playback:
         """End an utterance after what is ready of it; return False if nothing is."""
         if not any(piece.job is job for piece in (*self._sent, *self._ready)):
             return False
-        self.add(Piece(job, _END, last=True, samples=silence(0), pause=silence(0)))
+        self.add(Piece(job, END, last=True, samples=silence(0), pause=silence(0)))
         return True
 
     def drop(self, job: SpeechJob) -> None:

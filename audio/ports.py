@@ -46,15 +46,12 @@ class Voice(Protocol):
         ...
 
     def stored(self, rest: Chunk, voice: str, speed: float) -> int:
-        """Return how many words at the start of *rest* are a chunk whose sound is stored.
+        """Return how many words at the start of *rest* are a chunk whose sound is stored, or 0.
 
         Args:
             rest: the rest of a sentence, words as `read` returned them.
             voice: as for `synthesize`, which returns the sound of that chunk at once.
             speed: as for `synthesize`.
-
-        Returns:
-            The number of words; 0 if there is no such chunk.
         """
         ...
 
@@ -140,7 +137,8 @@ class Speaker(Protocol):
         Blocks for some tens of milliseconds, longer for a Bluetooth device that sleeps.
 
         Raises:
-            SpeakerError: no device opens; `NoOutputDeviceError` if there is none at all.
+            SpeakerError: no device opens; `NoOutputDeviceError` if there is none at all,
+                `HeadphonesLostError`, once, if the rest would be heard aloud.
             AudioLibraryError: the audio library is missing or will not start.
         """
         ...
@@ -163,7 +161,8 @@ class Speaker(Protocol):
     def pad(self) -> None:
         """Write silence if the device needs it to play the last frames. Does not block.
 
-        Call it whenever there is nothing to write.
+        Call it whenever there is nothing to write after the end of an utterance; inside one it
+        would delay what follows.
 
         Raises:
             DeviceLostError: the device failed.
@@ -204,7 +203,7 @@ class Speaker(Protocol):
         ...
 
     def target_changed(self) -> bool:
-        """Return whether `open` would now open another device than the open one.
+        """Return whether `open` would now open another device, or the open one at another rate.
 
         Also True now and then while another device replaces the selected one, which may be back.
         False while the speaker is closed. Never raises.

@@ -7,12 +7,16 @@ The errors::
     AudioError
     ├── NothingToSpeakError      the text has no letter and no digit
     ├── UnknownVoiceError        no voice of that name
+    ├── UnknownLanguageError     no language of that code
     ├── ModelFileError           a model file is missing, damaged or can't be fetched
+    ├── PreparationError         the model can't be prepared; the original runs (kokoro.prepared)
     ├── SynthesisError           the model failed on this text
+    ├── RecordingError           a recording can't be played (recording)
     ├── RenderingCancelledError  a file or stream was cancelled; it can be requested again
     ├── AudioLibraryError        PortAudio itself is missing or will not start
     └── SpeakerError             the output does not work
         ├── NoOutputDeviceError     there is no output device at all
+        ├── HeadphonesLostError     the rest would be heard aloud
         └── DeviceLostError         the device stopped taking sound
 
 Each message says what happened and what to do next.
@@ -78,6 +82,10 @@ class NoOutputDeviceError(SpeakerError):
     """There is no output device at all."""
 
 
+class HeadphonesLostError(SpeakerError):
+    """Headphones are gone, and the rest would be heard from a loudspeaker."""
+
+
 class DeviceLostError(SpeakerError):
     """The device stopped taking sound while it was in use."""
 
@@ -127,6 +135,8 @@ class Utterance:
     """Play a chime first if the loudspeaker is idle."""
     urgent: bool = False
     """Speak it next, after the current sentence; what it interrupts continues after it."""
+    grows: bool = False
+    """More of its text follows, by `SpeechPipeline.replace`: whole lines, until this is False."""
 
 
 @dataclass(frozen=True, slots=True)

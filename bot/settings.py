@@ -75,6 +75,11 @@ class Settings(BaseSettings):
     audio_latency: Literal["high", "low"] | Annotated[float, Field(gt=0, le=5)] = Field(
         default="high", description="PortAudio's suggested latency: high, low or seconds."
     )
+    on_headphones_lost: Literal["auto", "pause", "continue"] = Field(
+        default="auto",
+        description="When headphones go away during a message: pause, or continue on the "
+        "loudspeaker. auto: pause if that is the Mac's own. macOS only.",
+    )
     stream_idle_s: float = Field(
         default=3.0, ge=0, le=3600, description="How long an idle stream stays open, in seconds."
     )
@@ -84,7 +89,8 @@ class Settings(BaseSettings):
         default="", description="A language code such as en-gb. Empty: the voice's own."
     )
     kokoro_model: Literal["auto", "fp32", "int8"] = Field(
-        default="auto", description="auto: fp32 on Apple silicon, int8 elsewhere."
+        default="auto",
+        description="auto: the one that was fastest here when `crier models` measured.",
     )
     model_dir: Path = Field(
         default_factory=default_model_dir,
@@ -217,7 +223,7 @@ class Settings(BaseSettings):
             raise ValueError("it must look like 22:00-07:00")
         return value
 
-    @field_validator("kokoro_model", "log_level", "log_format", mode="before")
+    @field_validator("on_headphones_lost", "kokoro_model", "log_level", "log_format", mode="before")
     @classmethod
     def _any_case(cls, value: object, info: Any) -> object:
         if not isinstance(value, str):

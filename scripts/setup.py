@@ -129,7 +129,7 @@ def set_up(*, dev: bool) -> None:
         install_language(uv, name)
     write_launcher(uv)
     say("Model files")
-    # The tests use the small model; a Mac runs the large one.
+    # The tests use the small model; a Mac may run the large one.
     kinds = ["auto", "int8"] if dev and sys.platform == "darwin" else [""]
     for kind in kinds:
         env = {**environment(), **({"KOKORO_MODEL": kind} if kind else {})}
@@ -405,7 +405,11 @@ def write_launcher(uv: str) -> None:
     site = output([str(python()), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
     (Path(site) / "crier.pth").write_text(f"{ROOT}\n")
     launcher = VENV / "bin" / "crier"
-    launcher.write_text(f'#!/bin/sh\nexec {shlex.quote(str(python()))} -P -m bot "$@"\n')
+    # What a shell has for another Python, such as conda's, would be imported instead.
+    launcher.write_text(
+        "#!/bin/sh\nunset PYTHONHOME PYTHONPATH\n"
+        f'exec {shlex.quote(str(python()))} -P -m bot "$@"\n'
+    )
     launcher.chmod(0o755)
     link = VENV / "bin" / "uv"
     if link.is_symlink() or link.exists():

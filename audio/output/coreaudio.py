@@ -1,14 +1,15 @@
-"""What PortAudio does not report on a Mac: the current devices and default, mute and volume.
+"""What PortAudio does not report on a Mac: devices as they are now, buffers, mute and volume.
 
 PortAudio reads its list of devices and the default only when it starts, and has no access to mute
-and volume. On other systems every function returns None. Runs on: audio thread. Does not block:
-each call reads a property that the system stores in this process.
+and volume. On other systems every function returns None or nothing. Runs on: audio thread. Does not
+block: each call reads a property that the system stores in this process.
 """
 
 import ctypes
 import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 _FRAMEWORKS = "/System/Library/Frameworks"
@@ -24,24 +25,76 @@ class _PropertyAddress(ctypes.Structure):
     )
 
 
+def _code(name: str) -> int:
+    """Return a four-character code, as Apple's headers write them, as a number."""
+    return int.from_bytes(name.encode("ascii"), "big")
+
+
 def _address(selector: str, scope: str = "glob", element: int = 0) -> _PropertyAddress:
-    """Return an address from two four-character codes, as Apple's headers write them."""
-    selector_code, scope_code = (
-        int.from_bytes(name.encode("ascii"), "big") for name in (selector, scope)
-    )
-    return _PropertyAddress(selector_code, scope_code, element)
+    return _PropertyAddress(_code(selector), _code(scope), element)
 
 
 # Source: CoreAudio/AudioHardware.h and AudioHardwareBase.h.
 _SYSTEM_OBJECT = 1  # kAudioObjectSystemObject
 _DEFAULT_OUTPUT = _address("dOut")  # kAudioHardwarePropertyDefaultOutputDevice
 _DEVICES = _address("dev#")  # kAudioHardwarePropertyDevices
-_NAME = _address("lnam")  # kAudioObjectPropertyName
+_NAME, _UID = (
+    _address("lnam"),
+    _address("uid "),
+)  # kAudioObjectPropertyName, -DevicePropertyDeviceUID
+_STREAMS = _address("stm#", "outp")  # kAudioDevicePropertyStreams
+_TRANSPORT = _address("tran")  # kAudioDevicePropertyTransportType
+_SOURCE = _address("ssrc", "outp")  # kAudioDevicePropertyDataSource
+_RATE = _address("nsrt")  # kAudioDevicePropertyNominalSampleRate
+_BUFFER = _address("fsiz")  # kAudioDevicePropertyBufferFrameSize
+_BUFFER_RANGE = _address("fsz#")  # kAudioDevicePropertyBufferFrameSizeRange
+_LATENCY = _address("ltnc", "outp")  # kAudioDevicePropertyLatency
+_STREAM_LATENCY = _address("ltnc")  # kAudioStreamPropertyLatency
+_SAFETY_OFFSET = _address("saft", "outp")  # kAudioDevicePropertySafetyOffset
 _MUTE, _VOLUME, _OUTPUT = "mute", "volm", "outp"  # kAudioDevicePropertyMute, -VolumeScalar
 # Element 0 is the device itself; a device without controls there has them on its channels.
 _ELEMENTS = ((0,), (1, 2))
+# kAudioDeviceTransportTypeBuiltIn, -Bluetooth, -BluetoothLE
+_BUILT_IN, _BLUETOOTH = _code("bltn"), (_code("blue"), _code("blea"))
+_HEADPHONES = _code("hdpn")  # kIOAudioOutputPortSubTypeHeadphones. Source: IOKit/IOAudioTypes.h.
 _UTF_8 = 0x08000100  # kCFStringEncodingUTF8. Source: CoreFoundation/CFString.h.
-_NAME_BYTES = 512
+_TEXT_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An output device; a device that is connected again has another id."""
+
+    id: int
+    name: str
+    label: str
+    """Its name, numbered if several have it."""
+    uid: str = ""
+    """The same whenever it is connected."""
+    is_private: bool = False
+    """Headphones, or Bluetooth: heard by one person."""
+    is_built_in: bool = False
+    """The computer's own loudspeaker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How a device takes sound; frames are at its own rate."""
+
+    rate_hz: float
+    buffer_frames: int
+    """What it takes at once, in this process."""
+    buffer_range_frames: tuple[int, int]
+    latency_frames: int
+    """From its buffer to the air, the safety offset included."""
+
+    @property
+    def delay_s(self) -> float:
+        """The longest time from a callback of the device to the air.
+
+        A callback asks for one buffer while another is being played.
+        """
+        return (2 * self.buffer_frames + self.latency_frames) / self.rate_hz
 
 
 @functools.cache
@@ -68,43 +121,102 @@ def _read(object_id: int, address: _PropertyAddress, value: Any) -> bool:
     return not failed
 
 
-def default_output_id() -> int | None:
-    """Return CoreAudio's id of the default output device, or None if it is unknown."""
-    device = ctypes.c_uint32(0)
-    if _library() is None or not _read(_SYSTEM_OBJECT, _DEFAULT_OUTPUT, device):
-        return None
-    return device.value or None
+def _number(object_id: int, address: _PropertyAddress, kind: Any = ctypes.c_uint32) -> Any:
+    """Return a number, or 0 if the object has no such property."""
+    value = kind(0)
+    return value.value if _read(object_id, address, value) else 0
 
 
-def device_ids() -> tuple[int, ...] | None:
-    """Return CoreAudio's ids of all devices, or None if they are unknown.
-
-    A device that is connected again gets another id.
-    """
-    library = _library()
-    if library is None:
-        return None
+def _ids(object_id: int, address: _PropertyAddress) -> tuple[int, ...] | None:
+    """Return a list of object ids, or None if it can't be read."""
     size = ctypes.c_uint32(0)
-    if library.AudioObjectGetPropertyDataSize(
-        ctypes.c_uint32(_SYSTEM_OBJECT),
-        ctypes.byref(_DEVICES),
+    if _library().AudioObjectGetPropertyDataSize(
+        ctypes.c_uint32(object_id),
+        ctypes.byref(address),
         ctypes.c_uint32(0),
         None,
         ctypes.byref(size),
     ):
         return None
     ids = (ctypes.c_uint32 * (size.value // 4))()
-    return tuple(ids) if _read(_SYSTEM_OBJECT, _DEVICES, ids) else None
+    return tuple(ids) if _read(object_id, address, ids) else None
+
+
+def default_output_id() -> int | None:
+    """Return CoreAudio's id of the default output device, or None if it is unknown."""
+    if _library() is None:
+        return None
+    return _number(_SYSTEM_OBJECT, _DEFAULT_OUTPUT) or None
+
+
+def output_ids() -> tuple[int, ...] | None:
+    """Return CoreAudio's ids of the devices that can play now, or None if they are unknown.
+
+    A headset's microphone may be a device of the same name; Bluetooth headphones that have just
+    connected may not be able to play yet.
+    """
+    if _library() is None or (ids := _ids(_SYSTEM_OBJECT, _DEVICES)) is None:
+        return None
+    return tuple(id_ for id_ in ids if _ids(id_, _STREAMS))
+
+
+def outputs() -> tuple[Output, ...]:
+    """Return the devices that can play now, in PortAudio's order."""
+    ids = output_ids() or ()
+    names = [(id_, _text(id_, _NAME), _text(id_, _UID)) for id_ in ids]
+    labels = unique_labels([(name, uid) for _, name, uid in names])
+    found = []
+    for (id_, name, uid), label in zip(names, labels, strict=True):
+        transport, source = _number(id_, _TRANSPORT), _number(id_, _SOURCE)
+        is_private = transport in _BLUETOOTH or source == _HEADPHONES
+        is_built_in = transport == _BUILT_IN and not is_private
+        found.append(Output(id_, name, label, uid, is_private, is_built_in))
+    return tuple(found)
+
+
+def unique_labels(devices: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the name of each (name, UID), with a number if several have it.
+
+    The UIDs decide the numbers, so that each of two displays keeps its own.
+    """
+    of_name = {name: sorted(uid for n, uid in devices if n == name) for name, _ in devices}
+    return [
+        name if len(of_name[name]) == 1 else f"{name} ({1 + of_name[name].index(uid)})"
+        for name, uid in devices
+    ]
+
+
+def timing(device_id: int) -> Timing | None:
+    """Return how a device takes sound, or None if that is unknown."""
+    if _library() is None:
+        return None
+    rate_hz = float(_number(device_id, _RATE, ctypes.c_double))
+    buffer_frames = int(_number(device_id, _BUFFER))
+    limits = (ctypes.c_double * 2)()
+    if rate_hz <= 0 or not buffer_frames:
+        return None
+    known = _read(device_id, _BUFFER_RANGE, limits)
+    streams = _ids(device_id, _STREAMS) or ()
+    return Timing(
+        rate_hz,
+        buffer_frames,
+        (int(limits[0]), int(limits[1])) if known else (buffer_frames, buffer_frames),
+        int(
+            _number(device_id, _LATENCY)
+            + _number(device_id, _SAFETY_OFFSET)
+            + max((_number(stream, _STREAM_LATENCY) for stream in streams), default=0)
+        ),
+    )
 
 
 def mute_reason(name: str) -> str | None:
-    """Return why the output device of that name can't be heard: ``muted``, ``at volume 0``.
+    """Return why an output device can't be heard, by its label: ``muted``, ``at volume 0``.
 
     Empty if it can be heard, None if that is unknown.
     """
-    for device_id in _ids_of(name):
-        return _mute_reason(device_id)
-    return None
+    default = default_output_id()
+    found = [output.id for output in outputs() if name in (output.label, output.name)]
+    return _mute_reason(min(found, key=lambda id_: id_ != default)) if found else None
 
 
 def _mute_reason(device_id: int) -> str:
@@ -123,36 +235,21 @@ def _controls(
 ) -> Iterator[float]:
     """Yield the value of a control on each of *elements* that has it."""
     for element in elements:
-        address = _address(selector, _OUTPUT, element)
-        # A Boolean: only the lowest byte of the answer counts.
-        if not 0xFF & _library().AudioObjectHasProperty(
-            ctypes.c_uint32(device_id), ctypes.byref(address)
-        ):
-            continue
         value = kind(0)
-        if _read(device_id, address, value):
+        if _read(device_id, _address(selector, _OUTPUT, element), value):
             yield value.value
 
 
-def _ids_of(name: str) -> Iterator[int]:
-    """Yield the ids of the devices of that name, the default first."""
-    ids = device_ids() or ()
-    default = default_output_id()
-    for device_id in sorted(ids, key=lambda id_: id_ != default):
-        if _name(device_id) == name:
-            yield device_id
-
-
-def _name(device_id: int) -> str:
+def _text(object_id: int, address: _PropertyAddress) -> str:
     foundation = _library("CoreFoundation")
     reference = ctypes.c_void_p(None)
-    if foundation is None or not _read(device_id, _NAME, reference) or not reference.value:
+    if foundation is None or not _read(object_id, address, reference) or not reference.value:
         return ""
     try:
-        name = ctypes.create_string_buffer(_NAME_BYTES)
+        text = ctypes.create_string_buffer(_TEXT_BYTES)
         copied = foundation.CFStringGetCString(
-            reference, name, ctypes.c_long(_NAME_BYTES), ctypes.c_uint32(_UTF_8)
+            reference, text, ctypes.c_long(_TEXT_BYTES), ctypes.c_uint32(_UTF_8)
         )
-        return name.value.decode(errors="replace") if copied & 0xFF else ""
+        return text.value.decode(errors="replace") if copied & 0xFF else ""
     finally:
         foundation.CFRelease(reference)  # whoever reads the property owns the string

@@ -80,7 +80,7 @@ class Delivery:
         self._settings = settings
         self._bot_id = bot_id
         self._facts: asyncio.Queue[Fact] = asyncio.Queue()
-        self._notified_held: set[int] = set()  # chats that know why nothing sounds
+        self._notified_held: set[tuple[int, str]] = set()  # chats that know why nothing sounds
         self._stopped_early = 0
         self._outcomes = OutcomeRecorder(inbox, receipts, events)
         self._pause = SpeechPause(pipeline, store, attempts)
@@ -329,8 +329,9 @@ class Delivery:
                 self._events.silenced(id_, took_s)
             case Held(_, held_reason):
                 self._events.held(message, held_reason)
-                is_news = message.chat_id not in self._notified_held
-                self._notified_held.add(message.chat_id)
+                news = (message.chat_id, held_reason)
+                is_news = news not in self._notified_held
+                self._notified_held.add(news)
                 self._receipts.delayed(message, held_reason if is_news else "")
             case Ended():
                 self._notified_held.clear()

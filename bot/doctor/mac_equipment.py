@@ -11,7 +11,6 @@ from audio.kokoro.prepared import resolve_kind
 from audio.kokoro.voice import KokoroVoice
 from audio.output import coreaudio
 from audio.output.portaudio import PortAudioSpeaker
-from audio.output.properties import device_properties
 from audio.ports import Voice
 from audio.system_sleep import time_asleep_s
 from audio.types import SAMPLE_RATE_HZ, Samples
@@ -62,8 +61,8 @@ class MeasuringSpeaker(PortAudioSpeaker):
     """A loudspeaker that records when sound starts and stops. Audio thread only."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        """Take the arguments of `PortAudioSpeaker`."""
-        super().__init__(*arguments, **options)
+        """Take the arguments of `PortAudioSpeaker`; the rest goes on if headphones are removed."""
+        super().__init__(*arguments, on_headphones_lost="continue", **options)
         self.starts: list[tuple[float, str]] = []
         """`time.monotonic` at which the first frame of each stream was heard, and the device."""
         self.gaps_s: list[float] = []
@@ -79,8 +78,15 @@ class MeasuringSpeaker(PortAudioSpeaker):
         return self._capacity_frames
 
     def room_frames(self) -> int:
-        """Return how much the open stream would take, as PortAudio says."""
-        return int(self._stream.write_available)
+        """Return how much the open stream would take, as PortAudio says.
+
+        Raises:
+            DeviceLostError: the device failed.
+        """
+        try:
+            return int(self._stream.write_available)
+        except self._sd.PortAudioError as exc:
+            raise self._device_lost(exc) from exc
 
     def write(self, samples: Samples) -> int:
         """Record when the first frame of each stream is heard."""
@@ -109,6 +115,24 @@ class MeasuringSpeaker(PortAudioSpeaker):
         super().close()
 
 
+def device_properties(name: str) -> dict[str, float]:
+    """Return what CoreAudio says of an output device; sizes in frames of the device."""
+    found = next(
+        (output for output in coreaudio.outputs() if name in {output.name, output.label}), None
+    )
+    timing = found and coreaudio.timing(found.id)
+    if not timing:
+        return {}
+    smallest, largest = timing.buffer_range_frames
+    return {
+        "buffer": timing.buffer_frames,
+        "smallest buffer": smallest,
+        "largest buffer": largest,
+        "latency": timing.latency_frames,
+        "rate": timing.rate_hz,
+    }
+
+
 @dataclass(eq=False, slots=True)
 class Equipment:
     """The parts that the checks use; tests replace them."""
@@ -134,6 +158,7 @@ class Equipment:
     chunk: str = _CHUNK
     hung_s: float = _HUNG_S
     drain_s: float = 2.0
+    """After so long without more room a ring is empty."""
 
 
 def equipment_of(settings: Settings) -> Equipment:

@@ -29,6 +29,8 @@ _LONG_GAP_S = 3.0
 _LATE_FIRST_SOUND_MS = 3000
 _SPEECH_TIMEOUT_S = 120.0
 _SLEPT_S = 5.0
+_LONGEST_DRAIN_S = 20.0
+"""A ring of AirPlay may hold six seconds."""
 _POLL_S = 0.02
 _SEND_BACK = "Send this table back."
 
@@ -72,9 +74,10 @@ def _measure_ring(equipment: Equipment, speaker: MeasuringSpeaker, name: str) ->
         if speaker.device != name:
             return True, f"{name}: does not open ({speaker.warning})"
         computed, largest = speaker.computed_frames, 0
-        deadline_s = time.monotonic() + equipment.drain_s
-        while time.monotonic() < deadline_s:
-            largest = max(largest, speaker.room_frames())
+        started_s = grown_s = time.monotonic()
+        while (now_s := time.monotonic()) - grown_s < equipment.drain_s:
+            if (room := speaker.room_frames()) > largest and now_s - started_s < _LONGEST_DRAIN_S:
+                largest, grown_s = room, now_s
             time.sleep(_POLL_S)
     except AudioError as exc:
         return True, f"{name}: does not open ({exc})"

@@ -26,3 +26,15 @@ def test_clock_counts_no_frame_as_heard_before_it_was_written() -> None:
     clock.observe(20.01, 18_144)
 
     assert (first_s, clock.at_s(12_000)) == (10.0, 20.0)
+
+
+def test_clock_forgets_what_was_reported_before_the_device_ran_dry() -> None:
+    """Even a short gap shifts every later frame, and the times that were reported are void."""
+    clock = StreamClock()
+    clock.record_write(10.0, 0)
+    before = clock.observe(10.0, 0), round(clock.at_s(SAMPLE_RATE_HZ), 2)
+    clock.record_write(11.05, SAMPLE_RATE_HZ, dry=True)
+    after = clock.observe(11.05, SAMPLE_RATE_HZ), round(clock.at_s(SAMPLE_RATE_HZ), 2)
+
+    assert before == (False, 11.0)
+    assert after == (True, 11.05)

@@ -17,15 +17,17 @@ def hal(monkeypatch: pytest.MonkeyPatch) -> Hal:
     hal = Hal()
     hal.set(1, "dev#", (11, 12))
     hal.set(1, "dOut", 12)
+    hal.set(11, "stm#", (21,))
+    hal.set(12, "stm#", (22,))
     hal.set(11, "lnam", "MacBook Speakers")
     hal.set(12, "lnam", "Ann's AirPods")
     monkeypatch.setattr(coreaudio, "_library", lambda _name="": hal)
     return hal
 
 
-def test_device_ids_and_default_output_id_read_properties(hal: Hal) -> None:
+def test_output_ids_and_default_output_id_read_properties(hal: Hal) -> None:
     """The ids of the devices and of the default come from the system's properties."""
-    assert coreaudio.device_ids() == (11, 12)
+    assert coreaudio.output_ids() == (11, 12)
     assert coreaudio.default_output_id() == 12
     hal.set(1, "dOut", 0)
     assert coreaudio.default_output_id() is None
@@ -84,3 +86,65 @@ def test_abort_from_another_thread_leaves_a_writer_hanging() -> None:
     hung.join(5)
 
     assert still_hung
+
+
+def test_outputs_leave_out_the_input_twin_of_a_headset(hal: Hal) -> None:
+    """A headset's microphone is a device of the same name, without output streams."""
+    hal.set(1, "dev#", (13, 11, 12))
+    hal.set(13, "lnam", "Ann's AirPods")
+    hal.set(13, "mute", 1)
+
+    assert coreaudio.output_ids() == (11, 12)
+    assert [output.id for output in coreaudio.outputs()] == [11, 12]
+    assert coreaudio.mute_reason("Ann's AirPods") == ""
+
+
+def test_outputs_number_devices_of_one_name_by_uid(hal: Hal) -> None:
+    """Two displays of one make keep their numbers in whatever order they are listed."""
+    for device_id, uid in ((11, "display-b"), (12, "display-a")):
+        hal.set(device_id, "lnam", "LG HDR 4K")
+        hal.set(device_id, "uid ", uid)
+    hal.set(11, "mute", 1)
+
+    assert [(output.label, output.uid) for output in coreaudio.outputs()] == [
+        ("LG HDR 4K (2)", "display-b"),
+        ("LG HDR 4K (1)", "display-a"),
+    ]
+    assert coreaudio.mute_reason("LG HDR 4K (2)") == "muted"
+    assert hal.unreleased_references == 0
+
+
+@pytest.mark.parametrize(
+    ("transport", "source", "is_private", "is_built_in"),
+    [
+        ("blue", None, True, False),
+        ("blea", None, True, False),
+        ("bltn", "hdpn", True, False),
+        ("bltn", "ispk", False, True),
+        ("bltn", None, False, True),
+        ("usb ", None, False, False),
+    ],
+)
+def test_outputs_know_headphones_from_loudspeakers(
+    hal: Hal, transport: str, source: str | None, is_private: bool, is_built_in: bool
+) -> None:
+    """Bluetooth and the headphone jack are for one person; the Mac's own loudspeaker is not."""
+    hal.set(11, "tran", int.from_bytes(transport.encode(), "big"))
+    if source:
+        hal.set(11, "ssrc", int.from_bytes(source.encode(), "big"))
+    output = coreaudio.outputs()[0]
+
+    assert (output.is_private, output.is_built_in) == (is_private, is_built_in)
+
+
+def test_timing_reads_the_buffer_the_rate_and_every_latency(hal: Hal) -> None:
+    """The latency is that of the device, its stream and its safety offset."""
+    assert coreaudio.timing(11) is None
+    hal.set(11, "nsrt", 48_000.0)
+    hal.set(11, "fsiz", 480)
+    hal.set(11, "fsz#", (15.0, 960.0))
+    hal.set(11, "ltnc", 7200, scope="outp")
+    hal.set(11, "saft", 100)
+    hal.set(21, "ltnc", 20)
+
+    assert coreaudio.timing(11) == coreaudio.Timing(48_000.0, 480, (15, 960), 7320)

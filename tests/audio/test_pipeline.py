@@ -276,6 +276,29 @@ def test_pipeline_learns_a_cold_start_only_after_a_rest(tmp_path: Path, facts: F
     assert stored[-1].cold_factor == cold_once.cold_factor
 
 
+class StoringVoice(ToneVoice):
+    """Claims to have stored the sound of every two words, in one style."""
+
+    def stored(self, rest: Chunk, voice: str, speed: float) -> int:
+        """Return 2 if there are two words left."""
+        return 2 if (voice, speed) == ("am_adam", 1.5) and len(rest.words) > 1 else 0
+
+
+@pytest.mark.parametrize(("voice", "is_stored"), [("am_adam", True), ("af_heart", False)])
+def test_pipeline_cuts_a_text_as_its_stored_sound(
+    tmp_path: Path, facts: Facts, voice: str, is_stored: bool
+) -> None:
+    """The chunks whose sound is stored are used again: those of the voice and the speed."""
+    pipeline = SpeechPipeline(StoringVoice(), WavSpeaker(tmp_path), facts)
+    pipeline.start()
+    pipeline.say(order(1, "We walked along the river, and then home.", voice=voice, speed=1.5))
+    end = facts.end_of(1)
+    pipeline.close().result(5)
+
+    assert end.outcome is Outcome.HEARD
+    assert (end.chunks == 4) == is_stored
+
+
 class PausingVoice(ToneVoice):
     """Reads "(pause)" as a pause of a second, which a sender asked for."""
 
@@ -369,14 +392,14 @@ def test_voice_synthesizes_every_chunk_of_long_texts(voice: KokoroVoice, text: s
     """Each chunk of the longest texts that Telegram carries becomes sound.
 
     Without a loudspeaker, since hearing all of it would take a quarter of an hour; the last ten
-    chunks stand for the rest, which has the same shape.
+    chunks stand for the rest, which has the same shape, and equal ones for each other.
     """
     planner = Planner(text, "en-us", 2.0)
     chunks = []
     while not planner.done:
         planner.prepare(voice.read)
         chunks.append(planner.next(SynthesisCost(), buffered_s=10))
-    for chunk in chunks[-10:]:
+    for chunk in dict.fromkeys(chunks[-10:]):
         try:
             sound = voice.synthesize(chunk, "af_heart", 2.0, CancelToken())
         except AudioError as exc:

@@ -1,6 +1,7 @@
 """Sentences -> chunks: their size and context, and that nothing is lost."""
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -222,6 +223,36 @@ def test_planner_delays_the_first_word_on_a_slow_machine(slowness: float) -> Non
 
     assert needed_s < start_s + 0.2
     assert start_s < 1.3 * needed_s
+
+
+@pytest.mark.parametrize("rtf", [0.2, 0.55, 0.75, 0.95])
+def test_planner_waits_instead_of_stumbling_on_a_machine_it_does_not_know(rtf: float) -> None:
+    """On one core or two, sound does not run out in the first message that is ever spoken."""
+    planner = Planner("We walked along the river, and then over the bridge. " * 12, "en-us", 1.0)
+    cost = SynthesisCost()
+    now_s = stored_s = 0.0
+    start_s = math.inf  # the first word is heard
+    late_s = 0.0
+    while not planner.done:
+        planner.prepare(read_letters)
+        if not stored_s:
+            chunk = planner.next(cost, 0.0)
+        elif now_s < start_s:
+            chunk, delay_s = planner.next_delayed(cost, stored_s)
+            start_s = now_s + delay_s
+        else:
+            chunk = planner.next(cost, stored_s - (now_s - start_s))
+        spoken_s = 0.055 * chunk.speech_length
+        took_s = 0.15 + rtf * spoken_s
+        now_s += took_s
+        late_s = max(late_s, now_s - start_s - stored_s)
+        stored_s += spoken_s + chunk.pause_s
+        cost = cost.after(
+            length=chunk.speech_length, speed=1, lang="en-us", spoken_s=spoken_s, took_s=took_s
+        )
+
+    assert late_s < 0.05
+    assert start_s < 4
 
 
 def test_planner_cuts_where_stored_chunks_end() -> None:

@@ -237,3 +237,79 @@ def test_trim_shifts_the_words() -> None:
         ("cut", 0.0),
         ("whole", pytest.approx(0.2)),
     ]
+
+
+class RecordingSpeaker(ScriptedSpeaker):
+    """A device that keeps what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[np.ndarray] = []
+        self.pads = 0
+
+    def write(self, samples: np.ndarray) -> int:
+        self.written.append(samples)
+        return super().write(samples)
+
+    def pad(self) -> None:
+        self.pads += 1
+
+
+def play_samples(samples: np.ndarray, gain: float = 1.0) -> np.ndarray:
+    """Return what the device gets of some sound."""
+    speaker = RecordingSpeaker()
+    playing = Playback(cast("Speaker", speaker), 3.0)
+    playing.set_gain(gain)
+    playing.open()
+    sound = piece()
+    sound.samples = samples
+    playing.add(sound)
+    playing.play()
+    return np.concatenate(speaker.written)
+
+
+def test_play_leaves_sound_within_full_scale_alone() -> None:
+    """The limiter is transparent: what does not clip comes out to the bit, and scaled if softer."""
+    samples = np.linspace(-1, 1, SAMPLE_RATE_HZ, dtype=np.float32)
+
+    assert np.array_equal(play_samples(samples), samples)
+    # The loudness changes over the first 10 ms.
+    assert np.array_equal(play_samples(samples, 0.5)[240:], samples[240:] * np.float32(0.5))
+
+
+@pytest.mark.parametrize(("peak", "gain"), [(1.31, 1.0), (0.9, 2.0)])
+def test_play_compresses_what_would_clip(peak: float, gain: float) -> None:
+    """A loud voice is limited in a curve: nothing exceeds full scale, and no top is flat."""
+    samples = np.linspace(-peak, peak, SAMPLE_RATE_HZ, dtype=np.float32)
+    heard = play_samples(samples, gain)[240:]
+
+    assert np.abs(heard).max() < 1
+    assert np.all(np.diff(heard[::500]) > 0)
+    soft = np.abs(samples[240:]) * gain < 0.79
+    assert np.allclose(heard[soft], samples[240:][soft] * gain)
+
+
+def test_play_writes_no_sample_that_is_not_a_number() -> None:
+    """A model that overflows makes a gap, not noise at full level."""
+    samples = np.full(SAMPLE_RATE_HZ, 0.1, np.float32)
+    samples[100], samples[200], samples[300] = np.nan, np.inf, -np.inf
+    heard = play_samples(samples)
+
+    assert np.isfinite(heard).all()
+    assert np.count_nonzero(heard) == SAMPLE_RATE_HZ - 3
+
+
+def test_play_pads_only_after_an_utterance() -> None:
+    """A chunk that is late is not delayed further by silence; only the last end is pushed out."""
+    speaker = RecordingSpeaker()
+    playing = Playback(cast("Speaker", speaker), 3.0)
+    playing.open()
+    first, last = piece(), piece()
+    last.job, first.last = first.job, False
+    playing.add(first)
+    playing.play()
+    pads_inside = speaker.pads
+    playing.add(last)
+    playing.play()
+
+    assert (pads_inside, speaker.pads) == (0, 1)

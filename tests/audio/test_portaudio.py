@@ -1,10 +1,11 @@
 """PortAudio on virtual loudspeakers."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from audio.output.portaudio import PortAudioSpeaker, _ring_frames
+from audio.output.portaudio import PortAudioSpeaker, ring_frames
 from audio.ports import Speaker
 from audio.types import NoOutputDeviceError
 from tests.support.loudspeaker import Ear, Loudspeakers
@@ -44,6 +45,27 @@ def test_write_continues_after_an_underrun_between_utterances(
 
     assert [round(end - start, 1) for start, end in ear_a.spans()] == [0.3, 0.3]
     assert on_speaker_a.speaker.underruns == 0
+
+
+@pytest.mark.realtime
+def test_late_write_is_heard_whole_and_counted(on_speaker_a: AudioThread, ear_a: Ear) -> None:
+    """The device plays all that it has without padding; what comes after that is an underrun."""
+
+    def write(speaker: Speaker) -> None:
+        samples = tone(0.4)
+        while len(samples):
+            samples = samples[speaker.write(samples) :]
+            time.sleep(speaker.poll_s)
+
+    on_speaker_a.do(lambda speaker: speaker.open())
+    on_speaker_a.do(lambda speaker: speaker.start_utterance())
+    on_speaker_a.do(write)
+    ear_a.wait_for_silence()
+    on_speaker_a.do(write)
+    ear_a.wait_for_silence()
+
+    assert [round(end - start, 1) for start, end in ear_a.spans()] == [0.4, 0.4]
+    assert on_speaker_a.speaker.underruns == 1
 
 
 @pytest.mark.parametrize(
@@ -98,6 +120,7 @@ def test_open_without_any_device_says_what_to_do(
 
 
 def test_ring_frames_is_a_power_of_two() -> None:
-    """The depth of CoreAudio's ring as PortAudio computes it: 3 blocks, or twice the latency."""
-    assert _ring_frames(0.02) == 8192
-    assert _ring_frames(0.2) == 16384
+    """The depth of CoreAudio's ring as PortAudio computes it: 3 buffers, or twice the latency."""
+    assert ring_frames(0.02, 2048) == 8192
+    assert ring_frames(0.2, 2048) == 16384
+    assert ring_frames(0.02, 480) == 2048

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from audio.types import Ended, Outcome
+from audio.types import Ended, Held, Outcome
 from bot.chat.sandbox import Sandbox
 from bot.core.quiet_hours import FOR_GOOD
 from tests.chat.steps import last_reaction
@@ -49,6 +49,21 @@ async def test_stop_while_a_message_is_being_held_ends_it_once(
     assert lab.receipts.of(message.id) == ["stopped"]
     assert await lab.state_of(message) == "stopped"
     assert lab.pipeline.said == []
+
+
+async def test_delivery_replies_once_for_each_reason_to_hold(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chat that knows that a device was not ready is told that headphones are gone, too."""
+    reasons: list[str] = []
+    monkeypatch.setattr(lab.receipts, "delayed", lambda _, reason="": reasons.append(reason))
+    messages = [await lab.submit(), await lab.submit()]
+    for reason in ("Not ready.", "Gone."):
+        for message in messages:
+            lab.delivery.receive(Held(message.id, reason))
+    await lab.delivery.drain()
+
+    assert reasons == ["Not ready.", "", "Gone.", ""]
 
 
 async def test_delivery_asks_about_its_messages_after_sleep(

@@ -92,6 +92,7 @@ def test_switch_measures_gap(tmp_path: Path) -> None:
 def test_removal_measures_gap(tmp_path: Path) -> None:
     """A vanished device is noticed after 2 s, and the rest is heard on another one."""
     mac = MacScene(tmp_path, "AirPods", "MacBook Speakers")
+    mac.devices[0].is_private, mac.devices[1].is_built_in = True, True
     finding = mac.run("removal", on_instruction=lambda: mac.library.disconnect(mac.devices[0]))
 
     assert finding.state in (CheckState.PASS, CheckState.WARN), finding
@@ -140,7 +141,7 @@ def test_mac_checks_have_the_names_of_the_command_line(tmp_path: Path) -> None:
 def test_ring_passes_if_it_is_as_deep_as_computed(tmp_path: Path) -> None:
     """For each output the computed depth, the largest room, and what the system says of it."""
     mac = MacScene(tmp_path, "MacBook Speakers", "AirPods")
-    mac.equipment.drain_s = 1.0
+    mac.equipment.drain_s = 0.5
     mac.equipment.properties = lambda name: {"buffer": 480.0} if name == "AirPods" else {}
     finding = mac.run("ring")
 
@@ -159,11 +160,24 @@ def test_ring_fails_if_it_is_not_as_computed(
     room = vars(Stream)["write_available"].fget
     monkeypatch.setattr(Stream, "write_available", property(lambda stream: 2 * room(stream)))
     mac = MacScene(tmp_path, "AirPods")
-    mac.equipment.drain_s = 1.0
+    mac.equipment.drain_s = 0.5
     finding = mac.run("ring")
 
     assert finding.state is CheckState.FAIL
     assert finding.found.endswith("Not as computed: AirPods.")
+
+
+def test_ring_waits_until_deep_ring_is_empty(tmp_path: Path) -> None:
+    """A ring that takes longer to empty than the pause at its end is measured whole."""
+    mac = MacScene(tmp_path, "HomePod")
+    mac.equipment.drain_s = 0.3
+    mac.equipment.make_speaker = lambda: MeasuringSpeaker(
+        "", 0.3, full_at_open=True, load_library=mac.library.load, system=mac.library
+    )
+    finding = mac.run("ring")
+
+    assert finding.state is CheckState.PASS, finding
+    assert finding.found.startswith("HomePod: computed 16384, largest room 16384")
 
 
 def test_ring_reports_device_that_does_not_open(tmp_path: Path) -> None:

@@ -173,6 +173,28 @@ def test_environment_drops_what_leads_elsewhere(
     assert set(kept.split()) <= env.keys()
 
 
+def test_launcher_ignores_packages_of_other_pythons(
+    setup: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A PYTHONPATH of the shell does not reach Crier; its arguments do."""
+    monkeypatch.setattr(setup, "VENV", tmp_path)
+    monkeypatch.setattr(setup, "output", lambda _: str(tmp_path))
+    (tmp_path / "bin").mkdir()
+    python = tmp_path / "bin" / "python"
+    python.write_text('#!/bin/sh\necho "[$PYTHONHOME$PYTHONPATH] $*"\n')
+    python.chmod(0o755)
+    setup.write_launcher("/usr/bin/uv")
+    printed = subprocess.run(
+        [tmp_path / "bin" / "crier", "say", "two words"],
+        env={"PYTHONPATH": "/other", "PYTHONHOME": "/other"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert printed == "[] -P -m bot say two words\n"
+
+
 def test_setup_refuses_too_old_python(setup: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Python that is too old to set anything up is named, with what to do."""
     monkeypatch.setattr(setup.sys, "version_info", (3, 7, 17))

@@ -1,12 +1,18 @@
 """What sounddevice and PortAudio do on a Mac, where this project's tests can't run.
 
 A stand-in for the module `sounddevice`, after PortAudio v19.7.0 (pa_mac_core.c, -_blocking.c,
--_utilities.c, pa_front.c) and sounddevice's own source:
+-_utilities.c, pa_process.c, pa_front.c) and sounddevice's own source:
 
 - The list of devices is that of `_initialize`; a vanished device does not open (-9986).
 - `_terminate` frees every open stream; without PortAudio every call fails with -10000.
+- PortAudio sets the size of the device's buffer, within the device's limits; the ring is the next
+  power of two from twice the latency and three such buffers, whose frames are the device's.
 - A stream's ring is full of silence when it starts, and accepts sound as the device plays.
-- A vanished device plays nothing more: the ring stays full, and no call fails.
+- PortAudio pulls whole blocks out of the ring, when the device has used up the last one; what a
+  block lacks is silence, which the next write reports.
+- The reported latency counts the device's frames at the stream's rate.
+- A vanished or stalled device plays nothing more: the ring stays full, and no call fails.
+- A device that stalls, after a wake or a change of its rate, plays again what is reopened.
 - A write without room waits in C; an abort from another thread leaves it waiting forever.
 - An abort costs 100 ms.
 
@@ -14,19 +20,22 @@ A stand-in for the module `sounddevice`, after PortAudio v19.7.0 (pa_mac_core.c,
 """
 
 import ctypes
+import math
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.output.coreaudio import Output, Timing, unique_labels
 from audio.types import Samples
 
 _ABORT_S = 0.1  # Pa_Sleep(100) in BlockWhileAudioUnitIsRunning
-_QUANTUM_FRAMES = 256  # 512 at the device's 48 kHz
+_NONSENSE_FRAMES = 0x6D61  # uninitialized (PortAudio#568)
+_OUTPUT_SELECTORS = ("mute", "volm", "stm#", "ssrc", "saft")
 _POLL_S = 0.005  # of a writer that waits for room
 
 
@@ -39,22 +48,49 @@ class Device:
     """A loudspeaker, and what was heard from it."""
 
     name: str
-    latency_s: float = 0.02
-    """How much later it plays what it accepts."""
+    uid: str = ""
+    rate_hz: float = 48_000.0
+    buffer_range_frames: tuple[int, int] = (15, 4096)
+    latency_frames: int = 960
+    """The safety offset included."""
+    is_private: bool = False
+    """Headphones."""
+    is_built_in: bool = False
+    can_play: bool = True
+    """Whether it has output channels: not yet, if it has just connected."""
+    misreports_latency: bool = False
+    reported_buffer_frames: int | None = None
+    """What CoreAudio reports in place of the truth; 0: nothing at all."""
     inaudible: str = ""
     """As `audio.output.coreaudio.mute_reason` returns it."""
+    buffer_frames: int = 512
+    """As PortAudio has set it."""
     vanished_s: float | None = None
+    stalls_s: list[float] = field(default_factory=list)
+    """When the streams that were open ceased to be played."""
     played: list[tuple[float, Samples]] = field(default_factory=list)
-    """Segments of sound, each with the time of its first frame."""
+    """Segments of sound, each with the time of its first frame; silence where there was none."""
+    dry: list[tuple[float, float]] = field(default_factory=list)
+    """The stretches of silence within `played` that nobody wrote."""
 
     def vanish(self) -> None:
         """Disconnect it, as when AirPods go back into their case."""
         self.vanished_s = time.monotonic()
 
+    def stall(self, rate_hz: float = 0.0) -> None:
+        """Play nothing more of the open streams, as after a wake or a change of the rate."""
+        self.stalls_s.append(time.monotonic())
+        self.rate_hz = rate_hz or self.rate_hz
+
     @property
     def sound(self) -> Samples:
         """Everything that was heard."""
         return np.concatenate([part for _, part in self.played] or [np.zeros(0, np.float32)])
+
+    @property
+    def output(self) -> Output:
+        """The device as CoreAudio describes it, but for its label."""
+        return Output(id(self), self.name, self.name, self.uid, self.is_private, self.is_built_in)
 
 
 class CoreAudio:
@@ -73,6 +109,7 @@ class CoreAudio:
         """The ids of all threads that called anything."""
         self._initialized = 0
         self._known: list[Device] = []
+        self._able: list[Device] = []
         self._streams: list[Stream] = []
         self.default = SimpleNamespace(device=[-1, -1])
 
@@ -82,9 +119,29 @@ class CoreAudio:
         """Return the current default, not that of PortAudio's start."""
         return None if self.default_device is None else id(self.default_device)
 
-    def device_ids(self) -> tuple[int, ...]:
+    def output_ids(self) -> tuple[int, ...]:
         """Return the system's ids of the devices; one that is connected again gets another."""
-        return tuple(map(id, self.connected))
+        return tuple(id(device) for device in self.connected if device.can_play)
+
+    def outputs(self) -> tuple[Output, ...]:
+        """Return the devices that can play."""
+        outputs = [device.output for device in self.connected if device.can_play]
+        labels = unique_labels([(output.name, output.uid) for output in outputs])
+        return tuple(
+            replace(output, label=label) for output, label in zip(outputs, labels, strict=True)
+        )
+
+    def timing(self, device_id: int) -> Timing | None:
+        """Return how a device takes sound."""
+        for device in self.connected:
+            if id(device) == device_id and device.reported_buffer_frames != 0:
+                return Timing(
+                    device.rate_hz,
+                    device.reported_buffer_frames or device.buffer_frames,
+                    device.buffer_range_frames,
+                    device.latency_frames,
+                )
+        return None
 
     def mute_reason(self, name: str) -> str | None:
         """Return the reason that was set on the device."""
@@ -115,6 +172,7 @@ class CoreAudio:
         self._initialized += 1
         self.scans += 1
         self._known = list(self.connected)
+        self._able = [device for device in self._known if device.can_play]
         index = self._known.index(self.default_device) if self.default_device else -1
         self.default.device = [-1, index]
 
@@ -134,9 +192,9 @@ class CoreAudio:
         devices = [
             {
                 "name": device.name,
-                "max_output_channels": 2,
-                "default_high_output_latency": 0.1,
-                "default_low_output_latency": 0.01,
+                "max_output_channels": 2 if device in self._able else 0,
+                "default_high_output_latency": (device.latency_frames + 512) / device.rate_hz,
+                "default_low_output_latency": (device.latency_frames + 64) / device.rate_hz,
             }
             for device in self._known
         ]
@@ -172,16 +230,26 @@ class Stream:
         self._library = library
         self._device = device
         self._rate_hz = float(options["samplerate"])
-        # computeRingBufferSize: the next power of two.
-        least = max(2 * options["latency"] * self._rate_hz, 3 * options["blocksize"])
-        self.ring_frames = 1 << (int(np.ceil(least)) - 1).bit_length()
-        self.latency = self.ring_frames / self._rate_hz + device.latency_s
+        self._block_frames = int(options["blocksize"])
+        latency_s = options["latency"]
+        # CalculateOptimalBufferSize, ClipToDeviceBufferSize, computeRingBufferSize.
+        wanted_frames = max(1, int(latency_s * self._rate_hz) - device.latency_frames)
+        buffer_frames = -(-wanted_frames // self._block_frames) * self._block_frames
+        least, most = device.buffer_range_frames
+        device.buffer_frames = min(max(buffer_frames, least), most)
+        ring = max(int(2 * latency_s * self._rate_hz + 0.5), 3 * device.buffer_frames)
+        self.ring_frames = 1 << (ring - 1).bit_length()
+        frames = device.latency_frames + device.buffer_frames + self.ring_frames
+        frames += _NONSENSE_FRAMES if device.misreports_latency else 0
+        self.latency = frames / self._rate_hz
+        self._buffer_s = device.buffer_frames / device.rate_hz
+        self._delay_s = self._buffer_s + device.latency_frames / device.rate_hz
         self._state = "stopped"
         self._lock = threading.Lock()
         self._queue: Samples = np.zeros(0, np.float32)
-        self._drained = 0  # quanta's frames since the start
+        self._blocks = 0  # pulled out of the ring since the start
         self._started_s = 0.0
-        self._dry = True
+        self._dry = False  # whether a block lacked something since the last write
         self.waiting = threading.Event()  # a writer waits for room
         self.released = threading.Event()  # frees a hung writer when a test is over
 
@@ -189,7 +257,7 @@ class Stream:
         """Start, with the ring full of silence (blk.c, resetBlioRingBuffers)."""
         self._call()
         self._queue = np.zeros(self.ring_frames, np.float32)
-        self._started_s, self._drained = time.monotonic(), 0
+        self._started_s, self._blocks = time.monotonic(), 0
         self._state = "running"
 
     @property
@@ -227,6 +295,7 @@ class Stream:
         self._call()
         with self._lock:
             self._play()
+            self._cut(time.monotonic())
             self._state = "stopping"
             self._state = "stopped"  # the unit's own callback is faster than a writer's sleep
             self._queue = np.zeros(self.ring_frames, np.float32)
@@ -237,6 +306,7 @@ class Stream:
         self._call()
         with self._lock:
             self._play()
+            self._cut(time.monotonic())
         self.dangle()
         if self in self._library._streams:
             self._library._streams.remove(self)
@@ -251,20 +321,38 @@ class Stream:
             raise PortAudioError("Invalid stream pointer", -9988)
 
     def _play(self) -> None:
-        """Play what the device has consumed since the last call."""
+        """Play what the device has pulled since the last call."""
         if self._state != "running":
             return
         now_s = time.monotonic()
-        if self._device.vanished_s is not None:
-            now_s = min(now_s, self._device.vanished_s)
-        due = int((now_s - self._started_s) * self._rate_hz) // _QUANTUM_FRAMES * _QUANTUM_FRAMES
-        frames = min(due - self._drained, len(self._queue))
-        if frames > 0:
-            at_s = self._started_s + self._drained / self._rate_hz + self._device.latency_s
-            self._device.played.append((at_s, self._queue[:frames]))
-            self._queue = self._queue[frames:]
-        self._dry = self._dry or due - self._drained > frames
-        self._drained = max(self._drained, due)
+        device = self._device
+        if device.vanished_s is not None:
+            now_s = min(now_s, device.vanished_s)
+        now_s = min(now_s, *(at_s for at_s in device.stalls_s if at_s >= self._started_s), now_s)
+        pulls = int((now_s - self._started_s) / self._buffer_s) + 1
+        due = math.ceil(pulls * self._buffer_s * self._rate_hz / self._block_frames)
+        for number in range(self._blocks, due):
+            sound, self._queue = np.split(self._queue, [self._block_frames])
+            lacks = self._block_frames - len(sound)
+            at_s = self._started_s + number * self._block_frames / self._rate_hz + self._delay_s
+            device.played.append((at_s, np.pad(sound, (0, lacks))))
+            if lacks:
+                self._dry = True
+                device.dry.append(
+                    (at_s + len(sound) / self._rate_hz, at_s + self._block_frames / self._rate_hz)
+                )
+        self._blocks = max(self._blocks, due)
+        if device.vanished_s is not None:
+            self._cut(device.vanished_s)
+
+    def _cut(self, at_s: float) -> None:
+        """Take back what has left the ring and is not heard any more."""
+        played = self._device.played
+        while played and played[-1][0] + len(played[-1][1]) / self._rate_hz > at_s:
+            start_s, part = played.pop()
+            if start_s < at_s:
+                played.append((start_s, part[: int((at_s - start_s) * self._rate_hz)]))
+                return
 
 
 class Hal:
@@ -283,9 +371,11 @@ class Hal:
         self._strings: dict[int, bytes] = {}
         self.unreleased_references = 0
 
-    def set(self, object_id: int, selector: str, value: Any, *, element: int = 0) -> None:
+    def set(
+        self, object_id: int, selector: str, value: Any, *, element: int = 0, scope: str = ""
+    ) -> None:
         """Set a property of an object; a control of a device's output has the scope ``outp``."""
-        scope = "outp" if selector in ("mute", "volm") else "glob"
+        scope = scope or ("outp" if selector in _OUTPUT_SELECTORS else "glob")
         self.properties[object_id, selector, scope, element] = value
 
     def _value_of(self, object_id: Any, address: Any) -> Any:
@@ -294,10 +384,6 @@ class Hal:
             for number in (address._obj.selector, address._obj.scope)
         )
         return self.properties.get((object_id.value, *names, address._obj.element))
-
-    def AudioObjectHasProperty(self, object_id: Any, address: Any) -> int:  # noqa: N802
-        """Return a Boolean, whose upper bytes mean nothing."""
-        return 0x4100 | (self._value_of(object_id, address) is not None)
 
     def AudioObjectGetPropertyDataSize(self, *arguments: Any) -> int:  # noqa: N802
         """Write the size of a property in bytes."""
