@@ -8,7 +8,7 @@ encoded with its context, and neither the context nor the silence around the wor
 A window differs from the whole in one respect: normalization with a style (AdaIN) takes mean and
 variance over all frames. So those of a window can be blended with a prior, which the voice carries
 from one window to the next; without it, windows of a second differ by 2.3 dB in level (standard
-deviation), and as much in timbre.
+deviation), and by 6 dB in their mel spectrum. Measured: 2 voices, 1 text.
 
 What else is changed computes the same:
 

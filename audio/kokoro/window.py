@@ -23,7 +23,7 @@ PRIOR, OWN = "prior/", "own/"
 """What the names of the inputs with a prior's statistics begin with, and those of the outputs with
 the window's own; a number follows."""
 
-_MOST_FRAMES = 400.0  # 10 s: by then a sentence differs from the prior more than the prior by noise
+_MOST_FRAMES = 400.0  # 10 s; with 40 s windows differ no less. Measured: 1 voice, 6 texts
 
 
 @dataclass(frozen=True, slots=True)
