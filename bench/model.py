@@ -29,7 +29,7 @@ from scipy.signal import resample_poly
 from audio.kokoro.model_files import MODELS, VOICES_FILE
 from audio.kokoro.prepared import prepare
 from audio.kokoro.reader import reader_of
-from audio.kokoro.window import WINDOW
+from audio.kokoro.window import PRIOR, PRIOR_FRAMES, WINDOW
 from audio.types import SAMPLE_RATE_HZ, Samples, phonemes_of
 from audio.voices import language_of
 from bench.run import HERE, environment, processor
@@ -80,7 +80,8 @@ class WholeSession:
             str(path), options, providers=["CPUExecutionProvider"]
         )
         self._model_path = str(path)  # Kokoro.from_session reads it
-        self._is_windowed = {item.name for item in self.get_inputs()}.issuperset(WINDOW)
+        self._inputs = {item.name for item in self._session.get_inputs()}
+        self._is_windowed = self._inputs.issuperset(WINDOW)
 
     def __getattr__(self, name: str) -> Any:
         """Return what the real session has."""
@@ -92,6 +93,9 @@ class WholeSession:
             tokens = next(tokens for name, tokens in inputs.items() if name in _TOKENS)
             window = (1, tokens.shape[1] - 1, _ALL_FRAMES, _ALL_FRAMES)
             inputs |= {name: np.array([value]) for name, value in zip(WINDOW, window, strict=True)}
+            no_prior = (name for name in self._inputs if name.startswith(PRIOR))
+            inputs |= dict.fromkeys(no_prior, np.zeros((1, 1, 1), np.float32))
+            inputs[PRIOR_FRAMES] = np.zeros(1, np.float32)
         outputs: list[Any] = self._session.run(names, inputs)
         return outputs
 
