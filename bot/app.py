@@ -146,6 +146,7 @@ async def running(
         # Before anything above stops; the later call then has no effect.
         stack.push_async_callback(_release, speech.pipeline)
         if http:
+            await _start_home(stack, settings, speech, intake)
             api = _make_api(settings, disk, telegram, speech, intake, chat.polling)
             # Entered last, so that it stops first and accepts no more requests.
             await stack.enter_async_context(_http(settings, api, sockets))
@@ -460,6 +461,17 @@ def _start_tasks(
     }.items():
         task = asyncio.create_task(work, name=name)
         stack.push_async_callback(_cancel, task)
+
+
+async def _start_home(
+    stack: AsyncExitStack, settings: Settings, speech: _Speech, intake: Intake
+) -> None:
+    """Start what Home Assistant talks to; what is not set is not even imported."""
+    if settings.wyoming_port:
+        from bot.home import wyoming  # noqa: PLC0415  # costs nothing where it is not used
+
+        service = wyoming.serving(settings, speech.pipeline, intake)
+        await stack.enter_async_context(service)
 
 
 def _make_api(
