@@ -146,7 +146,7 @@ async def running(
         # Before anything above stops; the later call then has no effect.
         stack.push_async_callback(_release, speech.pipeline)
         if http:
-            await _start_home(stack, settings, speech, intake)
+            await _start_home(stack, settings, disk, telegram, speech, intake)
             api = _make_api(settings, disk, telegram, speech, intake, chat.polling)
             # Entered last, so that it stops first and accepts no more requests.
             await stack.enter_async_context(_http(settings, api, sockets))
@@ -464,7 +464,12 @@ def _start_tasks(
 
 
 async def _start_home(
-    stack: AsyncExitStack, settings: Settings, speech: _Speech, intake: Intake
+    stack: AsyncExitStack,
+    settings: Settings,
+    disk: _Disk,
+    telegram: _Telegram,
+    speech: _Speech,
+    intake: Intake,
 ) -> None:
     """Start what Home Assistant talks to; what is not set is not even imported."""
     if settings.wyoming_port:
@@ -472,6 +477,20 @@ async def _start_home(
 
         service = wyoming.serving(settings, speech.pipeline, intake)
         await stack.enter_async_context(service)
+    if settings.mqtt_url:
+        from bot.home import mqtt  # noqa: PLC0415  # likewise
+
+        device = mqtt.at_broker(
+            settings,
+            pipeline=speech.pipeline,
+            delivery=speech.delivery,
+            events=speech.events,
+            intake=intake,
+            output=speech.output,
+            store=disk.store,
+            bot_id=telegram.bot_id,
+        )
+        await stack.enter_async_context(device)
 
 
 def _make_api(

@@ -157,6 +157,10 @@ class Settings(BaseSettings):
     mqtt_password: SecretStr | None = Field(
         default=None, description="If it is not in MQTT_URL. Secret."
     )
+    mqtt_ca_file: Path | None = Field(
+        default=None,
+        description="The certificate of the authority that signed the broker's, if it is your own.",
+    )
     mqtt_show_text: bool = Field(
         default=False, description="Whether the broker gets the text that is being said."
     )
@@ -221,6 +225,14 @@ class Settings(BaseSettings):
                 f"it looks like an example, which others could guess. {_HOW_TO_MAKE_ONE}"
             )
         return value
+
+    @field_validator("mqtt_ca_file")
+    @classmethod
+    def _check_certificate(cls, value: Path | None) -> Path | None:
+        path = value and value.expanduser().absolute()
+        if path and not path.is_file():
+            raise ValueError("there is no such file")
+        return path
 
     @field_validator("mqtt_url")
     @classmethod

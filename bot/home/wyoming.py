@@ -48,6 +48,7 @@ from bot.core.intake import Intake, RefusedError
 from bot.core.preferences import lang_of
 from bot.core.sound_stream import sound_of
 from bot.home.announce import announced
+from bot.home.tasks import until_one_ends
 from bot.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
@@ -256,15 +257,7 @@ class _Connection:
 
     async def run(self) -> None:
         """Answer events until the client goes, or one of them fails."""
-        tasks = {asyncio.create_task(self._read()), asyncio.create_task(self._answer())}
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await until_one_ends(self._read(), self._answer())
 
     async def _read(self) -> None:
         """Queue what the client sends, until it goes or has been idle for too long."""
