@@ -27,6 +27,11 @@ BrokerLostError = aiomqtt.MqttError
 class BrokerError(Exception):
     """The broker can't be used; the message says why, and what to do."""
 
+    def __init__(self, found: str, fix: str) -> None:
+        super().__init__(f"{found} {fix}")
+        self.found = found
+        self.fix = fix
+
 
 @dataclass(frozen=True, slots=True)
 class Broker:
@@ -48,10 +53,10 @@ class Broker:
         return f"{self.host}:{self.port}"
 
 
-def broker_of(settings: Settings) -> Broker | None:
-    """Return the broker of the settings; None if there is none."""
+def broker_of(settings: Settings) -> Broker:
+    """Return the broker of the settings, in which there must be one."""
     if settings.mqtt_url is None:
-        return None
+        raise ValueError("there is no MQTT_URL")
     url = urlsplit(settings.mqtt_url.get_secret_value())
     host = url.hostname or ""
     password = settings.mqtt_password
@@ -129,8 +134,8 @@ async def check_broker(broker: Broker) -> None:
     try:
         async with await make_client(broker):
             pass
-    except (aiomqtt.MqttError, OSError) as exc:
-        raise BrokerError(explain(exc, broker)) from exc
+    except (aiomqtt.MqttError, OSError, ValueError) as exc:
+        raise explained(exc, broker) from exc
     await refuse_open(broker)
 
 
@@ -147,26 +152,27 @@ async def refuse_open(broker: Broker) -> None:
         async with await make_client(stranger):
             raise BrokerError(
                 f"The broker on {broker.address} lets in everybody, without a password, so that "
-                "everybody in its network could speak. Set `allow_anonymous false` there, or "
-                "MQTT_ANONYMOUS=true here if you want that."
+                "everybody in its network could speak.",
+                "Set `allow_anonymous false` there, or MQTT_ANONYMOUS=true here if you want that.",
             )
 
 
-def explain(error: Exception, broker: Broker) -> str:
+def explained(error: Exception, broker: Broker) -> BrokerError:
     """Return why there is no connection to a broker, and what to do."""
     code = getattr(error, "rc", None)
-    if getattr(code, "value", code) in _WRONG_PASSWORD and isinstance(error, aiomqtt.MqttCodeError):
-        return (
-            f"The broker on {broker.address} refuses this user name and password. "
-            "Correct MQTT_URL, or MQTT_USERNAME and MQTT_PASSWORD."
+    is_refusal = isinstance(error, aiomqtt.MqttCodeError)
+    if is_refusal and getattr(code, "value", code) in _WRONG_PASSWORD:
+        return BrokerError(
+            f"The broker on {broker.address} refuses this user name and password.",
+            "Correct MQTT_URL, or MQTT_USERNAME and MQTT_PASSWORD.",
         )
     reason = str(error)
     if "certificate" in reason.lower():
-        return (
-            f"The certificate of the broker on {broker.address} is not trusted ({reason}). Set "
-            "MQTT_CA_FILE to the certificate of its authority, and use the name that is in it."
+        return BrokerError(
+            f"The certificate of the broker on {broker.address} is not trusted ({reason}).",
+            "Set MQTT_CA_FILE to the certificate of its authority, and use the name that is in it.",
         )
-    return (
-        f"The broker on {broker.address} can't be reached ({reason}). Check MQTT_URL, and that the "
-        "broker runs; with TLS the URL begins with mqtts://."
+    return BrokerError(
+        f"There is no connection to the broker on {broker.address} ({reason}).",
+        "Check MQTT_URL, and that the broker runs; with TLS the URL begins with mqtts://.",
     )

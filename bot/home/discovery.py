@@ -50,8 +50,13 @@ class Command(StrEnum):
 class Topics:
     """The topics of one Crier."""
 
-    node: str
+    name: str
     """Its name among several at one broker: letters, digits, ``_`` and ``-``."""
+
+    @property
+    def node(self) -> str:
+        """The device's id in Home Assistant, and the name of the session at the broker."""
+        return f"crier_{self.name}"
 
     @property
     def discovery(self) -> str:
@@ -61,16 +66,16 @@ class Topics:
     @property
     def availability(self) -> str:
         """``online`` or ``offline``."""
-        return f"crier/{self.node}/availability"
+        return f"crier/{self.name}/availability"
 
     @property
     def state(self) -> str:
         """What the entities show, as JSON."""
-        return f"crier/{self.node}/state"
+        return f"crier/{self.name}/state"
 
     def command(self, command: Command) -> str:
         """Where a command is published."""
-        return f"crier/{self.node}/{command}"
+        return f"crier/{self.name}/{command}"
 
 
 def device_config(
@@ -105,7 +110,7 @@ def device_config(
             "device_class": "enum",
             "options": list(Doing),
         },
-        "speaker": _sensor(topics, "speaker", "Saying what is from", "mdi:account"),
+        "sender": _sensor(topics, "sender", "Sender", "mdi:account"),
         "waiting": {
             **_sensor(topics, "waiting", "Waiting", "mdi:tray-full"),
             "state_class": "measurement",

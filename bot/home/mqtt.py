@@ -34,7 +34,7 @@ from bot.home.broker import (
     BrokerError,
     BrokerLostError,
     broker_of,
-    explain,
+    explained,
     make_client,
     refuse_open,
 )
@@ -56,6 +56,8 @@ log = logging.getLogger(__name__)
 _QOS = 1
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 1.0, 30.0
 _OPEN_BROKER_RETRY_S = 600.0
+_STABLE_S = 30.0
+"""After a connection of this length the next try comes soon again, and its failure is logged."""
 _CLOSE_TIMEOUT_S = 0.5
 """Of the 3 s that a SIGTERM may take."""
 _STATE_EVERY_S = 1.0
@@ -90,27 +92,27 @@ class HomeDevice:
     @property
     def topics(self) -> Topics:
         """The topics of this Crier."""
-        return Topics(f"crier_{self.bot_id}")
+        return Topics(str(self.bot_id))
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
         retry_s, last_reason = _FIRST_RETRY_S, ""
         while True:
-            started = asyncio.get_running_loop().time()
+            started_s = asyncio.get_running_loop().time()
             try:
                 await refuse_open(self.broker)
                 await self._connect()
             except BrokerError as exc:
                 reason, retry_s = str(exc), _OPEN_BROKER_RETRY_S
             except (BrokerLostError, OSError, ValueError) as exc:
-                reason = explain(exc, self.broker)
+                reason = str(explained(exc, self.broker))
             except (InboxError, sqlite3.Error) as exc:
                 # It is not acknowledged, so the broker sends it again.
                 reason = f"A text of the broker can't be stored: {exc}"
             except Exception:  # the connection must not end for ever
                 log.exception("Unexpected error at the broker")
                 reason = ""
-            if asyncio.get_running_loop().time() - started > _LONGEST_RETRY_S:
+            if asyncio.get_running_loop().time() - started_s > _STABLE_S:
                 retry_s, last_reason = _FIRST_RETRY_S, ""
             if reason != last_reason:
                 log.warning("%s", reason)
@@ -316,7 +318,7 @@ class _StateReporter:
         errors = (*device.refusals, status.last_error)
         state: dict[str, Any] = {
             "state": _doing(status, is_quiet=bool(device.delivery.quiet_reason())),
-            "speaker": await self._sender(message) if message else None,
+            "sender": await self._sender(message) if message else None,
             "waiting": max(0, device.delivery.under_way_count - status.speaking),
             "first_sound_ms": status.first_sound_ms,
             "last_error": next((_shortened(error) for error in errors if error), None),
@@ -389,8 +391,6 @@ async def at_broker(
 ) -> AsyncIterator[None]:
     """Serve as a device at the broker of the settings while the context is open."""
     broker = broker_of(settings)
-    if broker is None:
-        raise ValueError("there is no broker in the settings")
     device = HomeDevice(settings, broker, pipeline, delivery, events, intake, output, store, bot_id)
     task = asyncio.create_task(device.run(), name="mqtt")
     try:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,13 +15,11 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     yield from start_broker(tmp_path / "broker")
 
 
-def start_broker(
-    folder: Path, *, anonymous: bool = False, tls: bool = False
-) -> Iterator[Mosquitto]:
+def start_broker(folder: Path, **options: Any) -> Iterator[Mosquitto]:
     """Yield a broker, and stop it afterwards."""
     if Mosquitto.path() is None:
         pytest.skip("needs mosquitto, which `make test` installs where there is apt")
-    mosquitto = Mosquitto(folder, anonymous=anonymous, tls=tls)
+    mosquitto = Mosquitto(folder, **options)
     yield mosquitto
     mosquitto.close()
 

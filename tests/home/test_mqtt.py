@@ -19,7 +19,7 @@ from tests.support.broker import House, Mosquitto
 from tests.support.fake_voice import ToneVoice
 from tests.support.http_face import Face, serve
 
-TOPICS = Topics(f"crier_{TOKEN.partition(':')[0]}")
+TOPICS = Topics(TOKEN.partition(":")[0])
 SAY = TOPICS.command(Command.SAY)
 
 
@@ -232,7 +232,7 @@ async def test_buttons_control_what_is_said(face: Face, house: House) -> None:
     """Pause, resume, skip and stop do what they say, and the sensors show it."""
     for number in (1, 2, 3):
         await house.publish(SAY, " ".join(["Number 7."] * 30) + f" Number {number}.")
-    await state_with(house, state="speaking", speaker="mqtt", waiting=2)
+    await state_with(house, state="speaking", sender="mqtt", waiting=2)
     await house.publish(TOPICS.command(Command.PAUSE))
     await state_with(house, state="paused")
     await house.publish(TOPICS.command(Command.RESUME))
@@ -240,7 +240,7 @@ async def test_buttons_control_what_is_said(face: Face, house: House) -> None:
     await house.publish(TOPICS.command(Command.SKIP))
     await state_with(house, state="speaking", waiting=1)
     await house.publish(TOPICS.command(Command.STOP))
-    state = await state_with(house, state="idle", speaker=None, waiting=0)
+    state = await state_with(house, state="idle", sender=None, waiting=0)
 
     assert isinstance(state["first_sound_ms"], int)
     assert [outcome for _, _, outcome in await history(face)] == ["stopped", "stopped", "skipped"]
@@ -256,7 +256,7 @@ async def test_state_has_the_text_only_if_that_is_wanted(
         await face.speak("Number 1. Secret. " + "Number 2. " * 20)
         state = await state_with(house, state="speaking")
 
-    assert state["speaker"] == "tests"
+    assert state["sender"] == "tests"
     assert state.get("text", "").startswith("Number 1. Secret.") == is_wanted
     assert any(b"Secret" in payload for payload in house.latest.values()) == is_wanted
 

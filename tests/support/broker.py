@@ -6,9 +6,10 @@ import json
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,33 @@ USER, PASSWORD = "crier", "p@ss word"
 class Mosquitto:
     """A broker in a process of its own; it can be killed and started again."""
 
-    def __init__(self, folder: Path, *, anonymous: bool = False, tls: bool = False) -> None:
-        """Start it, with its settings and what it stores in *folder*."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        anonymous: bool = False,
+        tls: bool = False,
+        users: Sequence[str] = (USER,),
+        acl: str = "",
+    ) -> None:
+        """Start it, with its settings and what it stores in *folder*.
+
+        Args:
+            folder: is made.
+            anonymous: whether it lets in everybody.
+            tls: whether it speaks TLS only, with a certificate of its own.
+            users: who may connect with the password.
+            acl: who may do what, as in mosquitto.conf(5); empty: all may do everything.
+        """
         folder.mkdir()
         self.ca_file = folder / "ca.pem"
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = int(listener.getsockname()[1])
         passwords = folder / "passwords"
-        command = ["mosquitto_passwd", "-c", "-b", str(passwords), USER, PASSWORD]
-        subprocess.run(command, check=True, capture_output=True)
+        passwords.touch(mode=0o600)
+        for user in users:
+            command = ["mosquitto_passwd", "-b", str(passwords), user, PASSWORD]
+            subprocess.run(command, check=True, capture_output=True)
         lines = [
             "user root",  # another could not read the folder
             f"listener {self.port}",
@@ -39,6 +58,9 @@ class Mosquitto:
             "autosave_interval 1",
             "autosave_on_changes true",
         ]
+        if acl:
+            (folder / "acl").write_text(acl)
+            lines.append(f"acl_file {folder / 'acl'}")
         if tls:
             key = folder / "key.pem"
             make_certificate(self.ca_file, key)
@@ -102,9 +124,14 @@ class House:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def at(cls, broker: Mosquitto) -> AsyncIterator["House"]:
-        """Connect while the context is open."""
-        client = aiomqtt.Client("127.0.0.1", broker.port, username=USER, password=PASSWORD)
+    async def at(
+        cls, broker: Mosquitto, ca_file: Path | None = None, user: str = USER
+    ) -> AsyncIterator["House"]:
+        """Connect while the context is open; with *ca_file*, by TLS."""
+        tls = ssl.create_default_context(cafile=ca_file) if ca_file else None
+        client = aiomqtt.Client(
+            "127.0.0.1", broker.port, username=user, password=PASSWORD, tls_context=tls
+        )
         async with client:
             await client.subscribe("#", qos=1)
             house = cls(client)
