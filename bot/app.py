@@ -112,7 +112,7 @@ async def running(
 ) -> AsyncIterator[Running]:
     """Run the bot while the context is open.
 
-    Start order: as below. Stop order: the sound, HTTP, background tasks, polling, status messages,
+    Start order: as below. Stop order: the sound, HTTP, Home Assistant, background tasks, polling, status messages,
     files, voice notes, facts with the last receipts, the outbox, Telegram, attempts, the database,
     the lock.
 
