@@ -112,9 +112,9 @@ async def running(
 ) -> AsyncIterator[Running]:
     """Run the bot while the context is open.
 
-    Start order: as below. Stop order: the sound, HTTP, Home Assistant, background tasks, polling, status messages,
-    files, voice notes, facts with the last receipts, the outbox, Telegram, attempts, the database,
-    the lock.
+    Start order: as below. Stop order: the sound, HTTP, Home Assistant, background tasks, polling,
+    status messages, files, voice notes, facts with the last receipts, the outbox, Telegram,
+    attempts, the database, the lock.
 
     Args:
         settings: must have a bot token.
