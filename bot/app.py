@@ -113,9 +113,9 @@ async def running(
 ) -> AsyncIterator[Running]:
     """Run the bot while the context is open.
 
-    Start order: as below. Stop order: the sound, HTTP, background tasks, polling, status messages,
-    files, voice notes, facts with the last receipts, the outbox, Telegram, attempts, the database,
-    the lock.
+    Start order: as below. Stop order: the sound, HTTP, Home Assistant, background tasks, polling,
+    status messages, files, voice notes, facts with the last receipts, the outbox, Telegram,
+    attempts, the database, the lock.
 
     Args:
         settings: must have a bot token.
@@ -147,6 +147,7 @@ async def running(
         # Before anything above stops; the later call then has no effect.
         stack.push_async_callback(_release, speech.pipeline)
         if http:
+            await _start_home(stack, settings, disk, telegram, speech, intake)
             api = _make_api(settings, disk, telegram, speech, intake, chat.polling)
             # Entered last, so that it stops first and accepts no more requests.
             await stack.enter_async_context(_http(settings, api, sockets))
@@ -461,6 +462,36 @@ def _start_tasks(
     }.items():
         task = asyncio.create_task(work, name=name)
         stack.push_async_callback(_cancel, task)
+
+
+async def _start_home(
+    stack: AsyncExitStack,
+    settings: Settings,
+    disk: _Disk,
+    telegram: _Telegram,
+    speech: _Speech,
+    intake: Intake,
+) -> None:
+    """Start what Home Assistant talks to; what is not set is not even imported."""
+    if settings.wyoming_port:
+        from bot.home import wyoming  # noqa: PLC0415  # costs nothing where it is not used
+
+        service = wyoming.serving(settings, speech.pipeline, intake)
+        await stack.enter_async_context(service)
+    if settings.mqtt_url:
+        from bot.home import mqtt  # noqa: PLC0415  # likewise
+
+        device = mqtt.at_broker(
+            settings,
+            pipeline=speech.pipeline,
+            delivery=speech.delivery,
+            events=speech.events,
+            intake=intake,
+            output=speech.output,
+            store=disk.store,
+            bot_id=telegram.bot_id,
+        )
+        await stack.enter_async_context(device)
 
 
 def _make_api(

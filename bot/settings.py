@@ -10,6 +10,7 @@ import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -21,6 +22,8 @@ from bot.errors import UsageError
 from bot.paths import CHECKOUT, default_data_dir, default_model_dir, parse_env
 
 _TOKEN = "TELEGRAM_BOT_TOKEN"  # noqa: S105  # its name
+_SECRETS = frozenset({"telegram_bot_token", "api_token", "mqtt_password", "mqtt_url"})
+"""No error quotes these."""
 
 _MIN_TOKEN_CHARS, _MIN_TOKEN_DISTINCT = 16, 6
 """Minimum length of an API_TOKEN, and minimum number of different characters."""
@@ -136,6 +139,37 @@ class Settings(BaseSettings):
         description="The token that clients have to send. Secret. Empty: created on first start, "
         "in DATA_DIR/api-token.",
     )
+    wyoming_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="Where Home Assistant gets this voice (Wyoming), such as 10200; 0: nowhere.",
+    )
+    wyoming_host: str = Field(
+        default="0.0.0.0",  # noqa: S104  # Home Assistant is on another computer; off by default
+        description="The address that it listens on. Wyoming has no password: whoever reaches it "
+        "can have texts made into sound, and nothing else.",
+    )
+    mqtt_anonymous: bool = Field(
+        default=False,
+        description="Whether a broker on another computer may let in everybody, who may then speak",
+    )
+    mqtt_username: str = Field(default="", description="If it is not in MQTT_URL.")
+    mqtt_password: SecretStr | None = Field(
+        default=None, description="If it is not in MQTT_URL. Secret."
+    )
+    mqtt_ca_file: Path | None = Field(
+        default=None,
+        description="The certificate of the authority that signed the broker's, if it is your own.",
+    )
+    mqtt_show_text: bool = Field(
+        default=False, description="Whether the broker gets the text that is being said."
+    )
+    mqtt_url: SecretStr | None = Field(
+        default=None,
+        description="The broker of Home Assistant: mqtt://user:password@host, or mqtts:// for "
+        "TLS. Secret. Empty: none.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Texts of messages are logged at DEBUG only."
     )
@@ -190,6 +224,36 @@ class Settings(BaseSettings):
         if token and (_PLACEHOLDER.search(token) or len(set(token)) < _MIN_TOKEN_DISTINCT):
             raise ValueError(
                 f"it looks like an example, which others could guess. {_HOW_TO_MAKE_ONE}"
+            )
+        return value
+
+    @field_validator("mqtt_ca_file")
+    @classmethod
+    def _check_certificate(cls, value: Path | None) -> Path | None:
+        path = value and value.expanduser().absolute()
+        if path and not path.is_file():
+            raise ValueError("there is no such file")
+        return path
+
+    @field_validator("mqtt_url")
+    @classmethod
+    def _check_broker(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is None:
+            return None
+        try:
+            url = urlsplit(value.get_secret_value())
+            is_broker = url.scheme in ("mqtt", "mqtts") and url.hostname and url.port != 0
+        except ValueError:
+            is_broker = False
+        if not is_broker:
+            raise ValueError("it must look like mqtt://user:password@192.168.1.5, or mqtts://...")
+        has_password = url.password or info.data.get("mqtt_password")
+        open_to_all = info.data.get("mqtt_anonymous") or is_loopback(url.hostname or "")
+        if not has_password and not open_to_all:
+            raise ValueError(
+                f"{url.hostname} is another computer and there is no password, so everybody in its "
+                "network could speak. Give the broker one and set it here or as MQTT_PASSWORD, or "
+                "set MQTT_ANONYMOUS=true if you want that"
             )
         return value
 
@@ -358,6 +422,6 @@ def _build(values: dict[str, str]) -> Settings:
         lines = []
         for error in exc.errors():
             field = str(error["loc"][0])
-            value = "" if "token" in field else f" (it is {os.fsdecode(str(error['input']))!r})"
+            value = "" if field in _SECRETS else f" (it is {os.fsdecode(str(error['input']))!r})"
             lines.append(f"{field.upper()}: {error['msg'].removeprefix('Value error, ')}{value}.")
         raise SettingsError("\n".join(dict.fromkeys(lines))) from None

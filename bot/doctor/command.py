@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from bot import __version__
 from bot.clean import clean, clean_line, raw
-from bot.doctor import local, running_bot, service, telegram
+from bot.doctor import home, local, running_bot, service, telegram
 from bot.doctor import sound as sound_checks
 from bot.doctor.check import Check, CheckState, Context, Finding, load_context
 from bot.doctor.redact import Redactor
@@ -37,6 +37,7 @@ GROUPS = {
         Check("telegram", telegram.telegram),
         Check("clock", telegram.clock),
     ),
+    "Home Assistant": (Check("broker", home.broker),),
     "The running bot": (
         Check("bot", running_bot.bot),
         Check("polling", running_bot.polling),

@@ -4,6 +4,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from audio.output import coreaudio
 from bot.doctor.check import CheckSkipped, Context, Finding
@@ -68,6 +69,10 @@ def _tokens_and_allowed(context: Context) -> Iterator[tuple[str, str]]:
     if settings.telegram_bot_token is not None:
         yield "<token>", settings.telegram_bot_token.get_secret_value()
     yield "<token>", api_token(context)
+    if settings.mqtt_password is not None:
+        yield "<password>", settings.mqtt_password.get_secret_value()
+    if settings.mqtt_url is not None:
+        yield "<password>", urlsplit(settings.mqtt_url.get_secret_value()).password or ""
     for user_id in settings.telegram_allowed_users:
         yield from _id(user_id)
 

@@ -26,6 +26,7 @@ from bot.doctor import sound
 from bot.doctor.check import CheckState, Finding
 from tests.conftest import TOKEN
 from tests.doctor.scene import Scene
+from tests.support.broker import Mosquitto
 from tests.support.fake_launchctl import printed_job
 from tests.support.loudspeaker import Loudspeakers
 
@@ -327,6 +328,33 @@ def _crashing_library(scene: Scene) -> None:
 
 
 WARN, FAIL = CheckState.WARN, CheckState.FAIL
+
+
+def _broker_gone(scene: Scene) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    scene.change(mqtt_url=SecretStr(f"mqtt://crier:secret@127.0.0.1:{port}"))
+
+
+def _open_broker(scene: Scene) -> None:
+    broker = _broker(scene, anonymous=True)
+    # This computer, by an address that is not the loopback's.
+    scene.change(mqtt_url=SecretStr(broker.url("0.0.0.0")))  # noqa: S104
+
+
+def _changed_password(scene: Scene) -> None:
+    broker = _broker(scene)
+    scene.change(mqtt_url=SecretStr(f"mqtt://crier:changed@127.0.0.1:{broker.port}"))
+
+
+def _broker(scene: Scene, *, anonymous: bool = False) -> Mosquitto:
+    if Mosquitto.path() is None:
+        pytest.skip("needs mosquitto, which `make test` installs where there is apt")
+    broker = Mosquitto(scene.folder / "broker", anonymous=anonymous)
+    scene.open.append(broker)
+    return broker
+
+
 FAULTS: list[tuple[str, Callable[[Scene], None], CheckState, str, str]] = [
     ("packages", _missing_package, FAIL, "Missing: crier-needs-this", "make setup"),
     ("packages", _older_package, WARN, "instead of 1.0", "make setup"),
@@ -354,6 +382,9 @@ FAULTS: list[tuple[str, Callable[[Scene], None], CheckState, str, str]] = [
     ("telegram", _login_page, FAIL, "login", "browser"),
     ("clock", _wrong_clock(-100), WARN, " s behind", "timedatectl"),
     ("clock", _wrong_clock(5000), FAIL, " s ahead of", "timedatectl"),
+    ("broker", _broker_gone, FAIL, "no connection to the broker on 127.0.0.1", "MQTT_URL"),
+    ("broker", _open_broker, FAIL, "lets in everybody", "allow_anonymous false"),
+    ("broker", _changed_password, FAIL, "refuses this user name and password", "MQTT_PASSWORD"),
     ("bot", _stale_api_json, WARN, "ended by force", "crier run"),
     ("bot", _held_lock, WARN, f"process {os.getpid()} holds", f"kill {os.getpid()}"),
     ("bot", _hanging_bot, FAIL, "does not answer", "crier restart"),

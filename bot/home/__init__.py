@@ -1,0 +1,1 @@
+"""Home Assistant: a voice for its assistant (Wyoming), and a device of its own (MQTT)."""
