@@ -55,5 +55,5 @@ fix: setup-dev
 lock-check: setup-dev ## the lock resolves for every Python and machine that is supported
 	@$(PYTHON) scripts/setup.py --lock-check
 
-lock: setup-dev ## write the requirements files anew from pyproject.toml
+lock: setup-dev ## write the requirements files from pyproject.toml
 	@$(PYTHON) scripts/setup.py --lock

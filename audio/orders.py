@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from audio.types import AudioError, Devices, Samples, Utterance
+from audio.types import AudioError, Devices, Samples, Utterance, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,8 @@ class Render:
 
     utterance: Utterance
     on_sound: Callable[[Samples | AudioError | None], None]
+    on_words: Callable[[tuple[Word, ...]], None] = lambda _: None
+    """Gets the words of a chunk, just before its sound."""
     stream_id: int | None = None
     """Set for a stream, whose consumer reports what it has taken; None for a file."""
 

@@ -77,6 +77,7 @@ from audio.types import (
     Slept,
     Status,
     Utterance,
+    Word,
     silence,
 )
 
@@ -189,7 +190,7 @@ class SpeechPipeline:
         self._mailbox.put(SetGain(gain))
 
     def replace(self, utterance: Utterance) -> None:
-        """Replace the queued utterance of the same id, unless it has started."""
+        """Replace the queued utterance of the same id, unless it has started and does not grow."""
         self._mailbox.put(Replace(utterance))
 
     def render(
@@ -205,17 +206,21 @@ class SpeechPipeline:
         self._mailbox.put(Render(utterance, on_sound))
 
     def stream(
-        self, utterance: Utterance, on_sound: Callable[[Samples | AudioError | None], None]
+        self,
+        utterance: Utterance,
+        on_sound: Callable[[Samples | AudioError | None], None],
+        on_words: Callable[[tuple[Word, ...]], None] = lambda _: None,
     ) -> int:
         """Synthesize sound as `render` does, for a listener: the first chunk comes soon.
 
-        Synthesis stays some seconds ahead of what `record_consumed` has reported.
+        Synthesis stays some seconds ahead of what `record_consumed` has reported. *on_words* is
+        called with the words of each chunk, just before its sound.
 
         Returns:
             The stream's id, for `record_consumed` and `close_stream`.
         """
         stream_id = next(self._stream_ids)
-        self._mailbox.put(Render(utterance, on_sound, stream_id))
+        self._mailbox.put(Render(utterance, on_sound, on_words, stream_id))
         return stream_id
 
     def record_consumed(self, stream_id: int, taken_s: float) -> None:
@@ -348,6 +353,10 @@ class SpeechPipeline:
 
     def _replace(self, utterance: Utterance) -> None:
         job = self._jobs.get(utterance.id)
+        if job is not None and job.utterance.grows:
+            job.utterance = utterance
+            self._synthesis.end_if_complete(job)
+            return
         if job is None or job.started or job.heard_frames:
             return
         job.utterance = utterance

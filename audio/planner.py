@@ -139,6 +139,7 @@ class Planner:
         Raises:
             NothingToSpeakError: nothing in *text* can be spoken.
         """
+        self.text = text
         self._speed = speed
         self._sentence = first_sentence
         self._lang = lang
@@ -192,6 +193,11 @@ class Planner:
         if self.done:
             return 0.0
         return self._words.length_from[self._next_word] + self._length_after[self._sentence]
+
+    @property
+    def sentence(self) -> int:
+        """The sentence of the next chunk, counted from 0."""
+        return self._sentence
 
     @property
     def done(self) -> bool:

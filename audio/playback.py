@@ -37,10 +37,12 @@ _MAX_WRITE_FRAMES = 8192
 _POSITION_ERROR_FRAMES = int(0.12 * SAMPLE_RATE_HZ)
 # A device that holds less may be about to start or restart, which may take a while.
 _STEADY_FRAMES = 2048
-# The end of an utterance whose rest can't be spoken.
-_END = Chunk((), "", "", 0, ends_sentence=False, pause_s=0.0)
 # In a piece that would be clipped, samples above this are compressed, so that it does not crackle.
 _KNEE = 0.8
+
+
+END = Chunk((), "", "", 0, ends_sentence=False, pause_s=0.0)
+"""The end of an utterance that has grown, or whose rest can't be spoken."""
 
 
 @dataclass(eq=False, slots=True)
@@ -339,7 +341,7 @@ class Playback:
             at_s = self._clock.at_s(piece.start_frame)
             if job.was_idle and job.first_sound_ms is None:
                 self.first_sound_ms = job.first_sound_ms = round(1000 * (at_s - job.received_s))
-            if not piece.is_chime:
+            if not (piece.is_chime or chunk is END):
                 self._started.append(
                     PlaybackStarted(
                         id=job.utterance.id,
@@ -433,7 +435,7 @@ class Playback:
         """End an utterance after what is ready of it; return False if nothing is."""
         if not any(piece.job is job for piece in (*self._sent, *self._ready)):
             return False
-        self.add(Piece(job, _END, last=True, samples=silence(0), pause=silence(0)))
+        self.add(Piece(job, END, last=True, samples=silence(0), pause=silence(0)))
         return True
 
     def drop(self, job: SpeechJob) -> None:

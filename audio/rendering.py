@@ -105,6 +105,7 @@ class Renderings:
             samples = np.concatenate([samples, silence(chunk.pause_s)])
         rendering.started_s = rendering.started_s or time.monotonic()
         rendering.synthesized_s += len(samples) / SAMPLE_RATE_HZ
+        rendering.order.on_words(sound.words)
         rendering.order.on_sound(samples)
         if last:
             self._waiting.remove(rendering)

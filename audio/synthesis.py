@@ -19,7 +19,7 @@ from typing import ParamSpec, TypeVar
 
 from audio.cost import SynthesisCost
 from audio.planner import Planner
-from audio.playback import Piece, Playback, SpeechJob
+from audio.playback import END, Piece, Playback, SpeechJob
 from audio.ports import Voice
 from audio.recording import Recording
 from audio.rendering import Rendering, Renderings, describe_error
@@ -211,13 +211,15 @@ class Synthesis:
     def _advance_speech(self) -> bool:
         """Give the worker the next chunk for the loudspeaker; return whether there was one."""
         for job in self._by_priority():
-            if job.complete:
+            if not self._has_more(job):
+                if job.utterance.grows and not job.complete:
+                    return False  # others follow at its end
                 continue
             planner = job.planner
             stored_s, now_s = self._playback.stored_s(), time.monotonic()
             if stored_s > _AHEAD_S and now_s >= job.start_at_s and not job.utterance.urgent:
                 return False
-            if planner is None or not (job.retry_chunk or planner.prepared):
+            if planner is None or (not job.retry_chunk and (planner.done or not planner.prepared)):
                 self._submit_planning(PlanningTask(job, job.utterance), planner)
                 return True
             try:
@@ -249,7 +251,24 @@ class Synthesis:
         """Return whether the loudspeaker needs the voice."""
         if self._playback.paused or self._playback.stored_s() > _AHEAD_S:
             return False
-        return not all(job.complete for job in self._jobs.values())
+        return any(map(self._has_more, self._jobs.values()))
+
+    def _has_more(self, job: SpeechJob) -> bool:
+        """Return whether some of the text of an utterance has not been handed out yet."""
+        if job.complete:  # or failed
+            return False
+        planner = job.planner
+        if planner is None or job.retry_chunk or not planner.done:
+            return True
+        return isinstance(planner, Planner) and planner.text != job.utterance.text
+
+    def end_if_complete(self, job: SpeechJob) -> None:
+        """End an utterance that has grown if nothing of it is left to synthesize."""
+        in_progress = self._task is not None and self._task.job is job
+        if not (job.utterance.grows or in_progress or self._has_more(job)):
+            job.start_at_s, job.complete = 0.0, True
+            # Heard after the pieces before it, or at once.
+            self._playback.add(Piece(job, END, True, silence(0), silence(0)))
 
     def _submit_planning(self, task: PlanningTask, planner: Planner | Recording | None) -> None:
         """Plan an utterance whose turn has come, or read its next sentence, on the worker."""
@@ -268,10 +287,9 @@ class Synthesis:
         """Return the source of an utterance's chunks, with the next sentence read."""
         if utterance.recording:
             return Recording(Path(utterance.recording), utterance.first_sentence)
-        if not isinstance(planner, Planner):
-            planner = Planner(
-                utterance.text, utterance.lang, utterance.speed, utterance.first_sentence
-            )
+        if not isinstance(planner, Planner) or planner.done:  # its text may have grown
+            first = planner.sentence if isinstance(planner, Planner) else utterance.first_sentence
+            planner = Planner(utterance.text, utterance.lang, utterance.speed, first)
         planner.prepare(
             self._voice.read,
             lambda rest: self._voice.stored(rest, utterance.voice, utterance.speed),
@@ -312,7 +330,9 @@ class Synthesis:
                 self._on_end(job, Outcome.FAILED, str(planner))
         elif isinstance(job, SpeechJob):
             job.planner = planner
-            if planner.done:  # all of its sentences were heard before a restart
+            if planner.done and job.synthesized_frames:
+                self.end_if_complete(job)
+            elif planner.done:  # all of its sentences were heard before a restart
                 self._on_end(job, Outcome.HEARD, "")
         elif isinstance(planner, Planner):
             job.planner = planner
@@ -362,21 +382,22 @@ class Synthesis:
         """Queue a chunk for playback; an utterance without any sound has failed."""
         job.synthesized_frames += len(sound.samples)
         job.chunks += 1
-        if task.last and job.synthesized_frames == 0:
+        last = not (job.utterance.grows or self._has_more(job))
+        if last and job.synthesized_frames == 0:
             problem = "There is no sound in it"
             if not job.utterance.recording:
                 problem = f"The voice {job.utterance.voice} can pronounce nothing of it"
             self._on_end(job, Outcome.FAILED, f"{problem}. Send something else.")
             return
-        if task.last:
+        if last:
             job.start_at_s, job.complete = 0.0, True
         self._playback.add(
             Piece(
                 job=job,
                 chunk=task.chunk,
-                last=task.last,
+                last=last,
                 samples=sound.samples,
-                pause=silence(0.0 if task.last else task.chunk.pause_s),
+                pause=silence(0.0 if last else task.chunk.pause_s),
                 words=sound.words,
             )
         )

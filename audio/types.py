@@ -7,8 +7,11 @@ The errors::
     AudioError
     ├── NothingToSpeakError      the text has no letter and no digit
     ├── UnknownVoiceError        no voice of that name
+    ├── UnknownLanguageError     no language of that code
     ├── ModelFileError           a model file is missing, damaged or can't be fetched
+    ├── PreparationError         the model can't be prepared; the original runs (kokoro.prepared)
     ├── SynthesisError           the model failed on this text
+    ├── RecordingError           a recording can't be played (recording)
     ├── RenderingCancelledError  a file or stream was cancelled; it can be requested again
     ├── AudioLibraryError        PortAudio itself is missing or will not start
     └── SpeakerError             the output does not work
@@ -132,6 +135,8 @@ class Utterance:
     """Play a chime first if the loudspeaker is idle."""
     urgent: bool = False
     """Speak it next, after the current sentence; what it interrupts continues after it."""
+    grows: bool = False
+    """More of its text follows, by `SpeechPipeline.replace`: whole lines, until this is False."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,7 +233,7 @@ def check_language(code: str) -> str:
 def _checked(name: str) -> str:
     if name in VOICES:
         return name
-    near = difflib.get_close_matches(name.lower(), VOICES, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name.lower(), VOICES, n=3, cutoff=0.75)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
     raise UnknownVoiceError(f"There is no voice {name!r}. {hint}`crier voices` lists all 54.")
 

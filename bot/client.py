@@ -6,6 +6,7 @@ Imports only the standard library and modules that need no more. Every call bloc
 import http.client
 import json
 import os
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -123,6 +124,30 @@ class Client:
             except ValueError as exc:
                 raise ClientError(f"What answers for Crier is not Crier ({path}).") from exc
 
+    def send_text(self, path: str, begun: bytes, source: int) -> dict[str, Any]:
+        """Send a text while it is written; return the JSON of the answer.
+
+        The answer may come before the end of the text, for example after a stop.
+
+        Args:
+            path: of a route that takes a plain text.
+            begun: the beginning of the text.
+            source: the file descriptor of the rest.
+
+        Raises:
+            ClientError: the bot is not running, or refuses.
+        """
+        with self._connected(None) as connection:
+            with self._translated(), suppress(BrokenPipeError, ConnectionResetError):
+                connection.putrequest("POST", path)
+                headers = {"Content-Type": "text/plain", "Transfer-Encoding": "chunked"}
+                for name, value in (self._headers() | headers).items():
+                    connection.putheader(name, value)
+                connection.endheaders()
+                _send_chunks(connection, begun, source)
+            with self._response(connection) as response, self._translated():
+                return dict(json.loads(response.read()))
+
     def sound(self, body: dict[str, Any]) -> Iterator[bytes]:
         """Yield the parts of a sound file while it is made; *body* is /v1/audio/speech's.
 
@@ -198,23 +223,40 @@ class Client:
         self, method: str, path: str, body: dict[str, Any] | None, timeout_s: float | None
     ) -> Iterator[http.client.HTTPResponse]:
         """Send a request; yield the response, or raise ClientError if it is a refusal."""
-        headers = {"Authorization": f"Bearer {self._token()}", "X-Client": self._name}
+        headers = self._headers()
         if body is not None:
             headers["Content-Type"] = "application/json"
-        connection = self._connect(timeout_s)
-        try:
+        with self._connected(timeout_s) as connection:
             with self._translated():
                 payload = None if body is None else json.dumps(body).encode()
                 with suppress(BrokenPipeError):  # a refusal may come before all is sent
                     connection.request(method, path, payload, headers)
-                response = connection.getresponse()
-                refused = response.status >= http.HTTPStatus.BAD_REQUEST
-                refusal = self._refusal(response) if refused else None
-            if refusal is not None:
-                raise refusal
-            yield response
+            with self._response(connection) as response:
+                yield response
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token()}", "X-Client": self._name}
+
+    @contextmanager
+    def _connected(self, timeout_s: float | None) -> Iterator[http.client.HTTPConnection]:
+        connection = self._connect(timeout_s)
+        try:
+            yield connection
         finally:
             connection.close()
+
+    @contextmanager
+    def _response(
+        self, connection: http.client.HTTPConnection
+    ) -> Iterator[http.client.HTTPResponse]:
+        """Yield the response, or raise ClientError if it is a refusal."""
+        with self._translated():
+            response = connection.getresponse()
+            refused = response.status >= http.HTTPStatus.BAD_REQUEST
+            refusal = self._refusal(response) if refused else None
+        if refusal is not None:
+            raise refusal
+        yield response
 
     def _connect(self, timeout_s: float | None) -> http.client.HTTPConnection:
         if self._socket:
@@ -267,6 +309,18 @@ class Client:
             message = f"Crier said no: {response.status} {response.reason}."
         code = WRONG_USAGE if response.status in _USAGE_ERRORS else FAILED
         return ClientError(message, code)
+
+
+def _send_chunks(connection: http.client.HTTPConnection, begun: bytes, source: int) -> None:
+    """Send a body in chunks until its end, or until there is an answer."""
+    part = begun
+    while part:
+        connection.send(b"%x\r\n%b\r\n" % (len(part), part))
+        ready, _, _ = select.select([source, connection.sock], [], [])
+        if connection.sock in ready:
+            return
+        part = os.read(source, _READ_BYTES)
+    connection.send(b"0\r\n\r\n")
 
 
 class _SocketConnection(http.client.HTTPConnection):

@@ -1,11 +1,12 @@
 """Output and questions of the command line: progress bars, tables, QR codes, yes or no."""
 
 import io
-import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -24,6 +25,9 @@ from bot.clean import clean_line, raw
 from bot.errors import CommandError
 from bot.paths import adopt_cached_models
 from bot.settings import Settings
+
+if TYPE_CHECKING:
+    from audio.kokoro.prepared import Choice
 
 # Faster is not noticed: speech begins as soon, and the small model is a quarter of the large one.
 _FAST_RTF = 0.25
@@ -116,6 +120,25 @@ def fetch_models(settings: Settings, *, measure: bool = False) -> None:
         _choose_fastest(settings)
 
 
+def _with_large_model(model_dir: Path) -> "Choice | None":
+    """Fetch the large model, and return what is fastest then; None if it can't be fetched.
+
+    Raises:
+        ModelFileError: a model file is damaged.
+    """
+    from audio.kokoro.fastest import choose  # noqa: PLC0415  # slow to import
+    from audio.kokoro.model_files import ensure  # noqa: PLC0415  # likewise
+    from audio.types import ModelFileError  # noqa: PLC0415  # likewise
+
+    try:
+        with file_progress() as progress:
+            ensure("fp32", model_dir, progress)
+    except ModelFileError as exc:
+        sys.stderr.write(f"{exc}\nThe small model is used.\n")
+        return None
+    return choose(model_dir, lambda _: None)
+
+
 def _choose_fastest(settings: Settings) -> None:
     """Measure how the voice is fastest; on a Mac, fetch the large model, too, if it may be.
 
@@ -123,11 +146,15 @@ def _choose_fastest(settings: Settings) -> None:
         CommandError: a model file is damaged.
     """
     from audio.kokoro.fastest import choose, is_busy  # noqa: PLC0415  # slow to import
-    from audio.kokoro.model_files import ensure  # noqa: PLC0415  # likewise
+    from audio.kokoro.prepared import usable_processors  # noqa: PLC0415  # likewise
     from audio.types import AudioError, ModelFileError  # noqa: PLC0415  # likewise
 
     if is_busy():
-        return  # `crier models` measures another time
+        sys.stderr.write(
+            "The computer is busy, so it was not measured how the voice is fastest. `crier models` "
+            "does that later.\n"
+        )
+        return
     model_dir = settings.model_dir
     out = Console(file=raw(sys.stderr))
     try:
@@ -135,9 +162,7 @@ def _choose_fastest(settings: Settings) -> None:
             best = choose(model_dir, lambda what: status.update(f"Measuring the voice: {what}"))
         on_apple = sys.platform == "darwin" and platform.machine() == "arm64"
         if settings.kokoro_model == "auto" and on_apple and best and best.rtf > _FAST_RTF:
-            with file_progress() as progress:
-                ensure("fp32", model_dir, progress)
-            best = choose(model_dir, lambda _: None)
+            best = _with_large_model(model_dir) or best
     except ModelFileError as exc:
         raise CommandError(str(exc)) from exc
     except AudioError as exc:
@@ -145,7 +170,7 @@ def _choose_fastest(settings: Settings) -> None:
         return
     if best is not None:
         sys.stderr.write(
-            f"Fastest here: {best.kind} with {best.threads} of {os.cpu_count()} processors, "
+            f"Fastest here: {best.kind} with {best.threads} of {usable_processors()} processors, "
             f"{best.rtf:.2f} s of work for a second of speech\n"
         )
 

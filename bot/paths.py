@@ -35,6 +35,7 @@ _OWN = [
     "api.sock",
     "api-token*",
     "attempts.json*",
+    "crash.txt",
     PACE_FILE,
     "notices.json",
     "pairing-code*",

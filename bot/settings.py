@@ -92,7 +92,8 @@ class Settings(BaseSettings):
         default="", description="A language code such as en-gb. Empty: the voice's own."
     )
     kokoro_model: Literal["auto", "fp32", "int8"] = Field(
-        default="auto", description="auto: fp32 on Apple silicon, int8 elsewhere."
+        default="auto",
+        description="auto: the one that was fastest here when `crier models` measured.",
     )
     model_dir: Path = Field(
         default_factory=default_model_dir,

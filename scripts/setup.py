@@ -130,7 +130,7 @@ def set_up(*, dev: bool) -> None:
         install_language(uv, name)
     write_launcher(uv)
     say("Model files")
-    # The tests use the small model; a Mac runs the large one.
+    # The tests use the small model; a Mac may run the large one.
     kinds = ["auto", "int8"] if dev and sys.platform == "darwin" else [""]
     for kind in kinds:
         env = {**environment(), **({"KOKORO_MODEL": kind} if kind else {})}

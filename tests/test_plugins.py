@@ -50,9 +50,14 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("suite")
     (folder / "pyproject.toml").write_text("[tool.pytest.ini_options]\nmarkers = ['realtime: x']")
     (folder / "test_suite.py").write_text(SUITE)
-    plugins = ["-p", "tests.support.parallel", "-p", "tests.support.bot_logs"]
+    plugins = ["-p", "xdist", "-p", "tests.support.parallel", "-p", "tests.support.bot_logs"]
     command = [sys.executable, "-m", "pytest", *plugins, "-n", "5", "--maxschedchunk", "1"]
-    environment = {"PYTHONPATH": str(CHECKOUT), "PATH": "/usr/bin:/bin", "HOME": str(folder)}
+    environment = {
+        "PYTHONPATH": str(CHECKOUT),
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(folder),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # others are slow to import, in each worker
+    }
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )

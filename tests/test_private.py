@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.chat.sandbox import Sandbox
-from bot.paths import make_private, write_private
+from bot.paths import files_of, make_private, write_private
 from tests.conftest import ALICE, TOKEN, reaction_to
 from tests.support.commandline import Environment, crier
 
@@ -53,6 +53,7 @@ async def test_running_bot_leaves_nothing_readable_to_others(
         process.terminate()
         await process.wait()
 
+    assert {path for path in folder.iterdir() if path.is_file()} == set(files_of(folder))
     assert {"crier.db", "crier.db-wal", "crier.log", "api.json", "api.sock"} <= names
     assert list(spoken.glob("*.wav"))
     assert readable + readable_by_others(folder) == []

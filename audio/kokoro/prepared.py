@@ -8,10 +8,14 @@ Everything here blocks.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import logging
 import os
+import platform
+import shutil
+import sys
 import time
 import uuid
 from dataclasses import asdict, dataclass
@@ -22,9 +26,10 @@ from audio.types import AudioError
 
 log = logging.getLogger(__name__)
 
-_RECIPE = 1
+_RECIPE = 2
 """Raised whenever `audio.kokoro.graph` writes another graph."""
 
+_FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _MAX_PREPARING_S = 600.0  # longer than preparing takes
 
 
@@ -78,6 +83,10 @@ def prepare(model_dir: Path, kind: str) -> Path:
     _remove_others(original, path)
     part = path.with_suffix(f".{uuid.uuid4().hex}.part")
     try:
+        part.touch()
+        free_bytes = shutil.disk_usage(model_dir).free
+        if free_bytes < MODELS[kind].size_bytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # known sooner
         from audio.kokoro.graph import rewrite  # noqa: PLC0415  # onnx, which only set-up needs
 
         rewrite(original, part)
@@ -85,10 +94,12 @@ def prepare(model_dir: Path, kind: str) -> Path:
         part.replace(path)
         checksum.write_text(digest)
     except OSError as exc:
+        advice = "Make the folder writable"
+        if exc.errno in _FULL:
+            advice = f"Make {MODELS[kind].size_bytes >> 20} MB of room there"
         raise PreparationError(
-            f"{original.name} can't be prepared in {model_dir}: {exc.strerror or exc}. Make "
-            f"{MODELS[kind].size_bytes >> 20} MB of room there; until then speech is made more "
-            "slowly."
+            f"{original.name} can't be prepared in {model_dir}: {exc.strerror or exc}. {advice}; "
+            "until then speech is made more slowly."
         ) from exc
     except Exception as exc:
         # LookupError for another export; onnx raises a dozen classes of its own.
@@ -97,7 +108,8 @@ def prepare(model_dir: Path, kind: str) -> Path:
             "slowly."
         ) from exc
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
     return path
 
 
@@ -129,9 +141,17 @@ def _circumstances() -> dict[str, object]:
 
     return {
         "onnxruntime": version("onnxruntime"),
-        "processors": os.cpu_count(),
+        "computer": f"{platform.node()}, {platform.machine()}",
+        "processors": usable_processors(),
         "recipe": _RECIPE,
     }
+
+
+def usable_processors() -> int:
+    """Return how many processors this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _is_intact(path: Path, checksum: Path) -> bool:

@@ -6,7 +6,6 @@ Runs on: synthesis thread.
 import contextlib
 import ctypes
 import logging
-import os
 import sys
 import time
 from collections import OrderedDict
@@ -19,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.kokoro.model_files import MODELS, VOICES_FILE, verify
-from audio.kokoro.prepared import PreparationError, choice, prepare
+from audio.kokoro.prepared import PreparationError, choice, prepare, usable_processors
 from audio.kokoro.reader import reader_of
-from audio.kokoro.window import FRAME_SAMPLES, WINDOW
+from audio.kokoro.window import FRAME_SAMPLES, PRIOR, PRIOR_FRAMES, WINDOW, Statistics
 from audio.kokoro.word_times import SILENT, words
 from audio.types import (
     SAMPLE_RATE_HZ,
+    AudioError,
     CancelToken,
     Chunk,
     ModelFileError,
@@ -52,6 +52,7 @@ _LEAD_FRAMES = 120  # 5 ms
 _TAIL_FRAMES = 960  # 40 ms: a last consonant rings out
 _MAX_PHRASE_S = 6.0
 _CACHE_BYTES = 8 << 20  # about 85 s of sound
+_MOST_STATISTICS = 32  # each about 0.1 MB
 
 _M_MMAP_THRESHOLD = -3  # malloc.h
 _LARGE_BYTES = 4 << 20
@@ -85,6 +86,11 @@ class _Session:
         self.cancel_token: CancelToken | None = None
         self.unheard = (0, 0)
         """The number of context phonemes at the start and at the end, which are not heard."""
+        self.prior: Statistics | None = None
+        """With what the next run's statistics are blended."""
+        self.own: Statistics | None = None
+        """The last run's statistics."""
+        self._priors = [i.name for i in session.get_inputs() if i.name.startswith(PRIOR)]
         self.get_inputs = session.get_inputs
         self.get_outputs = session.get_outputs
         self.get_modelmeta = session.get_modelmeta
@@ -106,14 +112,23 @@ class _Session:
         first, end = 1 + before, tokens.shape[1] - 1 - after
         values = (first, end, _LEAD_WINDOW_FRAMES, _TAIL_WINDOW_FRAMES)
         window = {name: np.array([value]) for name, value in zip(WINDOW, values, strict=True)}
-        audio, duration = self._session.run(names, inputs | window, options)
+        audio, duration, *own = self._session.run(names, inputs | window | self._prior(), options)
         heard = _within(duration.ravel(), first, end)
         if audio.size != FRAME_SAMPLES * heard.sum():
             raise ValueError(f"{audio.size} samples for {heard.sum()} frames")
+        self.own = Statistics(float(heard.sum()), tuple(map(np.copy, own)))  # as below
         if before:
             audio = audio.ravel().copy()  # onnxruntime's memory
             audio[:_CLICK_SAMPLES] = 0
         return [audio, heard]
+
+    def _prior(self) -> dict[str, NDArray[np.float32]]:
+        """Return the inputs for the prior."""
+        if self.prior is None:
+            nothing = dict.fromkeys(self._priors, np.zeros((1, 1, 1), np.float32))
+            return {PRIOR_FRAMES: np.zeros(1, np.float32), **nothing}
+        values = zip(self._priors, self.prior.values, strict=True)
+        return {PRIOR_FRAMES: np.array([self.prior.frames], np.float32), **dict(values)}
 
 
 def _within(duration: NDArray[np.float32], first: int, end: int) -> NDArray[np.float32]:
@@ -134,6 +149,7 @@ class KokoroVoice:
         kind: str,
         *,
         even: bool = True,
+        prepared: bool = True,
         threads: int = 0,
         session_config: Mapping[str, str] | None = None,
     ) -> None:
@@ -143,17 +159,20 @@ class KokoroVoice:
             model_dir: the folder of the model files, and of the reader's.
             kind: ``fp32`` or ``int8``.
             even: whether to make all voices equally loud.
+            prepared: whether to run the prepared model, or the original.
             threads: for one run of the model; 0 means as many as are fastest.
             session_config: onnxruntime's session options; they override those set here.
         """
         self._even = even
-        self._threads = threads
+        self._prepared, self._threads = prepared, threads
         self._session_config = session_config or {}
         self._model_dir = model_dir
         self._kind = kind
         self._session: _Session | None = None
         self._kokoro: Any = None
         self._cache = _PhraseCache()
+        # By voice and the order of magnitude of the style's row, the latest last.
+        self._statistics: dict[Hashable, Statistics] = {}
         self._reader = reader_of(model_dir)
 
     def load(self) -> None:
@@ -167,6 +186,9 @@ class KokoroVoice:
             return
         verify(self._model_dir / VOICES_FILE.name, VOICES_FILE)
         ready = phonemes_of(self.read("Ready.", "en-us"))  # the first time is the slowest
+        if not self._prepared:
+            self._start_unchanged(ready)
+            return
         try:
             self._start(ready, prepare(self._model_dir, self._kind))
         except ModelFileError:
@@ -174,8 +196,13 @@ class KokoroVoice:
         except PreparationError as exc:
             log.warning("%s", exc)
             self._start_unchanged(ready)
-        except Exception:  # noqa: BLE001  # one of a dozen of onnxruntime's own
-            log.warning("The prepared model can't be run; falling back to the original (slower).")
+        except Exception as exc:  # one of a dozen of onnxruntime's own
+            log.warning(
+                "The prepared model can't be run (%s: %s); falling back to the original (slower).",
+                type(exc).__name__,
+                exc,
+                exc_info=log.isEnabledFor(logging.DEBUG),
+            )
             self._start_unchanged(ready)
         log.info("Voice ready: %s", MODELS[self._kind].name)
 
@@ -194,6 +221,7 @@ class KokoroVoice:
         import onnxruntime  # noqa: PLC0415  # slow to import
         from kokoro_onnx import Kokoro  # noqa: PLC0415  # slow to import
 
+        self._session = self._kokoro = None  # not two models at once
         _silence_loggers()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads or default_threads(self._model_dir)
@@ -201,20 +229,23 @@ class KokoroVoice:
         # A spinning thread pool uses whole cores while idle, and a memory pattern for each text
         # length grows without bound (hexgrad/kokoro#358).
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if sys.platform == "darwin":
+            # Wrong numbers on M4 and M5: onnxruntime#26669, #31569. `crier doctor --mac` compares.
+            options.add_session_config_entry("mlas.disable_kleidiai", "1")
         for key, value in self._session_config.items():
             options.add_session_config_entry(key, value)
         options.enable_mem_pattern = False
         _return_memory()
         # From a file, since loading from memory would hold the bytes twice.
-        session = onnxruntime.InferenceSession(
-            str(model), options, providers=["CPUExecutionProvider"]
+        session = _Session(
+            onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"]),
+            model,
         )
-        self._session = _Session(session, model)
-        kokoro = Kokoro.from_session(self._session, str(self._model_dir / VOICES_FILE.name))
+        kokoro = Kokoro.from_session(session, str(self._model_dir / VOICES_FILE.name))
         kokoro.create(
             phonemes, "af_heart", is_phonemes=True
         )  # the first run of a session is the slowest
-        self._kokoro = kokoro
+        self._session, self._kokoro = session, kokoro
 
     def read(self, sentence: str, lang: str) -> tuple[SpokenWord, ...]:
         """Return the words of a sentence with their phonemes; see `audio.kokoro.reader.Reader`.
@@ -261,43 +292,50 @@ class KokoroVoice:
             SynthesisError: see `load`; or the model failed, or *cancel_token* was cancelled.
         """
         self.load()
-        assert self._session is not None  # noqa: S101  # load sets it
         key = _key(chunk, voice, speed)
         chunk = self._known(chunk)
         if (cached := self._cache.get(key)) is not None:
             return cached
-        self._session.cancel_token = cancel_token
         started_s = time.perf_counter()
         try:
-            try:
-                samples, spoken_words = self._speak(self._session, chunk, voice, speed)
-            except FloatingPointError:
-                if not self._session.is_windowed:
-                    raise
-                log.warning(
-                    "The model's sound is no number; it runs unchanged from now on (slower)."
-                )
-                self._start_unchanged(chunk.phonemes)
-                self._session.cancel_token = cancel_token
-                samples, spoken_words = self._speak(self._session, chunk, voice, speed)
+            samples, spoken_words = self._speak_finite(chunk, voice, speed, cancel_token)
+        except AudioError:
+            raise
         except Exception as exc:
             # onnxruntime and kokoro-onnx raise a dozen classes between them.
             raise SynthesisError(
                 f"The voice failed on a text of {len(chunk.text)} characters "
                 f"({type(exc).__name__}). Send it again; if it fails again, in other words."
             ) from exc
-        finally:
-            self._session.cancel_token, self._session.unheard = None, (0, 0)
         if self._even:
             samples = samples * np.float32(gain_of(voice))
         samples = fade_edges(samples)
         self._cache.put(key, Sound(samples, words=spoken_words))
         return Sound(samples, time.perf_counter() - started_s, spoken_words)
 
+    def _speak_finite(
+        self, chunk: Chunk, voice: str, speed: float, cancel_token: CancelToken
+    ) -> tuple[Samples, tuple[Word, ...]]:
+        """Return what `_speak` does; if that is no number, by the original model from now on.
+
+        Raises:
+            FloatingPointError: the original's sound is no number, either.
+        """
+        with contextlib.suppress(FloatingPointError):
+            return self._speak(chunk, voice, speed, cancel_token)
+        # Here, since a traceback would keep the session in memory beside the new one.
+        if self.decoding != "window":
+            raise FloatingPointError
+        log.warning("The model's sound is no number; it runs unchanged from now on (slower).")
+        self._start_unchanged(chunk.phonemes)
+        return self._speak(chunk, voice, speed, cancel_token)
+
     def _speak(
-        self, session: _Session, chunk: Chunk, voice: str, speed: float
+        self, chunk: Chunk, voice: str, speed: float, cancel_token: CancelToken
     ) -> tuple[Samples, tuple[Word, ...]]:
         """Return the sound of a chunk without its context, and its words."""
+        session = self._session
+        assert session is not None  # noqa: S101  # load sets it
         before, text, after = chunk.before, chunk.phonemes, chunk.after
         if SILENT.issuperset(text):  # of marks alone the model makes noise
             return silence(0), ()
@@ -307,25 +345,35 @@ class KokoroVoice:
             before = after = ""  # nothing says where to cut
         phonemes = " ".join(part for part in (before, text, after) if part)
         style = self._style(voice)
+        length = len(phonemes)
         if before or after:
             # A style has a row for each number of phonemes, which sets the speaking rate; a part of
             # a sentence uses the row of the whole sentence.
-            row = min(max(chunk.sentence_phonemes, len(phonemes)), len(style)) - 1
-            style = np.broadcast_to(style[row], style.shape)
+            length = min(max(chunk.sentence_phonemes, len(phonemes)), len(style))
+            style = np.broadcast_to(style[length - 1], style.shape)
+        # The statistics of a voice are nearly the same for all texts whose style has a similar row.
+        similar = (voice, length.bit_length())
+        session.prior = self._statistics.get(similar) if before or after else None
         if len(phonemes) + 2 <= MAX_PHONEMES:  # else kokoro-onnx splits it
             session.unheard = (len(before), len(after))
-        audio, _, timings = self._kokoro.create_timed(
-            phonemes,
-            style,
-            speed,
-            is_phonemes=True,
-            trim=False,
-            sentence_pause=0.0,
-            clause_pause=0.0,
-        )
+        session.cancel_token = cancel_token
+        try:
+            audio, _, timings = self._kokoro.create_timed(
+                phonemes,
+                style,
+                speed,
+                is_phonemes=True,
+                trim=False,
+                sentence_pause=0.0,
+                clause_pause=0.0,
+            )
+        finally:
+            session.cancel_token, session.unheard = None, (0, 0)
         raw = np.asarray(audio, dtype=np.float32).ravel()
         if not np.isfinite(raw).all():
             raise FloatingPointError
+        if session.own is not None:
+            self._carry(similar, session.own)
         first, last = _loud_part(raw)
         spoken = timings[len(before) + 1 if before else 0 :]
         # The model reports the duration of each phoneme; the cut is in the middle of the space.
@@ -343,6 +391,12 @@ class KokoroVoice:
             start_s=first / SAMPLE_RATE_HZ,
             length_s=len(samples) / SAMPLE_RATE_HZ,
         )
+
+    def _carry(self, similar: Hashable, own: Statistics) -> None:
+        """Keep the statistics of a run, for windows of a similar style."""
+        self._statistics[similar] = own.joined(self._statistics.pop(similar, None))
+        if len(self._statistics) > _MOST_STATISTICS:
+            del self._statistics[next(iter(self._statistics))]
 
     def _known(self, chunk: Chunk) -> Chunk:
         """Return a chunk without the signs that the model does not know."""
@@ -369,7 +423,7 @@ class KokoroVoice:
 def default_threads(model_dir: Path) -> int:
     """Return with how many threads a run is fastest, as far as it was measured."""
     found = choice(model_dir)
-    return found.threads if found else min(MAX_THREADS, os.cpu_count() or 1)
+    return found.threads if found else min(MAX_THREADS, usable_processors())
 
 
 def _return_memory() -> None:

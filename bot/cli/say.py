@@ -1,9 +1,14 @@
 """`crier say`: speaks a text on the loudspeaker, or writes it as sound into a file."""
 
 import argparse
+import codecs
 import contextlib
+import os
+import select
 import shutil
 import sys
+import time
+import urllib.parse
 import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,13 +26,16 @@ _FORMATS = {".wav": "wav", ".mp3": "mp3", ".flac": "flac", ".opus": "opus"}
 _REQUESTED_FORMATS = {"wav": "pcm"}
 _SAMPLE_RATE_HZ = 24_000  # mono, 16 bit. Source: OpenAI's description of pcm, which the bot follows
 _SLOWEST, _FASTEST = 0.5, 2.0
+_AT_ONCE_S = 0.3  # a text that is complete so soon is read as a whole
+_READ_BYTES = 1 << 16
 _EXAMPLE = 'Like this: crier say "Dinner is ready.", or: make 2>&1 | tail -1 | crier say'
 
 
 def say_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `say`."""
     parser.epilog = (
-        "Returns as soon as the text is stored and queued, unless --wait is given. "
+        "Returns as soon as the text is stored and queued, unless --wait is given. The sentences "
+        "of a text that is still being written, as in `llm … | crier say -`, are said as they end. "
         "Exit codes: 0 done (with --wait: heard to the end), 1 failed, 2 wrong usage."
     )
     add = parser.add_argument
@@ -73,17 +81,19 @@ def say(options: argparse.Namespace) -> int:
 
         return standalone.say(_text_of(options), options)
     client = Client(options.client)  # before stdin is read, which may block for a long time
-    text = _text_of(options)
     style = {"voice": options.voice, "speed": options.speed, "lang": options.lang}
     request: dict[str, Any] = {name: value for name, value in style.items() if value}
     if options.out is not None:
         if options.urgent or options.chime:
             raise UsageError("--urgent and --chime are for the loudspeaker, not for a file.")
-        return _write(client, text, request, options.out)
+        return _write(client, _text_of(options), request, options.out)
     request["priority"] = "urgent" if options.urgent else "normal"
     if options.chime:  # else as in the settings
         request["chime"] = True
-    parts = split(text)
+    begun, is_whole = _read_at_once() if _is_piped(options) else (b"", True)
+    if not is_whole and _is_utf_8(begun):
+        return _say_while_written(client, begun, request, wait=options.wait)
+    parts = split(_text_of(options, begun))
     if options.wait:
         return speak_and_wait(client, parts, request)
     positions = [_queue(client, part, request)["position"] for part in parts]
@@ -115,11 +125,75 @@ def _speed(given: str) -> float:
     return speed
 
 
+# ---- a text that is still being written ----
+
+
+def _is_piped(options: argparse.Namespace) -> bool:
+    """Return whether the text comes from stdin alone."""
+    words = [word for word in options.text if word != "-"]
+    return not (words or options.file) and ("-" in options.text or not sys.stdin.isatty())
+
+
+def _read_at_once() -> tuple[bytes, bool]:
+    """Read what comes from stdin within a moment; return it, and whether that is all.
+
+    A text that is there at once is read as a whole, for its tables, quotes and wrapped lines.
+    """
+    content, until_s = bytearray(), 0.0
+    while not content or (left_s := until_s - time.monotonic()) > 0:
+        if content and not select.select([sys.stdin], [], [], left_s)[0]:
+            break
+        part = os.read(sys.stdin.fileno(), _READ_BYTES)
+        if not part:
+            return bytes(content), True
+        until_s = until_s or time.monotonic() + _AT_ONCE_S
+        content += part
+    return bytes(content), False
+
+
+def _is_utf_8(begun: bytes) -> bool:
+    """Return whether the beginning of a text is UTF-8; the last letter may be cut."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(begun)
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in begun
+
+
+def _say_while_written(client: Client, begun: bytes, request: dict[str, Any], *, wait: bool) -> int:
+    """Speak the sentences of stdin as they end; return the exit code."""
+    fields = {name: str(value) for name, value in request.items()} | {"wait": str(wait)}
+    path = f"/v1/audio/speak?{urllib.parse.urlencode(fields)}"
+    try:
+        answer = client.send_text(path, begun, sys.stdin.fileno())
+    except KeyboardInterrupt:
+        _print_error(
+            "Not reading any more. What was read stays in the queue; `crier skip` or "
+            "`crier stop` ends it."
+        )
+        return FAILED
+    match answer.get("outcome"):
+        case None:
+            return OK
+        case "heard":
+            _print_to_person(f"Heard to the end. {answer['reason']}".strip())
+            return OK
+        case "held":
+            _print_error(f"Not heard yet: {answer['reason']}")
+        case outcome:
+            _print_error(f"Not heard to the end: {answer['reason'] or f'it was {outcome}.'}")
+    return FAILED
+
+
 # ---- the text ----
 
 
-def _text_of(options: argparse.Namespace) -> str:
+def _text_of(options: argparse.Namespace, begun: bytes = b"") -> str:
     """Return the text to speak: arguments, files and stdin, in this order, a paragraph each.
+
+    Args:
+        options: of the command.
+        begun: what has been read from stdin already.
 
     Raises:
         UsageError: there is none, or a file can't be read.
@@ -127,7 +201,7 @@ def _text_of(options: argparse.Namespace) -> str:
     words = [word for word in options.text if word != "-"]
     texts = [" ".join(words), *map(_read, options.file)]
     if "-" in options.text or not (words or options.file or sys.stdin.isatty()):
-        texts.append(decode_text(sys.stdin.buffer.read()))
+        texts.append(decode_text(begun + sys.stdin.buffer.read()))
     text = "\n\n".join(text.strip() for text in texts if text.strip())
     if not text:
         raise UsageError(f"There is nothing to say. {_EXAMPLE}")

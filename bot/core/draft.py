@@ -45,3 +45,5 @@ class Draft:
     """The file to fetch, which is spoken instead of the text; empty if there is none."""
     as_note: bool = False
     """Whether it is sent back as a voice note instead of being spoken."""
+    grows: bool = False
+    """Whether more of its text follows; see `bot.core.growing`."""

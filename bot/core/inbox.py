@@ -303,6 +303,15 @@ class Inbox:
             "UPDATE message SET text = ?, skipped = ? WHERE id = ?", (text, skipped, id_)
         )
 
+    async def extend(self, id_: int, addition: str, skipped: str) -> bool:
+        """Append to the text of a message that is to be spoken; return whether it still is."""
+        cursor = await self._database.execute(
+            "UPDATE message SET text = text || ?, skipped = ?, changed_at = ?"
+            " WHERE id = ? AND state IN ('waiting', 'held')",
+            (addition, skipped, time.time(), id_),
+        )
+        return cursor.rowcount > 0
+
     async def store_heard_sentence(self, id_: int, sentence: int) -> None:
         """Store that a message continues after *sentence*."""
         await self._database.execute(
@@ -405,6 +414,11 @@ class Inbox:
     async def find_record(self, bot_id: int, update_id: int) -> Record | None:
         """Return what became of the message of an update, if it is stored."""
         records = await self._records("bot_id = ? AND update_id = ?", (bot_id, update_id))
+        return records[0] if records else None
+
+    async def find_record_of(self, id_: int) -> Record | None:
+        """Return what became of a message, if it is stored."""
+        records = await self._records("id = ?", (id_,))
         return records[0] if records else None
 
     async def _records(self, where: str, values: tuple[int, ...]) -> list[Record]:

@@ -148,6 +148,8 @@ class Intake:
         if stored is not None and state is State.LATE:
             self.delivery.late.report(stored)
         elif stored is not None and state is State.WAITING:
+            if draft.grows:
+                self.delivery.queue.grow(stored.id, stored.text, stored.skipped, more=True)
             await self.delivery.submit(stored)
         return stored
 

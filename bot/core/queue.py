@@ -58,6 +58,16 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Growth:
+    """The text so far of a message that arrives in pieces."""
+
+    text: str
+    skipped: str
+    more: bool
+    """Whether more of it follows."""
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """A message's place in the queue, as people and programs see it."""
 
@@ -131,6 +141,7 @@ class MessageQueue:
         self._receive = receive
         self._started = False
         self._entries: dict[int, Entry] = {}  # by id; those under way in order
+        self._growing: dict[int, Growth] = {}  # by id
         self._bursts: dict[Conversation, Burst] = {}
         self._readings: set[asyncio.Task[None]] = set()  # of recordings' lengths
 
@@ -229,6 +240,7 @@ class MessageQueue:
 
     def add(self, message: QueuedMessage) -> None:
         """Queue a stored message: an urgent one comes before the others."""
+        message = self._grown(message)
         entry = self._entries[message.id] = Entry(message, Stage.WAITING)
         if message.recording:
             self._start_reading_length(entry)
@@ -277,7 +289,37 @@ class MessageQueue:
             recording=message.recording,
             chime=chime and not (message.recording or message.is_note),
             urgent=message.urgent,
+            grows=message.id in self._growing and self._growing[message.id].more,
         )
+
+    # ---- growth ----
+
+    def grow(self, id_: int, text: str, skipped: str, *, more: bool) -> None:
+        """Replace the text of a message by a longer one that begins with it, and is stored.
+
+        Args:
+            id_: the message, which may be about to be added.
+            text: whole lines.
+            skipped: what was left out of it, in words.
+            more: whether more of it follows.
+        """
+        self._growing[id_] = Growth(text, skipped, more)
+        entry = self._entries.get(id_)
+        if entry is None:
+            return  # it is being held or released, and `add` or `hold` follows
+        entry.message = self._grown(entry.message)
+        if entry.stage is Stage.SUBMITTED:
+            self._pipeline.replace(self.utterance(entry.message))
+        self._events.queue()
+        if not more:
+            del self._growing[id_]
+
+    def _grown(self, message: QueuedMessage) -> QueuedMessage:
+        """Return a message with the text that it has by now."""
+        growth = self._growing.get(message.id)
+        if growth is None:
+            return message
+        return replace(message, text=growth.text, skipped=growth.skipped)
 
     # ---- changes ----
 
@@ -412,6 +454,7 @@ class MessageQueue:
             burst.ended += 1
             burst.heard += heard
             self._close_if_over(burst)
+        self._growing.pop(message.id, None)
         self._remove(message)
 
     def _remove(self, message: QueuedMessage) -> None:
@@ -454,7 +497,7 @@ class MessageQueue:
 
     def hold(self, message: QueuedMessage) -> None:
         """Keep a message until `pop_held`."""
-        self._entries[message.id] = Entry(message, Stage.HELD)
+        self._entries[message.id] = Entry(self._grown(message), Stage.HELD)
 
     def pop_held(self, id_: int) -> QueuedMessage | None:
         """Remove and return a held message; None if it was removed or stopped meanwhile."""

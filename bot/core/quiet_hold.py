@@ -143,7 +143,10 @@ class QuietHold:
     # ---- out ----
 
     async def watch(self) -> None:
-        """Hold messages when quiet hours start, and release them when they end; until cancelled."""
+        """Hold messages while it is quiet; release them when quiet hours or a mute end.
+
+        Runs until it is cancelled.
+        """
         while True:
             await asyncio.sleep(_CHECK_EVERY_S)
             try:

@@ -61,8 +61,8 @@ class MeasuringSpeaker(PortAudioSpeaker):
     """A loudspeaker that records when sound starts and stops. Audio thread only."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        """Take the arguments of `PortAudioSpeaker`."""
-        super().__init__(*arguments, **options)
+        """Take the arguments of `PortAudioSpeaker`; the rest goes on if headphones are removed."""
+        super().__init__(*arguments, on_headphones_lost="continue", **options)
         self.starts: list[tuple[float, str]] = []
         """`time.monotonic` at which the first frame of each stream was heard, and the device."""
         self.gaps_s: list[float] = []

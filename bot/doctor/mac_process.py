@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from audio.kokoro.voice import KokoroVoice
-from audio.types import SAMPLE_RATE_HZ, AudioError, CancelToken, Chunk, Sound
+from audio.types import SAMPLE_RATE_HZ, AudioError, CancelToken, Chunk, Sound, SynthesisError
 from bot.doctor.check import CheckSkipped, Context, Finding, fail, ok, skip, warn
 from bot.doctor.mac_equipment import Equipment
 from bot.errors import CommandError
@@ -71,7 +71,10 @@ def _synthesize(equipment: Equipment, context: Context, disabled: str) -> Sound:
     voice = equipment.make_voice_with({_KLEIDIAI: disabled})
     voice.load()
     chunk = Chunk.whole(voice.read(equipment.chunk, settings.lang))
-    return voice.synthesize(chunk, settings.kokoro_voice, 1.0, CancelToken())
+    sound = voice.synthesize(chunk, settings.kokoro_voice, 1.0, CancelToken())
+    if isinstance(voice, KokoroVoice) and voice.decoding != "window":
+        raise SynthesisError("some samples are no numbers, or the prepared model can't be run")
+    return sound
 
 
 def _length_s(sound: Sound) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from audio.output import coreaudio
 from bot.doctor.check import CheckSkipped, Context, Finding
 from bot.doctor.running_bot import api_token
 from bot.logs import hide_tokens
@@ -19,6 +20,12 @@ _OWNER = re.compile(
 )
 
 
+_KIND = re.compile(
+    r"AirPods(?: Pro| Max)?|Beats \w+|HomePod(?: mini)?|External Headphones"
+    r"|(?:MacBook (?:Pro|Air)|iMac|Mac (?:mini|Studio|Pro)|Studio Display) Speakers"
+)
+
+
 class Redactor:
     """Replaces tokens, ids, names, texts of messages, and the home folder."""
 
@@ -28,6 +35,7 @@ class Redactor:
         with contextlib.suppress(CheckSkipped):  # a check that can't read them can't print them
             secrets.extend(_tokens_and_allowed(context))
             secrets.extend(_people_and_texts(context))
+        secrets.extend(_owned_devices())
         # The longest first: a secret may contain another.
         self._secrets = sorted(
             (pair for pair in secrets if len(pair[1]) >= _MIN_CHARS), key=lambda pair: -len(pair[1])
@@ -44,6 +52,15 @@ class Redactor:
     def redact_finding(self, finding: Finding) -> Finding:
         """Return *finding* without secrets."""
         return Finding(finding.state, self.redact(finding.found), self.redact(finding.fix))
+
+
+def _owned_devices() -> Iterator[tuple[str, str]]:
+    """Yield (kind, name) for each loudspeaker that may be named after a person."""
+    for output in coreaudio.outputs():
+        known = _KIND.search(output.name)
+        kind = known[0] if known else "<device>"
+        if kind != output.name:
+            yield kind, output.name
 
 
 def _tokens_and_allowed(context: Context) -> Iterator[tuple[str, str]]:

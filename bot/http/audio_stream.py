@@ -5,18 +5,25 @@ threads; the rest runs on the event loop.
 """
 
 import asyncio
+import base64
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from audio.pipeline import SpeechPipeline
-from audio.types import SAMPLE_RATE_HZ, AudioError, NothingToSpeakError, Samples, Utterance
-from bot.core.preferences import FASTEST, SLOWEST
+from audio.types import (
+    SAMPLE_RATE_HZ,
+    AudioError,
+    NothingToSpeakError,
+    Samples,
+    Utterance,
+    Word,
+    silence,
+)
 from bot.http.guard import Refused
-from bot.http.schemas import Input, Language, VoiceName
 
 if TYPE_CHECKING:
     import av
@@ -25,35 +32,11 @@ MODELS = ("kokoro", "tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 """The accepted names of the only voice model, OpenAI's included."""
 
 MAX_STREAMS = 8
+"""At once; others wait in a line."""
+MAX_WAITING = 64
 
+_SILENCE_S = 0.2  # the sound of a text without words
 _BITS_PER_S = 64_000  # transparent for one voice at 24 kHz
-
-
-class Speech(BaseModel):
-    """OpenAI's CreateSpeechRequest; other fields of OpenAI's are accepted and have no effect."""
-
-    model_config = ConfigDict(strict=True)
-
-    model: str = Field(min_length=1, max_length=200, description="Any name; there is one model.")
-    input: Input
-    voice: VoiceName
-    response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = "mp3"
-    stream_format: Literal["audio"] = "audio"
-    speed: float = Field(
-        1.0,
-        ge=0.25,
-        le=4.0,
-        description="0.25 to 4, as in OpenAI's API; the voice speaks at 0.5 to 2, and the header "
-        "X-Speed has the speed that was used.",
-    )
-    lang: Language | None = Field(
-        None, description="As in /v1/audio/speak; not part of OpenAI's API."
-    )
-
-    @property
-    def spoken_speed(self) -> float:
-        """The nearest speed at which the voice can speak."""
-        return max(SLOWEST, min(FASTEST, self.speed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +55,12 @@ FORMATS = {
     "mp3": Format("audio/mpeg", "mp3", "libmp3lame", {"write_xing": "0"}),
     # Pages of 0.2 s, so that the first word is not delayed by a second.
     "opus": Format("audio/ogg", "ogg", "libopus", {"page_duration": "200000"}),
+    "ogg": Format("audio/ogg", "ogg", "libopus", {"page_duration": "200000"}),
     "aac": Format("audio/aac", "adts", "aac"),
+    # In fragments of 0.2 s: the index of a whole file would come before it.
+    "m4a": Format(
+        "audio/mp4", "mp4", "aac", {"movflags": "empty_moov+frag_custom", "frag_duration": "200000"}
+    ),
     "flac": Format("audio/flac", "flac", "flac"),
     # Its header leaves the length unknown, as OpenAI's does.
     "wav": Format("audio/wav", "wav", "pcm_s16le"),
@@ -131,57 +119,171 @@ class _Buffer:
         return written
 
 
+@dataclass(frozen=True, slots=True)
+class SpeechPart:
+    """A part of a sound file."""
+
+    data: bytes
+    words: tuple[Word, ...] = ()
+    """Those that begin in it, by the time since the beginning of the sound."""
+
+
 class SpeechStreams:
     """Makes sound files for up to `MAX_STREAMS` clients, a chunk for each in turn."""
 
     def __init__(self, pipeline: SpeechPipeline) -> None:
         """Use the voice of *pipeline* while the loudspeaker does not need it."""
         self._pipeline = pipeline
-        self._streams = 0
+        self._free = asyncio.Semaphore(MAX_STREAMS)
+        self._waiting = 0
 
-    async def speech(self, utterance: Utterance, file_format: Format) -> AsyncIterator[bytes]:
+    async def speech(
+        self, utterance: Utterance | None, file_format: Format, volume: float = 1.0
+    ) -> AsyncIterator[SpeechPart]:
         """Wait for the first part of the file; return an iterator over all parts.
 
+        Args:
+            utterance: None for a short silence.
+            file_format: of the file.
+            volume: a factor.
+
         Raises:
-            Refused: there is no sound, or too many files are being made.
+            Refused: there is no sound, or too many clients wait.
         """
-        if self._streams >= MAX_STREAMS:
-            reason = f"{MAX_STREAMS} texts are being made into sound already. Try again in a while."
+        if self._free.locked() and self._waiting >= MAX_WAITING:
+            reason = f"{MAX_WAITING} texts wait for their turn already. Try again in a while."
             raise Refused(429, "too_many", reason)
-        parts = self._parts(utterance, file_format)
+        parts = self._parts(utterance, file_format, volume)
+        self._waiting += 1
         try:
             first = await anext(parts)
         except NothingToSpeakError as exc:
-            raise Refused(422, "nothing_to_speak", f"input: {exc}") from exc
+            raise Refused(422, "nothing_to_speak", f"input: {exc}", "input") from exc
         except AudioError as exc:
             raise Refused(503, "no_sound", str(exc)) from exc
+        finally:
+            self._waiting -= 1
         return _with_first(first, parts)
 
-    async def _parts(self, utterance: Utterance, file_format: Format) -> AsyncIterator[bytes]:
+    async def _parts(
+        self, utterance: Utterance | None, file_format: Format, volume: float
+    ) -> AsyncIterator[SpeechPart]:
+        if utterance is None:
+            encoder = await asyncio.to_thread(Encoder, file_format)
+            encoded = await asyncio.to_thread(encoder.encode, silence(_SILENCE_S))
+            yield SpeechPart(encoded + await asyncio.to_thread(encoder.finish))
+            return
+        async with self._free:
+            encoder = await asyncio.to_thread(Encoder, file_format)
+            start_s = 0.0
+            words: tuple[Word, ...] = ()
+            async for made, words_of_it in self._sound(utterance):
+                words += tuple(
+                    Word(word.text, start_s + word.start_s, start_s + word.end_s)
+                    for word in words_of_it
+                )
+                start_s += len(made) / SAMPLE_RATE_HZ
+                samples = made if volume == 1.0 else made * np.float32(volume)
+                if encoded := await asyncio.to_thread(encoder.encode, samples):
+                    yield SpeechPart(encoded, words)
+                    words = ()
+            yield SpeechPart(await asyncio.to_thread(encoder.finish), words)
+
+    async def _sound(self, utterance: Utterance) -> AsyncIterator[tuple[Samples, tuple[Word, ...]]]:
+        """Yield the sound of a text while it is made, and the words in each part of it."""
         loop = asyncio.get_running_loop()
         # Bounded by `record_consumed`: the pipeline synthesizes only a little ahead of it.
-        made: asyncio.Queue[Samples | AudioError | None] = asyncio.Queue()
+        made: asyncio.Queue[Samples | tuple[Word, ...] | AudioError | None] = asyncio.Queue()
 
-        def on_sound(part: Samples | AudioError | None) -> None:  # on the audio thread
-            loop.call_soon_threadsafe(made.put_nowait, part)
+        def on_made(part: Samples | tuple[Word, ...] | AudioError | None) -> None:
+            loop.call_soon_threadsafe(made.put_nowait, part)  # on the audio thread
 
-        self._streams += 1
-        number = self._pipeline.stream(utterance, on_sound)
+        number = self._pipeline.stream(utterance, on_made, on_made)
+        words: tuple[Word, ...] = ()
         try:
-            encoder = await asyncio.to_thread(Encoder, file_format)
             while (part := await made.get()) is not None:
                 if isinstance(part, AudioError):
                     raise part
-                if encoded := await asyncio.to_thread(encoder.encode, part):
-                    yield encoded
+                if isinstance(part, tuple):
+                    words = part
+                    continue
+                yield part, words
                 self._pipeline.record_consumed(number, len(part) / SAMPLE_RATE_HZ)
-            yield await asyncio.to_thread(encoder.finish)
         finally:
             self._pipeline.close_stream(number)
-            self._streams -= 1
 
 
-async def _with_first(first: bytes, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _with_first(
+    first: SpeechPart, parts: AsyncIterator[SpeechPart]
+) -> AsyncIterator[SpeechPart]:
     yield first
     async for part in parts:
         yield part
+
+
+# ---- what clients get of the parts ----
+
+
+async def as_file(parts: AsyncIterator[SpeechPart]) -> AsyncIterator[bytes]:
+    """Yield the file itself."""
+    async for part in parts:
+        yield part.data
+
+
+async def as_events(parts: AsyncIterator[SpeechPart]) -> AsyncIterator[bytes]:
+    """Yield OpenAI's server-sent events: speech.audio.delta and speech.audio.done."""
+    try:
+        async for part in parts:
+            if part.data:
+                audio = base64.b64encode(part.data).decode()
+                yield _event({"type": "speech.audio.delta", "audio": audio})
+    except AudioError as exc:
+        error = {"message": str(exc), "type": "server_error", "param": None, "code": "no_sound"}
+        yield _event({"type": "error", "error": error})
+        return
+    usage = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}  # nothing is charged
+    yield _event({"type": "speech.audio.done", "usage": usage})
+
+
+def _event(data: dict[str, Any]) -> bytes:
+    return f"data: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
+
+
+async def as_captions(
+    parts: AsyncIterator[SpeechPart], file_format: Format, *, timed: bool
+) -> AsyncIterator[bytes]:
+    """Yield Kokoro-FastAPI's captions, a line of JSON for each part."""
+    async for part in parts:
+        yield caption(part, file_format, timed=timed) + b"\n"
+
+
+async def joined(parts: AsyncIterator[SpeechPart]) -> SpeechPart:
+    """Return all parts as one.
+
+    Raises:
+        Refused: there is no sound.
+    """
+    try:
+        every = [part async for part in parts]
+    except AudioError as exc:
+        raise Refused(503, "no_sound", str(exc)) from exc
+    words = (word for part in every for word in part.words)
+    return SpeechPart(b"".join(part.data for part in every), tuple(words))
+
+
+def caption(part: SpeechPart, file_format: Format, *, timed: bool) -> bytes:
+    """Return Kokoro-FastAPI's CaptionedSpeechResponse of a part."""
+    timestamps = [
+        {
+            "word": word.text,
+            "start_time": round(word.start_s, 3),
+            "end_time": round(word.end_s, 3),
+        }
+        for word in part.words
+    ]
+    fields = {
+        "audio": base64.b64encode(part.data).decode(),
+        "audio_format": file_format.media_type,
+        "timestamps": timestamps if timed else None,
+    }
+    return json.dumps(fields, ensure_ascii=False).encode()

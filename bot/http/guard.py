@@ -5,7 +5,8 @@ are separate rate budgets for requests with the token, for open paths, for all o
 Unix socket, which only this user can open; none can use up another's.
 
 A web page in a browser can neither read an answer nor make the computer speak: it has no token, its
-Origin differs, and its own host name (DNS rebinding) is refused. Runs on the event loop.
+Origin differs, and its own host name (DNS rebinding) is refused. A program with the token may use
+any name of this computer, such as a container's host.docker.internal. Runs on the event loop.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from bot.rate_limit import TokenBucket
@@ -40,6 +42,8 @@ _DRAIN_S, _DRAIN_IDLE_S = 10.0, 1.0
 _DRAIN_BYTES, _ANONYMOUS_DRAIN_BYTES = 64 << 20, MAX_BODY_BYTES
 
 _AUTHENTICATED = "crier.authenticated"  # in the scope of a request with the token
+STREAMED = "crier.streamed"
+"""In the scope of a request whose body is a text, which its route reads while it arrives."""
 
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
@@ -59,17 +63,19 @@ _HEADERS = (
 class Refused(Exception):  # noqa: N818  # it is an answer
     """A request is refused; carries the answer."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, param: str | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.param = param
+        """The field that is wrong, if it is one."""
 
 
-def refusal(status: int, code: str, message: str) -> JSONResponse:
+def refusal(status: int, code: str, message: str, param: str | None = None) -> JSONResponse:
     """Return an error in OpenAI's shape."""
     kind = "server_error" if status >= 500 else "invalid_request_error"  # noqa: PLR2004
     headers = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}}.get(status)
-    content = {"error": {"message": message, "type": kind, "code": code}}
+    content = {"error": {"message": message, "type": kind, "param": param, "code": code}}
     return JSONResponse(content, status, headers)
 
 
@@ -83,6 +89,8 @@ class AccessGuard:
         host: str,
         open_paths: frozenset[str],
         open_posts: frozenset[str] = frozenset(),
+        public_paths: frozenset[str] = frozenset(),
+        text_paths: frozenset[str] = frozenset(),
     ) -> None:
         """Guard *app*.
 
@@ -92,10 +100,14 @@ class AccessGuard:
             host: the address that the server is bound to.
             open_paths: paths that may be read without a token.
             open_posts: paths that accept a POST without a token, at the rate of wrong tokens.
+            public_paths: open paths that any web page may read, too, by any name of this computer.
+            text_paths: paths that accept a plain text, which may arrive bit by bit.
         """
         self._app = app
         self._open_paths = open_paths
         self._open_post_paths = open_posts
+        self._public_paths = public_paths
+        self._text_paths = text_paths
         self._token = token.encode()
         self._hosts = _names(host)
         self._any_address = host in ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
@@ -105,46 +117,54 @@ class AccessGuard:
         self._local_budget = TokenBucket(_BURST, _PER_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse a request, or pass it on with its whole body."""
-        if scope["type"] != "http":
-            return
+        """Refuse a request, or pass it on: with its whole body, or while a text arrives."""
+        if scope["type"] == "websocket":
+            await self._guard_websocket(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._guard_request(scope, _Exchange(scope, receive, send))
 
-        body_is_read = not _has_body(scope)
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = list(message.get("headers", ()))
-                given = {name for name, _ in headers}
-                headers += [(name, value) for name, value in _HEADERS if name not in given]
-                if b"cache-control" not in given:
-                    headers.append((b"cache-control", b"no-store"))
-                if not body_is_read:  # the rest is never read completely
-                    headers.append((b"connection", b"close"))
-                message = {**message, "headers": headers}
-            elif not body_is_read and not message.get("more_body", False):
-                await send({**message, "more_body": True})
-                await _drain(receive, authenticated=_AUTHENTICATED in scope)
-                message = {"type": "http.response.body"}
-            await send(message)
-
+    async def _guard_request(self, scope: Scope, exchange: "_Exchange") -> None:
         try:
             self._check(scope)
             body = b""
+            if self._is_text(scope):
+                scope[STREAMED] = True
             # The body of a GET or HEAD has no meaning: RFC 9110, 9.3.1.
-            if scope["method"] not in ("GET", "HEAD"):
-                body = await _read_body(scope, receive)
-                body_is_read = True
+            elif scope["method"] not in ("GET", "HEAD"):
+                body = await _read_body(scope, exchange.receive)
         except Refused as exc:
-            await refusal(exc.status, exc.code, str(exc))(scope, receive, send_with_headers)
+            answer = refusal(exc.status, exc.code, str(exc))
+            await answer(scope, exchange.receive, exchange.send)
             return
-        await self._app(scope, _replayed(body, receive), send_with_headers)
+        receive = exchange.receive if STREAMED in scope else _replayed(body, exchange.receive)
+        await self._app(scope, receive, exchange.send)
+
+    async def _guard_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse the handshake of a WebSocket, or pass it on."""
+        try:
+            self._check(scope)
+        except Refused as exc:
+            answer = refusal(exc.status, exc.code, str(exc))
+            await WebSocket(scope, receive, send).send_denial_response(answer)
+            return
+        await self._app(scope, receive, send)
+
+    def _is_text(self, scope: Scope) -> bool:
+        """Return whether the body is a text that may arrive slowly."""
+        media_type = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+        is_post = scope["method"] == "POST" and scope["path"] in self._text_paths
+        return is_post and media_type == "text/plain"
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
-        self._check_host(scope, headers)
-        reads_open = scope["path"] in self._open_paths and scope["method"] in ("GET", "HEAD")
-        posts_open = scope["path"] in self._open_post_paths and scope["method"] == "POST"
-        if self._has_token(headers):
+        has_token = self._has_token(headers)
+        reads = scope.get("method") in ("GET", "HEAD")
+        is_public = reads and scope["path"] in self._public_paths
+        if not _is_local(scope):  # browsers can't connect to it
+            self._check_origin(scope, headers, any_name=has_token or is_public)
+        reads_open = is_public or (reads and scope["path"] in self._open_paths)
+        posts_open = scope["path"] in self._open_post_paths and scope.get("method") == "POST"
+        if has_token:
             scope[_AUTHENTICATED] = True
             budget = self._local_budget if _is_local(scope) else self._authenticated_budget
         elif _is_local(scope):
@@ -161,27 +181,73 @@ class AccessGuard:
                 "Crier's data folder, or the value of API_TOKEN.",
             )
 
-    def _check_host(self, scope: Scope, headers: Headers) -> None:
-        if _is_local(scope):
-            return  # browsers can't connect to it
+    def _check_origin(self, scope: Scope, headers: Headers, *, any_name: bool) -> None:
+        """Refuse what a browser sends for another page, or by a name that is not this computer's.
+
+        A page that is bound to this address by DNS has no token, and sends no Origin with a GET.
+        """
+        origin = headers.get("origin")
         host = _host_of(headers.get("host", ""))
-        if not (host in self._hosts or (self._any_address and _is_address(host))):
+        is_known = host in self._hosts or (self._any_address and _is_address(host))
+        if not (is_known or (any_name and origin is None)):
             raise Refused(
                 403,
                 "wrong_host",
-                f"Crier is not known as {host[:80]!r} here. Use 127.0.0.1, or set API_HOST.",
+                f"Crier is not known as {host[:80]!r} here. Programs with the token may use any "
+                "name; a browser needs 127.0.0.1, or the name in API_HOST.",
             )
-        origin = headers.get("origin")
-        if origin is not None and origin != f"{scope['scheme']}://{headers.get('host', '')}":
+        scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
+        if origin is not None and origin != f"{scheme}://{headers.get('host', '')}":
             raise Refused(
                 403, "wrong_origin", "Web pages from elsewhere can't use Crier; its own page can."
             )
 
     def _has_token(self, headers: Headers) -> bool:
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and secrets.compare_digest(
-            token.strip().encode("latin-1", "replace"), self._token
-        )
+        scheme, _, bearer = headers.get("authorization", "").partition(" ")
+        given = [bearer] if scheme.lower() == "bearer" else []
+        given += [headers.get(name, "") for name in ("api-key", "x-api-key")]  # as Azure has it
+        matches = [
+            secrets.compare_digest(token.strip().encode("latin-1", "replace"), self._token)
+            for token in given
+        ]
+        return any(matches)
+
+
+class _Exchange:
+    """A request and its answer, with headers that browsers obey.
+
+    The rest of a body that was not read is discarded before the end of the answer.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._body_is_read = not _has_body(scope)
+
+    async def receive(self) -> Message:
+        """Return the next part of the body."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            self._body_is_read = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the answer."""
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", ()))
+            given = {name for name, _ in headers}
+            headers += [(name, value) for name, value in _HEADERS if name not in given]
+            if b"cache-control" not in given:
+                headers.append((b"cache-control", b"no-store"))
+            if not self._body_is_read:  # the rest is never read completely
+                headers.append((b"connection", b"close"))
+            message = {**message, "headers": headers}
+        elif not self._body_is_read and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            await _drain(self._receive, authenticated=_AUTHENTICATED in self._scope)
+            message = {"type": "http.response.body"}
+        await self._send(message)
 
 
 async def _read_body(scope: Scope, receive: Receive) -> bytes:

@@ -108,17 +108,18 @@ def add_error_handlers(app: FastAPI) -> None:
 
 async def _answer_refused(_: Request, exc: Exception) -> JSONResponse:
     assert isinstance(exc, Refused)  # noqa: S101  # registered for it
-    return refusal(exc.status, exc.code, str(exc))
+    return refusal(exc.status, exc.code, str(exc), exc.param)
 
 
 async def _answer_invalid(_: Request, exc: Exception) -> JSONResponse:
     assert isinstance(exc, RequestValidationError)  # noqa: S101  # registered for it
-    return refusal(422, "invalid_value", schemas.error_message(exc.errors()))
+    errors = exc.errors()
+    return refusal(422, "invalid_value", schemas.error_message(errors), schemas.wrong_field(errors))
 
 
 async def _answer_http_error(_: Request, exc: Exception) -> JSONResponse:
     assert isinstance(exc, HTTPException)  # noqa: S101  # registered for it
-    answer = refusal(exc.status_code, "http_error", f"{exc.detail}.")
+    answer = refusal(exc.status_code, "http_error", f"{str(exc.detail).rstrip('.')}.")
     answer.headers.update(exc.headers or {})
     return answer
 

@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import Annotated, Any
 from weakref import WeakValueDictionary
 
-from fastapi import Depends, FastAPI, Header, Response
+from fastapi import Depends, FastAPI, Header, Request, Response, WebSocket
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
+from pydantic import ValidationError
+from starlette.requests import HTTPConnection
 
 from audio.pipeline import SpeechPipeline
 from audio.text.scripts import language_by_script
@@ -35,10 +38,22 @@ from bot.core.output import SoundOutput
 from bot.core.preferences import lang_of
 from bot.core.reading import read_draft
 from bot.http import docs, schemas
-from bot.http.audio_stream import FORMATS, MODELS, Speech, SpeechStreams
+from bot.http.audio_stream import (
+    FORMATS,
+    MODELS,
+    SpeechPart,
+    SpeechStreams,
+    as_captions,
+    as_events,
+    as_file,
+    caption,
+    joined,
+)
 from bot.http.codes import LIFE_S, Codes
-from bot.http.guard import Refused
+from bot.http.guard import Refused, refusal
+from bot.http.live import BrokenOffError, LiveTexts, TextRoute, posted, send_json, sent
 from bot.http.metrics import Metrics
+from bot.http.openai_request import CaptionedSpeech, Speech
 from bot.http.responses import (
     ERRORS,
     NOT_FOUND,
@@ -53,6 +68,7 @@ from bot.settings import Settings
 log = logging.getLogger(__name__)
 
 PAGE = Path(__file__).parent / "page"
+SPEAK = "/v1/audio/speak"
 PAGE_TOKEN = "/v1/page/token"  # noqa: S105  # a path
 
 _HISTORY = 50
@@ -60,6 +76,9 @@ _DEVICES_TIMEOUT_S = 2.0
 _STATUS_EVERY_S = 0.5
 _PING_EVERY_S = 15.0
 _MAX_LISTENERS = 32
+_MAX_NAME_CHARS = 40
+_DONE_CODE = 1000
+_REFUSED_CODE = 1008  # RFC 6455, 7.4.1: against the policy of the server
 
 
 _SPEAK: dict[str, Any] = {
@@ -77,8 +96,22 @@ _SPEECH: dict[str, Any] = {
     "response_class": StallGuardedStream,
     "responses": {
         200: {
-            "content": {file_format.media_type: {} for file_format in FORMATS.values()},
+            "content": {
+                **{file_format.media_type: {} for file_format in FORMATS.values()},
+                "text/event-stream": {},
+            },
             "description": "The sound, while it is made.",
+        }
+    },
+}
+
+
+_CAPTIONED: dict[str, Any] = {
+    "response_class": StallGuardedStream,
+    "responses": {
+        200: {
+            "content": {"application/json": {}},
+            "description": "The sound in base64, its media type, and the time of each word.",
         }
     },
 }
@@ -87,7 +120,10 @@ _SPEECH: dict[str, Any] = {
 def _client(
     x_client: Annotated[
         str,
-        Header(max_length=40, description="The name of the program, shown in queue and history."),
+        Header(
+            max_length=_MAX_NAME_CHARS,
+            description="The name of the program, shown in queue and history.",
+        ),
     ] = "http",
 ) -> str:
     name = x_client.strip()
@@ -124,6 +160,7 @@ class Api:
     bot_id: int
     token: str
     """Authenticates clients; the page gets it in exchange for a code."""
+    live: LiveTexts
     codes: Codes = field(default_factory=Codes)
     storing: WeakValueDictionary[int, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     """By update id: requests with the same Idempotency-Key are stored one at a time."""
@@ -160,6 +197,8 @@ class Api:
             return HTMLResponse(text)
 
         app.add_api_route("/docs", read_docs, include_in_schema=False)
+        app.add_api_websocket_route(SPEAK, self.speak_live)
+        app.router.routes.insert(0, TextRoute(SPEAK, self.speak_text, methods=["POST"]))
         add_error_handlers(app)
         for path, file in _page().items():  # files instead of a folder: no path leads out of it
             read_file = functools.partial(_read, file)
@@ -169,7 +208,7 @@ class Api:
     def _routes(self) -> Iterator[tuple[str, str, Callable[..., Any], dict[str, Any]]]:
         """Yield method, path, endpoint and options of each documented route."""
         yield from (
-            ("POST", "/v1/audio/speak", self.speak, _SPEAK),
+            ("POST", SPEAK, self.speak, _SPEAK),
             ("POST", "/v1/audio/speech", self.speech, _SPEECH),
             ("POST", "/v1/audio/phonemes", self.phonemes, {}),
             ("POST", "/v1/audio/stop", self.stop, {}),
@@ -186,7 +225,11 @@ class Api:
             ("GET", "/v1/voices", self.voices, {}),
             ("PUT", "/v1/volume", self.volume, {}),
             ("GET", "/v1/events", self.listen, {"response_class": EventStream}),
+            ("POST", "/dev/captioned_speech", self.captioned_speech, _CAPTIONED),
+            ("GET", "/v1/audio/voices", self.named_voices, {}),
+            ("GET", "/v1/audio/models", self.speech_models, {}),
             ("GET", "/v1/models", self.models, {}),
+            ("GET", "/v1/models/{id}", self.model, {"responses": NOT_FOUND}),
             ("POST", "/v1/page/code", self.page_code, {}),
             ("POST", PAGE_TOKEN, self.page_token, {}),
             ("GET", "/metrics", self.measures, {"response_class": PlainTextResponse}),
@@ -197,6 +240,15 @@ class Api:
     def open_paths() -> frozenset[str]:
         """Return the paths that may be read without the token."""
         return frozenset({"/healthz", "/docs", "/openapi.json"} | _page().keys())
+
+    @staticmethod
+    def public_paths() -> frozenset[str]:
+        """Return the paths that anybody may read, by any name of this computer.
+
+        Containers ask for the names of voices and models without a token.
+        """
+        models = {f"/v1/models/{name}" for name in MODELS}
+        return frozenset({"/v1/audio/voices", "/v1/audio/models", "/v1/models"} | models)
 
     @staticmethod
     def open_posts() -> frozenset[str]:
@@ -226,32 +278,87 @@ class Api:
         """Speak a text at the loudspeaker, in its turn.
 
         Answers 202 as soon as it is stored; with `wait`, 200 when it has ended or is held.
+
+        With `Content-Type: text/plain` the body is the text itself, which may arrive bit by bit:
+        its sentences are spoken as they end. The other fields are in the address, as in
+        `?voice=af_heart&wait=true`. A WebSocket at the same path takes pieces of text, of which an
+        empty one is the end, and sends the events `queued` and `ended`, or `held`, as JSON.
         """
-        update_id = _update_id(client, key) if key else -1 - secrets.randbits(62)
+        update_id = _update_id(client, key)
         async with self.storing.setdefault(update_id, asyncio.Lock()):
             earlier = await self.inbox.find_record(self.bot_id, update_id) if key else None
             id_ = earlier.id if earlier else await self._take(request, client, update_id)
-        if not request.wait:
-            return schemas.Queued(id=id_, position=self.delivery.queue.position(id_))
-        waited = await self._wait(update_id, id_)
+        return await self._queued(id_, wait=request.wait)
+
+    async def speak_text(self, request: Request) -> Response:
+        """Speak a text that arrives bit by bit: `speak` with a plain text."""
+        options = _options(request)
+        client = _client(request.headers.get("x-client", "http")[:_MAX_NAME_CHARS])
+        key = request.headers.get("idempotency-key", "")
+        update_id = _update_id(client, key)
+        async with self.storing.setdefault(update_id, asyncio.Lock()):
+            earlier = await self.inbox.find_record(self.bot_id, update_id) if key else None
+            if earlier is not None:
+                id_ = earlier.id
+            else:
+                draft = _draft(options, client, update_id)
+                try:
+                    id_ = await self.live.speak(draft, posted(request))
+                except BrokenOffError:
+                    return Response(status_code=400)  # nobody reads it
+        answer = await self._queued(id_, wait=options.wait)
+        if isinstance(answer, schemas.Queued):
+            return JSONResponse(answer.model_dump(), 202)
+        return answer
+
+    async def speak_live(self, websocket: WebSocket) -> None:
+        """Speak a text that a WebSocket sends bit by bit."""
+        try:
+            options = _options(websocket)
+            client = _client(websocket.headers.get("x-client", "http")[:_MAX_NAME_CHARS])
+        except Refused as exc:
+            answer = refusal(exc.status, exc.code, str(exc), exc.param)
+            await websocket.send_denial_response(answer)
+            return
+        except RequestValidationError as exc:
+            message = schemas.error_message(exc.errors())
+            await websocket.send_denial_response(refusal(422, "invalid_value", message))
+            return
+        await websocket.accept()
+
+        async def report_stored(id_: int) -> None:
+            position = self.delivery.queue.position(id_)
+            await send_json(websocket, {"event": "queued", "id": id_, "position": position})
+
+        draft = _draft(options, client, _update_id(client, ""))
+        try:
+            id_ = await self.live.speak(draft, sent(websocket), report_stored)
+            result = await self._result(id_)
+        except BrokenOffError:
+            return
+        except Refused as exc:
+            await send_json(websocket, {"event": "refused", "reason": str(exc)}, _REFUSED_CODE)
+            return
+        event = "held" if result.outcome == State.HELD else "ended"
+        await send_json(websocket, {"event": event, **result.model_dump()}, _DONE_CODE)
+
+    async def _queued(self, id_: int, *, wait: bool) -> schemas.Queued | JSONResponse:
+        """Return the answer about a stored message, when it ends if *wait*."""
+        if wait:
+            return JSONResponse((await self._result(id_)).model_dump())
+        return schemas.Queued(id=id_, position=self.delivery.queue.position(id_))
+
+    async def _result(self, id_: int) -> schemas.SpeakResult:
+        """Wait until a message ends or is held."""
+        waited = await self._wait(id_)
         if waited is None:
             reason = f"Crier is stopping. Message {id_} is stored and will be said after its start."
             raise Refused(503, "stopping", reason)
-        result = schemas.SpeakResult(id=id_, outcome=waited.result, reason=waited.reason)
-        return JSONResponse(result.model_dump())
+        return schemas.SpeakResult(id=id_, outcome=waited.result, reason=waited.reason)
 
     async def _take(self, request: schemas.Speak, client: str, update_id: int) -> int:
         """Store a text and queue it; return its id."""
-        draft = Draft(
-            update_id=update_id,
-            text=request.input,
-            voice=request.voice or "",
-            speed=request.speed or 0.0,
-            lang=request.lang or "",
-            urgent=request.priority == "urgent",
-            client=client,
-            chime=request.chime,
-        )
+        draft = _draft(request, client, update_id, request.input)
         try:
             stored = await self.intake.accept(draft)
         except RefusedError as exc:
@@ -265,11 +372,11 @@ class Api:
             raise Refused(409, "gone", "A message of this Idempotency-Key has just been forgotten.")
         return record.id
 
-    async def _wait(self, update_id: int, id_: int) -> WaitResult | None:
+    async def _wait(self, id_: int) -> WaitResult | None:
         """Wait until a message ends or is held; return None if Crier stops first."""
         # Before the database is read, so that no end is missed; it may have ended already.
         result = self.events.wait_result(id_)
-        record = await self.inbox.find_record(self.bot_id, update_id)
+        record = await self.inbox.find_record_of(id_)
         if record is not None and record.outcome in ENDED:
             return WaitResult(Outcome(record.outcome), record.reason)
         reason = self.delivery.quiet_reason() or self.pipeline.status().blocked
@@ -279,18 +386,42 @@ class Api:
 
     async def speech(self, request: Speech, client: ClientName) -> Response:
         """Synthesize a text into a sound file, as OpenAI's endpoint does; nothing is played."""
-        default_lang = lang_of(request.voice, self.settings)
-        lang = request.lang or language_by_script(request.input, default_lang)
+        parts, headers = await self._synthesize(request, client)
+        if request.stream_format == "sse":
+            return StallGuardedStream(
+                as_events(parts), media_type="text/event-stream", headers=headers
+            )
+        media_type = FORMATS[request.response_format].media_type
+        return StallGuardedStream(as_file(parts), media_type=media_type, headers=headers)
+
+    async def captioned_speech(self, request: CaptionedSpeech, client: ClientName) -> Response:
+        """Synthesize a text into sound with the time of each word, as Kokoro-FastAPI does."""
+        parts, headers = await self._synthesize(request, client)
+        file_format, timed = FORMATS[request.response_format], request.return_timestamps
+        if request.stream:
+            lines = as_captions(parts, file_format, timed=timed)
+            return StallGuardedStream(lines, media_type="application/json", headers=headers)
+        body = caption(await joined(parts), file_format, timed=timed)
+        return Response(body, media_type="application/json", headers=headers)
+
+    async def _synthesize(
+        self, request: Speech, client: str
+    ) -> tuple[AsyncIterator[SpeechPart], dict[str, str]]:
+        """Return the parts of a sound file while it is made, and the headers of the answer."""
+        voice = request.voice or self.settings.kokoro_voice
+        file_format, headers = FORMATS[request.response_format], request.headers(voice)
+        if request.is_marks:
+            return await self.streams.speech(None, file_format), headers
+        lang = request.lang or request.lang_code
+        lang = lang or language_by_script(request.input, lang_of(voice, self.settings))
         try:
-            composed = await self.intake.compose_unstored(request.input, request.voice, lang)
+            composed = await self.intake.compose_unstored(request.input, voice, lang)
         except RefusedError as exc:
-            raise Refused(422, "nothing_to_speak", f"input: {exc}") from exc
-        utterance = Utterance(0, composed.text, request.voice, request.spoken_speed, lang)
+            raise Refused(422, "nothing_to_speak", f"input: {exc}", "input") from exc
+        utterance = Utterance(0, composed.text, voice, request.spoken_speed, lang)
         log.info("Synthesizing %d characters for %s", len(composed.text), client)
-        file_format = FORMATS[request.response_format]
-        parts = await self.streams.speech(utterance, file_format)
-        headers = {"X-Speed": f"{request.spoken_speed:g}"}
-        return StallGuardedStream(parts, media_type=file_format.media_type, headers=headers)
+        volume = request.volume_multiplier
+        return await self.streams.speech(utterance, file_format, volume), headers
 
     async def phonemes(self, request: schemas.ReadText) -> schemas.Reading:
         """Show how a text is read: its sentences, and the sounds of each word; nothing is played.
@@ -311,8 +442,31 @@ class Api:
         return schemas.Reading.model_validate(reading)
 
     async def models(self) -> schemas.Models:
-        """List the names of the one model."""
+        """List the names of the one model. Needs no token."""
         return schemas.Models(data=[schemas.Model(id=name) for name in MODELS])
+
+    async def model(self, id: str) -> schemas.Model:  # noqa: A002  # the path's name
+        """Return the model of a name. Needs no token."""
+        if id not in MODELS:
+            raise Refused(404, "model_not_found", f"There is no model {id[:80]!r} in /v1/models.")
+        return schemas.Model(id=id)
+
+    async def speech_models(self) -> schemas.SpeechModels:
+        """List the names of the one model, as Open WebUI asks for them. Needs no token."""
+        return schemas.SpeechModels(models=[schemas.Model(id=name) for name in MODELS])
+
+    async def named_voices(self) -> schemas.NamedVoices:
+        """List the voices, as OpenAI-compatible servers do. Needs no token."""
+        return schemas.NamedVoices(
+            voices=[
+                schemas.NamedVoice(
+                    id=voice,
+                    name=f"{voice[3:].capitalize()} ({describe(voice)})",
+                    language=language_of(voice),
+                )
+                for voice in VOICES
+            ]
+        )
 
     # ---- playback ----
 
@@ -451,7 +605,36 @@ async def _read(file: Path) -> FileResponse:
     return FileResponse(file)
 
 
+def _draft(options: schemas.SpeakOptions, client: str, update_id: int, text: str = "") -> Draft:
+    """Return the draft of a program's text; without *text*, of one that is about to arrive."""
+    return Draft(
+        update_id=update_id,
+        text=text,
+        voice=options.voice or "",
+        speed=options.speed or 0.0,
+        lang=options.lang or "",
+        urgent=options.priority == "urgent",
+        client=client,
+        chime=options.chime,
+    )
+
+
+def _options(connection: HTTPConnection) -> schemas.SpeakOptions:
+    """Return how a text is spoken, from the address of its request.
+
+    Raises:
+        RequestValidationError: a field is invalid.
+    """
+    try:
+        return schemas.SpeakOptions.model_validate(dict(connection.query_params))
+    except ValidationError as exc:
+        errors = [{**error, "loc": ("query", *error["loc"])} for error in exc.errors()]
+        raise RequestValidationError(errors) from exc
+
+
 def _update_id(client: str, key: str) -> int:
-    """Return the update id of a message, the same each time its client sends it."""
+    """Return the update id of a message: with a key, the same each time its client sends it."""
+    if not key:
+        return -1 - secrets.randbits(62)
     digest = hashlib.sha256(f"{client}\0{key}".encode()).digest()
     return -1 - (int.from_bytes(digest[:8]) >> 1)  # Telegram's numbers are not negative

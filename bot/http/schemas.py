@@ -20,9 +20,11 @@ ALIASES = {
     "alloy": "af_alloy",
     "ash": "am_michael",
     "ballad": "bm_george",
+    "cedar": "am_fenrir",
     "coral": "af_bella",
     "echo": "am_echo",
     "fable": "bm_fable",
+    "marin": "af_heart",
     "onyx": "am_onyx",
     "nova": "af_nova",
     "sage": "af_sarah",
@@ -67,12 +69,11 @@ VoiceName = Annotated[
 Language = Annotated[str, Field(max_length=20), AfterValidator(_language)]
 
 
-class Speak(BaseModel):
-    """A text for the loudspeaker."""
+class SpeakOptions(BaseModel):
+    """How a text is spoken; in the address, if the text itself arrives bit by bit."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
-    input: Input
     voice: VoiceName | None = None
     speed: float | None = Field(None, ge=SLOWEST, le=FASTEST)
     lang: Language | None = Field(
@@ -83,6 +84,14 @@ class Speak(BaseModel):
     )
     chime: bool | None = Field(None, description="Play a chime first, if nothing was playing.")
     wait: bool = Field(False, description="Answer only when the message has ended, or is held.")
+
+
+class Speak(SpeakOptions):
+    """A text for the loudspeaker."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    input: Input
 
 
 class ReadText(BaseModel):
@@ -286,6 +295,20 @@ class ChooseDevice(BaseModel):
     )
 
 
+class NamedVoice(BaseModel):
+    """A voice, in the shape of OpenAI-compatible servers."""
+
+    id: str
+    name: str = Field(description="For people.")
+    language: str
+
+
+class NamedVoices(BaseModel):
+    """The voices, in the shape of OpenAI-compatible servers."""
+
+    voices: list[NamedVoice]
+
+
 class VoiceItem(BaseModel):
     """A voice."""
 
@@ -346,6 +369,12 @@ class Models(BaseModel):
     data: list[Model]
 
 
+class SpeechModels(BaseModel):
+    """The names of the one model, in the shape that Open WebUI asks for."""
+
+    models: list[Model]
+
+
 class Health(BaseModel):
     """Whether messages come in and sound goes out."""
 
@@ -358,6 +387,7 @@ class Health(BaseModel):
 class _Error(BaseModel):
     message: str
     type: str
+    param: str | None = Field(description="The field that is wrong, if it is one.")
     code: str
 
 
@@ -371,8 +401,18 @@ def error_message(errors: Sequence[Any]) -> str:
     """Return pydantic's errors as sentences that begin with the field."""
     messages = []
     for error in errors:
-        field = ".".join(str(part) for part in error["loc"][1:]) or str(error["loc"][0])
         if error["type"] == "json_invalid":
             return "The body is not JSON."
-        messages.append(f"{field}: {error['msg'].removeprefix('Value error, ')}.")
+        text = error["msg"].removeprefix("Value error, ").rstrip(".")
+        messages.append(f"{_field(error)}: {text}.")
     return " ".join(dict.fromkeys(messages))
+
+
+def wrong_field(errors: Sequence[Any]) -> str | None:
+    """Return the first field in pydantic's errors; None if the whole body is wrong."""
+    fields = [_field(error) for error in errors if error["type"] != "json_invalid"]
+    return fields[0] if fields else None
+
+
+def _field(error: Any) -> str:
+    return ".".join(str(part) for part in error["loc"][1:]) or str(error["loc"][0])

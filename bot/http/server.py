@@ -14,12 +14,12 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from bot.http.guard import Connection
+from bot.http.guard import MAX_BODY_BYTES, Connection
 from bot.paths import write_private
 from bot.settings import Settings, SettingsError
 
@@ -130,6 +130,13 @@ class _EmbeddedServer(uvicorn.Server):
         yield
 
 
+def _websocket(**given: Any) -> asyncio.Protocol:
+    """Return uvicorn's protocol for a WebSocket, which is imported for the first one."""
+    from uvicorn.protocols.websockets.wsproto_impl import WSProtocol  # noqa: PLC0415
+
+    return WSProtocol(**given)
+
+
 def _raise_file_limit() -> None:
     """Allow as many open files as the process needs, connections included."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -148,7 +155,8 @@ async def serving(app: ASGIApp, sockets: list[socket.socket]) -> AsyncIterator[N
         uvicorn.Config(
             app,
             http=Connection,
-            ws="none",
+            ws=cast("Any", _websocket),
+            ws_max_size=MAX_BODY_BYTES,
             lifespan="off",
             log_config=None,
             access_log=False,

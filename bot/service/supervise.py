@@ -33,6 +33,7 @@ _RETRY_S = {FAILED: 60.0, WRONG_USAGE: 600.0}
 # Don't notify about failures that a restart usually fixes until they recur.
 _RECURRENCES = 3
 _STOPPED = "Crier has stopped. A window on this Mac says why."
+_RESTARTS = "Crier has to restart again and again. A window on this Mac says why."
 
 
 class ServiceRunner(logging.Handler):
@@ -74,7 +75,7 @@ class ServiceRunner(logging.Handler):
         """Notify about a recurring critical error; store the last error as a reason."""
         self._last_error = logs.hide_tokens(record.getMessage())
         if record.levelno >= logging.CRITICAL:
-            self._report(self._last_error, min_count=_RECURRENCES)
+            self._report(self._last_error, min_count=_RECURRENCES, has_stopped=False)
 
     def on_exit(self, code: int) -> int:
         """Return the exit code of the bot; after an error, wait and restart the process."""
@@ -88,11 +89,11 @@ class ServiceRunner(logging.Handler):
         """Show a message on the screen of this computer. Blocks for 5 s at most."""
         notify(message)
 
-    def _report(self, reason: str, *, min_count: int = 1) -> bool:
+    def _report(self, reason: str, *, min_count: int = 1, has_stopped: bool = True) -> bool:
         """Show a failure once a day, and say that there is one; return whether it was shown now."""
         shown = self._notices.report(reason, min_count=min_count)
         if shown and not self._is_quiet():
-            speak(_STOPPED)
+            speak(_STOPPED if has_stopped else _RESTARTS)
         return shown
 
     def _is_quiet(self) -> bool:

@@ -160,46 +160,64 @@ def speak(voice: KokoroVoice, text: str) -> Samples:
     return voice.synthesize(chunk, "af_heart", 1.0, CancelToken()).samples
 
 
-def test_choose_keeps_the_fastest(folder: Path, model_dir: Path) -> None:
-    """What was found is used from then on."""
-    for made in model_dir.glob("*.prepared-*"):
-        (folder / made.name).symlink_to(made)
+TONE = np.sin(np.arange(24_000) * 0.1).astype(np.float32)
+OTHER_TONE = np.sin(np.arange(24_000) * 2.0).astype(np.float32)
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> dict[int, tuple[Samples, float]]:
+    """Return what is measured: by number of threads, 0 for the original, a sound and its RTF."""
+    results = {0: (TONE, 0.9), 1: (TONE, 0.8), 2: (TONE, 0.5)}
+    monkeypatch.setattr(fastest, "_measure", lambda voice: results[voice._threads])
+    monkeypatch.setattr(fastest, "prepare", lambda *_: None)
+    monkeypatch.setattr(fastest, "usable_processors", lambda: 2)
+    return results
+
+
+@pytest.mark.usefixtures("measured")
+def test_choose_keeps_the_fastest(folder: Path) -> None:
+    """What was found is used from then on, and what is measured is shown."""
     shown: list[str] = []
     best = fastest.choose(folder, shown.append)
 
-    assert best is not None
-    assert best.rtf > 0
-    assert choice(folder) == best
-    assert f"int8, {best.threads} thread" in " ".join(shown)
+    assert best == choice(folder) == Choice("int8", 2, 0.5)
+    assert shown == ["the original", "int8, 2 threads", "int8, 1 thread"]
 
 
-def test_choose_refuses_wrong_sound(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("wrong", [OTHER_TONE, np.full(24_000, np.nan, np.float32)])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_choose_refuses_wrong_sound(
+    folder: Path, measured: dict[int, tuple[Samples, float]], wrong: Samples, threads: int
+) -> None:
     """A variant that is fast because it computes something else is not used."""
-
-    def measure(voice: KokoroVoice) -> tuple[Samples, float]:
-        quick = voice._threads == 1
-        tone = np.sin(np.arange(24_000) * (2.0 if quick else 0.1)).astype(np.float32)
-        return tone, 0.1 if quick else 0.5
-
-    monkeypatch.setattr(fastest, "_measure", measure)
-    monkeypatch.setattr(fastest, "prepare", lambda *_: None)
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    measured[threads] = (wrong, 0.1)
     best = fastest.choose(folder, lambda _: None)
 
-    assert best == Choice("int8", 2, 0.5)
+    assert best is not None
+    assert best.threads == 3 - threads
+
+
+def test_choose_compares_with_the_real_original(folder: Path, model_dir: Path) -> None:
+    """The real model in its variants is right."""
+    for made in model_dir.glob("*.prepared-*"):
+        (folder / made.name).symlink_to(made)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fastest, "_RUNS", 1)
+        best = fastest.choose(folder, lambda _: None)
+
+    assert best is not None
+    assert best.rtf > 0
 
 
 @pytest.mark.parametrize(("one_thread", "threads"), [(0.47, 2), (0.40, 1)])
 def test_choose_prefers_more_threads_unless_fewer_are_clearly_faster(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, one_thread: float, threads: int
+    folder: Path,
+    measured: dict[int, tuple[Samples, float]],
+    one_thread: float,
+    threads: int,
 ) -> None:
     """Measurements scatter; what is usually fastest is not given up for a little."""
-    tone = np.sin(np.arange(24_000) * 0.1).astype(np.float32)
-    monkeypatch.setattr(
-        fastest, "_measure", lambda voice: (tone, one_thread if voice._threads == 1 else 0.5)
-    )
-    monkeypatch.setattr(fastest, "prepare", lambda *_: None)
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    measured[1] = (TONE, one_thread)
     best = fastest.choose(folder, lambda _: None)
 
     assert best is not None
@@ -213,7 +231,7 @@ def test_choice_is_forgotten_where_it_does_not_apply(
     keep_choice(tmp_path, Choice("int8", 2, 0.3))
     assert choice(tmp_path) == Choice("int8", 2, 0.3)
 
-    monkeypatch.setattr(os, "cpu_count", lambda: 12)
+    monkeypatch.setattr("audio.kokoro.prepared.usable_processors", lambda: 12)
     assert choice(tmp_path) is None
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from audio.kokoro.model_files import DICTIONARY_FILE, MODELS, VOICES_FILE
 from audio.kokoro.voice import FADE_FRAMES, KokoroVoice, _PhraseCache, _Session, fade_edges
-from audio.kokoro.window import FRAME_SAMPLES, WINDOW
+from audio.kokoro.window import FRAME_SAMPLES, WINDOW, Statistics
 from audio.types import (
     SAMPLE_RATE_HZ,
     CancelToken,
@@ -208,6 +208,70 @@ def test_voice_keeps_the_end_of_a_sentence_after_a_cut(voice: KokoroVoice) -> No
 
     expected_s = full.words[-1].end_s - full.words[2].start_s
     assert len(part.samples) / SAMPLE_RATE_HZ == pytest.approx(expected_s, rel=0.05)
+
+
+def test_voice_speaks_windows_as_loud_as_in_the_whole(
+    voice: KokoroVoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once a voice has said one sentence, the first and last words of another keep their level."""
+    monkeypatch.setattr(voice, "_statistics", {})
+    synthesize(voice, "The quick brown fox jumps over the lazy dog, and then it runs away again.")
+    first, middle, last = (
+        "Dinner is ready in",
+        "the kitchen, please come down now and",
+        "bring your brother.",
+    )
+    sentence = f"{first} {middle} {last}"
+    parts = [
+        synthesize(voice, first, after=f"{middle} {last}", sentence=sentence),
+        synthesize(voice, last, before=f"{first} {middle}", sentence=sentence),
+    ]
+    whole = synthesize(voice, sentence)
+
+    cuts = [(0, len(first.split()) - 1), (-len(last.split()), -1)]
+    same = [
+        whole.samples[int(start_s * SAMPLE_RATE_HZ) : int(end_s * SAMPLE_RATE_HZ)]
+        for start_s, end_s in ((whole.words[a].start_s, whole.words[b].end_s) for a, b in cuts)
+    ]
+    levels_db = [
+        10 * np.log10((part.samples**2).sum() / (expected**2).sum())
+        for part, expected in zip(parts, same, strict=True)
+    ]
+    assert np.abs(levels_db).max() < 2
+    assert np.ptp(levels_db) < 3
+
+
+def test_statistics_joined_are_those_of_all_frames() -> None:
+    """Means are weighted by the frames over which they were computed."""
+    values = np.arange(10, dtype=np.float32)
+    few, many = (
+        Statistics(len(part), (part.mean(keepdims=True), (part**2).mean(keepdims=True)))
+        for part in (values[:3], values[3:])
+    )
+    joined = many.joined(few)
+
+    assert joined.frames == len(values)
+    assert joined.values[0] == pytest.approx(values.mean())
+    assert joined.values[1] == pytest.approx((values**2).mean())
+
+
+def test_statistics_follow_what_is_newer() -> None:
+    """After a long time before, 10 s of something else still count for half."""
+    old, new = (Statistics(400.0, (np.full(1, value, np.float32),)) for value in (0, 1))
+    for _ in range(10):
+        old = old.joined(old)
+
+    assert new.joined(old).values[0] == pytest.approx(0.5)
+
+
+def test_voice_limits_what_it_carries(voice: KokoroVoice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of countless blends only the statistics of the latest are kept."""
+    monkeypatch.setattr(voice, "_statistics", {})
+    for number in range(100):
+        voice._carry(number, Statistics(1.0, ()))
+
+    assert 10 < len(voice._statistics) < 50
+    assert 99 in voice._statistics
 
 
 def test_session_refuses_sound_that_does_not_fit_the_window() -> None:

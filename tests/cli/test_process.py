@@ -53,7 +53,7 @@ async def test_run_exits_with_0_on_sigterm_during_back_off(
     sandbox.faults["getupdates"] = Fault(
         status=429, description="Too Many Requests: retry after 60", retry_after_s=60
     )
-    async with crier("run", environment=bot_environment) as process:
+    async with crier("run", environment=bot_environment, module=WITH_TONES) as process:
         await sandbox.wait_for_call("getupdates")
         sigterm_s = time.monotonic()
         process.send_signal(signal.SIGTERM)
@@ -68,7 +68,7 @@ async def test_run_exits_with_0_on_sigterm_during_back_off(
 async def test_run_exits_with_0_on_sigterm_without_network(bot_environment: Environment) -> None:
     """A bot that has never reached Telegram retries, and exits on SIGTERM."""
     bot_environment["TELEGRAM_API_URL"] = "http://127.0.0.1:1"
-    async with crier("run", environment=bot_environment) as process:
+    async with crier("run", environment=bot_environment, module=WITH_TONES) as process:
         assert process.stderr is not None
         while b"is unreachable" not in await process.stderr.readline():
             pass

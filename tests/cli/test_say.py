@@ -1,15 +1,19 @@
 """The commands that control a running bot, each in a process of its own."""
 
 import asyncio
+import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import IO
 
 import httpx
 import pytest
@@ -65,6 +69,65 @@ async def test_say_wait_returns_when_heard(
     assert (code, out, err) == (0, "", "")
     assert heard == [1, 2]
     assert [item["outcome"] for item in (await face.get("/v1/history"))["items"]] == ["heard"]
+
+
+@contextlib.asynccontextmanager
+async def say_while_written(
+    environment: Environment, *options: str
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, IO[bytes]]]:
+    """Run `crier say - --wait`; yield the process and the writer's end of its pipe."""
+    reading, writing = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "bot", "say", "-", "--wait", *options),
+        env=environment,
+        stdin=reading,
+        stderr=subprocess.PIPE,
+    )
+    os.close(reading)
+    try:
+        with os.fdopen(writing, "wb", buffering=0) as writer:
+            yield process, writer
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def test_say_speaks_a_text_while_it_is_written(
+    environment: Environment, face: Face, ear_a: Ear
+) -> None:
+    """In a pipe the first sentence is heard before the writer ends: one message in all."""
+    async with (
+        face.listening() as heard,
+        say_while_written(environment, "--voice", "af_bella") as (process, writer),
+    ):
+        writer.write(b"Number 1. Num")
+        await heard.wait_for(lambda name, data: name == "sentence" and data["sentence"] == 0)
+        writer.write(b"ber 2. Number 3.")
+        writer.close()
+        _, err = await asyncio.wait_for(process.communicate(), 60)
+    (item,) = (await face.get("/v1/history"))["items"]
+
+    assert (process.returncode, err) == (0, b"")
+    assert item["outcome"] == "heard"
+    assert codes(ear_a) == [1, 2, 3]
+
+
+async def test_say_ends_with_a_stop_while_its_text_is_written(
+    environment: Environment, face: Face
+) -> None:
+    """A stop ends the command, although its writer goes on."""
+    async with (
+        face.listening() as heard,
+        say_while_written(environment) as (process, writer),
+    ):
+        writer.write(b"Number 1. Number 2. Num")
+        await heard.wait_for(lambda name, _: name == "sounding")
+        await face.client.post("/v1/audio/stop")
+        _, err = await asyncio.wait_for(process.communicate(), 60)
+
+    assert process.returncode == 1
+    assert err.decode() == "Not heard to the end: it was stopped.\n"
 
 
 async def test_client_uses_unix_socket(

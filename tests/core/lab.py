@@ -27,12 +27,15 @@ class RecordingPipeline:
 
     def __init__(self) -> None:
         self.said: list[int] = []
+        self.texts: list[tuple[str, bool]] = []
+        """Texts, new or replaced, and whether they grow."""
         self.skipped: list[int | None] = []
         self.aborts = 0
 
     def say(self, utterance: Utterance) -> None:
         """Record an utterance."""
         self.said.append(utterance.id)
+        self.texts.append((utterance.text, utterance.grows))
 
     def skip(self, id_: int | None = None) -> None:
         """Record a skip."""
@@ -46,7 +49,8 @@ class RecordingPipeline:
         """Ignore the order."""
 
     def replace(self, utterance: Utterance) -> None:
-        """Ignore the text."""
+        """Record the text."""
+        self.texts.append((utterance.text, utterance.grows))
 
     def pause(self) -> None:
         """Ignore it."""

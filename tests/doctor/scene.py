@@ -22,6 +22,7 @@ from bot.doctor.command import CHECKS
 from bot.doctor.runner import run_checks, run_checks_here
 from bot.paths import CHECKOUT
 from bot.settings import Settings
+from tests.doctor import forked_checks
 
 BY_NAME = {check.name: check for check in CHECKS}
 
@@ -142,9 +143,10 @@ class Scene:
     def run_all(self, *names: str) -> list[Finding]:
         """Run checks in this order, and return their findings."""
         checks = [BY_NAME[name] for name in names]
-        # Another process takes time to start; only PortAudio needs one.
-        run = run_checks if any(check.audio for check in checks) else run_checks_here
-        return [finding for _, finding in run(self.context(), checks)]
+        if not any(check.audio for check in checks):  # only PortAudio needs another process
+            return [finding for _, finding in run_checks_here(self.context(), checks)]
+        forked_checks.use(self.monkeypatch)
+        return [finding for _, finding in run_checks(self.context(), checks)]
 
 
 class _Closing:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from audio.output import coreaudio
 from audio.types import Ended, Outcome
 from bot.chat.sandbox import Sandbox
 from bot.core.inbox import Inbox
@@ -19,7 +20,7 @@ from bot.doctor.runner import run_checks
 from tests.conftest import TOKEN
 from tests.doctor import faulty_checks
 from tests.doctor.scene import Scene
-from tests.support.commandline import Environment, crier, run
+from tests.support.commandline import WITH_TONES, Environment, crier, run
 from tests.support.loudspeaker import Loudspeakers
 
 
@@ -112,7 +113,7 @@ async def test_doctor_speaks_through_running_bot(
 ) -> None:
     """A running bot uses the loudspeaker, so the sentence goes through its queue."""
     bot_environment["PULSE_SERVER"] = loudspeakers.daemons["speaker_a"].socket
-    async with crier("run", environment=bot_environment):
+    async with crier("run", environment=bot_environment, module=WITH_TONES):
         await sandbox.wait_for_call("getupdates")
         code, out, err = await run("doctor", "--sound", "--json", environment=bot_environment)
     checks = {check["name"]: check for check in json.loads(out)["checks"]}
@@ -210,6 +211,25 @@ def test_redactor_hides_owner_of_device(scene: Scene, sign: str) -> None:
 
     assert redactor.redact(f"On Zoë{sign}s AirPods: heard") == f"On <name>{sign}s AirPods: heard"
     assert redactor.redact("Crier's log") == "Crier's log"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Jane Doe\u2019s MacBook Pro Speakers", "MacBook Pro Speakers"),
+        ("AirPods Pro von Jane", "AirPods Pro"),
+        ("James\u2019 AirPods", "AirPods"),
+        ("Jane\u2019s Bose QC35", "<device>"),
+        ("MacBook Air Speakers", "MacBook Air Speakers"),
+    ],
+)
+def test_redactor_shows_only_the_kind_of_a_connected_device(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, name: str, shown: str
+) -> None:
+    """In every language a device's name may contain its owner's."""
+    monkeypatch.setattr(coreaudio, "outputs", lambda: (coreaudio.Output(1, name, name),))
+
+    assert Redactor(scene.context()).redact(f"From {name}: heard") == f"From {shown}: heard"
 
 
 def test_report_escapes_table_markup(scene: Scene) -> None:

@@ -145,8 +145,9 @@ async def test_events_follow_a_message_to_its_end(serve_quiet: ServeBot) -> None
 async def test_queue_can_be_reordered_and_shortened(serve_quiet: ServeBot, tmp_path: Path) -> None:
     """Messages are heard in the selected order, without the removed one."""
     async with serve_quiet() as face:
-        ids = [(await face.speak(numbers(n, n + 1)))["id"] for n in (10, 20, 30, 40)]
+        # First: a tone that the pause cuts off would be heard twice.
         await face.client.post("/v1/audio/pause")
+        ids = [(await face.speak(numbers(n, n + 1)))["id"] for n in (10, 20, 30, 40)]
         moved = await face.client.post(f"/v1/queue/{ids[3]}/move", json={"before": ids[1]})
         await face.client.post(f"/v1/queue/{ids[1]}/move", json={"before": None})
         removed = await face.client.delete(f"/v1/queue/{ids[2]}")

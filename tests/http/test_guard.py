@@ -26,6 +26,7 @@ from tests.support.fake_voice import ToneVoice
 from tests.support.http_face import Face, serve
 
 SPEAK = json.dumps({"input": "Number 1."}).encode()
+TEXT = {"Content_Type": "text/plain"}
 
 
 @pytest.fixture
@@ -80,15 +81,18 @@ def request(
         ({"Authorization": "Bearer wrong"}, 401, "invalid_api_key"),
         ({"Authorization": "Bearer "}, 401, "invalid_api_key"),
         ({"Authorization": "Basic Y3JpZXI6"}, 401, "invalid_api_key"),
-        ({"Host": "evil.example"}, 403, "wrong_host"),  # DNS rebinding
-        ({"Host": "127.0.0.1.evil.example:80"}, 403, "wrong_host"),
-        ({"Host": "[::1"}, 403, "wrong_host"),
-        ({"Host": ""}, 403, "wrong_host"),
+        ({"Host": "evil.example", "Authorization": None}, 403, "wrong_host"),  # DNS rebinding
+        ({"Host": "127.0.0.1.evil.example:80", "Authorization": None}, 403, "wrong_host"),
+        ({"Host": "[::1", "Authorization": None}, 403, "wrong_host"),
+        ({"Host": "", "Authorization": None}, 403, "wrong_host"),
+        # A browser's, by a name that a page has bound to this address:
+        ({"Host": "evil.example", "Origin": "http://evil.example"}, 403, "wrong_host"),
         ({"Origin": "https://evil.example"}, 403, "wrong_origin"),
         ({"Origin": "null"}, 403, "wrong_origin"),
         ({"Origin": "http://127.0.0.1:1"}, 403, "wrong_origin"),
         ({"Content_Type": "application/x-www-form-urlencoded"}, 415, "not_json"),  # an HTML form
-        ({"Content_Type": "text/plain"}, 415, "not_json"),
+        ({"line": "POST /v1/audio/speech", "body": SPEAK, **TEXT}, 415, "not_json"),
+        ({"Content_Type": "text/plain", "Authorization": None}, 401, "invalid_api_key"),
         ({"Content_Type": None}, 415, "not_json"),
         ({"body": b"{"}, 422, "invalid_value"),
         ({"body": b"[" * 100_000}, 400, "http_error"),
@@ -111,11 +115,16 @@ async def test_guard_refuses_attacks(
     """The answer has the shape of OpenAI's errors, and nothing is queued."""
     if "line" in attack:
         attack = {"body": b"", "Authorization": None, "Content_Type": None, **attack}
+        if attack["body"]:
+            del attack["Authorization"]
     actual_status, answer = await send(face, request(face, **attack))
 
     assert (actual_status, answer["error"]["code"]) == (status, code)
     assert (await face.get("/v1/queue"))["items"] == []
     assert (await face.get("/v1/history"))["items"] == []
+    assert set(answer["error"]) == {"message", "type", "param", "code"}
+    assert answer["error"]["message"].endswith(".")
+    assert not answer["error"]["message"].endswith("..")
     assert face.token not in json.dumps(answer)
 
 
@@ -140,6 +149,47 @@ async def test_guard_accepts_each_name_of_this_computer(face: Face) -> None:
             face, request(face, "GET /v1/status", b"", Host=host, Origin=f"http://{host}")
         )
         assert actual_status == 200, name
+
+
+@pytest.mark.parametrize("name", ["host.docker.internal", "mymac.lan", "mac.tail1234.ts.net"])
+async def test_guard_accepts_any_name_with_the_token(face: Face, name: str) -> None:
+    """A program with the token, such as one in a container, may use any name of this computer."""
+    actual_status, _ = await send(face, request(face, Host=f"{name}:8779"))
+
+    assert actual_status == 202
+
+
+@pytest.mark.parametrize("header", ["api-key", "x-api-key"])
+async def test_guard_accepts_the_token_as_api_key(face: Face, header: str) -> None:
+    """Clients of Azure and others send it without a scheme; a wrong one is refused."""
+    statuses = {}
+    for name, key in {"right": face.token, "wrong": "wrong"}.items():
+        with_key = f"\r\n{header}: {key}\r\n".encode()
+        sent = request(face, Authorization=None).replace(b"\r\n", with_key, 1)
+        statuses[name], _ = await send(face, sent)
+
+    assert statuses == {"right": 202, "wrong": 401}
+
+
+async def test_guard_shows_public_lists_by_any_name(face: Face) -> None:
+    """The names of voices and models need no token; a foreign web page gets no answer."""
+    answers = [
+        await send(
+            face,
+            request(
+                face,
+                f"GET {path}",
+                b"",
+                Host="host.docker.internal",
+                Authorization=None,
+                Origin=origin,
+            ),
+        )
+        for path in ("/v1/audio/voices", "/v1/audio/models", "/v1/models", "/v1/models/kokoro")
+        for origin in (None, "https://evil.example")
+    ]
+
+    assert [status for status, _ in answers] == [200, 403] * 4
 
 
 async def test_guard_adds_security_headers(face: Face) -> None:

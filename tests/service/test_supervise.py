@@ -348,6 +348,22 @@ def test_service_says_that_it_has_stopped_unless_it_has_to_be_quiet(
     assert said == ([] if quiet else ["Crier has stopped. A window on this Mac says why."])
 
 
+@pytest.mark.usefixtures("plain_logging")
+def test_service_says_that_it_restarts_again_and_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What restarts Crier for the third time has not stopped it."""
+    said: list[str] = []
+    monkeypatch.setenv("PATH", desk.path)
+    monkeypatch.setattr("sys.platform", "linux")  # a Mac's window is shown a moment later
+    monkeypatch.setattr("bot.service.supervise.speak", said.append)
+    service = ServiceRunner(desk.data_dir, desk.data_dir)
+    for _ in range(3):
+        service.emit(logging.LogRecord("bot", logging.CRITICAL, "", 0, "It hangs.", (), None))
+
+    assert said == ["Crier has to restart again and again. A window on this Mac says why."]
+
+
 @pytest.fixture
 def plain_logging() -> Iterator[None]:
     """Restore pytest's own handlers afterwards."""

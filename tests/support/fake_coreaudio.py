@@ -12,7 +12,7 @@ A stand-in for the module `sounddevice`, after PortAudio v19.7.0 (pa_mac_core.c,
   block lacks is silence, which the next write reports.
 - The reported latency counts the device's frames at the stream's rate.
 - A vanished or stalled device plays nothing more: the ring stays full, and no call fails.
-- A device that stalls, after a wake or a change of its rate, plays what is opened anew.
+- A device that stalls, after a wake or a change of its rate, plays again what is reopened.
 - A write without room waits in C; an abort from another thread leaves it waiting forever.
 - An abort costs 100 ms.
 

@@ -1,7 +1,5 @@
 """A stand-in for launchctl, which only a Mac has.
 
-``python -m tests.support.fake_launchctl STATE ARGUMENT...``.
-
 It runs the job of the plist, and behaves as launchctl(1), launchd.plist(5) and bug reports say:
 
 - bootout is asynchronous: it returns at once, the job gets SIGTERM and, after ExitTimeOut, SIGKILL;
@@ -241,7 +239,3 @@ def _coalition(label: str, kind: str, number: int) -> list[str]:
 def _fail(code: int, message: str) -> int:
     print(message, file=sys.stderr)
     return code
-
-
-if __name__ == "__main__":
-    sys.exit(Launchctl(Path(sys.argv[1])).main(*sys.argv[2:]))

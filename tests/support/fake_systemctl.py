@@ -1,7 +1,5 @@
 """A stand-in for ``systemctl --user``, for machines without systemd, such as containers.
 
-``python -m tests.support.fake_systemctl STATE ARGUMENT...``.
-
 It executes the unit as systemd.unit(5) and systemd.service(5) say: a changed file counts after
 daemon-reload; on-failure means an exit code that is not 0, or a signal other than SIGHUP, SIGINT,
 SIGTERM, SIGPIPE; after more than 5 starts within 10 s there are no more, unless
@@ -142,7 +140,3 @@ def words(line: str) -> list[str]:
 def _fail(message: str) -> int:
     print(message, file=sys.stderr)
     return 1
-
-
-if __name__ == "__main__":
-    sys.exit(Systemctl(Path(sys.argv[1])).main(*sys.argv[2:]))

@@ -4,7 +4,6 @@ import argparse
 import os
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -16,6 +15,7 @@ import pytest
 from bot.paths import CHECKOUT
 from bot.service import launchd, systemd
 from bot.service import manage as service
+from tests.support import stand_ins
 from tests.support.supervisor import Job
 from tests.support.terminal import Terminal, terminal
 
@@ -58,18 +58,12 @@ class Home:
 
     def install_in_terminal(self) -> AbstractAsyncContextManager[Terminal]:
         """Run `crier install` in a terminal."""
-        call = (
-            "import os, sys; from pathlib import Path; os.getuid = lambda: 501; "
-            "from bot.service.manage import install_service; "
-            "sys.exit(install_service(ask=True, try_notification=True, "
-            "platform=sys.argv[1], checkout=Path(sys.argv[2])))"
-        )
         return terminal(
             self.platform,
             str(self.checkout),
             environment={**os.environ, "PYTHONPATH": str(CHECKOUT)},
             cwd=self.folder,
-            program=(sys.executable, "-P", "-c", call),
+            module="tests.support.run_install",
         )
 
     def uninstall(self) -> int:
@@ -134,11 +128,7 @@ def make_home(platform: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> H
     tool = "launchctl" if platform == "darwin" else "systemctl"
     (folder / "bin").mkdir()
     stand_in = folder / "bin" / tool
-    stand_in.write_text(
-        f"#!/bin/sh\nPYTHONPATH='{CHECKOUT}' exec '{sys.executable}' -S -P -m "
-        f"tests.support.fake_{tool} "
-        f"'{home.state}' \"$@\"\n"
-    )
+    stand_in.write_text(stand_ins.script(tool, home.state))
     stand_in.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
     monkeypatch.setenv("HOME", str(folder))

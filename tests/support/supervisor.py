@@ -67,6 +67,7 @@ def start(job: Job, file: Path) -> None:
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in range(3):
             os.dup2(nothing, stream)
+        os.closerange(3, 256)
         try:
             _Supervisor(job, file).run()
         finally:

@@ -1,0 +1,210 @@
+"""Texts that arrive bit by bit, by a chunked POST or a WebSocket, and are spoken meanwhile.
+
+Runs on the event loop.
+"""
+
+import asyncio
+import codecs
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import Request, WebSocket, WebSocketDisconnect
+from starlette.routing import Match, Route
+from starlette.types import Scope
+
+from audio.types import Outcome
+from bot.core.draft import Draft
+from bot.core.events import Events, WaitResult
+from bot.core.growing import GrowingMessage
+from bot.core.intake import Intake, RefusedError
+from bot.http.guard import STREAMED, Refused
+from bot.http.schemas import MAX_INPUT_CHARS
+
+SETTLE_S = 0.5
+"""After so long a sentence counts as ended, although no other one has begun."""
+BREAK_S = 20.0
+"""After a break of this length the message ends, so that others are spoken."""
+
+_MAX_TEXTS = 16
+_CLOSED_NORMALLY = (1000, 1001, 1005)
+"""RFC 6455, 7.4.1; 1005: without a code."""
+
+
+class BrokenOffError(Exception):
+    """The client is gone before the end of its text."""
+
+
+class TextRoute(Route):
+    """Matches requests whose body is plain text; those with JSON have a route of their own."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Return whether a request is for this route."""
+        return super().matches(scope) if STREAMED in scope else (Match.NONE, {})
+
+
+@dataclass(slots=True)
+class LiveTexts:
+    """Speaks texts while they arrive."""
+
+    intake: Intake
+    events: Events
+    _reading: int = field(default=0, init=False)
+
+    async def speak(
+        self,
+        draft: Draft,
+        pieces: AsyncIterator[str],
+        on_stored: Callable[[int], Awaitable[None]] | None = None,
+    ) -> int:
+        """Speak a text until its end, or until its message is stopped or skipped.
+
+        Args:
+            draft: how it is spoken.
+            pieces: the text; may raise BrokenOffError.
+            on_stored: called with the id of each message, as soon as its first sentence is stored.
+
+        Returns:
+            The id of the message; of the last one, if there was a break or it is very long.
+
+        Raises:
+            Refused: it is refused; what came before is spoken.
+            BrokenOffError: the client is gone; the sentences before are spoken.
+            InboxError: it can't be stored.
+            sqlite3.Error: likewise.
+        """
+        if self._reading >= _MAX_TEXTS:
+            raise Refused(429, "too_many", f"{_MAX_TEXTS} texts arrive already. Try again later.")
+        growing = GrowingMessage(self.intake, draft)
+        self._reading += 1
+        try:
+            return await self._read(growing, pieces, on_stored)
+        except RefusedError as exc:
+            status, code = (429, "too_many") if exc.too_many else (422, "nothing_to_speak")
+            raise Refused(status, code, str(exc)) from exc
+        finally:
+            self._reading -= 1
+            growing.close()
+
+    async def _read(
+        self,
+        growing: GrowingMessage,
+        pieces: AsyncIterator[str],
+        on_stored: Callable[[int], Awaitable[None]] | None,
+    ) -> int:
+        arrival = _Arrival(growing, self.events, on_stored)
+        chars = 0
+        reading = _next(pieces)
+        try:
+            while await arrival.comes(reading) and (piece := reading.result()) is not None:
+                chars += len(piece)
+                if not await growing.add(piece):
+                    break
+                await arrival.report()
+                if chars > MAX_INPUT_CHARS:
+                    chars = 0
+                    growing.rest()
+                reading = _next(pieces)
+            else:
+                if not arrival.is_over:
+                    await growing.finish()
+                    await arrival.report()
+            return arrival.id_
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+
+def _next(pieces: AsyncIterator[str]) -> "asyncio.Future[str | None]":
+    """Return the next piece, as soon as it comes; None at the end."""
+    return asyncio.ensure_future(anext(pieces, None))
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """Watches for breaks of a text, and for the end of its message, while pieces are awaited."""
+
+    growing: GrowingMessage
+    events: Events
+    on_stored: Callable[[int], Awaitable[None]] | None
+    id_: int = 0
+    is_over: bool = False
+    """Whether the message was stopped or skipped, or Crier stops."""
+    _ended: "asyncio.Future[WaitResult | None] | None" = None
+
+    async def comes(self, reading: "asyncio.Future[str | None]") -> bool:
+        """Wait for a piece; return False if the message ends before."""
+        timeout_s = SETTLE_S
+        while not reading.done():
+            waits: set[asyncio.Future[Any]] = {reading}
+            if self._ended is not None:
+                waits.add(self._ended)
+            done, _ = await asyncio.wait(
+                waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done and timeout_s == SETTLE_S:
+                await self.growing.settle()
+                await self.report()
+                timeout_s = BREAK_S
+            elif not done:
+                self.growing.rest()
+                self._ended = None  # its end is of no interest to what follows
+            elif self._ended in done and self._ended is not None:
+                result = self._ended.result()
+                self._ended = None
+                if result is None or isinstance(result.result, Outcome):
+                    self.is_over = True
+                    return False
+        return True
+
+    async def report(self) -> None:
+        """Report a message that has just been stored."""
+        message = self.growing.message
+        if message is not None and message.id != self.id_:
+            self.id_ = message.id
+            self._ended = self.events.wait_result(message.id)
+            if self.on_stored is not None:
+                await self.on_stored(message.id)
+
+
+async def posted(request: Request) -> AsyncIterator[str]:
+    """Yield the pieces of the text in the body of a request.
+
+    Raises:
+        BrokenOffError: the client is gone.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise BrokenOffError
+        more = message.get("more_body", False)
+        yield decoder.decode(message.get("body", b""), final=not more)
+
+
+async def sent(websocket: WebSocket) -> AsyncIterator[str]:
+    """Yield the pieces of the text that a WebSocket sends; an empty one is the end.
+
+    Raises:
+        BrokenOffError: the client is gone without a word.
+    """
+    while True:
+        message = await websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            if message.get("code", 1005) in _CLOSED_NORMALLY:
+                return
+            raise BrokenOffError
+        piece = message.get("text") or (message.get("bytes") or b"").decode("utf-8", "replace")
+        if not piece:
+            return
+        yield piece
+
+
+async def send_json(websocket: WebSocket, data: dict[str, Any], close: int | None = None) -> None:
+    """Send an event, then close with this code if it is the last; a closed socket gets nothing."""
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # starlette raises either
+        await websocket.send_json(data)
+        if close is not None:
+            await websocket.close(close)

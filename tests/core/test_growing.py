@@ -1,0 +1,171 @@
+"""Messages whose text arrives in pieces."""
+
+from pathlib import Path
+
+import pytest
+
+from audio.types import Ended, Outcome, SentenceHeard
+from bot.core.draft import Draft
+from bot.core.growing import GrowingMessage, SentenceBuffer
+from bot.core.intake import RefusedError
+from bot.core.message import State
+from tests.core.lab import BOT, Lab
+
+DRAFT = Draft(update_id=-1, text="", client="tests")
+
+
+def split(text: str, lang: str = "en", size: int = 1) -> list[str]:
+    """Return the parts of a text that arrives in pieces of *size* characters."""
+    buffer = SentenceBuffer(lang)
+    pieces = (text[start : start + size] for start in range(0, len(text), size))
+    parts = [buffer.feed(piece) for piece in pieces]
+    return [part for part in (*parts, buffer.finish()) if part]
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("It rains. Take a", ["It rains. ", "Take a"]),
+        ("Dr. Smith paid 3.5 dollars. Why?", ["Dr. Smith paid 3.5 dollars. ", "Why?"]),
+        ("A wrapped\nline. Next", ["A wrapped\nline. ", "Next"]),
+        ("# Title\n\nText", ["# Title\n\n", "Text"]),
+        ("Buy:\n- milk\n- bread\n", ["Buy:\n", "- milk\n", "- bread\n"]),
+        ("1. Stir it. 2. Eat", ["1. Stir it. ", "2. Eat"]),
+        ("**Note. Careful.** Then. So", ["**Note. Careful.** Then. ", "So"]),
+        (
+            "Run:\n\n```sh\nls. -l. \n\nx\n```\nDone. So",
+            ["Run:\n", "```sh\nls. -l. \n\nx\n```\n", "Done. ", "So"],
+        ),
+        (
+            "See.\n| a. b. |\n|---|\n| 1 |\nDone. So",
+            ["See.\n", "| a. b. |\n|---|\n| 1 |\nDone. ", "So"],
+        ),
+        ("Hello.\n", ["Hello.\n"]),
+    ],
+)
+def test_buffer_splits_where_sentences_and_blocks_end(text: str, parts: list[str]) -> None:
+    """Whether a text arrives by characters or at once, nothing of it is lost."""
+    assert split(text) == parts
+    assert "".join(split(text, size=7)).split() == text.split()
+    assert "".join(split(text, size=1000)).split() == text.split()
+
+
+def test_buffer_cuts_a_text_without_sentences() -> None:
+    """A long text without an end is passed on between two words."""
+    parts = split("word " * 1000, size=50)
+
+    assert "".join(parts) == "word " * 1000
+    assert len(parts) >= 5
+    assert all(part.endswith(" ") for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("text", "settled"),
+    [("It rains.", True), ("It rains", False), ("1.", False), ("**So.", False), ("```\nx.", False)],
+)
+def test_buffer_settles_a_whole_sentence(text: str, settled: bool) -> None:
+    """After a moment without text, what ends like a sentence is one."""
+    buffer = SentenceBuffer()
+
+    assert buffer.feed(text) == ""
+    assert buffer.settle() == (text if settled else "")
+
+
+async def test_growing_message_is_one_message(lab: Lab) -> None:
+    """Each sentence is stored and passed on as it ends; code is left out, and counted."""
+    growing = GrowingMessage(lab.intake(), DRAFT)
+    await growing.add("It rains")
+    before = growing.message
+    await growing.add(". Take a coat.\n```\nx\n```\n")
+    first = growing.message
+    await growing.add("```\ny\n```\n*Go*")
+    message = await growing.finish()
+
+    assert before is None
+    assert first is not None
+    assert first.text.strip() == "It rains. Take a coat."
+    assert message.id == first.id
+    assert lab.pipeline.said == [message.id]
+    (stored,) = await lab.inbox.list_to_speak(BOT)
+    assert stored.text.split("\n\n")[0] == "It rains. Take a coat."
+    assert stored.text.splitlines()[-1] == "Go"
+    assert stored.skipped == "2 code blocks"
+    assert [(text.split()[-1], grows) for text, grows in lab.pipeline.texts] == [
+        ("coat.", True),
+        ("coat.", True),
+        ("Go", False),
+    ]
+
+
+async def test_growing_message_that_is_stopped_takes_no_more(lab: Lab) -> None:
+    """Text that follows a stop is neither stored nor spoken."""
+    growing = GrowingMessage(lab.intake(), DRAFT)
+    assert await growing.add("One. Two")
+    message = growing.message
+    assert message is not None
+    await lab.delivery.stop()
+    lab.delivery.receive(Ended(message.id, Outcome.STOPPED))
+    await lab.delivery.drain()
+
+    assert not await growing.add(". Three")
+    assert (await growing.finish()).text == "One. "
+    assert await lab.inbox.list_to_speak(BOT) == []
+
+
+async def test_growing_message_grows_while_it_is_held(lab: Lab) -> None:
+    """A mute holds it; what arrives meanwhile is spoken with the rest afterwards."""
+    growing = GrowingMessage(lab.intake(), DRAFT)
+    await growing.add("One. Two")
+    message = growing.message
+    assert message is not None
+    await lab.delivery.mute(lab.now_s * 2)
+    lab.delivery.receive(Ended(message.id, Outcome.STOPPED))
+    await lab.delivery.drain()
+    held = await lab.state_of(message)
+    await growing.add(". Three")
+    await lab.delivery.mute(0)
+    await growing.finish()
+
+    assert held == State.HELD
+    assert lab.pipeline.said == [message.id, message.id]
+    assert lab.pipeline.texts[-1] == ("One. \nTwo.\nThree", False)
+
+
+async def test_growing_message_after_a_break_is_another(lab: Lab) -> None:
+    """A rest ends it, so that others are spoken; what follows is a message of its own."""
+    growing = GrowingMessage(lab.intake(), DRAFT)
+    await growing.add("One. Two")
+    growing.rest()
+    await growing.add(". Three. ")
+    await growing.finish()
+
+    assert [message.text for message in await lab.inbox.list_to_speak(BOT)] == [
+        "One. ",
+        "Two. \nThree.",
+    ]
+
+
+async def test_growing_message_without_words_is_refused(lab: Lab) -> None:
+    """A text of which nothing can be spoken is refused at its end, with the reason."""
+    growing = GrowingMessage(lab.intake(), DRAFT)
+    await growing.add("```\nx\n```\n")
+
+    with pytest.raises(RefusedError, match="nothing to say but 1 code block"):
+        await growing.finish()
+
+
+async def test_growing_message_survives_a_crash(lab: Lab, tmp_path: Path) -> None:
+    """Another process says what was stored, after the last sentence that was heard, and ends it."""
+    growing = GrowingMessage(lab.intake(), DRAFT)
+    await growing.add("One. Two. Three")
+    message = growing.message
+    assert message is not None
+    lab.delivery.receive(SentenceHeard(message.id, 0))
+    await lab.delivery.drain()
+    after = Lab(lab.inbox, tmp_path / "after")
+    await after.delivery.restore()
+    after.delivery.start_speaking()
+    (restored,) = after.delivery.queue.under_way()
+
+    assert after.pipeline.texts == [("One. Two. ", False)]
+    assert restored.sentence == 1

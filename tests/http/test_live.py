@@ -1,0 +1,333 @@
+"""Texts that arrive bit by bit: a chunked POST and a WebSocket."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import websocket
+
+from audio.types import Outcome
+from bot.chat.sandbox import Sandbox
+from bot.http import live
+from bot.settings import Settings
+from tests.http.test_audio_stream import decoded
+from tests.support.fake_voice import ToneVoice, find_tones
+from tests.support.http_face import Face, serve
+
+TEXT = {"Content-Type": "text/plain; charset=utf-8"}
+SPEAK = "/v1/audio/speak"
+
+
+@pytest.fixture
+async def face(settings: Settings, tmp_path: Path) -> AsyncIterator[Face]:
+    """Run a bot that speaks tones into files, with the HTTP API."""
+    quiet = settings.replaced(api_port=0, audio_device=f"file:{tmp_path / 'spoken'}")
+    async with serve(quiet, ToneVoice()) as face:
+        yield face
+
+
+def files(folder: Path) -> list[list[int]]:
+    """Return the numbers in each file that was spoken."""
+    paths = sorted((folder / "spoken").glob("*.wav"))
+    return [
+        [tone.code for tone in find_tones(*decoded(path.read_bytes(), "wav"))] for path in paths
+    ]
+
+
+class Writer:
+    """A body that is still being written."""
+
+    def __init__(self) -> None:
+        self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    def write(self, text: str) -> None:
+        """Add a piece."""
+        self._pieces.put_nowait(text.encode())
+
+    def end(self) -> None:
+        """End the body."""
+        self._pieces.put_nowait(None)
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """Yield the pieces."""
+        while (piece := await self._pieces.get()) is not None:
+            yield piece
+
+
+def start(face: Face, writer: Writer, **query: Any) -> "asyncio.Task[httpx.Response]":
+    """Start a request whose body is written meanwhile."""
+    return asyncio.create_task(
+        face.client.post(SPEAK, params=query, content=writer.body(), headers=TEXT)
+    )
+
+
+async def test_speak_begins_before_the_text_has_ended(face: Face, tmp_path: Path) -> None:
+    """The first sentence is heard while the second is written: one message, one outcome."""
+    writer = Writer()
+    async with face.listening() as heard:
+        request = start(face, writer, wait=True)
+        writer.write("Number 1. Num")
+        await heard.wait_for(lambda name, data: name == "sentence" and data["sentence"] == 0)
+        in_progress = not request.done()
+        for piece in ("ber 2.", " Number", " 3"):
+            writer.write(piece)
+        writer.end()
+        answer = await request
+        names = [name for name, _ in heard.events if name in ("queued", "ended", "sentence")]
+    (item,) = (await face.get("/v1/history"))["items"]
+
+    assert in_progress
+    assert answer.status_code == 200
+    assert answer.json() == {"id": item["id"], "outcome": "heard", "reason": ""}
+    assert item["text"].split() == "Number 1. Number 2. Number 3".split()
+    assert names == ["queued", "sentence", "sentence", "sentence", "ended"]
+    assert files(tmp_path) == [[1, 2, 3]]
+
+
+async def test_speak_takes_a_whole_text_and_its_options(face: Face) -> None:
+    """A text that comes at once is spoken as such; the fields are in the address."""
+    answer = await face.client.post(
+        SPEAK,
+        params={"voice": "bf_emma", "speed": "1.5", "wait": "true"},
+        content="Number 1.",
+        headers=TEXT,
+    )
+    (item,) = (await face.get("/v1/history"))["items"]
+    once = {**TEXT, "Idempotency-Key": "a"}
+    ids = [
+        (await face.client.post(SPEAK, content="Number 2.", headers=once)).json()["id"]
+        for _ in range(2)
+    ]
+
+    assert (answer.status_code, answer.json()["outcome"]) == (200, "heard")
+    assert item["outcome"] == "heard"
+    assert ids[0] == ids[1]
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "message"),
+    [
+        ({"voice": "nobody"}, "Number 1.", "voice: There is no voice 'nobody'"),
+        ({"speed": "fast"}, "Number 1.", "speed: "),
+        ({"sped": "1"}, "Number 1.", "sped: "),
+        ({}, "...", "There is no word or number in it"),
+        ({}, "", "There is no word or number in it"),
+    ],
+)
+async def test_speak_names_what_is_wrong_with_a_text(
+    face: Face, query: dict[str, str], text: str, message: str
+) -> None:
+    """422 with the reason; nothing is queued."""
+    answer = await face.client.post(SPEAK, params=query, content=text, headers=TEXT)
+
+    assert answer.status_code == 422
+    assert answer.json()["error"]["message"].startswith(message)
+    assert (await face.get("/v1/queue"))["items"] == []
+
+
+async def test_stop_ends_a_text_that_is_still_written(face: Face) -> None:
+    """The answer comes at once, although the body has not ended; what follows is not said."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", face.api_json["port"])
+    head = (
+        f"POST {SPEAK}?wait=true HTTP/1.1",
+        f"Host: 127.0.0.1:{face.api_json['port']}",
+        f"Authorization: Bearer {face.token}",
+        "Content-Type: text/plain",
+        "Transfer-Encoding: chunked",
+        "",
+        "",
+    )
+    async with face.listening() as heard:
+        writer.write("\r\n".join(head).encode() + b"17\r\nNumber 1. Number 2. Num\r\n")
+        await heard.wait_for(lambda name, _: name == "sentence")
+        await face.client.post("/v1/audio/stop")
+        async with asyncio.timeout(20):
+            answer = await reader.readuntil(b"}")
+        writer.close()
+    items = (await face.get("/v1/history"))["items"]
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b'"outcome":"stopped"' in answer
+    assert [item["outcome"] for item in items] == [Outcome.STOPPED]
+
+
+async def test_client_that_breaks_off_is_heard_so_far(face: Face, tmp_path: Path) -> None:
+    """The sentences that had ended are spoken, and the message ends."""
+    writer = Writer()
+    async with face.listening() as heard:
+        request = start(face, writer)
+        writer.write("Number 1. Number 2. Num")
+        await heard.wait_for(lambda name, _: name == "sentence")
+        request.cancel()
+        ended = await heard.wait_for(lambda name, _: name == "ended")
+
+    assert ended["outcome"] == "heard"
+    assert files(tmp_path) == [[1, 2]]
+
+
+async def test_break_in_a_text_is_the_end_of_its_message(
+    face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others are spoken meanwhile; what follows the break is another message."""
+    monkeypatch.setattr(live, "BREAK_S", 0.2)
+    writer = Writer()
+    async with face.listening() as heard:
+        request = start(face, writer, wait=True)
+        writer.write("Number 1. ")
+        first = await heard.wait_for(lambda name, _: name == "ended")
+        await face.speak("Number 2.")
+        writer.write("Number 3. ")
+        writer.end()
+        answer = (await request).json()
+
+    assert answer["outcome"] == "heard"
+    assert answer["id"] > first["id"]
+    assert files(tmp_path) == [[1], [2], [3]]
+
+
+async def test_text_that_is_very_long_is_several_messages(
+    face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it is spoken, in order; the answer is about the last message."""
+    monkeypatch.setattr(live, "MAX_INPUT_CHARS", 15)
+    writer = Writer()
+    request = start(face, writer, wait=True)
+    for number in range(1, 6):
+        writer.write(f"Number {number}. ")
+        await asyncio.sleep(0)
+    writer.end()
+    answer = (await request).json()
+    items = (await face.get("/v1/history"))["items"]
+
+    assert answer["id"] == items[0]["id"]
+    assert len(items) > 1
+    assert [code for file in files(tmp_path) for code in file] == [1, 2, 3, 4, 5]
+
+
+async def test_text_survives_a_restart_of_the_bot(
+    settings: Settings, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    """What was stored before is said once after it, even if nothing had sounded."""
+    assert sandbox.url
+    quiet = settings.replaced(api_port=0, audio_device=f"file:{tmp_path / 'spoken'}")
+    writer = Writer()
+    async with serve(quiet, ToneVoice()) as face:
+        await face.client.post("/v1/audio/pause")
+        async with face.listening() as heard:
+            request = start(face, writer)
+            writer.write("Number 1. Num")
+            await heard.wait_for(lambda name, _: name == "queued")
+            writer.write("ber 2. Num")
+            await heard.wait_for(lambda name, _: name == "queue")
+    request.cancel()
+    async with serve(quiet, ToneVoice()) as face, face.listening() as heard:
+        await face.client.post("/v1/audio/resume")
+        ended = await heard.wait_for(lambda name, _: name == "ended")
+
+    assert ended["outcome"] == "heard"
+    assert files(tmp_path) == [[1, 2]]
+
+
+# ---- the WebSocket ----
+
+
+@contextlib.contextmanager
+def connected(face: Face, query: str = "") -> Iterator[websocket.WebSocket]:
+    """Open a WebSocket. Blocks."""
+    socket = connect(face, query)
+    try:
+        yield socket
+    finally:
+        socket.shutdown()  # type: ignore[no-untyped-call]  # its `close` leaves the socket open if the server was first
+
+
+def connect(face: Face, query: str = "", **headers: str) -> websocket.WebSocket:
+    """Open a WebSocket, which the caller closes. Blocks."""
+    given = {"Authorization": f"Bearer {face.token}", **headers}
+    origin, host = given.pop("Origin", None), given.pop("Host", None)
+    return websocket.create_connection(
+        f"{face.url.replace('http', 'ws')}{SPEAK}{query}",
+        header=[f"{name}: {value}" for name, value in given.items()],
+        origin=origin,
+        host=host,
+        suppress_origin=origin is None,
+        timeout=30,
+    )
+
+
+async def test_websocket_speaks_pieces_of_text(face: Face, tmp_path: Path) -> None:
+    """Each sentence is heard as it ends; the socket gets the id and the outcome."""
+
+    def talk() -> list[dict[str, Any]]:
+        with connected(face, "?voice=af_bella") as socket:
+            socket.send("Number 1.")
+            socket.send(" Number 2")
+            events = [json.loads(socket.recv())]
+            socket.send(".")
+            socket.send("")
+            events.append(json.loads(socket.recv()))
+            assert socket.recv() == ""  # it is closed
+        return events
+
+    events = await asyncio.to_thread(talk)
+    id_ = events[0]["id"]
+
+    assert events == [
+        {"event": "queued", "id": id_, "position": 1},
+        {"event": "ended", "id": id_, "outcome": "heard", "reason": ""},
+    ]
+    assert files(tmp_path) == [[1, 2]]
+
+
+async def test_websocket_that_is_closed_ends_its_text(face: Face, tmp_path: Path) -> None:
+    """An ordinary close counts as the end: the rest is said, too."""
+
+    def talk() -> None:
+        with connected(face) as socket:
+            socket.send("Number 1. Number 2")
+            socket.close()
+
+    async with face.listening() as heard:
+        await asyncio.to_thread(talk)
+        await heard.wait_for(lambda name, _: name == "ended")
+
+    assert files(tmp_path) == [[1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "status"),
+    [
+        ("", {"Authorization": "Bearer wrong"}, 401),
+        ("", {"Origin": "https://evil.example"}, 403),
+        ("", {"Host": "evil.example", "Authorization": "Bearer wrong"}, 403),
+        ("?voice=nobody", {}, 422),
+    ],
+)
+async def test_websocket_refuses_before_it_opens(
+    face: Face, query: str, headers: dict[str, str], status: int
+) -> None:
+    """The handshake is guarded as any request is, and the options are checked."""
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        await asyncio.to_thread(connect, face, query, **headers)
+
+    assert refused.value.status_code == status
+
+
+async def test_websocket_names_why_a_text_is_refused(face: Face) -> None:
+    """A text without words gets the reason, and the socket is closed."""
+
+    def talk() -> list[dict[str, Any]]:
+        with connected(face) as socket:
+            socket.send("...")
+            socket.send("")
+            return [json.loads(socket.recv())]
+
+    (event,) = await asyncio.to_thread(talk)
+
+    assert event["event"] == "refused"
+    assert "no word or number" in event["reason"]
