@@ -17,6 +17,7 @@ Every error class of bot; the message of each is written for a person:
     chat.sandbox.BotApiError                the sandbox's answer to an invalid call
     home.broker.BrokerError
     http.guard.Refused                      the answer to a request
+    http.live.BrokenOffError
     doctor.check.CheckSkipped
     doctor.mac_sound.NeverHeardError        a check of --mac
     doctor.sound.DeviceUnavailableError

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
-from sentencex import segment
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.error import Error
 from wyoming.event import Event, Eventable, async_read_event, async_write_event
@@ -44,6 +43,7 @@ from audio.types import (
 )
 from audio.voices import VOICES, check_voice, describe, language_of
 from bot import __version__
+from bot.core.growing import SentenceBuffer
 from bot.core.intake import Intake, RefusedError
 from bot.core.preferences import lang_of
 from bot.core.sound_stream import sound_of
@@ -58,8 +58,6 @@ _MAX_STREAMS = 4
 """Texts that are made into sound at a time; others wait."""
 _MAX_EVENT_BYTES = 1_000_000
 _MAX_TEXT_CHARS = 60_000  # as over HTTP
-_LONG_CHARS = 1000
-"""A text without an end of a sentence is cut between two words."""
 _IDLE_S = 300.0
 _WRITE_TIMEOUT_S = 60.0
 _MAX_BEHIND = 256
@@ -204,8 +202,8 @@ class _Stream:
     """A text on its way in, and its sound on its way out."""
 
     voice: SynthesizeVoice | None
-    pending: str = ""
-    """What has arrived and is not a whole sentence yet."""
+    sentences: SentenceBuffer = field(default_factory=SentenceBuffer)
+    """Has what has arrived and is not a whole sentence yet."""
     chars: int = 0
     sounds: bool = False
     """Whether some of its sound was sent."""
@@ -215,13 +213,7 @@ class _Stream:
         self.chars += len(_checked(piece))
         if self.chars > _MAX_TEXT_CHARS:
             raise AudioError(_TOO_LONG)
-        self.pending += piece
-        # The last one may go on: "3." is followed by "5 million".
-        end = sum(map(len, list(segment("en", self.pending))[:-1]))
-        if len(self.pending) - end > _LONG_CHARS:
-            end = self.pending.rfind(" ") + 1 or len(self.pending)
-        ended, self.pending = self.pending[:end], self.pending[end:]
-        return ended
+        return self.sentences.feed(piece)
 
 
 def _checked(text: object) -> str:
@@ -300,7 +292,7 @@ class _Connection:
             await self._play(self._stream, ended)
         elif SynthesizeStop.is_type(event.type) and self._stream is not None:
             stream, self._stream = self._stream, None
-            await self._play(stream, stream.pending)
+            await self._play(stream, stream.sentences.finish())
             await self._stop(stream)
             await self._write(SynthesizeStopped())
         elif Synthesize.is_type(event.type) and self._stream is None:
