@@ -31,6 +31,7 @@ _RECIPE = 2
 
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _MAX_PREPARING_S = 600.0  # longer than preparing takes
+_MIN_AGE_S = 86_400.0  # another version of Crier may be in use beside this one
 
 
 class PreparationError(AudioError):
@@ -171,7 +172,7 @@ def _remove_others(original: Path, path: Path) -> None:
     for other in original.parent.glob(f"{original.stem}.prepared-*"):
         with contextlib.suppress(OSError):
             is_part = other.suffix == ".part"
-            if is_part and other.stat().st_mtime > time.time() - _MAX_PREPARING_S:
+            if not is_part and other.name.startswith(f"{path.stem}."):
                 continue
-            if is_part or not other.name.startswith(f"{path.stem}."):
+            if other.stat().st_mtime < time.time() - (_MAX_PREPARING_S if is_part else _MIN_AGE_S):
                 other.unlink()

@@ -80,17 +80,20 @@ def test_prepare_replaces_a_damaged_model(
 
 @pytest.mark.usefixtures("rewritings")
 def test_prepare_removes_what_earlier_versions_and_killed_processes_left(folder: Path) -> None:
-    """A process that prepares now keeps its part."""
+    """A process that prepares now keeps its part, and a version beside this one its model."""
     stem = Path(MODELS["int8"].name).stem
     kept = folder / f"{stem}.prepared-1.new.part"
     for name in ("prepared-0.onnx", "prepared-0.sha256", "prepared-1.old.part"):
         old = folder / f"{stem}.{name}"
         old.touch()
         os.utime(old, (LONG_AGO_S, LONG_AGO_S))
-    kept.touch()
+    beside = folder / f"{stem}.prepared-9.onnx"
+    for file in (kept, beside):
+        file.touch()
     path = prepare(folder, "int8")
 
-    assert names(folder) == {path.name, path.with_suffix(".sha256").name, kept.name}
+    ours = {path.name, path.with_suffix(".sha256").name}
+    assert names(folder) == {*ours, kept.name, beside.name}
 
 
 @contextlib.contextmanager
