@@ -29,7 +29,8 @@ BREAK_S = 20.0
 
 _MAX_TEXTS = 16
 _CLOSED_NORMALLY = (1000, 1001, 1005)
-"""RFC 6455, 7.4.1; 1005: without a code."""
+"""RFC 6455, 7.4.1; 1005: without a code. uvicorn reports 1005 for a lost connection, too, but a
+reason, even an empty one, only for a close that the client has sent."""
 
 
 class BrokenOffError(Exception):
@@ -185,20 +186,27 @@ async def posted(request: Request) -> AsyncIterator[str]:
 
 
 async def sent(websocket: WebSocket) -> AsyncIterator[str]:
-    """Yield the pieces of the text that a WebSocket sends; an empty one is the end.
+    """Yield the pieces of the text that a WebSocket sends; an empty one after a text is the end.
+
+    Empty ones before it are ignored: the first piece of many models is empty.
 
     Raises:
         BrokenOffError: the client is gone without a word.
     """
-    while True:
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    begun = ended = False
+    while not ended:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
-            if message.get("code", 1005) in _CLOSED_NORMALLY:
-                return
-            raise BrokenOffError
-        piece = message.get("text") or (message.get("bytes") or b"").decode("utf-8", "replace")
-        if not piece:
-            return
+            if "reason" not in message or message["code"] not in _CLOSED_NORMALLY:
+                raise BrokenOffError
+            ended = True
+        data = message.get("bytes") or b""
+        given = message.get("text") or ""
+        ended = ended or (begun and not (data or given))
+        # A letter may be cut between two frames of bytes, but not by a text or the end.
+        piece = decoder.decode(data, final=ended or bool(given)) + given
+        begun = begun or bool(piece.strip())
         yield piece
 
 

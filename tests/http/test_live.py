@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import socket as sockets
+import struct
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import websocket
 
 from audio.types import Outcome
 from bot.chat.sandbox import Sandbox
-from bot.http import live
+from bot.http import guard, live
 from bot.settings import Settings
 from tests.http.test_audio_stream import decoded
 from tests.support.fake_voice import ToneVoice, find_tones
@@ -297,6 +299,76 @@ async def test_websocket_that_is_closed_ends_its_text(face: Face, tmp_path: Path
         await heard.wait_for(lambda name, _: name == "ended")
 
     assert files(tmp_path) == [[1, 2]]
+
+
+async def test_websocket_lasts_longer_than_a_request_may_take_to_begin(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not closed as a connection on which no request came."""
+    monkeypatch.setattr(guard, "_HEAD_TIMEOUT_S", 0.3)
+    socket = await asyncio.to_thread(connect, face)
+    for _ in range(2):  # two of those are closed meanwhile
+        reader, writer = await asyncio.open_connection("127.0.0.1", face.api_json["port"])
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+
+    def talk() -> Any:
+        socket.send("Number 1.")
+        socket.send("")
+        event = json.loads(socket.recv())
+        socket.shutdown()  # type: ignore[no-untyped-call]
+        return event
+
+    assert (await asyncio.to_thread(talk))["event"] == "queued"
+
+
+async def test_websocket_that_is_lost_is_heard_so_far(face: Face, tmp_path: Path) -> None:
+    """A reset in a sentence is no end of it: only the sentences before are spoken."""
+    socket = await asyncio.to_thread(connect, face)
+    async with face.listening() as heard:
+        await asyncio.to_thread(socket.send, "Number 1. Num")
+        await heard.wait_for(lambda name, _: name == "queued")
+        await asyncio.to_thread(socket.send, "ber 2. Number 3")
+        await heard.wait_for(lambda name, _: name == "queue")
+        no_linger = struct.pack("ii", 1, 0)
+        assert socket.sock is not None
+        socket.sock.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, no_linger)
+        socket.shutdown()  # type: ignore[no-untyped-call]
+        await heard.wait_for(lambda name, _: name == "ended")
+
+    assert files(tmp_path) == [[1, 2]]
+
+
+async def test_websocket_ignores_empty_pieces_before_the_text(face: Face, tmp_path: Path) -> None:
+    """The first piece of many models is empty; only after a text it is the end."""
+
+    def talk() -> list[dict[str, Any]]:
+        with connected(face) as socket:
+            for piece in ("", " ", "", "Number 1.", ""):
+                socket.send(piece)
+            return [json.loads(socket.recv()) for _ in range(2)]
+
+    events = await asyncio.to_thread(talk)
+
+    assert [event["event"] for event in events] == ["queued", "ended"]
+    assert files(tmp_path) == [[1]]
+
+
+async def test_websocket_joins_letters_that_are_cut(face: Face) -> None:
+    """A letter may be in two frames of bytes."""
+
+    def talk() -> None:
+        with connected(face) as socket:
+            for byte in "Café ☕ here.".encode():
+                socket.send_binary(bytes([byte]))
+            socket.send("")
+            socket.recv()
+
+    await asyncio.to_thread(talk)
+    items = [*(await face.get("/v1/queue"))["items"], *(await face.get("/v1/history"))["items"]]
+
+    assert items[0]["text"].split() == ["Café", "here."]
 
 
 @pytest.mark.parametrize(
