@@ -11,7 +11,7 @@ from audio.types import Ended, Outcome, SentenceHeard
 from bot.core.draft import Draft
 from bot.core.growing import GrowingMessage, RepeatedError, SentenceBuffer
 from bot.core.intake import RefusedError
-from bot.core.message import State
+from bot.core.message import NO_CHAT, State
 from bot.core.plain_text import compose_text
 from bot.core.preferences import Preferences
 from tests.core.lab import BOT, Lab
@@ -263,8 +263,11 @@ async def test_growing_message_with_a_known_update_id_is_refused(lab: Lab) -> No
     assert await lab.inbox.list_to_speak(BOT) == [stored]
 
 
+@pytest.mark.parametrize("goes_on", [True, False])
 @pytest.mark.parametrize("ending", ["stopped", "skipped", "held and removed", "late"])
-async def test_queue_forgets_a_growing_text_that_ends_early(lab: Lab, ending: str) -> None:
+async def test_queue_forgets_a_growing_text_that_ends_early(
+    lab: Lab, ending: str, goes_on: bool
+) -> None:
     """Neither a stop nor a removal nor lateness leaves its text in memory."""
     queue = lab.delivery.queue
     growing = GrowingMessage(lab.intake(), DRAFT)
@@ -283,8 +286,10 @@ async def test_queue_forgets_a_growing_text_that_ends_early(lab: Lab, ending: st
     await lab.delivery.drain()
     if ending == "held and removed":
         await queue.remove(message.id)
-    await growing.add(". Three")
+    if goes_on:
+        await growing.add(". Three")
     growing.close()
+    await lab.delivery.late._ask(NO_CHAT)  # which ends it: a program can't be asked
 
     assert queue._growing == {}
 

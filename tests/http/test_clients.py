@@ -175,7 +175,7 @@ def test_speech_reads_each_form_of_a_voice(given: object, voice: str | None) -> 
 @pytest.mark.parametrize("share", ["nan", "inf", "-1.5"])
 def test_speech_names_a_blend_that_is_none(share: str) -> None:
     """A share that is no number of parts is refused as a voice, with what is meant by one."""
-    with pytest.raises(ValidationError, match=r"for Speech\nvoice\n.*af_bella"):
+    with pytest.raises(ValidationError, match=f"'{share}' is no share of a voice"):
         Speech.model_validate({"input": "a", "voice": f"af_bella:{share},af_sky:1.0"})
 
 
