@@ -4,6 +4,7 @@ Each sentence is composed, stored and spoken as soon as it has ended: one messag
 gets longer. What is stored survives a crash and is spoken once. Runs on the event loop.
 """
 
+import asyncio
 import functools
 import re
 import secrets
@@ -12,6 +13,7 @@ from dataclasses import replace
 
 from sentencex import segment
 
+from audio.text.blocks import without_blocks
 from audio.text.sentences import speakable
 from bot.core.composing import ComposeError
 from bot.core.draft import Draft
@@ -26,7 +28,12 @@ _LONG_CHARS = 1000
 _PIECE_CHARS = 4096
 """The most text that is looked at at once, so that others are not delayed."""
 
+_MAX_BLOCK_CHARS = 16_384
+"""The most that is kept of a block that is left out, before its middle is dropped."""
+_HEAD_CHARS = 4096
+
 _FENCE = re.compile(r"^[ \t]*(```|~~~)", re.MULTILINE)
+_ROW = re.compile(r"^[ \t]*\|.*", re.MULTILINE)
 _PARAGRAPH = re.compile(r"\n[ \t\r]*\n")
 _ITEM = re.compile(r"\n(?=[ \t]*(?:[-*•+]|\d{1,3}[.)])[ \t]+\S)")
 _ENDS = r"[.!?…。！？:][\"'”’»)\]*_`]*[ \t\r]*"
@@ -49,11 +56,30 @@ class SentenceBuffer:
         """Add a piece; return the text that has ended since the last call, which may be empty."""
         line_start = self._pending.rfind("\n") + 1
         self._pending += piece
-        if self._block and self._goes_on(self._pending[line_start:]):
-            return ""  # a long block is not looked at again for each of its lines
-        end = self._end()
+        # A long block is not looked at again for each of its lines.
+        goes_on = self._block and self._goes_on(self._pending[line_start:])
+        end = 0 if goes_on else self._end()
         ended, self._pending = self._pending[:end], self._pending[end:]
+        if self._block and len(self._pending) > _MAX_BLOCK_CHARS:
+            ended += self._shorten_block()
         return ended if ended.strip() else ""
+
+    def _shorten_block(self) -> str:
+        """Drop the middle of the current block, or return all of it if it is spoken after all."""
+        text = self._pending
+        lines, last_line = text[: text.rfind("\n") + 1], text[text.rfind("\n") + 1 :]
+        skipped: Counter[str] = Counter()
+        if self._block == "code" and (fence := _FENCE.search(text)):
+            without_blocks(f"{text}\n{fence[1]}\n", skipped)
+            is_left_out = skipped["code block"] + skipped["stack trace"] > 0
+        else:
+            is_left_out = lines != "" and not speakable(without_blocks(lines, skipped))
+        if not is_left_out:
+            self._pending = self._block = ""
+            return text
+        head = lines[: lines.rfind("\n", 0, _HEAD_CHARS) + 1] or f"{text[:_HEAD_CHARS]}\n"
+        self._pending = head + last_line[:_HEAD_CHARS]
+        return ""
 
     def _goes_on(self, lines: str) -> bool:
         """Return whether the current block goes on with *lines*, the last of which may be cut."""
@@ -90,7 +116,9 @@ class SentenceBuffer:
         if table < len(text):
             self._block = "table"
             return table
-        return start + self._end_in(text[start:])
+        rows_end = max((match.end() for match in _ROW.finditer(text, start)), default=start)
+        end = self._end_in(text[rows_end:])
+        return rows_end + end if end else start
 
     def _end_in(self, text: str) -> int:
         """Return where the last sentence or item ends that is certain to have ended."""
@@ -108,7 +136,7 @@ class SentenceBuffer:
                 end = place
         items = [match.end() for match in _ITEM.finditer(text, start)]
         end = max([end, *items])
-        if len(text) - end > _LONG_CHARS:
+        while len(text) - end > _LONG_CHARS:
             cut = text.rfind("\n", end, end + _LONG_CHARS) + 1
             end = cut or text.rfind(" ", end, end + _LONG_CHARS) + 1 or end + _LONG_CHARS
         return end
@@ -130,6 +158,10 @@ def _table_start(text: str, start: int) -> int:
     return place if text[place:].strip() else len(text)
 
 
+class RepeatedError(Exception):
+    """A draft with this update id was accepted before."""
+
+
 class GrowingMessage:
     """Accepts a text in pieces, and speaks it as one message."""
 
@@ -143,6 +175,7 @@ class GrowingMessage:
         self._intake = intake
         self._draft = replace(draft, text="", grows=True)
         self._buffer = SentenceBuffer(draft.lang or "en")
+        self._queue = intake.delivery.queue
         self._style: SpeechStyle | None = None  # of the message, while there is one that grows
         self._left_out: Counter[str] = Counter()
         self._refusal: RefusedError | None = None
@@ -162,6 +195,7 @@ class GrowingMessage:
 
         Raises:
             RefusedError: too many messages wait.
+            RepeatedError: it was accepted before.
             InboxError: it can't be stored.
             sqlite3.Error: likewise.
         """
@@ -169,6 +203,7 @@ class GrowingMessage:
             ended = self._buffer.feed(piece[start : start + _PIECE_CHARS])
             if ended and not self._is_over:
                 await self._take(ended, more=True)
+            await asyncio.sleep(0)  # others are not delayed
         return not self._is_over
 
     async def settle(self) -> None:
@@ -176,6 +211,7 @@ class GrowingMessage:
 
         Raises:
             RefusedError: too many messages wait.
+            RepeatedError: it was accepted before.
             InboxError: it can't be stored.
             sqlite3.Error: likewise.
         """
@@ -187,6 +223,7 @@ class GrowingMessage:
 
         Raises:
             RefusedError: there was nothing to say, or too many messages wait.
+            RepeatedError: it was accepted before.
             InboxError: it can't be stored.
             sqlite3.Error: likewise.
         """
@@ -237,6 +274,7 @@ class GrowingMessage:
         if speakable(composed.text):
             addition = f"\n{await self._intake.preferences.pronounced(composed.text.strip())}"
         if not await self._intake.inbox.extend(self._message.id, addition, composed.skipped):
+            self._queue.forget_growth(self._message.id)
             self._is_over = True
             return
         self._message = replace(
@@ -247,16 +285,20 @@ class GrowingMessage:
 
     async def _begin(self, draft: Draft) -> None:
         """Accept the first sentences as a message."""
+        style = await self._intake.composer.style(draft)
         try:
-            message = await self._intake.accept(draft)
+            message = await self._intake.accept(draft, style)
         except RefusedError as exc:
             if exc.too_many:
                 raise
-            self._refusal = exc  # nothing of it is speech; what follows may be
+            if self._refusal is None or draft.text.strip():
+                self._refusal = exc  # nothing of it is speech; what follows may be
             return
-        self._style = await self._intake.composer.style(draft)
-        self._is_over = message is None or not draft.grows
-        self._message = message or self._message
+        if message is None:
+            raise RepeatedError
+        self._style = style
+        self._is_over = not draft.grows
+        self._message = message
 
     def _grow(self, message: QueuedMessage, *, more: bool) -> None:
-        self._intake.delivery.queue.grow(message.id, message.text, message.skipped, more=more)
+        self._queue.grow(message.id, message.text, message.skipped, more=more)

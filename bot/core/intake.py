@@ -122,8 +122,12 @@ class Intake:
         """Composes drafts as `accept` does, without storing them."""
         return DraftComposer(self.settings, self.preferences)
 
-    async def accept(self, draft: Draft) -> QueuedMessage | None:
+    async def accept(self, draft: Draft, style: SpeechStyle | None = None) -> QueuedMessage | None:
         """Store a draft, and queue it unless it has a file to fetch or becomes a voice note.
+
+        Args:
+            draft: the message as it was sent.
+            style: its style, if that is known already.
 
         Returns:
             The stored message; None if the same draft was accepted or refused before.
@@ -135,7 +139,7 @@ class Intake:
         """
         if await self.inbox.has_seen(self.bot_id, draft.update_id):
             return None
-        style = await self.composer.style(draft)
+        style = style or await self.composer.style(draft)
         composed = await self.composer.compose(draft, style)
         if not draft.as_note:
             await self._check_limits(draft)
@@ -149,7 +153,7 @@ class Intake:
             self.delivery.late.report(stored)
         elif stored is not None and state is State.WAITING:
             if draft.grows:
-                self.delivery.queue.grow(stored.id, stored.text, stored.skipped, more=True)
+                self.delivery.queue.begin_growth(stored)
             await self.delivery.submit(stored)
         return stored
 

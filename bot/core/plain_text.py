@@ -105,14 +105,15 @@ def compose_text(
     if name_emoji and not any(speakable(part) for part in plain):
         plain = [_with_emoji(parts[0], _named)]  # nobody wants to hear thousands of them
     spoken: list[str] = []
-    unread: Counter[str] = Counter()
+    is_read = True
     for piece in itertools.chain.from_iterable(map(pieces, plain)):
         readable, unreadable = without_unread(read(piece, lang), lang)
         spoken.append(readable)
-        unread += unreadable
+        skipped.update(unreadable)
+        is_read = is_read and not unreadable
     # What only looks like a mark now had other marks in it, so its limits were not checked.
     composed = inline.restore(inline.shown("".join(spoken)), marks)
-    return Composed(composed, _in_words(skipped + unread), bool(unread))
+    return Composed(composed, _in_words(skipped), unread=not is_read)
 
 
 def nothing_to_say(composed: Composed) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from pathlib import Path
+from typing import Any
 
 from audio.cost import speech_length
 from audio.pipeline import SpeechPipeline
@@ -141,9 +142,10 @@ class MessageQueue:
         self._receive = receive
         self._started = False
         self._entries: dict[int, Entry] = {}  # by id; those under way in order
-        self._growing: dict[int, Growth] = {}  # by id
+        self._growing: dict[int, Growth] = {}  # by id; until the growth or the message ends
         self._bursts: dict[Conversation, Burst] = {}
         self._readings: set[asyncio.Task[None]] = set()  # of recordings' lengths
+        events.watch(self._forget_ended)
 
     # ---- content and order ----
 
@@ -294,15 +296,21 @@ class MessageQueue:
 
     # ---- growth ----
 
+    def begin_growth(self, message: QueuedMessage) -> None:
+        """Expect a message that is about to be added to grow."""
+        self._growing[message.id] = Growth(message.text, message.skipped, more=True)
+
     def grow(self, id_: int, text: str, skipped: str, *, more: bool) -> None:
-        """Replace the text of a message by a longer one that begins with it, and is stored.
+        """Replace the text of a growing message by a longer one that is stored.
 
         Args:
-            id_: the message, which may be about to be added.
-            text: whole lines.
+            id_: the message, which may be about to be added; one that has ended is ignored.
+            text: whole lines, which begin with the earlier text.
             skipped: what was left out of it, in words.
             more: whether more of it follows.
         """
+        if id_ not in self._growing:
+            return
         self._growing[id_] = Growth(text, skipped, more)
         entry = self._entries.get(id_)
         if entry is None:
@@ -311,14 +319,22 @@ class MessageQueue:
         if entry.stage is Stage.SUBMITTED:
             self._pipeline.replace(self.utterance(entry.message))
         self._events.queue()
-        if not more:
-            del self._growing[id_]
+
+    def forget_growth(self, id_: int) -> None:
+        """Expect no more text of a message."""
+        self._growing.pop(id_, None)
+
+    def _forget_ended(self, event: str, data: dict[str, Any]) -> None:
+        if event == "ended":
+            self.forget_growth(data["id"])
 
     def _grown(self, message: QueuedMessage) -> QueuedMessage:
         """Return a message with the text that it has by now."""
         growth = self._growing.get(message.id)
         if growth is None:
             return message
+        if not growth.more:
+            self.forget_growth(message.id)
         return replace(message, text=growth.text, skipped=growth.skipped)
 
     # ---- changes ----
@@ -454,7 +470,6 @@ class MessageQueue:
             burst.ended += 1
             burst.heard += heard
             self._close_if_over(burst)
-        self._growing.pop(message.id, None)
         self._remove(message)
 
     def _remove(self, message: QueuedMessage) -> None:

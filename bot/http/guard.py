@@ -100,7 +100,7 @@ class AccessGuard:
             host: the address that the server is bound to.
             open_paths: paths that may be read without a token.
             open_posts: paths that accept a POST without a token, at the rate of wrong tokens.
-            public_paths: open paths that any web page may read, too, by any name of this computer.
+            public_paths: paths that may be read without a token, by any name of this computer.
             text_paths: paths that accept a plain text, which may arrive bit by bit.
         """
         self._app = app
@@ -408,8 +408,8 @@ class Connection(H11Protocol):
 
     def _expect_request(self) -> None:
         """Close if no complete request head has come in time."""
-        if self.transport.is_closing():
-            return
+        if self.transport.is_closing() or self.transport.get_protocol() is not self:
+            return  # in the latter case it has become a WebSocket
         left_s = _HEAD_TIMEOUT_S
         if self.idle:
             left_s -= self.loop.time() - self.idle_since_s

@@ -6,6 +6,7 @@ Runs on the event loop.
 import asyncio
 import codecs
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,11 +26,14 @@ from bot.http.schemas import MAX_INPUT_CHARS
 SETTLE_S = 0.5
 """After so long a sentence counts as ended, although no other one has begun."""
 BREAK_S = 20.0
-"""After a break of this length the message ends, so that others are spoken."""
+"""A message that has not grown for so long ends, so that others are spoken."""
+GONE_S = 600.0
+"""A client that has sent nothing for so long is taken for gone; its system may not say so."""
 
 _MAX_TEXTS = 16
 _CLOSED_NORMALLY = (1000, 1001, 1005)
-"""RFC 6455, 7.4.1; 1005: without a code."""
+"""RFC 6455, 7.4.1; 1005: without a code. uvicorn reports 1005 for a lost connection, too, but a
+reason, even an empty one, only for a close that the client has sent."""
 
 
 class BrokenOffError(Exception):
@@ -69,7 +73,9 @@ class LiveTexts:
             The id of the message; of the last one, if there was a break or it is very long.
 
         Raises:
-            Refused: it is refused; what came before is spoken.
+            Refused: it is refused, nothing comes any more, or Crier stops; what came before is
+                spoken.
+            RepeatedError: a draft with this update id was accepted before.
             BrokenOffError: the client is gone; the sentences before are spoken.
             InboxError: it can't be stored.
             sqlite3.Error: likewise.
@@ -104,7 +110,7 @@ class LiveTexts:
                 await arrival.report()
                 if chars > MAX_INPUT_CHARS:
                     chars = 0
-                    growing.rest()
+                    arrival.rest()
                 reading = _next(pieces)
             else:
                 if not arrival.is_over:
@@ -130,38 +136,77 @@ class _Arrival:
     on_stored: Callable[[int], Awaitable[None]] | None
     id_: int = 0
     is_over: bool = False
-    """Whether the message was stopped or skipped, or Crier stops."""
+    """Whether the message was stopped or skipped."""
     _ended: "asyncio.Future[WaitResult | None] | None" = None
+    _text: str = ""
+    _grown_s: float = field(default_factory=time.monotonic)
 
     async def comes(self, reading: "asyncio.Future[str | None]") -> bool:
-        """Wait for a piece; return False if the message ends before."""
-        timeout_s = SETTLE_S
+        """Wait for a piece; return False if the message ends before.
+
+        Raises:
+            Refused: none comes any more, or Crier stops.
+        """
+        began_s = time.monotonic()
+        settle_s = began_s + SETTLE_S
         while not reading.done():
+            now_s = time.monotonic()
+            if now_s >= began_s + GONE_S:
+                raise Refused(408, "too_slow", f"No text has come for {GONE_S:.0f} s.")
+            if now_s >= settle_s:
+                settle_s = float("inf")
+                await self.growing.settle()
+                await self.report()
+            self._rest_if_still()
             waits: set[asyncio.Future[Any]] = {reading}
             if self._ended is not None:
                 waits.add(self._ended)
-            done, _ = await asyncio.wait(
-                waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+            next_s = min(settle_s, self._still_s, began_s + GONE_S)
+            await asyncio.wait(
+                waits, timeout=next_s - time.monotonic(), return_when=asyncio.FIRST_COMPLETED
             )
-            if not done and timeout_s == SETTLE_S:
-                await self.growing.settle()
-                await self.report()
-                timeout_s = BREAK_S
-            elif not done:
-                self.growing.rest()
-                self._ended = None  # its end is of no interest to what follows
-            elif self._ended in done and self._ended is not None:
-                result = self._ended.result()
-                self._ended = None
-                if result is None or isinstance(result.result, Outcome):
-                    self.is_over = True
-                    return False
+            if self._has_ended():
+                self.is_over = True
+                return False
+        self._rest_if_still()  # also while pieces come of which nothing is spoken
         return True
 
+    @property
+    def _still_s(self) -> float:
+        """When the message has not grown for too long; never if there is none."""
+        return float("inf") if self._ended is None else self._grown_s + BREAK_S
+
+    def _rest_if_still(self) -> None:
+        if time.monotonic() >= self._still_s:
+            self.rest()
+
+    def _has_ended(self) -> bool:
+        """Return whether the message has ended; a mute only holds it."""
+        if self._ended is None or not self._ended.done():
+            return False
+        result = self._ended.result()
+        if result is None:
+            reason = (
+                "Crier is stopping. What has arrived is stored and will be said after its start."
+            )
+            raise Refused(503, "stopping", reason)
+        has_ended = isinstance(result.result, Outcome)
+        self._ended = None if has_ended else self.events.wait_result(self.id_)
+        return has_ended
+
+    def rest(self) -> None:
+        """End the message, so that others are spoken; its end is of no interest to what follows."""
+        self.growing.rest()
+        self._ended = None
+
     async def report(self) -> None:
-        """Report a message that has just been stored."""
+        """Report a message that has just been stored, and notice that it has grown."""
         message = self.growing.message
-        if message is not None and message.id != self.id_:
+        if message is None:
+            return
+        if message.text != self._text:
+            self._text, self._grown_s = message.text, time.monotonic()
+        if message.id != self.id_:
             self.id_ = message.id
             self._ended = self.events.wait_result(message.id)
             if self.on_stored is not None:
@@ -185,20 +230,27 @@ async def posted(request: Request) -> AsyncIterator[str]:
 
 
 async def sent(websocket: WebSocket) -> AsyncIterator[str]:
-    """Yield the pieces of the text that a WebSocket sends; an empty one is the end.
+    """Yield the pieces of the text that a WebSocket sends; an empty one after a text is the end.
+
+    Empty ones before it are ignored: the first piece of many models is empty.
 
     Raises:
         BrokenOffError: the client is gone without a word.
     """
-    while True:
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    begun = ended = False
+    while not ended:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
-            if message.get("code", 1005) in _CLOSED_NORMALLY:
-                return
-            raise BrokenOffError
-        piece = message.get("text") or (message.get("bytes") or b"").decode("utf-8", "replace")
-        if not piece:
-            return
+            if "reason" not in message or message["code"] not in _CLOSED_NORMALLY:
+                raise BrokenOffError
+            ended = True
+        data = message.get("bytes") or b""
+        given = message.get("text") or ""
+        ended = ended or (begun and not (data or given))
+        # A letter may be cut between two frames of bytes, but not by a text or the end.
+        piece = decoder.decode(data, final=ended or bool(given)) + given
+        begun = begun or bool(piece.strip())
         yield piece
 
 

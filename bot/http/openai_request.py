@@ -4,6 +4,7 @@ Clients send null for fields that were left empty, numbers as texts, voices as o
 of other servers. What can be meant is done; what has no effect is named in the answer's headers.
 """
 
+import math
 import re
 import unicodedata
 from typing import Annotated, Any, Literal
@@ -43,7 +44,7 @@ def _voice_name(given: Any) -> Any:
         numbers = [float(share or 1) for _, share in shares]
     except ValueError:
         return name
-    if sum(numbers) <= 0:
+    if not (all(0 <= number < math.inf for number in numbers) and any(numbers)):
         return name
     percents = [max(1, round(100 * number / sum(numbers))) for number in numbers]
     return ",".join(
@@ -69,8 +70,8 @@ def _lower(given: Any) -> Any:
 class Speech(BaseModel):
     """OpenAI's CreateSpeechRequest.
 
-    A field that is null counts as left out. Other fields are accepted and have no effect; the
-    header X-Ignored names them.
+    A field that is null or empty, except the text, counts as left out. Other fields are accepted
+    and have no effect; the header X-Ignored names them.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -85,7 +86,7 @@ class Speech(BaseModel):
     response_format: Annotated[
         Literal["mp3", "opus", "ogg", "aac", "m4a", "flac", "wav", "pcm"], BeforeValidator(_lower)
     ] = "mp3"
-    stream_format: Literal["audio", "sse"] = Field(
+    stream_format: Annotated[Literal["audio", "sse"], BeforeValidator(_lower)] = Field(
         "audio", description="sse: as OpenAI's events speech.audio.delta and speech.audio.done."
     )
     speed: float = Field(
@@ -108,10 +109,14 @@ class Speech(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_nulls(cls, data: Any) -> Any:
+    def _without_empty_fields(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        return {name: value for name, value in data.items() if value is not None}
+        return {
+            name: value
+            for name, value in data.items()
+            if value is not None and (value != "" or name == "input")
+        }
 
     @property
     def spoken_speed(self) -> float:

@@ -24,6 +24,9 @@ from bot.http.guard import Refused, refusal
 
 log = logging.getLogger(__name__)
 
+MISTAKE = "Crier made a mistake; its log says more."
+"""What a client is told about an error that is not its own."""
+
 _STALL_TIMEOUT_S = 30.0
 
 ERRORS: dict[int | str, dict[str, Any]] = {
@@ -125,10 +128,15 @@ async def _answer_http_error(_: Request, exc: Exception) -> JSONResponse:
 
 
 async def _answer_unexpected(_: Request, __: Exception) -> JSONResponse:
-    return refusal(500, "mistake", "Crier made a mistake; its log says more.")  # uvicorn logs it
+    return refusal(500, "mistake", MISTAKE)  # uvicorn logs it
 
 
 async def _answer_storage_error(_: Request, exc: Exception) -> JSONResponse:
+    return refusal(503, "storage", storage_reason(exc))
+
+
+def storage_reason(exc: Exception) -> str:
+    """Log an error of the database; return what a client is told about it."""
     log.error("Database error in a request: %s", exc)
     reason = str(exc) if isinstance(exc, InboxError) else f"The database can't be used ({exc})."
-    return refusal(503, "storage", f"{reason} Make room on the computer's disk.")
+    return f"{reason} Make room on the computer's disk."

@@ -10,17 +10,18 @@ import functools
 import hashlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from weakref import WeakValueDictionary
 
 from fastapi import Depends, FastAPI, Header, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
-from pydantic import ValidationError
-from starlette.requests import HTTPConnection
+from pydantic import BaseModel, Field, ValidationError
+from starlette.datastructures import Headers
 
 from audio.pipeline import SpeechPipeline
 from audio.text.scripts import language_by_script
@@ -30,8 +31,9 @@ from bot import __version__
 from bot.core.delivery import Delivery
 from bot.core.draft import Draft
 from bot.core.events import Events, Listener, SpeechEvent, WaitResult, until_idle
+from bot.core.growing import RepeatedError
 from bot.core.health import SourceHealth
-from bot.core.inbox import Inbox
+from bot.core.inbox import Inbox, InboxError
 from bot.core.intake import Intake, RefusedError
 from bot.core.message import ENDED, State
 from bot.core.output import SoundOutput
@@ -56,11 +58,13 @@ from bot.http.metrics import Metrics
 from bot.http.openai_request import CaptionedSpeech, Speech
 from bot.http.responses import (
     ERRORS,
+    MISTAKE,
     NOT_FOUND,
     EventStream,
     StallGuardedStream,
     add_error_handlers,
     format_event,
+    storage_reason,
 )
 from bot.http.state import BotState
 from bot.settings import Settings
@@ -77,8 +81,10 @@ _STATUS_EVERY_S = 0.5
 _PING_EVERY_S = 15.0
 _MAX_LISTENERS = 32
 _MAX_NAME_CHARS = 40
+_MAX_KEY_CHARS = 255
 _DONE_CODE = 1000
 _REFUSED_CODE = 1008  # RFC 6455, 7.4.1: against the policy of the server
+_FAILED_CODE = 1011  # the server can't do it
 
 
 _SPEAK: dict[str, Any] = {
@@ -88,7 +94,8 @@ _SPEAK: dict[str, Any] = {
         200: {"model": schemas.SpeakResult, "description": "With wait: how it ended."},
         409: {
             "model": schemas.ErrorBody,
-            "description": "The message of this Idempotency-Key is not stored any more.",
+            "description": "The message of this Idempotency-Key is not stored any more, or only a "
+            "part of its text has arrived.",
         },
     },
 }
@@ -137,10 +144,20 @@ IdempotencyKey = Annotated[
     str,
     Header(
         alias="Idempotency-Key",
-        max_length=255,
+        max_length=_MAX_KEY_CHARS,
         description="A message that is sent again with the same key is spoken once.",
     ),
 ]
+
+
+class _SpeakHeaders(BaseModel):
+    """The same headers of a text that arrives bit by bit."""
+
+    client: str = Field("http", max_length=_MAX_NAME_CHARS, alias="x-client")
+    key: str = Field("", max_length=_MAX_KEY_CHARS, alias="Idempotency-Key")
+
+
+Checked = TypeVar("Checked", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +299,8 @@ class Api:
         With `Content-Type: text/plain` the body is the text itself, which may arrive bit by bit:
         its sentences are spoken as they end. The other fields are in the address, as in
         `?voice=af_heart&wait=true`. A WebSocket at the same path takes pieces of text, of which an
-        empty one is the end, and sends the events `queued` and `ended`, or `held`, as JSON.
+        empty one after the first words is the end, and sends the events `queued` and `ended`, or
+        `held` or `refused`, as JSON.
         """
         update_id = _update_id(client, key)
         async with self.storing.setdefault(update_id, asyncio.Lock()):
@@ -292,30 +310,53 @@ class Api:
 
     async def speak_text(self, request: Request) -> Response:
         """Speak a text that arrives bit by bit: `speak` with a plain text."""
-        options = _options(request)
-        client = _client(request.headers.get("x-client", "http")[:_MAX_NAME_CHARS])
-        key = request.headers.get("idempotency-key", "")
-        update_id = _update_id(client, key)
-        async with self.storing.setdefault(update_id, asyncio.Lock()):
-            earlier = await self.inbox.find_record(self.bot_id, update_id) if key else None
-            if earlier is not None:
-                id_ = earlier.id
-            else:
-                draft = _draft(options, client, update_id)
-                try:
-                    id_ = await self.live.speak(draft, posted(request))
-                except BrokenOffError:
-                    return Response(status_code=400)  # nobody reads it
+        options = _checked(schemas.SpeakOptions, request.query_params, "query")
+        client, key = _sender(request.headers)
+        text_id, end_id = _update_id(client, key, "text"), _update_id(client, key, "end of text")
+        id_ = await self._find_text(text_id, end_id) if key else 0
+        try:
+            if not id_:
+                draft = _draft(options, client, text_id)
+                id_ = await self.live.speak(draft, posted(request))
+                if key:
+                    await self.inbox.mark_handled(self.bot_id, end_id)
+        except RepeatedError:  # another request has stored it meanwhile, or it is forgotten
+            id_ = await self._find_text(text_id, end_id)
+            if not id_:
+                raise _forgotten() from None
+        except BrokenOffError:
+            return Response(status_code=400)  # nobody reads it
         answer = await self._queued(id_, wait=options.wait)
         if isinstance(answer, schemas.Queued):
             return JSONResponse(answer.model_dump(), 202)
         return answer
 
+    async def _find_text(self, text_id: int, end_id: int) -> int:
+        """Return the id of the message of a text that has arrived before; 0 if none has.
+
+        Args:
+            text_id: its update id.
+            end_id: the update id that was stored when it had arrived completely.
+
+        Raises:
+            Refused: only a part of it has arrived, so this answer would hide that.
+        """
+        earlier = await self.inbox.find_record(self.bot_id, text_id)
+        if earlier is None:
+            return 0
+        if not await self.inbox.has_seen(self.bot_id, end_id):
+            reason = (
+                f"Only a part of the text of this Idempotency-Key has come: message {earlier.id}. "
+                "It is spoken as far as it came. Send the rest with another key."
+            )
+            raise Refused(409, "broken_off", reason)
+        return earlier.id
+
     async def speak_live(self, websocket: WebSocket) -> None:
         """Speak a text that a WebSocket sends bit by bit."""
         try:
-            options = _options(websocket)
-            client = _client(websocket.headers.get("x-client", "http")[:_MAX_NAME_CHARS])
+            options = _checked(schemas.SpeakOptions, websocket.query_params, "query")
+            client, _ = _sender(websocket.headers)
         except Refused as exc:
             answer = refusal(exc.status, exc.code, str(exc), exc.param)
             await websocket.send_denial_response(answer)
@@ -339,6 +380,13 @@ class Api:
         except Refused as exc:
             await send_json(websocket, {"event": "refused", "reason": str(exc)}, _REFUSED_CODE)
             return
+        except (InboxError, sqlite3.Error) as exc:
+            refused = {"event": "refused", "reason": storage_reason(exc)}
+            await send_json(websocket, refused, _FAILED_CODE)
+            return
+        except Exception:
+            await send_json(websocket, {"event": "refused", "reason": MISTAKE}, _FAILED_CODE)
+            raise  # uvicorn logs it
         event = "held" if result.outcome == State.HELD else "ended"
         await send_json(websocket, {"event": event, **result.model_dump()}, _DONE_CODE)
 
@@ -369,7 +417,7 @@ class Api:
         # Another request has stored it meanwhile.
         record = await self.inbox.find_record(self.bot_id, update_id)
         if record is None:
-            raise Refused(409, "gone", "A message of this Idempotency-Key has just been forgotten.")
+            raise _forgotten()
         return record.id
 
     async def _wait(self, id_: int) -> WaitResult | None:
@@ -619,22 +667,45 @@ def _draft(options: schemas.SpeakOptions, client: str, update_id: int, text: str
     )
 
 
-def _options(connection: HTTPConnection) -> schemas.SpeakOptions:
-    """Return how a text is spoken, from the address of its request.
+def _checked(model: type[Checked], given: Mapping[str, str], part: str) -> Checked:
+    """Return the fields of a model from a part of a request: query or header.
 
     Raises:
         RequestValidationError: a field is invalid.
     """
     try:
-        return schemas.SpeakOptions.model_validate(dict(connection.query_params))
+        return model.model_validate(dict(given))
     except ValidationError as exc:
-        errors = [{**error, "loc": ("query", *error["loc"])} for error in exc.errors()]
+        errors = [{**error, "loc": (part, *error["loc"])} for error in exc.errors()]
         raise RequestValidationError(errors) from exc
 
 
-def _update_id(client: str, key: str) -> int:
-    """Return the update id of a message: with a key, the same each time its client sends it."""
+def _sender(headers: Headers) -> tuple[str, str]:
+    """Return the name of the program that sends a text bit by bit, and its Idempotency-Key.
+
+    Raises:
+        Refused: the name can't be shown.
+        RequestValidationError: either is too long.
+    """
+    names = [field.alias or "" for field in _SpeakHeaders.model_fields.values()]
+    given = {name: headers[name] for name in names if name in headers}
+    checked = _checked(_SpeakHeaders, given, "header")
+    return _client(checked.client), checked.key
+
+
+def _forgotten() -> Refused:
+    return Refused(409, "gone", "A message of this Idempotency-Key has just been forgotten.")
+
+
+def _update_id(client: str, key: str, *kind: str) -> int:
+    """Return the update id of a message: with a key, the same each time its client sends it.
+
+    Args:
+        client: the name of the program.
+        key: its Idempotency-Key; may be empty.
+        kind: what else it depends on.
+    """
     if not key:
         return -1 - secrets.randbits(62)
-    digest = hashlib.sha256(f"{client}\0{key}".encode()).digest()
+    digest = hashlib.sha256("\0".join((client, key, *kind)).encode()).digest()
     return -1 - (int.from_bytes(digest[:8]) >> 1)  # Telegram's numbers are not negative

@@ -1,14 +1,19 @@
 """Messages whose text arrives in pieces."""
 
+import asyncio
+import itertools
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from audio.types import Ended, Outcome, SentenceHeard
 from bot.core.draft import Draft
-from bot.core.growing import GrowingMessage, SentenceBuffer
+from bot.core.growing import GrowingMessage, RepeatedError, SentenceBuffer
 from bot.core.intake import RefusedError
-from bot.core.message import State
+from bot.core.message import NO_CHAT, State
+from bot.core.plain_text import compose_text
+from bot.core.preferences import Preferences
 from tests.core.lab import BOT, Lab
 
 DRAFT = Draft(update_id=-1, text="", client="tests")
@@ -50,6 +55,14 @@ def test_buffer_splits_where_sentences_and_blocks_end(text: str, parts: list[str
     assert "".join(split(text, size=1000)).split() == text.split()
 
 
+def test_buffer_does_not_cut_the_last_row_of_a_table() -> None:
+    """What follows a table in the same piece does not make sentences of its cells."""
+    table = "| Go. | Stop it. |\n|---|---|\n| Rain. | Wind. |\n"
+    parts = split(f"{table}Done", size=1000)
+
+    assert parts == [f"{table}Done"]
+
+
 def test_buffer_cuts_a_text_without_sentences() -> None:
     """A long text without an end is passed on between two words."""
     parts = split("word " * 1000, size=50)
@@ -57,6 +70,46 @@ def test_buffer_cuts_a_text_without_sentences() -> None:
     assert "".join(parts) == "word " * 1000
     assert len(parts) >= 5
     assert all(part.endswith(" ") for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("begins", "goes_on", "ends", "skipped"),
+    [
+        ("```sh\n", "ls. -l.\n", "```\n", "1 code block"),
+        ("```sh\n", "x", "\n```\n", "1 code block"),
+        ("~~~sh\n", "ls. -l.\n", "~~~\n", "1 code block"),
+        ("| a. | b. |\n|---|---|\n", "| 1. | 2. |\n", "", "1 table"),
+    ],
+)
+def test_buffer_keeps_little_of_a_block_without_an_end(
+    begins: str, goes_on: str, ends: str, skipped: str
+) -> None:
+    """A block that is left out takes little memory, however long it is, and is counted once."""
+    text = f"See.\n{begins}{goes_on * (100_000 // len(goes_on))}{ends}Done."
+    parts = split(text, size=1000)
+    left_out: Counter[str] = Counter()
+    spoken = [compose_text(part, "en-us", left_out) for part in parts]
+
+    assert max(map(len, parts)) < 25_000
+    assert [part.text.strip() for part in spoken if part.text.strip()] == ["See.", "Done."]
+    assert spoken[-1].skipped == skipped
+
+
+@pytest.mark.parametrize("text", ["~~~\n" + "It rains.\n" * 5000, "| It rains.\n" * 5000])
+def test_buffer_passes_on_what_only_begins_like_a_block(text: str) -> None:
+    """A rule, or lines that begin with a bar, withhold no words."""
+    parts = split(text, size=1000)
+
+    assert "".join(parts) == text
+    assert max(map(len, parts)) < 25_000
+
+
+def test_buffer_passes_on_a_long_text_without_sentences_as_fast_as_it_comes() -> None:
+    """Not only the beginning of each piece, so that it keeps little."""
+    parts = split("word " * 20_000, size=4096)
+
+    assert "".join(parts) == "word " * 20_000
+    assert len(parts[-1]) < 2000
 
 
 @pytest.mark.parametrize(
@@ -152,6 +205,93 @@ async def test_growing_message_without_words_is_refused(lab: Lab) -> None:
 
     with pytest.raises(RefusedError, match="nothing to say but 1 code block"):
         await growing.finish()
+
+
+async def test_growing_message_counts_words_that_cannot_be_read(lab: Lab) -> None:
+    """What was left out of the first sentence is told at the end, too."""
+    growing = GrowingMessage(lab.intake(), DRAFT)
+    await growing.add("It is ไทย here. Take a coat. ")
+    message = await growing.finish()
+    (stored,) = await lab.inbox.list_to_speak(BOT)
+
+    assert message.skipped == stored.skipped == "1 word in Thai"
+
+
+async def test_growing_message_delays_nobody(lab: Lab) -> None:
+    """Others run while a long piece is taken."""
+    growing = GrowingMessage(lab.intake(), DRAFT)
+    turns = itertools.count()
+
+    async def run() -> None:
+        while True:
+            next(turns)
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(run())
+    await growing.add("```\n" + "x" * 100_000)
+    other.cancel()
+
+    assert next(turns) > 10
+
+
+async def test_growing_message_asks_for_its_style_once(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message and what is read of it later have the same one."""
+    calls: list[tuple[object, ...]] = []
+    find_style = Preferences.style_of_program
+
+    def style_of_program(*args: object) -> object:
+        calls.append(args)
+        return find_style(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Preferences, "style_of_program", style_of_program)
+    growing = GrowingMessage(lab.intake(), DRAFT)
+    await growing.add("One. Two. ")
+    await growing.finish()
+
+    assert len(calls) == 1
+
+
+async def test_growing_message_with_a_known_update_id_is_refused(lab: Lab) -> None:
+    """It is neither spoken again, nor taken for another."""
+    await GrowingMessage(lab.intake(), DRAFT).add("One. Two")
+    (stored,) = await lab.inbox.list_to_speak(BOT)
+    with pytest.raises(RepeatedError):
+        await GrowingMessage(lab.intake(), DRAFT).add("One. Two")
+
+    assert await lab.inbox.list_to_speak(BOT) == [stored]
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+@pytest.mark.parametrize("ending", ["stopped", "skipped", "held and removed", "late"])
+async def test_queue_forgets_a_growing_text_that_ends_early(
+    lab: Lab, ending: str, goes_on: bool
+) -> None:
+    """Neither a stop nor a removal nor lateness leaves its text in memory."""
+    queue = lab.delivery.queue
+    growing = GrowingMessage(lab.intake(), DRAFT)
+    await growing.add("One. Two")
+    message = growing.message
+    assert message is not None
+    if ending == "stopped":
+        await lab.delivery.stop()
+    elif ending == "skipped":
+        await queue.remove(message.id)
+    elif ending == "late":
+        lab.delivery.quiet_hold.ask_after_sleep(3600)
+    else:
+        await lab.delivery.mute(lab.now_s * 2)
+    lab.delivery.receive(Ended(message.id, Outcome.STOPPED))
+    await lab.delivery.drain()
+    if ending == "held and removed":
+        await queue.remove(message.id)
+    if goes_on:
+        await growing.add(". Three")
+    growing.close()
+    await lab.delivery.late._ask(NO_CHAT)  # which ends it: a program can't be asked
+
+    assert queue._growing == {}
 
 
 async def test_growing_message_survives_a_crash(lab: Lab, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from bot.http.openai_request import Speech
 from bot.settings import Settings
@@ -169,6 +170,31 @@ async def test_voices_are_listed_with_their_languages(face: Face) -> None:
 def test_speech_reads_each_form_of_a_voice(given: object, voice: str | None) -> None:
     """Blends of Kokoro-FastAPI, custom voices of OpenAI, capitals, and OpenAI's names."""
     assert Speech.model_validate({"input": "a", "voice": given}).voice == voice
+
+
+@pytest.mark.parametrize("share", ["nan", "inf", "-1.5"])
+def test_speech_names_a_blend_that_is_none(share: str) -> None:
+    """A share that is no number of parts is refused as a voice, with what is meant by one."""
+    with pytest.raises(ValidationError, match=f"'{share}' is no share of a voice"):
+        Speech.model_validate({"input": "a", "voice": f"af_bella:{share},af_sky:1.0"})
+
+
+def test_speech_reads_empty_fields_as_left_out() -> None:
+    """As forms send them; an empty text is still an error."""
+    names = ("voice", "lang", "lang_code", "response_format", "stream_format", "speed")
+    speech = Speech.model_validate({"input": "a", **dict.fromkeys(names, "")})
+
+    assert speech == Speech(input="a")
+    assert "X-Ignored" not in speech.headers("af_heart")
+    with pytest.raises(ValidationError, match="input"):
+        Speech.model_validate({"input": ""})
+
+
+def test_speech_reads_formats_in_any_case() -> None:
+    """Both of the sound and of the stream."""
+    speech = Speech.model_validate({"input": "a", "response_format": "WAV", "stream_format": "SSE"})
+
+    assert (speech.response_format, speech.stream_format) == ("wav", "sse")
 
 
 @pytest.mark.parametrize(
