@@ -292,7 +292,7 @@ class Synthesis:
             planner = Planner(utterance.text, utterance.lang, utterance.speed, first)
         planner.prepare(
             self._voice.read,
-            lambda rest: self._voice.stored(rest, utterance.voice, utterance.speed),
+            lambda chunk: self._voice.is_stored(chunk, utterance.voice, utterance.speed),
         )
         return planner
 
