@@ -306,8 +306,8 @@ class Playback:
                 self._speaker_job = None
             self._may_run_dry = piece.is_chime or piece.awaits_text
             self._sent.append(self._ready.popleft())
-        # Inside an utterance silence would make a late chunk later; ALSA holds less than a block
-        # of sound until then.
+        # Inside an utterance silence would make a late chunk later; what ALSA holds back, less than
+        # a block, is heard with it.
         if self._speaker.written_frames and self._speaker_job is None:
             self._speaker.pad()
 

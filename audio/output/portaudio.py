@@ -574,9 +574,9 @@ class PortAudioSpeaker:
     def pad(self) -> None:
         """Write silence, so that the device plays the last frames; call after an utterance.
 
-        ALSA plays whole blocks only: without this the last 120 ms were not heard. CoreAudio plays
-        all, but only a block that is pulled after the last frame proves it. After one buffer of
-        silence, or that block, it does nothing more, and the device runs dry.
+        ALSA holds back less than a block: without this the last 120 ms were not heard. CoreAudio
+        plays all, but only a block that is pulled after the last frame proves it. After one buffer
+        of silence, or that block, it does nothing more, and the device runs dry.
 
         Raises:
             DeviceLostError: the device failed.
