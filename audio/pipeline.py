@@ -156,6 +156,7 @@ class SpeechPipeline:
         self._idle_since_s = 0.0
         self._retry_at_s = 0.0
         self._last_error = self._blocked = ""
+        self._paused_by_loss = False  # of headphones, and not by a person
         self._facts: list[Fact] = []
 
     # ---- public: called from any thread ----
@@ -190,7 +191,10 @@ class SpeechPipeline:
         self._mailbox.put(SetGain(gain))
 
     def replace(self, utterance: Utterance) -> None:
-        """Replace the queued utterance of the same id, unless it has started and does not grow."""
+        """Replace the queued utterance of the same id.
+
+        A growing utterance can be replaced at any time, another one only before it has started.
+        """
         self._mailbox.put(Replace(utterance))
 
     def render(
@@ -307,7 +311,7 @@ class SpeechPipeline:
             case Pause(paused):
                 if paused and not self._playback.paused:
                     self._playback.pause()
-                self._playback.paused = paused
+                self._playback.paused, self._paused_by_loss = paused, False
             case SetGain(gain):
                 self._gain = gain
                 self._playback.set_gain(gain)
@@ -341,13 +345,14 @@ class SpeechPipeline:
             self._synthesis.preempt()
 
     def _abort(self, at_s: float) -> None:
-        current_id = self._status.speaking_id
+        current = self._playback.current
+        playing = current is not None and (current.started or self._playback.is_playing(current))
         self._report_heard_by_now()
         self._silence()
-        if current_id is not None and current_id in self._jobs:
-            self._facts.append(Silenced(current_id, time.monotonic() - at_s))
+        if current is not None and playing and current.utterance.id in self._jobs:
+            self._facts.append(Silenced(current.utterance.id, time.monotonic() - at_s))
         self._synthesis.cancel_renderings("Stopped.")
-        self._playback.paused = False
+        self._playback.paused = self._paused_by_loss = False
         for job in list(self._jobs.values()):
             self._end(job, Outcome.STOPPED)
 
@@ -378,6 +383,7 @@ class SpeechPipeline:
         after = list(self._jobs)
         moved = [i for i, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
         if moved:
+            self._playback.move_chime(next(job for job in in_order if key(job)[0]))
             self._resynthesize(after[moved[0] :])
 
     def _resynthesize(self, ids: list[int]) -> None:
@@ -397,7 +403,7 @@ class SpeechPipeline:
         if not self._jobs:
             return self._close_when_idle()
         if self._playback.paused:
-            if self._blocked:  # nobody asked for this pause
+            if self._paused_by_loss:
                 self._hold_all()
             return _HEARTBEAT_S
         if not self._speaker.is_open:
@@ -441,7 +447,10 @@ class SpeechPipeline:
                 log.warning("%s", exc)
             self._blocked = self._last_error = str(exc)
             self._retry_at_s = time.monotonic() + _RETRY_S
-            self._playback.paused = isinstance(exc, HeadphonesLostError)
+            if isinstance(exc, HeadphonesLostError):
+                self._playback.paused = self._paused_by_loss = True
+                for job in self._jobs.values():
+                    job.held = False  # what it waits for now is something else
             self._hold_all()
             return False
         self._blocked = ""
@@ -461,7 +470,8 @@ class SpeechPipeline:
         self._last_error = str(error)
         self._playback.lose_device()
         if isinstance(error, HeadphonesLostError):
-            self._blocked, self._playback.paused = str(error), True
+            self._blocked = str(error)
+            self._playback.paused = self._paused_by_loss = True
         # At once if the device had worked for a while, but not in a tight loop if it never does.
         self._retry_at_s = self._playback.opened_s + _RETRY_S
 
@@ -519,6 +529,9 @@ class SpeechPipeline:
                 return
             self._playback.discard(job)
         del self._jobs[job.utterance.id]
+        if self._paused_by_loss and not self._jobs:  # what comes later is no rest of a message
+            self._playback.paused = self._paused_by_loss = False
+            self._blocked = ""
         self._idle_since_s = time.monotonic()
         self._facts.append(
             Ended(
@@ -554,7 +567,7 @@ class SpeechPipeline:
             gain=self._gain,
             device=self._speaker.device or self._status.device,
             first_sound_ms=self._playback.first_sound_ms,
-            underruns=self._speaker.underruns,
+            underruns=self._playback.underruns,
             synthesis_s_per_s=self._synthesis.cost.rtf,
             last_error=self._last_error,
             blocked=self._blocked,
@@ -566,7 +579,7 @@ class SpeechPipeline:
     def _left_s(self, job: SpeechJob) -> float:
         """Return how long the rest of an utterance will last, roughly."""
         ready_s = self._playback.stored_s(job) + self._playback.queued_s()
-        if job.planner is None:
+        if job.planner is None or job.complete:
             return ready_s
         if isinstance(job.planner, Recording):
             return ready_s + job.planner.left_s

@@ -33,6 +33,8 @@ _MAX_WORD_LENGTH = 60.0
 _MAX_UNCUT_LENGTH = 30.0
 # How far from the middle of such a word a better place for a cut is searched for.
 _NEARBY_PHONEMES = 15
+# No longer chunk is searched for among the stored ones, which are at most some seconds long.
+_MAX_STORED_LENGTH = 120.0
 # More punctuation marks in a row are dropped.
 _MAX_MARKS = 5
 
@@ -155,14 +157,14 @@ class Planner:
     def prepare(
         self,
         read: Callable[[str, str], tuple[SpokenWord, ...]],
-        stored: Callable[[Chunk], int] = lambda _: 0,
+        is_stored: Callable[[Chunk], bool] = lambda _: False,
     ) -> None:
         """Read the sentence of the next chunk, unless it is `prepared`. Blocks for a millisecond.
 
         Args:
             read: (sentence, language) -> its words, as `audio.ports.Voice.read`.
-            stored: the rest of a sentence -> how many of its words are a stored chunk, as
-                `audio.ports.Voice.stored`; they are one again, whatever synthesis costs now.
+            is_stored: whether the sound of a chunk is stored, as `audio.ports.Voice.is_stored`;
+                the longest that are become chunks again, whatever synthesis costs now.
 
         Raises:
             AudioError: the sentence can't be read.
@@ -175,12 +177,25 @@ class Planner:
         last = {i: sentence for i, sentence in self._read.items() if i == index - 1}
         sentence = _read_sentence(words, self._lang)
         first = 0
-        while count := stored(self._chunk(sentence, first, len(sentence.words))):
-            sentence.stored_ends[first] = first + count
-            first += count
-            if first == len(sentence.words):
-                break
+        while end := self._stored_end(sentence, first, is_stored):
+            sentence.stored_ends[first] = end
+            first = end
         self._read = {**last, index: sentence}
+
+    def _stored_end(
+        self, sentence: _Sentence, first: int, is_stored: Callable[[Chunk], bool]
+    ) -> int:
+        """Return the end of the longest chunk from a word on whose sound is stored, or 0."""
+        last = len(sentence.words_to_pause(first))
+        longest = first
+        while longest < last and (
+            sentence.length_from[first] - sentence.length_from[longest + 1] <= _MAX_STORED_LENGTH
+        ):
+            longest += 1
+        for end in range(longest, first, -1):
+            if is_stored(self._chunk(sentence, first, end)):
+                return end
+        return 0
 
     @property
     def prepared(self) -> bool:

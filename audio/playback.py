@@ -93,6 +93,8 @@ class Piece:
     """At least the loudest of its samples."""
     written_frames: int = 0
     """Of samples and pause together."""
+    awaits_text: bool = False
+    """Whether what follows has not arrived yet, so that the device may run dry after it."""
     start_frame: int = 0
     """In the speaker's count; set just before the first frame is written."""
 
@@ -100,6 +102,11 @@ class Piece:
     def is_chime(self) -> bool:
         """Whether it is the chime before an utterance, which has no text."""
         return self.chunk.sentence < 0
+
+    @property
+    def ends_sentence(self) -> bool:
+        """Whether nothing more of its sentence follows, if only because the rest failed."""
+        return self.chunk.ends_sentence or self.last
 
     @property
     def left_s(self) -> float:
@@ -138,6 +145,9 @@ class Playback:
         """Whether an urgent utterance has started and is not completely synthesized; meanwhile no
         other utterance starts a sentence."""
         self.opened_s = 0.0
+        self.underruns = 0
+        """How often the device ran dry inside an utterance although its text was there."""
+        self._may_run_dry = False  # until the next write
         self._speaker_job: SpeechJob | None = None  # passed to the speaker's start_utterance
         self.first_sound_ms: int | None = None
         self._clock = StreamClock()
@@ -152,6 +162,10 @@ class Playback:
         for piece in (*self._sent, *self._ready):
             return piece.job
         return None
+
+    def is_playing(self, job: SpeechJob) -> bool:
+        """Return whether the device has got something of an utterance, or of its chime."""
+        return any(p.job is job and p.written_frames for p in (*self._sent, *self._ready))
 
     def stored_s(self, job: SpeechJob | None = None) -> float:
         """Return how much sound is ready and not written, of *job* or of all."""
@@ -186,7 +200,7 @@ class Playback:
         if self._ready and self._is_within_sentence(self._ready[0]):
             while place < len(self._ready):
                 place += 1
-                if self._ready[place - 1].chunk.ends_sentence:
+                if self._ready[place - 1].ends_sentence:
                     break
         while place < len(self._ready) and self._ready[place].job.utterance.urgent:
             place += 1
@@ -195,15 +209,15 @@ class Playback:
     def _is_within_sentence(self, piece: Piece) -> bool:
         """Return whether the sentence of the next piece has started to play."""
         before = self._sent[-1] if self._sent else self._heard[-1] if self._heard else None
-        follows = before is not None and before.job is piece.job and not before.chunk.ends_sentence
-        return piece.written_frames > 0 or follows
+        follows = before is not None and before.job is piece.job and not before.ends_sentence
+        return piece.written_frames > 0 or piece.chunk is END or follows
 
     def within_sentence(self, job: SpeechJob) -> bool:
         """Return whether a sentence of *job* has started to play and is not completely ready."""
         within = False
         for piece in (*self._heard, *self._sent, *self._ready):
             if piece.job is job and (within or piece.written_frames):
-                within = not piece.chunk.ends_sentence
+                within = not piece.ends_sentence
         return within
 
     # ---- playing ----
@@ -258,7 +272,7 @@ class Playback:
             _count_heard(piece, len(piece.samples))
             heard.append(piece)
             self._heard.append(piece)
-            if piece.chunk.ends_sentence:
+            if piece.ends_sentence:
                 self._heard.clear()
         return heard
 
@@ -290,8 +304,10 @@ class Playback:
             if piece.last:
                 self._speaker.finish_utterance()
                 self._speaker_job = None
+            self._may_run_dry = piece.is_chime or piece.awaits_text
             self._sent.append(self._ready.popleft())
-        # Inside an utterance silence would make a late chunk later; what the device has, it plays.
+        # Inside an utterance silence would make a late chunk later; what ALSA holds back, less than
+        # a block, is heard with it.
         if self._speaker.written_frames and self._speaker_job is None:
             self._speaker.pad()
 
@@ -304,8 +320,11 @@ class Playback:
             now_s, frame = time.monotonic(), self._speaker.written_frames
             accepted = self._speaker.write(self._apply_gain(samples, piece.peak))
             underruns = self._speaker.underruns - underruns_before
-            piece.job.underruns += underruns
+            if not self._may_run_dry:
+                self.underruns += underruns
+                piece.job.underruns += underruns
             if accepted:
+                self._may_run_dry = False
                 self._last_gain = self._gain
                 if not piece.written_frames:
                     self._unreported.append(piece)
@@ -374,7 +393,7 @@ class Playback:
         if not (job.started or piece.is_chime) and time.monotonic() < job.start_at_s:
             return False
         before = self._sent[-1] if self._sent else None
-        new_sentence = not job.started or before is None or before.chunk.ends_sentence
+        new_sentence = not job.started or before is None or before.ends_sentence
         if (
             self.urgent_in_progress
             and not job.utterance.urgent
@@ -426,22 +445,47 @@ class Playback:
         if self._speaker_job is job and chime:
             self._speaker.finish_utterance()
             self._speaker_job = None
+        for piece in (*self._sent, *self._ready):
+            if piece.job is job and piece.is_chime:
+                piece.last = False  # its utterance may have failed, and be made again
         for name in ("_ready", "_sent", "_heard", "_unreported"):
             pieces = getattr(self, name)
             kept = deque(p for p in pieces if p.job is not job or (p.is_chime and not chime))
             setattr(self, name, kept)
 
+    def move_chime(self, to: SpeechJob) -> None:
+        """Assign the chime to another utterance, which is the first now."""
+        for piece in (*self._sent, *self._ready):
+            if piece.is_chime:
+                if self._speaker_job is piece.job:
+                    self._speaker_job = to
+                piece.job = to
+
     def finish(self, job: SpeechJob) -> bool:
         """End an utterance after what is ready of it; return False if nothing is."""
-        if not any(piece.job is job for piece in (*self._sent, *self._ready)):
+        job.start_at_s = 0.0
+        last = next((p for p in reversed((*self._sent, *self._ready)) if p.job is job), None)
+        if last is not None and (last in self._ready or self._speaker_job is not job):
+            last.last = True
+            last.pause = last.pause[: max(0, last.written_frames - len(last.samples))]
+            return True
+        if self._speaker_job is not job or not self._speaker.is_open:
             return False
-        self.add(Piece(job, END, last=True, samples=silence(0), pause=silence(0)))
+        try:
+            if last is None and self._speaker.played_frames >= self._speaker.written_frames:
+                self._speaker.finish_utterance()
+                self._speaker_job = None
+                _ = self._speaker.played_frames  # a file is written now
+                return False
+        except SpeakerError as exc:
+            log.warning("%s", exc)
+        # What the device holds is heard first, if only a pause.
+        self._ready.appendleft(Piece(job, END, last=True, samples=silence(0), pause=silence(0)))
         return True
 
     def drop(self, job: SpeechJob) -> None:
         """Drop the pieces of one utterance, and stop it now if it is being played."""
-        pieces = (*self._sent, *self._ready)
-        if self._speaker.is_open and any(p.job is job and p.written_frames for p in pieces):
+        if self._speaker.is_open and self.is_playing(job):
             self._rewind()  # what the device held of others is written again
         self.discard(job)
 

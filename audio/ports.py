@@ -45,12 +45,12 @@ class Voice(Protocol):
         """
         ...
 
-    def stored(self, rest: Chunk, voice: str, speed: float) -> int:
-        """Return how many words at the start of *rest* are a chunk whose sound is stored, or 0.
+    def is_stored(self, chunk: Chunk, voice: str, speed: float) -> bool:
+        """Return whether the sound of a chunk is stored, so that `synthesize` returns it at once.
 
         Args:
-            rest: the rest of a sentence, words as `read` returned them.
-            voice: as for `synthesize`, which returns the sound of that chunk at once.
+            chunk: as for `synthesize`.
+            voice: as for `synthesize`.
             speed: as for `synthesize`.
         """
         ...

@@ -19,7 +19,7 @@ from typing import ParamSpec, TypeVar
 
 from audio.cost import SynthesisCost
 from audio.planner import Planner
-from audio.playback import END, Piece, Playback, SpeechJob
+from audio.playback import Piece, Playback, SpeechJob
 from audio.ports import Voice
 from audio.recording import Recording
 from audio.rendering import Rendering, Renderings, describe_error
@@ -251,7 +251,12 @@ class Synthesis:
         """Return whether the loudspeaker needs the voice."""
         if self._playback.paused or self._playback.stored_s() > _AHEAD_S:
             return False
-        return any(map(self._has_more, self._jobs.values()))
+        for job in self._by_priority():
+            if self._has_more(job):
+                return True
+            if job.utterance.grows and not job.complete:
+                return False  # others follow at its end
+        return False
 
     def _has_more(self, job: SpeechJob) -> bool:
         """Return whether some of the text of an utterance has not been handed out yet."""
@@ -263,12 +268,16 @@ class Synthesis:
         return isinstance(planner, Planner) and planner.text != job.utterance.text
 
     def end_if_complete(self, job: SpeechJob) -> None:
-        """End an utterance that has grown if nothing of it is left to synthesize."""
+        """End an utterance that grows no more if nothing of it is left to synthesize."""
         in_progress = self._task is not None and self._task.job is job
-        if not (job.utterance.grows or in_progress or self._has_more(job)):
-            job.start_at_s, job.complete = 0.0, True
-            # Heard after the pieces before it, or at once.
-            self._playback.add(Piece(job, END, True, silence(0), silence(0)))
+        if job.complete or job.utterance.grows or in_progress or self._has_more(job):
+            return
+        if job.chunks and not job.synthesized_frames:
+            self._fail_without_sound(job)
+            return
+        job.complete = True
+        if not self._playback.finish(job):
+            self._on_end(job, Outcome.HEARD, "")
 
     def _submit_planning(self, task: PlanningTask, planner: Planner | Recording | None) -> None:
         """Plan an utterance whose turn has come, or read its next sentence, on the worker."""
@@ -292,7 +301,7 @@ class Synthesis:
             planner = Planner(utterance.text, utterance.lang, utterance.speed, first)
         planner.prepare(
             self._voice.read,
-            lambda rest: self._voice.stored(rest, utterance.voice, utterance.speed),
+            lambda chunk: self._voice.is_stored(chunk, utterance.voice, utterance.speed),
         )
         return planner
 
@@ -330,10 +339,8 @@ class Synthesis:
                 self._on_end(job, Outcome.FAILED, str(planner))
         elif isinstance(job, SpeechJob):
             job.planner = planner
-            if planner.done and job.synthesized_frames:
+            if planner.done:  # its text has not grown, or was heard before a restart
                 self.end_if_complete(job)
-            elif planner.done:  # all of its sentences were heard before a restart
-                self._on_end(job, Outcome.HEARD, "")
         elif isinstance(planner, Planner):
             job.planner = planner
 
@@ -382,12 +389,10 @@ class Synthesis:
         """Queue a chunk for playback; an utterance without any sound has failed."""
         job.synthesized_frames += len(sound.samples)
         job.chunks += 1
-        last = not (job.utterance.grows or self._has_more(job))
+        has_more = self._has_more(job)
+        last = not (job.utterance.grows or has_more)
         if last and job.synthesized_frames == 0:
-            problem = "There is no sound in it"
-            if not job.utterance.recording:
-                problem = f"The voice {job.utterance.voice} can pronounce nothing of it"
-            self._on_end(job, Outcome.FAILED, f"{problem}. Send something else.")
+            self._fail_without_sound(job)
             return
         if last:
             job.start_at_s, job.complete = 0.0, True
@@ -399,9 +404,16 @@ class Synthesis:
                 samples=sound.samples,
                 pause=silence(0.0 if last else task.chunk.pause_s),
                 words=sound.words,
+                awaits_text=not (last or has_more),
             )
         )
         self._log_sound(task, sound, job.utterance.id)
+
+    def _fail_without_sound(self, job: SpeechJob) -> None:
+        problem = "There is no sound in it"
+        if not job.utterance.recording:
+            problem = f"The voice {job.utterance.voice} can pronounce nothing of it"
+        self._on_end(job, Outcome.FAILED, f"{problem}. Send something else.")
 
     def _learn(self, task: SynthesisTask, sound: Sound) -> None:
         if sound.took_s and len(sound.samples):

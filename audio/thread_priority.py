@@ -1,5 +1,6 @@
 """Keeps a thread on the fast cores of a Mac. Runs on: the thread itself."""
 
+import contextlib
 import ctypes
 import sys
 from typing import Any
@@ -16,5 +17,6 @@ def prefer_fast_cores() -> None:
 
     Threads that don't ask drift to the efficiency cores after some minutes (stan-dev/math#3277).
     """
-    if system := _system():
-        system.pthread_set_qos_class_self_np(_USER_INTERACTIVE, 0)
+    with contextlib.suppress(AttributeError, OSError):  # sound without it is better than none
+        if system := _system():
+            system.pthread_set_qos_class_self_np(_USER_INTERACTIVE, 0)

@@ -9,7 +9,7 @@ import logging
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -265,16 +265,9 @@ class KokoroVoice:
         """Drop the cached phrases."""
         self._cache = _PhraseCache()
 
-    def stored(self, rest: Chunk, voice: str, speed: float) -> int:
-        """Return with how many of the words of *rest* a stored chunk begins; see `ports.Voice`."""
-        for key in reversed(self._cache):  # the latest first
-            heard, after, *_ = key
-            count = len(heard)
-            part = replace(rest, words=rest.words[:count], after=after)
-            following = phonemes_of(rest.words[count:])
-            if _key(part, voice, speed) == key and following.startswith(after):
-                return count
-        return 0
+    def is_stored(self, chunk: Chunk, voice: str, speed: float) -> bool:
+        """Return whether the sound of a chunk is stored; see `ports.Voice`."""
+        return _key(chunk, voice, speed) in self._cache
 
     def synthesize(
         self, chunk: Chunk, voice: str, speed: float, cancel_token: CancelToken
@@ -459,8 +452,8 @@ class _PhraseCache:
             self._sounds.move_to_end(key)
         return self._sounds.get(key)
 
-    def __reversed__(self) -> Iterator[Any]:
-        return reversed(self._sounds)
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._sounds
 
     def put(self, key: Hashable, sound: Sound) -> None:
         """Store the sound of a phrase, if it is short enough."""

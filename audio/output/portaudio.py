@@ -144,10 +144,11 @@ class PortAudioSpeaker:
         self._warning = ""
         self._output: Output | None = None  # of the open stream
         self._headphones: tuple[Output, float] | None = None  # with when they were in use
+        self._unopened = ""  # the device that did not open, if it was the last one
         self._rate_hz = 0.0  # of the open stream's device
         self._opened_for: tuple[str, int | None] = ("", None)
         self._recheck_s = math.inf
-        self._unready_since_s: float | None = None
+        self._unready_s: tuple[float, float] | None = None  # since when, and when it was last
         self._capacity_frames = 0
         self._delay_frames = 0
         self._written_frames = 0
@@ -309,7 +310,10 @@ class PortAudioSpeaker:
         return outputs, default
 
     def _pick(self, outputs: dict[int, Output], default: int) -> tuple[int, str]:
-        """Select a device by name, since indices change; return its index, and a warning."""
+        """Select a device by name, since indices change; return its index, and a warning.
+
+        Without one of that name it is *default*, which is none of *outputs* if it can't play yet.
+        """
         wanted = _key(self._wanted)
         if not wanted:
             return (default, "")
@@ -321,7 +325,7 @@ class PortAudioSpeaker:
             names = ", ".join(outputs[index].label for index in partial)
             using = outputs[partial[0]].label
             return (partial[0], f"{self._wanted!r} fits several devices ({names}); using {using}.")
-        using = outputs[default].label
+        using = outputs.get(default, next(iter(outputs.values()))).label
         return (default, f"No device fits {self._wanted!r}; using {using} instead.")
 
     # ---- the stream ----
@@ -337,8 +341,11 @@ class PortAudioSpeaker:
             SpeakerError: the device does not open.
             AudioLibraryError: PortAudio is missing or will not start.
         """
-        self._scan_if_changed()
         target, now_s = self._target(), time.monotonic()
+        if self._headphones and now_s - self._headphones[1] <= _IN_USE_S:
+            # What they were playing still waits, however long no device opens.
+            self._headphones = self._headphones[0], now_s
+        self._scan_if_changed()
         outputs, default = self._outputs()
         # The scan counts as valid only once the stream is open.
         scanned, self._scanned = self._scanned, (None, None)
@@ -347,9 +354,7 @@ class PortAudioSpeaker:
                 "There is no output device. Connect a loudspeaker or headphones; "
                 "waiting messages are spoken then."
             )
-        if default not in outputs:
-            default = self._replace_default(outputs)
-        index, warning = self._pick(outputs, default)
+        index, default, warning = self._choose(outputs, default, now_s)
         name, default_name = outputs[index].label, outputs[default].label
         recheck_s = math.inf if scanned[0] is not None else now_s + _AVOID_S
         if self._is_avoided(name):
@@ -360,6 +365,7 @@ class PortAudioSpeaker:
         try:
             self._start(index, outputs[index])
         except self._sd.PortAudioError as exc:
+            self._unopened = name
             if index == default:
                 raise SpeakerError(f"{name} will not open ({exc}). Trying again.") from exc
             warning = f"{name} will not open ({exc}); using {default_name} instead."
@@ -371,22 +377,33 @@ class PortAudioSpeaker:
         if warning and warning != self._warning:
             log.warning("%s", warning)
         self._device, self._warning = outputs[index].label, warning
-        self._opened_for, self._recheck_s, self._unready_since_s = target, recheck_s, None
+        self._opened_for, self._recheck_s = target, recheck_s
         self._scanned = scanned if recheck_s == math.inf else (None, None)
         log.info("Stream opened on %s, %d frames deep", self._device, self._capacity_frames)
 
-    def _replace_default(self, outputs: dict[int, Output]) -> int:
-        """Return the index of a device to use in place of a default that can't play.
+    def _choose(
+        self, outputs: dict[int, Output], default: int, now_s: float
+    ) -> tuple[int, int, str]:
+        """Select a device; return its index, that of the default or its substitute, and a warning.
 
         Raises:
-            SpeakerError: the default may be able to play in a moment.
+            SpeakerError: the default is selected, and may be able to play in a moment.
         """
-        if self._unready_since_s is None:
-            self._unready_since_s = time.monotonic()
+        index, warning = self._pick(outputs, default)
+        if default in outputs:
+            self._unready_s = None
+            return index, default, warning
+        substitute = next(iter(outputs))
+        if index != default:
+            return index, substitute, warning
+        since_s, last_s = self._unready_s or (now_s, now_s)
+        if now_s - last_s > _AVOID_S:
+            since_s = now_s
+        self._unready_s = since_s, now_s
         is_known = self._system.default_output_id() is not None
-        if is_known and time.monotonic() - self._unready_since_s < _READY_WITHIN_S:
+        if is_known and now_s - since_s < _READY_WITHIN_S:
             raise SpeakerError("The output device is not ready yet. Trying again in a moment.")
-        return next(iter(outputs))
+        return substitute, substitute, warning
 
     def _check_headphones(self, output: Output) -> None:
         """Refuse, once, to continue aloud what headphones were playing that are gone now.
@@ -394,14 +411,15 @@ class PortAudioSpeaker:
         Raises:
             HeadphonesLostError: *output* is a loudspeaker.
         """
-        headphones, self._headphones = self._headphones, None
-        if headphones is None or self._on_headphones_lost == "continue" or output.is_private:
+        if self._headphones is None or self._on_headphones_lost == "continue" or output.is_private:
             return
-        lost, used_s = headphones
-        is_there = any(lost.id == found.id for found in self._system.outputs() if found.is_private)
-        if is_there or time.monotonic() - used_s > _IN_USE_S:
+        lost, used_s = self._headphones
+        works = lost.label != self._unopened and not self._is_avoided(lost.label)
+        is_listed = any(lost.id == found.id for found in self._system.outputs() if found.is_private)
+        if (works and is_listed) or time.monotonic() - used_s > _IN_USE_S:
             return
         if output.is_built_in or self._on_headphones_lost == "pause":
+            self._headphones = None
             raise HeadphonesLostError(
                 f"{lost.label} is gone, so I paused instead of going on aloud. "
                 f"/resume goes on with {output.label}."
@@ -439,6 +457,7 @@ class PortAudioSpeaker:
         self._last_write_s = self._room_changed_s = time.monotonic()
         self._room = 0 if self._full_at_open else self._capacity_frames
         self._stream, self._output, self._rate_hz = stream, output, timing.rate_hz
+        self._headphones, self._unopened = None, ""
 
     def _latency_s(self, index: int, output: Output) -> float:
         """Return the latency to suggest to PortAudio."""
@@ -555,9 +574,9 @@ class PortAudioSpeaker:
     def pad(self) -> None:
         """Write silence, so that the device plays the last frames; call after an utterance.
 
-        ALSA plays whole blocks only: without this the last 120 ms were not heard. CoreAudio plays
-        all, but only a block that is pulled after the last frame proves it. After one buffer of
-        silence, or that block, it does nothing more, and the device runs dry.
+        ALSA holds back less than a block: without this the last 120 ms were not heard. CoreAudio
+        plays all, but only a block that is pulled after the last frame proves it. After one buffer
+        of silence, or that block, it does nothing more, and the device runs dry.
 
         Raises:
             DeviceLostError: the device failed.

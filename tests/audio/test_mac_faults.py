@@ -1,6 +1,7 @@
 """Whatever happens to a Mac's devices, every message is heard, and its receipt is true."""
 
 import itertools
+import re
 from collections import Counter
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from audio.output.portaudio import OnHeadphonesLost
 from audio.types import CancelToken, Chunk, Held, Outcome, Sound
 from tests.support.fake_coreaudio import Device
-from tests.support.fake_voice import ToneVoice
+from tests.support.fake_voice import FailingVoice, ToneVoice
 from tests.support.pipelines import SIX, heard
 from tests.support.virtual_mac import VirtualMac, tones_of
 
@@ -73,6 +74,71 @@ def test_mac_hears_everything_and_ends_in_time(
     for (end_s, _), last in zip(ends, (3, 4), strict=True):
         heard_s = max(tone.end_s for tone in tones if tone.code == last)
         assert 0 <= end_s - heard_s <= (1.5 if is_misread else 0.5)
+
+
+@settings(max_examples=120, deadline=None, derandomize=True)
+@given(
+    kind=st.sampled_from(("none", "stall", "rate", "unplug", "wake", "pause", "reorder")),
+    at_s=st.floats(0.0, 5.0),
+    growths_s=st.lists(st.floats(0.0, 4.0), max_size=3).map(sorted),
+    chime=st.booleans(),
+    urgent_s=st.one_of(st.none(), st.floats(0.0, 4.0)),
+    failing=st.sampled_from((0, 0, 21, 22, 23, 25, 27)),
+    factor=st.sampled_from((0.02, 0.3, 1.5)),
+    is_private=st.booleans(),
+)
+def test_mac_ends_everything_once(
+    kind: str,
+    at_s: float,
+    growths_s: list[float],
+    chime: bool,  # drawn
+    urgent_s: float | None,
+    failing: int,
+    factor: float,
+    is_private: bool,
+) -> None:
+    """Whatever is said and goes wrong: one end each, nothing is lost, nothing private is aloud."""
+    lines = ["Number 21. Number 22.", "Number 23.", "Number 24.", "Number 25."][
+        : len(growths_s) + 1
+    ]
+    device = Device("AirPods", is_private=is_private)
+    other = Device("MacBook Speakers", is_built_in=True)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        mac = VirtualMac(monkeypatch, device, other, voice=FailingVoice(failing, factor))
+        texts = ["\n".join(lines), "Number 26. Number 27."]
+        first = mac.say(lines[0], chime=chime, grows=bool(growths_s))
+        second = mac.say(texts[1], at_s=0.1)
+        for count, grown_s in enumerate(growths_s, 2):
+            grows = count < len(lines)
+            mac.replace(first, "\n".join(lines[:count]), grown_s, grows=grows)
+        if urgent_s is not None:
+            texts.append("Number 28.")
+            mac.say(texts[-1], at_s=urgent_s, urgent=True)
+        match kind:
+            case "pause":
+                mac.call(at_s, mac.pipeline.pause)
+            case "reorder":
+                mac.call(at_s, lambda: mac.pipeline.reorder((second, first)))
+            case _:
+                mac.call(at_s, lambda: fault(mac, kind, device))
+        mac.call(30, mac.pipeline.resume)
+        mac.run()
+
+    failed = [f"Number {failing}." in text for text in texts]
+    outcomes = {end.id: end.outcome for _, end in mac.ends}
+    assert len(mac.ends) == len(texts)
+    assert outcomes == {
+        id_: Outcome.FAILED if fails else Outcome.HEARD for id_, fails in enumerate(failed, 1)
+    }
+    assert not any("Unexpected" in end.reason for _, end in mac.ends)
+    counts = Counter(tone.code for each in (device, other) for tone in tones_of(each))
+    before_it = [re.split(rf"\bNumber {failing}\.", text)[0] for text in texts]
+    expected = {int(number) for text in before_it for number in re.findall(r"\d+", text)}
+    assert expected <= counts.keys()
+    if kind in ("none", "reorder"):
+        assert all(counts[number] == 1 for number in expected)
+    if is_private and heard(device):
+        assert all(tone.start_s - mac.start_s > 30 for tone in tones_of(other))
 
 
 def gap_s(*devices: Device) -> float:
@@ -215,6 +281,51 @@ def test_mac_does_not_wait_long_for_a_default_that_can_not_play(
     assert 5 < tone.start_s - mac.start_s < 8
 
 
+def test_mac_does_not_wait_for_a_device_that_is_not_selected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A default that can't play yet delays nothing on a selected device that can."""
+    display, headphones = Device("LG HDR 4K"), Device("AirPods")
+    headphones.can_play = False
+    mac = VirtualMac(monkeypatch, display, headphones, wanted="LG HDR 4K")
+    mac.library.default_device = headphones
+    mac.say("Number 1.")
+    mac.run()
+
+    assert held_reasons(mac) == []
+    assert heard(display) == [1]
+
+
+@pytest.mark.parametrize("was_ready", [True, False])
+def test_mac_waits_again_for_a_default_that_can_not_play_yet(
+    monkeypatch: pytest.MonkeyPatch, *, was_ready: bool
+) -> None:
+    """A wait that was given up, or for another device, does not count for the next one."""
+    display, headphones = Device("LG HDR 4K"), Device("AirPods")
+    headphones.can_play = False
+    mac = VirtualMac(monkeypatch, display, headphones)
+    mac.library.default_device = headphones
+    mac.say("Number 1.")
+    mac.call(1, mac.pipeline.abort)
+    again_s = 60.0
+    if was_ready:  # but it did not open
+        again_s = 7.0
+
+        def default(device: Device) -> None:
+            mac.library.default_device = device
+
+        mac.call(2, display.vanish)
+        mac.call(2, lambda: default(display))
+        mac.say("Number 3.", at_s=3)
+        mac.call(4, mac.pipeline.abort)
+        mac.call(5, lambda: default(headphones))
+    mac.say("Number 2.", at_s=again_s)
+    mac.call(again_s + 1, lambda: setattr(headphones, "can_play", True))
+    mac.run()
+
+    assert (heard(display), heard(headphones)) == ([], [2])
+
+
 @pytest.mark.parametrize(
     ("wanted", "chosen"),
     [
@@ -327,6 +438,85 @@ def test_mac_continues_on_a_loudspeaker_if_that_is_wanted(
 
     assert held_reasons(mac) == []
     assert gap_s(headphones, loudspeaker) < 2
+
+
+@pytest.mark.parametrize("is_default", [True, False])
+def test_mac_pauses_when_headphones_do_not_open(
+    monkeypatch: pytest.MonkeyPatch, *, is_default: bool
+) -> None:
+    """Headphones that are still listed, and don't open, are gone; the sender hears of it."""
+    headphones = Device("AirPods", is_private=True)
+    loudspeaker = Device("MacBook Speakers", is_built_in=True)
+    devices = [headphones, loudspeaker][:: 1 if is_default else -1]
+    mac = VirtualMac(monkeypatch, *devices, wanted="AirPods")
+    mac.say(SIX)
+    mac.call(1.5, headphones.vanish)
+    mac.call(4.5, lambda: mac.library.disconnect(headphones))
+    mac.run(60)
+
+    assert heard(loudspeaker) == []
+    assert held_reasons(mac)[-1].startswith("AirPods is gone, so I paused")
+
+
+def test_mac_pauses_when_headphones_stall_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Headphones that are there and dead are avoided, but nothing private goes on aloud."""
+    headphones = Device("AirPods", is_private=True)
+    loudspeaker = Device("MacBook Speakers", is_built_in=True)
+    mac = VirtualMac(monkeypatch, loudspeaker, headphones, wanted="AirPods")
+    mac.say(SIX)
+    for tenth in range(15, 100):
+        mac.call(tenth / 10, headphones.stall)
+    mac.run(60)
+
+    assert heard(loudspeaker) == []
+    assert held_reasons(mac)[-1].startswith("AirPods is gone, so I paused")
+
+
+def test_mac_pauses_when_a_loudspeaker_comes_long_after_headphones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rest of a private message stays one, however long there is no device at all."""
+    headphones = Device("AirPods", is_private=True)
+    loudspeaker = Device("MacBook Speakers", is_built_in=True)
+    mac = VirtualMac(monkeypatch, headphones)
+    mac.say(SIX)
+    mac.call(1.5, lambda: mac.library.disconnect(headphones))
+
+    def connect() -> None:
+        mac.library.connected.append(loudspeaker)
+        mac.library.default_device = loudspeaker
+
+    mac.call(40, connect)
+    mac.run(60)
+
+    assert heard(loudspeaker) == []
+    assert [reason.partition(" is ")[0] for reason in held_reasons(mac)] == ["There", "AirPods"]
+
+
+def test_mac_ends_the_pause_of_lost_headphones_with_its_messages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once the rest was skipped nothing waits, so that a new message is spoken."""
+    mac, headphones, loudspeaker = private_mac(monkeypatch)
+    mac.call(1.5, lambda: mac.library.disconnect(headphones))
+    mac.call(5, mac.pipeline.skip)
+    mac.say("Number 7.", at_s=60)
+    mac.run()
+
+    assert [end.outcome for _, end in mac.ends] == [Outcome.SKIPPED, Outcome.HEARD]
+    assert heard(loudspeaker) == [7]
+    assert not mac.pipeline.status().blocked
+
+
+def test_mac_holds_nothing_that_a_person_has_paused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes after a pause waits for its end, not for a loudspeaker."""
+    mac = VirtualMac(monkeypatch)
+    mac.say("Number 1.")
+    mac.call(1, mac.pipeline.pause)
+    mac.say("Number 2.", at_s=2)
+    mac.run(10)
+
+    assert [fact.id for _, fact in mac.facts if isinstance(fact, Held)] == [1]
 
 
 def test_mac_continues_where_the_listener_switched_it_to(monkeypatch: pytest.MonkeyPatch) -> None:

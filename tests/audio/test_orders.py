@@ -21,12 +21,15 @@ from audio.types import (
     Outcome,
     PlaybackStarted,
     Samples,
+    Silenced,
     Sound,
     SynthesisError,
     Utterance,
 )
-from tests.support.fake_voice import TONE_S, find_tones
+from tests.support.fake_coreaudio import Device
+from tests.support.fake_voice import TONE_S, FailingVoice, ToneVoice, find_tones
 from tests.support.pipelines import SIX, MacPipeline, heard, tones
+from tests.support.virtual_mac import VirtualMac
 
 StartMac = Callable[..., MacPipeline]
 
@@ -143,7 +146,7 @@ def test_urgent_utterance_follows_the_current_sentence_while_the_next_one_is_mad
     reached, _ = block(mac, 5)
     long = "And here is number 4 in a sentence that is so long that it is made in several parts,"
     mac.say(f"Number 1, number 2, number 3. {long} and at its end there is number 5.")
-    assert reached.wait(5)
+    assert reached.wait(20)
     mac.say(words(11), urgent=True)
     ended = [mac.wait_for_end() for _ in range(2)]
 
@@ -156,7 +159,7 @@ def test_urgent_utterance_waits_for_the_rest_of_the_current_sentence(start_mac: 
     mac = start_mac("Speakers")
     reached, allowed = block(mac, 2)
     mac.say("Here is number 1, and here is number 2. And number 3.")
-    assert reached.wait(5)
+    assert reached.wait(20)
     mac.wait_for(lambda fact: isinstance(fact, PlaybackStarted))
     mac.say(words(11), urgent=True)
     allowed.set()
@@ -259,10 +262,11 @@ def test_chime_stays_if_its_utterance_is_replaced(start_mac: StartMac) -> None:
     first = mac.say(words(11), chime=True)
     mac.pipeline.replace(replace(first, text=words(12)))
     mac.pipeline.resume()
-    assert reached.wait(5)
+    assert reached.wait(20)
     deadline_s = time.monotonic() + 10
     while not tones(mac.devices[0]) and time.monotonic() < deadline_s:
         time.sleep(0.02)
+    assert tones(mac.devices[0])
     mac.pipeline.replace(replace(first, text=words(13)))
 
     ended = mac.wait_for_end()
@@ -338,3 +342,65 @@ def test_status_has_the_current_utterance_and_its_time_left(start_mac: StartMac)
     assert isinstance(ended, Ended)
     assert early.speaking_id == late.speaking_id == order.id
     assert early.left_s > late.left_s > 0
+
+
+# ---- orders during a chime, on a virtual clock ----
+
+
+def test_abort_during_a_chime_reports_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chime that is cut off is silenced as words are."""
+    mac = VirtualMac(monkeypatch, Device("Speakers"), voice=ToneVoice(20.0))
+    id_ = mac.say("Number 1.", chime=True)
+    mac.call(0.8, mac.pipeline.abort)
+    mac.run()
+
+    assert [fact.id for _, fact in mac.facts if isinstance(fact, Silenced)] == [id_]
+
+
+def test_reorder_during_a_chime_moves_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chime belongs to what is spoken after it: skipping the other one does not cut it off."""
+    device = Device("Speakers")
+    mac = VirtualMac(monkeypatch, device, voice=ToneVoice(2.0))
+    first, second = mac.say("Number 1.", chime=True), mac.say("Number 2.", at_s=0.1)
+    mac.call(0.15, lambda: mac.pipeline.reorder((second, first)))
+    mac.call(0.7, lambda: mac.pipeline.skip(first))
+    mac.run()
+
+    [chime_tone, spoken] = tones(device)
+    assert chime_tone.end_s - chime_tone.start_s > 0.5
+    assert spoken.code == 2
+
+
+def test_status_of_a_failed_utterance_counts_only_what_is_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The text behind a chunk that failed is never heard."""
+    mac = VirtualMac(monkeypatch, Device("Speakers"), voice=FailingVoice(3))
+    mac.say("Number 1. Number 2. Number 3. " + "We walked along the river for hours. " * 20)
+    left_s: list[float] = []
+    mac.call(0.8, lambda: left_s.append(mac.pipeline.status().left_s))
+    mac.run()
+
+    assert 0 < left_s[0] < 1
+
+
+@pytest.mark.parametrize("change", ["replace", "reorder"])
+def test_utterance_that_failed_during_its_chime_can_be_made_again(
+    monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """The end of the chime is not the end of what follows it now."""
+    device = Device("Speakers")
+    mac = VirtualMac(monkeypatch, device, voice=FailingVoice(3, 2.0))
+    first, second = mac.say("Number 3.", chime=True), mac.say("Number 2.", at_s=0.1)
+    if change == "replace":
+        mac.replace(first, "Number 1.", 0.3)
+    else:
+        mac.call(0.3, lambda: mac.pipeline.reorder((second, first)))
+    mac.run()
+    outcomes = {end.id: end.outcome for _, end in mac.ends}
+
+    assert outcomes == {
+        first: Outcome.HEARD if change == "replace" else Outcome.FAILED,
+        second: Outcome.HEARD,
+    }
+    assert [tone.code for tone in tones(device)[1:]] == ([1, 2] if change == "replace" else [2])

@@ -279,9 +279,9 @@ def test_pipeline_learns_a_cold_start_only_after_a_rest(tmp_path: Path, facts: F
 class StoringVoice(ToneVoice):
     """Claims to have stored the sound of every two words, in one style."""
 
-    def stored(self, rest: Chunk, voice: str, speed: float) -> int:
-        """Return 2 if there are two words left."""
-        return 2 if (voice, speed) == ("am_adam", 1.5) and len(rest.words) > 1 else 0
+    def is_stored(self, chunk: Chunk, voice: str, speed: float) -> bool:
+        """Return whether a chunk is two words."""
+        return (voice, speed) == ("am_adam", 1.5) and len(chunk.words) == 2
 
 
 @pytest.mark.parametrize(("voice", "is_stored"), [("am_adam", True), ("af_heart", False)])

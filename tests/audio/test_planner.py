@@ -259,12 +259,11 @@ def test_planner_cuts_where_stored_chunks_end() -> None:
     """A text whose sound is stored is cut as before, whatever it would cost, and at once."""
     text = "We walked along the river and over the bridge, and nobody else was on the way home"
     before = plan(text)
-    counts = {chunk.before + chunk.words[0].text: len(chunk.words) for chunk in before}
     slow = SynthesisCost()
     for _ in range(40):
         slow = slow.after(length=40, speed=1, lang="en-us", spoken_s=2.0, took_s=6.0)
     planner = Planner(text, "en-us", 1.0)
-    planner.prepare(read_letters, lambda rest: counts[rest.before + rest.words[0].text])
+    planner.prepare(read_letters, before.__contains__)
     chunks, delays_s = [planner.next(slow, 0.0)], [0.0]
     while not planner.done:
         chunk, delay_s = planner.next_delayed(slow, 0.5)
@@ -273,6 +272,32 @@ def test_planner_cuts_where_stored_chunks_end() -> None:
 
     assert chunks == before != plan_slowly(text, slow)
     assert max(delays_s) == 0
+
+
+def test_planner_does_not_cut_at_a_stored_chunk_that_is_no_part_of_the_text() -> None:
+    """The sound of "No." says nothing of how "No one" is said; the longest stored one counts."""
+    stored = [chunk for text in ("No.", "No", "We sang", "We") for chunk in plan(text)]
+    for text in ("No one was at home when we came back", "We sang. Nobody else did"):
+        planner, unstored = Planner(text, "en-us", 1.0), Planner(text, "en-us", 1.0)
+        planner.prepare(read_letters, stored.__contains__)
+        unstored.prepare(read_letters)
+
+        assert planner.next(SynthesisCost(), 0.0) == unstored.next(SynthesisCost(), 0.0)
+
+
+def test_planner_asks_for_few_chunks_of_a_long_sentence() -> None:
+    """Stored chunks are short, so that no long one is looked for: that would take too long."""
+    asked: list[int] = []
+
+    def is_stored(chunk: Chunk) -> bool:
+        asked.append(chunk.speech_length)
+        return False
+
+    planner = Planner("We walked along the river and over the bridge, " * 20, "en-us", 1.0)
+    planner.prepare(read_letters, is_stored)
+
+    assert 10 < len(asked) < 40
+    assert max(asked) <= 121
 
 
 def plan_slowly(text: str, cost: SynthesisCost) -> list[Chunk]:

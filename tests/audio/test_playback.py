@@ -313,3 +313,23 @@ def test_play_pads_only_after_an_utterance() -> None:
     playing.play()
 
     assert (pads_inside, speaker.pads) == (0, 1)
+
+
+def test_finish_ends_an_utterance_behind_its_own_last_piece(clock: SimpleNamespace) -> None:
+    """What is ready of others does not delay the end, whether it is written or not."""
+    for written in (False, True):
+        playing = Playback(cast("Speaker", ScriptedSpeaker()), 3.0)
+        playing.open()
+        first, second = piece(), piece()
+        first.last = False
+        playing.add(first)
+        if written:
+            playing.play()
+        playing.add(second)
+        playing.finish(first.job)
+        clock.now_s += 100
+        playing.play()
+        order_of_jobs = [each.job for each in playing._sent]
+
+        assert order_of_jobs == [first.job] * (1 + written) + [second.job]
+        assert [each.last for each in playing._sent] == [False] * written + [True, True]

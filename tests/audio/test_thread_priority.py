@@ -29,3 +29,14 @@ def test_audio_and_synthesis_threads_ask_for_fast_cores(monkeypatch: pytest.Monk
     mac.pipeline.close().result(10)
 
     assert system.asked == {"audio": (0x21, 0), "synthesis": (0x21, 0)}
+
+
+def test_threads_start_where_the_system_can_not_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A C library without the call costs no sound."""
+
+    def fail() -> None:
+        raise OSError("no C library")
+
+    for system in (object, fail):
+        monkeypatch.setattr(thread_priority, "_system", system)
+        thread_priority.prefer_fast_cores()

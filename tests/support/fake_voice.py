@@ -56,9 +56,9 @@ class ToneVoice:
         """Return the words of a sentence."""
         return read_letters(sentence, lang)
 
-    def stored(self, rest: Chunk, voice: str, speed: float) -> int:  # noqa: ARG002
-        """Return 0: no sound is stored."""
-        return 0
+    def is_stored(self, chunk: Chunk, voice: str, speed: float) -> bool:  # noqa: ARG002
+        """Return False: no sound is stored."""
+        return False
 
     def synthesize(
         self,
@@ -80,6 +80,23 @@ class ToneVoice:
         if cancelled.is_set():
             raise SynthesisError("cancelled")
         return Sound(samples, took_s, _words(chunk.text))
+
+
+class FailingVoice(ToneVoice):
+    """Fails on every chunk with a certain number."""
+
+    def __init__(self, number: int, factor: float = 0.02) -> None:
+        """Fail on *number*."""
+        super().__init__(factor)
+        self._number = str(number)
+
+    def synthesize(
+        self, chunk: Chunk, voice: str, speed: float, cancel_token: CancelToken
+    ) -> Sound:
+        """Return the tones of the numbers in a chunk, or raise."""
+        if self._number in re.findall(r"\d+", chunk.text):
+            raise SynthesisError("It can't be spoken.")
+        return super().synthesize(chunk, voice, speed, cancel_token)
 
 
 def _words(text: str) -> tuple[Word, ...]:

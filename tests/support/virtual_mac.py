@@ -70,12 +70,17 @@ class VirtualMac:
         self._said = 0
         self._over = threading.Event()
 
-    def say(self, text: str, at_s: float = 0.0) -> int:
+    def say(self, text: str, at_s: float = 0.0, **fields: object) -> int:
         """Queue a text at a time after the start; return its id."""
         self._said += 1
-        utterance = order(self._said, text)
+        utterance = order(self._said, text, **fields)
         self.call(at_s, lambda: self.pipeline.say(utterance))
         return self._said
+
+    def replace(self, id_: int, text: str, at_s: float, **fields: object) -> None:
+        """Replace the text of a message at a time after the start."""
+        utterance = order(id_, text, **fields)
+        self.call(at_s, lambda: self.pipeline.replace(utterance))
 
     def call(self, at_s: float, call: Callable[[], object]) -> None:
         """Call something on the audio thread, at a time after the start."""
