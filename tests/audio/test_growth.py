@@ -119,16 +119,16 @@ def test_utterance_that_grows_can_be_skipped(pipeline: SpeechPipeline, facts: Fa
 # ---- growth, and what else may happen ----
 
 
-@pytest.mark.parametrize("grown_at_s", [0.3, 0.6])
+@pytest.mark.parametrize("next_at_s", [0.05, 0.5])
 def test_utterance_that_failed_ends_once(
-    monkeypatch: pytest.MonkeyPatch, grown_at_s: float
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, next_at_s: float
 ) -> None:
     """What is ready before a chunk that fails is heard; the end of its text changes nothing."""
     device = Device("Speakers")
     mac = VirtualMac(monkeypatch, device, voice=FailingVoice(3))
     id_ = mac.say("Number 1. Number 2. Number 3.", grows=True)
-    mac.say("Number 5. Number 6.", at_s=0.05)
-    mac.replace(id_, "Number 1. Number 2. Number 3.\nNumber 4.", grown_at_s)
+    mac.replace(id_, "Number 1. Number 2. Number 3.\nNumber 4.", 0.3)
+    mac.say("Number 5. Number 6.", at_s=next_at_s)
     mac.run()
 
     assert [(end.id, end.outcome) for _, end in mac.ends] == [
@@ -136,6 +136,7 @@ def test_utterance_that_failed_ends_once(
         (2, Outcome.HEARD),
     ]
     assert heard(device) == [1, 2, 5, 6]
+    assert caplog.messages == []
 
 
 def test_utterance_that_has_ended_stays_so_on_another_device(
