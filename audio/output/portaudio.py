@@ -491,7 +491,7 @@ class PortAudioSpeaker:
                 room = self._check_stall(self._output, room)
         except self._sd.PortAudioError as exc:
             raise self._device_lost(exc) from exc
-        if room > self._capacity_frames:  # it is deeper than computed
+        if self._full_at_open and room > self._capacity_frames:  # it is deeper than computed
             self._set_capacity(1 << (room - 1).bit_length())
         return room
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -124,3 +125,14 @@ def test_ring_frames_is_a_power_of_two() -> None:
     assert ring_frames(0.02, 2048) == 8192
     assert ring_frames(0.2, 2048) == 16384
     assert ring_frames(0.02, 480) == 2048
+
+
+def test_alsa_that_ran_dry_is_not_deeper_than_at_open() -> None:
+    """After an underrun ALSA reports more room than it has; the device is not taken for stalled."""
+    speaker = PortAudioSpeaker("speaker_a", full_at_open=False)
+    speaker._capacity_frames = speaker._room = 6144
+    speaker._stream = SimpleNamespace(write_available=6200)
+
+    assert speaker._query_room() == 6200
+    assert speaker._capacity_frames == 6144
+    assert speaker._stalled_s() == 0
