@@ -125,8 +125,8 @@ class Launchd:
         self._check_place()
         content = self.content()
         self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # for launchd.log
-        if self.status() is not None and self._installed_content() == content:
-            return self.restart()
+        if self._installed_content() == content and (restarted := self._restarted()):
+            return restarted
         new = self._write_beside(content)
         # Boot out before replacing the file, so that the registered agent and the file always
         # agree, even if this is interrupted.
@@ -154,20 +154,32 @@ class Launchd:
         Raises:
             CommandError: it is not installed, or exits.
         """
-        before = self.status()
-        if before is not None:
-            done = _launchctl("kickstart", "-k", self._service)
-            if done.code == 0:
-                pid = self._wait_until_stable(other_than=before.pid)
-                return f"Crier was restarted (process {pid})."
-            if done.code != _NOT_FOUND:
-                raise CommandError(f"launchd does not restart it: {done.message}.")
+        if restarted := self._restarted():
+            return restarted
         if self.file.exists():
             raise CommandError(
                 "It is installed, but launchd does not know it: nobody is logged in at the screen, "
                 "or it was booted out. `crier install` loads it."
             )
         raise CommandError("It is not installed. `crier install` does that.")
+
+    def _restarted(self) -> str:
+        """Restart the agent; return the result in words, nothing if launchd does not know it.
+
+        After a bootout launchd shows a job for a while longer, and does not start it.
+
+        Raises:
+            CommandError: launchd refuses, or the bot exits.
+        """
+        before = self.status()
+        if before is None:
+            return ""
+        done = _launchctl("kickstart", "-k", self._service)
+        if done.code == _NOT_FOUND:
+            return ""
+        if done.code != 0:
+            raise CommandError(f"launchd does not restart it: {done.message}.")
+        return f"Crier was restarted (process {self._wait_until_stable(other_than=before.pid)})."
 
     @staticmethod
     def status() -> AgentStatus | None:
