@@ -10,6 +10,7 @@ Every error class of bot; the message of each is written for a person:
     keychain.KeychainError
     core.database.InboxError                the database can't be used
     └── core.lock.InUseError
+    core.growing.RepeatedError              a text came twice with the same key
     core.intake.RefusedError                a message is not accepted
     core.composing.ComposeError
     chat.decode.AttachmentError

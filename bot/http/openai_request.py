@@ -9,7 +9,7 @@ import re
 import unicodedata
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 from audio.voices import SPOKEN, VOICES, language_of
 from bot.core.preferences import FASTEST, SLOWEST
@@ -52,9 +52,14 @@ def _voice_name(given: Any) -> Any:
     )
 
 
+_MAX_LANGUAGE_CHARS = 20  # as `Language` has it
+
+
 def _language_code(given: Any) -> Any:
     """Return espeak-ng's code of a language; None if there is none, so that the voice decides."""
-    code = str(given).lower().replace("_", "-")
+    if not isinstance(given, str) or len(given) > _MAX_LANGUAGE_CHARS:
+        return given
+    code = given.lower().replace("_", "-")
     if code in _LETTERS:  # Kokoro's own code, which is the first letter of its voices' names
         return language_of(code)
     for known in (code, _LANGUAGE_NAMES.get(code, ""), code.partition("-")[0]):
@@ -67,6 +72,25 @@ def _lower(given: Any) -> Any:
     return given.lower() if isinstance(given, str) else given
 
 
+def _not_bool(given: Any) -> Any:
+    if isinstance(given, bool):
+        raise ValueError("a number, not true or false")  # noqa: TRY004  # pydantic's way to refuse
+    return given
+
+
+def _describe_empty_fields(schema: dict[str, Any]) -> None:
+    """Say in a description that each field but the text may be null or empty."""
+    for name, field in schema["properties"].items():
+        if name != "input":
+            given = {key: field.pop(key) for key in list(field) if key not in _ABOUT}
+            choices = given.pop("anyOf", [given])
+            nothing = [{"type": "null"}] if {"type": "null"} not in choices else []
+            field["anyOf"] = [*choices, *nothing, {"const": "", "type": "string"}]
+
+
+_ABOUT = {"title", "description", "default"}
+
+
 class Speech(BaseModel):
     """OpenAI's CreateSpeechRequest.
 
@@ -74,7 +98,7 @@ class Speech(BaseModel):
     and have no effect; the header X-Ignored names them.
     """
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", json_schema_extra=_describe_empty_fields)
 
     model: str = Field("kokoro", max_length=200, description="Any name; there is one model.")
     input: Input
@@ -103,7 +127,7 @@ class Speech(BaseModel):
     lang_code: Annotated[Language | None, BeforeValidator(_language_code)] = Field(
         None, description="As Kokoro-FastAPI has it, such as a or en-gb; an unknown one is ignored."
     )
-    volume_multiplier: float = Field(
+    volume_multiplier: Annotated[float, BeforeValidator(_not_bool)] = Field(
         1.0, ge=0.0, le=_LOUDEST, allow_inf_nan=False, description="As Kokoro-FastAPI has it."
     )
 
@@ -146,7 +170,7 @@ class Speech(BaseModel):
 class CaptionedSpeech(Speech):
     """Kokoro-FastAPI's CaptionedSpeechRequest."""
 
-    stream: bool = Field(
+    stream: StrictBool = Field(
         True, description="A line of JSON for each part while it is made, instead of one for all."
     )
-    return_timestamps: bool = True
+    return_timestamps: StrictBool = True
