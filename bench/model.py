@@ -103,7 +103,9 @@ class WholeSession:
 def make(variant: Variant, phonemes: str, voice: str) -> tuple[Samples, Cost]:
     """Return a sound, and what it cost."""
     cpu_s, wall_s = time.process_time(), time.perf_counter()
-    made, _ = variant.kokoro.create(phonemes, voice, is_phonemes=True, trim=False)
+    made, _ = variant.kokoro.create(
+        phonemes, voice, is_phonemes=True, trim=False, sentence_pause=0.0, clause_pause=0.0
+    )
     cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
     length_s = made.size / SAMPLE_RATE_HZ
     return made.ravel(), Cost(wall_s / length_s, cpu_s / length_s)
