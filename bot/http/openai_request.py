@@ -79,7 +79,7 @@ def _not_bool(given: Any) -> Any:
 
 
 def _describe_empty_fields(schema: dict[str, Any]) -> None:
-    """Say in a description that each field but the text may be null or empty."""
+    """Allow null and an empty text in the description of each field but the text."""
     for name, field in schema["properties"].items():
         if name != "input":
             given = {key: field.pop(key) for key in list(field) if key not in _ABOUT}
