@@ -7,11 +7,15 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from audio.pipeline import SpeechPipeline
-from audio.types import SAMPLE_RATE_HZ, AudioError, Samples, Utterance
+from audio.types import SAMPLE_RATE_HZ, AudioError, Samples, Utterance, Word
 
 
-async def sound_of(pipeline: SpeechPipeline, utterance: Utterance) -> AsyncIterator[Samples]:
-    """Yield the sound of a text in parts; what is asked for slowly is made slowly.
+async def sound_of(
+    pipeline: SpeechPipeline, utterance: Utterance
+) -> AsyncIterator[tuple[Samples, tuple[Word, ...]]]:
+    """Yield the sound of a text in parts, each with its words, timed from the part's beginning.
+
+    What is asked for slowly is made slowly.
 
     Raises:
         NothingToSpeakError: there is no word in it.
@@ -19,17 +23,21 @@ async def sound_of(pipeline: SpeechPipeline, utterance: Utterance) -> AsyncItera
     """
     loop = asyncio.get_running_loop()
     # Bounded by `record_consumed`: the pipeline synthesizes only a little ahead of it.
-    made: asyncio.Queue[Samples | AudioError | None] = asyncio.Queue()
+    made: asyncio.Queue[Samples | tuple[Word, ...] | AudioError | None] = asyncio.Queue()
 
-    def on_sound(part: Samples | AudioError | None) -> None:  # on the audio thread
+    def on_made(part: Samples | tuple[Word, ...] | AudioError | None) -> None:  # the audio thread
         loop.call_soon_threadsafe(made.put_nowait, part)
 
-    number = pipeline.stream(utterance, on_sound)
+    number = pipeline.stream(utterance, on_made, on_made)
+    words: tuple[Word, ...] = ()  # those of a part come before it
     try:
         while (part := await made.get()) is not None:
             if isinstance(part, AudioError):
                 raise part
-            yield part
+            if isinstance(part, tuple):
+                words = part
+                continue
+            yield part, words
             pipeline.record_consumed(number, len(part) / SAMPLE_RATE_HZ)
     finally:
         pipeline.close_stream(number)

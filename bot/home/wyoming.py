@@ -182,7 +182,7 @@ class WyomingService:
         log.info("Synthesizing %d characters for a Wyoming client", len(composed.text))
         with contextlib.suppress(NothingToSpeakError):
             async with self.streams:
-                async for samples in sound_of(self.pipeline, utterance):
+                async for samples, _ in sound_of(self.pipeline, utterance):
                     yield samples
 
 

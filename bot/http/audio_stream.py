@@ -23,6 +23,7 @@ from audio.types import (
     Word,
     silence,
 )
+from bot.core.sound_stream import sound_of
 from bot.http.guard import Refused
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ class SpeechStreams:
             encoder = await asyncio.to_thread(Encoder, file_format)
             start_s = 0.0
             words: tuple[Word, ...] = ()
-            async for made, words_of_it in self._sound(utterance):
+            async for made, words_of_it in sound_of(self._pipeline, utterance):
                 words += tuple(
                     Word(word.text, start_s + word.start_s, start_s + word.end_s)
                     for word in words_of_it
@@ -188,29 +189,6 @@ class SpeechStreams:
                     yield SpeechPart(encoded, words)
                     words = ()
             yield SpeechPart(await asyncio.to_thread(encoder.finish), words)
-
-    async def _sound(self, utterance: Utterance) -> AsyncIterator[tuple[Samples, tuple[Word, ...]]]:
-        """Yield the sound of a text while it is made, and the words in each part of it."""
-        loop = asyncio.get_running_loop()
-        # Bounded by `record_consumed`: the pipeline synthesizes only a little ahead of it.
-        made: asyncio.Queue[Samples | tuple[Word, ...] | AudioError | None] = asyncio.Queue()
-
-        def on_made(part: Samples | tuple[Word, ...] | AudioError | None) -> None:
-            loop.call_soon_threadsafe(made.put_nowait, part)  # on the audio thread
-
-        number = self._pipeline.stream(utterance, on_made, on_made)
-        words: tuple[Word, ...] = ()
-        try:
-            while (part := await made.get()) is not None:
-                if isinstance(part, AudioError):
-                    raise part
-                if isinstance(part, tuple):
-                    words = part
-                    continue
-                yield part, words
-                self._pipeline.record_consumed(number, len(part) / SAMPLE_RATE_HZ)
-        finally:
-            self._pipeline.close_stream(number)
 
 
 async def _with_first(
