@@ -27,7 +27,7 @@ from bot.paths import adopt_cached_models
 from bot.settings import Settings
 
 if TYPE_CHECKING:
-    from audio.kokoro.prepared import Choice
+    from audio.kokoro.prepared import ModelConfig
 
 # Faster is not noticed: speech begins as soon, and the small model is a quarter of the large one.
 _FAST_RTF = 0.25
@@ -88,9 +88,9 @@ def fetch_models(settings: Settings, *, measure: bool = False) -> None:
     )
     from audio.kokoro.prepared import (  # noqa: PLC0415  # likewise
         PreparationError,
-        choice,
         prepare,
         resolve_kind,
+        stored_config,
     )
     from audio.types import ModelFileError  # noqa: PLC0415  # slow to import
 
@@ -116,17 +116,17 @@ def fetch_models(settings: Settings, *, measure: bool = False) -> None:
         sys.stderr.write(f"{exc}\n")
     except ModelFileError as exc:
         raise CommandError(str(exc)) from exc
-    if measure and choice(settings.model_dir) is None:
-        _choose_fastest(settings)
+    if measure and stored_config(settings.model_dir) is None:
+        _find_fastest(settings)
 
 
-def _with_large_model(model_dir: Path) -> "Choice | None":
+def _with_large_model(model_dir: Path) -> "ModelConfig | None":
     """Fetch the large model, and return what is fastest then; None if it can't be fetched.
 
     Raises:
         ModelFileError: a model file is damaged.
     """
-    from audio.kokoro.fastest import choose  # noqa: PLC0415  # slow to import
+    from audio.kokoro.fastest import find_fastest  # noqa: PLC0415  # slow to import
     from audio.kokoro.model_files import ensure  # noqa: PLC0415  # likewise
     from audio.types import ModelFileError  # noqa: PLC0415  # likewise
 
@@ -136,16 +136,16 @@ def _with_large_model(model_dir: Path) -> "Choice | None":
     except ModelFileError as exc:
         sys.stderr.write(f"{exc}\nThe small model is used.\n")
         return None
-    return choose(model_dir, lambda _: None)
+    return find_fastest(model_dir, lambda _: None)
 
 
-def _choose_fastest(settings: Settings) -> None:
+def _find_fastest(settings: Settings) -> None:
     """Measure how the voice is fastest; on a Mac, fetch the large model, too, if it may be.
 
     Raises:
         CommandError: a model file is damaged.
     """
-    from audio.kokoro.fastest import choose, is_busy  # noqa: PLC0415  # slow to import
+    from audio.kokoro.fastest import find_fastest, is_busy  # noqa: PLC0415  # slow to import
     from audio.kokoro.prepared import usable_processors  # noqa: PLC0415  # likewise
     from audio.types import AudioError, ModelFileError  # noqa: PLC0415  # likewise
 
@@ -159,7 +159,9 @@ def _choose_fastest(settings: Settings) -> None:
     out = Console(file=raw(sys.stderr))
     try:
         with out.status("Measuring how the voice is fastest here") as status:
-            best = choose(model_dir, lambda what: status.update(f"Measuring the voice: {what}"))
+            best = find_fastest(
+                model_dir, lambda what: status.update(f"Measuring the voice: {what}")
+            )
         on_apple = sys.platform == "darwin" and platform.machine() == "arm64"
         if settings.kokoro_model == "auto" and on_apple and best and best.rtf > _FAST_RTF:
             best = _with_large_model(model_dir) or best

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.kokoro.prepared import (
-    Choice,
+    ModelConfig,
     PreparationError,
     existing_kinds,
-    keep_choice,
     prepare,
+    store_config,
     usable_processors,
 )
 from audio.kokoro.voice import MAX_THREADS, KokoroVoice
@@ -35,11 +35,11 @@ _BANDS_HZ = np.geomspace(80, 10_000, 22)
 _MAX_DIFFERENCE_DB = 6.0
 
 
-def choose(model_dir: Path, progress: Callable[[str], None]) -> Choice | None:
+def find_fastest(model_dir: Path, progress: Callable[[str], None]) -> ModelConfig | None:
     """Measure the models that are in *model_dir* with various numbers of threads.
 
     Args:
-        model_dir: where the models are, and where the choice is stored.
+        model_dir: where the models are, and where what was found is stored.
         progress: called with what is measured next.
 
     Returns:
@@ -51,8 +51,8 @@ def choose(model_dir: Path, progress: Callable[[str], None]) -> Choice | None:
     """
     kinds = existing_kinds(model_dir)
     progress("the original")
-    reference = spectrum_db(_measure(KokoroVoice(model_dir, kinds[0], prepared=False))[0])
-    found: list[Choice] = []
+    reference = spectrum_db(measure(KokoroVoice(model_dir, kinds[0], prepared=False))[0])
+    found: list[ModelConfig] = []
     for kind in kinds:
         try:
             prepare(model_dir, kind)
@@ -61,7 +61,7 @@ def choose(model_dir: Path, progress: Callable[[str], None]) -> Choice | None:
         for threads in _numbers_of_threads():
             progress(f"{kind}, {threads} thread{'s' if threads > 1 else ''}")
             try:
-                samples, rtf = _measure(KokoroVoice(model_dir, kind, threads=threads))
+                samples, rtf = measure(KokoroVoice(model_dir, kind, threads=threads))
             except SynthesisError as exc:
                 log.warning("%s with %d threads: %s", kind, threads, exc)
                 continue
@@ -69,10 +69,10 @@ def choose(model_dir: Path, progress: Callable[[str], None]) -> Choice | None:
             if not difference_db < _MAX_DIFFERENCE_DB:  # so also if it is no number
                 log.warning("%s with %d threads: the sound is wrong", kind, threads)
                 continue
-            found.append(Choice(kind, threads, round(rtf, 3)))
+            found.append(ModelConfig(kind, threads, round(rtf, 3)))
     best = min(found, key=lambda one: one.rtf * _MIN_GAIN ** (one != found[0]), default=None)
     if best is not None:
-        keep_choice(model_dir, best)
+        store_config(model_dir, best)
     return best
 
 
@@ -94,8 +94,13 @@ def _numbers_of_threads() -> Sequence[int]:
     return sorted({1, cores, max(1, cores // 2)}, reverse=True)
 
 
-def _measure(voice: KokoroVoice) -> tuple[Samples, float]:
-    """Return a sound, and the seconds of work for a second of it."""
+def measure(voice: KokoroVoice) -> tuple[Samples, float]:
+    """Return a sound, and the seconds of work for a second of it.
+
+    Raises:
+        ModelFileError: a model file is missing or damaged.
+        SynthesisError: the voice does not work, or its sound is no number.
+    """
     voice.load()
     decoding = voice.decoding
     chunk = Chunk.whole(voice.read(_SAMPLE, "en-us"))

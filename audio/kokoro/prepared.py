@@ -39,7 +39,7 @@ class PreparationError(AudioError):
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ModelConfig:
     """The fastest way to run the model on this computer, and how fast it is."""
 
     kind: str
@@ -57,7 +57,7 @@ def resolve_kind(kind: str, model_dir: Path) -> str:
     if kind != "auto":
         return kind
     existing = existing_kinds(model_dir)
-    found = choice(model_dir)
+    found = stored_config(model_dir)
     if found is not None and found.kind in existing:
         return found.kind
     return "int8" if "int8" in existing or not existing else existing[0]
@@ -114,30 +114,30 @@ def prepare(model_dir: Path, kind: str) -> Path:
     return path
 
 
-def choice(model_dir: Path) -> Choice | None:
-    """Return what `choose` found; None if it found nothing, or for another program or computer."""
+def stored_config(model_dir: Path) -> ModelConfig | None:
+    """Return what `find_fastest` stored; None if nothing, or for another program or computer."""
     try:
-        content = json.loads(_choice_path(model_dir).read_text())
-        return Choice(**content["choice"]) if content["for"] == _circumstances() else None
+        content = json.loads(_config_path(model_dir).read_text())
+        return ModelConfig(**content["config"]) if content["for"] == _circumstances() else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
-def keep_choice(model_dir: Path, found: Choice) -> None:
+def store_config(model_dir: Path, found: ModelConfig) -> None:
     """Store what was found. A folder that can't be written is no error: it is found again."""
-    content = {"choice": asdict(found), "for": _circumstances()}
+    content = {"config": asdict(found), "for": _circumstances()}
     with contextlib.suppress(OSError):
-        part = _choice_path(model_dir).with_suffix(f".{uuid.uuid4().hex}.part")
+        part = _config_path(model_dir).with_suffix(f".{uuid.uuid4().hex}.part")
         part.write_text(json.dumps(content, indent=1))
-        part.replace(_choice_path(model_dir))
+        part.replace(_config_path(model_dir))
 
 
-def _choice_path(model_dir: Path) -> Path:
+def _config_path(model_dir: Path) -> Path:
     return model_dir / "fastest.json"
 
 
 def _circumstances() -> dict[str, object]:
-    """Return what a choice depends on."""
+    """Return what decides which way is fastest."""
     from importlib.metadata import version  # noqa: PLC0415  # slow to import
 
     return {

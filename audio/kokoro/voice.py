@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.kokoro.model_files import MODELS, VOICES_FILE, verify
-from audio.kokoro.prepared import PreparationError, choice, prepare, usable_processors
+from audio.kokoro.prepared import PreparationError, prepare, stored_config, usable_processors
 from audio.kokoro.reader import reader_of
 from audio.kokoro.window import FRAME_SAMPLES, PRIOR, PRIOR_FRAMES, WINDOW, Statistics
 from audio.kokoro.word_times import SILENT, words
@@ -415,7 +415,7 @@ class KokoroVoice:
 
 def default_threads(model_dir: Path) -> int:
     """Return with how many threads a run is fastest, as far as it was measured."""
-    found = choice(model_dir)
+    found = stored_config(model_dir)
     return found.threads if found else min(MAX_THREADS, usable_processors())
 
 

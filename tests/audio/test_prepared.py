@@ -12,12 +12,12 @@ import pytest
 from audio.kokoro import fastest
 from audio.kokoro.model_files import DICTIONARY_FILE, MODELS, VOICES_FILE
 from audio.kokoro.prepared import (
-    Choice,
+    ModelConfig,
     PreparationError,
-    choice,
-    keep_choice,
     prepare,
     resolve_kind,
+    store_config,
+    stored_config,
 )
 from audio.kokoro.voice import KokoroVoice
 from audio.types import CancelToken, Chunk, ModelFileError, Samples
@@ -171,49 +171,49 @@ OTHER_TONE = np.sin(np.arange(24_000) * 2.0).astype(np.float32)
 def measured(monkeypatch: pytest.MonkeyPatch) -> dict[int, tuple[Samples, float]]:
     """Return what is measured: by number of threads, 0 for the original, a sound and its RTF."""
     results = {0: (TONE, 0.9), 1: (TONE, 0.8), 2: (TONE, 0.5)}
-    monkeypatch.setattr(fastest, "_measure", lambda voice: results[voice._threads])
+    monkeypatch.setattr(fastest, "measure", lambda voice: results[voice._threads])
     monkeypatch.setattr(fastest, "prepare", lambda *_: None)
     monkeypatch.setattr(fastest, "usable_processors", lambda: 2)
     return results
 
 
 @pytest.mark.usefixtures("measured")
-def test_choose_keeps_the_fastest(folder: Path) -> None:
+def test_find_fastest_keeps_the_fastest(folder: Path) -> None:
     """What was found is used from then on, and what is measured is shown."""
     shown: list[str] = []
-    best = fastest.choose(folder, shown.append)
+    best = fastest.find_fastest(folder, shown.append)
 
-    assert best == choice(folder) == Choice("int8", 2, 0.5)
+    assert best == stored_config(folder) == ModelConfig("int8", 2, 0.5)
     assert shown == ["the original", "int8, 2 threads", "int8, 1 thread"]
 
 
 @pytest.mark.parametrize("wrong", [OTHER_TONE, np.full(24_000, np.nan, np.float32)])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_choose_refuses_wrong_sound(
+def test_find_fastest_refuses_wrong_sound(
     folder: Path, measured: dict[int, tuple[Samples, float]], wrong: Samples, threads: int
 ) -> None:
     """A variant that is fast because it computes something else is not used."""
     measured[threads] = (wrong, 0.1)
-    best = fastest.choose(folder, lambda _: None)
+    best = fastest.find_fastest(folder, lambda _: None)
 
     assert best is not None
     assert best.threads == 3 - threads
 
 
-def test_choose_compares_with_the_real_original(folder: Path, model_dir: Path) -> None:
+def test_find_fastest_compares_with_the_real_original(folder: Path, model_dir: Path) -> None:
     """The real model in its variants is right."""
     for made in model_dir.glob("*.prepared-*"):
         (folder / made.name).symlink_to(made)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fastest, "_RUNS", 1)
-        best = fastest.choose(folder, lambda _: None)
+        best = fastest.find_fastest(folder, lambda _: None)
 
     assert best is not None
     assert best.rtf > 0
 
 
 @pytest.mark.parametrize(("one_thread", "threads"), [(0.47, 2), (0.40, 1)])
-def test_choose_prefers_more_threads_unless_fewer_are_clearly_faster(
+def test_find_fastest_prefers_more_threads_unless_fewer_are_clearly_faster(
     folder: Path,
     measured: dict[int, tuple[Samples, float]],
     one_thread: float,
@@ -221,29 +221,29 @@ def test_choose_prefers_more_threads_unless_fewer_are_clearly_faster(
 ) -> None:
     """Measurements scatter; what is usually fastest is not given up for a little."""
     measured[1] = (TONE, one_thread)
-    best = fastest.choose(folder, lambda _: None)
+    best = fastest.find_fastest(folder, lambda _: None)
 
     assert best is not None
     assert best.threads == threads
 
 
-def test_choice_is_forgotten_where_it_does_not_apply(
+def test_stored_config_is_forgotten_where_it_does_not_apply(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another computer, or another onnxruntime, may be faster in another way."""
-    keep_choice(tmp_path, Choice("int8", 2, 0.3))
-    assert choice(tmp_path) == Choice("int8", 2, 0.3)
+    store_config(tmp_path, ModelConfig("int8", 2, 0.3))
+    assert stored_config(tmp_path) == ModelConfig("int8", 2, 0.3)
 
     monkeypatch.setattr("audio.kokoro.prepared.usable_processors", lambda: 12)
-    assert choice(tmp_path) is None
+    assert stored_config(tmp_path) is None
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"choice": {"threads": 2}, "for": {}}'])
-def test_choice_ignores_a_damaged_file(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"config": {"threads": 2}, "for": {}}'])
+def test_stored_config_ignores_a_damaged_file(tmp_path: Path, content: str) -> None:
     """It is measured again."""
     (tmp_path / "fastest.json").write_text(content)
 
-    assert choice(tmp_path) is None
+    assert stored_config(tmp_path) is None
 
 
 @pytest.mark.parametrize(
@@ -264,6 +264,6 @@ def test_resolve_kind_prefers_what_was_measured_and_is_there(
     for name in existing:
         (tmp_path / MODELS[name].name).touch()
     if found:
-        keep_choice(tmp_path, Choice(found, 2, 0.3))
+        store_config(tmp_path, ModelConfig(found, 2, 0.3))
 
     assert resolve_kind(wanted, tmp_path) == kind

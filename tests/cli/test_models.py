@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from audio.kokoro import fastest, model_files, prepared
-from audio.kokoro.prepared import Choice
+from audio.kokoro.prepared import ModelConfig
 from audio.types import ModelFileError
 from bot.console import fetch_models
 from bot.settings import Settings
@@ -47,8 +47,12 @@ def test_fetch_models_measures_the_large_model_on_a_slow_mac(
             raise ModelFileError("There is no network.")
         return []
 
-    def choose(*_: object) -> Choice:
-        return Choice("fp32", 4, 0.2) if "fp32" in kinds and fetched else Choice("int8", 4, 0.4)
+    def find(*_: object) -> ModelConfig:
+        return (
+            ModelConfig("fp32", 4, 0.2)
+            if "fp32" in kinds and fetched
+            else ModelConfig("int8", 4, 0.4)
+        )
 
     kinds: list[str] = []
     monkeypatch.setattr(sys, "platform", "darwin")
@@ -56,7 +60,7 @@ def test_fetch_models_measures_the_large_model_on_a_slow_mac(
     monkeypatch.setattr(model_files, "ensure", ensure)
     monkeypatch.setattr(model_files, "ensure_dictionary", lambda *_: [])
     monkeypatch.setattr(prepared, "prepare", lambda *_: None)
-    monkeypatch.setattr(fastest, "choose", choose)
+    monkeypatch.setattr(fastest, "find_fastest", find)
     monkeypatch.setattr(fastest, "is_busy", lambda: False)
 
     fetch_models(Settings(model_dir=tmp_path), measure=True)
