@@ -98,7 +98,7 @@ class HomeDevice:
         """Stay connected until cancelled."""
         retry_s, last_reason = _FIRST_RETRY_S, ""
         while True:
-            started_s = asyncio.get_running_loop().time()
+            started_s, reason = asyncio.get_running_loop().time(), ""
             try:
                 await refuse_open(self.broker)
                 await self._connect()
@@ -111,12 +111,11 @@ class HomeDevice:
                 reason = f"A text of the broker can't be stored: {exc}"
             except Exception:  # the connection must not end for ever
                 log.exception("Unexpected error at the broker")
-                reason = ""
             if asyncio.get_running_loop().time() - started_s > _STABLE_S:
                 retry_s, last_reason = _FIRST_RETRY_S, ""
-            if reason != last_reason:
+            if reason and reason != last_reason:
                 log.warning("%s", reason)
-                last_reason = reason
+            last_reason = reason
             await asyncio.sleep(retry_s)
             retry_s = min(2 * retry_s, max(retry_s, _LONGEST_RETRY_S))
 
