@@ -246,7 +246,7 @@ class Settings(BaseSettings):
         except ValueError:
             is_broker = False
         if not is_broker:
-            raise ValueError("it must look like mqtt://user:password@192.168.1.5, or mqtts://...")
+            raise ValueError("it must look like mqtt://user:password@192.168.1.5; with TLS, mqtts")
         has_password = url.password or info.data.get("mqtt_password")
         open_to_all = info.data.get("mqtt_anonymous") or is_loopback(url.hostname or "")
         if not has_password and not open_to_all:
@@ -419,9 +419,19 @@ def _build(values: dict[str, str]) -> Settings:
             del fields[_TOKEN.lower()]
         return Settings(**fields)
     except ValidationError as exc:
-        lines = []
+        reasons: dict[str, list[str]] = {}  # several if a value may be of several types
+        given: dict[str, str] = {}
         for error in exc.errors():
             field = str(error["loc"][0])
-            value = "" if field in _SECRETS else f" (it is {os.fsdecode(str(error['input']))!r})"
-            lines.append(f"{field.upper()}: {error['msg'].removeprefix('Value error, ')}{value}.")
-        raise SettingsError("\n".join(dict.fromkeys(lines))) from None
+            reason = error["msg"].removeprefix("Value error, ").removesuffix(".")
+            if field in reasons:
+                reason = reason.removeprefix("Input should be ")
+            reasons.setdefault(field, []).append(reason)
+            if field not in _SECRETS:
+                given[field] = f" (it is {os.fsdecode(str(error['input']))!r})"
+        raise SettingsError(
+            "\n".join(
+                f"{field.upper()}: {', or '.join(dict.fromkeys(found))}{given.get(field, '')}."
+                for field, found in reasons.items()
+            )
+        ) from None

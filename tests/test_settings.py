@@ -89,7 +89,8 @@ def test_settings_warn_about_an_unknown_key(checkout: Path) -> None:
         ("TELEGRAM_BOT_TOKEN=hello", "TELEGRAM_BOT_TOKEN: it does not look like"),
         ("TELEGRAM_API_URL=ftp://x", "TELEGRAM_API_URL: it must begin with"),
         ("STREAM_IDLE_S=-1", "STREAM_IDLE_S: Input should be greater than or equal to 0"),
-        ("AUDIO_LATENCY=medium", "AUDIO_LATENCY:"),
+        ("AUDIO_LATENCY=medium", "AUDIO_LATENCY: Input should be 'high' or 'low', or a valid num"),
+        ("MQTT_URL=http://x", "MQTT_URL: it must look like mqtt://user:password@192.168.1.5; with"),
         ("LOG_LEVEL=LOUD", "LOG_LEVEL:"),
     ],
 )
