@@ -26,7 +26,7 @@ _MAX_COPIES = 2
 _KEEP_COPIES_S = 30 * 24 * 3600.0
 """How long damaged databases, and copies from before upgrades, are kept."""
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 SCHEMA = """
 CREATE TABLE message (
     id INTEGER PRIMARY KEY,        -- in order of acceptance; update ids may jump
@@ -58,6 +58,10 @@ CREATE TABLE message (
     fresh_at REAL NOT NULL DEFAULT 0,      -- lateness counts from here: when it was sent, or when
                                            -- someone decided to hear it; since 1970
     thread_id INTEGER,                     -- the forum topic that it was sent in; NULL: none
+    expires_at REAL NOT NULL DEFAULT 0,    -- not spoken after that time, since 1970; 0: always
+    replace_key TEXT NOT NULL DEFAULT '',  -- a newer one with the same key takes its place
+    volume INTEGER,                        -- in percent, of this one; NULL: as it is set
+    room TEXT NOT NULL DEFAULT '',         -- where it is spoken; empty: on this computer
     UNIQUE (bot_id, update_id)
 );
 CREATE TABLE handled_update (              -- commands and buttons that were carried out
@@ -87,7 +91,14 @@ CREATE TABLE choice (
     setting TEXT NOT NULL          -- the variable's value when this was selected instead
 );
 """
-MIGRATIONS: dict[int, str] = {}
+MIGRATIONS: dict[int, str] = {
+    4: """
+ALTER TABLE message ADD COLUMN expires_at REAL NOT NULL DEFAULT 0;
+ALTER TABLE message ADD COLUMN replace_key TEXT NOT NULL DEFAULT '';
+ALTER TABLE message ADD COLUMN volume INTEGER;
+ALTER TABLE message ADD COLUMN room TEXT NOT NULL DEFAULT '';
+""",
+}
 """The SQL that upgrades each version to the next. Released versions start with 4.
 
 A test upgrades the stored database of each (`tests/core/snapshots.py`)."""

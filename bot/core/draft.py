@@ -45,5 +45,13 @@ class Draft:
     """The file to fetch, which is spoken instead of the text; empty if there is none."""
     as_note: bool = False
     """Whether it is sent back as a voice note instead of being spoken."""
+    expires_at: float = 0.0
+    """It is not spoken after that time, in seconds since 1970; 0: always."""
+    replace_key: str = ""
+    """A newer message of the same sender with the same key takes its place while it waits."""
+    volume: int | None = None
+    """In percent, of this message alone; None: as it is set."""
+    room: str = ""
+    """Where it is spoken; empty: on this computer."""
     grows: bool = False
     """Whether more of its text follows; see `bot.core.growing`."""

@@ -34,7 +34,7 @@ _NEW_S = 3600.0
 
 _COLUMNS = (
     "id, chat_id, message_id, text, sentence, user_id, voice, speed, lang, urgent, skipped, file,"
-    " client, chime, fresh_at, thread_id"
+    " client, chime, fresh_at, thread_id, expires_at, replace_key, volume, room"
 )
 
 
@@ -103,6 +103,10 @@ class Inbox:
             "chime": message.chime,
             "fresh_at": fresh_at,
             "thread_id": message.thread_id,
+            "expires_at": message.expires_at,
+            "replace_key": message.replace_key,
+            "volume": message.volume,
+            "room": message.room,
         }
         try:
             id_ = await self._insert(columns)

@@ -260,6 +260,10 @@ class Intake:
             chime=draft.chime,
             fresh_at=draft.sent_at or self.now(),
             thread_id=draft.thread_id,
+            expires_at=draft.expires_at,
+            replace_key=draft.replace_key,
+            volume=draft.volume,
+            room=draft.room,
         )
         return message.as_note() if draft.as_note else message
 

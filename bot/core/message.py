@@ -84,6 +84,14 @@ class QueuedMessage:
     0 in a new message: the time of acceptance."""
     thread_id: int | None = None
     """The forum topic that it was sent in."""
+    expires_at: float = 0.0
+    """It is not spoken after that time, in seconds since 1970; 0: always."""
+    replace_key: str = ""
+    """A newer message of the same sender with the same key takes its place while it waits."""
+    volume: int | None = None
+    """In percent, of this message alone; None: as it is set."""
+    room: str = ""
+    """Where it is spoken; empty: on this computer."""
 
     @property
     def shown_text(self) -> str:
