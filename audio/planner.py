@@ -281,10 +281,10 @@ class Planner:
             The chunk, and for how many seconds from now to delay the first word, so that sound does
             not run out later; 0 on a machine with speed to spare.
         """
-        delay_s = self._delay_s(cost, stored_s)
+        delay_s = self.delay_s(cost, stored_s)
         return self.next(cost, stored_s), delay_s
 
-    def _delay_s(
+    def delay_s(
         self, cost: SynthesisCost, stored_s: float, end: int = 0, chunks: int = _LOOK_AHEAD_CHUNKS
     ) -> float:
         """Simulate playback from the next chunk on, which is about to be synthesized.
@@ -332,7 +332,7 @@ class Planner:
                 break
             if cut == Cut.NEVER:
                 continue
-            delay_s = self._delay_s(cost, 0.0, end=end, chunks=_FIRST_LOOK_AHEAD_CHUNKS)
+            delay_s = self.delay_s(cost, 0.0, end=end, chunks=_FIRST_LOOK_AHEAD_CHUNKS)
             score = delay_s - _WORTH_WAITING_S[cut]
             if score < best_score:
                 best, best_score = end, score

@@ -407,6 +407,11 @@ class Synthesis:
                 awaits_text=not (last or has_more),
             )
         )
+        planner = job.planner
+        if not job.started and isinstance(planner, Planner) and not planner.prepared:
+            # The first word would be played while the worker reads the next sentence.
+            delay_s = planner.delay_s(self._cost, self._playback.stored_s(job))
+            job.start_at_s = time.monotonic() + delay_s
         self._log_sound(task, sound, job.utterance.id)
 
     def _fail_without_sound(self, job: SpeechJob) -> None:

@@ -1,9 +1,9 @@
-"""Many messages, a busy machine, long queues: `python -m bench.endure [--messages N] [--busy]`.
+"""Many messages, a busy machine, long queues: `python -m bench.endure --help`.
 
 Listens for silences longer than punctuation asks for, watches memory, and measures what a long text
-and a long queue cost. With ``--busy`` two processes compete for both cores meanwhile, messages come
-one at a time, and the wait before the first word is compared with the shortest that would have
-done without a stop later on.
+and a long queue cost. With ``--one-by-one`` each message comes to an idle bot, and the wait before
+the first word is compared with the shortest that would have done without a stop later on; with
+``--busy`` two processes compete for both cores meanwhile. On one core: ``taskset -c 0`` before it.
 """
 
 import argparse
@@ -160,7 +160,9 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=50)
     parser.add_argument("--busy", action="store_true", help="with two competing processes")
+    parser.add_argument("--one-by-one", action="store_true", help="each to an idle bot")
     options = parser.parse_args()
+    one_at_a_time = options.busy or options.one_by_one
     with tempfile.TemporaryDirectory(prefix="crier") as temporary:
         folder = Path(temporary)
         speakers = Loudspeakers(folder)
@@ -168,7 +170,7 @@ async def main() -> None:
         env["MODEL_DIR"] = str(load()[0].model_dir)
         async with crier(env, folder / "data") as system:
             await system.say("Warming up before we begin.")
-            if not options.busy:
+            if not one_at_a_time:
                 await asyncio.sleep(SETTLE_S)
                 cpu_s = system.cpu_s()
                 await asyncio.sleep(20)
@@ -176,7 +178,7 @@ async def main() -> None:
                 with speakers.listen("speaker_a") as ear:
                     await long_text(system, ear)
             with competition(options.busy):
-                if options.busy:
+                if one_at_a_time:
                     log = folder / "data" / "crier.log"
                     await one_by_one(system, speakers, options.messages, log)
                 else:

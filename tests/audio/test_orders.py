@@ -23,6 +23,7 @@ from audio.types import (
     Samples,
     Silenced,
     Sound,
+    SpokenWord,
     SynthesisError,
     Utterance,
 )
@@ -234,8 +235,8 @@ def test_chime_plays_during_synthesis(start_mac: StartMac) -> None:
     assert first.start_s - before[-1].end_s < TONE_S * mac.voice.factor
 
 
-def test_chime_does_not_end_the_wait_of_a_slow_machine(start_mac: StartMac) -> None:
-    """After a chime, too, the first word waits until sound will not run out."""
+def slow_cost() -> SynthesisCost:
+    """Return the cost on a machine that takes three seconds for one."""
     cost = SynthesisCost()
     for _ in range(200):
         for count in (1, 2):
@@ -243,7 +244,12 @@ def test_chime_does_not_end_the_wait_of_a_slow_machine(start_mac: StartMac) -> N
             cost = cost.after(
                 length=length, speed=1, lang="en-us", spoken_s=spoken_s, took_s=3 * spoken_s
             )
-    mac = start_mac("Speakers", cost=cost)
+    return cost
+
+
+def test_chime_does_not_end_the_wait_of_a_slow_machine(start_mac: StartMac) -> None:
+    """After a chime, too, the first word waits until sound will not run out."""
+    mac = start_mac("Speakers", cost=slow_cost())
     mac.voice.factor = 3.0
     mac.say("Number 1 and number 2 and number 3 and number 4 and number 5.", chime=True)
     said_s = time.monotonic()
@@ -251,6 +257,29 @@ def test_chime_does_not_end_the_wait_of_a_slow_machine(start_mac: StartMac) -> N
 
     assert isinstance(started, PlaybackStarted)
     # They last for 1.5 s and take 4.5 s; the chime lasts for 0.9 s, and the first for 0.3 s.
+    assert started.at_s - said_s > 2.5
+
+
+def test_short_first_sentence_waits_on_a_slow_machine(
+    start_mac: StartMac, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first sentence that is ready waits for the next, also while that is being read."""
+    mac = start_mac("Speakers", cost=slow_cost())
+    mac.voice.factor = 3.0
+    read = mac.voice.read
+
+    def read_slowly(text: str, lang: str) -> tuple[SpokenWord, ...]:
+        if "3" in text:
+            time.sleep(0.3)
+        return read(text, lang)
+
+    monkeypatch.setattr(mac.voice, "read", read_slowly)
+    mac.say("1! Number 2 and number 3 and number 4 and number 5.")
+    said_s = time.monotonic()
+    started = mac.wait_for(lambda fact: isinstance(fact, PlaybackStarted))
+
+    assert isinstance(started, PlaybackStarted)
+    # The first takes 0.9 s, the others 3.6 s.
     assert started.at_s - said_s > 2.5
 
 
