@@ -26,8 +26,10 @@ _SLOWDOWN_UP, _SLOWDOWN_DOWN = 0.5, 0.2
 # the process or the machine was stopped meanwhile. A machine that is really that slow is still
 # learned, in a few chunks.
 _LONGEST = 4.0
-# Initial values: two x86 cores, int8. A faster machine learns better ones in one message.
+# Initial values: two x86 cores, int8; see also `for_measured`.
 _OVERHEAD_S, _RTF, _S_PER_PHONEME = 0.2, 0.35, 0.05
+# How long the sentence lasts that set-up measures; see `audio.kokoro.fastest`.
+_MEASURED_S = 2.5
 # The weight of these initial values, in chunks and in phonemes.
 _INITIAL_CHUNKS = 3.0
 _INITIAL_PHONEMES = 60.0
@@ -122,6 +124,13 @@ class SynthesisCost:
             error=min(0.5, error),
             cold_factor=cold_factor,
         )
+
+    @classmethod
+    def for_measured(cls, rtf: float) -> Self:
+        """Return the initial estimate where a sentence took *rtf* seconds for each of its own."""
+        initial = cls()
+        factor = rtf * _MEASURED_S / initial.cost_s(_MEASURED_S)
+        return replace(initial, y=factor * initial.y, xy=factor * initial.xy)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a form that `from_dict` accepts."""

@@ -28,7 +28,7 @@ from telegram.request import HTTPXRequest
 
 from audio.certificates import tls_context
 from audio.cost import SynthesisCost
-from audio.kokoro.prepared import resolve_kind
+from audio.kokoro.prepared import resolve_kind, stored_config
 from audio.kokoro.voice import KokoroVoice
 from audio.output.portaudio import PortAudioSpeaker
 from audio.output.wavfile import PREFIX, WavSpeaker
@@ -628,11 +628,11 @@ def make_speaker(settings: Settings, wanted: str) -> Speaker:
 
 
 def _load_cost(settings: Settings) -> SynthesisCost:
-    """Return the cost that earlier runs learned on this machine."""
-    try:
+    """Return the cost that earlier runs learned on this machine, or what set-up measured."""
+    with contextlib.suppress(OSError, ValueError):
         return SynthesisCost.from_dict(json.loads((settings.data_dir / PACE_FILE).read_text()))
-    except (OSError, ValueError):
-        return SynthesisCost()
+    measured = stored_config(settings.model_dir)
+    return SynthesisCost.for_measured(measured.rtf) if measured else SynthesisCost()
 
 
 def _store_cost(settings: Settings, cost: SynthesisCost) -> None:  # on the audio thread

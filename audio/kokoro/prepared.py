@@ -140,9 +140,10 @@ def _circumstances() -> dict[str, object]:
     """Return what decides which way is fastest."""
     from importlib.metadata import version  # noqa: PLC0415  # slow to import
 
+    name = platform.node().partition(".")[0]  # a Mac's domain changes with the network
     return {
         "onnxruntime": version("onnxruntime"),
-        "computer": f"{platform.node()}, {platform.machine()}",
+        "computer": f"{name}, {platform.machine()}",
         "processors": usable_processors(),
         "recipe": _RECIPE,
     }

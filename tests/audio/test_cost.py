@@ -29,6 +29,16 @@ def test_cost_learns_and_can_be_stored() -> None:
     assert SynthesisCost.from_dict(json.loads(json.dumps(cost.to_dict()))) == cost
 
 
+@pytest.mark.parametrize("rtf", [0.05, 0.5, 2.0])
+def test_cost_of_a_first_run_is_what_was_measured(rtf: float) -> None:
+    """Before the first chunk, a sentence is expected to cost what it did at set-up."""
+    cost = SynthesisCost.for_measured(rtf)
+
+    assert cost.cost_s(2.5) == pytest.approx(2.5 * rtf)
+    assert cost.overhead_s > 0
+    assert SynthesisCost.from_dict(cost.to_dict()) == cost
+
+
 def test_cost_learns_the_cold_start_separately() -> None:
     """A slow first chunk after each rest is learned, and does not make the machine seem busy."""
     cost = SynthesisCost()
