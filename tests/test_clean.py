@@ -71,6 +71,7 @@ USES: dict[str, tuple[list[str], ...]] = {
     "volume": (["volume"], ["volume", EVIL_ARGUMENT]),
     "speed": (["speed"], ["speed", EVIL_ARGUMENT]),
     "status": (["status"], ["status", "--json"]),
+    "menubar": (["menubar"],),
     "devices": (["devices"], ["devices", "evil"], ["devices", EVIL_ARGUMENT]),
     "voices": (
         ["voices"],
@@ -103,6 +104,7 @@ def fake_api(tmp_path: Path) -> Iterator[FakeApi]:
         fake_api.answer("GET /v1/queue", {"items": [item]})
         fake_api.answer("GET /v1/devices", DEVICES)
         fake_api.answer("PUT /v1/device", DEVICES)
+        fake_api.answer("GET /v1/devices?max_age_s=300", DEVICES)
         fake_api.answer("GET /v1/volume", REFUSED[1], REFUSED[0])
         fake_api.answer("GET /v1/speed", REFUSED[1], REFUSED[0])
         for action in ("mute", "unmute"):

@@ -66,6 +66,7 @@ COMMANDS = {
         "bot.cli.remote", "devices", "list the output devices, or choose one", has_options=True
     ),
     "voices": Command("bot.cli.remote", "voices", "list the voices, or play one", has_options=True),
+    "menubar": Command("bot.cli.menubar", "menubar", "print a menu for SwiftBar or xbar"),
     "page": Command("bot.cli.remote", "page", "open Crier's page in the browser"),
     "doctor": Command(
         "bot.doctor.command", "doctor", "check everything, and say how to fix it", has_options=True
