@@ -27,6 +27,15 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Drop one utterance, unless it has started."""
+
+    id: int
+    reason: str
+    """Why, as its `Ended` repeats it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Pause or resume playback; nothing is dropped."""
 
@@ -107,6 +116,7 @@ Order = (
     Utterance
     | Abort
     | Skip
+    | Withdraw
     | Pause
     | SetGain
     | Replace

@@ -53,6 +53,7 @@ from audio.orders import (
     SelectDevice,
     SetGain,
     Skip,
+    Withdraw,
 )
 from audio.playback import Piece, Playback, SpeechJob
 from audio.ports import Speaker, Voice
@@ -178,6 +179,10 @@ class SpeechPipeline:
         """Drop one utterance, by default the current one; the next one follows."""
         self._mailbox.put(Skip(id_))
 
+    def withdraw(self, id_: int, reason: str) -> None:
+        """Drop one utterance, unless it has started; its `Ended` repeats the reason."""
+        self._mailbox.put(Withdraw(id_, reason))
+
     def pause(self) -> None:
         """Stop playback, and drop nothing; `resume` continues with the word that was cut."""
         self._mailbox.put(Pause(paused=True))
@@ -187,7 +192,10 @@ class SpeechPipeline:
         self._mailbox.put(Pause(paused=False))
 
     def set_gain(self, gain: float) -> None:
-        """Change the loudness, also of what is being played; 1 is as synthesized."""
+        """Change the loudness, also of what is being played; 1 is as synthesized.
+
+        Utterances with a loudness of their own that have not started keep it.
+        """
         self._mailbox.put(SetGain(gain))
 
     def replace(self, utterance: Utterance) -> None:
@@ -308,6 +316,8 @@ class SpeechPipeline:
                 self._abort(at_s)
             case Skip(id_):
                 self._skip(id_)
+            case Withdraw(id_, reason):
+                self._withdraw(id_, reason)
             case Pause(paused):
                 if paused and not self._playback.paused:
                     self._playback.pause()
@@ -337,7 +347,7 @@ class SpeechPipeline:
 
     def _accept(self, utterance: Utterance) -> None:
         idle = not self._jobs
-        job = SpeechJob(utterance, received_s=time.monotonic(), was_idle=idle)
+        job = SpeechJob(utterance, received_s=time.monotonic(), was_idle=idle, gain=utterance.gain)
         self._jobs[utterance.id] = job
         if utterance.chime and idle:
             self._playback.add(Piece(job, _CHIME, last=False, samples=chime(), pause=silence(0)))
@@ -516,6 +526,14 @@ class SpeechPipeline:
         self._synthesis.cancel([job])
         self._playback.drop(job)
         self._end(job, Outcome.SKIPPED)
+
+    def _withdraw(self, id_: int, reason: str) -> None:
+        job = self._jobs.get(id_)
+        if job is None or job.started or job.heard_frames or self._playback.is_playing(job):
+            return  # what has begun, if only with its chime, goes on
+        self._synthesis.cancel([job])
+        self._playback.discard(job)
+        self._end(job, Outcome.SKIPPED, reason)
 
     def _end(self, job: SpeechJob, outcome: Outcome, reason: str = "") -> None:
         """Remove an utterance, and report how it ended.

@@ -74,6 +74,8 @@ class SpeechJob:
     """Synthesized so far."""
     first_sound_ms: int | None = None
     underruns: int = 0
+    gain: float | None = None
+    """Its own loudness; None: as it is set. What is set while it plays counts from then on."""
 
 
 @dataclass(eq=False, slots=True)
@@ -291,8 +293,16 @@ class Playback:
         return started
 
     def set_gain(self, gain: float) -> None:
-        """Change the loudness from the next write on; 1 is as synthesized."""
+        """Change the loudness from the next write on; 1 is as synthesized.
+
+        It is also that of the current utterance, which a person who hears it may find too loud.
+        """
         self._gain = gain
+        if self.current is not None and self.current.started:
+            self.current.gain = None
+
+    def _gain_of(self, job: SpeechJob) -> float:
+        return self._gain if job.gain is None else job.gain
 
     def _write(self) -> None:
         while self._ready:
@@ -318,14 +328,15 @@ class Playback:
             samples = piece.samples[start : start + _MAX_WRITE_FRAMES]
             underruns_before = self._speaker.underruns
             now_s, frame = time.monotonic(), self._speaker.written_frames
-            accepted = self._speaker.write(self._apply_gain(samples, piece.peak))
+            gain = self._gain_of(piece.job)
+            accepted = self._speaker.write(self._apply_gain(samples, piece.peak, gain))
             underruns = self._speaker.underruns - underruns_before
             if not self._may_run_dry:
                 self.underruns += underruns
                 piece.job.underruns += underruns
             if accepted:
                 self._may_run_dry = False
-                self._last_gain = self._gain
+                self._last_gain = gain
                 if not piece.written_frames:
                     self._unreported.append(piece)
                 if underruns or not piece.written_frames:
@@ -371,16 +382,16 @@ class Playback:
                     )
                 )
 
-    def _apply_gain(self, samples: Samples, peak: float) -> Samples:
-        """Return samples of a piece at the current loudness, with a ramp if it has just changed."""
-        if self._gain != 1 or self._last_gain != 1:
-            loud = samples * np.float32(self._gain)
+    def _apply_gain(self, samples: Samples, peak: float, gain: float) -> Samples:
+        """Return samples of a piece at their loudness, with a ramp if it has just changed."""
+        if gain != 1 or self._last_gain != 1:
+            loud = samples * np.float32(gain)
             ramp = min(_FADE_FRAMES, len(loud))
             loud[:ramp] = samples[:ramp] * np.linspace(
-                self._last_gain, self._gain, ramp, dtype=np.float32
+                self._last_gain, gain, ramp, dtype=np.float32
             )
             samples = loud
-        if peak * max(self._gain, self._last_gain) <= 1:
+        if peak * max(gain, self._last_gain) <= 1:
             return samples
         room = 1 - _KNEE
         over = np.maximum(np.abs(samples) - _KNEE, 0)
@@ -419,6 +430,7 @@ class Playback:
                 self._speaker.finish_utterance()
             self._speaker.start_utterance()
             self._speaker_job = job
+            self._last_gain = self._gain_of(job)  # silence precedes it, so there is no ramp
         job.device = self._speaker.device
         piece.start_frame = self._speaker.written_frames
         return True

@@ -137,6 +137,8 @@ class Utterance:
     """Speak it next, after the current sentence; what it interrupts continues after it."""
     grows: bool = False
     """More of its text follows, by `SpeechPipeline.replace`: whole lines, until this is False."""
+    gain: float | None = None
+    """Its loudness in place of the pipeline's; 1 is as synthesized. None: as it is set."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -456,6 +456,7 @@ def _start_tasks(
     for name, work in {
         "start speaking": start_speaking(),
         "quiet": speech.delivery.quiet_hold.watch(),
+        "expiry": speech.delivery.expiry.watch(),
         "status message": chat.status_message.run(),
         "prune": disk.inbox.prune_hourly(),
         "languages": speech.preferences.load_detector(),

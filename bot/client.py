@@ -252,11 +252,12 @@ class Client:
         """Yield the response, or raise ClientError if it is a refusal."""
         with self._translated():
             response = connection.getresponse()
-            refused = response.status >= http.HTTPStatus.BAD_REQUEST
-            refusal = self._refusal(response) if refused else None
-        if refusal is not None:
-            raise refusal
-        yield response
+        with response:
+            if response.status >= http.HTTPStatus.BAD_REQUEST:
+                with self._translated():
+                    refusal = self._refusal(response)
+                raise refusal
+            yield response
 
     def _connect(self, timeout_s: float | None) -> http.client.HTTPConnection:
         if self._socket:

@@ -407,8 +407,12 @@ def write_launcher(uv: str) -> None:
     (Path(site) / "crier.pth").write_text(f"{ROOT}\n")
     launcher = VENV / "bin" / "crier"
     # What a shell has for another Python, such as conda's, would be imported instead.
+    # Started by SwiftBar or xbar, as crier.5s.sh, it prints a menu; SwiftBar need not run a login
+    # shell for that (PluginMetadata.swift).
     launcher.write_text(
-        "#!/bin/sh\nunset PYTHONHOME PYTHONPATH\n"
+        "#!/bin/sh\n# <swiftbar.runInBash>false</swiftbar.runInBash>\n"
+        "unset PYTHONHOME PYTHONPATH\n"
+        'case "${0##*/}" in crier.*) set -- menubar ;; esac\n'
         f'exec {shlex.quote(str(python()))} -P -m bot "$@"\n'
     )
     launcher.chmod(0o755)

@@ -26,6 +26,8 @@ STATUS: dict[str, Any] = {
     "speaking": True,
     "speaking_id": 7,
     "left_s": 3.0,
+    "underruns": 0,
+    "muted": False,
     "paused": False,
     "waiting": 2,
     "device": EVIL,
@@ -64,7 +66,12 @@ USES: dict[str, tuple[list[str], ...]] = {
     "skip": (["skip"], ["skip", EVIL_ARGUMENT]),
     "pause": (["pause"],),
     "resume": (["resume"],),
+    "mute": (["mute"], ["mute", EVIL_ARGUMENT]),
+    "unmute": (["unmute"],),
+    "volume": (["volume"], ["volume", EVIL_ARGUMENT]),
+    "speed": (["speed"], ["speed", EVIL_ARGUMENT]),
     "status": (["status"], ["status", "--json"]),
+    "menubar": (["menubar"],),
     "devices": (["devices"], ["devices", "evil"], ["devices", EVIL_ARGUMENT]),
     "voices": (
         ["voices"],
@@ -97,6 +104,11 @@ def fake_api(tmp_path: Path) -> Iterator[FakeApi]:
         fake_api.answer("GET /v1/queue", {"items": [item]})
         fake_api.answer("GET /v1/devices", DEVICES)
         fake_api.answer("PUT /v1/device", DEVICES)
+        fake_api.answer("GET /v1/devices?max_age_s=300", DEVICES)
+        fake_api.answer("GET /v1/volume", REFUSED[1], REFUSED[0])
+        fake_api.answer("GET /v1/speed", REFUSED[1], REFUSED[0])
+        for action in ("mute", "unmute"):
+            fake_api.answer(f"POST /v1/audio/{action}", {"quiet": EVIL})
         for action in ("stop", "skip", "pause", "resume"):
             fake_api.answer(f"POST /v1/audio/{action}", REFUSED[1], REFUSED[0])
         fake_api.answer("POST /v1/audio/speak", {"id": 7, "position": 1}, 202)

@@ -50,6 +50,7 @@ def within_limits(keyboard: InlineKeyboardMarkup | None) -> InlineKeyboardMarkup
                 InlineKeyboardButton(
                     cut(button.text.strip(), _BUTTON_UNITS) or "?",
                     callback_data=button.callback_data,
+                    style=button.style,
                 )
                 for button in row
             ]

@@ -4,6 +4,7 @@ One short coroutine per command, with the wording of its reply; an invalid argum
 the correct form and an example. Runs on the event loop.
 """
 
+import datetime as dt
 import logging
 import math
 import sqlite3
@@ -24,12 +25,11 @@ from bot.core.health import SourceHealth
 from bot.core.intake import Intake
 from bot.core.output import LOUDEST_PERCENT, SoundOutput
 from bot.core.preferences import FASTEST, SLOWEST, SPEED, Preferences
-from bot.core.quiet_hours import FOR_GOOD, span_s
+from bot.core.quiet_hours import mute_s
 from bot.core.store import Store
 
 log = logging.getLogger(__name__)
 
-_YEAR_S = 366 * 86400.0
 _LISTED, _LISTED_CHARS = 10, 60
 _VOLUME_STEP_PERCENT, _SPEED_STEP = 15, 0.1
 
@@ -79,6 +79,7 @@ class PlaybackCommands:
             f"Voice: {voice} ({describe(voice)}), speed {style.speed:g}",
             f"Device: {status.device or 'not used yet'}",
             "Last time to first sound: " + (f"{first / 1000:.1f} s" if first else "none yet"),
+            f"Underruns since the start: {status.underruns}",
         ]
         if reason := self.delivery.quiet_reason():
             lines.insert(1, f"{reason} {_count(self.delivery.held_count, 'message')} kept.")
@@ -244,13 +245,13 @@ class PlaybackCommands:
     async def mute(self, update: Update, context: Any) -> None:
         """Mute for a while, or until /unmute; messages are held meanwhile."""
         given = " ".join(context.args or ())
-        span = span_s(given) if given else FOR_GOOD
-        if span is None or span <= 0:
+        span_s = mute_s(given, dt.datetime.now().astimezone())
+        if span_s is None:
             self.outbox.respond(
-                update, "For how long? Such as: /mute 2h, /mute 30m, or /mute alone."
+                update, "For how long? Such as: /mute 2h, /mute until 7:00, or /mute alone."
             )
             return
-        await self.delivery.mute(FOR_GOOD if span > _YEAR_S else time.time() + span)
+        await self.delivery.mute(time.time() + span_s)
         self.outbox.respond(update, f"{self.delivery.quiet_reason()} What comes meanwhile is kept.")
 
     async def unmute(self, update: Update, _: Any) -> None:

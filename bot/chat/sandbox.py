@@ -28,7 +28,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from telegram.constants import ReactionEmoji
+from telegram.constants import KeyboardButtonStyle, ReactionEmoji
 
 from bot.rate_limit import TokenBucket
 
@@ -44,6 +44,7 @@ _MAX_FILE_BYTES = 20_000_000
 _BURST = 30
 _REFILL_PER_S = 1.0
 _REACTIONS = frozenset(str(emoji) for emoji in ReactionEmoji)
+_STYLES = frozenset({"", *map(str, KeyboardButtonStyle)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,8 @@ class Event:
     """The sound of a voice note."""
     thread_id: int = 0
     """The forum topic it was sent to."""
+    styles: tuple[str, ...] = ()
+    """Of the buttons, such as ``danger``; empty for one as the app likes."""
 
 
 @dataclass(slots=True)
@@ -456,7 +459,7 @@ class Sandbox:
         answered = self._messages.get((chat_id, reply_to))
         if reply_to and not answered and not reply.get("allow_sending_without_reply"):
             raise BotApiError(400, "Bad Request: message to be replied not found")
-        buttons = _buttons(parameters)
+        buttons, styles = _buttons(parameters), _styles(parameters)
         self._spend(chat_id)
         message: Json = {
             "message_id": next(self._message_ids),
@@ -475,6 +478,7 @@ class Sandbox:
             message_id=message["message_id"],
             text=text,
             buttons=buttons,
+            styles=styles,
             reply_to=reply_to,
             thread_id=_put_in_topic(message, parameters),
         )
@@ -521,7 +525,7 @@ class Sandbox:
                 "Bad Request: message is not modified: specified new message content and reply "
                 "markup are exactly the same as a current content and reply markup of the message",
             )
-        buttons = _buttons(parameters)
+        buttons, styles = _buttons(parameters), _styles(parameters)
         self._spend(chat_id)
         message = {**message, "text": text, "reply_markup": markup}
         if markup is None:
@@ -534,6 +538,7 @@ class Sandbox:
             message_id=number,
             text=text,
             buttons=buttons,
+            styles=styles,
         )
         await self._record(event)
         return message
@@ -631,12 +636,23 @@ def _put_in_topic(message: Json, parameters: Json) -> int:
 
 
 def _buttons(parameters: Json) -> tuple[tuple[str, str], ...]:
-    markup = parameters.get("reply_markup") or {}
     buttons = []
-    for row in markup.get("inline_keyboard", []):
-        for button in row:
-            data = button.get("callback_data", "")
-            if not 1 <= len(data.encode()) <= _MAX_CALLBACK_BYTES:
-                raise BotApiError(400, "Bad Request: BUTTON_DATA_INVALID")
-            buttons.append((button["text"], data))
+    for button in _keyboard(parameters):
+        data = button.get("callback_data", "")
+        if not 1 <= len(data.encode()) <= _MAX_CALLBACK_BYTES:
+            raise BotApiError(400, "Bad Request: BUTTON_DATA_INVALID")
+        buttons.append((button["text"], data))
     return tuple(buttons)
+
+
+def _styles(parameters: Json) -> tuple[str, ...]:
+    styles = tuple(button.get("style", "") for button in _keyboard(parameters))
+    if not _STYLES.issuperset(styles):
+        raise BotApiError(400, "Bad Request: invalid button style specified")
+    return styles
+
+
+def _keyboard(parameters: Json) -> list[Json]:
+    """Return the buttons of all rows."""
+    markup = parameters.get("reply_markup") or {}
+    return [button for row in markup.get("inline_keyboard", []) for button in row]

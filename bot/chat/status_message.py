@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message
+from telegram.constants import KeyboardButtonStyle
 
 from audio.pipeline import SpeechPipeline
 from bot.chat.buttons import Press
@@ -41,6 +42,9 @@ _INTERRUPTED = "Interrupted. What is left is said when I am started again."
 STOP, SKIP, PAUSE, RESUME = "status:stop", "status:skip", "status:pause", "status:resume"
 LOUDER, SOFTER, SLOWER, FASTER = "status:louder", "status:softer", "status:slower", "status:faster"
 REPLAY = "status:replay"
+
+_STYLES = {STOP: KeyboardButtonStyle.DANGER, RESUME: KeyboardButtonStyle.SUCCESS}
+"""Red and green, in Telegram's apps since February 2026; older ones show them like the others."""
 
 PATTERN = r"^(?:status|strip):"
 """Matches the callback data of these buttons, also of older versions: ``strip:stop``."""
@@ -242,7 +246,13 @@ def _replay_button() -> InlineKeyboardMarkup:
 
 def _keyboard(rows: list[list[tuple[str, str]]]) -> InlineKeyboardMarkup:
     return InlineKeyboardMarkup(
-        [[InlineKeyboardButton(label, callback_data=data) for label, data in row] for row in rows]
+        [
+            [
+                InlineKeyboardButton(label, callback_data=data, style=_STYLES.get(data))
+                for label, data in row
+            ]
+            for row in rows
+        ]
     )
 
 

@@ -51,6 +51,14 @@ COMMANDS = {
     "skip": Command("bot.cli.remote", "skip", "skip to the next message", has_options=True),
     "pause": Command("bot.cli.remote", "pause", "pause; nothing is lost"),
     "resume": Command("bot.cli.remote", "resume", "continue after a pause"),
+    "mute": Command(
+        "bot.cli.remote", "mute", "keep quiet for a while; nothing is lost", has_options=True
+    ),
+    "unmute": Command("bot.cli.remote", "unmute", "end a mute, and say what was kept"),
+    "volume": Command("bot.cli.remote", "volume", "show the volume, or set it", has_options=True),
+    "speed": Command(
+        "bot.cli.remote", "speed", "show or set the speed of what programs send", has_options=True
+    ),
     "status": Command(
         "bot.cli.remote", "status", "show what is being said and what waits", has_options=True
     ),
@@ -58,6 +66,7 @@ COMMANDS = {
         "bot.cli.remote", "devices", "list the output devices, or choose one", has_options=True
     ),
     "voices": Command("bot.cli.remote", "voices", "list the voices, or play one", has_options=True),
+    "menubar": Command("bot.cli.menubar", "menubar", "print a menu for SwiftBar or xbar"),
     "page": Command("bot.cli.remote", "page", "open Crier's page in the browser"),
     "doctor": Command(
         "bot.doctor.command", "doctor", "check everything, and say how to fix it", has_options=True

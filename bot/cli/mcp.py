@@ -49,11 +49,30 @@ def speak(
     voice: Annotated[str, Field(description="A voice such as af_heart; empty: the usual.")] = "",
     urgent: Annotated[bool, Field(description="Say it next, before all that waits.")] = False,
     wait: Annotated[bool, Field(description="Answer only when it was heard to the end.")] = False,
+    expires_s: Annotated[
+        float,
+        Field(description="Say it within so many seconds or not at all; 0: at any time.", ge=0),
+    ] = 0,
+    replace: Annotated[
+        str,
+        Field(
+            description="A name such as build: this takes the place of your last one that waits."
+        ),
+    ] = "",
+    volume: Annotated[
+        int | None, Field(description="In percent, for this text alone; empty: as it is set.")
+    ] = None,
 ) -> str:
     """Queue a text, and wait until it ended if *wait*. Runs on a worker thread of the server."""
     request: dict[str, Any] = {"input": text, "priority": "urgent" if urgent else "normal"}
     if voice:
         request["voice"] = voice
+    if expires_s:
+        request["expires_s"] = expires_s
+    if replace:
+        request["replace"] = replace
+    if volume is not None:
+        request["volume"] = volume
     with _tool_errors():
         client = Client("agent")
         if not wait:

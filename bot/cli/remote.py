@@ -1,6 +1,7 @@
 """The commands that control the running bot or show its state, with one or two requests each."""
 
 import argparse
+import datetime as dt
 import json
 import shutil
 import sys
@@ -10,8 +11,9 @@ from typing import Any
 
 from bot.clean import clean_line
 from bot.cli.main import parser_for
-from bot.cli.say import speak_and_wait
+from bot.cli.say import LOUDEST_PERCENT, percent, speak_and_wait, speed_factor
 from bot.client import Client, NotRunningError
+from bot.core.quiet_hours import FOR_GOOD, mute_s
 from bot.errors import FAILED, OK, UsageError
 
 _SHORT_CHARS = 50
@@ -53,6 +55,85 @@ def resume(_: argparse.Namespace) -> int:
     return OK
 
 
+# ---- quiet, volume, speed ----
+
+
+def mute_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `mute`."""
+    parser.epilog = "What comes meanwhile is kept, and said after `crier unmute`."
+    parser.add_argument(
+        "time", nargs="*", metavar="TIME", help="such as 1h, or: until 7:00; left out: until unmute"
+    )
+
+
+def mute(options: argparse.Namespace) -> int:
+    """Keep quiet for a while, or until `unmute`."""
+    span_s = mute_s(" ".join(options.time), dt.datetime.now().astimezone())
+    if span_s is None:
+        raise UsageError(
+            "For how long? Such as: crier mute 1h, crier mute until 7:00, or crier mute alone."
+        )
+    quiet = Client().call(
+        "POST", "/v1/audio/mute", {"for_s": None if span_s == FOR_GOOD else span_s}
+    )["quiet"]
+    print(f"{quiet.replace('/unmute', '`crier unmute`')} What comes meanwhile is kept.")
+    return OK
+
+
+def unmute(_: argparse.Namespace) -> int:
+    """End a mute, and say what was kept."""
+    quiet = Client().call("POST", "/v1/audio/unmute")["quiet"]
+    print(f"Unmuted. {quiet}".strip())
+    return OK
+
+
+def volume_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `volume`."""
+    parser.add_argument(
+        "percent",
+        nargs="?",
+        type=percent,
+        metavar="PERCENT",
+        help=f"0 to {LOUDEST_PERCENT}, on top of the computer's; left out: show it",
+    )
+
+
+def volume(options: argparse.Namespace) -> int:
+    """Show the volume, or set it."""
+    client = Client()
+    if options.percent is None:
+        print(f"The volume is {client.get('/v1/volume')['percent']} %.")
+    else:
+        now = client.call("PUT", "/v1/volume", {"percent": options.percent})
+        print(f"Volume {now['percent']} %.")
+    return OK
+
+
+def speed_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `speed`."""
+    parser.epilog = "People choose theirs in the chat."
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "speed",
+        nargs="?",
+        type=speed_factor,
+        metavar="FACTOR",
+        help="0.5 to 2, of what programs send; left out: show it",
+    )
+    which.add_argument("--reset", action="store_true", help="as in the settings")
+
+
+def speed(options: argparse.Namespace) -> int:
+    """Show the speed of what programs send, or set it."""
+    client = Client()
+    if options.speed is None and not options.reset:
+        print(f"The speed is {client.get('/v1/speed')['speed']:g}.")
+    else:
+        now = client.call("PUT", "/v1/speed", {"speed": options.speed})
+        print(f"Speed {now['speed']:g}, from the next message on.")
+    return OK
+
+
 # ---- status ----
 
 
@@ -91,6 +172,7 @@ def _status_rows(now: dict[str, Any], items: list[dict[str, Any]]) -> list[tuple
         ("Device", now["device"] or "not used yet"),
         ("Voice", f"{now['voice']}, volume {now['volume']} %"),
         ("First sound", "not known yet" if first is None else f"after {first} ms"),
+        ("Underruns", str(now["underruns"] or "none")),
         ("Telegram", ("connected" if polling["ok"] else "not connected") + last_contact),
         ("Version", now["version"]),
     ]

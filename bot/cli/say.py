@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 from bot.chat.encodings import decode_text
 from bot.clean import clean_line, raw
 from bot.client import Client, ClientError
+from bot.core.quiet_hours import span_s
 from bot.errors import FAILED, OK, UsageError
 
 MAX_TEXT_CHARS = 60_000
@@ -26,6 +27,8 @@ _FORMATS = {".wav": "wav", ".mp3": "mp3", ".flac": "flac", ".opus": "opus"}
 _REQUESTED_FORMATS = {"wav": "pcm"}
 _SAMPLE_RATE_HZ = 24_000  # mono, 16 bit. Source: OpenAI's description of pcm, which the bot follows
 _SLOWEST, _FASTEST = 0.5, 2.0
+LOUDEST_PERCENT = 150
+"""As in `bot.core.output`, which is slow to import."""
 _AT_ONCE_S = 0.3  # a text that is complete so soon is read as a whole
 _READ_BYTES = 1 << 16
 _EXAMPLE = 'Like this: crier say "Dinner is ready.", or: make 2>&1 | tail -1 | crier say'
@@ -49,10 +52,33 @@ def say_arguments(parser: argparse.ArgumentParser) -> None:
         help="say the text of a file",
     )
     add("--voice", default="", metavar="NAME", help="one of `crier voices`")
-    add("--speed", type=_speed, metavar="FACTOR", help=f"{_SLOWEST} to {_FASTEST}; 1 is normal")
+    add(
+        "--speed",
+        type=speed_factor,
+        metavar="FACTOR",
+        help=f"{_SLOWEST} to {_FASTEST}; 1 is normal",
+    )
     add("--lang", default="", metavar="CODE", help="the language, such as en-gb")
     add("--urgent", action="store_true", help="say it next, after the current sentence")
     add("--chime", action="store_true", help="play a chime before it")
+    add(
+        "--expires",
+        type=_duration_s,
+        metavar="TIME",
+        help="begin to say it within this time, such as 90s or 10m, or not at all",
+    )
+    add(
+        "--replace",
+        default="",
+        metavar="KEY",
+        help="take the place of your last text with this key, if it waits",
+    )
+    add(
+        "--volume",
+        type=percent,
+        metavar="PERCENT",
+        help=f"0 to {LOUDEST_PERCENT}, for this text alone",
+    )
     add("--client", default="command line", metavar="NAME", help="the sender's name in the history")
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--wait", action="store_true", help="wait until it was heard to the end")
@@ -81,19 +107,24 @@ def say(options: argparse.Namespace) -> int:
 
         return standalone.say(_text_of(options), options)
     client = Client(options.client)  # before stdin is read, which may block for a long time
-    style = {"voice": options.voice, "speed": options.speed, "lang": options.lang}
-    request: dict[str, Any] = {name: value for name, value in style.items() if value}
+    request = _style(options)
     if options.out is not None:
-        if options.urgent or options.chime:
-            raise UsageError("--urgent and --chime are for the loudspeaker, not for a file.")
+        if _turn(options) != {"priority": "normal"}:
+            raise UsageError(
+                "--urgent, --chime, --expires, --replace and --volume are for the loudspeaker, "
+                "not for a file."
+            )
         return _write(client, _text_of(options), request, options.out)
-    request["priority"] = "urgent" if options.urgent else "normal"
-    if options.chime:  # else as in the settings
-        request["chime"] = True
+    request |= _turn(options)
     begun, is_whole = _read_at_once() if _is_piped(options) else (b"", True)
     if not is_whole and _is_utf_8(begun):
         return _say_while_written(client, begun, request, wait=options.wait)
     parts = split(_text_of(options, begun))
+    if len(parts) > 1 and (options.expires or options.replace):
+        # The later parts would expire during the first, or replace it.
+        raise UsageError(
+            f"--expires and --replace are for texts of at most {MAX_TEXT_CHARS} characters."
+        )
     if options.wait:
         return speak_and_wait(client, parts, request)
     positions = [_queue(client, part, request)["position"] for part in parts]
@@ -101,6 +132,24 @@ def say(options: argparse.Namespace) -> int:
         queued = f"Queued; {positions[0] - 1} before it." if positions[0] > 1 else "Queued."
         _print_to_person(f"{queued} {_silence_reason(client, urgent=options.urgent)}".rstrip())
     return OK
+
+
+def _style(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of a request that say how the text sounds."""
+    style = {"voice": options.voice, "speed": options.speed, "lang": options.lang}
+    return {name: value for name, value in style.items() if value}
+
+
+def _turn(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of a request that say when the loudspeaker plays it, and how loud."""
+    fields = {
+        "priority": "urgent" if options.urgent else "normal",
+        "chime": options.chime or None,  # None: as in the settings
+        "expires_s": options.expires,
+        "replace": options.replace or None,
+        "volume": options.volume,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _silence_reason(client: Client, *, urgent: bool) -> str:
@@ -115,7 +164,12 @@ def _queue(client: Client, text: str, request: dict[str, Any]) -> dict[str, Any]
     return client.call("POST", "/v1/audio/speak", {"input": text, **request})
 
 
-def _speed(given: str) -> float:
+def speed_factor(given: str) -> float:
+    """Return a speed.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
     try:
         speed = float(given)
     except ValueError:
@@ -123,6 +177,25 @@ def _speed(given: str) -> float:
     if not _SLOWEST <= speed <= _FASTEST:
         raise argparse.ArgumentTypeError(f"{given!r} is not between {_SLOWEST} and {_FASTEST}")
     return speed
+
+
+def _duration_s(given: str) -> float:
+    seconds = None if given[-1:].isdecimal() else span_s(given)
+    if not seconds:
+        raise argparse.ArgumentTypeError(f"{given!r} is not a time such as 90s, 10m or 2h")
+    return seconds
+
+
+def percent(given: str) -> int:
+    """Return a volume.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    number = given.removesuffix("%").strip()
+    if not (number.isascii() and number.isdecimal()) or int(number) > LOUDEST_PERCENT:
+        raise argparse.ArgumentTypeError(f"{given!r} is not between 0 and {LOUDEST_PERCENT}")
+    return int(number)
 
 
 # ---- a text that is still being written ----

@@ -23,12 +23,13 @@ from audio.types import (
 )
 from bot.core.attempts import MAX_DEATHS, Attempts
 from bot.core.events import Events
+from bot.core.expiry import TOO_LATE, Expiry
 from bot.core.inbox import Inbox
 from bot.core.late import Late
 from bot.core.message import ATTEMPT_PREFIX, QueuedMessage, State, attempt_key
 from bot.core.outcomes import OutcomeRecorder, log_end
 from bot.core.pause import SpeechPause
-from bot.core.queue import MessageQueue, Stage
+from bot.core.queue import REPLACED, MessageQueue, Stage
 from bot.core.quiet_hold import QuietHold
 from bot.core.quiet_hours import QuietHours
 from bot.core.receipts import Receipts
@@ -117,6 +118,7 @@ class Delivery:
             bot_id=bot_id,
             submit=self.submit,
         )
+        self.expiry = Expiry(self.queue, now)
         self.on_stop: list[Callable[[], None]] = []
         """Called when everything is stopped, right after the sound has been."""
 
@@ -137,6 +139,11 @@ class Delivery:
         """Whether someone has paused speech."""
         return self._pause.paused
 
+    @property
+    def muted(self) -> bool:
+        """Whether someone has muted speech."""
+        return self.quiet_hold.muted
+
     def quiet_reason(self) -> str:
         """Return why nothing is spoken now; empty if messages are spoken."""
         return self.quiet_hold.reason()
@@ -144,15 +151,41 @@ class Delivery:
     # ---- in, and out ----
 
     async def submit(self, message: QueuedMessage) -> None:
-        """Speak a stored message in its turn, or hold it while it has to be quiet."""
+        """Speak a stored message in its turn, or hold it while it has to be quiet.
+
+        It takes the place of those that it replaces. If its time is over, or a newer one has
+        replaced it, it ends.
+        """
+        if reason := self._outdated(message):
+            await self._outcomes.end(message, Outcome.SKIPPED, reason)
+            return
         if self.quiet_hold.reason(urgent=message.urgent):
             await self.quiet_hold.hold(message)
-            return
-        self.queue.add(message)
-        self._receipts.stored(message)
-        self._events.queued(message, self.queue.position(message.id))
-        if self.queue.started and self._pause.mark_notified(message.chat_id):
-            self._receipts.paused(message)
+            replaced = self.queue.take_place_of_older(message)
+        else:
+            self.queue.add(message)
+            replaced = self.queue.take_place_of_older(message)
+            self._receipts.stored(message)
+            self._events.queued(message, self.queue.position(message.id))
+            if self.queue.started and self._pause.mark_notified(message.chat_id):
+                self._receipts.paused(message)
+        self.expiry.expect(message)
+        if replaced:
+            await self._end_replaced(replaced)
+
+    async def _end_replaced(self, ids: list[int]) -> None:
+        try:
+            for id_ in ids:
+                await self.queue.end_waiting(id_, REPLACED)
+            await self.queue.store_order()
+        except sqlite3.Error as exc:  # the newer one is spoken all the same
+            log.error("A replacement can't be stored: %s", exc)  # noqa: TRY400
+
+    def _outdated(self, message: QueuedMessage) -> str:
+        """Return why a message is not spoken any more; empty if it is."""
+        if self.expiry.is_over(message):
+            return TOO_LATE
+        return REPLACED if self.queue.has_newer(message) else ""
 
     async def end_message(self, message: QueuedMessage, outcome: Outcome, reason: str = "") -> None:
         """Store and report the end of a message that is not in the queue.
@@ -251,7 +284,7 @@ class Delivery:
                 log.error("The process died again during message %d; giving it up", message.id)
                 await self._outcomes.store(message, Outcome.FAILED, _DEADLY)
                 self._attempts.finish(attempt_key(message.id))
-            elif late:
+            elif late and not self.expiry.is_over(message):
                 await self._inbox.set_state(message.id, State.LATE)
         if to_speak and late:
             log.info("%d message(s) waited %.0f s; asking first", len(to_speak), idle_s)
@@ -300,6 +333,8 @@ class Delivery:
     async def _record(self, message: QueuedMessage, fact: Fact, reason: str) -> None:
         try:
             match fact:
+                case PlaybackStarted(id_) if self.queue.begin(id_):
+                    await self._inbox.store_begun(id_)
                 case SentenceHeard(id_, sentence):
                     self._attempts.forget_deaths(attempt_key(id_))
                     await self._inbox.store_heard_sentence(id_, sentence)

@@ -46,7 +46,7 @@ class Draft:
     as_note: bool = False
     """Whether it is sent back as a voice note instead of being spoken."""
     expires_at: float = 0.0
-    """It is not spoken after that time, in seconds since 1970; 0: always."""
+    """Its first word is spoken before that time, in seconds since 1970, or none; 0: at any time."""
     replace_key: str = ""
     """A newer message of the same sender with the same key takes its place while it waits."""
     volume: int | None = None

@@ -240,7 +240,13 @@ class GrowingMessage:
         """End the message, so that others are spoken; text that follows becomes another one."""
         if self._message is not None and self._style is not None and not self._is_over:
             self._grow(self._message, more=False)
-            self._draft = replace(self._draft, update_id=-1 - secrets.randbits(62))
+            begun = self._queue.get(self._message.id)
+            self._draft = replace(
+                self._draft,
+                update_id=-1 - secrets.randbits(62),
+                expires_at=begun.message.expires_at if begun else 0.0,
+                replace_key="",  # it would replace its own beginning
+            )
             self._style = None
             self._left_out.clear()
 

@@ -235,15 +235,19 @@ class Inbox:
             return replace(_message(row), sentence=0, urgent=False, skipped="")
         return None
 
-    async def measure_unfinished(self, bot_id: int, user_id: int, client: str) -> tuple[int, float]:
+    async def measure_unfinished(
+        self, bot_id: int, user_id: int, client: str, replace_key: str = ""
+    ) -> tuple[int, float]:
         """Return the number of unfinished messages of a person or program, and their speech length.
 
-        The length is counted as `audio.cost.speech_length` does.
+        The length is counted as `audio.cost.speech_length` does. Messages with the *replace_key*,
+        if there is one, are about to be replaced and don't count.
         """
         rows = await self._database.execute_fetchall(
             "SELECT count(*), total(speech_length(text)) FROM message"  # noqa: S608  # a constant
-            f" WHERE bot_id = ? AND user_id = ? AND client = ? AND state NOT IN {ENDED}",
-            (bot_id, user_id, client),
+            f" WHERE bot_id = ? AND user_id = ? AND client = ? AND state NOT IN {ENDED}"
+            " AND (replace_key = '' OR replace_key != ?)",
+            (bot_id, user_id, client, replace_key),
         )
         ((count, length),) = rows
         return int(count), float(length)
@@ -315,6 +319,12 @@ class Inbox:
             (addition, skipped, time.time(), id_),
         )
         return cursor.rowcount > 0
+
+    async def store_begun(self, id_: int) -> None:
+        """Store that the first word of a message has begun: it neither expires nor is replaced."""
+        await self._database.execute(
+            "UPDATE message SET expires_at = 0, replace_key = '' WHERE id = ?", (id_,)
+        )
 
     async def store_heard_sentence(self, id_: int, sentence: int) -> None:
         """Store that a message continues after *sentence*."""

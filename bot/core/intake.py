@@ -59,7 +59,7 @@ class DraftComposer:
         """Return the style of a draft; called once per message."""
         if draft.client:
             given = (draft.voice, draft.speed, draft.lang)
-            return self.preferences.style_of_program(*given, draft.text)
+            return await self.preferences.style_of_program(*given, draft.text)
         return await self.preferences.style(draft.user_id, draft.text)
 
     async def compose(self, draft: Draft, style: SpeechStyle) -> Composed:
@@ -223,7 +223,7 @@ class Intake:
     async def _check_limits(self, draft: Draft) -> None:
         """Raise RefusedError if a person or a program has sent too much."""
         count, length = await self.inbox.measure_unfinished(
-            self.bot_id, draft.user_id, draft.client
+            self.bot_id, draft.user_id, draft.client, draft.replace_key
         )
         waiting_s = self.delivery.queue.duration_s(length)
         if refusal := self.limits.check(draft.client or draft.user_id, count, waiting_s):
@@ -251,7 +251,7 @@ class Intake:
             text=text,
             user_id=draft.user_id,
             voice=draft.voice if draft.client else style.voice,
-            speed=draft.speed if draft.client else style.speed,
+            speed=style.speed,
             lang=draft.lang if by_default else style.lang,
             urgent=draft.urgent or (composed.urgent and is_spoken),
             skipped=composed.skipped,

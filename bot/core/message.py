@@ -85,9 +85,11 @@ class QueuedMessage:
     thread_id: int | None = None
     """The forum topic that it was sent in."""
     expires_at: float = 0.0
-    """It is not spoken after that time, in seconds since 1970; 0: always."""
+    """Its first word is spoken before that time, in seconds since 1970, or none; 0: at any time,
+    also once it has begun."""
     replace_key: str = ""
-    """A newer message of the same sender with the same key takes its place while it waits."""
+    """A newer message of the same sender with the same key takes its place while it waits; empty
+    once it has begun."""
     volume: int | None = None
     """In percent, of this message alone; None: as it is set."""
     room: str = ""
@@ -126,6 +128,12 @@ class QueuedMessage:
     def in_chat(self) -> bool:
         """Whether it came from a chat, and not over HTTP."""
         return self.chat_id != NO_CHAT
+
+    @property
+    def replaces(self) -> tuple[int, str, str, str] | None:
+        """What the messages have in common of which only the newest is spoken; None: nothing."""
+        key = self.user_id, self.client, self.room, self.replace_key
+        return key if self.replace_key else None
 
     @property
     def conversation(self) -> Conversation:

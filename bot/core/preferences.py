@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 VOICE, SPEED, MATCH_LANGUAGE = "voice", "speed", "follow"
 _TOLD_ACCENT = "accent:"
+_PROGRAMS = 0
+"""The user id of the preferences of all programs."""
 SLOWEST, FASTEST = 0.5, 2.0
 """Kokoro's own limits."""
 
@@ -92,14 +94,23 @@ class Preferences:
         speed = float(chosen.get(SPEED, "") or self._settings.kokoro_speed)
         return SpeechStyle(voice, speed, lang)
 
-    def style_of_program(self, voice: str, speed: float, lang: str, text: str) -> SpeechStyle:
-        """Return the style of a program's text; empty values come from the settings."""
+    async def style_of_program(self, voice: str, speed: float, lang: str, text: str) -> SpeechStyle:
+        """Return the style of a program's text; empty values come from choices and settings."""
         voice = voice or self._settings.kokoro_voice
         return SpeechStyle(
             voice,
-            speed or self._settings.kokoro_speed,
+            speed or await self.speed_of_programs(),
             lang or language_by_script(text, lang_of(voice, self._settings)),
         )
+
+    async def speed_of_programs(self) -> float:
+        """Return the speed of what programs send without one."""
+        chosen = await self._store.preferences(_PROGRAMS)
+        return float(chosen.get(SPEED, "") or self._settings.kokoro_speed)
+
+    async def choose_speed_of_programs(self, speed: float | None) -> None:
+        """Store the speed of what programs send without one; None returns to the setting."""
+        await self._store.prefer(_PROGRAMS, SPEED, f"{speed:g}" if speed else "")
 
     async def pronounced(self, text: str) -> str:
         """Return a text with its taught pronunciations applied.

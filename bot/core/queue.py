@@ -23,9 +23,12 @@ from bot.core.events import Events
 from bot.core.inbox import Inbox
 from bot.core.message import Conversation, QueuedMessage, State, attempt_key
 from bot.core.outcomes import OutcomeRecorder
+from bot.core.output import gain_of
 from bot.core.pause import SpeechPause
 from bot.core.preferences import lang_of
 from bot.settings import Settings
+
+REPLACED = "Replaced by a newer one."
 
 
 class Stage(Enum):
@@ -292,7 +295,52 @@ class MessageQueue:
             chime=chime and not (message.recording or message.is_note),
             urgent=message.urgent,
             grows=message.id in self._growing and self._growing[message.id].more,
+            gain=None if message.volume is None else gain_of(message.volume),
         )
+
+    def begin(self, id_: int) -> bool:
+        """Record that the first word of a message has begun.
+
+        Returns:
+            Whether it could expire or be replaced until now.
+        """
+        entry = self._entries.get(id_)
+        if entry is None or not (entry.message.expires_at or entry.message.replace_key):
+            return False
+        entry.message = replace(entry.message, expires_at=0.0, replace_key="")
+        return True
+
+    # ---- replacement ----
+
+    def has_newer(self, message: QueuedMessage) -> bool:
+        """Return whether a newer message that replaces this one waits."""
+        return any(other.id > message.id for other in self._alike(message))
+
+    def take_place_of_older(self, message: QueuedMessage) -> list[int]:
+        """Move a message, which is in the queue, to the place of the first that it replaces.
+
+        Returns:
+            Those that it replaces; call `end_waiting` with each, then `store_order`.
+        """
+        older = [other.id for other in self._alike(message) if other.id < message.id]
+        if not older or message.id not in self._entries:
+            return []  # nothing is replaced, or it was stopped meanwhile
+        order = [id_ for id_ in self._entries if id_ != message.id]
+        order.insert(order.index(older[0]), message.id)
+        self._entries = {id_: self._entries[id_] for id_ in order}
+        self._pipeline.reorder(tuple(order))
+        return older
+
+    async def store_order(self) -> None:
+        """Store the order of the messages, so that it outlives this process."""
+        await self._inbox.reorder(list(self._entries))
+
+    def _alike(self, message: QueuedMessage) -> list[QueuedMessage]:
+        """Return the messages that the newest of them replaces, this one included."""
+        if message.replaces is None:
+            return []
+        entries = self._entries.values()
+        return [e.message for e in entries if e.message.replaces == message.replaces]
 
     # ---- growth ----
 
@@ -376,6 +424,24 @@ class MessageQueue:
             entry.pull_to = None
             self.cut(id_)
         return True
+
+    async def end_waiting(self, id_: int, reason: str) -> None:
+        """End a message as skipped, unless its first word has begun.
+
+        Raises:
+            sqlite3.Error: its end can't be stored.
+        """
+        entry = self._entries.get(id_)
+        if entry is None:
+            return
+        if entry.stage is Stage.HELD:
+            del self._entries[id_]
+            await self._outcomes.end(entry.message, Outcome.SKIPPED, reason)
+        elif entry.stage is Stage.WAITING:
+            entry.stage = Stage.CUT
+            self._receive(Ended(id_, Outcome.SKIPPED, reason=reason))  # as the pipeline would
+        elif entry.stage is Stage.SUBMITTED:
+            self._pipeline.withdraw(id_, reason)
 
     async def remove_edited(self, chat_id: int, message_id: int) -> bool:
         """Remove a message whose sender deleted its words; return whether it was there.

@@ -80,6 +80,11 @@ class QuietHold:
         """Return why it has to be quiet; empty if it need not be."""
         return self._quiet.reason(urgent=urgent)
 
+    @property
+    def muted(self) -> bool:
+        """Whether someone has muted speech."""
+        return self._quiet.muted
+
     # ---- mute ----
 
     async def restore(self) -> None:

@@ -8,9 +8,14 @@ from collections.abc import Callable
 FOR_GOOD = math.inf
 """Muted until an /unmute."""
 
-_SPAN = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>m|min|minutes?|h|hours?|d|days?)?")
+_SPAN = re.compile(
+    r"(?P<number>\d+(?:\.\d+)?)\s*"
+    r"(?P<unit>s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)?"
+)
+_CLOCK = re.compile(r"until\s+(?P<hour>[01]?\d|2[0-3])(?::(?P<minute>[0-5]\d))?")
 _SAME_DAY = dt.timedelta(hours=20)
-_UNIT_S = {"m": 60.0, "h": 3600.0, "d": 86400.0}
+_UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_YEAR_S = 366 * 86400.0
 
 
 class QuietHours:
@@ -28,6 +33,11 @@ class QuietHours:
     def mute(self, until: float) -> None:
         """Mute until *until*, in seconds since 1970; 0 ends a mute."""
         self._muted_until = until
+
+    @property
+    def muted(self) -> bool:
+        """Whether a mute lasts."""
+        return self._now().timestamp() < self._muted_until
 
     def reason(self, *, urgent: bool = False) -> str:
         """Return why it has to be quiet; empty otherwise. Quiet hours exempt urgent messages."""
@@ -56,6 +66,29 @@ def span_s(text: str) -> float | None:
         return None
     unit = (match["unit"] or "m")[0]
     return float(match["number"]) * _UNIT_S[unit]
+
+
+def mute_s(text: str, now: dt.datetime) -> float | None:
+    """Return for how many seconds a mute such as ``2h`` or ``until 7:00`` lasts.
+
+    Args:
+        text: empty: until an /unmute.
+        now: in local time, with its zone.
+
+    Returns:
+        `FOR_GOOD` if that is more than a year; None if it is invalid.
+    """
+    text = " ".join(text.lower().split())
+    if match := _CLOCK.fullmatch(text):
+        local = now.replace(tzinfo=None)
+        time = dt.time(int(match["hour"]), int(match["minute"] or 0))
+        until = dt.datetime.combine(local, time)
+        until += dt.timedelta(days=until <= local)
+        return until.astimezone().timestamp() - now.timestamp()
+    span = span_s(text) if text else FOR_GOOD
+    if span is None or span <= 0:
+        return None
+    return FOR_GOOD if span > _YEAR_S else span
 
 
 def _time(text: str) -> dt.time:

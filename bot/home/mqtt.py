@@ -190,6 +190,7 @@ class HomeDevice:
 
     async def _say(self, payload: bytes, mid: int, *, again: bool) -> None:
         said = parse_said(payload)
+        sent_at = said.at or self.intake.now()
         draft = Draft(
             update_id=await self._update_id(payload, mid, again=again),
             text=said.text,
@@ -198,6 +199,9 @@ class HomeDevice:
             lang=said.lang,
             urgent=said.urgent,
             sent_at=said.at,
+            expires_at=sent_at + said.expires_s if said.expires_s else 0.0,
+            replace_key=said.replace_key,
+            volume=said.volume,
         )
         await self.intake.accept(draft)
 

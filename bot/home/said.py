@@ -1,7 +1,6 @@
 """A text that somebody publishes: plain, or JSON with more about it."""
 
 import json
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,8 @@ SENDER = "mqtt"
 
 _MAX_TEXT_CHARS = 60_000  # as over HTTP
 _MAX_NAME_CHARS = 40
+_MAX_KEY_CHARS = 100  # as over HTTP
+_MAX_NUMBER = 1e12  # a time in seconds since 1970 is less
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,12 @@ class Said:
     urgent: bool = False
     at: float = 0.0
     """When it was sent, in seconds since 1970; 0: it is not known."""
+    expires_s: float = 0.0
+    """Its first word is spoken within that time, or none; 0: at any time."""
+    replace_key: str = ""
+    """A newer one of the same sender with the same key takes its place while it waits."""
+    volume: int | None = None
+    """In percent, of this text alone; None: as it is set."""
 
 
 def parse_said(payload: bytes) -> Said:
@@ -40,13 +47,17 @@ def parse_said(payload: bytes) -> Said:
     except UnicodeDecodeError as exc:
         raise RefusedError("This is no text in UTF-8. Publish words, or JSON.") from exc
     fields = _fields(text)
+    volume = _positive(fields.get("volume"))
     said = Said(
         text=fields["message"],
         sender=_sender(fields.get("from")),
         voice=_string(fields, "voice"),
         lang=_string(fields, "lang"),
         urgent=fields.get("urgent") is True,
-        at=_time(fields.get("at")),
+        at=_positive(fields.get("at")) or 0.0,
+        expires_s=_positive(fields.get("expires_s")) or 0.0,
+        replace_key=_string(fields, "replace")[:_MAX_KEY_CHARS],
+        volume=None if volume is None else round(volume),
     )
     if len(said.text) > _MAX_TEXT_CHARS:
         raise RefusedError(f"A text has at most {_MAX_TEXT_CHARS} characters. Send it in parts.")
@@ -83,6 +94,8 @@ def _sender(name: object) -> str:
     return SENDER if name.strip() in ("", "telegram", "http") else name.strip()
 
 
-def _time(at: object) -> float:
-    is_time = isinstance(at, (int, float)) and not isinstance(at, bool) and math.isfinite(at)
-    return max(0.0, float(at)) if is_time else 0.0  # type: ignore[arg-type]
+def _positive(value: object) -> float | None:
+    """Return a number that is not negative; None if it is none, or too large."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if 0 <= value <= _MAX_NUMBER else None

@@ -8,12 +8,14 @@ import json
 import logging
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from audio.types import AudioError
@@ -120,11 +122,20 @@ async def _answer_invalid(_: Request, exc: Exception) -> JSONResponse:
     return refusal(422, "invalid_value", schemas.error_message(errors), schemas.wrong_field(errors))
 
 
-async def _answer_http_error(_: Request, exc: Exception) -> JSONResponse:
+async def _answer_http_error(request: Request, exc: Exception) -> JSONResponse:
     assert isinstance(exc, HTTPException)  # noqa: S101  # registered for it
     answer = refusal(exc.status_code, "http_error", f"{str(exc.detail).rstrip('.')}.")
     answer.headers.update(exc.headers or {})
+    if exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["Allow"] = ", ".join(_methods(request))  # Starlette has the first route's
     return answer
+
+
+def _methods(request: Request) -> list[str]:
+    """Return the methods of all routes of a path."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    matching = [route for route in routes if route.path_regex.match(request.scope["path"])]
+    return sorted({method for route in matching for method in route.methods or ()})
 
 
 async def _answer_unexpected(_: Request, __: Exception) -> JSONResponse:

@@ -11,13 +11,14 @@ import hashlib
 import logging
 import secrets
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from weakref import WeakValueDictionary
 
-from fastapi import Depends, FastAPI, Header, Request, Response, WebSocket
+from fastapi import Depends, FastAPI, Header, Query, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
 from pydantic import BaseModel, Field, ValidationError
@@ -38,6 +39,7 @@ from bot.core.intake import Intake, RefusedError
 from bot.core.message import ENDED, State
 from bot.core.output import SoundOutput
 from bot.core.preferences import lang_of
+from bot.core.quiet_hours import FOR_GOOD
 from bot.core.reading import read_draft
 from bot.http import docs, schemas
 from bot.http.audio_stream import (
@@ -149,6 +151,15 @@ IdempotencyKey = Annotated[
     ),
 ]
 
+MaxAge = Annotated[
+    float,
+    Query(
+        ge=0,
+        allow_inf_nan=False,
+        description="A list of this age will do, in seconds. Making one closes an idle stream.",
+    ),
+]
+
 
 class _SpeakHeaders(BaseModel):
     """The same headers of a text that arrives bit by bit."""
@@ -232,6 +243,8 @@ class Api:
             ("POST", "/v1/audio/skip", self.skip, {}),
             ("POST", "/v1/audio/pause", self.pause, {}),
             ("POST", "/v1/audio/resume", self.resume, {}),
+            ("POST", "/v1/audio/mute", self.mute, {}),
+            ("POST", "/v1/audio/unmute", self.unmute, {}),
             ("GET", "/v1/status", self.status, {}),
             ("GET", "/v1/queue", self.queue, {}),
             ("POST", "/v1/queue/{id}/move", self.move, {"responses": NOT_FOUND}),
@@ -240,7 +253,10 @@ class Api:
             ("GET", "/v1/devices", self.devices, {}),
             ("PUT", "/v1/device", self.choose_device, {"responses": NOT_FOUND}),
             ("GET", "/v1/voices", self.voices, {}),
+            ("GET", "/v1/volume", self.current_volume, {}),
             ("PUT", "/v1/volume", self.volume, {}),
+            ("GET", "/v1/speed", self.current_speed, {}),
+            ("PUT", "/v1/speed", self.speed, {}),
             ("GET", "/v1/events", self.listen, {"response_class": EventStream}),
             ("POST", "/dev/captioned_speech", self.captioned_speech, _CAPTIONED),
             ("GET", "/v1/audio/voices", self.named_voices, {}),
@@ -316,7 +332,7 @@ class Api:
         id_ = await self._find_text(text_id, end_id) if key else 0
         try:
             if not id_:
-                draft = _draft(options, client, text_id)
+                draft = self._draft(options, client, text_id)
                 id_ = await self.live.speak(draft, posted(request))
                 if key:
                     await self.inbox.mark_handled(self.bot_id, end_id)
@@ -371,7 +387,7 @@ class Api:
             position = self.delivery.queue.position(id_)
             await send_json(websocket, {"event": "queued", "id": id_, "position": position})
 
-        draft = _draft(options, client, _update_id(client, ""))
+        draft = self._draft(options, client, _update_id(client, ""))
         try:
             id_ = await self.live.speak(draft, sent(websocket), report_stored)
             result = await self._result(id_)
@@ -406,7 +422,7 @@ class Api:
 
     async def _take(self, request: schemas.Speak, client: str, update_id: int) -> int:
         """Store a text and queue it; return its id."""
-        draft = _draft(request, client, update_id, request.input)
+        draft = self._draft(request, client, update_id, request.input)
         try:
             stored = await self.intake.accept(draft)
         except RefusedError as exc:
@@ -419,6 +435,24 @@ class Api:
         if record is None:
             raise _forgotten()
         return record.id
+
+    def _draft(
+        self, options: schemas.SpeakOptions, client: str, update_id: int, text: str = ""
+    ) -> Draft:
+        """Return the draft of a program's text; without *text*, of one that is about to arrive."""
+        return Draft(
+            update_id=update_id,
+            text=text,
+            voice=options.voice or "",
+            speed=options.speed or 0.0,
+            lang=options.lang or "",
+            urgent=options.priority == "urgent",
+            client=client,
+            chime=options.chime,
+            expires_at=self.intake.now() + options.expires_s if options.expires_s else 0.0,
+            replace_key=options.replace or "",
+            volume=options.volume,
+        )
 
     async def _wait(self, id_: int) -> WaitResult | None:
         """Wait until a message ends or is held; return None if Crier stops first."""
@@ -541,6 +575,17 @@ class Api:
         await self.delivery.resume()
         return schemas.Paused(paused=False)
 
+    async def mute(self, mute: schemas.Mute | None = None) -> schemas.Quiet:
+        """Hold everything for a while, or until unmute; what sounds is held, too."""
+        for_s = mute.for_s if mute else None
+        await self.delivery.mute(FOR_GOOD if for_s is None else time.time() + for_s)
+        return schemas.Quiet(quiet=self.delivery.quiet_reason())
+
+    async def unmute(self) -> schemas.Quiet:
+        """End a mute, and speak what was held; quiet hours may go on."""
+        await self.delivery.mute(0)
+        return schemas.Quiet(quiet=self.delivery.quiet_reason())
+
     # ---- state and queue ----
 
     async def status(self) -> schemas.StatusNow:
@@ -573,9 +618,12 @@ class Api:
 
     # ---- devices, voices, volume ----
 
-    async def devices(self) -> schemas.DeviceList:
-        """List the output devices."""
-        return schemas.DeviceList.model_validate(await self._query_devices())
+    async def devices(self, max_age_s: MaxAge = 0.0) -> schemas.DeviceList:
+        """List the output devices.
+
+        With `max_age_s` the last list will do if it is not older, or while something is said.
+        """
+        return schemas.DeviceList.model_validate(await self._query_devices(max_age_s))
 
     async def choose_device(self, choice: schemas.ChooseDevice) -> schemas.DeviceList:
         """Select an output device, from the next sentence on; it is remembered."""
@@ -589,9 +637,9 @@ class Api:
         await self.output.select_device(wanted)
         return await self.devices()
 
-    async def _query_devices(self) -> Devices:
+    async def _query_devices(self, max_age_s: float = 0.0) -> Devices:
         try:
-            return await self.output.devices(_DEVICES_TIMEOUT_S)
+            return await self.output.devices(_DEVICES_TIMEOUT_S, max_age_s)
         except AudioError as exc:
             raise Refused(503, "no_sound", str(exc)) from exc
         except TimeoutError:
@@ -608,10 +656,26 @@ class Api:
             default=self.settings.kokoro_voice,
         )
 
+    async def current_volume(self) -> schemas.Volume:
+        """Return the volume, relative to the computer's own."""
+        return schemas.Volume(percent=await self.output.volume_percent())
+
     async def volume(self, volume: schemas.Volume) -> schemas.Volume:
         """Set the volume, relative to the computer's own; it is remembered."""
         await self.output.set_volume(volume.percent)
         return volume
+
+    async def current_speed(self) -> schemas.Speed:
+        """Return the speed of messages of programs that give none."""
+        return schemas.Speed(speed=await self.intake.preferences.speed_of_programs())
+
+    async def speed(self, choice: schemas.ChooseSpeed) -> schemas.Speed:
+        """Set the speed of messages of programs that give none, from the next on; remembered.
+
+        People choose their own in the chat.
+        """
+        await self.intake.preferences.choose_speed_of_programs(choice.speed)
+        return await self.current_speed()
 
     # ---- monitoring ----
 
@@ -651,20 +715,6 @@ def _page() -> dict[str, Path]:
 
 async def _read(file: Path) -> FileResponse:
     return FileResponse(file)
-
-
-def _draft(options: schemas.SpeakOptions, client: str, update_id: int, text: str = "") -> Draft:
-    """Return the draft of a program's text; without *text*, of one that is about to arrive."""
-    return Draft(
-        update_id=update_id,
-        text=text,
-        voice=options.voice or "",
-        speed=options.speed or 0.0,
-        lang=options.lang or "",
-        urgent=options.priority == "urgent",
-        client=client,
-        chime=options.chime,
-    )
 
 
 def _checked(model: type[Checked], given: Mapping[str, str], part: str) -> Checked:

@@ -11,7 +11,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from audio.types import UnknownLanguageError, UnknownVoiceError
 from audio.voices import check_language, check_voice
+from bot.core.output import LOUDEST_PERCENT
 from bot.core.preferences import FASTEST, SLOWEST
+
+MAX_EXPIRES_S = 7 * 24 * 3600.0
 
 MAX_INPUT_CHARS = 60_000
 """About an hour of speech; planning it takes the audio thread 0.1 s."""
@@ -84,6 +87,26 @@ class SpeakOptions(BaseModel):
     )
     chime: bool | None = Field(None, description="Play a chime first, if nothing was playing.")
     wait: bool = Field(False, description="Answer only when the message has ended, or is held.")
+    expires_s: float | None = Field(
+        None,
+        gt=0,
+        le=MAX_EXPIRES_S,
+        allow_inf_nan=False,
+        description="Begin to say it within so many seconds, or not at all: it ends as skipped.",
+    )
+    replace: str | None = Field(
+        None,
+        max_length=100,
+        description="A name of your own, such as build: a newer message with the same name takes "
+        "the place of this one while it waits, which ends as skipped.",
+        examples=["build"],
+    )
+    volume: int | None = Field(
+        None,
+        ge=0,
+        le=LOUDEST_PERCENT,
+        description="In percent, for this message alone; left out: as it is set.",
+    )
 
 
 class Speak(SpeakOptions):
@@ -181,6 +204,22 @@ class Paused(BaseModel):
     paused: bool
 
 
+class Mute(BaseModel):
+    """For how long everything is held."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    for_s: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="In seconds; left out: until unmute."
+    )
+
+
+class Quiet(BaseModel):
+    """Why nothing is spoken now."""
+
+    quiet: str = Field(description="Such as Muted until 18:30.; empty: messages are spoken.")
+
+
 class PollingState(BaseModel):
     """State of the Telegram polling loop."""
 
@@ -211,6 +250,7 @@ class StatusNow(BaseModel):
     voice: str
     volume: int
     quiet: str = Field(description="Why nothing is spoken now, such as a mute; else empty.")
+    muted: bool = Field(description="Whether that is a mute, which unmute ends.")
     version: str
     polling: PollingState
     warnings: list[str]
@@ -329,7 +369,23 @@ class Volume(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    percent: int = Field(ge=0, le=150)
+    percent: int = Field(ge=0, le=LOUDEST_PERCENT)
+
+
+class ChooseSpeed(BaseModel):
+    """The speed of what programs send."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    speed: float | None = Field(
+        ge=SLOWEST, le=FASTEST, description="null: the value of KOKORO_SPEED."
+    )
+
+
+class Speed(BaseModel):
+    """The speed of messages of programs that give none."""
+
+    speed: float
 
 
 class PageCode(BaseModel):

@@ -44,6 +44,7 @@ class BotState:
             "voice": self.settings.kokoro_voice,
             "volume": round(100 * math.sqrt(status.gain)),
             "quiet": self.delivery.quiet_reason(),
+            "muted": self.delivery.muted,
             "version": __version__,
             "polling": self._polling_state().model_dump(),
             "warnings": [warning for warning in warnings if warning],

@@ -373,6 +373,75 @@ def test_status_has_the_current_utterance_and_its_time_left(start_mac: StartMac)
     assert early.left_s > late.left_s > 0
 
 
+# ---- on a virtual clock ----
+
+
+def test_withdraw_drops_what_has_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends with the reason, and is never heard; the others are."""
+    device = Device("Speakers")
+    mac = VirtualMac(monkeypatch, device)
+    _, waiting, _ = (mac.say(f"Number {number}.") for number in (1, 2, 3))
+    mac.call(0.1, lambda: mac.pipeline.withdraw(waiting, "Too late."))
+    mac.run()
+
+    ends = {fact.id: (fact.outcome, fact.reason) for _, fact in mac.ends}
+    assert ends[waiting] == (Outcome.SKIPPED, "Too late.")
+    assert heard(device) == [1, 3]
+
+
+@pytest.mark.parametrize("chime", [False, True])
+def test_withdraw_spares_what_has_started(monkeypatch: pytest.MonkeyPatch, chime: bool) -> None:
+    """What sounds, if only its chime, is heard to its end."""
+    device = Device("Speakers")
+    mac = VirtualMac(monkeypatch, device, voice=ToneVoice(2.0 if chime else 0.02))
+    id_ = mac.say("Number 1.", chime=chime)
+    mac.call(0.55, lambda: mac.pipeline.withdraw(id_, "Too late."))
+    mac.run()
+
+    assert [fact.outcome for _, fact in mac.ends] == [Outcome.HEARD]
+    assert heard(device)[-1] == 1
+
+
+def levels(device: Device) -> list[float]:
+    """Return the peak of each tone that was heard."""
+    loud = find_tones(device.sound * 4, SAMPLE_RATE_HZ)
+    spans = [(int(t.start_s * SAMPLE_RATE_HZ), int(t.end_s * SAMPLE_RATE_HZ)) for t in loud]
+    return [float(np.abs(device.sound[start:end]).max()) for start, end in spans]
+
+
+def test_utterance_with_a_gain_of_its_own_is_the_only_one_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its neighbours are as loud as it is set, from their first to their last frame; no click."""
+    device = Device("Speakers")
+    mac = VirtualMac(monkeypatch, device)
+    mac.pipeline.set_gain(0.5)
+    for number, gain in ((1, None), (2, 0.25), (3, None), (4, 1.0)):
+        mac.say(f"Number {number}.", gain=gain)
+    mac.run()
+
+    assert levels(device) == pytest.approx([0.25, 0.125, 0.25, 0.5], abs=0.01)
+    silent = np.abs(device.sound) < 1e-4
+    assert np.count_nonzero(~silent[:-1] & silent[1:]) > 4  # tones begin and end in silence
+    assert np.abs(np.diff(device.sound)).max() < 0.15
+
+
+def test_set_gain_applies_to_an_utterance_with_its_own_that_sounds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A person who turns it down is heeded at once; the next one has its own again."""
+    device = Device("Speakers")
+    mac = VirtualMac(monkeypatch, device)
+    sounding, _ = mac.say(SIX, gain=1.0), mac.say("Number 7.", gain=1.0)
+    mac.call(1.0, lambda: mac.pipeline.set_gain(0.25))
+    mac.run()
+
+    assert sounding == 1
+    *_, sixth, seventh = levels(device)
+    assert sixth == pytest.approx(0.125, abs=0.01)
+    assert seventh == pytest.approx(0.5, abs=0.01)
+
+
 # ---- orders during a chime, on a virtual clock ----
 
 

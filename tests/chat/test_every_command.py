@@ -51,6 +51,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "/voice af_heart:70,af_bella:30": ("speaks for you",),
     "/mute": ("Muted until /unmute",),
     "/mute 2h": ("Muted until",),
+    "/mute until 7:00": ("Muted until",),
     "/mute ages": ("Such as: /mute 2h",),
     "/mute 99999999d": ("Muted until /unmute",),
     "/unmute": ("Unmuted",),

@@ -101,6 +101,18 @@ async def test_sandbox_drops_updates_that_are_not_allowed(sandbox: Sandbox) -> N
             "BUTTON_DATA_INVALID",
         ),
         (
+            "sendMessage",
+            {
+                "chat_id": 7,
+                "text": "x",
+                "reply_markup": {
+                    "inline_keyboard": [[{"text": "b", "callback_data": "x", "style": "pink"}]]
+                },
+            },
+            400,
+            "invalid button style",
+        ),
+        (
             "setMessageReaction",
             {"chat_id": 7, "message_id": 1, "reaction": [{"type": "emoji", "emoji": "✅"}]},
             400,

@@ -23,6 +23,12 @@ def is_edit(part: str) -> Any:
     return lambda event: event.kind == "edit" and part in event.text
 
 
+def styles(event: Event) -> dict[str, str]:
+    """Return the buttons that are not as the app likes, and their styles."""
+    shown = zip(event.buttons, event.styles, strict=True)
+    return {label: style for (label, _), style in shown if style}
+
+
 def edits(sandbox: Sandbox) -> list[Event]:
     """Return all edits."""
     return [event for event in sandbox.events if event.kind == "edit"]
@@ -79,18 +85,21 @@ async def test_status_message_delayed_by_telegram_delays_nothing_else(
 
 
 async def test_status_message_shows_a_pause(sandbox: Sandbox, start_toned: StartBot) -> None:
-    """A pause is shown with a button that ends it, after a restart too."""
+    """A pause is shown with a button that ends it, in green, after a restart too."""
     async with start_toned():
         message = sandbox.send(ALICE, LONG)
         status = await sandbox.wait_for(reply_with("Speaking 1 of 1"))
         sandbox.press(ALICE, status.message_id, dict(status.buttons)["Pause"])
-        await sandbox.wait_for(is_edit("Paused at 1 of 1."))
+        pause = await sandbox.wait_for(is_edit("Paused at 1 of 1."))
     seen = len(sandbox.events)
     async with start_toned():
         paused = await sandbox.wait_for(is_edit("Paused at 1 of 1."), since=seen)
         sandbox.press(ALICE, status.message_id, dict(paused.buttons)["Resume"])
         await sandbox.wait_for(is_edit("Speaking 1 of 1"), since=seen)
         await sandbox.wait_for(reaction_to(message, "👍"))
+
+    assert styles(status) == {"Stop": "danger"}
+    assert styles(pause) == {"Resume": "success", "Stop": "danger"}
 
 
 async def test_status_message_that_was_deleted_is_not_edited_again(

@@ -83,6 +83,19 @@ async def test_speak_queues_text(environment: Environment, fake_api: FakeApi) ->
     assert headers["X-Client"] == "agent"
 
 
+async def test_speak_passes_on_what_becomes_of_a_text_that_waits(
+    environment: Environment, fake_api: FakeApi
+) -> None:
+    """Its expiry, what it replaces, and its volume."""
+    fields = {"expires_s": 60.0, "replace": "build", "volume": 0}
+    fake_api.answer("POST /v1/audio/speak", {"id": 7, "position": 1}, 202)
+    async with agent(environment) as client:
+        await client.call_tool("speak", {"text": "41 %.", **fields})
+
+    [(_, _, body)] = fake_api.requests
+    assert body == {"input": "41 %.", "priority": "normal", **fields}
+
+
 async def test_speak_waits_and_stop_stops(
     settings: Settings, environment: Environment, ear_a: Ear
 ) -> None:

@@ -30,6 +30,7 @@ class RecordingPipeline:
         self.texts: list[tuple[str, bool]] = []
         """Texts, new or replaced, and whether they grow."""
         self.skipped: list[int | None] = []
+        self.withdrawn: list[tuple[int, str]] = []
         self.aborts = 0
 
     def say(self, utterance: Utterance) -> None:
@@ -40,6 +41,10 @@ class RecordingPipeline:
     def skip(self, id_: int | None = None) -> None:
         """Record a skip."""
         self.skipped.append(id_)
+
+    def withdraw(self, id_: int, reason: str) -> None:
+        """Record it, with the reason."""
+        self.withdrawn.append((id_, reason))
 
     def abort(self) -> None:
         """Count an abort."""

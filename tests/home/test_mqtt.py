@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from bot.core.expiry import TOO_LATE
 from bot.home import mqtt
 from bot.home.broker import BrokerClient, BrokerLostError
 from bot.home.discovery import DEFAULT_DEVICE, Command, Topics
@@ -115,6 +116,17 @@ async def test_say_does_not_speak_what_is_late(home_settings: Settings, house: H
 
     assert ended["outcome"] == "skipped"
     assert said == [("Home Assistant", "Number 1.", "skipped")]
+
+
+async def test_say_counts_the_expiry_of_a_text_from_when_it_was_sent(
+    home_settings: Settings, house: House
+) -> None:
+    """However long the broker kept it."""
+    async with connected(home_settings, house) as face, face.listening() as events:
+        await house.publish(SAY, notification("Number 1.", at=time.time() - 60, expires_s=30))
+        ended = await events.wait_for(lambda name, _: name == "ended")
+
+    assert (ended["outcome"], ended["reason"]) == ("skipped", TOO_LATE)
 
 
 async def test_say_speaks_once_what_the_broker_sends_again(

@@ -23,6 +23,12 @@ from bot.home.said import Said, parse_said
             '{"message": "Hi", "voice": "bf_emma", "lang": "en-gb"}',
             Said("Hi", voice="bf_emma", lang="en-gb"),
         ),
+        (
+            '{"message": "Hi", "expires_s": 60, "replace": "load", "volume": 30}',
+            Said("Hi", expires_s=60.0, replace_key="load", volume=30),
+        ),
+        ('{"message": "Hi", "volume": 0}', Said("Hi", volume=0)),
+        ('{"message": "Hi", "volume": 29.6}', Said("Hi", volume=30)),
         # Not a message of ours, so it is read as it is.
         ("{curly} words", Said("{curly} words")),
         ('{"text": "Hi"}', Said('{"text": "Hi"}')),
@@ -36,6 +42,8 @@ from bot.home.said import Said, parse_said
         ('{"message": "Hi", "at": true}', Said("Hi")),
         ('{"message": "Hi", "at": NaN}', Said("Hi")),
         ('{"message": "Hi", "at": -5}', Said("Hi")),
+        ('{"message": "Hi", "expires_s": -5, "replace": 7, "volume": "loud"}', Said("Hi")),
+        ('{"message": "Hi", "expires_s": 1e300, "volume": Infinity}', Said("Hi")),
     ],
 )
 def test_parse_said_reads_text_and_json(payload: str, expected: Said) -> None:
@@ -47,7 +55,7 @@ def test_parse_said_reads_text_and_json(payload: str, expected: Said) -> None:
     st.one_of(
         st.binary(),
         st.dictionaries(
-            st.sampled_from(["message", "from", "voice", "lang", "urgent", "at"]),
+            st.sampled_from("message from voice lang urgent at expires_s replace volume".split()),
             st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text()),
         ).map(lambda fields: json.dumps(fields).encode()),
     )

@@ -19,6 +19,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from audio.types import SAMPLE_RATE_HZ, NoOutputDeviceError
 from bot.chat.sandbox import Fault, Sandbox
+from bot.core.expiry import TOO_LATE
+from bot.core.queue import REPLACED
 from bot.settings import Settings
 from tests.conftest import ALICE, TOKEN
 from tests.stress.load import failures, run_load
@@ -239,6 +241,149 @@ async def test_speak_is_held_while_muted(serve_quiet: ServeBot) -> None:
     assert (item["state"], item["estimate_s"]) == ("held", None)
 
 
+async def test_speak_says_a_text_in_time_or_not_at_all(
+    serve_quiet: ServeBot, tmp_path: Path
+) -> None:
+    """In a pause one expires at its time, another during a restart; the third is said."""
+    async with serve_quiet() as face:
+        await face.client.post("/v1/audio/pause")
+        expired = await face.speak(numbers(1), expires_s=0.05, wait=True)
+        await face.speak(numbers(2), expires_s=0.5)
+        await face.speak(numbers(3), expires_s=600)
+        queued_s = time.monotonic()
+    await asyncio.sleep(max(0.0, queued_s + 0.5 - time.monotonic()))
+    async with serve_quiet() as face, face.listening() as heard:
+        await face.client.post("/v1/audio/resume")
+        await heard.wait_for(lambda _, data: data.get("outcome") == "heard")
+        history = (await face.get("/v1/history"))["items"]
+
+    assert (expired["outcome"], expired["reason"]) == ("skipped", TOO_LATE)
+    assert [item["outcome"] for item in history] == ["heard", "skipped", "skipped"]
+    assert [item["reason"] for item in history] == ["", TOO_LATE, TOO_LATE]
+    assert [tone.code for tone in spoken(tmp_path)] == [3]
+
+
+async def test_speak_replaces_what_waits_under_the_same_name(
+    serve_quiet: ServeBot, tmp_path: Path
+) -> None:
+    """The newest is said in the place of the first, by the rest of the API's counts, too."""
+    async with serve_quiet() as face, face.listening() as heard:
+        await face.client.post("/v1/audio/pause")
+        await face.speak(numbers(10))
+        waiting = asyncio.create_task(face.speak(numbers(20), replace="build", wait=True))
+        await heard.wait_for(lambda _, data: data.get("position") == 2)
+        last = await face.speak(numbers(30))
+        newest = await face.speak(numbers(21), replace="build")
+        replaced = await waiting
+        items = (await face.get("/v1/queue"))["items"]
+        await face.client.post("/v1/audio/resume")
+        await heard.wait_for(lambda name, data: name == "ended" and data["id"] == last["id"])
+
+    assert (replaced["outcome"], replaced["reason"]) == ("skipped", REPLACED)
+    assert newest["position"] == 2
+    assert [item["text"] for item in items] == [numbers(n) for n in (10, 21, 30)]
+    assert [tone.code for tone in spoken(tmp_path)] == [10, 21, 30]
+
+
+async def test_speak_has_a_volume_of_its_own(serve_quiet: ServeBot, tmp_path: Path) -> None:
+    """50 % is a quarter of full scale, as if it were set, for this message alone."""
+    async with serve_quiet() as face:
+        for number, fields in ((1, {}), (2, {"volume": 50}), (3, {})):
+            await face.speak(numbers(number), wait=True, **fields)
+        status = await face.get("/v1/status")
+    peaks = []
+    for path in sorted((tmp_path / "spoken").glob("*.wav")):
+        with wave.open(str(path)) as file:
+            peaks.append(np.abs(np.frombuffer(file.readframes(file.getnframes()), "<i2")).max())
+
+    assert peaks[1] == pytest.approx(peaks[0] / 4, rel=0.02)
+    assert peaks[2] == peaks[0]
+    assert status["volume"] == 100
+
+
+async def test_speak_takes_its_fields_from_the_address_of_a_plain_text(
+    serve_quiet: ServeBot,
+) -> None:
+    """A text that arrives bit by bit has the same fields."""
+    async with serve_quiet() as face:
+        await face.client.post("/v1/audio/pause")
+        await face.client.post(
+            "/v1/audio/speak",
+            params={"expires_s": 600, "replace": "build", "volume": 30},
+            content=numbers(1),
+            headers={"Content-Type": "text/plain"},
+        )
+        (message,) = face.bot.delivery.queue.under_way()
+
+    assert message.expires_at == pytest.approx(time.time() + 600, abs=60)
+    assert (message.replace_key, message.volume) == ("build", 30)
+
+
+async def test_wrong_method_is_answered_with_the_right_ones(serve_quiet: ServeBot) -> None:
+    """Also where one path has several routes."""
+    async with serve_quiet() as face:
+        answer = await face.client.delete("/v1/volume")
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, PUT")
+
+
+async def test_mute_holds_until_unmute(serve_quiet: ServeBot) -> None:
+    """For a time, or until further notice; the status says that it is a mute."""
+    async with serve_quiet() as face:
+        for_a_while = await face.client.post("/v1/audio/mute", json={"for_s": 3600})
+        for_good = await face.client.post("/v1/audio/mute")
+        muted = await face.get("/v1/status")
+        unmuted = await face.client.post("/v1/audio/unmute")
+        status = await face.get("/v1/status")
+
+    assert for_a_while.json()["quiet"].startswith("Muted until ")
+    assert for_good.json() == {"quiet": "Muted until /unmute."}
+    assert muted["muted"]
+    assert unmuted.json() == {"quiet": ""}
+    assert not status["muted"]
+
+
+async def test_speed_is_that_of_programs_without_their_own(serve_quiet: ServeBot) -> None:
+    """It is remembered, and null returns to the setting."""
+    async with serve_quiet() as face:
+        before = await face.get("/v1/speed")
+        await face.client.put("/v1/speed", json={"speed": 1.5})
+        await face.client.post("/v1/audio/pause")
+        await face.speak(numbers(1))
+        await face.speak(numbers(2), speed=0.8)
+        speeds = [message.speed for message in face.bot.delivery.queue.under_way()]
+    async with serve_quiet() as face:
+        remembered = await face.get("/v1/speed")
+        reset = await face.client.put("/v1/speed", json={"speed": None})
+
+    assert (before["speed"], remembered["speed"], reset.json()["speed"]) == (1.0, 1.5, 1.0)
+    assert speeds == [1.5, 0.8]
+
+
+async def test_devices_are_not_searched_for_again_while_a_list_is_new_enough(
+    serve_quiet: ServeBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A menu that asks every few seconds closes no stream; a change of the device is shown."""
+    async with serve_quiet() as face:
+        asked: list[None] = []
+        query = face.bot.pipeline.devices
+
+        def devices() -> Any:
+            asked.append(None)
+            return query()
+
+        monkeypatch.setattr(face.bot.pipeline, "devices", devices)
+        lists = [await face.get("/v1/devices?max_age_s=300") for _ in range(3)]
+        counts = [len(asked)]
+        await face.client.put("/v1/device", json={"name": ""})
+        counts.append(len(asked))
+        await face.get("/v1/devices?max_age_s=300")
+        counts.append(len(asked))
+
+    assert lists[0] == lists[1] == lists[2]
+    assert counts == [1, 2, 2]
+
+
 async def test_limits_count_per_program(serve_quiet: ServeBot) -> None:
     """A program over the limit gets 429 with the reason; others are not affected."""
     async with serve_quiet(limit_per_minute=3) as face:
@@ -260,6 +405,11 @@ async def test_limits_count_per_program(serve_quiet: ServeBot) -> None:
         ({"speed": 2.5}, "speed: "),
         ({"lang": "xx"}, "lang: there is no language 'xx'"),
         ({"priority": "high"}, "priority: "),
+        ({"expires_s": 0}, "expires_s: "),
+        ({"expires_s": 1e9}, "expires_s: "),
+        ({"replace": "x" * 101}, "replace: "),
+        ({"volume": 151}, "volume: "),
+        ({"volume": -1}, "volume: "),
         ({"input": "..."}, "There is no word or number in it"),
         ({"input": 7}, "input: "),
         ({"text": "a"}, "text: "),

@@ -176,7 +176,7 @@ def test_environment_drops_what_leads_elsewhere(
 def test_launcher_ignores_packages_of_other_pythons(
     setup: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A PYTHONPATH of the shell does not reach Crier; its arguments do."""
+    """A PYTHONPATH of the shell does not reach Crier; its arguments do, and a plugin's name."""
     monkeypatch.setattr(setup, "VENV", tmp_path)
     monkeypatch.setattr(setup, "output", lambda _: str(tmp_path))
     (tmp_path / "bin").mkdir()
@@ -184,15 +184,20 @@ def test_launcher_ignores_packages_of_other_pythons(
     python.write_text('#!/bin/sh\necho "[$PYTHONHOME$PYTHONPATH] $*"\n')
     python.chmod(0o755)
     setup.write_launcher("/usr/bin/uv")
-    printed = subprocess.run(
-        [tmp_path / "bin" / "crier", "say", "two words"],
-        env={"PYTHONPATH": "/other", "PYTHONHOME": "/other"},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    launcher, link = tmp_path / "bin" / "crier", tmp_path / "crier.5s.sh"
+    link.symlink_to(launcher)
+    printed = [
+        subprocess.run(
+            command,
+            env={"PYTHONPATH": "/other", "PYTHONHOME": "/other"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for command in ([str(launcher), "say", "two words"], [str(link)])
+    ]
 
-    assert printed == "[] -P -m bot say two words\n"
+    assert printed == ["[] -P -m bot say two words\n", "[] -P -m bot menubar\n"]
 
 
 def test_setup_refuses_too_old_python(setup: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
