@@ -87,6 +87,9 @@ def _people_and_texts(context: Context) -> Iterator[tuple[str, str]]:
         yield from _id(chat_id)
         if len(str(text)) >= _MIN_TEXT_CHARS:
             yield "<text>", str(text)
+    for (text,) in context.query("SELECT text FROM question UNION SELECT answer FROM question"):
+        if len(str(text)) >= _MIN_TEXT_CHARS:
+            yield "<text>", str(text)
 
 
 def _id(number: object) -> Iterator[tuple[str, str]]:
