@@ -146,6 +146,7 @@ async def running(
         chat = _make_chat(stack, settings, disk, telegram, speech, access, intake, questions)
         await _restore(stack, telegram, speech, chat)
         await _start_questions(stack, questions)
+        await _start_heard(stack, settings, disk, speech)
         polling = asyncio.create_task(chat.polling.run(), name="polling")
         stack.push_async_callback(_cancel, polling)
         _start_tasks(stack, disk, telegram, speech, chat)
@@ -314,6 +315,16 @@ async def _start_questions(stack: AsyncExitStack, questions: Questions) -> None:
     await questions.restore()
     task = asyncio.create_task(questions.run(), name="questions")
     stack.push_async_callback(_cancel, task)
+
+
+async def _start_heard(
+    stack: AsyncExitStack, settings: Settings, disk: _Disk, speech: _Speech
+) -> None:
+    """Start to report what is heard; what is not set is not even imported."""
+    if settings.heard_url or settings.heard_command:
+        from bot import heard  # noqa: PLC0415  # costs nothing where it is not used
+
+        await stack.enter_async_context(heard.reporting(settings, speech.events, disk.inbox))
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,10 @@ def _tokens_and_allowed(context: Context) -> Iterator[tuple[str, str]]:
     yield "<token>", api_token(context)
     if settings.mqtt_password is not None:
         yield "<password>", settings.mqtt_password.get_secret_value()
+    if settings.heard_secret is not None:
+        yield "<password>", settings.heard_secret.get_secret_value()
+    if settings.heard_url is not None:
+        yield "<url>", settings.heard_url.get_secret_value()
     if settings.mqtt_url is not None:
         yield "<password>", urlsplit(settings.mqtt_url.get_secret_value()).password or ""
     for user_id in settings.telegram_allowed_users:
