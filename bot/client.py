@@ -286,6 +286,7 @@ class Client:
         try:
             connection.connect()
         except OSError as exc:
+            connection.close()
             raise self._not_running() from exc
         return connection
 

@@ -1,6 +1,7 @@
 """Questions of programs in chats: buttons, replies in words, and what becomes of both."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from bot.chat.sandbox import Event, Fault, Json, Person, Sandbox
+from bot.cli.ask import ask_people
 from bot.settings import Settings
 from tests.chat.steps import BOB, PEOPLE
 from tests.conftest import ALICE, reaction_to, reply_with
@@ -172,6 +174,48 @@ async def test_question_survives_a_restart(sandbox: Sandbox, serve_family: Serve
     assert sum(map(asked_in(ALICE), sandbox.events)) == asked_before
 
 
+async def test_question_of_the_command_line_survives_a_restart(
+    sandbox: Sandbox, serve_family: ServeFamily, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`crier ask`, and an agent's tool, go on waiting while the bot is started again."""
+    monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
+    away = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def wait(_: float) -> None:
+        loop.call_soon_threadsafe(away.set)
+        time.sleep(0.05)
+
+    async with serve_family():
+        asking = asyncio.create_task(asyncio.to_thread(ask_people, "tests", ASK, sleep=wait))
+        question = await sandbox.wait_for(asked_in(ALICE))
+        await sandbox.wait_for(asked_in(BOB))
+    await away.wait()
+    async with serve_family():
+        press(sandbox, ALICE, question, "yes")
+        answer = await asking
+
+    assert (answer["status"], answer["answer"], answer["by"]) == ("answered", "yes", "Alice")
+
+
+async def test_question_is_answered_once_by_a_tap_and_a_word(
+    sandbox: Sandbox, serve_family: ServeFamily
+) -> None:
+    """Of answers that come together, the first that Telegram hands over counts."""
+    async with serve_family() as face:
+        waiting = ask(face)
+        first, second = [await sandbox.wait_for(asked_in(person)) for person in (ALICE, BOB)]
+        message = reply(sandbox, ALICE, first, "no")
+        press(sandbox, BOB, second, "yes")
+        press(sandbox, ALICE, first, "no")
+        answer = await waiting
+        await sandbox.wait_for(answered_with("Alice answered before: no"))
+        await sandbox.wait_for(answered_with("Your answer: no"))
+        await sandbox.wait_for(reaction_to(message, "👌"))
+
+    assert (answer["answer"], answer["by"]) == ("no", "Alice")
+
+
 async def test_button_of_an_unknown_question_is_out_of_date(
     sandbox: Sandbox, serve_family: ServeFamily
 ) -> None:
@@ -243,7 +287,7 @@ async def test_rest_of_an_excerpt_is_one_tap_away(
     sandbox: Sandbox, serve_family: ServeFamily
 ) -> None:
     """What an agent's message left out is in the chat, and is said after a tap."""
-    text = " ".join(f"Number {number}." for number in range(10, 30))
+    text = " ".join(f"Number {number}." for number in range(10, 15))
     async with serve_family() as face:
         response = await face.client.post(
             "/v1/audio/excerpt", json={"input": text, "max_s": 3.0, "wait": True}
