@@ -1,6 +1,7 @@
 """Questions of programs in chats: buttons, replies in words, and what becomes of both."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -11,6 +12,7 @@ import pytest
 
 from bot.chat.sandbox import Event, Fault, Json, Person, Sandbox
 from bot.cli.ask import ask_people
+from bot.cli.main import main
 from bot.settings import Settings
 from tests.chat.steps import BOB, PEOPLE
 from tests.conftest import ALICE, reaction_to, reply_with
@@ -283,26 +285,29 @@ async def test_question_waits_for_the_network(sandbox: Sandbox, serve_family: Se
     assert answer["answer"] == "yes"
 
 
-async def test_rest_of_an_excerpt_is_one_tap_away(
-    sandbox: Sandbox, serve_family: ServeFamily
+async def test_rest_of_an_agents_message_is_one_tap_away(
+    sandbox: Sandbox, serve_family: ServeFamily, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What an agent's message left out is in the chat, and is said after a tap."""
+    """`crier hook` has the first sentences said; the rest is in the chat, and said after a tap."""
+    monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
     text = " ".join(f"Number {number}." for number in range(10, 15))
-    async with serve_family() as face:
-        response = await face.client.post(
-            "/v1/audio/excerpt", json={"input": text, "max_s": 3.0, "wait": True}
-        )
+    payload = {"type": "message", "cwd": "/p/my-project", "message": f"{text}\n```\nls\n```"}
+    async with serve_family() as face, face.listening() as heard:
+        command = ["hook", "--max-seconds", "4", json.dumps(payload)]
+        code = await asyncio.to_thread(main, command)
         offer = await sandbox.wait_for(lambda e: e.kind == "message" and "🔈" in e.text)
+        first = await heard.wait_for(lambda name, _: name == "ended")
         [(label, data)] = offer.buttons
-        async with face.listening() as heard:
-            sandbox.press(offer_owner(offer), offer.message_id, data)
-            await heard.wait_for(lambda name, _: name == "ended")
-        said, rest = [item["text"] for item in (await face.get("/v1/history"))["items"]][::-1]
+        sandbox.press(offer_owner(offer), offer.message_id, data)
+        await heard.wait_for(lambda name, event: name == "ended" and event["id"] != first["id"])
+        rest, said = [item["text"] for item in (await face.get("/v1/history"))["items"]]
         await sandbox.wait_for(answered_with("Reading on."))
 
+    assert code == 0
+    assert first["reason"] == "Skipped: 1 code block."
     assert label == "Read on"
-    assert response.json()["outcome"] == "heard"
-    assert f"{said} {rest}".split() == text.split()
+    assert said.startswith("my project:")
+    assert f"{said} {rest}".split()[2:] == text.split()
     assert offer.text == f"🔈 {rest}"
 
 
