@@ -81,6 +81,7 @@ class _Reports:
         self._with_text = with_text
         self._waiting: deque[dict[str, Any]] = deque()
         self._added = asyncio.Event()
+        self._is_dropping = False
 
     def watch(self, name: str, data: dict[str, Any]) -> None:
         """Add a report about an event, if it is one to report."""
@@ -88,7 +89,9 @@ class _Reports:
             return
         if len(self._waiting) >= _MAX_WAITING:
             self._waiting.popleft()
-            log.warning("A report of what was heard is dropped: %d wait already", _MAX_WAITING)
+            if not self._is_dropping:
+                log.warning("Reports of what was heard are dropped: %d wait already", _MAX_WAITING)
+            self._is_dropping = True
         outcome = data.get("outcome", State.HELD)
         self._waiting.append({**data, "outcome": outcome, "at": time.time()})
         self._added.set()
@@ -102,6 +105,7 @@ class _Reports:
                     await self._send(json.dumps(report, ensure_ascii=False).encode())
                 except Exception:  # one report must not affect the next
                     log.exception("Unexpected error in a report of what was heard")
+            self._is_dropping = False
             self._added.clear()
             await self._added.wait()
 

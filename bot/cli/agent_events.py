@@ -125,7 +125,7 @@ def last_message(path: str, *, of_subagent: bool = False) -> str:
     for line in reversed(lines):
         try:
             entry = json.loads(line)
-        except ValueError:  # the first line may be cut
+        except (ValueError, RecursionError):  # the first line may be cut
             continue
         if not isinstance(entry, dict) or (entry.get("isSidechain") and not of_subagent):
             continue

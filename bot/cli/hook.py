@@ -54,7 +54,7 @@ def hook(options: argparse.Namespace) -> int:
     given = options.payload or sys.stdin.buffer.read(_MAX_PAYLOAD_BYTES).decode(errors="replace")
     try:
         payload = json.loads(given)
-    except ValueError:
+    except (ValueError, RecursionError):
         payload = None
     if not isinstance(payload, dict):
         _warn("what the agent gave is not a JSON object.")
@@ -90,7 +90,7 @@ def _speak(event: AgentEvent, options: argparse.Namespace) -> None:
         body["before"] = f"{event.project[:_MAX_NAME_CHARS]}:"
     Client(options.client).call("POST", "/v1/audio/excerpt", body, timeout_s=_ANSWER_TIMEOUT_S)
     if "before" in body:
-        with suppress(OSError):  # it is named once more
+        with suppress(OSError, UnicodeError):  # it is named once more
             write_private(named, event.project)
 
 

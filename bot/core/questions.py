@@ -244,15 +244,16 @@ class Questions:
         """End questions whose time is over, until cancelled."""
         while True:
             self._asked.clear()
-            wait_s = _CHECK_EVERY_S
+            wait_s: float | None = None  # without questions until one is asked
             try:
                 for question in await self._store.list_open():
                     left_s = question.expires_at - time.time()
                     if left_s <= 0:
                         await self._end(question, QuestionStatus.TIMEOUT)
                     else:
-                        wait_s = min(wait_s, left_s)
-            except sqlite3.Error as exc:  # tried again
+                        wait_s = min(wait_s or _CHECK_EVERY_S, left_s)
+            except sqlite3.Error as exc:
+                wait_s = _CHECK_EVERY_S
                 log.error("The end of a question can't be stored: %s", exc)  # noqa: TRY400
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):

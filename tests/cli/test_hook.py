@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bot.cli.agent_events import last_message, project_name, read_event
+from bot.cli.agent_events import FORMS, last_message, project_name, read_event
 from bot.cli.main import main
 from bot.paths import CHECKOUT
 from tests.support.fake_api import FakeApi, serve_fake_api
@@ -88,6 +90,29 @@ def test_read_event_bears_other_types(payload: dict[str, Any]) -> None:
     assert event is None or event.message == ""
 
 
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"hook_event_name": st.sampled_from(sorted(FORMS))},
+        optional=dict.fromkeys(
+            ("message", "text", "cwd", "workspace_roots", "tool_input", "tool_name", "status"),
+            _JSON,
+        ),
+    )
+)
+def test_read_event_bears_any_json(payload: dict[str, Any]) -> None:
+    """Whatever an agent puts into its fields, what is said of it are texts."""
+    event = read_event(payload)
+
+    assert event is None or event.message or event.waits_for
+
+
 def test_last_message_is_of_the_last_turn(tmp_path: Path) -> None:
     """A turn that ended without words has no message, not that of the turn before it."""
     lines = TRANSCRIPT.read_text().splitlines()[:5]
@@ -156,7 +181,9 @@ def test_hook_without_bot_does_not_fail(
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("payload", [b"", b"not json", b"\xff\xfe", b"[1]", b"null"])
+@pytest.mark.parametrize(
+    "payload", [b"", b"not json", b"\xff\xfe", b"[1]", b"null", b"[" * 100_000]
+)
 def test_hook_with_nonsense_does_not_fail(
     payload: bytes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
