@@ -46,6 +46,7 @@ from bot.chat.outbox import Outbox
 from bot.chat.people_commands import PeopleCommands
 from bot.chat.playback_commands import PlaybackCommands
 from bot.chat.polling import Polling, UpdatesRequest
+from bot.chat.question_message import QuestionAnswers, QuestionMessages
 from bot.chat.receipts import ChatReceipts
 from bot.chat.status_message import StatusMessage
 from bot.chat.updates import Updates
@@ -62,6 +63,8 @@ from bot.core.lock import only_one
 from bot.core.message import attempt_key
 from bot.core.output import SoundOutput, wanted_device
 from bot.core.preferences import Preferences
+from bot.core.question_store import QuestionStore
+from bot.core.questions import Questions
 from bot.core.store import Store
 from bot.http.audio_stream import SpeechStreams
 from bot.http.guard import AccessGuard
@@ -139,8 +142,11 @@ async def running(
         await access.start()
         speech = await _start_speech(stack, settings, disk, telegram, voice, speaker)
         intake = _make_intake(settings, disk, telegram, speech, access)
-        chat = _make_chat(stack, settings, disk, telegram, speech, access, intake)
+        questions = _make_questions(disk, telegram, access, intake)
+        chat = _make_chat(stack, settings, disk, telegram, speech, access, intake, questions)
         await _restore(stack, telegram, speech, chat)
+        await _start_questions(stack, questions)
+        await _start_heard(stack, settings, disk, speech)
         polling = asyncio.create_task(chat.polling.run(), name="polling")
         stack.push_async_callback(_cancel, polling)
         _start_tasks(stack, disk, telegram, speech, chat)
@@ -148,7 +154,7 @@ async def running(
         stack.push_async_callback(_release, speech.pipeline)
         if http:
             await _start_home(stack, settings, disk, telegram, speech, intake)
-            api = _make_api(settings, disk, telegram, speech, intake, chat.polling)
+            api = _make_api(settings, disk, telegram, speech, intake, chat.polling, questions)
             # Entered last, so that it stops first and accepts no more requests.
             await stack.enter_async_context(_http(settings, api, sockets))
         yield Running(
@@ -299,6 +305,28 @@ def _make_intake(
     )
 
 
+def _make_questions(disk: _Disk, telegram: _Telegram, access: Access, intake: Intake) -> Questions:
+    store = QuestionStore(disk.inbox.database, telegram.bot_id)
+    return Questions(store, intake, access, QuestionMessages(telegram.outbox))
+
+
+async def _start_questions(stack: AsyncExitStack, questions: Questions) -> None:
+    """Show what an earlier run could not, and end questions whose time is over."""
+    await questions.restore()
+    task = asyncio.create_task(questions.run(), name="questions")
+    stack.push_async_callback(_cancel, task)
+
+
+async def _start_heard(
+    stack: AsyncExitStack, settings: Settings, disk: _Disk, speech: _Speech
+) -> None:
+    """Start to report what is heard; what is not set is not even imported."""
+    if settings.heard_url or settings.heard_command:
+        from bot import heard  # noqa: PLC0415  # costs nothing where it is not used
+
+        await stack.enter_async_context(heard.reporting(settings, speech.events, disk.inbox))
+
+
 @dataclass(frozen=True, slots=True)
 class _ChatSide:
     """The parts that fetch and handle updates."""
@@ -317,6 +345,7 @@ def _make_chat(
     speech: _Speech,
     access: Access,
     intake: Intake,
+    questions: Questions,
 ) -> _ChatSide:
     """Make the handlers, and the loop that fetches updates for them; nothing is fetched yet."""
     application: Application[Any, Any, Any, Any, Any, Any] = (
@@ -354,7 +383,9 @@ def _make_chat(
         bot_id=telegram.bot_id,
     )
     chat = _ChatSide(polling, attachments, notes, status_message)
-    _make_router(settings, disk, telegram, speech, access, intake, chat).register(application)
+    answers = QuestionAnswers(questions, telegram.outbox, telegram.bot_id)
+    router = _make_router(settings, disk, telegram, speech, access, intake, chat, answers)
+    router.register(application)
     return chat
 
 
@@ -398,6 +429,7 @@ def _make_router(
     access: Access,
     intake: Intake,
     chat: _ChatSide,
+    answers: QuestionAnswers,
 ) -> UpdateRouter:
     outbox = telegram.outbox
     return UpdateRouter(
@@ -425,6 +457,7 @@ def _make_router(
         voices=VoiceCommands(outbox, speech.preferences, chat.notes),
         people=PeopleCommands(disk.store, outbox, access),
         notes=chat.notes,
+        questions=answers,
         status_message=chat.status_message,
         outbox=outbox,
     )
@@ -502,6 +535,7 @@ def _make_api(
     speech: _Speech,
     intake: Intake,
     polling: Polling,
+    questions: Questions,
 ) -> Api:
     return Api(
         settings=settings,
@@ -517,6 +551,7 @@ def _make_api(
         bot_id=telegram.bot_id,
         token=token_of(settings),
         live=LiveTexts(intake, speech.events),
+        questions=questions,
     )
 
 
@@ -539,6 +574,7 @@ async def _http(settings: Settings, api: Api, sockets: list[socket.socket]) -> A
         finally:
             api.pipeline.close()  # silent at once; everything else stops later
             api.events.close()  # ends every waiting request
+            api.questions.close()  # likewise
             await _cancel(reporting)
 
 

@@ -31,10 +31,19 @@ _START = "Start it with `make run` or, at login, `crier install`."
 class ClientError(CommandError):
     """The running bot can't be reached, or refused a request."""
 
-    def __init__(self, message: str, code: int = FAILED) -> None:
-        """Store the message and its exit code."""
+    def __init__(self, message: str, code: int = FAILED, status: int = 0, kind: str = "") -> None:
+        """Store the message, its exit code, and what the answer was."""
         super().__init__(message)
         self.exit_code = code
+        self.status = status
+        """The status of a refusal; 0: there was no answer."""
+        self.kind = kind
+        """The refusal's own code, such as ``nothing_to_speak``."""
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same request may work soon, because the bot is starting or stopping."""
+        return self.status in (0, http.HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 class NotRunningError(ClientError):
@@ -104,6 +113,7 @@ class Client:
         path: str,
         body: dict[str, Any] | None = None,
         timeout_s: float | None = _ANSWER_TIMEOUT_S,
+        key: str = "",
     ) -> dict[str, Any]:
         """Send a request; return the JSON of the answer.
 
@@ -112,11 +122,12 @@ class Client:
             path: for example ``/v1/audio/stop``.
             body: sent as JSON.
             timeout_s: how long the answer may take; None: as long as the bot runs.
+            key: the Idempotency-Key, with which the request may be sent again.
 
         Raises:
             ClientError: the bot is not running, does not answer, or refuses.
         """
-        with self._open(method, path, body, timeout_s) as response:
+        with self._open(method, path, body, timeout_s, key) as response:
             with self._translated():
                 answer = response.read()
             try:
@@ -220,12 +231,19 @@ class Client:
 
     @contextmanager
     def _open(
-        self, method: str, path: str, body: dict[str, Any] | None, timeout_s: float | None
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None,
+        timeout_s: float | None,
+        key: str = "",
     ) -> Iterator[http.client.HTTPResponse]:
         """Send a request; yield the response, or raise ClientError if it is a refusal."""
         headers = self._headers()
         if body is not None:
             headers["Content-Type"] = "application/json"
+        if key:
+            headers["Idempotency-Key"] = key
         with self._connected(timeout_s) as connection:
             with self._translated():
                 payload = None if body is None else json.dumps(body).encode()
@@ -269,6 +287,7 @@ class Client:
         try:
             connection.connect()
         except OSError as exc:
+            connection.close()
             raise self._not_running() from exc
         return connection
 
@@ -303,13 +322,16 @@ class Client:
                 f"Crier does not take the token in {self._folder / 'api-token'}. "
                 "If you have changed API_TOKEN, start Crier again.",
                 WRONG_USAGE,
+                response.status,
             )
+        kind = ""
         try:
-            message = str(json.loads(response.read())["error"]["message"])
-        except (ValueError, KeyError, TypeError):
+            error = json.loads(response.read())["error"]
+            message, kind = str(error["message"]), str(error.get("code", ""))
+        except (ValueError, KeyError, TypeError, AttributeError):
             message = f"Crier said no: {response.status} {response.reason}."
         code = WRONG_USAGE if response.status in _USAGE_ERRORS else FAILED
-        return ClientError(message, code)
+        return ClientError(message, code, response.status, kind)
 
 
 def _send_chunks(connection: http.client.HTTPConnection, begun: bytes, source: int) -> None:

@@ -13,6 +13,7 @@ Every error class of bot; the message of each is written for a person:
     core.growing.RepeatedError              a text came twice with the same key
     core.intake.RefusedError                a message is not accepted
     core.composing.ComposeError
+    core.questions.NobodyToAskError
     chat.decode.AttachmentError
     └── chat.decode.SilentError
     chat.sandbox.BotApiError                the sandbox's answer to an invalid call

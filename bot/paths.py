@@ -37,6 +37,7 @@ _OWN = [
     "attempts.json*",
     "crash.txt",
     PACE_FILE,
+    "hook-project",
     "notices.json",
     "pairing-code*",
     ".env*",

@@ -4,9 +4,11 @@ The environment wins over the ``.env`` of the checkout, which wins over the ``.e
 folder, which `crier setup` writes. An empty value means unset.
 """
 
+import base64
 import ipaddress
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -22,11 +24,14 @@ from bot.errors import UsageError
 from bot.paths import CHECKOUT, default_data_dir, default_model_dir, parse_env
 
 _TOKEN = "TELEGRAM_BOT_TOKEN"  # noqa: S105  # its name
-_SECRETS = frozenset({"telegram_bot_token", "api_token", "mqtt_password", "mqtt_url"})
+_SECRETS = frozenset(
+    {"telegram_bot_token", "api_token", "mqtt_password", "mqtt_url", "heard_secret", "heard_url"}
+)
 """No error quotes these."""
 
 _MIN_TOKEN_CHARS, _MIN_TOKEN_DISTINCT = 16, 6
 """Minimum length of an API_TOKEN, and minimum number of different characters."""
+_MIN_KEY_BYTES, _MAX_KEY_BYTES = 24, 64  # Source: "Signature scheme" of Standard Webhooks
 _HOW_TO_MAKE_ONE = "`openssl rand -hex 32` makes a good one"
 # Examples and placeholders.
 _PLACEHOLDER = re.compile(
@@ -170,6 +175,19 @@ class Settings(BaseSettings):
         description="The broker of Home Assistant: mqtt://user:password@host, or mqtts:// for "
         "TLS. Secret. Empty: none.",
     )
+    heard_url: SecretStr | None = Field(
+        default=None,
+        description="Gets a POST with JSON about each message that was heard, cut or held. Secret.",
+    )
+    heard_secret: SecretStr | None = Field(
+        default=None,
+        description="Signs these as Standard Webhooks specifies: whsec_ and base64. Secret. "
+        "Empty: unsigned.",
+    )
+    heard_command: str = Field(
+        default="", description="A program that gets the same JSON on stdin; no shell runs it."
+    )
+    heard_text: bool = Field(default=False, description="Whether these have the message's text.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Texts of messages are logged at DEBUG only."
     )
@@ -255,6 +273,43 @@ class Settings(BaseSettings):
                 "network could speak. Give the broker one and set it here or as MQTT_PASSWORD, or "
                 "set MQTT_ANONYMOUS=true if you want that"
             )
+        return value
+
+    @field_validator("heard_url")
+    @classmethod
+    def _check_heard_url(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            url = urlsplit(value.get_secret_value() if value else "http://unset")
+            is_web = url.scheme in ("http", "https") and url.hostname and url.port != 0
+        except ValueError:
+            is_web = False
+        if not is_web:
+            raise ValueError("it must look like https://example.org/heard")
+        return value
+
+    @field_validator("heard_secret")
+    @classmethod
+    def _check_heard_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            key = value and base64.b64decode(
+                value.get_secret_value().removeprefix("whsec_"), validate=True
+            )
+        except ValueError:
+            key = b""
+        if key is not None and not _MIN_KEY_BYTES <= len(key) <= _MAX_KEY_BYTES:
+            raise ValueError(
+                'it must be base64 of 24 to 64 bytes; `echo "whsec_$(openssl rand -base64 32)"` '
+                "makes a good one"
+            )
+        return value
+
+    @field_validator("heard_command")
+    @classmethod
+    def _check_heard_command(cls, value: str) -> str:
+        try:
+            shlex.split(value)
+        except ValueError as exc:
+            raise ValueError(f"a quote is open ({exc})") from exc
         return value
 
     @field_validator("telegram_api_url")

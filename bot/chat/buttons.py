@@ -21,6 +21,7 @@ class Press:
     """The message with the button."""
     thread_id: int | None
     """The forum topic of that message."""
+    user_name: str = ""
 
 
 def pressed(update: Update) -> Press | None:
@@ -35,4 +36,5 @@ def pressed(update: Update) -> Press | None:
         chat_id=query.message.chat_id,
         message_id=query.message.message_id,
         thread_id=thread_of(query.message),
+        user_name=query.from_user.full_name,
     )

@@ -17,7 +17,7 @@ from telegram.ext import (
     filters,
 )
 
-from bot.chat import status_message
+from bot.chat import question_message, status_message
 from bot.chat.buttons import Press, pressed
 from bot.chat.device_commands import DeviceCommands
 from bot.chat.guard import ChatGuard
@@ -26,6 +26,7 @@ from bot.chat.kinds import command_of, is_service, speaks_by_file, words_of
 from bot.chat.outbox import Outbox
 from bot.chat.people_commands import PeopleCommands
 from bot.chat.playback_commands import PlaybackCommands
+from bot.chat.question_message import QuestionAnswers
 from bot.chat.status_message import StatusMessage
 from bot.chat.voice_commands import VoiceCommands
 from bot.chat.voice_notes import VoiceNotes
@@ -49,6 +50,7 @@ class UpdateRouter:
     voices: VoiceCommands
     people: PeopleCommands
     notes: VoiceNotes
+    questions: QuestionAnswers
     status_message: StatusMessage
     outbox: Outbox
 
@@ -87,6 +89,7 @@ class UpdateRouter:
             r"^person:": self.people.press,
             r"^late:": self.handlers.decide_late,
             r"^file:": self.handlers.decide_file,
+            question_message.PATTERN: self.questions.press,
         }
 
     def register(self, application: _App) -> None:
@@ -101,7 +104,7 @@ class UpdateRouter:
             MessageHandler(filters.StatusUpdate.ALL | _Service(), self.handlers.ignore),
             MessageHandler(_File(), self.handlers.attached),
             MessageHandler(_Command(), self.handlers.unknown_command),
-            MessageHandler(_Words(), self.handlers.speak),
+            MessageHandler(_Words(), self._answer_or_speak),
             MessageHandler(filters.ALL, self.handlers.refuse_wordless),
             *(
                 CallbackQueryHandler(_on_press(handle), pattern=pattern)
@@ -115,6 +118,11 @@ class UpdateRouter:
         )
         application.add_handler(refresh, group=_AFTERWARDS)
         application.add_error_handler(self.handlers.error)
+
+    async def _answer_or_speak(self, update: Update, context: Any) -> None:
+        """Speak words, unless they answer a question of a program."""
+        if not await self.questions.take_reply(update):
+            await self.handlers.speak(update, context)
 
 
 def _on_press(handle: _HandlePress) -> _Handle:

@@ -47,6 +47,12 @@ COMMANDS = {
     "run": Command("bot.cli.run", "run", "start the bot", has_options=True),
     "demo": Command("bot.cli.run", "demo", "chat with the same bot here, without Telegram"),
     "say": Command("bot.cli.say", "say", "say a text, a file or piped input", has_options=True),
+    "ask": Command(
+        "bot.cli.ask", "ask", "ask aloud and in the chat; print the answer", has_options=True
+    ),
+    "hook": Command(
+        "bot.cli.hook", "hook", "say what a coding agent tells its hooks", has_options=True
+    ),
     "stop": Command("bot.cli.remote", "stop", "stop speaking and drop all waiting messages"),
     "skip": Command("bot.cli.remote", "skip", "skip to the next message", has_options=True),
     "pause": Command("bot.cli.remote", "pause", "pause; nothing is lost"),

@@ -11,6 +11,7 @@ from mcp_types import ToolAnnotations
 from pydantic import Field
 
 from bot import __version__
+from bot.cli.ask import ask_people
 from bot.client import Client, ClientError
 from bot.errors import OK
 
@@ -82,6 +83,25 @@ def speak(
     if receipt["outcome"] != "heard":
         raise ToolError(receipt["reason"] or f"It was {receipt['outcome']}.")
     return f"Heard to the end. {receipt['reason']}".strip()
+
+
+@server.tool(
+    description="Ask the user, aloud and in their Telegram chat, and wait for the answer. Use it "
+    "when you can't go on without a decision: they may be away from the screen.",
+    annotations=ToolAnnotations(read_only_hint=False, destructive_hint=False),
+)
+def ask(
+    question: Annotated[str, Field(description="One short question, in plain words.")],
+    options: Annotated[
+        list[str] | None,
+        Field(description="Up to 8 answers to choose from, as buttons; none: an answer in words."),
+    ] = None,
+    timeout_s: Annotated[float, Field(description="How long they have, in seconds.")] = 300.0,
+) -> dict[str, Any]:
+    """Ask, and return the answer, or that there is none. Runs on a worker thread of the server."""
+    request = {"input": question, "options": options or [], "timeout_s": timeout_s}
+    with _tool_errors():
+        return ask_people("agent", request)
 
 
 @server.tool(

@@ -95,6 +95,11 @@ class Access:
         return len(self._allowed)
 
     @property
+    def user_ids(self) -> frozenset[int]:
+        """The user ids of the people who may speak."""
+        return frozenset(self._allowed)
+
+    @property
     def fixed(self) -> int:
         """How many people the settings allow."""
         return len(self._fixed)
@@ -112,9 +117,11 @@ class Access:
 
         Owners are the people in the settings or, if there are none, the first who was paired.
         """
-        if self._fixed:
-            return user_id in self._fixed
-        return next(iter(await self._store.names()), None) == user_id
+        return user_id in await self.owners()
+
+    async def owners(self) -> list[int]:
+        """Return the user ids of the owners."""
+        return sorted(self._fixed) or list(await self._store.names())[:1]
 
     async def remove(self, user_id: int) -> bool:
         """Remove a paired person; return whether there was one."""

@@ -90,6 +90,26 @@ CREATE TABLE choice (
     value TEXT NOT NULL,
     setting TEXT NOT NULL          -- the variable's value when this was selected instead
 );
+CREATE TABLE question (                    -- asked by programs, answered in chats
+    id INTEGER PRIMARY KEY,
+    bot_id INTEGER NOT NULL,
+    update_id INTEGER NOT NULL,            -- as that of the message that is spoken
+    client TEXT NOT NULL,                  -- which program asked
+    text TEXT NOT NULL,                    -- what the chats show
+    options TEXT NOT NULL,                 -- a JSON list; empty: the answer is in words
+    rest TEXT NOT NULL DEFAULT '',         -- what is spoken once it is answered: "Read on"
+    copies TEXT NOT NULL,                  -- JSON: chat -> its message there; 0: not accepted yet
+    asked_at REAL NOT NULL,                -- seconds since 1970
+    expires_at REAL NOT NULL,
+    status TEXT NOT NULL DEFAULT 'open',   -- see bot.core.question_store.QuestionStatus
+    answer TEXT NOT NULL DEFAULT '',
+    user_id INTEGER NOT NULL DEFAULT 0,    -- who answered
+    answered_by TEXT NOT NULL DEFAULT '',  -- their name
+    reason TEXT NOT NULL DEFAULT '',       -- why it was stopped
+    ended_at REAL NOT NULL DEFAULT 0,
+    shown INTEGER NOT NULL DEFAULT 0,      -- whether all copies show the end
+    UNIQUE (bot_id, update_id)
+);
 """
 MIGRATIONS: dict[int, str] = {
     4: """
@@ -97,6 +117,26 @@ ALTER TABLE message ADD COLUMN expires_at REAL NOT NULL DEFAULT 0;
 ALTER TABLE message ADD COLUMN replace_key TEXT NOT NULL DEFAULT '';
 ALTER TABLE message ADD COLUMN volume INTEGER;
 ALTER TABLE message ADD COLUMN room TEXT NOT NULL DEFAULT '';
+CREATE TABLE question (
+    id INTEGER PRIMARY KEY,
+    bot_id INTEGER NOT NULL,
+    update_id INTEGER NOT NULL,
+    client TEXT NOT NULL,
+    text TEXT NOT NULL,
+    options TEXT NOT NULL,
+    rest TEXT NOT NULL DEFAULT '',
+    copies TEXT NOT NULL,
+    asked_at REAL NOT NULL,
+    expires_at REAL NOT NULL,
+    status TEXT NOT NULL DEFAULT 'open',
+    answer TEXT NOT NULL DEFAULT '',
+    user_id INTEGER NOT NULL DEFAULT 0,
+    answered_by TEXT NOT NULL DEFAULT '',
+    reason TEXT NOT NULL DEFAULT '',
+    ended_at REAL NOT NULL DEFAULT 0,
+    shown INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (bot_id, update_id)
+);
 """,
 }
 """The SQL that upgrades each version to the next. Released versions start with 4.

@@ -554,7 +554,10 @@ class Inbox:
             (now - _KEEP_UNDECIDED_S,),
         )
         await self._database.execute("DELETE FROM handled_update WHERE at < ?", (now - _KEEP_S,))
-        if ended.rowcount or undecided.rowcount:
+        questions = await self._database.execute(
+            "DELETE FROM question WHERE status != 'open' AND ended_at < ?", (now - _KEEP_S,)
+        )
+        if ended.rowcount or undecided.rowcount or questions.rowcount:
             # secure_delete overwrites rows, but not the copies that are left behind when rows move
             # between pages.
             await self._database.execute("VACUUM")

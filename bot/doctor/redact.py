@@ -71,6 +71,10 @@ def _tokens_and_allowed(context: Context) -> Iterator[tuple[str, str]]:
     yield "<token>", api_token(context)
     if settings.mqtt_password is not None:
         yield "<password>", settings.mqtt_password.get_secret_value()
+    if settings.heard_secret is not None:
+        yield "<password>", settings.heard_secret.get_secret_value()
+    if settings.heard_url is not None:
+        yield "<url>", settings.heard_url.get_secret_value()
     if settings.mqtt_url is not None:
         yield "<password>", urlsplit(settings.mqtt_url.get_secret_value()).password or ""
     for user_id in settings.telegram_allowed_users:
@@ -85,6 +89,9 @@ def _people_and_texts(context: Context) -> Iterator[tuple[str, str]]:
     for user_id, chat_id, text in context.query("SELECT user_id, chat_id, text FROM message"):
         yield from _id(user_id)
         yield from _id(chat_id)
+        if len(str(text)) >= _MIN_TEXT_CHARS:
+            yield "<text>", str(text)
+    for (text,) in context.query("SELECT text FROM question UNION SELECT answer FROM question"):
         if len(str(text)) >= _MIN_TEXT_CHARS:
             yield "<text>", str(text)
 

@@ -7,9 +7,7 @@ routes. Runs on the event loop.
 import asyncio
 import contextlib
 import functools
-import hashlib
 import logging
-import secrets
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -18,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from weakref import WeakValueDictionary
 
-from fastapi import Depends, FastAPI, Header, Query, Request, Response, WebSocket
+from fastapi import FastAPI, Query, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
 from pydantic import BaseModel, Field, ValidationError
@@ -39,9 +37,11 @@ from bot.core.intake import Intake, RefusedError
 from bot.core.message import ENDED, State
 from bot.core.output import SoundOutput
 from bot.core.preferences import lang_of
+from bot.core.questions import Questions
 from bot.core.quiet_hours import FOR_GOOD
 from bot.core.reading import read_draft
 from bot.http import docs, schemas
+from bot.http.ask import AskRoutes
 from bot.http.audio_stream import (
     FORMATS,
     MODELS,
@@ -68,6 +68,14 @@ from bot.http.responses import (
     format_event,
     storage_reason,
 )
+from bot.http.sender import (
+    MAX_KEY_CHARS,
+    MAX_NAME_CHARS,
+    ClientName,
+    IdempotencyKey,
+    client_name,
+    update_id_of,
+)
 from bot.http.state import BotState
 from bot.settings import Settings
 
@@ -82,8 +90,6 @@ _DEVICES_TIMEOUT_S = 2.0
 _STATUS_EVERY_S = 0.5
 _PING_EVERY_S = 15.0
 _MAX_LISTENERS = 32
-_MAX_NAME_CHARS = 40
-_MAX_KEY_CHARS = 255
 _DONE_CODE = 1000
 _REFUSED_CODE = 1008  # RFC 6455, 7.4.1: against the policy of the server
 _FAILED_CODE = 1011  # the server can't do it
@@ -126,31 +132,6 @@ _CAPTIONED: dict[str, Any] = {
 }
 
 
-def _client(
-    x_client: Annotated[
-        str,
-        Header(
-            max_length=_MAX_NAME_CHARS,
-            description="The name of the program, shown in queue and history.",
-        ),
-    ] = "http",
-) -> str:
-    name = x_client.strip()
-    if not name.isprintable():
-        raise Refused(422, "invalid_value", "X-Client: only printable characters make a name.")
-    return "http" if name in ("", "telegram") else name
-
-
-ClientName = Annotated[str, Depends(_client)]
-IdempotencyKey = Annotated[
-    str,
-    Header(
-        alias="Idempotency-Key",
-        max_length=_MAX_KEY_CHARS,
-        description="A message that is sent again with the same key is spoken once.",
-    ),
-]
-
 MaxAge = Annotated[
     float,
     Query(
@@ -164,8 +145,8 @@ MaxAge = Annotated[
 class _SpeakHeaders(BaseModel):
     """The same headers of a text that arrives bit by bit."""
 
-    client: str = Field("http", max_length=_MAX_NAME_CHARS, alias="x-client")
-    key: str = Field("", max_length=_MAX_KEY_CHARS, alias="Idempotency-Key")
+    client: str = Field("http", max_length=MAX_NAME_CHARS, alias="x-client")
+    key: str = Field("", max_length=MAX_KEY_CHARS, alias="Idempotency-Key")
 
 
 Checked = TypeVar("Checked", bound=BaseModel)
@@ -189,6 +170,7 @@ class Api:
     token: str
     """Authenticates clients; the page gets it in exchange for a code."""
     live: LiveTexts
+    questions: Questions
     codes: Codes = field(default_factory=Codes)
     storing: WeakValueDictionary[int, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     """By update id: requests with the same Idempotency-Key are stored one at a time."""
@@ -235,6 +217,7 @@ class Api:
 
     def _routes(self) -> Iterator[tuple[str, str, Callable[..., Any], dict[str, Any]]]:
         """Yield method, path, endpoint and options of each documented route."""
+        yield from AskRoutes(self.questions, self.intake, self._draft, self._queued).routes()
         yield from (
             ("POST", SPEAK, self.speak, _SPEAK),
             ("POST", "/v1/audio/speech", self.speech, _SPEECH),
@@ -318,7 +301,7 @@ class Api:
         empty one after the first words is the end, and sends the events `queued` and `ended`, or
         `held` or `refused`, as JSON.
         """
-        update_id = _update_id(client, key)
+        update_id = update_id_of(client, key)
         async with self.storing.setdefault(update_id, asyncio.Lock()):
             earlier = await self.inbox.find_record(self.bot_id, update_id) if key else None
             id_ = earlier.id if earlier else await self._take(request, client, update_id)
@@ -328,7 +311,10 @@ class Api:
         """Speak a text that arrives bit by bit: `speak` with a plain text."""
         options = _checked(schemas.SpeakOptions, request.query_params, "query")
         client, key = _sender(request.headers)
-        text_id, end_id = _update_id(client, key, "text"), _update_id(client, key, "end of text")
+        text_id, end_id = (
+            update_id_of(client, key, "text"),
+            update_id_of(client, key, "end of text"),
+        )
         id_ = await self._find_text(text_id, end_id) if key else 0
         try:
             if not id_:
@@ -387,7 +373,7 @@ class Api:
             position = self.delivery.queue.position(id_)
             await send_json(websocket, {"event": "queued", "id": id_, "position": position})
 
-        draft = self._draft(options, client, _update_id(client, ""))
+        draft = self._draft(options, client, update_id_of(client, ""))
         try:
             id_ = await self.live.speak(draft, sent(websocket), report_stored)
             result = await self._result(id_)
@@ -740,22 +726,8 @@ def _sender(headers: Headers) -> tuple[str, str]:
     names = [field.alias or "" for field in _SpeakHeaders.model_fields.values()]
     given = {name: headers[name] for name in names if name in headers}
     checked = _checked(_SpeakHeaders, given, "header")
-    return _client(checked.client), checked.key
+    return client_name(checked.client), checked.key
 
 
 def _forgotten() -> Refused:
     return Refused(409, "gone", "A message of this Idempotency-Key has just been forgotten.")
-
-
-def _update_id(client: str, key: str, *kind: str) -> int:
-    """Return the update id of a message: with a key, the same each time its client sends it.
-
-    Args:
-        client: the name of the program.
-        key: its Idempotency-Key; may be empty.
-        kind: what else it depends on.
-    """
-    if not key:
-        return -1 - secrets.randbits(62)
-    digest = hashlib.sha256("\0".join((client, key, *kind)).encode()).digest()
-    return -1 - (int.from_bytes(digest[:8]) >> 1)  # Telegram's numbers are not negative

@@ -13,11 +13,16 @@ from audio.types import UnknownLanguageError, UnknownVoiceError
 from audio.voices import check_language, check_voice
 from bot.core.output import LOUDEST_PERCENT
 from bot.core.preferences import FASTEST, SLOWEST
+from bot.core.question_store import QuestionStatus
+from bot.core.questions import MAX_OPTION_CHARS, MAX_OPTIONS, MAX_TIMEOUT_S
 
 MAX_EXPIRES_S = 7 * 24 * 3600.0
 
 MAX_INPUT_CHARS = 60_000
 """About an hour of speech; planning it takes the audio thread 0.1 s."""
+
+MAX_QUESTION_CHARS = 1000
+_MAX_CHAT = 2**52  # Source: "Chat" of the Bot API
 
 ALIASES = {
     "alloy": "af_alloy",
@@ -69,6 +74,19 @@ VoiceName = Annotated[
     AfterValidator(_voice),
 ]
 
+
+def _option(text: str) -> str:
+    if not (text := text.strip()).isprintable() or not text:
+        raise ValueError("an option has printable characters")
+    return text
+
+
+def _distinct(options: list[str]) -> list[str]:
+    if len({option.casefold() for option in options}) < len(options):
+        raise ValueError("two options are the same")
+    return options
+
+
 Language = Annotated[str, Field(max_length=20), AfterValidator(_language)]
 
 
@@ -115,6 +133,62 @@ class Speak(SpeakOptions):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     input: Input
+
+
+Option = Annotated[str, Field(min_length=1, max_length=MAX_OPTION_CHARS), AfterValidator(_option)]
+
+
+class Ask(SpeakOptions):
+    """A question for people."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    input: Annotated[
+        str, Field(min_length=1, max_length=MAX_QUESTION_CHARS, description="The question.")
+    ]
+    options: Annotated[list[Option], AfterValidator(_distinct)] = Field(
+        default=[],
+        max_length=MAX_OPTIONS,
+        description="The answers to choose from, as buttons; none: people answer in words.",
+    )
+    timeout_s: float = Field(
+        600.0, gt=0, le=MAX_TIMEOUT_S, description="How long it can be answered."
+    )
+    chat: int | None = Field(
+        None,
+        ge=-_MAX_CHAT,
+        le=_MAX_CHAT,
+        description="Where to ask: a person's number, or a group's; null: everybody who may speak.",
+    )
+    wait: bool = Field(
+        True, description="Answer only when the question has ended; else at once, with 202."
+    )
+
+
+class Answer(BaseModel):
+    """A question, and its answer if there is one."""
+
+    id: int
+    status: QuestionStatus
+    answer: str | None
+    by: str | None = Field(description="Who answered.")
+    after_s: float | None = Field(description="How long after the question it ended.")
+    reason: str = Field(description="Why it was stopped; else empty.")
+
+
+class ExcerptText(SpeakOptions):
+    """A long text, such as an agent's, of which the first sentences are spoken."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    input: Annotated[str, Field(max_length=MAX_INPUT_CHARS, description="The text; may be empty.")]
+    max_s: float = Field(
+        20.0, gt=0, le=3600, description="How long it may take, as learned on this computer."
+    )
+    before: str = Field("", max_length=200, description="Said first, such as a project's name.")
+    after: str = Field(
+        "", max_length=1000, description="Said last in any case, such as what an agent waits for."
+    )
 
 
 class ReadText(BaseModel):

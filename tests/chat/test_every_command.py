@@ -110,6 +110,8 @@ BUTTONS: dict[str, str] = {
     f"{FIRST}1": "decided already",
     f"{NOTE}1": "decided already",
     f"{NO}x": "decided already",
+    "ask:1:0": "out of date",
+    "ask:x": "out of date",
     "person:remove:999": "gone already",
     "person:remove:x": "gone already",
     "of an earlier version": "out of date",

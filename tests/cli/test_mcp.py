@@ -57,7 +57,7 @@ async def test_mcp_lists_tools(environment: Environment) -> None:
     async with agent(environment) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
 
-    assert set(tools) == {"speak", "stop", "status"}
+    assert set(tools) == {"speak", "ask", "stop", "status"}
     assert tools["speak"].input_schema["required"] == ["text"]
     assert all(tool.description for tool in tools.values())
 

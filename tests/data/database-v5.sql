@@ -61,6 +61,26 @@ CREATE TABLE preference (
 INSERT INTO "preference" VALUES(7,'voice','bf_emma');
 CREATE TABLE pronunciation (word TEXT PRIMARY KEY, said TEXT NOT NULL);
 INSERT INTO "pronunciation" VALUES('nguyen','win');
+CREATE TABLE question (                    -- asked by programs, answered in chats
+    id INTEGER PRIMARY KEY,
+    bot_id INTEGER NOT NULL,
+    update_id INTEGER NOT NULL,            -- as that of the message that is spoken
+    client TEXT NOT NULL,                  -- which program asked
+    text TEXT NOT NULL,                    -- what the chats show
+    options TEXT NOT NULL,                 -- a JSON list; empty: the answer is in words
+    rest TEXT NOT NULL DEFAULT '',         -- what is spoken once it is answered: "Read on"
+    copies TEXT NOT NULL,                  -- JSON: chat -> its message there; 0: not accepted yet
+    asked_at REAL NOT NULL,                -- seconds since 1970
+    expires_at REAL NOT NULL,
+    status TEXT NOT NULL DEFAULT 'open',   -- see bot.core.question_store.QuestionStatus
+    answer TEXT NOT NULL DEFAULT '',
+    user_id INTEGER NOT NULL DEFAULT 0,    -- who answered
+    answered_by TEXT NOT NULL DEFAULT '',  -- their name
+    reason TEXT NOT NULL DEFAULT '',       -- why it was stopped
+    ended_at REAL NOT NULL DEFAULT 0,
+    shown INTEGER NOT NULL DEFAULT 0,      -- whether all copies show the end
+    UNIQUE (bot_id, update_id)
+);
 CREATE TABLE status_message (              -- which do not show the end of their burst yet
     bot_id INTEGER NOT NULL,
     chat_id INTEGER NOT NULL,

@@ -91,8 +91,9 @@ def test_settings_do_not_quote_a_password(checkout: Path) -> None:
 
 
 def test_what_is_off_is_not_imported() -> None:
-    """Without WYOMING_PORT and MQTT_URL nothing of it is loaded at a start."""
-    code = "import bot.app, sys; print({'wyoming', 'aiomqtt', 'bot.home.mqtt'} & set(sys.modules))"
+    """Without WYOMING_PORT, MQTT_URL and HEARD_URL nothing of it is loaded at a start."""
+    names = {"wyoming", "aiomqtt", "bot.home.mqtt", "bot.heard"}
+    code = f"import bot.app, sys; print({names} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={"PYTHONPATH": str(CHECKOUT), "PATH": os.environ["PATH"]},
