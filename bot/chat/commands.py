@@ -26,6 +26,8 @@ from bot.chat.kinds import command_of, is_service, speaks_by_file, words_of
 from bot.chat.outbox import Outbox
 from bot.chat.people_commands import PeopleCommands
 from bot.chat.playback_commands import PlaybackCommands
+from bot.chat.reminder_commands import PATTERN as REMINDER_PATTERN
+from bot.chat.reminder_commands import ReminderCommands
 from bot.chat.status_message import StatusMessage
 from bot.chat.voice_commands import VoiceCommands
 from bot.chat.voice_notes import VoiceNotes
@@ -49,6 +51,7 @@ class UpdateRouter:
     voices: VoiceCommands
     people: PeopleCommands
     notes: VoiceNotes
+    reminders: ReminderCommands
     status_message: StatusMessage
     outbox: Outbox
 
@@ -72,6 +75,10 @@ class UpdateRouter:
             "pronounce": self.playback.pronounce,
             "urgent": self.handlers.urgent,
             "note": self.notes.note,
+            "at": self.reminders.at,
+            "in": self.reminders.in_,
+            "every": self.reminders.every,
+            "reminders": self.reminders.list_own,
             "devices": self.devices.devices,
             "voice": self.voices.voice,
             "invite": self.people.invite,
@@ -85,9 +92,14 @@ class UpdateRouter:
             r"^device": self.devices.press,
             r"^voice:": self.voices.press,
             r"^person:": self.people.press,
+            REMINDER_PATTERN: self.reminders.press,
             r"^late:": self.handlers.decide_late,
             r"^file:": self.handlers.decide_file,
         }
+
+    async def _edited(self, update: Update, context: Any) -> None:
+        await self.reminders.edited(update, context)
+        await self.handlers.edited(update, context)
 
     def register(self, application: _App) -> None:
         """Register everything with python-telegram-bot."""
@@ -96,7 +108,7 @@ class UpdateRouter:
         application.add_handler(migrated, group=_MIGRATION)
         application.add_handler(TypeHandler(Update, self.guard.check), group=_GUARD)
         for handler in (
-            MessageHandler(filters.UpdateType.EDITED_MESSAGE, self.handlers.edited),
+            MessageHandler(filters.UpdateType.EDITED_MESSAGE, self._edited),
             *(CommandHandler(name, handle) for name, handle in self.commands().items()),
             MessageHandler(filters.StatusUpdate.ALL | _Service(), self.handlers.ignore),
             MessageHandler(_File(), self.handlers.attached),

@@ -24,6 +24,7 @@ def test_commands_are_those_of_the_menu() -> None:
         voices=any_handler,
         people=any_handler,
         notes=any_handler,
+        reminders=any_handler,
         status_message=any_handler,
         outbox=any_handler,
     )
