@@ -58,6 +58,9 @@ COMMANDS = {
         "bot.cli.remote", "devices", "list the output devices, or choose one", has_options=True
     ),
     "voices": Command("bot.cli.remote", "voices", "list the voices, or play one", has_options=True),
+    "reminders": Command(
+        "bot.cli.remote", "reminders", "list what is said later, or delete it", has_options=True
+    ),
     "page": Command("bot.cli.remote", "page", "open Crier's page in the browser"),
     "doctor": Command(
         "bot.doctor.command", "doctor", "check everything, and say how to fix it", has_options=True

@@ -49,6 +49,9 @@ def speak(
     voice: Annotated[str, Field(description="A voice such as af_heart; empty: the usual.")] = "",
     urgent: Annotated[bool, Field(description="Say it next, before all that waits.")] = False,
     wait: Annotated[bool, Field(description="Answer only when it was heard to the end.")] = False,
+    at: Annotated[
+        str, Field(description="Say it then: 18:30, tomorrow 8:00, in 20m, every weekday 7:15.")
+    ] = "",
 ) -> str:
     """Queue a text, and wait until it ended if *wait*. Runs on a worker thread of the server."""
     request: dict[str, Any] = {"input": text, "priority": "urgent" if urgent else "normal"}
@@ -56,6 +59,8 @@ def speak(
         request["voice"] = voice
     with _tool_errors():
         client = Client("agent")
+        if at:
+            return f"{client.call('POST', '/v1/audio/speak', {**request, 'at': at})['when']}."
         if not wait:
             position = client.call("POST", "/v1/audio/speak", request)["position"]
             return f"Queued; {position - 1} before it." if position > 1 else "Queued; it is next."

@@ -53,6 +53,10 @@ def say_arguments(parser: argparse.ArgumentParser) -> None:
     add("--lang", default="", metavar="CODE", help="the language, such as en-gb")
     add("--urgent", action="store_true", help="say it next, after the current sentence")
     add("--chime", action="store_true", help="play a chime before it")
+    later = parser.add_mutually_exclusive_group()
+    later.add_argument("--at", metavar="TIME", help='say it then: 18:30, "tomorrow 8:00"')
+    later.add_argument("--in", dest="in_", metavar="SPAN", help="say it after so long: 20m, 1h30")
+    later.add_argument("--every", metavar="TIMES", help='say it again and again: "weekday 7:15"')
     add("--client", default="command line", metavar="NAME", help="the sender's name in the history")
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--wait", action="store_true", help="wait until it was heard to the end")
@@ -72,6 +76,7 @@ def say(options: argparse.Namespace) -> int:
     """Speak a text, or write it to a file."""
     if options.json and not options.dry_run:
         raise UsageError("--json is for --dry-run.")
+    at = _at(options)
     if options.dry_run:
         from bot.cli import dry_run  # noqa: PLC0415  # slow to import
 
@@ -90,6 +95,12 @@ def say(options: argparse.Namespace) -> int:
     request["priority"] = "urgent" if options.urgent else "normal"
     if options.chime:  # else as in the settings
         request["chime"] = True
+    if at:
+        return _remind(client, _text_of(options), {**request, "at": at})
+    return _say_now(client, request, options)
+
+
+def _say_now(client: Client, request: dict[str, Any], options: argparse.Namespace) -> int:
     begun, is_whole = _read_at_once() if _is_piped(options) else (b"", True)
     if not is_whole and _is_utf_8(begun):
         return _say_while_written(client, begun, request, wait=options.wait)
@@ -100,6 +111,24 @@ def say(options: argparse.Namespace) -> int:
     if sys.stderr.isatty():
         queued = f"Queued; {positions[0] - 1} before it." if positions[0] > 1 else "Queued."
         _print_to_person(f"{queued} {_silence_reason(client, urgent=options.urgent)}".rstrip())
+    return OK
+
+
+def _at(options: argparse.Namespace) -> str:
+    """Return when to say it, as the bot understands it; empty: now."""
+    given = {"": options.at, "in ": options.in_, "every ": options.every}
+    at = next((f"{word}{time}" for word, time in given.items() if time is not None), "")
+    if at and (options.wait or options.out or options.dry_run or options.standalone):
+        raise UsageError("What is said later can't be waited for, written or shown now.")
+    return at
+
+
+def _remind(client: Client, text: str, request: dict[str, Any]) -> int:
+    """Set a reminder; print what was understood."""
+    if len(text) > MAX_TEXT_CHARS:
+        raise UsageError(f"What is said later may have {MAX_TEXT_CHARS} characters.")
+    reminder = _queue(client, text, request)
+    _print_to_person(f"{reminder['when']}. `crier reminders` lists it, and deletes it.")
     return OK
 
 
