@@ -48,6 +48,7 @@ from bot.chat.playback_commands import PlaybackCommands
 from bot.chat.polling import Polling, UpdatesRequest
 from bot.chat.question_message import QuestionAnswers, QuestionMessages
 from bot.chat.receipts import ChatReceipts
+from bot.chat.reminder_commands import ReminderCommands
 from bot.chat.status_message import StatusMessage
 from bot.chat.updates import Updates
 from bot.chat.voice_commands import VoiceCommands
@@ -65,6 +66,7 @@ from bot.core.output import SoundOutput, wanted_device
 from bot.core.preferences import Preferences
 from bot.core.question_store import QuestionStore
 from bot.core.questions import Questions
+from bot.core.reminders import Reminders
 from bot.core.store import Store
 from bot.http.audio_stream import SpeechStreams
 from bot.http.guard import AccessGuard
@@ -143,18 +145,24 @@ async def running(
         speech = await _start_speech(stack, settings, disk, telegram, voice, speaker)
         intake = _make_intake(settings, disk, telegram, speech, access)
         questions = _make_questions(disk, telegram, access, intake)
-        chat = _make_chat(stack, settings, disk, telegram, speech, access, intake, questions)
+        reminders = Reminders(intake)
+        chat = _make_chat(
+            stack, settings, disk, telegram, speech, access, intake, questions, reminders
+        )
         await _restore(stack, telegram, speech, chat)
         await _start_questions(stack, questions)
         await _start_heard(stack, settings, disk, speech)
         polling = asyncio.create_task(chat.polling.run(), name="polling")
         stack.push_async_callback(_cancel, polling)
         _start_tasks(stack, disk, telegram, speech, chat)
+        _start_reminders(stack, reminders, chat.polling)
         # Before anything above stops; the later call then has no effect.
         stack.push_async_callback(_release, speech.pipeline)
         if http:
             await _start_home(stack, settings, disk, telegram, speech, intake)
-            api = _make_api(settings, disk, telegram, speech, intake, chat.polling, questions)
+            api = _make_api(
+                settings, disk, telegram, speech, intake, reminders, chat.polling, questions
+            )
             # Entered last, so that it stops first and accepts no more requests.
             await stack.enter_async_context(_http(settings, api, sockets))
         yield Running(
@@ -346,6 +354,7 @@ def _make_chat(
     access: Access,
     intake: Intake,
     questions: Questions,
+    reminders: Reminders,
 ) -> _ChatSide:
     """Make the handlers, and the loop that fetches updates for them; nothing is fetched yet."""
     application: Application[Any, Any, Any, Any, Any, Any] = (
@@ -384,7 +393,9 @@ def _make_chat(
     )
     chat = _ChatSide(polling, attachments, notes, status_message)
     answers = QuestionAnswers(questions, telegram.outbox, telegram.bot_id)
-    router = _make_router(settings, disk, telegram, speech, access, intake, chat, answers)
+    router = _make_router(
+        settings, disk, telegram, speech, access, intake, reminders, chat, answers
+    )
     router.register(application)
     return chat
 
@@ -428,6 +439,7 @@ def _make_router(
     speech: _Speech,
     access: Access,
     intake: Intake,
+    reminders: Reminders,
     chat: _ChatSide,
     answers: QuestionAnswers,
 ) -> UpdateRouter:
@@ -458,6 +470,7 @@ def _make_router(
         people=PeopleCommands(disk.store, outbox, access),
         notes=chat.notes,
         questions=answers,
+        reminders=ReminderCommands(reminders, outbox),
         status_message=chat.status_message,
         outbox=outbox,
     )
@@ -480,8 +493,7 @@ def _start_tasks(
     """Start the background tasks, one of which starts speech."""
 
     async def start_speaking() -> None:
-        with contextlib.suppress(TimeoutError):  # offline: it speaks all the same
-            await asyncio.wait_for(chat.polling.caught_up.wait(), _FIRST_LOOK_S)
+        await _catch_up(chat.polling)
         speech.delivery.start_speaking()
         await chat.attachments.resume(telegram.bot_id)
         await chat.notes.resume()
@@ -496,6 +508,27 @@ def _start_tasks(
     }.items():
         task = asyncio.create_task(work, name=name)
         stack.push_async_callback(_cancel, task)
+
+
+async def _catch_up(polling: Polling) -> None:
+    """Wait until what came while the bot was away is handled; not long, as there may be no network.
+
+    Until Python 3.12, a cancellation may be lost in `asyncio.wait_for`, but not in a timeout.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_FIRST_LOOK_S):
+            await polling.caught_up.wait()
+
+
+def _start_reminders(stack: AsyncExitStack, reminders: Reminders, polling: Polling) -> None:
+    """Start to speak reminders, after what was decided about them in the chat meanwhile."""
+
+    async def run() -> None:
+        await _catch_up(polling)
+        await reminders.run()
+
+    task = asyncio.create_task(run(), name="reminders")
+    stack.push_async_callback(_cancel, task)
 
 
 async def _start_home(
@@ -534,6 +567,7 @@ def _make_api(
     telegram: _Telegram,
     speech: _Speech,
     intake: Intake,
+    reminders: Reminders,
     polling: Polling,
     questions: Questions,
 ) -> Api:
@@ -543,6 +577,7 @@ def _make_api(
         inbox=disk.inbox,
         delivery=speech.delivery,
         intake=intake,
+        reminders=reminders,
         output=speech.output,
         polling=polling,
         events=speech.events,

@@ -27,6 +27,8 @@ from bot.chat.outbox import Outbox
 from bot.chat.people_commands import PeopleCommands
 from bot.chat.playback_commands import PlaybackCommands
 from bot.chat.question_message import QuestionAnswers
+from bot.chat.reminder_commands import PATTERN as REMINDER_PATTERN
+from bot.chat.reminder_commands import ReminderCommands
 from bot.chat.status_message import StatusMessage
 from bot.chat.voice_commands import VoiceCommands
 from bot.chat.voice_notes import VoiceNotes
@@ -51,6 +53,7 @@ class UpdateRouter:
     people: PeopleCommands
     notes: VoiceNotes
     questions: QuestionAnswers
+    reminders: ReminderCommands
     status_message: StatusMessage
     outbox: Outbox
 
@@ -74,6 +77,10 @@ class UpdateRouter:
             "pronounce": self.playback.pronounce,
             "urgent": self.handlers.urgent,
             "note": self.notes.note,
+            "at": self.reminders.at,
+            "in": self.reminders.in_,
+            "every": self.reminders.every,
+            "reminders": self.reminders.list_own,
             "devices": self.devices.devices,
             "voice": self.voices.voice,
             "invite": self.people.invite,
@@ -87,10 +94,15 @@ class UpdateRouter:
             r"^device": self.devices.press,
             r"^voice:": self.voices.press,
             r"^person:": self.people.press,
+            REMINDER_PATTERN: self.reminders.press,
             r"^late:": self.handlers.decide_late,
             r"^file:": self.handlers.decide_file,
             question_message.PATTERN: self.questions.press,
         }
+
+    async def _edited(self, update: Update, context: Any) -> None:
+        await self.reminders.edited(update, context)
+        await self.handlers.edited(update, context)
 
     def register(self, application: _App) -> None:
         """Register everything with python-telegram-bot."""
@@ -99,7 +111,7 @@ class UpdateRouter:
         application.add_handler(migrated, group=_MIGRATION)
         application.add_handler(TypeHandler(Update, self.guard.check), group=_GUARD)
         for handler in (
-            MessageHandler(filters.UpdateType.EDITED_MESSAGE, self.handlers.edited),
+            MessageHandler(filters.UpdateType.EDITED_MESSAGE, self._edited),
             *(CommandHandler(name, handle) for name, handle in self.commands().items()),
             MessageHandler(filters.StatusUpdate.ALL | _Service(), self.handlers.ignore),
             MessageHandler(_File(), self.handlers.attached),

@@ -39,6 +39,7 @@ are said. Edit a message to a dot to take it back.
 /skip the next one, /pause, /resume
 /replay the last one, /queue what waits
 /note text: as a voice note, not aloud
+/at 18:30 Dinner, /in 20m, /every weekday 7:15, /reminders
 /volume 80, /speed 1.2, /voice
 /mute 2h, /unmute; what comes is kept
 /devices where sound goes, /status

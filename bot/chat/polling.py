@@ -70,7 +70,9 @@ class UpdatesRequest(HTTPXRequest):
         of one, every later request would time out waiting for it.
         """
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.shutdown(), _CLOSE_TIMEOUT_S)
+            # Until Python 3.12, wait_for may lose a cancellation.
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self.shutdown()
         await self.initialize()
 
 

@@ -26,11 +26,13 @@ from bot.core.receipts import Receipts
 
 log = logging.getLogger(__name__)
 
-_NOTE = "note"
 _STOP = "stop"
 _SILENCING = frozenset({_STOP, "pause", "mute"})
 # Without commands whose text is stored as a message, which is how they are recognized.
 _COMMANDS = frozenset({command.command for command in COMMANDS} | {"start", "pair"}) - {"urgent"}
+_STORED = frozenset({"note", "at", "in", "every"})
+"""Commands that are stored under their update before they are marked, so that a crash between the
+two loses none."""
 _REMEMBERED = 200
 """Twice the most that one getUpdates returns."""
 _DEADLY = "Crier ended twice while it was reading this, so it is left out. Send it in other words."
@@ -152,11 +154,11 @@ class Updates:
 
 
 def _is_marked_first(update: Update) -> bool:
-    """Whether an update is recorded before it is carried out; a /note is stored as a message."""
+    """Whether an update is recorded before it is carried out."""
     if update.callback_query is not None:
         return status_message.button_of(update.callback_query.data or "") != status_message.STOP
     command = _command_of(update).partition("@")[0]
-    return command in _COMMANDS and command not in (_STOP, _NOTE)
+    return command in _COMMANDS and command not in {_STOP, *_STORED}
 
 
 def _command_of(update: Update) -> str:

@@ -73,6 +73,9 @@ COMMANDS = {
     ),
     "voices": Command("bot.cli.remote", "voices", "list the voices, or play one", has_options=True),
     "menubar": Command("bot.cli.menubar", "menubar", "print a menu for SwiftBar or xbar"),
+    "reminders": Command(
+        "bot.cli.remote", "reminders", "list what is said later, or delete it", has_options=True
+    ),
     "page": Command("bot.cli.remote", "page", "open Crier's page in the browser"),
     "doctor": Command(
         "bot.doctor.command", "doctor", "check everything, and say how to fix it", has_options=True

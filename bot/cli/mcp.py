@@ -63,6 +63,9 @@ def speak(
     volume: Annotated[
         int | None, Field(description="In percent, for this text alone; empty: as it is set.")
     ] = None,
+    at: Annotated[
+        str, Field(description="Say it then: 18:30, tomorrow 8:00, in 20m, every weekday 7:15.")
+    ] = "",
 ) -> str:
     """Queue a text, and wait until it ended if *wait*. Runs on a worker thread of the server."""
     request: dict[str, Any] = {"input": text, "priority": "urgent" if urgent else "normal"}
@@ -76,6 +79,8 @@ def speak(
         request["volume"] = volume
     with _tool_errors():
         client = Client("agent")
+        if at:
+            return f"{client.call('POST', '/v1/audio/speak', {**request, 'at': at})['when']}."
         if not wait:
             position = client.call("POST", "/v1/audio/speak", request)["position"]
             return f"Queued; {position - 1} before it." if position > 1 else "Queued; it is next."

@@ -314,6 +314,44 @@ def voices(options: argparse.Namespace) -> int:
     return speak_and_wait(Client("preview"), [introduction(voice)], style)
 
 
+# ---- reminders ----
+
+
+def reminders_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `reminders`."""
+    parser.epilog = 'Set one like this: crier say --at 18:30 "Dinner is ready."'
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--delete", type=int, metavar="ID", help="delete one")
+    which.add_argument("--pause", type=int, metavar="ID", help="keep one without saying it")
+    which.add_argument("--resume", type=int, metavar="ID", help="say it again from its next time")
+    which.add_argument("--json", action="store_true", help="everything, for programs")
+
+
+def reminders(options: argparse.Namespace) -> int:
+    """List what is said later, or delete, pause or resume one."""
+    client = Client()
+    if options.delete is not None:
+        client.call("DELETE", f"/v1/reminders/{options.delete}")
+        print("Deleted.")
+        return OK
+    for id_, paused in ((options.pause, True), (options.resume, False)):
+        if id_ is not None:
+            answer = client.call("PUT", f"/v1/reminders/{id_}", {"paused": paused})
+            print("Paused." if paused else f"{answer['when']}.")
+            return OK
+    items = client.get("/v1/reminders")["items"]
+    if options.json:
+        print(json.dumps(items, indent=2, ensure_ascii=False))
+    elif items:
+        _print_columns(
+            (f"{item['id']}", f"{item['when']}{' (paused)' * item['paused']}: {item['text']}")
+            for item in items
+        )
+    else:
+        print('No reminders. Set one like this: crier say --at 18:30 "Dinner is ready."')
+    return OK
+
+
 # ---- page, completion ----
 
 

@@ -79,6 +79,10 @@ def say_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PERCENT",
         help=f"0 to {LOUDEST_PERCENT}, for this text alone",
     )
+    later = parser.add_mutually_exclusive_group()
+    later.add_argument("--at", metavar="TIME", help='say it then: 18:30, "tomorrow 8:00"')
+    later.add_argument("--in", dest="in_", metavar="SPAN", help="say it after so long: 20m, 1h30")
+    later.add_argument("--every", metavar="TIMES", help='say it again and again: "weekday 7:15"')
     add("--client", default="command line", metavar="NAME", help="the sender's name in the history")
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--wait", action="store_true", help="wait until it was heard to the end")
@@ -98,6 +102,7 @@ def say(options: argparse.Namespace) -> int:
     """Speak a text, or write it to a file."""
     if options.json and not options.dry_run:
         raise UsageError("--json is for --dry-run.")
+    at = _at(options)
     if options.dry_run:
         from bot.cli import dry_run  # noqa: PLC0415  # slow to import
 
@@ -116,6 +121,12 @@ def say(options: argparse.Namespace) -> int:
             )
         return _write(client, _text_of(options), request, options.out)
     request |= _turn(options)
+    if at:
+        return _remind(client, _text_of(options), {**request, "at": at})
+    return _say_now(client, request, options)
+
+
+def _say_now(client: Client, request: dict[str, Any], options: argparse.Namespace) -> int:
     begun, is_whole = _read_at_once() if _is_piped(options) else (b"", True)
     if not is_whole and _is_utf_8(begun):
         return _say_while_written(client, begun, request, wait=options.wait)
@@ -150,6 +161,24 @@ def _turn(options: argparse.Namespace) -> dict[str, Any]:
         "volume": options.volume,
     }
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _at(options: argparse.Namespace) -> str:
+    """Return when to say it, as the bot understands it; empty: now."""
+    given = {"": options.at, "in ": options.in_, "every ": options.every}
+    at = next((f"{word}{time}" for word, time in given.items() if time is not None), "")
+    if at and (options.wait or options.out or options.dry_run or options.standalone):
+        raise UsageError("What is said later can't be waited for, written or shown now.")
+    return at
+
+
+def _remind(client: Client, text: str, request: dict[str, Any]) -> int:
+    """Set a reminder; print what was understood."""
+    if len(text) > MAX_TEXT_CHARS:
+        raise UsageError(f"What is said later may have {MAX_TEXT_CHARS} characters.")
+    reminder = _queue(client, text, request)
+    _print_to_person(f"{reminder['when']}. `crier reminders` lists it, and deletes it.")
+    return OK
 
 
 def _silence_reason(client: Client, *, urgent: bool) -> str:

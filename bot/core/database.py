@@ -110,6 +110,32 @@ CREATE TABLE question (                    -- asked by programs, answered in cha
     shown INTEGER NOT NULL DEFAULT 0,      -- whether all copies show the end
     UNIQUE (bot_id, update_id)
 );
+CREATE TABLE reminder (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice: old buttons name it
+    bot_id INTEGER NOT NULL,
+    update_id INTEGER NOT NULL,            -- of what set it, as in message
+    set_at REAL NOT NULL,                  -- seconds since 1970
+    due TEXT NOT NULL,                     -- ISO 8601; without an offset: on the wall clock here
+    rule TEXT NOT NULL,                    -- see bot.core.when; empty: once
+    paused INTEGER NOT NULL DEFAULT 0,
+    expires_s REAL NOT NULL,               -- not spoken so long after it was due; 0: always
+    chat_id INTEGER NOT NULL,              -- this and the rest: as in message
+    message_id INTEGER NOT NULL,
+    thread_id INTEGER,
+    user_id INTEGER NOT NULL,
+    user_name TEXT NOT NULL,
+    client TEXT NOT NULL,
+    text TEXT NOT NULL,                    -- as it was sent
+    voice TEXT NOT NULL,
+    speed REAL NOT NULL,
+    lang TEXT NOT NULL,
+    urgent INTEGER NOT NULL,
+    chime INTEGER,
+    replace_key TEXT NOT NULL,
+    volume INTEGER,
+    room TEXT NOT NULL,
+    UNIQUE (bot_id, update_id)
+);
 """
 MIGRATIONS: dict[int, str] = {
     4: """
@@ -135,6 +161,32 @@ CREATE TABLE question (
     reason TEXT NOT NULL DEFAULT '',
     ended_at REAL NOT NULL DEFAULT 0,
     shown INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (bot_id, update_id)
+);
+CREATE TABLE reminder (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    bot_id INTEGER NOT NULL,
+    update_id INTEGER NOT NULL,
+    set_at REAL NOT NULL,
+    due TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    paused INTEGER NOT NULL DEFAULT 0,
+    expires_s REAL NOT NULL,
+    chat_id INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    thread_id INTEGER,
+    user_id INTEGER NOT NULL,
+    user_name TEXT NOT NULL,
+    client TEXT NOT NULL,
+    text TEXT NOT NULL,
+    voice TEXT NOT NULL,
+    speed REAL NOT NULL,
+    lang TEXT NOT NULL,
+    urgent INTEGER NOT NULL,
+    chime INTEGER,
+    replace_key TEXT NOT NULL,
+    volume INTEGER,
+    room TEXT NOT NULL,
     UNIQUE (bot_id, update_id)
 );
 """,

@@ -494,6 +494,11 @@ class Inbox:
             (new_chat_id, *ids),
         )
         await self._database.execute(
+            "UPDATE reminder SET chat_id = ?, message_id = 0, thread_id = NULL"
+            " WHERE bot_id = ? AND chat_id = ?",
+            (new_chat_id, *ids),
+        )
+        await self._database.execute(
             "DELETE FROM status_message WHERE bot_id = ? AND chat_id = ?", ids
         )
 

@@ -229,6 +229,26 @@ async def posted(request: Request) -> AsyncIterator[str]:
         yield decoder.decode(message.get("body", b""), final=not more)
 
 
+async def whole(pieces: AsyncIterator[str]) -> str:
+    """Return a text when all of it has come.
+
+    Raises:
+        Refused: it is too long, or comes too slowly.
+        BrokenOffError: the client is gone.
+    """
+    text = ""
+    try:
+        async with asyncio.timeout(BREAK_S):
+            async for piece in pieces:
+                text += piece
+                if len(text) > MAX_INPUT_CHARS:
+                    reason = f"A text may have {MAX_INPUT_CHARS} characters."
+                    raise Refused(413, "too_large", reason)
+    except TimeoutError:
+        raise Refused(408, "too_slow", f"The text did not come within {BREAK_S:.0f} s.") from None
+    return text
+
+
 async def sent(websocket: WebSocket) -> AsyncIterator[str]:
     """Yield the pieces of the text that a WebSocket sends; an empty one after a text is the end.
 

@@ -6,6 +6,7 @@ routes. Runs on the event loop.
 
 import asyncio
 import contextlib
+import datetime as dt
 import functools
 import logging
 import sqlite3
@@ -40,6 +41,8 @@ from bot.core.preferences import lang_of
 from bot.core.questions import Questions
 from bot.core.quiet_hours import FOR_GOOD
 from bot.core.reading import read_draft
+from bot.core.reminders import Reminder, Reminders
+from bot.core.when import WhenError
 from bot.http import docs, schemas
 from bot.http.ask import AskRoutes
 from bot.http.audio_stream import (
@@ -55,7 +58,7 @@ from bot.http.audio_stream import (
 )
 from bot.http.codes import LIFE_S, Codes
 from bot.http.guard import Refused, refusal
-from bot.http.live import BrokenOffError, LiveTexts, TextRoute, posted, send_json, sent
+from bot.http.live import BrokenOffError, LiveTexts, TextRoute, posted, send_json, sent, whole
 from bot.http.metrics import Metrics
 from bot.http.openai_request import CaptionedSpeech, Speech
 from bot.http.responses import (
@@ -100,6 +103,7 @@ _SPEAK: dict[str, Any] = {
     "response_model": schemas.Queued,
     "responses": {
         200: {"model": schemas.SpeakResult, "description": "With wait: how it ended."},
+        201: {"model": schemas.ReminderItem, "description": "With at: the reminder."},
         409: {
             "model": schemas.ErrorBody,
             "description": "The message of this Idempotency-Key is not stored any more, or only a "
@@ -161,6 +165,7 @@ class Api:
     inbox: Inbox
     delivery: Delivery
     intake: Intake
+    reminders: Reminders
     output: SoundOutput
     polling: SourceHealth
     events: Events
@@ -233,6 +238,9 @@ class Api:
             ("POST", "/v1/queue/{id}/move", self.move, {"responses": NOT_FOUND}),
             ("DELETE", "/v1/queue/{id}", self.remove, {"responses": NOT_FOUND}),
             ("GET", "/v1/history", self.history, {}),
+            ("GET", "/v1/reminders", self.list_reminders, {}),
+            ("PUT", "/v1/reminders/{id}", self.change_reminder, {"responses": NOT_FOUND}),
+            ("DELETE", "/v1/reminders/{id}", self.delete_reminder, {"responses": NOT_FOUND}),
             ("GET", "/v1/devices", self.devices, {}),
             ("PUT", "/v1/device", self.choose_device, {"responses": NOT_FOUND}),
             ("GET", "/v1/voices", self.voices, {}),
@@ -293,7 +301,8 @@ class Api:
     ) -> schemas.Queued | JSONResponse:
         """Speak a text at the loudspeaker, in its turn.
 
-        Answers 202 as soon as it is stored; with `wait`, 200 when it has ended or is held.
+        Answers 202 as soon as it is stored; with `wait`, 200 when it has ended or is held; with
+        `at`, 201 with the reminder.
 
         With `Content-Type: text/plain` the body is the text itself, which may arrive bit by bit:
         its sentences are spoken as they end. The other fields are in the address, as in
@@ -302,6 +311,9 @@ class Api:
         `held` or `refused`, as JSON.
         """
         update_id = update_id_of(client, key)
+        if request.at is not None:
+            draft = self._draft(request, client, update_id, request.input)
+            return await self._remind(request, draft)
         async with self.storing.setdefault(update_id, asyncio.Lock()):
             earlier = await self.inbox.find_record(self.bot_id, update_id) if key else None
             id_ = earlier.id if earlier else await self._take(request, client, update_id)
@@ -315,6 +327,12 @@ class Api:
             update_id_of(client, key, "text"),
             update_id_of(client, key, "end of text"),
         )
+        if options.at is not None:
+            try:
+                text = await whole(posted(request))
+            except BrokenOffError:
+                return Response(status_code=400)  # nobody reads it
+            return await self._remind(options, self._draft(options, client, text_id, text))
         id_ = await self._find_text(text_id, end_id) if key else 0
         try:
             if not id_:
@@ -359,6 +377,9 @@ class Api:
         try:
             options = _checked(schemas.SpeakOptions, websocket.query_params, "query")
             client, _ = _sender(websocket.headers)
+            if options.at is not None:
+                reason = "at: a reminder is a whole text. Send it as the body of a POST."
+                raise Refused(422, "invalid_value", reason, "at")
         except Refused as exc:
             answer = refusal(exc.status, exc.code, str(exc), exc.param)
             await websocket.send_denial_response(answer)
@@ -412,8 +433,7 @@ class Api:
         try:
             stored = await self.intake.accept(draft)
         except RefusedError as exc:
-            status, code = (429, "too_many") if exc.too_many else (422, "nothing_to_speak")
-            raise Refused(status, code, str(exc)) from exc
+            raise _refused(exc) from exc
         if stored is not None:
             return stored.id
         # Another request has stored it meanwhile.
@@ -439,6 +459,23 @@ class Api:
             replace_key=options.replace or "",
             volume=options.volume,
         )
+
+    async def _remind(self, options: schemas.SpeakOptions, draft: Draft) -> JSONResponse:
+        """Set a reminder, and return the answer."""
+        if options.wait:
+            raise Refused(422, "invalid_value", "wait: nobody waits for a reminder.", "wait")
+        try:
+            when, rest = self.reminders.understand(options.at or "")
+            if rest:
+                raise WhenError(f"“{rest}” is too much. The text itself is the input.")
+            reminder = await self.reminders.set(draft, when)
+        except WhenError as exc:
+            raise Refused(422, "invalid_value", f"at: {exc}", "at") from exc
+        except RefusedError as exc:
+            raise _refused(exc) from exc
+        if reminder is None:
+            raise _forgotten()
+        return JSONResponse(self._item(reminder).model_dump(), 201)
 
     async def _wait(self, id_: int) -> WaitResult | None:
         """Wait until a message ends or is held; return None if Crier stops first."""
@@ -602,6 +639,46 @@ class Api:
         records = await self.inbox.list_history(self.bot_id, _HISTORY)
         return schemas.History.model_validate({"items": records})
 
+    # ---- reminders ----
+
+    async def list_reminders(self) -> schemas.ReminderList:
+        """List the texts that are spoken later, the next one first."""
+        items = [self._item(reminder) for reminder in await self.reminders.list_all()]
+        return schemas.ReminderList(items=items)
+
+    async def change_reminder(
+        self,
+        id: int,  # noqa: A002  # the path's name
+        change: schemas.ChangeReminder,
+    ) -> schemas.ReminderItem:
+        """Pause a reminder, or go on with its next time."""
+        await self.reminders.pause(await self._reminder(id), paused=change.paused)
+        return self._item(await self._reminder(id))
+
+    async def delete_reminder(self, id: int) -> schemas.Deleted:  # noqa: A002  # the path's name
+        """Delete a reminder."""
+        await self.reminders.delete(await self._reminder(id))
+        return schemas.Deleted(deleted=True)
+
+    async def _reminder(self, id_: int) -> Reminder:
+        reminder = await self.reminders.find(id_)
+        if reminder is None:
+            raise Refused(404, "no_such_reminder", f"There is no reminder {id_} (any more).")
+        return reminder
+
+    def _item(self, reminder: Reminder) -> schemas.ReminderItem:
+        now = self.reminders.now()
+        due = dt.datetime.fromtimestamp(reminder.when.due_at(now.tzinfo or dt.UTC), now.tzinfo)
+        return schemas.ReminderItem(
+            id=reminder.id,
+            text=reminder.draft.text,
+            source=reminder.draft.client or "telegram",
+            due=due.isoformat(timespec="seconds"),
+            when=reminder.when.words(now),
+            repeats=bool(reminder.when.rule),
+            paused=reminder.paused,
+        )
+
     # ---- devices, voices, volume ----
 
     async def devices(self, max_age_s: MaxAge = 0.0) -> schemas.DeviceList:
@@ -727,6 +804,11 @@ def _sender(headers: Headers) -> tuple[str, str]:
     given = {name: headers[name] for name in names if name in headers}
     checked = _checked(_SpeakHeaders, given, "header")
     return client_name(checked.client), checked.key
+
+
+def _refused(error: RefusedError) -> Refused:
+    status, code = (429, "too_many") if error.too_many else (422, "nothing_to_speak")
+    return Refused(status, code, str(error))
 
 
 def _forgotten() -> Refused:

@@ -125,6 +125,13 @@ class SpeakOptions(BaseModel):
         le=LOUDEST_PERCENT,
         description="In percent, for this message alone; left out: as it is set.",
     )
+    at: str | None = Field(
+        None,
+        max_length=100,
+        description="Speak it then: ISO 8601, or words such as 18:30, tomorrow 8:00, in 20m, every "
+        "weekday 7:15. The answer is the reminder.",
+        examples=["18:30"],
+    )
 
 
 class Speak(SpeakOptions):
@@ -258,6 +265,38 @@ class SkipTarget(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     id: int | None = Field(None, description="Left out: the one that is playing.")
+
+
+class ReminderItem(BaseModel):
+    """A text that is spoken later."""
+
+    id: int
+    text: str
+    source: str
+    due: str = Field(description="When it is due next, in ISO 8601.")
+    when: str = Field(description="The same in words, such as Tomorrow at 18:30.")
+    repeats: bool
+    paused: bool
+
+
+class ReminderList(BaseModel):
+    """The reminders, the next one first."""
+
+    items: list[ReminderItem]
+
+
+class ChangeReminder(BaseModel):
+    """Whether a reminder is kept without being spoken."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    paused: bool
+
+
+class Deleted(BaseModel):
+    """The reminder is deleted."""
+
+    deleted: bool
 
 
 class Stopped(BaseModel):

@@ -25,6 +25,7 @@ def test_commands_are_those_of_the_menu() -> None:
         people=any_handler,
         notes=any_handler,
         questions=any_handler,
+        reminders=any_handler,
         status_message=any_handler,
         outbox=any_handler,
     )

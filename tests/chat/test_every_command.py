@@ -64,6 +64,13 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "/invite": ("/pair", "/pair", "/pair", "private chat"),
     "/urgent": ("such as: /urgent The bath is full",),
     "/note": ("such as: /note Good night",),
+    "/at": ("Like this: /at 18:30 Dinner",),
+    "/in": ("Like this: /in 20m Turn the oven off",),
+    "/in 20 eggs": ("Such as: in 20m",),
+    "/in 90m Tea": (": Tea",),
+    "/every": ("Like this: /every weekday 7:15",),
+    "/every 9 hours Tea": ("Every 9 hours, next",),
+    "/reminders": ("No reminders",),
     "/replay": ("nothing to say again",),
     "/resume": ("I was not paused",),
     "/pause": ("Paused",),
@@ -74,6 +81,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
 # Replies that differ while the bot is idle.
 IDLE = {
     "/queue": ("Nothing waits",),
+    "/reminders": (*["3. Every 9 hours, next"] * 3, "2. Every 9 hours, next"),
     "/skip": ("Nothing is being said",),
     "/stop": ("Nothing was waiting",),
 }
@@ -114,6 +122,8 @@ BUTTONS: dict[str, str] = {
     "ask:x": "out of date",
     "person:remove:999": "gone already",
     "person:remove:x": "gone already",
+    "reminder:delete:999": "said, or deleted, already",
+    "reminder:pause:x": "said, or deleted, already",
     "of an earlier version": "out of date",
 }
 

@@ -96,6 +96,16 @@ async def test_speak_passes_on_what_becomes_of_a_text_that_waits(
     assert body == {"input": "41 %.", "priority": "normal", **fields}
 
 
+async def test_speak_says_it_later(environment: Environment, fake_api: FakeApi) -> None:
+    """With a time the agent learns what was understood."""
+    fake_api.answer("POST /v1/audio/speak", {"when": "Tomorrow at 18:30"}, 201)
+    async with agent(environment) as client:
+        result = await client.call_tool("speak", {"text": "Dinner.", "at": "18:30"})
+
+    assert text_of(result) == "Tomorrow at 18:30."
+    assert fake_api.requests[0][2]["at"] == "18:30"
+
+
 async def test_speak_waits_and_stop_stops(
     settings: Settings, environment: Environment, ear_a: Ear
 ) -> None:

@@ -71,6 +71,24 @@ async def write() -> None:
         database.execute("UPDATE handled_update SET at = ?", (_NEVER_OLD,))
         database.execute("UPDATE message SET accepted_at = 1e9, changed_at = 1e9, fresh_at = 1e9")
         database.execute("UPDATE person SET paired_at = 1e9")
+        reminder = {
+            "update_id": 4,
+            "due": "2096-12-24T18:30:00",
+            "rule": "30 18 * * *",
+            "chat_id": ALICE.id,
+            "message_id": 14,
+            "user_id": ALICE.id,
+            "user_name": "Alice",
+            "text": "Dinner",
+        }
+        zeros = dict.fromkeys(("set_at", "expires_s", "speed", "urgent"), 0)
+        empty = dict.fromkeys(("client", "voice", "lang", "replace_key", "room"), "")
+        columns = {"bot_id": BOT, **reminder, **zeros, **empty}
+        marks = ", ".join(f":{name}" for name in columns)
+        database.execute(
+            f"INSERT INTO reminder ({', '.join(columns)}) VALUES ({marks})",  # noqa: S608
+            columns,
+        )
         database.commit()
         lines = "\n".join(database.iterdump())
         database.close()

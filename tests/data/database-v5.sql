@@ -42,7 +42,7 @@ CREATE TABLE message (
     fresh_at REAL NOT NULL DEFAULT 0,      -- lateness counts from here: when it was sent, or when
                                            -- someone decided to hear it; since 1970
     thread_id INTEGER,                     -- the forum topic that it was sent in; NULL: none
-    expires_at REAL NOT NULL DEFAULT 0,    -- not spoken after that time, since 1970; 0: always
+    expires_at REAL NOT NULL DEFAULT 0,    -- its first word comes before, since 1970; 0: whenever
     replace_key TEXT NOT NULL DEFAULT '',  -- a newer one with the same key takes its place
     volume INTEGER,                        -- in percent, of this one; NULL: as it is set
     room TEXT NOT NULL DEFAULT '',         -- where it is spoken; empty: on this computer
@@ -81,6 +81,33 @@ CREATE TABLE question (                    -- asked by programs, answered in cha
     shown INTEGER NOT NULL DEFAULT 0,      -- whether all copies show the end
     UNIQUE (bot_id, update_id)
 );
+CREATE TABLE reminder (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice: old buttons name it
+    bot_id INTEGER NOT NULL,
+    update_id INTEGER NOT NULL,            -- of what set it, as in message
+    set_at REAL NOT NULL,                  -- seconds since 1970
+    due TEXT NOT NULL,                     -- ISO 8601; without an offset: on the wall clock here
+    rule TEXT NOT NULL,                    -- see bot.core.when; empty: once
+    paused INTEGER NOT NULL DEFAULT 0,
+    expires_s REAL NOT NULL,               -- not spoken so long after it was due; 0: always
+    chat_id INTEGER NOT NULL,              -- this and the rest: as in message
+    message_id INTEGER NOT NULL,
+    thread_id INTEGER,
+    user_id INTEGER NOT NULL,
+    user_name TEXT NOT NULL,
+    client TEXT NOT NULL,
+    text TEXT NOT NULL,                    -- as it was sent
+    voice TEXT NOT NULL,
+    speed REAL NOT NULL,
+    lang TEXT NOT NULL,
+    urgent INTEGER NOT NULL,
+    chime INTEGER,
+    replace_key TEXT NOT NULL,
+    volume INTEGER,
+    room TEXT NOT NULL,
+    UNIQUE (bot_id, update_id)
+);
+INSERT INTO "reminder" VALUES(1,4217,4,0.0,'2096-12-24T18:30:00','30 18 * * *',0,0.0,7,14,NULL,7,'Alice','','Dinner','',0.0,'',0,NULL,'',NULL,'');
 CREATE TABLE status_message (              -- which do not show the end of their burst yet
     bot_id INTEGER NOT NULL,
     chat_id INTEGER NOT NULL,
@@ -89,4 +116,6 @@ CREATE TABLE status_message (              -- which do not show the end of their
     PRIMARY KEY (bot_id, chat_id, message_id)
 );
 INSERT INTO "status_message" VALUES(4217,7,13,NULL);
+DELETE FROM "sqlite_sequence";
+INSERT INTO "sqlite_sequence" VALUES('reminder',1);
 COMMIT;
