@@ -31,6 +31,7 @@ class RecordingPipeline:
         """Texts, new or replaced, and whether they grow."""
         self.skipped: list[int | None] = []
         self.aborts = 0
+        self.speaking_id: int | None = None
 
     def say(self, utterance: Utterance) -> None:
         """Record an utterance."""
@@ -59,8 +60,8 @@ class RecordingPipeline:
         """Ignore it."""
 
     def status(self) -> Status:
-        """Return that nothing sounds."""
-        return Status()
+        """Return which message sounds, and nothing else."""
+        return Status(speaking_id=self.speaking_id)
 
     def cost(self) -> SynthesisCost:
         """Return what a new machine is expected to do."""
