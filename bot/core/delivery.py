@@ -117,6 +117,8 @@ class Delivery:
             bot_id=bot_id,
             submit=self.submit,
         )
+        self.warnings: dict[str, str] = {}
+        """What front ends warn of, by subject; whoever finds it adds it, and removes it."""
         self.on_stop: list[Callable[[], None]] = []
         """Called when everything is stopped, right after the sound has been."""
 
