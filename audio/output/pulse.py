@@ -44,12 +44,14 @@ def microphone_users(listing: Any, own_pid: int) -> tuple[MicrophoneUser, ...]:
         listing: the parsed output of ``pactl -f json list``.
         own_pid: the process that is left out.
     """
-    monitors = {source["index"] for source in listing["sources"] if source.get("monitor_source")}
+    microphones = {
+        source["index"] for source in listing["sources"] if not source.get("monitor_source")
+    }
     users = []
     for stream in listing["source_outputs"]:
         properties = stream["properties"]
         if (
-            stream["source"] not in monitors
+            stream["source"] in microphones
             and not stream["corked"]
             and stream.get("resample_method") != "peaks"
             and str(stream["client"]).isdecimal()

@@ -51,7 +51,10 @@ Hold = Callable[[str, str], Awaitable[None]]
 
 
 class CallDetector:
-    """Decides from who records, and for how long, whether there is a call. Pure."""
+    """Decides from who records, and for how long, whether there is a call.
+
+    Logs the names of who does, which NOT_CALLS may need.
+    """
 
     def __init__(self, not_calls: Collection[str] = ()) -> None:
         """Ignore programs with one of *not_calls*, in lower case, in their name."""
@@ -77,6 +80,9 @@ class CallDetector:
         is_sure = any(age_s >= _SURE_AFTER_S for age_s in ages_s)
         if is_sure or self._was_sure:
             self._last_s = now_s
+        if is_sure and not self.in_call:
+            names = sorted(user.name for user in self._since_s)
+            log.info("In use of a microphone: %s", ", ".join(names))
         self._was_sure = is_sure
         over_in_s = self._last_s + _OVER_AFTER_S - now_s
         self.in_call = over_in_s > 0
@@ -131,9 +137,8 @@ class CallWatch:
     async def _follow_mac(self) -> None:
         """Ask CoreAudio and the window server again and again."""
         while True:
-            # On another thread: both ask other processes, which may hang.
-            users = await asyncio.to_thread(coreaudio.microphone_users, os.getpid())
-            in_front = await asyncio.to_thread(coreaudio.is_in_front)
+            # On another thread, since it asks other processes, which may hang.
+            users, in_front = await asyncio.to_thread(_ask_mac)
             await self._hold("session", "" if in_front else SOMEBODY_ELSE)
             await self._report(users)
             await asyncio.sleep(_POLL_S)
@@ -143,3 +148,7 @@ class CallWatch:
         await self._hold("call", IN_CALL if self._detector.in_call else "")
         self.looked.set()
         return due_s
+
+
+def _ask_mac() -> tuple[tuple[MicrophoneUser, ...], bool]:
+    return coreaudio.microphone_users(os.getpid()), coreaudio.is_in_front()

@@ -49,9 +49,9 @@ def test_mute_reason_is_that_of_the_sink_in_use(
         server.daemons["speaker_a"].ask("set-sink-mute", "speaker_b", "0")
 
 
-def test_is_bluetooth_is_that_of_the_sink_in_use(server: Loudspeakers) -> None:
+@pytest.mark.usefixtures("server")
+def test_is_bluetooth_is_that_of_the_sink_in_use() -> None:
     """A null sink is none; with what the server says of a Bluetooth sink it is one."""
-    assert server
     thread = AudioThread(PortAudioSpeaker("speaker_a"))
     try:
         thread.play(tone(0.5))

@@ -1,6 +1,7 @@
 """Music steps back and comes back: on a stand-in for the players, and on real ones."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -258,16 +259,23 @@ async def test_bot_lowers_music_while_it_speaks(
             await asyncio.sleep(0.5)
             started_s = await say_and_return_its_start(bot.delivery._events, sandbox)
             ended_s = time.monotonic()
+            own = [s for s in await pactl.listing("sink-inputs") if is_own(s)]
             await asyncio.sleep(2.0)
     levels = Levels(ear_a)
     before_db = levels.between_db(started_s - 1.0, started_s - 0.4)
     during_db = levels.between_db(started_s + 0.4, ended_s - 0.3)
     after_db = levels.between_db(ended_s + 1.7, ended_s + 2.2)
 
+    assert [volume["value"] for s in own for volume in s["volume"].values()] == [65536]
     assert during_db == pytest.approx(before_db - 15, abs=0.7)
     assert after_db == pytest.approx(before_db, abs=0.2)
     assert levels.below_s(before_db - 14, started_s - 0.5) < started_s + 0.3
     assert 0.7 < levels.above_s(before_db - 1, ended_s) - ended_s < 1.8
+
+
+def is_own(stream: dict[str, Any]) -> bool:
+    """Return whether a stream on the sound server is this process's own."""
+    return bool(stream["properties"].get("application.process.id") == str(os.getpid()))
 
 
 async def say_and_return_its_start(events: Events, sandbox: Sandbox) -> float:
