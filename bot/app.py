@@ -459,7 +459,8 @@ async def _start_manners(
     """
     looked = asyncio.Event()
     works: dict[str, Coroutine[Any, Any, None]] = {}
-    if settings.hold_in_calls and not settings.audio_device.startswith(PREFIX):
+    is_heard = not settings.audio_device.startswith(PREFIX)
+    if settings.hold_in_calls and is_heard:
         from bot.manners.calls import CallWatch  # noqa: PLC0415  # costs nothing where it is off
 
         calls = CallWatch(speech.delivery.quiet_hold.hold_while, settings.not_calls)
@@ -467,11 +468,12 @@ async def _start_manners(
         works["calls"] = calls.run()
     else:
         looked.set()
-    if settings.duck != "off" or await disk.store.choice("ducked"):
+    duck = settings.duck if is_heard else "off"
+    if duck != "off" or await disk.store.choice("ducked"):  # what an earlier run changed of it
         from bot.manners import start_music  # noqa: PLC0415  # likewise
 
         music = start_music.stepping_back(
-            settings.duck, disk.store, speech.pipeline, speech.events, speech.delivery.warnings
+            duck, disk.store, speech.pipeline, speech.events, speech.delivery.warnings
         )
         speech.on_taken_up.append(await stack.enter_async_context(music))
     if settings.volume_at_night:
