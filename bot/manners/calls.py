@@ -27,8 +27,8 @@ _SURE_AFTER_S = 2.0
 _OVER_AFTER_S = 3.0
 # How often CoreAudio is asked. Its listeners would call Python on a thread of its own.
 _POLL_S = 1.0
-# How soon a sound server that has ended, or does not answer, is tried again.
-_RETRY_S = 10.0
+# How soon it is looked for a sound server again, and how soon one that does not answer is asked.
+_RETRY_S, _RETRY_FAILED_S = 10.0, 60.0
 # A change between the start of `pactl subscribe` and its first report is seen by a second look.
 _SECOND_LOOK_S = 1.0
 
@@ -110,17 +110,29 @@ class CallWatch:
             log.info("Calls are not noticed: there is no pactl (Debian's pulseaudio-utils)")
             self.looked.set()
             return
+        error = ""
         while True:
             self._detector = CallDetector(self._not_calls)
+            retry_s = _RETRY_S
             try:
                 await follow()
             except ProgramError as exc:
-                log.warning("Calls are not noticed: %s. Trying again.", exc)
+                retry_s = _RETRY_FAILED_S
+                if str(exc) != error:  # an old pactl never answers
+                    error = str(exc)
+                    log.warning("Calls are not noticed: %s. Trying again.", error)
             except Exception:  # for example a full disk; tried again
+                retry_s = _RETRY_FAILED_S
                 log.exception("Unexpected error in noticing calls")
             self.looked.set()
-            await self._hold("call", "")  # unknown, or over with the server
-            await asyncio.sleep(_RETRY_S)
+            await self._release()  # it is unknown, or over with the server
+            await asyncio.sleep(retry_s)
+
+    async def _release(self) -> None:
+        try:
+            await self._hold("call", "")
+        except Exception:  # QuietHold releases them at its next check
+            log.exception("Unexpected error in noticing calls")
 
     async def _follow_pulse(self) -> None:
         """Follow the sound server until it ends, if there is one."""

@@ -33,7 +33,8 @@ async def run(*command: str, timeout_s: float) -> str:
         except TimeoutError as exc:
             raise ProgramError(f"{command[0]} has not answered for {timeout_s:g} s") from exc
     if process.returncode:
-        raise ProgramError(f"{command[0]}: {err.decode(errors='replace').strip()}")
+        reason = err.decode(errors="replace").strip().removeprefix(f"{command[0]}: ")
+        raise ProgramError(f"{command[0]}: {reason}")
     return out.decode(errors="replace")
 
 

@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,11 @@ class Holds:
         async with self._changed:
             self.current[source] = condition
             self._changed.notify_all()
+
+    async def wait_for_report(self) -> None:
+        """Wait until something has been reported."""
+        async with self._changed:
+            await self._changed.wait()
 
     async def wait_for(self, source: str, condition: str) -> None:
         """Wait until that is what was reported last."""
@@ -124,6 +130,27 @@ async def until_recording(count: int) -> None:
                 return
 
 
+async def test_call_watch_warns_once_of_a_pactl_without_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An old one never answers; it is asked again now and then, and nothing is held."""
+    tries = tmp_path / "tries"
+    old = f"#!/bin/sh\necho $1 >> {tries}\necho 'pactl: invalid option' >&2\nexit 1\n"
+    (tmp_path / "pactl").write_text(old)
+    (tmp_path / "pactl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("PULSE_SERVER", "unix:/nowhere")
+    monkeypatch.setattr(calls, "_RETRY_FAILED_S", 0.01)
+    async with watching() as holds, asyncio.timeout(30):
+        while tries.read_text().count("-f") < 3:
+            await holds.wait_for_report()
+
+    assert holds.current == {"call": ""}
+    assert [r.message for r in caplog.records if "not noticed" in r.message] == [
+        "Calls are not noticed: pactl: invalid option. Trying again."
+    ]
+
+
 async def test_call_watch_on_a_mac_knows_calls_and_who_is_in_front(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -153,7 +180,10 @@ async def test_bot_waits_for_the_end_of_a_call(
     """In a call a message gets 😴 and the reason, once; an urgent one is said; then all are."""
     monkeypatch.setattr(calls, "_OVER_AFTER_S", 0.5)
     with Recorder(daemon, MICROPHONE) as recorder:
-        async with start_toned():
+        async with start_toned() as bot:
+            async with asyncio.timeout(30):
+                while not bot.delivery.quiet_reason():  # noqa: ASYNC110  # its first look
+                    await asyncio.sleep(0.01)
             first = sandbox.send(ALICE, "Number 4.")
             await sandbox.wait_for(reply_with(f"{IN_CALL}; I'll say it afterwards.", first))
             second = sandbox.send(ALICE, "Number 5.")
