@@ -105,6 +105,7 @@ class SpeechPipeline:
         on_fact: Callable[[Fact], None],
         *,
         stream_idle_s: float = 3.0,
+        bluetooth_idle_s: float = 0.0,
         cost: SynthesisCost = SynthesisCost(),  # noqa: B008  # frozen
         on_cost: Callable[[SynthesisCost], None] = lambda _: None,
         hold_after_sleep_s: float = math.inf,
@@ -119,6 +120,8 @@ class SpeechPipeline:
             on_fact: called on the audio thread with each fact; must not block.
             stream_idle_s: how long the stream stays open after the last utterance; with 0 each
                 utterance has a stream of its own.
+            bluetooth_idle_s: the same for a Bluetooth device, if it is longer and the other is
+                not 0; such a device takes a while to wake up, and cuts off what comes meanwhile.
             cost: what earlier runs learned about this machine.
             on_cost: called on the audio thread, now and then, with what has been learned.
             hold_after_sleep_s: if the computer slept for longer than this during playback, pause
@@ -130,6 +133,7 @@ class SpeechPipeline:
         self._speaker = speaker
         self._on_fact = on_fact
         self._stream_idle_s = stream_idle_s
+        self._bluetooth_idle_s = bluetooth_idle_s if stream_idle_s else 0.0
         self._on_cost = on_cost
         self._mailbox: queue.SimpleQueue[Order | Planned | Synthesized] = queue.SimpleQueue()
         self._stream_ids = itertools.count(1)
@@ -489,7 +493,10 @@ class SpeechPipeline:
         """Close the stream after a burst, so that the next one follows a change of devices."""
         if not self._speaker.is_open:
             return _HEARTBEAT_S
-        left_s = self._idle_since_s + self._stream_idle_s - time.monotonic()
+        idle_s = self._stream_idle_s
+        if self._speaker.is_bluetooth():
+            idle_s = max(idle_s, self._bluetooth_idle_s)
+        left_s = self._idle_since_s + idle_s - time.monotonic()
         if left_s > 0:
             return left_s
         self._speaker.close()

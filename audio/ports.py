@@ -217,6 +217,13 @@ class Speaker(Protocol):
         """
         ...
 
+    def is_bluetooth(self) -> bool:
+        """Return whether the device in use, or used last, is connected by Bluetooth.
+
+        False if that is unknown. Never raises.
+        """
+        ...
+
     def start_utterance(self) -> None:
         """Prepare for the first frame of an utterance; the speaker is open. Never raises."""
         ...

@@ -14,7 +14,7 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -154,7 +154,8 @@ async def running(
         await _start_heard(stack, settings, disk, speech)
         polling = asyncio.create_task(chat.polling.run(), name="polling")
         stack.push_async_callback(_cancel, polling)
-        _start_tasks(stack, disk, telegram, speech, chat)
+        looked = await _start_manners(stack, settings, disk, speech)
+        _start_tasks(stack, disk, telegram, speech, chat, looked)
         _start_reminders(stack, reminders, chat.polling)
         # Before anything above stops; the later call then has no effect.
         stack.push_async_callback(_release, speech.pipeline)
@@ -241,6 +242,8 @@ class _Speech:
     events: Events
     output: SoundOutput
     preferences: Preferences
+    on_taken_up: list[Callable[[], None]]
+    """Called on the event loop when work on a text or recording to be spoken starts."""
 
 
 async def _start_speech(
@@ -254,9 +257,12 @@ async def _start_speech(
     """Start the audio thread, and the task that turns its facts into receipts."""
     loop = asyncio.get_running_loop()
     attempts = disk.attempts
+    on_taken_up: list[Callable[[], None]] = []
 
     def on_work(id_: int, starts: bool) -> None:  # on the synthesis thread
         (attempts.start if starts else attempts.mark_playing)(attempt_key(id_))
+        for call in on_taken_up if starts else ():
+            loop.call_soon_threadsafe(call)
 
     def on_fact(fact: Fact) -> None:  # on the audio thread
         loop.call_soon_threadsafe(delivery.receive, fact)
@@ -267,6 +273,7 @@ async def _start_speech(
         speaker or make_speaker(settings, await wanted_device(disk.store, settings)),
         on_fact,
         stream_idle_s=settings.stream_idle_s,
+        bluetooth_idle_s=settings.stream_idle_bluetooth_s,
         cost=_load_cost(settings),
         on_cost=lambda cost: _store_cost(settings, cost),
         hold_after_sleep_s=settings.late_after_s or math.inf,
@@ -293,7 +300,8 @@ async def _start_speech(
     stack.push_async_callback(_release, pipeline)
     output = SoundOutput(pipeline, disk.store, settings)
     await output.restore()
-    return _Speech(pipeline, delivery, events, output, Preferences(disk.store, settings))
+    preferences = Preferences(disk.store, settings)
+    return _Speech(pipeline, delivery, events, output, preferences, on_taken_up)
 
 
 def _make_intake(
@@ -487,13 +495,54 @@ async def _restore(
     stack.callback(chat.status_message.close)
 
 
+async def _start_manners(
+    stack: AsyncExitStack, settings: Settings, disk: _Disk, speech: _Speech
+) -> asyncio.Event:
+    """Start what keeps Crier out of calls, and what lowers music; what is off is not imported.
+
+    Returns:
+        Set as soon as it is known whether there is a call.
+    """
+    looked = asyncio.Event()
+    works: dict[str, Coroutine[Any, Any, None]] = {}
+    is_heard = not settings.audio_device.startswith(PREFIX)
+    if settings.hold_in_calls and is_heard:
+        from bot.manners.calls import CallWatch  # noqa: PLC0415  # costs nothing where it is off
+
+        calls = CallWatch(speech.delivery.quiet_hold.hold_while, settings.not_calls)
+        looked = calls.looked
+        works["calls"] = calls.run()
+    else:
+        looked.set()
+    duck = settings.duck if is_heard else "off"
+    if duck != "off" or await disk.store.choice("ducked"):  # what an earlier run changed of it
+        from bot.manners import start_music  # noqa: PLC0415  # likewise
+
+        music = start_music.stepping_back(
+            duck, disk.store, speech.pipeline, speech.events, speech.delivery.warnings
+        )
+        speech.on_taken_up.append(await stack.enter_async_context(music))
+    if settings.volume_at_night:
+        works["nights"] = speech.output.watch_nights()
+    for name, work in works.items():
+        stack.push_async_callback(_cancel, asyncio.create_task(work, name=name))
+    return looked
+
+
 def _start_tasks(
-    stack: AsyncExitStack, disk: _Disk, telegram: _Telegram, speech: _Speech, chat: _ChatSide
+    stack: AsyncExitStack,
+    disk: _Disk,
+    telegram: _Telegram,
+    speech: _Speech,
+    chat: _ChatSide,
+    looked: asyncio.Event,
 ) -> None:
     """Start the background tasks, one of which starts speech."""
 
     async def start_speaking() -> None:
         await _catch_up(chat.polling)
+        with contextlib.suppress(TimeoutError):  # the sound server does not answer
+            await asyncio.wait_for(looked.wait(), _FIRST_LOOK_S)
         speech.delivery.start_speaking()
         await chat.attachments.resume(telegram.bot_id)
         await chat.notes.resume()

@@ -29,6 +29,8 @@ _SECRETS = frozenset(
 )
 """No error quotes these."""
 
+_HOURS = r"([01]?\d|2[0-3]):[0-5]\d-([01]?\d|2[0-3]):[0-5]\d"
+_LOUDEST_PERCENT = 150
 _MIN_TOKEN_CHARS, _MIN_TOKEN_DISTINCT = 16, 6
 """Minimum length of an API_TOKEN, and minimum number of different characters."""
 _MIN_KEY_BYTES, _MAX_KEY_BYTES = 24, 64  # Source: "Signature scheme" of Standard Webhooks
@@ -91,6 +93,22 @@ class Settings(BaseSettings):
     stream_idle_s: float = Field(
         default=3.0, ge=0, le=3600, description="How long an idle stream stays open, in seconds."
     )
+    stream_idle_bluetooth_s: float = Field(
+        default=20.0,
+        ge=0,
+        le=86_400,
+        description="The same for Bluetooth, which takes a while to wake up, if it is longer.",
+    )
+    volume_at_night: str = Field(
+        default="",
+        description="A volume in percent and when it applies, such as 30@22:00-07:00. Empty: the "
+        "same volume at any time.",
+    )
+    duck: Literal["off", "pause"] | Annotated[float, Field(gt=0, le=60)] = Field(
+        default="off",
+        description="What music does while Crier speaks: pause, or get quieter by so many dB, "
+        "such as 15.",
+    )
     kokoro_voice: str = Field(default="af_heart", description="One of `crier voices`.")
     kokoro_speed: float = Field(default=1.0, ge=0.5, le=2.0, description="0.5 to 2.0.")
     kokoro_lang: str = Field(
@@ -124,6 +142,16 @@ class Settings(BaseSettings):
         default="",
         description="When only urgent messages are spoken, such as 22:00-07:00; others are held, "
         "not lost. Empty: never.",
+    )
+    hold_in_calls: bool = Field(
+        default=True,
+        description="Hold what is not urgent while another program uses a microphone, or somebody "
+        "else the Mac.",
+    )
+    not_calls: Annotated[frozenset[str], NoDecode] = Field(
+        default=frozenset(),
+        description="Programs whose use of a microphone is no call, such as OBS; parts of their "
+        "names, comma-separated.",
     )
     limit_per_minute: int = Field(
         default=120, ge=0, description="Messages that one person may send in a minute; 0: no limit."
@@ -338,11 +366,31 @@ class Settings(BaseSettings):
     @field_validator("quiet_hours")
     @classmethod
     def _check_hours(cls, value: str) -> str:
-        if value and not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d-([01]?\d|2[0-3]):[0-5]\d", value):
+        if value and not re.fullmatch(_HOURS, value):
             raise ValueError("it must look like 22:00-07:00")
         return value
 
-    @field_validator("on_headphones_lost", "kokoro_model", "log_level", "log_format", mode="before")
+    @field_validator("volume_at_night")
+    @classmethod
+    def _check_night(cls, value: str) -> str:
+        percent, _, hours = value.partition("@")
+        is_volume = percent.isdecimal() and int(percent) <= _LOUDEST_PERCENT
+        if value and not (is_volume and re.fullmatch(_HOURS, hours)):
+            raise ValueError(
+                f"it must look like 30@22:00-07:00, with 0 to {_LOUDEST_PERCENT} percent"
+            )
+        return value
+
+    @field_validator("not_calls", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return frozenset(part.strip().casefold() for part in value.split(",") if part.strip())
+
+    @field_validator(
+        "duck", "on_headphones_lost", "kokoro_model", "log_level", "log_format", mode="before"
+    )
     @classmethod
     def _any_case(cls, value: object, info: Any) -> object:
         if not isinstance(value, str):

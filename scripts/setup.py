@@ -63,6 +63,7 @@ DEBIAN_TEST = {
     "pulseaudio": "the tests' loudspeakers",
     "pulseaudio-utils": "listens to them",
     "libasound2-plugins": "joins them to ALSA",
+    "dbus": "the tests' players are paused over it",
     "mosquitto": "the tests' MQTT broker",
     "zsh": "completes commands in a test",
 }

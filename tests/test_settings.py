@@ -89,6 +89,10 @@ def test_settings_warn_about_an_unknown_key(checkout: Path) -> None:
         ("TELEGRAM_BOT_TOKEN=hello", "TELEGRAM_BOT_TOKEN: it does not look like"),
         ("TELEGRAM_API_URL=ftp://x", "TELEGRAM_API_URL: it must begin with"),
         ("STREAM_IDLE_S=-1", "STREAM_IDLE_S: Input should be greater than or equal to 0"),
+        ("VOLUME_AT_NIGHT=22:00-07:00", "VOLUME_AT_NIGHT: it must look like 30@22:00-07:00"),
+        ("VOLUME_AT_NIGHT=200@22:00-07:00", "VOLUME_AT_NIGHT: it must look like 30@22:00-07:00"),
+        ("DUCK=mute", "DUCK: Input should be 'off' or 'pause', or a valid number"),
+        ("DUCK=-15", "DUCK: Input should be 'off' or 'pause', or greater than 0"),
         ("AUDIO_LATENCY=medium", "AUDIO_LATENCY: Input should be 'high' or 'low', or a valid num"),
         ("MQTT_URL=http://x", "MQTT_URL: it must look like mqtt://user:password@192.168.1.5; with"),
         ("LOG_LEVEL=LOUD", "LOG_LEVEL:"),
@@ -134,12 +138,16 @@ def test_settings_name_an_unreadable_file(checkout: Path, content: bytes | None)
 
 
 def test_settings_parse_lists_and_latencies(checkout: Path) -> None:
-    """User ids may have spaces between them; a latency may be a number."""
-    (checkout / ".env").write_text("TELEGRAM_ALLOWED_USERS= 1, 22 ,\nAUDIO_LATENCY=0.2\n")
+    """User ids and names may have spaces between them; a latency may be a number."""
+    (checkout / ".env").write_text(
+        "TELEGRAM_ALLOWED_USERS= 1, 22 ,\nAUDIO_LATENCY=0.2\nDUCK=15\nNOT_CALLS=OBS , Audio Hijack"
+    )
     settings, _ = load(checkout)
 
     assert settings.telegram_allowed_users == {1, 22}
     assert settings.audio_latency == 0.2
+    assert settings.duck == 15.0
+    assert settings.not_calls == {"obs", "audio hijack"}
 
 
 def test_settings_take_the_language_of_the_voice(checkout: Path) -> None:

@@ -3,6 +3,8 @@
 PortAudio reads its list of devices and the default only when it starts, and has no access to mute
 and volume. On other systems every function returns None or nothing. Runs on: audio thread. Does not
 block: each call reads a property that the system stores in this process.
+
+`microphone_users` and `is_in_front` ask other processes, and run on any other thread.
 """
 
 import ctypes
@@ -11,6 +13,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from audio.types import MicrophoneUser
 
 _FRAMEWORKS = "/System/Library/Frameworks"
 
@@ -51,12 +55,17 @@ _BUFFER_RANGE = _address("fsz#")  # kAudioDevicePropertyBufferFrameSizeRange
 _LATENCY = _address("ltnc", "outp")  # kAudioDevicePropertyLatency
 _STREAM_LATENCY = _address("ltnc")  # kAudioStreamPropertyLatency
 _SAFETY_OFFSET = _address("saft", "outp")  # kAudioDevicePropertySafetyOffset
+# kAudioHardwarePropertyProcessObjectList, since macOS 14.2; kAudioProcessPropertyPID, -BundleID,
+# -IsRunningInput
+_PROCESSES = _address("prs#")
+_PID, _BUNDLE_ID, _RECORDS = _address("ppid"), _address("pbid"), _address("piri")
 _MUTE, _VOLUME, _OUTPUT = "mute", "volm", "outp"  # kAudioDevicePropertyMute, -VolumeScalar
 # Element 0 is the device itself; a device without controls there has them on its channels.
 _ELEMENTS = ((0,), (1, 2))
 # kAudioDeviceTransportTypeBuiltIn, -Bluetooth, -BluetoothLE
 _BUILT_IN, _BLUETOOTH = _code("bltn"), (_code("blue"), _code("blea"))
 _HEADPHONES = _code("hdpn")  # kIOAudioOutputPortSubTypeHeadphones. Source: IOKit/IOAudioTypes.h.
+_ON_CONSOLE = b"kCGSSessionOnConsoleKey"  # Source: CoreGraphics/CGSession.h.
 _UTF_8 = 0x08000100  # kCFStringEncodingUTF8. Source: CoreFoundation/CFString.h.
 _TEXT_BYTES = 512
 
@@ -75,6 +84,7 @@ class Output:
     """Headphones, or Bluetooth: heard by one person."""
     is_built_in: bool = False
     """The computer's own loudspeaker."""
+    is_bluetooth: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +180,8 @@ def outputs() -> tuple[Output, ...]:
         transport, source = _number(id_, _TRANSPORT), _number(id_, _SOURCE)
         is_private = transport in _BLUETOOTH or source == _HEADPHONES
         is_built_in = transport == _BUILT_IN and not is_private
-        found.append(Output(id_, name, label, uid, is_private, is_built_in))
+        is_bluetooth = transport in _BLUETOOTH
+        found.append(Output(id_, name, label, uid, is_private, is_built_in, is_bluetooth))
     return tuple(found)
 
 
@@ -238,6 +249,50 @@ def _controls(
         value = kind(0)
         if _read(device_id, _address(selector, _OUTPUT, element), value):
             yield value.value
+
+
+def microphone_users(own_pid: int) -> tuple[MicrophoneUser, ...]:
+    """Return the other processes that are recording; none before macOS 14.2, which has no list."""
+    if _library() is None:
+        return ()
+    users = []
+    for process in _ids(_SYSTEM_OBJECT, _PROCESSES) or ():
+        pid = int(_number(process, _PID, ctypes.c_int32))
+        if pid != own_pid and _number(process, _RECORDS):
+            users.append(MicrophoneUser(pid, _text(process, _BUNDLE_ID)))
+    return tuple(users)
+
+
+def is_in_front() -> bool:
+    """Return whether the screen shows this user's session; True if that is unknown.
+
+    It does not after a fast switch to another user.
+    """
+    graphics, foundation = _library("CoreGraphics"), _library("CoreFoundation")
+    if graphics is None or foundation is None:
+        return True
+    session = _reference(graphics.CGSessionCopyCurrentDictionary)
+    key = _reference(
+        foundation.CFStringCreateWithCString, None, _ON_CONSOLE, ctypes.c_uint32(_UTF_8)
+    )
+    try:
+        if session is None or key is None:  # for example a login by SSH
+            return True
+        value = _reference(foundation.CFDictionaryGetValue, session, key)
+        if value is None or foundation.CFGetTypeID(value) != foundation.CFBooleanGetTypeID():
+            return True
+        return bool(foundation.CFBooleanGetValue(value) & 0xFF)
+    finally:
+        for reference in (session, key):
+            if reference is not None:
+                foundation.CFRelease(reference)
+
+
+def _reference(call: Any, *args: Any) -> ctypes.c_void_p | None:
+    """Return the pointer that a function returns; None for NULL."""
+    call.restype = ctypes.c_void_p
+    pointer = call(*args)
+    return ctypes.c_void_p(pointer) if pointer else None
 
 
 def _text(object_id: int, address: _PropertyAddress) -> str:

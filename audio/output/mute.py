@@ -1,8 +1,8 @@
 """Checks whether the system has muted a device or set its volume to 0.
 
 macOS answers at once. On Linux `pactl` answers, if there is PulseAudio or PipeWire; it runs in
-parallel with the audio thread, which collects the answer later. Runs on: audio thread. Nothing here
-blocks.
+parallel with the audio thread, which collects the answer later, and says whether the device is
+connected by Bluetooth, too. Runs on: audio thread. Nothing here blocks.
 """
 
 import contextlib
@@ -13,10 +13,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import IO, Any
 
 from audio.output import coreaudio
+from audio.output.pulse import has_server, is_bluetooth_output
 
 MUTED, AT_ZERO = "muted", "at volume 0"
 
@@ -31,6 +31,7 @@ class MuteCheck:
         """Create a check that asks *ask_system*, and `pactl` if that returns None."""
         self._ask_system = ask_system
         self._reason = ""
+        self._is_bluetooth = False
         self._pactl: _Pactl | None = None
         self._pactl_at_start = False
 
@@ -48,6 +49,11 @@ class MuteCheck:
         self._collect()
         return self._reason
 
+    def is_bluetooth(self) -> bool:
+        """Return whether `pactl` said so when the device was last checked."""
+        self._collect()
+        return self._is_bluetooth
+
     def cancel(self) -> None:
         """Cancel a check in progress."""
         if self._pactl is not None:
@@ -55,8 +61,13 @@ class MuteCheck:
             self._pactl = None
 
     def _collect(self) -> None:
-        if self._pactl is not None and (reason := self._pactl.reason()) is not None:
+        if self._pactl is not None and (listing := self._pactl.listing()) is not None:
             self._pactl = None
+            reason = ""
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+                parsed = json.loads(listing)  # an old pactl prints no JSON
+                reason = process_mute_reason(parsed, os.getpid())
+                self._is_bluetooth = is_bluetooth_output(parsed, os.getpid())
             self._record(reason, at_start=self._pactl_at_start)
 
     def _record(self, reason: str, *, at_start: bool) -> None:
@@ -75,7 +86,7 @@ class _Pactl:
     @classmethod
     def start(cls) -> "_Pactl | None":
         """Start it; return None if there is no sound server to ask."""
-        if not _has_server() or shutil.which("pactl") is None:
+        if not has_server() or shutil.which("pactl") is None:
             return None
         listing = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `reason` or `kill`
         try:
@@ -90,32 +101,22 @@ class _Pactl:
             return None
         return cls(process, listing)
 
-    def reason(self) -> str | None:
-        """Return the result; empty if the answer can't be parsed, None while the process runs."""
+    def listing(self) -> bytes | None:
+        """Return what it printed; empty if it took too long, None while it runs."""
         if self._process.poll() is None:
             if time.monotonic() - self._started_s < _TIMEOUT_S:
                 return None
             self.kill()
-            return ""
+            return b""
         with self._listing:
             self._listing.seek(0)
-            raw = self._listing.read()
-        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-            return process_mute_reason(json.loads(raw), os.getpid())
-        return ""  # an old pactl, without JSON
+            return self._listing.read()
 
     def kill(self) -> None:
         """Kill the process."""
         self._process.kill()
         self._process.wait()  # returns at once after SIGKILL
         self._listing.close()
-
-
-def _has_server() -> bool:
-    """Return whether a sound server runs; if none did, `pactl` would start one."""
-    if "PULSE_SERVER" in os.environ:
-        return True
-    return Path(os.environ.get("XDG_RUNTIME_DIR", "/nowhere"), "pulse", "native").exists()
 
 
 def process_mute_reason(listing: Any, pid: int) -> str:

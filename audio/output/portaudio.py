@@ -239,6 +239,15 @@ class PortAudioSpeaker:
         """
         return self._mute_check.reason()
 
+    def is_bluetooth(self) -> bool:
+        """Return whether the open stream's device is connected by Bluetooth.
+
+        CoreAudio knows; elsewhere it is what was found when the device was checked for mute.
+        """
+        if self._output is not None and self._output.id:
+            return self._output.is_bluetooth
+        return self._mute_check.is_bluetooth()
+
     def _system_devices(self) -> tuple[object, object]:
         """Return the system's device ids and default, for comparison; (None, ...) if unknown."""
         return (self._system.output_ids(), self._system.default_output_id())

@@ -81,6 +81,10 @@ class WavSpeaker:
         """Return an empty string: a file is never muted."""
         return ""
 
+    def is_bluetooth(self) -> bool:
+        """Return False: a file is no device."""
+        return False
+
     def devices(self) -> Devices:
         """Return the folder as the only device."""
         name = f"{PREFIX}{self._folder}"

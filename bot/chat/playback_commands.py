@@ -81,6 +81,9 @@ class PlaybackCommands:
             "Last time to first sound: " + (f"{first / 1000:.1f} s" if first else "none yet"),
             f"Underruns since the start: {status.underruns}",
         ]
+        if until := self.output.night_until():
+            percent = await self.output.volume_percent()
+            lines.append(f"Volume: {percent} % until {until}")
         if reason := self.delivery.quiet_reason():
             lines.insert(1, f"{reason} {_count(self.delivery.held_count, 'message')} kept.")
         if self.delivery.paused:
@@ -91,6 +94,7 @@ class PlaybackCommands:
             self.notice,
             self.source.warning,
             self.source.clock_warning,
+            *self.delivery.warnings.values(),
         )
         lines += [f"Warning: {warning}" for warning in warnings if warning]
         if status.last_error:
@@ -160,7 +164,10 @@ class PlaybackCommands:
         given = (context.args or [""])[0].rstrip("%")
         now = await self.output.volume_percent()
         if not given:
-            self.outbox.respond(update, f"The volume is {now} %. Change it like this: /volume 80")
+            self.outbox.respond(
+                update,
+                f"The volume is {now} %{self._tonight()}. Change it like this: /volume 80",
+            )
         elif not given.isdecimal() or not 0 <= int(given) <= LOUDEST_PERCENT:
             self.outbox.respond(
                 update, f"The volume is 0 to {LOUDEST_PERCENT}, such as: /volume 80"
@@ -169,7 +176,12 @@ class PlaybackCommands:
             self.outbox.respond(update, await self._set_volume(int(given)))
 
     async def _set_volume(self, percent: int) -> str:
-        return f"Volume {await self.output.set_volume(percent)} %."
+        return f"Volume {await self.output.set_volume(percent)} %{self._tonight()}."
+
+    def _tonight(self) -> str:
+        """Return until when a volume applies, as the end of a sentence; empty by day."""
+        until = self.output.night_until()
+        return until and f" until {until}, as it is night"
 
     async def speed(self, update: Update, context: Any) -> None:
         """Show or change the speed of a person's messages."""

@@ -119,6 +119,8 @@ class Delivery:
             submit=self.submit,
         )
         self.expiry = Expiry(self.queue, now)
+        self.warnings: dict[str, str] = {}
+        """What front ends warn of, by subject; whoever finds it adds it, and removes it."""
         self.on_stop: list[Callable[[], None]] = []
         """Called when everything is stopped, right after the sound has been."""
 

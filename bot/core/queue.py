@@ -555,11 +555,18 @@ class MessageQueue:
         To pull a message is to stop it in the pipeline without an end; the fact follows.
         """
         speaking_id = self._pipeline.status().speaking_id
-        for id_, entry in self._entries.items():
-            is_waiting = entry.stage in _UNDER_WAY and id_ != speaking_id
-            if is_waiting and entry.pull_to is None and not entry.message.urgent:
-                entry.pull_to = state
-                self.cut(id_)
+        for id_ in self._entries:
+            if id_ != speaking_id:
+                self.pull(id_, state)
+
+    def pull(self, id_: int, state: State) -> None:
+        """Pull a message, also while it plays, unless it is urgent or has ended."""
+        entry = self._entries.get(id_)
+        if entry is None or entry.stage not in _UNDER_WAY or entry.message.urgent:
+            return
+        if entry.pull_to is None:
+            entry.pull_to = state
+            self.cut(id_)
 
     def pull_all(self, state: State) -> None:
         """Pull every message that is under way, so that they get *state*."""

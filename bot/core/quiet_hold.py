@@ -1,4 +1,4 @@
-"""Quiet: while muted and in quiet hours, messages are held; they are spoken afterwards.
+"""Quiet: while muted, in quiet hours and in calls messages are held; they are spoken afterwards.
 
 Runs on the event loop.
 """
@@ -8,6 +8,7 @@ import logging
 import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 from audio.types import Ended, Outcome
 from bot.core.events import Events
@@ -75,10 +76,52 @@ class QuietHold:
         self._bot_id = bot_id
         self._submit = submit
         self._notified: set[int] = set()  # chats that know why it is quiet
+        self._conditions: dict[str, str] = {}  # by who reported them; see `hold_while`
+        events.watch(self._pull_after_sentence)
 
     def reason(self, *, urgent: bool = False) -> str:
-        """Return why it has to be quiet; empty if it need not be."""
-        return self._quiet.reason(urgent=urgent)
+        """Return why it has to be quiet; empty if it need not be.
+
+        Quiet hours and conditions exempt urgent messages.
+        """
+        reason = self._quiet.reason(urgent=urgent)
+        if reason or urgent or not self._conditions:
+            return reason
+        return f"{self._condition()}."
+
+    def _condition(self) -> str:
+        return next(iter(self._conditions.values()), "")
+
+    def _explanation(self) -> str:
+        """Return what senders are told of why their message is held, and until when."""
+        if reason := self._quiet.reason():
+            return f"{reason} I keep it until then."
+        return f"{self._condition()}; I'll say it afterwards."
+
+    # ---- conditions ----
+
+    async def hold_while(self, source: str, condition: str) -> None:
+        """Hold what is not urgent while a condition lasts; what sounds finishes its sentence.
+
+        Args:
+            source: what noticed it, such as ``call``; conditions of several sources add up.
+            condition: in words, without a full stop, such as ``The Mac is in a call``; empty: it
+                is over.
+        """
+        if condition == self._conditions.get(source, ""):
+            return
+        if condition:
+            log.info("%s: messages that are not urgent are held", condition)
+            self._conditions[source] = condition
+            self._queue.pull_waiting(State.HELD)
+        else:
+            log.info("No longer: %s", self._conditions.pop(source))
+            if not self.reason():
+                await self._release()
+
+    def _pull_after_sentence(self, event: str, data: dict[str, Any]) -> None:
+        if event == "sentence" and self._conditions:
+            self._queue.pull(data["id"], State.HELD)
 
     @property
     def muted(self) -> bool:
@@ -107,6 +150,7 @@ class QuietHold:
 
     async def hold(self, message: QueuedMessage) -> None:
         """Hold a WAITING or HELD message until the end of quiet."""
+        explanation = self._explanation()
         self._queue.hold(message)
         try:
             held = await self._inbox.change_state(message.id, _TO_SPEAK, State.HELD)
@@ -116,11 +160,10 @@ class QuietHold:
         if not held:  # it was stopped meanwhile
             self._report_stopped(message.id)
             return
-        reason = f"{self._quiet.reason()} I keep it until then."
-        self._events.held(message, reason)
+        self._events.held(message, explanation)
         is_news = message.chat_id not in self._notified
         self._notified.add(message.chat_id)
-        self._receipts.delayed(message, reason if is_news else "")
+        self._receipts.delayed(message, explanation if is_news else "")
 
     def _report_stopped(self, id_: int) -> None:
         """Report the end of a held message, unless the stop has already done so."""
@@ -155,10 +198,10 @@ class QuietHold:
         while True:
             await asyncio.sleep(_CHECK_EVERY_S)
             try:
-                if self._queue.held() and not self._quiet.reason():
-                    await self._release()
-                elif self._quiet.reason():
+                if self.reason():
                     self._queue.pull_waiting(State.HELD)
+                elif self._queue.held():
+                    await self._release()
             except Exception:  # for example a full disk; retried at the next check
                 log.exception("Unexpected error in quiet hours")
 

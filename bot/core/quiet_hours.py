@@ -18,6 +18,26 @@ _UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _YEAR_S = 366 * 86400.0
 
 
+class DailyHours:
+    """A part of each day by the clock on the wall, such as ``22:00-07:00``; may span midnight."""
+
+    def __init__(self, hours: str) -> None:
+        """Parse the hours."""
+        start, _, end = hours.partition("-")
+        self._start, self.end = _time(start), _time(end)
+
+    def __contains__(self, now: dt.datetime) -> bool:
+        time = now.time()
+        if self._start <= self.end:
+            return self._start <= time < self.end
+        return time >= self._start or time < self.end
+
+    def started_on(self, now: dt.datetime) -> dt.date:
+        """Return the day on which the hours began that *now* is in."""
+        before_midnight = now.time() >= self._start
+        return now.date() if before_midnight else now.date() - dt.timedelta(days=1)
+
+
 class QuietHours:
     """The quiet hours, and a mute."""
 
@@ -26,8 +46,7 @@ class QuietHours:
     ) -> None:
         """Parse quiet hours such as ``22:00-07:00``; empty: none."""
         self._now = now
-        start, _, end = hours.partition("-")
-        self._hours = (_time(start), _time(end)) if hours else None
+        self._hours = DailyHours(hours) if hours else None
         self._muted_until = 0.0
 
     def mute(self, until: float) -> None:
@@ -51,12 +70,9 @@ class QuietHours:
                 return "Muted until /unmute."
             far = until - now > _SAME_DAY
             return f"Muted until {until:%-d %B, %H:%M}." if far else f"Muted until {until:%H:%M}."
-        if self._hours is None or urgent:
+        if self._hours is None or urgent or now not in self._hours:
             return ""
-        start, end = self._hours
-        time = now.time()
-        is_quiet = start <= time < end if start <= end else time >= start or time < end
-        return f"Quiet hours until {end:%H:%M}." if is_quiet else ""
+        return f"Quiet hours until {self._hours.end:%H:%M}."
 
 
 def span_s(text: str) -> float | None:

@@ -36,6 +36,7 @@ class BotState:
             self.inbox.database.notice,
             self.polling.warning,
             self.polling.clock_warning,
+            *self.delivery.warnings.values(),
         ]
         return {
             **facts,

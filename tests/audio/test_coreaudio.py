@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from audio.output import coreaudio
-from audio.types import SAMPLE_RATE_HZ
+from audio.types import SAMPLE_RATE_HZ, MicrophoneUser
 from tests.support.fake_coreaudio import CoreAudio, Hal, PortAudioError
 
 
@@ -115,18 +115,23 @@ def test_outputs_number_devices_of_one_name_by_uid(hal: Hal) -> None:
 
 
 @pytest.mark.parametrize(
-    ("transport", "source", "is_private", "is_built_in"),
+    ("transport", "source", "is_private", "is_built_in", "is_bluetooth"),
     [
-        ("blue", None, True, False),
-        ("blea", None, True, False),
-        ("bltn", "hdpn", True, False),
-        ("bltn", "ispk", False, True),
-        ("bltn", None, False, True),
-        ("usb ", None, False, False),
+        ("blue", None, True, False, True),
+        ("blea", None, True, False, True),
+        ("bltn", "hdpn", True, False, False),
+        ("bltn", "ispk", False, True, False),
+        ("bltn", None, False, True, False),
+        ("usb ", None, False, False, False),
     ],
 )
 def test_outputs_know_headphones_from_loudspeakers(
-    hal: Hal, transport: str, source: str | None, is_private: bool, is_built_in: bool
+    hal: Hal,
+    transport: str,
+    source: str | None,
+    is_private: bool,
+    is_built_in: bool,
+    is_bluetooth: bool,
 ) -> None:
     """Bluetooth and the headphone jack are for one person; the Mac's own loudspeaker is not."""
     hal.set(11, "tran", int.from_bytes(transport.encode(), "big"))
@@ -135,6 +140,7 @@ def test_outputs_know_headphones_from_loudspeakers(
     output = coreaudio.outputs()[0]
 
     assert (output.is_private, output.is_built_in) == (is_private, is_built_in)
+    assert output.is_bluetooth == is_bluetooth
 
 
 def test_timing_reads_the_buffer_the_rate_and_every_latency(hal: Hal) -> None:
@@ -148,3 +154,40 @@ def test_timing_reads_the_buffer_the_rate_and_every_latency(hal: Hal) -> None:
     hal.set(21, "ltnc", 20)
 
     assert coreaudio.timing(11) == coreaudio.Timing(48_000.0, 480, (15, 960), 7320)
+
+
+def test_microphone_users_are_the_other_processes_that_record(hal: Hal) -> None:
+    """Each with its process id and bundle id; none before macOS 14.2, which has no list."""
+    assert coreaudio.microphone_users(own_pid=100) == ()
+    hal.set(1, "prs#", (31, 32, 33))
+    for process, pid, bundle_id, records in (
+        (31, 100, "org.python.python", 1),
+        (32, 200, "us.zoom.xos", 1),
+        (33, 300, "com.apple.Music", 0),
+    ):
+        hal.set(process, "ppid", pid)
+        hal.set(process, "pbid", bundle_id)
+        hal.set(process, "piri", records)
+
+    assert coreaudio.microphone_users(own_pid=100) == (MicrophoneUser(200, "us.zoom.xos"),)
+    assert hal.unreleased_references == 0
+
+
+@pytest.mark.parametrize(
+    ("session", "expected"),
+    [
+        ({b"kCGSSessionOnConsoleKey": True}, True),
+        ({b"kCGSSessionOnConsoleKey": False}, False),
+        ({b"kCGSSessionOnConsoleKey": 0}, True),  # no CFBoolean: not understood
+        ({}, True),
+        (None, True),
+    ],
+)
+def test_is_in_front_reads_the_session_of_the_window_server(
+    hal: Hal, session: dict[bytes, bool | int] | None, expected: bool
+) -> None:
+    """After a fast switch to another user it is not; whatever is unknown counts as in front."""
+    hal.session = session
+
+    assert coreaudio.is_in_front() == expected
+    assert hal.unreleased_references == 0

@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from audio.output.portaudio import OnHeadphonesLost
 from audio.types import CancelToken, Chunk, Held, Outcome, Sound
-from tests.support.fake_coreaudio import Device
+from tests.support.fake_coreaudio import Device, Stream
 from tests.support.fake_voice import FailingVoice, ToneVoice
 from tests.support.pipelines import SIX, heard
 from tests.support.virtual_mac import VirtualMac, tones_of
@@ -221,6 +222,31 @@ def test_mac_plays_on_a_device_that_the_system_does_not_know(
     assert [end.outcome for _, end in mac.ends] == [Outcome.HEARD]
     assert heard(device) == [1, 2]
     assert mac.library.scans == 1
+
+
+@pytest.mark.parametrize(
+    ("is_bluetooth", "stream_idle_s", "streams"), [(True, 3, 1), (False, 3, 2), (True, 0, 2)]
+)
+def test_mac_keeps_the_stream_to_a_bluetooth_device_open_for_longer(
+    monkeypatch: pytest.MonkeyPatch, is_bluetooth: bool, stream_idle_s: float, streams: int
+) -> None:
+    """A message after ten seconds finds it awake; STREAM_IDLE_S=0 is a stream for each message."""
+    device = Device("AirPods", is_bluetooth=is_bluetooth)
+    mac = VirtualMac(monkeypatch, device, stream_idle_s=stream_idle_s, bluetooth_idle_s=20)
+    opened = []
+    open_stream = mac.library.OutputStream
+
+    def count_stream(**options: Any) -> Stream:
+        opened.append(open_stream(**options))
+        return opened[-1]
+
+    monkeypatch.setattr(mac.library, "OutputStream", count_stream)
+    mac.say("Number 1.")
+    mac.say("Number 2.", at_s=10)
+    mac.run()
+
+    assert heard(device) == [1, 2]
+    assert len(opened) == streams
 
 
 def test_late_chunk_is_one_underrun_and_no_longer_than_late(

@@ -1,10 +1,14 @@
 """Muted or at volume 0: noticed on a real sound server, and reported to the sender."""
 
+import json
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from audio.output import pulse
 from audio.output.mute import MuteCheck
 from audio.output.portaudio import PortAudioSpeaker
 from bot.chat.sandbox import Sandbox
@@ -43,6 +47,26 @@ def test_mute_reason_is_that_of_the_sink_in_use(
     finally:
         thread.close()
         server.daemons["speaker_a"].ask("set-sink-mute", "speaker_b", "0")
+
+
+@pytest.mark.usefixtures("server")
+def test_is_bluetooth_is_that_of_the_sink_in_use() -> None:
+    """A null sink is none; with what the server says of a Bluetooth sink it is one."""
+    thread = AudioThread(PortAudioSpeaker("speaker_a"))
+    try:
+        thread.play(tone(0.5))
+        thread.speaker.mute_reason()
+        assert not thread.speaker.is_bluetooth()
+        listing = json.loads(
+            subprocess.run(["pactl", "-f", "json", "list"], capture_output=True, check=True).stdout
+        )
+    finally:
+        thread.close()
+    assert not pulse.is_bluetooth_output(listing, os.getpid())
+    for sink in listing["sinks"]:
+        sink["properties"]["device.bus"] = "bluetooth" if sink["name"] == "speaker_a" else "pci"
+    assert pulse.is_bluetooth_output(listing, os.getpid())
+    assert not pulse.is_bluetooth_output(listing, pid=1)
 
 
 def test_mute_check_remembers_a_mute_at_the_start() -> None:

@@ -148,6 +148,9 @@ def test_abort_and_skip_report_heard_sentences(
         def mute_reason(self) -> str:
             return ""
 
+        def is_bluetooth(self) -> bool:
+            return False
+
     def on_fact(fact: Fact) -> None:
         if isinstance(fact, Ended):
             ended.put(fact)

@@ -1,6 +1,7 @@
 """/stop, /skip, /pause, /replay, /urgent, /queue, /mute: what they do to messages."""
 
 import asyncio
+import datetime as dt
 import time
 
 import pytest
@@ -245,3 +246,20 @@ async def test_queue_shows_a_text_only_to_its_sender_in_its_chat(
     assert in_private.splitlines()[1:] == ["3 messages from other people, chats or programs."]
     assert "finch" in in_private
     assert not [bird for bird in ("canary", "sparrow") if bird in later]
+
+
+async def test_volume_at_night_is_shown_and_changed_for_that_night(
+    sandbox: Sandbox, start_toned: StartBot
+) -> None:
+    """/volume and /status name the hour until which it applies."""
+    hour = dt.timedelta(hours=1)
+    now = dt.datetime.now().astimezone()
+    until = f"{now + hour:%H:%M}"
+    async with start_toned(volume_at_night=f"30@{now - hour:%H:%M}-{until}") as bot:
+        sandbox.send(ALICE, "/volume")
+        await sandbox.wait_for(reply_with(f"The volume is 30 % until {until}, as it is night."))
+        sandbox.send(ALICE, "/volume 50")
+        await sandbox.wait_for(reply_with(f"Volume 50 % until {until}, as it is night."))
+        sandbox.send(ALICE, "/status")
+        await sandbox.wait_for(reply_with(f"Volume: 50 % until {until}"))
+        assert bot.pipeline.status().gain == 0.25

@@ -32,6 +32,7 @@ class RecordingPipeline:
         self.skipped: list[int | None] = []
         self.withdrawn: list[tuple[int, str]] = []
         self.aborts = 0
+        self.speaking_id: int | None = None
 
     def say(self, utterance: Utterance) -> None:
         """Record an utterance."""
@@ -64,8 +65,8 @@ class RecordingPipeline:
         """Ignore it."""
 
     def status(self) -> Status:
-        """Return that nothing sounds."""
-        return Status()
+        """Return which message sounds, and nothing else."""
+        return Status(speaking_id=self.speaking_id)
 
     def cost(self) -> SynthesisCost:
         """Return what a new machine is expected to do."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from audio.types import Ended, Outcome, SentenceHeard
 from bot.chat.sandbox import Sandbox
 from bot.core.message import State
 from bot.core.quiet_hours import FOR_GOOD
@@ -53,3 +54,80 @@ async def test_stop_counts_held_messages(sandbox: Sandbox, start_toned: StartBot
             await sandbox.wait_for(reaction_to(message, "😴"))
         sandbox.send(ALICE, "/stop")
         await sandbox.wait_for(reply_with("Silent. 3 waiting messages dropped."))
+
+
+async def test_quiet_hold_keeps_what_is_not_urgent_while_a_condition_lasts(lab: Lab) -> None:
+    """Senders are told why, and it is said as soon as the condition is over."""
+    hold = lab.delivery.quiet_hold
+    await hold.hold_while("call", "The Mac is in a call")
+    with lab.events.listen() as listener:
+        message = await lab.submit()
+        held = await listener.next()
+    urgent = await lab.submit(urgent=True)
+    assert lab.pipeline.said == [urgent.id]
+    assert hold.reason() == "The Mac is in a call."
+    await hold.hold_while("call", "")
+
+    assert held is not None
+    assert held.data["reason"] == "The Mac is in a call; I'll say it afterwards."
+    assert lab.receipts.of(message.id) == ["held", "stored"]
+    assert lab.pipeline.said == [urgent.id, message.id]
+
+
+async def test_quiet_hold_lasts_until_every_reason_is_over(lab: Lab) -> None:
+    """A mute, a call and another user's session end in any order."""
+    hold = lab.delivery.quiet_hold
+    await lab.delivery.mute(FOR_GOOD)
+    await hold.hold_while("call", "The Mac is in a call")
+    await hold.hold_while("session", "Somebody else is using the Mac")
+    message = await lab.submit()
+    await lab.delivery.mute(0)
+    await hold.hold_while("call", "")
+    assert lab.pipeline.said == []
+    assert hold.reason() == "Somebody else is using the Mac."
+    await hold.hold_while("session", "")
+
+    assert lab.pipeline.said == [message.id]
+
+
+async def test_quiet_hold_pulls_what_waits_when_a_condition_begins(lab: Lab) -> None:
+    """What the pipeline has and has not begun is held, too."""
+    message = await lab.submit()
+    await lab.delivery.quiet_hold.hold_while("call", "The Mac is in a call")
+    assert lab.pipeline.skipped == [message.id]
+    lab.delivery.receive(Ended(message.id, Outcome.SKIPPED))
+    await lab.delivery.drain()
+    await lab.delivery.quiet_hold.hold_while("call", "")
+
+    assert lab.receipts.of(message.id) == ["stored", "held", "stored"]
+    assert lab.pipeline.said == [message.id, message.id]
+
+
+@pytest.mark.parametrize("urgent", [False, True])
+async def test_quiet_hold_lets_what_sounds_finish_its_sentence(lab: Lab, urgent: bool) -> None:
+    """The rest follows after the call, from the next sentence; an urgent message goes on."""
+    message = await lab.submit("One. Two. Three.", urgent=urgent)
+    lab.pipeline.speaking_id = message.id
+    await lab.delivery.quiet_hold.hold_while("call", "The Mac is in a call")
+    assert lab.pipeline.skipped == []
+    lab.delivery.receive(SentenceHeard(message.id, 0))
+    await lab.delivery.drain()
+    assert lab.pipeline.skipped == ([] if urgent else [message.id])
+    if not urgent:
+        lab.pipeline.speaking_id = None
+        lab.delivery.receive(Ended(message.id, Outcome.SKIPPED))
+        await lab.delivery.drain()
+        held = lab.delivery.queue.held()
+        assert [(m.id, m.sentence) for m in held] == [(message.id, 1)]
+
+
+async def test_quiet_hold_does_not_hold_what_ends_with_its_sentence(lab: Lab) -> None:
+    """A message whose last sentence was heard in a call is heard."""
+    message = await lab.submit("One.")
+    lab.pipeline.speaking_id = message.id
+    await lab.delivery.quiet_hold.hold_while("call", "The Mac is in a call")
+    lab.delivery.receive(SentenceHeard(message.id, 0))
+    lab.delivery.receive(Ended(message.id, Outcome.HEARD))
+    await lab.delivery.drain()
+
+    assert lab.receipts.of(message.id) == ["stored", "heard"]

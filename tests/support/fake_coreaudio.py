@@ -23,6 +23,7 @@ import ctypes
 import math
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
@@ -56,6 +57,7 @@ class Device:
     is_private: bool = False
     """Headphones."""
     is_built_in: bool = False
+    is_bluetooth: bool = False
     can_play: bool = True
     """Whether it has output channels: not yet, if it has just connected."""
     misreports_latency: bool = False
@@ -90,7 +92,15 @@ class Device:
     @property
     def output(self) -> Output:
         """The device as CoreAudio describes it, but for its label."""
-        return Output(id(self), self.name, self.name, self.uid, self.is_private, self.is_built_in)
+        return Output(
+            id(self),
+            self.name,
+            self.name,
+            self.uid,
+            self.is_private,
+            self.is_built_in,
+            self.is_bluetooth,
+        )
 
 
 class CoreAudio:
@@ -355,12 +365,27 @@ class Stream:
                 return
 
 
+class _Function:
+    """A function of a framework, whose type of result its caller may set."""
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
+        self.restype: Any = ctypes.c_int
+
+    def __call__(self, *arguments: Any) -> Any:
+        result = self._call(*arguments)
+        if self.restype is ctypes.c_int and isinstance(result, int) and result > 0x7FFFFFFF:
+            raise AssertionError("a pointer is cut off, unless its type was set")
+        return result
+
+
 class Hal:
-    """The frameworks CoreAudio and CoreFoundation, as far as `audio.output.coreaudio` uses them.
+    """The frameworks CoreAudio, CoreFoundation and CoreGraphics, as far as they are used.
 
     After AudioHardware.h: every property has a selector, a scope and an element; one that an
     object does not have is kAudioHardwareUnknownPropertyError ('who?'); a string comes as a
-    reference that its reader has to release.
+    reference that its reader has to release. After CGSession.h: a session is a dictionary, to be
+    released, too; there is none outside a window server.
     """
 
     _UNKNOWN = int.from_bytes(b"who?", "big")
@@ -370,6 +395,12 @@ class Hal:
         """Object, selector, scope, element -> int, float, str or a tuple of numbers."""
         self._strings: dict[int, bytes] = {}
         self.unreleased_references = 0
+        self.session: dict[bytes, bool | int] | None = None
+        """What the window server says about the session; a bool stands for a CFBoolean."""
+        self._values: dict[int, bool | int] = {}
+        self.CGSessionCopyCurrentDictionary = _Function(self._copy_session)
+        self.CFStringCreateWithCString = _Function(self._create_string)
+        self.CFDictionaryGetValue = _Function(self._get_value)
 
     def set(
         self, object_id: int, selector: str, value: Any, *, element: int = 0, scope: str = ""
@@ -410,6 +441,39 @@ class Hal:
         else:
             out._obj.value = value
         return 0
+
+    def _copy_session(self) -> int | None:
+        return None if self.session is None else self._reference(b"a dictionary")
+
+    def _create_string(self, allocator: None, text: bytes, encoding: Any) -> int:
+        assert (allocator, encoding.value) == (None, 0x08000100)
+        return self._reference(text)
+
+    def _reference(self, content: bytes) -> int:
+        reference = 0x7F00_0000_0000 + len(self._strings)  # as wide as a pointer
+        self._strings[reference] = content
+        self.unreleased_references += 1
+        return reference
+
+    def _get_value(self, dictionary: Any, key: Any) -> int | None:
+        assert self._strings[dictionary.value] == b"a dictionary"
+        value = (self.session or {}).get(self._strings[key.value])
+        if value is None:
+            return None
+        self._values[0x7E00_0000_0000] = value
+        return 0x7E00_0000_0000
+
+    def CFGetTypeID(self, reference: Any) -> int:  # noqa: N802
+        """Return 21 for a CFBoolean, 22 for a CFNumber."""
+        return 21 if isinstance(self._values[reference.value], bool) else 22
+
+    def CFBooleanGetTypeID(self) -> int:  # noqa: N802
+        """Return the type of a CFBoolean."""
+        return 21
+
+    def CFBooleanGetValue(self, reference: Any) -> int:  # noqa: N802
+        """Return a byte, in a register whose other bytes are undefined."""
+        return 0x100 + self._values[reference.value]
 
     def CFStringGetCString(self, reference: Any, out: Any, size: Any, encoding: Any) -> int:  # noqa: N802
         """Copy a string."""

@@ -35,6 +35,7 @@ class VirtualMac:
         on_headphones_lost: OnHeadphonesLost = "auto",
         voice: ToneVoice | None = None,
         stream_idle_s: float = 0.3,
+        bluetooth_idle_s: float = 0.0,
     ) -> None:
         self.clock = VirtualClock()
         self.clock.install(monkeypatch)
@@ -65,6 +66,7 @@ class VirtualMac:
             speaker,
             self._record,
             stream_idle_s=stream_idle_s,
+            bluetooth_idle_s=bluetooth_idle_s,
             asleep_s=lambda: self.slept_s,
         )
         self._said = 0
