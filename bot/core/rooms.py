@@ -10,7 +10,7 @@ from typing import Protocol
 
 from bot.core.message import QueuedMessage
 
-NO_ROOMS = "There are no other rooms: MQTT_URL is not set (docs/rooms.md)."
+NO_ROOMS = "Only a bot whose MQTT_URL is set has other rooms (docs/rooms.md)."
 
 
 class UnknownRoomError(Exception):

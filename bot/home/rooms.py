@@ -173,6 +173,7 @@ class RoomDelivery:
         self._changed = asyncio.Event()
         self._told_away: set[tuple[int, str]] = set()  # chats that know that a room is away
         self._told_held: set[tuple[int, str, str]] = set()  # chats, rooms, and why they are quiet
+        self._unsuitable: set[str] = set()  # rooms of which the log has a warning
         self._tasks: set[asyncio.Task[None]] = set()
         delivery.rooms = self
         delivery.on_stop.append(self._silence_all)
@@ -379,10 +380,7 @@ class RoomDelivery:
 
     async def _see(self, slug: str, presence: Presence | None) -> None:
         """Note that a room is there, or away."""
-        if presence is None or slug == self._here or slug_of(presence.name) != slug:
-            return
-        if presence.protocol != PROTOCOL:
-            log.warning("The room %s has another version of Crier; update both", presence.name)
+        if presence is None or slug_of(presence.name) != slug or not self._suits(slug, presence):
             return
         place = self._places.get(slug)
         if place is None:
@@ -403,6 +401,18 @@ class RoomDelivery:
                 part.due_s, part.tries = 0.0, 0
         if is_back or not presence.present:
             self._changed.set()
+
+    def _suits(self, slug: str, presence: Presence) -> bool:
+        """Whether a room can be used; warn once if not."""
+        warning = ""
+        if slug == self._here:
+            warning = f"Another computer is {self._name}, too, and is sent nothing. Set its ROOM."
+        elif presence.protocol != PROTOCOL:
+            warning = f"The room {presence.name} has another version of Crier. Update both."
+        if warning and presence.present and slug not in self._unsuitable:
+            self._unsuitable.add(slug)
+            log.warning("%s", warning)
+        return not warning
 
     def _parts_of(self, slug: str) -> Iterator[_Part]:
         return (entry.parts[slug] for entry in self._entries.values() if slug in entry.parts)

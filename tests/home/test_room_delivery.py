@@ -245,3 +245,21 @@ async def test_prune_removes_parts_with_their_message(rooms: Rooms, lab: Lab) ->
     await lab.inbox.prune()
 
     assert await rooms.delivery._store.parts() == []
+
+
+@pytest.mark.parametrize(
+    ("presence", "warning"),
+    [
+        (Presence(name="Kitchen", present=True, session="1"), "Another computer is Kitchen, too"),
+        (Presence(name="Attic", present=True, session="1", protocol=2), "Update both"),
+    ],
+)
+async def test_room_that_does_not_suit_is_left_out_with_one_warning(
+    rooms: Rooms, presence: Presence, warning: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that has the name of this computer, or speaks another protocol."""
+    for _ in range(2):
+        await rooms.delivery._see(presence.name.casefold(), presence)
+
+    assert [view.name for view in rooms.delivery.views()] == ["Kitchen"]
+    assert caplog.text.count(warning) == 1
