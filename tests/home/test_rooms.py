@@ -227,15 +227,15 @@ async def test_stop_that_comes_before_its_message_wins(home: House, broker: Mosq
     assert home.heard(STUDY) == []
 
 
-@pytest.mark.parametrize("payload", ["", "{", '{"bot": 1}', '{"bot": "x", "do": "say"}', b"\xff"])
-async def test_room_ignores_what_is_no_request(
-    home: House, sandbox: Sandbox, broker: Mosquitto, payload: str | bytes
+async def test_rooms_ignore_what_is_no_payload(
+    home: House, sandbox: Sandbox, broker: Mosquitto
 ) -> None:
-    """The next request is carried out; so is the next answer after an invalid one."""
+    """After invalid requests, answers and presences the next message is said."""
     async with bot_and_study(home), Client.at(broker) as client:
-        await client.publish(RoomTopics("study").requests, payload)
-        await client.publish(RoomTopics("study").answers(BOT_ID), payload)
-        await client.publish(RoomTopics("cellar").presence, payload)
+        for payload in ("", "{", '{"bot": 1}', '{"bot": "x", "do": "say"}', b"\xff"):
+            await client.publish(RoomTopics("study").requests, payload)
+            await client.publish(RoomTopics("study").answers(BOT_ID), payload)
+            await client.publish(RoomTopics("cellar").presence, payload)
         await said_in(sandbox, "study", "Number 1.")
 
 
@@ -380,24 +380,24 @@ async def test_to_says_the_message_that_it_replies_to(home: House, sandbox: Sand
     assert home.heard(STUDY) == [5]
 
 
-@pytest.mark.parametrize(
-    ("command", "answer"),
-    [
-        ("/to", "such as: /to study Dinner is ready"),
-        ("/to cellar Number 1.", "There is no room 'cellar'. There are: Kitchen, Study, everywh"),
-        ("/to study", "Send the words along"),
-        ("/stop cellar", "Nothing is stopped. There is no room 'cellar'"),
-        ("/stop here", "Silent there."),
-        ("/stop everywhere", "Silent. Nothing was waiting."),
-        ("/help", "/to study Dinner is ready"),
-    ],
-)
-async def test_command_of_rooms_is_answered(
-    home: House, sandbox: Sandbox, command: str, answer: str
-) -> None:
-    """A wrong one with the right form, or with the rooms that there are."""
+ANSWERS = {
+    "/to": "such as: /to study Dinner is ready",
+    "/to cellar Number 1.": "There is no room 'cellar'. There are: Kitchen, Study, everywhere.",
+    "/to study": "Send the words along",
+    "/stop cellar": "Nothing is stopped. There is no room 'cellar'",
+    "/stop here": "Silent there.",
+    "/stop study": "Silent there.",
+    "/stop everywhere": "Silent. Nothing was waiting.",
+    "/rooms": f"• {HERE} (here): idle",
+    "/help": "/to study Dinner is ready",
+}
+
+
+async def test_commands_of_rooms_are_answered(home: House, sandbox: Sandbox) -> None:
+    """Wrong ones with the right form, or with the rooms that there are."""
     async with bot_and_study(home):
-        assert answer in await answer_to(sandbox, command)
+        for command, answer in ANSWERS.items():
+            assert answer in await answer_to(sandbox, command), command
 
 
 async def test_menu_has_the_commands_of_rooms(home: House, sandbox: Sandbox) -> None:
