@@ -16,10 +16,10 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 from telegram.error import InvalidToken, TelegramError
@@ -49,6 +49,7 @@ from bot.chat.polling import Polling, UpdatesRequest
 from bot.chat.question_message import QuestionAnswers, QuestionMessages
 from bot.chat.receipts import ChatReceipts
 from bot.chat.reminder_commands import ReminderCommands
+from bot.chat.room_commands import RoomCommands
 from bot.chat.status_message import StatusMessage
 from bot.chat.updates import Updates
 from bot.chat.voice_commands import VoiceCommands
@@ -57,6 +58,7 @@ from bot.core.access import Access
 from bot.core.attempts import Attempts, crash_trace
 from bot.core.delivery import Delivery
 from bot.core.events import Events
+from bot.core.health import SourceHealth
 from bot.core.inbox import Inbox
 from bot.core.intake import Intake
 from bot.core.limits import Limits
@@ -65,7 +67,8 @@ from bot.core.message import attempt_key
 from bot.core.output import SoundOutput, wanted_device
 from bot.core.preferences import Preferences
 from bot.core.question_store import QuestionStore
-from bot.core.questions import Questions
+from bot.core.questions import NoDisplay, Questions
+from bot.core.receipts import NoReceipts, Receipts
 from bot.core.reminders import Reminders
 from bot.core.store import Store
 from bot.http.audio_stream import SpeechStreams
@@ -99,8 +102,8 @@ class Running:
 
     pipeline: SpeechPipeline
     delivery: Delivery
-    polling: asyncio.Task[None]
-    """Ends only with an error that no retry can fix."""
+    polling: asyncio.Task[None] | None
+    """Ends only with an error that no retry can fix; None in a room."""
     watch: Watchdog
     attempts: Attempts
 
@@ -146,10 +149,13 @@ async def running(
         intake = _make_intake(settings, disk, telegram, speech, access)
         questions = _make_questions(disk, telegram, access, intake)
         reminders = Reminders(intake)
+        rooms = await _make_rooms(settings, disk, telegram, speech) if http else None
         chat = _make_chat(
             stack, settings, disk, telegram, speech, access, intake, questions, reminders
         )
         await _restore(stack, telegram, speech, chat)
+        if rooms is not None:
+            await stack.enter_async_context(rooms)
         await _start_questions(stack, questions)
         await _start_heard(stack, settings, disk, speech)
         polling = asyncio.create_task(chat.polling.run(), name="polling")
@@ -175,7 +181,113 @@ async def running(
         )
 
 
+@asynccontextmanager
+async def running_room(
+    settings: Settings,
+    *,
+    voice: Voice | None = None,
+    speaker: Speaker | None = None,
+    trace_crashes: bool = False,
+) -> AsyncIterator[Running]:
+    """Run a room, which says what bots ask it to say, while the context is open.
+
+    Args:
+        settings: must have a broker.
+        voice: used instead of Kokoro.
+        speaker: used instead of the settings' device.
+        trace_crashes: whether the next start reports a native crash of the process.
+
+    Raises:
+        InboxError: the database can't be used.
+        SettingsError: the address of the HTTP API can't be used.
+    """
+    from bot.home.room import as_room  # noqa: PLC0415  # costs nothing where it is not used
+
+    front = _NoChat()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(only_one(settings.data_dir))
+        sockets = stack.enter_context(listening(settings))
+        disk = await _open_disk(stack, settings, trace_crashes=trace_crashes)
+        speech = await _start_speech(stack, settings, disk, front, voice, speaker)
+        access = Access(frozenset(), disk.store, lambda _: None)
+        intake = _make_intake(settings, disk, front, speech, access)
+        place = await stack.enter_async_context(
+            as_room(
+                settings,
+                pipeline=speech.pipeline,
+                delivery=speech.delivery,
+                events=speech.events,
+                inbox=disk.inbox,
+                bot_id=front.bot_id,
+            )
+        )
+
+        looked = await _start_manners(stack, settings, disk, speech)
+        await _start_heard(stack, settings, disk, speech)
+        reminders = Reminders(intake)
+        questions = Questions(
+            QuestionStore(disk.inbox.database, front.bot_id), intake, access, NoDisplay()
+        )
+
+        async def start_speaking() -> None:
+            await _wait(place.synced)  # no bot is there: it speaks all the same
+            await _wait(looked)
+            speech.delivery.start_speaking()
+            await reminders.run()
+
+        for name, work in {
+            "start speaking": start_speaking(),
+            "quiet": speech.delivery.quiet_hold.watch(),
+            "expiry": speech.delivery.expiry.watch(),
+            "prune": disk.inbox.prune_hourly(),
+            "languages": speech.preferences.load_detector(),
+        }.items():
+            stack.push_async_callback(_cancel, asyncio.create_task(work, name=name))
+        # Before anything above stops; the later call then has no effect.
+        stack.push_async_callback(_release, speech.pipeline)
+        await _start_wyoming(stack, settings, speech, intake)
+        api = _make_api(settings, disk, front, speech, intake, reminders, place, questions)
+        await stack.enter_async_context(_http(settings, api, sockets))
+        yield Running(
+            pipeline=speech.pipeline,
+            delivery=speech.delivery,
+            polling=None,
+            watch=Watchdog(speech.pipeline, None, speech.delivery, None),
+            attempts=disk.attempts,
+        )
+
+
 # ---- the phases of a start ----
+
+
+class _Front(Protocol):
+    """What messages come from, as the core needs to know it."""
+
+    @property
+    def bot_id(self) -> int: ...
+
+    @property
+    def receipts(self) -> Receipts: ...
+
+    def now(self) -> float: ...
+
+    def clock_warning(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _NoChat:
+    """What a room has instead of a chat."""
+
+    bot_id: int = 0
+    receipts: NoReceipts = field(default_factory=NoReceipts)
+
+    def now(self) -> float:
+        """Return the time of this computer."""
+        return time.time()
+
+    def clock_warning(self) -> str:
+        """Return no warning: bots send ages."""
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +362,7 @@ async def _start_speech(
     stack: AsyncExitStack,
     settings: Settings,
     disk: _Disk,
-    telegram: _Telegram,
+    front: _Front,
     voice: Voice | None,
     speaker: Speaker | None,
 ) -> _Speech:
@@ -285,12 +397,12 @@ async def _start_speech(
         pipeline=pipeline,
         inbox=disk.inbox,
         store=disk.store,
-        receipts=telegram.receipts,
+        receipts=front.receipts,
         events=events,
         attempts=attempts,
         settings=settings,
-        bot_id=telegram.bot_id,
-        now=telegram.now,
+        bot_id=front.bot_id,
+        now=front.now,
     )
     pipeline.start()
     pipeline.devices()  # starts PortAudio now, not when the first sound is due
@@ -305,20 +417,43 @@ async def _start_speech(
 
 
 def _make_intake(
-    settings: Settings, disk: _Disk, telegram: _Telegram, speech: _Speech, access: Access
+    settings: Settings, disk: _Disk, front: _Front, speech: _Speech, access: Access
 ) -> Intake:
     return Intake(
         settings=settings,
         inbox=disk.inbox,
-        receipts=telegram.receipts,
+        receipts=front.receipts,
         delivery=speech.delivery,
         access=access,
         limits=Limits(settings.limit_per_minute, settings.limit_waiting),
         preferences=speech.preferences,
+        bot_id=front.bot_id,
+        now=front.now,
+        clock_warning=front.clock_warning,
+    )
+
+
+async def _make_rooms(
+    settings: Settings, disk: _Disk, telegram: _Telegram, speech: _Speech
+) -> AbstractAsyncContextManager[None] | None:
+    """Make what delivers messages to other rooms, if there is a broker; entered, it starts."""
+    if settings.mqtt_url is None:
+        return None
+    from bot.home.rooms import RoomDelivery, with_rooms  # noqa: PLC0415  # likewise
+
+    rooms = RoomDelivery(
+        settings=settings,
+        inbox=disk.inbox,
+        store=disk.store,
+        receipts=telegram.receipts,
+        delivery=speech.delivery,
+        events=speech.events,
+        pipeline=speech.pipeline,
         bot_id=telegram.bot_id,
         now=telegram.now,
-        clock_warning=telegram.clock_warning,
     )
+    await rooms.restore()
+    return with_rooms(rooms)
 
 
 def _make_questions(disk: _Disk, telegram: _Telegram, access: Access, intake: Intake) -> Questions:
@@ -428,7 +563,7 @@ def _make_polling(
 
     async def on_connected() -> None:
         access.set_bot_name(telegram.bot.username)
-        await menu.register(telegram.bot)
+        await menu.register(telegram.bot, with_rooms=speech.delivery.rooms is not None)
 
     return Polling(
         bot=telegram.bot,
@@ -452,30 +587,35 @@ def _make_router(
     answers: QuestionAnswers,
 ) -> UpdateRouter:
     outbox = telegram.outbox
+    handlers = Handlers(
+        settings=settings,
+        outbox=outbox,
+        receipts=telegram.receipts,
+        delivery=speech.delivery,
+        intake=intake,
+        attachments=chat.attachments,
+    )
+    playback = PlaybackCommands(
+        pipeline=speech.pipeline,
+        store=disk.store,
+        outbox=outbox,
+        delivery=speech.delivery,
+        output=speech.output,
+        preferences=speech.preferences,
+        intake=intake,
+        source=chat.polling,
+        notice=disk.inbox.database.notice,
+    )
     return UpdateRouter(
         guard=ChatGuard(access, outbox, telegram.bot_id),
-        handlers=Handlers(
-            settings=settings,
-            outbox=outbox,
-            receipts=telegram.receipts,
-            delivery=speech.delivery,
-            intake=intake,
-            attachments=chat.attachments,
-        ),
-        playback=PlaybackCommands(
-            pipeline=speech.pipeline,
-            store=disk.store,
-            outbox=outbox,
-            delivery=speech.delivery,
-            output=speech.output,
-            preferences=speech.preferences,
-            intake=intake,
-            source=chat.polling,
-            notice=disk.inbox.database.notice,
-        ),
+        handlers=handlers,
+        playback=playback,
         devices=DeviceCommands(speech.output, outbox, settings),
         voices=VoiceCommands(outbox, speech.preferences, chat.notes),
         people=PeopleCommands(disk.store, outbox, access),
+        rooms=RoomCommands(handlers, playback, speech.delivery.rooms)
+        if speech.delivery.rooms is not None
+        else None,
         notes=chat.notes,
         questions=answers,
         reminders=ReminderCommands(reminders, outbox),
@@ -540,9 +680,8 @@ def _start_tasks(
     """Start the background tasks, one of which starts speech."""
 
     async def start_speaking() -> None:
-        await _catch_up(chat.polling)
-        with contextlib.suppress(TimeoutError):  # the sound server does not answer
-            await asyncio.wait_for(looked.wait(), _FIRST_LOOK_S)
+        await _wait(chat.polling.caught_up)
+        await _wait(looked)
         speech.delivery.start_speaking()
         await chat.attachments.resume(telegram.bot_id)
         await chat.notes.resume()
@@ -559,21 +698,21 @@ def _start_tasks(
         stack.push_async_callback(_cancel, task)
 
 
-async def _catch_up(polling: Polling) -> None:
-    """Wait until what came while the bot was away is handled; not long, as there may be no network.
+async def _wait(event: asyncio.Event) -> None:
+    """Wait for what should be known before anything is said; not long, as there may be no network.
 
     Until Python 3.12, a cancellation may be lost in `asyncio.wait_for`, but not in a timeout.
     """
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_FIRST_LOOK_S):
-            await polling.caught_up.wait()
+            await event.wait()
 
 
 def _start_reminders(stack: AsyncExitStack, reminders: Reminders, polling: Polling) -> None:
     """Start to speak reminders, after what was decided about them in the chat meanwhile."""
 
     async def run() -> None:
-        await _catch_up(polling)
+        await _wait(polling.caught_up)
         await reminders.run()
 
     task = asyncio.create_task(run(), name="reminders")
@@ -589,11 +728,7 @@ async def _start_home(
     intake: Intake,
 ) -> None:
     """Start what Home Assistant talks to; what is not set is not even imported."""
-    if settings.wyoming_port:
-        from bot.home import wyoming  # noqa: PLC0415  # costs nothing where it is not used
-
-        service = wyoming.serving(settings, speech.pipeline, intake)
-        await stack.enter_async_context(service)
+    await _start_wyoming(stack, settings, speech, intake)
     if settings.mqtt_url:
         from bot.home import mqtt  # noqa: PLC0415  # likewise
 
@@ -610,14 +745,24 @@ async def _start_home(
         await stack.enter_async_context(device)
 
 
+async def _start_wyoming(
+    stack: AsyncExitStack, settings: Settings, speech: _Speech, intake: Intake
+) -> None:
+    if settings.wyoming_port:
+        from bot.home import wyoming  # noqa: PLC0415  # costs nothing where it is not used
+
+        service = wyoming.serving(settings, speech.pipeline, intake)
+        await stack.enter_async_context(service)
+
+
 def _make_api(
     settings: Settings,
     disk: _Disk,
-    telegram: _Telegram,
+    front: _Front,
     speech: _Speech,
     intake: Intake,
     reminders: Reminders,
-    polling: Polling,
+    source: SourceHealth,
     questions: Questions,
 ) -> Api:
     return Api(
@@ -628,11 +773,11 @@ def _make_api(
         intake=intake,
         reminders=reminders,
         output=speech.output,
-        polling=polling,
+        polling=source,
         events=speech.events,
         streams=SpeechStreams(speech.pipeline),
         metrics=Metrics(speech.pipeline, speech.delivery, speech.events),
-        bot_id=telegram.bot_id,
+        bot_id=front.bot_id,
         token=token_of(settings),
         live=LiveTexts(intake, speech.events),
         questions=questions,
@@ -677,10 +822,7 @@ async def run(
 
     If only a new process can help, calls *restart* or, without one, exits at once with `WEDGED`.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = _stop_signal()
     async with running(
         settings,
         show_code=show_code,
@@ -689,37 +831,64 @@ async def run(
         http=True,
         trace_crashes=True,
     ) as bot:
-        # Objects made so far are permanent: scanning them for garbage would repeatedly stop all
-        # threads for some 40 ms.
-        gc.collect()
-        gc.freeze()
-        stopped = asyncio.create_task(stop.wait())
-        watching = asyncio.create_task(bot.watch.run())
-        await asyncio.wait({stopped, watching, bot.polling}, return_when=asyncio.FIRST_COMPLETED)
-        if watching.done():
-            bot.attempts.close()  # no message is to blame for a device or a network
-            if restart is not None:
-                log.critical("%s Starting again in a new process.", watching.result())
-                logging.shutdown()
-                restart()
-            log.critical(
-                "%s Exiting with 70 so that the supervisor restarts us.", watching.result()
-            )
-            exit_process(WEDGED)
-        stopped.cancel()
-        watching.cancel()
-        if not bot.polling.done():
-            log.info("Stopping")
-            return 0
-        try:
-            bot.polling.result()
-        except InvalidToken:
-            log.error(  # noqa: TRY400  # the traceback adds nothing, and may contain the token
-                "TELEGRAM_BOT_TOKEN: Telegram does not know this token (revoked, or mistyped). "
-                "Copy it from @BotFather and start again."
-            )
-            return 2
-        return 1
+        return await _until_over(bot, stop, restart)
+
+
+async def run_room(
+    settings: Settings,
+    *,
+    voice: Voice | None = None,
+    restart: Callable[[], NoReturn] | None = None,
+) -> int:
+    """Run a room until a signal; return the exit code. See `run`."""
+    stop = _stop_signal()
+    async with running_room(settings, voice=voice, trace_crashes=True) as room:
+        return await _until_over(room, stop, restart)
+
+
+def _stop_signal() -> asyncio.Event:
+    """Return an event that is set by a signal to stop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _until_over(
+    bot: Running, stop: asyncio.Event, restart: Callable[[], NoReturn] | None
+) -> int:
+    """Wait for a signal or an error that no retry can fix; return the exit code."""
+    # Objects made so far are permanent: scanning them for garbage would repeatedly stop all
+    # threads for some 40 ms.
+    gc.collect()
+    gc.freeze()
+    stopped = asyncio.create_task(stop.wait())
+    watching = asyncio.create_task(bot.watch.run())
+    polling = {bot.polling} if bot.polling is not None else set()
+    await asyncio.wait({stopped, watching, *polling}, return_when=asyncio.FIRST_COMPLETED)
+    if watching.done():
+        bot.attempts.close()  # no message is to blame for a device or a network
+        if restart is not None:
+            log.critical("%s Starting again in a new process.", watching.result())
+            logging.shutdown()
+            restart()
+        log.critical("%s Exiting with 70 so that the supervisor restarts us.", watching.result())
+        exit_process(WEDGED)
+    stopped.cancel()
+    watching.cancel()
+    if bot.polling is None or not bot.polling.done():
+        log.info("Stopping")
+        return 0
+    try:
+        bot.polling.result()
+    except InvalidToken:
+        log.error(  # noqa: TRY400  # the traceback adds nothing, and may contain the token
+            "TELEGRAM_BOT_TOKEN: Telegram does not know this token (revoked, or mistyped). "
+            "Copy it from @BotFather and start again."
+        )
+        return 2
+    return 1
 
 
 def exit_process(code: int) -> NoReturn:

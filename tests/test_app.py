@@ -1,27 +1,25 @@
 """The phases of the bot's start."""
 
 import asyncio
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from bot.app import _catch_up
+from bot.app import _wait
 
 
 @pytest.mark.parametrize("turns", range(4))
-async def test_catch_up_loses_no_cancellation(turns: int) -> None:
+async def test_wait_loses_no_cancellation(turns: int) -> None:
     """A stop soon after the updates are caught up ends the task, or the bot would never end."""
-    polling: Any = SimpleNamespace(caught_up=asyncio.Event())
+    caught_up = asyncio.Event()
 
     async def run() -> None:
-        await _catch_up(polling)
+        await _wait(caught_up)
         await asyncio.Event().wait()
 
     task = asyncio.create_task(run())
     for _ in range(4):  # it waits by then
         await asyncio.sleep(0)
-    polling.caught_up.set()
+    caught_up.set()
     for _ in range(turns):
         await asyncio.sleep(0)
     task.cancel()

@@ -17,7 +17,7 @@ from telegram.ext import (
     filters,
 )
 
-from bot.chat import question_message, status_message
+from bot.chat import question_message, room_commands, status_message
 from bot.chat.buttons import Press, pressed
 from bot.chat.device_commands import DeviceCommands
 from bot.chat.guard import ChatGuard
@@ -29,6 +29,7 @@ from bot.chat.playback_commands import PlaybackCommands
 from bot.chat.question_message import QuestionAnswers
 from bot.chat.reminder_commands import PATTERN as REMINDER_PATTERN
 from bot.chat.reminder_commands import ReminderCommands
+from bot.chat.room_commands import RoomCommands
 from bot.chat.status_message import StatusMessage
 from bot.chat.voice_commands import VoiceCommands
 from bot.chat.voice_notes import VoiceNotes
@@ -51,6 +52,8 @@ class UpdateRouter:
     devices: DeviceCommands
     voices: VoiceCommands
     people: PeopleCommands
+    rooms: RoomCommands | None = None
+    """None: there are no other rooms."""
     notes: VoiceNotes
     questions: QuestionAnswers
     reminders: ReminderCommands
@@ -85,7 +88,13 @@ class UpdateRouter:
             "voice": self.voices.voice,
             "invite": self.people.invite,
             "people": self.people.people,
+            **self._room_commands(),
         }
+
+    def _room_commands(self) -> dict[str, _Handle]:
+        if self.rooms is None:
+            return {}
+        return {"to": self.rooms.to, "rooms": self.rooms.list, "stop": self.rooms.stop}
 
     def buttons(self) -> dict[str, _HandlePress]:
         """Return the handler of each button, by a pattern of its data."""
@@ -98,6 +107,7 @@ class UpdateRouter:
             r"^late:": self.handlers.decide_late,
             r"^file:": self.handlers.decide_file,
             question_message.PATTERN: self.questions.press,
+            **({room_commands.PATTERN: self.rooms.press} if self.rooms else {}),
         }
 
     async def _edited(self, update: Update, context: Any) -> None:

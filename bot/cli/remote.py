@@ -164,6 +164,7 @@ def _status_rows(now: dict[str, Any], items: list[dict[str, Any]]) -> list[tuple
     else:
         doing = "silent"
     polling = now["polling"]
+    source = polling.get("source", "Telegram").removeprefix("The ").capitalize()
     last_contact = f", last heard of {_duration(polling['age_s'])} ago"
     first = now["first_sound_ms"]
     rows = [
@@ -173,7 +174,7 @@ def _status_rows(now: dict[str, Any], items: list[dict[str, Any]]) -> list[tuple
         ("Voice", f"{now['voice']}, volume {now['volume']} %"),
         ("First sound", "not known yet" if first is None else f"after {first} ms"),
         ("Underruns", str(now["underruns"] or "none")),
-        ("Telegram", ("connected" if polling["ok"] else "not connected") + last_contact),
+        (source, ("connected" if polling["ok"] else "not connected") + last_contact),
         ("Version", now["version"]),
     ]
     if now["quiet"]:

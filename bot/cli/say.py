@@ -83,6 +83,7 @@ def say_arguments(parser: argparse.ArgumentParser) -> None:
     later.add_argument("--at", metavar="TIME", help='say it then: 18:30, "tomorrow 8:00"')
     later.add_argument("--in", dest="in_", metavar="SPAN", help="say it after so long: 20m, 1h30")
     later.add_argument("--every", metavar="TIMES", help='say it again and again: "weekday 7:15"')
+    add("--room", metavar="NAME", help="say it in another room, or everywhere")
     add("--client", default="command line", metavar="NAME", help="the sender's name in the history")
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--wait", action="store_true", help="wait until it was heard to the end")
@@ -107,6 +108,7 @@ def say(options: argparse.Namespace) -> int:
         from bot.cli import dry_run  # noqa: PLC0415  # slow to import
 
         return dry_run.say(split(_text_of(options)), options)
+    _check_room(options)
     if options.standalone:
         from bot.cli import standalone  # noqa: PLC0415  # loads the model
 
@@ -141,7 +143,8 @@ def _say_now(client: Client, request: dict[str, Any], options: argparse.Namespac
     positions = [_queue(client, part, request)["position"] for part in parts]
     if sys.stderr.isatty():
         queued = f"Queued; {positions[0] - 1} before it." if positions[0] > 1 else "Queued."
-        _print_to_person(f"{queued} {_silence_reason(client, urgent=options.urgent)}".rstrip())
+        silence = "" if options.room else _silence_reason(client, urgent=options.urgent)
+        _print_to_person(f"{queued} {silence}".rstrip())
     return OK
 
 
@@ -159,6 +162,7 @@ def _turn(options: argparse.Namespace) -> dict[str, Any]:
         "expires_s": options.expires,
         "replace": options.replace or None,
         "volume": options.volume,
+        "room": options.room,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -179,6 +183,11 @@ def _remind(client: Client, text: str, request: dict[str, Any]) -> int:
     reminder = _queue(client, text, request)
     _print_to_person(f"{reminder['when']}. `crier reminders` lists it, and deletes it.")
     return OK
+
+
+def _check_room(options: argparse.Namespace) -> None:
+    if options.room is not None and (options.standalone or options.out is not None):
+        raise UsageError("--room is for a loudspeaker of another room, through the bot.")
 
 
 def _silence_reason(client: Client, *, urgent: bool) -> str:
@@ -231,7 +240,9 @@ def percent(given: str) -> int:
 
 
 def _is_piped(options: argparse.Namespace) -> bool:
-    """Return whether the text comes from stdin alone."""
+    """Return whether the text comes from stdin alone; one for a room is read as a whole."""
+    if options.room is not None:
+        return False
     words = [word for word in options.text if word != "-"]
     return not (words or options.file) and ("-" in options.text or not sys.stdin.isatty())
 

@@ -17,6 +17,7 @@ from bot.settings import Settings
 log = logging.getLogger(__name__)
 
 VOICE, SPEED, MATCH_LANGUAGE = "voice", "speed", "follow"
+ROOM = "room"
 _TOLD_ACCENT = "accent:"
 _PROGRAMS = 0
 """The user id of the preferences of all programs."""

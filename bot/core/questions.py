@@ -75,6 +75,23 @@ class QuestionDisplay(Protocol):
         ...
 
 
+class NoDisplay:
+    """Shows nothing: in a room there is no chat, so nobody is asked."""
+
+    def ask(
+        self,
+        question: Question,
+        chat_id: int,
+        on_sent: Callable[[int | None], Awaitable[None]],
+    ) -> None:
+        """Do nothing."""
+
+    def show_end(
+        self, question: Question, chat_id: int, on_shown: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Do nothing."""
+
+
 class Questions:
     """Asks people, and gives the first answer to the program that asked."""
 

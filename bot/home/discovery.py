@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from audio.types import Status
 from bot import __version__
 from bot.core.output import LOUDEST_PERCENT
 
@@ -26,6 +27,17 @@ class Doing(StrEnum):
     QUIET = "quiet"
     """Nothing is spoken now: quiet hours, or a mute."""
     HELD = "no loudspeaker"
+
+
+def doing_of(status: Status, *, is_quiet: bool) -> Doing:
+    """Return what Crier is doing."""
+    if status.paused:
+        return Doing.PAUSED
+    if status.speaking:
+        return Doing.SPEAKING
+    if status.blocked:
+        return Doing.HELD
+    return Doing.QUIET if is_quiet else Doing.IDLE
 
 
 class Command(StrEnum):

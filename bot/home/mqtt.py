@@ -11,7 +11,6 @@ import json
 import logging
 import math
 import secrets
-import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,28 +23,19 @@ from audio.voices import VOICES, check_voice
 from bot.core.delivery import Delivery
 from bot.core.draft import Draft
 from bot.core.events import Events, until_idle
-from bot.core.inbox import InboxError
 from bot.core.intake import Intake, RefusedError
 from bot.core.output import SoundOutput
 from bot.core.store import Store
-from bot.home.broker import (
-    Broker,
-    BrokerClient,
-    BrokerError,
-    BrokerLostError,
-    broker_of,
-    explained,
-    make_client,
-    refuse_open,
-)
+from bot.home.broker import Broker, BrokerClient, BrokerLostError, broker_of, make_client
+from bot.home.connection import BrokerConnection
 from bot.home.discovery import (
     DEFAULT_DEVICE,
     OFFLINE,
     ONLINE,
     Command,
-    Doing,
     Topics,
     device_config,
+    doing_of,
 )
 from bot.home.said import parse_said
 from bot.home.tasks import until_one_ends
@@ -54,10 +44,6 @@ from bot.settings import Settings
 log = logging.getLogger(__name__)
 
 _QOS = 1
-_FIRST_RETRY_S, _LONGEST_RETRY_S = 1.0, 30.0
-_OPEN_BROKER_RETRY_S = 600.0
-_STABLE_S = 30.0
-"""After a connection of this length the next try comes soon again, and its failure is logged."""
 _CLOSE_TIMEOUT_S = 0.5
 """Of the 3 s that a SIGTERM may take."""
 _STATE_EVERY_S = 1.0
@@ -96,28 +82,7 @@ class HomeDevice:
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
-        retry_s, last_reason = _FIRST_RETRY_S, ""
-        while True:
-            started_s, reason = asyncio.get_running_loop().time(), ""
-            try:
-                await refuse_open(self.broker)
-                await self._connect()
-            except BrokerError as exc:
-                reason, retry_s = str(exc), _OPEN_BROKER_RETRY_S
-            except (BrokerLostError, OSError, ValueError) as exc:
-                reason = str(explained(exc, self.broker))
-            except (InboxError, sqlite3.Error) as exc:
-                # It is not acknowledged, so the broker sends it again.
-                reason = f"A text of the broker can't be stored: {exc}"
-            except Exception:  # the connection must not end for ever
-                log.exception("Unexpected error at the broker")
-            if asyncio.get_running_loop().time() - started_s > _STABLE_S:
-                retry_s, last_reason = _FIRST_RETRY_S, ""
-            if reason and reason != last_reason:
-                log.warning("%s", reason)
-            last_reason = reason
-            await asyncio.sleep(retry_s)
-            retry_s = min(2 * retry_s, max(retry_s, _LONGEST_RETRY_S))
+        await BrokerConnection(self.broker, self._connect).run()
 
     async def _connect(self) -> None:
         """Connect, and work until the connection is lost."""
@@ -320,7 +285,7 @@ class _StateReporter:
         message = entry.message if entry else None
         errors = (*device.refusals, status.last_error)
         state: dict[str, Any] = {
-            "state": _doing(status, is_quiet=bool(device.delivery.quiet_reason())),
+            "state": doing_of(status, is_quiet=bool(device.delivery.quiet_reason())),
             "sender": await self._sender(message) if message else None,
             "waiting": max(0, device.delivery.under_way_count - status.speaking),
             "first_sound_ms": status.first_sound_ms,
@@ -356,16 +321,6 @@ class _StateReporter:
 def _output_of(status: Status) -> tuple[str, ...]:
     """Return what changes when another device is used, or when one is missing."""
     return status.device, status.warning, status.blocked
-
-
-def _doing(status: Status, *, is_quiet: bool) -> Doing:
-    if status.paused:
-        return Doing.PAUSED
-    if status.speaking:
-        return Doing.SPEAKING
-    if status.blocked:
-        return Doing.HELD
-    return Doing.QUIET if is_quiet else Doing.IDLE
 
 
 def _shortened(text: str) -> str:

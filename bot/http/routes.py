@@ -42,6 +42,7 @@ from bot.core.questions import Questions
 from bot.core.quiet_hours import FOR_GOOD
 from bot.core.reading import read_draft
 from bot.core.reminders import Reminder, Reminders
+from bot.core.rooms import NO_ROOMS, UnknownRoomError
 from bot.core.when import WhenError
 from bot.http import docs, schemas
 from bot.http.ask import AskRoutes
@@ -322,6 +323,7 @@ class Api:
     async def speak_text(self, request: Request) -> Response:
         """Speak a text that arrives bit by bit: `speak` with a plain text."""
         options = _checked(schemas.SpeakOptions, request.query_params, "query")
+        _refuse_room(options)
         client, key = _sender(request.headers)
         text_id, end_id = (
             update_id_of(client, key, "text"),
@@ -376,6 +378,7 @@ class Api:
         """Speak a text that a WebSocket sends bit by bit."""
         try:
             options = _checked(schemas.SpeakOptions, websocket.query_params, "query")
+            _refuse_room(options)
             client, _ = _sender(websocket.headers)
             if options.at is not None:
                 reason = "at: a reminder is a whole text. Send it as the body of a POST."
@@ -458,6 +461,7 @@ class Api:
             expires_at=self.intake.now() + options.expires_s if options.expires_s else 0.0,
             replace_key=options.replace or "",
             volume=options.volume,
+            room=self._room(options.room),
         )
 
     async def _remind(self, options: schemas.SpeakOptions, draft: Draft) -> JSONResponse:
@@ -476,6 +480,17 @@ class Api:
         if reminder is None:
             raise _forgotten()
         return JSONResponse(self._item(reminder).model_dump(), 201)
+
+    def _room(self, name: str | None) -> str:
+        """Return where a message is said, as it is stored."""
+        if name is None:
+            return ""
+        if self.delivery.rooms is None:
+            raise Refused(422, "no_rooms", f"room: {NO_ROOMS}", "room")
+        try:
+            return self.delivery.rooms.find(name)
+        except UnknownRoomError as exc:
+            raise Refused(422, "unknown_room", f"room: {exc}", "room") from exc
 
     async def _wait(self, id_: int) -> WaitResult | None:
         """Wait until a message ends or is held; return None if Crier stops first."""
@@ -778,6 +793,12 @@ def _page() -> dict[str, Path]:
 
 async def _read(file: Path) -> FileResponse:
     return FileResponse(file)
+
+
+def _refuse_room(options: schemas.SpeakOptions) -> None:
+    if options.room is not None:
+        reason = "room: only a text that comes as a whole, as JSON, is said in another room."
+        raise Refused(422, "not_in_rooms", reason, "room")
 
 
 def _checked(model: type[Checked], given: Mapping[str, str], part: str) -> Checked:

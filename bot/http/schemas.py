@@ -15,6 +15,7 @@ from bot.core.output import LOUDEST_PERCENT
 from bot.core.preferences import FASTEST, SLOWEST
 from bot.core.question_store import QuestionStatus
 from bot.core.questions import MAX_OPTION_CHARS, MAX_OPTIONS, MAX_TIMEOUT_S
+from bot.room_names import MAX_NAME_CHARS
 
 MAX_EXPIRES_S = 7 * 24 * 3600.0
 
@@ -132,6 +133,13 @@ class SpeakOptions(BaseModel):
         "weekday 7:15. The answer is the reminder.",
         examples=["18:30"],
     )
+    room: str | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_NAME_CHARS,
+        description="Another room, or everywhere; only of a text that comes as a whole.",
+        examples=["study"],
+    )
 
 
 class Speak(SpeakOptions):
@@ -248,7 +256,9 @@ class Queued(BaseModel):
     """The message is stored, and will be heard."""
 
     id: int
-    position: int = Field(description="Its position in the queue, counted from 1; 0: it has ended.")
+    position: int = Field(
+        description="Its position in the queue, counted from 1; 0: it has ended, or is for a room."
+    )
 
 
 class SpeakResult(BaseModel):
@@ -334,10 +344,11 @@ class Quiet(BaseModel):
 
 
 class PollingState(BaseModel):
-    """State of the Telegram polling loop."""
+    """State of what messages come from: the loop that polls Telegram or, in a room, the broker."""
 
+    source: str = Field(description="Telegram, or the broker.")
     ok: bool
-    age_s: float = Field(description="Seconds since Telegram's last answer.")
+    age_s: float = Field(description="Seconds since its last answer.")
     warning: str
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from bot.home import mqtt
+from bot.home import connection, mqtt
 from bot.home.broker import BrokerError, broker_of, check_broker, make_client
 from bot.home.discovery import Command, Topics
 from bot.paths import CHECKOUT
@@ -97,8 +97,8 @@ async def test_run_says_once_that_the_password_is_wrong(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The log has the reason once, however often Crier tries; the bot works without it."""
-    monkeypatch.setattr(mqtt, "_FIRST_RETRY_S", 0.01)
-    monkeypatch.setattr(mqtt, "_LONGEST_RETRY_S", 0.01)
+    monkeypatch.setattr(connection, "FIRST_RETRY_S", 0.01)
+    monkeypatch.setattr(connection, "LONGEST_RETRY_S", 0.01)
     tries: list[object] = []
     tried_often = asyncio.Event()
 

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.core.expiry import TOO_LATE
-from bot.home import mqtt
+from bot.home import connection
 from bot.home.broker import BrokerClient, BrokerLostError
 from bot.home.discovery import DEFAULT_DEVICE, Command, Topics
 from bot.settings import Settings
@@ -291,7 +291,7 @@ async def test_run_connects_again_to_a_broker_that_was_killed(
     home_settings: Settings, broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The device is there again, with its state, and what is published is said."""
-    monkeypatch.setattr(mqtt, "_FIRST_RETRY_S", 0.2)
+    monkeypatch.setattr(connection, "FIRST_RETRY_S", 0.2)
     async with serve(home_settings, ToneVoice()) as face, face.listening() as events:
         async with House.at(broker) as house:
             await house.wait_for(TOPICS.availability, lambda payload: payload == "online")
