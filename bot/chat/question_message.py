@@ -17,8 +17,9 @@ from bot.chat.outbox import Outbox, thread_of
 from bot.core.question_store import Question, QuestionStatus
 from bot.core.questions import Questions, match_option
 
-PATTERN = r"^ask:"
-"""Matches the callback data of the buttons."""
+PREFIX = "ask:"
+"""The callback data of the buttons begins with it."""
+PATTERN = rf"^{PREFIX}"
 
 TAKEN = ReactionEmoji.OK_HAND_SIGN
 """The reaction on a reply that is the answer."""
@@ -59,8 +60,8 @@ class QuestionMessages:
         async def edited(_: Any) -> None:
             await on_shown()
 
-        text = f"{_shown(question)}\n\n{_end_of(question)}".strip()
-        self._outbox.edit(chat_id, question.copies[chat_id], text, None, edited)
+        message_id = question.copies[chat_id]
+        self._outbox.edit(chat_id, message_id, _with_end(question), None, edited)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +74,24 @@ class QuestionAnswers:
 
     async def press(self, press: Press) -> None:
         """Answer with a button; who comes too late is told so."""
-        _, number, option = press.data.split(":") if press.data.count(":") == 2 else ("", "", "")  # noqa: PLR2004
+        parts = press.data.split(":")
+        number = parts[1]
         question = await self.questions.find(int(number)) if number.isdecimal() else None
-        is_copy = question is not None and question.copies.get(press.chat_id) in (
-            press.message_id,
-            0,  # Telegram has not told its number yet
-        )
-        if question is None or not is_copy or option not in map(str, range(len(question.options))):
+        if question is None or press.chat_id not in question.copies:
             self.outbox.answer(press.chat_id, press.query_id, _OUT_OF_DATE)
             return
-        answer = question.options[int(option)]
+        options = {_data(question, index): text for index, text in enumerate(question.options)}
+        answer = options.get(press.data)
+        if answer is None:  # a question of the same number, long ago
+            self.outbox.answer(press.chat_id, press.query_id, _OUT_OF_DATE)
+            return
         now = await self.questions.answer(
             question, answer, user_id=press.user_id, name=press.user_name
         )
         self.outbox.answer(press.chat_id, press.query_id, _response(now, answer, press.user_id))
+        if question.copies[press.chat_id] != press.message_id:
+            # It was sent twice: a crash, or the network, came before Telegram's answer.
+            self.outbox.edit(press.chat_id, press.message_id, _with_end(now), None)
 
     async def take_reply(self, update: Update) -> bool:
         """Answer with a reply to a question, which is not spoken; return whether it is one."""
@@ -127,8 +132,8 @@ class QuestionAnswers:
             (
                 question
                 for question in await self.questions.list_open()
-                # Telegram has not told the number of its message yet.
-                if question.copies.get(asked.chat_id) == 0
+                # Telegram has not told the number of its message yet, or it was sent twice.
+                if asked.chat_id in question.copies
                 and (asked.text or "").startswith(_shown(question))
             ),
             None,
@@ -144,11 +149,21 @@ def _keyboard(question: Question) -> InlineKeyboardMarkup | None:
     if not question.options:
         return None
     buttons = [
-        InlineKeyboardButton(option, callback_data=f"ask:{question.id}:{number}")
-        for number, option in enumerate(question.options)
+        InlineKeyboardButton(option, callback_data=_data(question, index))
+        for index, option in enumerate(question.options)
     ]
     in_one_row = sum(map(len, question.options)) <= _ROW_CHARS
     return InlineKeyboardMarkup([buttons] if in_one_row else [[button] for button in buttons])
+
+
+def _data(question: Question, index: int) -> str:
+    """Return the callback data of an option; its time tells it from one of the same number."""
+    return f"{PREFIX}{question.id}:{int(question.asked_at * 1000):x}:{index}"
+
+
+def _with_end(question: Question) -> str:
+    """Return the text of a question that has ended."""
+    return f"{_shown(question)}\n\n{_end_of(question)}".strip()
 
 
 def _end_of(question: Question) -> str:

@@ -3,7 +3,8 @@
 Telegram sends an unconfirmed update again: after a crash, or if the network was lost between the
 work and the next getUpdates. A text is recognized by its row in the inbox; commands, buttons and
 edits are recorded here. A command is recorded before it is carried out, so that it is never carried
-out twice; /stop afterwards, since no later update can have been handled before it.
+out twice; /stop afterwards, since no later update can have been handled before it, and so is the
+answer to a question, which counts once.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ from contextlib import asynccontextmanager
 
 from telegram import MessageEntity, Update
 
-from bot.chat import status_message
+from bot.chat import question_message, status_message
 from bot.chat.drafts import wordless_draft
 from bot.chat.menu import COMMANDS, ROOM_COMMANDS
 from bot.core.access import Access
@@ -159,9 +160,14 @@ class Updates:
 
 
 def _is_marked_first(update: Update) -> bool:
-    """Whether an update is recorded before it is carried out."""
+    """Whether an update is recorded before it is carried out.
+
+    The answer to a question counts once anyway.
+    """
     if update.callback_query is not None:
-        return status_message.button_of(update.callback_query.data or "") != status_message.STOP
+        data = update.callback_query.data or ""
+        is_answer = data.startswith(question_message.PREFIX)
+        return not is_answer and status_message.button_of(data) != status_message.STOP
     command = _command_of(update).partition("@")[0]
     return command in _COMMANDS and command not in {_STOP, *_STORED}
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -52,6 +53,11 @@ def asked_in(person: Person, text: str = "Deploy now?") -> Callable[[Event], boo
 def end_in(person: Person, part: str) -> Callable[[Event], bool]:
     """Return a matcher of a question in a person's chat that shows its end."""
     return lambda e: e.kind == "edit" and e.chat_id == person.id and part in e.text
+
+
+def edit_of(copy: Event) -> Callable[[Event], bool]:
+    """Return a matcher of an edit of a message."""
+    return lambda e: e.kind == "edit" and e.message_id == copy.message_id
 
 
 def answered_with(part: str) -> Callable[[Event], bool]:
@@ -200,6 +206,25 @@ async def test_question_of_the_command_line_survives_a_restart(
     assert (answer["status"], answer["answer"], answer["by"]) == ("answered", "yes", "Alice")
 
 
+async def test_answer_that_is_received_twice_counts(
+    sandbox: Sandbox, serve_family: ServeFamily
+) -> None:
+    """A tap that Telegram sends again, since a crash came, is answered as the first time."""
+    async with serve_family() as face:
+        waiting = ask(face, chat=ALICE.id)
+        question = await sandbox.wait_for(asked_in(ALICE))
+        press(sandbox, ALICE, question, "yes")
+        update = dict(sandbox._updates[0])
+        answer = await waiting
+        seen = len(sandbox.events)
+        update["update_id"] += 1000
+        sandbox._updates.append(update)
+        sandbox._arrived.set()
+        await sandbox.wait_for(answered_with("Your answer: yes"), since=seen)
+
+    assert answer["answer"] == "yes"
+
+
 async def test_question_is_answered_once_by_a_tap_and_a_word(
     sandbox: Sandbox, serve_family: ServeFamily
 ) -> None:
@@ -218,24 +243,44 @@ async def test_question_is_answered_once_by_a_tap_and_a_word(
     assert (answer["answer"], answer["by"]) == ("no", "Alice")
 
 
+async def test_question_that_was_sent_twice_works_in_both_copies(
+    sandbox: Sandbox, serve_family: ServeFamily, settings: Settings
+) -> None:
+    """Telegram's answer to the first may be lost; a tap there counts, and removes its buttons."""
+    async with serve_family() as face:
+        waiting = ask(face, chat=ALICE.id)
+        first = await sandbox.wait_for(asked_in(ALICE))
+    assert (await waiting)["error"]["code"] == "stopping"
+    # As after a crash: the number of its message was not stored.
+    with sqlite3.connect(settings.data_dir / "crier.db") as database:
+        database.execute("UPDATE question SET copies = json_set(copies, '$.\"7\"', 0)")
+    database.close()
+    async with serve_family():
+        second = await sandbox.wait_for(asked_in(ALICE), since=sandbox.events.index(first) + 1)
+        press(sandbox, ALICE, first, "yes")
+        ends = [await sandbox.wait_for(edit_of(copy)) for copy in (first, second)]
+
+    assert [end.buttons for end in ends] == [(), ()]
+    assert {end.text for end in ends} == {"❓ Deploy now?\n\n✅ Alice: yes"}
+
+
 async def test_button_of_an_unknown_question_is_out_of_date(
     sandbox: Sandbox, serve_family: ServeFamily
 ) -> None:
-    """A made-up button, and one of another message, answer nothing."""
+    """A made-up button, and one of an older question of the same number, answer nothing."""
     async with serve_family() as face:
         waiting = ask(face)
         question = await sandbox.wait_for(asked_in(ALICE))
-        hello = next(event for event in sandbox.events if "Hello" in event.text)
-        number = question.buttons[0][1].split(":")[1]
-        # The number of its message is known once something later was sent.
-        for message, data in (
-            (question, f"ask:{number}:9"),
-            (question, "ask:999:0"),
-            (question, "ask:x"),
-            (hello, f"ask:{number}:0"),
+        data = question.buttons[0][1]
+        for made_up in (
+            f"{data}9",
+            "ask:999:0:0",
+            "ask:x",
+            "ask::",
+            f"ask:{data.split(':')[1]}:1:0",
         ):
             seen = len(sandbox.events)
-            sandbox.press(ALICE, message.message_id, data)
+            sandbox.press(ALICE, question.message_id, made_up)
             await sandbox.wait_for(answered_with("out of date"), since=seen)
         press(sandbox, ALICE, question, "yes")
         answer = await waiting

@@ -174,13 +174,3 @@ def test_ask_reads_times(fake_api: FakeApi, given: str, timeout_s: float) -> Non
     main(["ask", "Deploy now?", "--timeout", given])
 
     assert fake_api.requests[0][2]["timeout_s"] == timeout_s
-
-
-def test_mcp_ask_returns_the_answer(fake_api: FakeApi) -> None:
-    """An agent gets the answer, and who gave it."""
-    from bot.cli.mcp import ask
-
-    fake_api.answer(GET, YES)
-
-    assert ask("Deploy now?", ["yes", "no"], 30.0) == YES
-    assert fake_api.requests[0][2]["options"] == ["yes", "no"]

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bot.chat.sandbox import Sandbox
 from bot.settings import Settings
+from tests.chat.test_question_message import asked_in, press
+from tests.conftest import ALICE, reply_with
 from tests.support.commandline import Environment
 from tests.support.fake_api import FakeApi, serve_fake_api
 from tests.support.fake_voice import ToneVoice
@@ -125,6 +128,24 @@ async def test_speak_waits_and_stop_stops(
     assert (stopped.is_error, text_of(stopped)) == (False, "Silent.")
     assert cut.is_error
     assert text_of(cut).endswith("It was stopped.")
+
+
+async def test_ask_returns_the_answer(
+    settings: Settings, environment: Environment, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """An agent gets the tapped answer, and who gave it."""
+    quiet = settings.replaced(api_port=0, audio_device=f"file:{tmp_path / 'spoken'}")
+    async with serve(quiet, ToneVoice()), agent(environment) as client:
+        sandbox.send(ALICE, "/start")
+        await sandbox.wait_for(reply_with("Hello"))
+        request = {"question": "Deploy now?", "options": ["yes", "no"], "timeout_s": 60}
+        asking = asyncio.create_task(client.call_tool("ask", request))
+        press(sandbox, ALICE, await sandbox.wait_for(asked_in(ALICE)), "no")
+        result = await asking
+
+    assert not result.is_error
+    assert result.structured_content["status"] == "answered"
+    assert (result.structured_content["answer"], result.structured_content["by"]) == ("no", "Alice")
 
 
 async def test_speak_reports_refusal_of_bot(
