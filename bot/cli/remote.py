@@ -335,11 +335,13 @@ def reminders(options: argparse.Namespace) -> int:
         client.call("DELETE", f"/v1/reminders/{options.delete}")
         print("Deleted.")
         return OK
-    for id_, paused in ((options.pause, True), (options.resume, False)):
-        if id_ is not None:
-            answer = client.call("PUT", f"/v1/reminders/{id_}", {"paused": paused})
-            print("Paused." if paused else f"{answer['when']}.")
-            return OK
+    if options.pause is not None:
+        client.call("POST", f"/v1/reminders/{options.pause}/pause")
+        print("Paused.")
+        return OK
+    if options.resume is not None:
+        print(f"{client.call('POST', f'/v1/reminders/{options.resume}/resume')['when']}.")
+        return OK
     items = client.get("/v1/reminders")["items"]
     if options.json:
         print(json.dumps(items, indent=2, ensure_ascii=False))

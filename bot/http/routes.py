@@ -240,7 +240,8 @@ class Api:
             ("DELETE", "/v1/queue/{id}", self.remove, {"responses": NOT_FOUND}),
             ("GET", "/v1/history", self.history, {}),
             ("GET", "/v1/reminders", self.list_reminders, {}),
-            ("PUT", "/v1/reminders/{id}", self.change_reminder, {"responses": NOT_FOUND}),
+            ("POST", "/v1/reminders/{id}/pause", self.pause_reminder, {"responses": NOT_FOUND}),
+            ("POST", "/v1/reminders/{id}/resume", self.resume_reminder, {"responses": NOT_FOUND}),
             ("DELETE", "/v1/reminders/{id}", self.delete_reminder, {"responses": NOT_FOUND}),
             ("GET", "/v1/devices", self.devices, {}),
             ("PUT", "/v1/device", self.choose_device, {"responses": NOT_FOUND}),
@@ -661,13 +662,14 @@ class Api:
         items = [self._item(reminder) for reminder in await self.reminders.list_all()]
         return schemas.ReminderList(items=items)
 
-    async def change_reminder(
-        self,
-        id: int,  # noqa: A002  # the path's name
-        change: schemas.ChangeReminder,
-    ) -> schemas.ReminderItem:
-        """Pause a reminder, or go on with its next time."""
-        await self.reminders.pause(await self._reminder(id), paused=change.paused)
+    async def pause_reminder(self, id: int) -> schemas.ReminderItem:  # noqa: A002  # the path's name
+        """Keep a reminder without speaking it."""
+        await self.reminders.pause(await self._reminder(id), paused=True)
+        return self._item(await self._reminder(id))
+
+    async def resume_reminder(self, id: int) -> schemas.ReminderItem:  # noqa: A002  # the path's name
+        """Speak a paused reminder again, from its next time on."""
+        await self.reminders.pause(await self._reminder(id), paused=False)
         return self._item(await self._reminder(id))
 
     async def delete_reminder(self, id: int) -> schemas.Deleted:  # noqa: A002  # the path's name

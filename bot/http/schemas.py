@@ -295,14 +295,6 @@ class ReminderList(BaseModel):
     items: list[ReminderItem]
 
 
-class ChangeReminder(BaseModel):
-    """Whether a reminder is kept without being spoken."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    paused: bool
-
-
 class Deleted(BaseModel):
     """The reminder is deleted."""
 

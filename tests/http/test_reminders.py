@@ -41,8 +41,8 @@ async def test_reminder_is_paused_and_deleted(face: Face) -> None:
     """Each change is in the answer, and in the list."""
     set_ = await face.client.post(SPEAK, json={"input": "Up!", "at": "every weekday 7:15"})
     path = f"/v1/reminders/{set_.json()['id']}"
-    paused = await face.client.put(path, json={"paused": True})
-    resumed = await face.client.put(path, json={"paused": False})
+    paused = await face.client.post(f"{path}/pause")
+    resumed = await face.client.post(f"{path}/resume")
     (listed,) = (await face.get("/v1/reminders"))["items"]
     deleted = await face.client.delete(path)
     again = await face.client.delete(path)
