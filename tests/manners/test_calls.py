@@ -13,10 +13,11 @@ from audio.types import MicrophoneUser
 from bot.chat.sandbox import Sandbox
 from bot.manners import calls, pactl
 from bot.manners.calls import IN_CALL, SOMEBODY_ELSE, CallDetector, CallWatch
+from tests.chat.steps import heard_codes
 from tests.conftest import ALICE, StartBot, reaction_to, reply_with
 from tests.manners.conftest import MICROPHONE
 from tests.manners.players import Recorder
-from tests.support.loudspeaker import Daemon
+from tests.support.loudspeaker import Daemon, Ear
 
 ZOOM = MicrophoneUser(4711, "us.zoom.xos")
 
@@ -198,3 +199,26 @@ async def test_bot_waits_for_the_end_of_a_call(
 
     explanations = [e for e in sandbox.events if reply_with("I'll say it afterwards.")(e)]
     assert len(explanations) == 1
+
+
+async def test_bot_finishes_its_sentence_when_a_call_begins(
+    daemon: Daemon,
+    sandbox: Sandbox,
+    start_toned: StartBot,
+    ear_a: Ear,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rest follows after the call; each sentence is heard once, and none is cut."""
+    monkeypatch.setattr(calls, "_SURE_AFTER_S", 0.2)
+    monkeypatch.setattr(calls, "_OVER_AFTER_S", 0.2)
+    async with start_toned():
+        message = sandbox.send(ALICE, " ".join(f"Number {n}." for n in range(1, 9)))
+        await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
+        with Recorder(daemon, MICROPHONE):
+            await sandbox.wait_for(reply_with(f"{IN_CALL}; I'll say it afterwards.", message))
+            await asyncio.to_thread(ear_a.wait_for_silence)
+            before = await asyncio.to_thread(heard_codes, ear_a)
+        await sandbox.wait_for(reaction_to(message, "👍"))
+
+    assert 0 < len(before) < 8
+    assert heard_codes(ear_a) == list(range(1, 9))
