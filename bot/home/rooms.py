@@ -70,6 +70,8 @@ class _Part:
 
     stored: StoredPart
     sounds: bool = False
+    is_unknown: bool = False
+    """Whether the room has said, since it came back, that it does not have it."""
     tries: int = 0
     """Since the room answered last, or came back."""
     due_s: float = 0.0
@@ -398,7 +400,7 @@ class RoomDelivery:
             place.is_synced = False
             self._told_away = {key for key in self._told_away if key[1] != slug}
             for part in self._parts_of(slug):
-                part.due_s, part.tries = 0.0, 0
+                part.due_s, part.tries, part.is_unknown = 0.0, 0, False
         if is_back or not presence.present:
             self._changed.set()
 
@@ -469,11 +471,7 @@ class RoomDelivery:
             return never
         if part.due_s > loop.time():
             return part.due_s
-        if (
-            message is not None
-            and state in _UNSENT
-            and self._delivery.late.is_late(message.fresh_at)
-        ):
+        if message is not None and part.is_unknown and self._is_late(message, part):
             await self._ask_sender(entry, message)
             return never
         is_silent = part.tries and loop.time() >= entry.accepted_s + AWAY_AFTER_S
@@ -490,7 +488,8 @@ class RoomDelivery:
         ref, state = part.stored.ref, part.stored.state
         if message is None or state == PartState.STOPPING:
             return Request(bot=self._bot_id, do="stop", ref=ref)
-        if state not in _UNSENT:
+        # It may have stored, or said, a late one before its answer was lost.
+        if state not in _UNSENT or self._is_late(message, part):
             return Request(bot=self._bot_id, do="ask", ref=ref)
         now = self._now()
         names = {} if message.client else await self._people.names()
@@ -507,6 +506,10 @@ class RoomDelivery:
             expires_in_s=message.expires_at - now if message.expires_at else None,
         )
         return Request(bot=self._bot_id, do="say", ref=ref, spoken=spoken)
+
+    def _is_late(self, message: QueuedMessage, part: _Part) -> bool:
+        """Whether a part is too old to be sent unasked."""
+        return part.stored.state in _UNSENT and self._delivery.late.is_late(message.fresh_at)
 
     async def _send(self, slug: str, request: Request) -> None:
         """Send a request to a room.
@@ -592,7 +595,7 @@ class RoomDelivery:
             case "unknown":
                 if part.stored.state not in _UNSENT:
                     await self._set(part, PartState.NEW)
-                part.due_s = 0.0
+                part.is_unknown, part.due_s = True, 0.0
                 self._changed.set()
             case "late":
                 await self._set(part, PartState.LATE)

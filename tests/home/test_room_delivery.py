@@ -138,6 +138,28 @@ async def test_restart_sends_a_part_under_the_same_ref(
     assert again.lab.receipts.of(message.id) == ["stored"]
 
 
+async def test_restart_asks_nobody_about_a_late_part_that_was_heard(
+    rooms: Rooms, lab: Lab, tmp_path: Path
+) -> None:
+    """The room is asked first; only what it does not have is a question for the sender."""
+    async with rooms.running():
+        await rooms.come("Study", "Attic")
+        heard, refs = await said(rooms, "study")
+        lost, more = await said(rooms, "attic")
+    again = Rooms(Lab(lab.inbox, tmp_path))
+    again.lab.now_s += 3600
+    async with again.running():
+        await again.come("Study", "Attic")
+        await again.request(2)
+        await again.answer("study", refs["study"], "heard")
+        await again.answer("attic", more["attic"], "unknown")
+        await until(lambda: "asked" in again.lab.receipts.of(lost.id))
+
+    assert [request["do"] for _, request in again.sent] == ["ask", "ask"]
+    assert "asked" not in again.lab.receipts.of(heard.id)
+    assert again.lab.receipts.of(heard.id)[-1] == "heard"
+
+
 async def test_restart_stops_the_parts_of_a_stopped_message(
     rooms: Rooms, lab: Lab, tmp_path: Path
 ) -> None:
