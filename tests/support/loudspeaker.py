@@ -94,7 +94,8 @@ class Loudspeakers:
             daemon = Daemon(folder / f"pulse{number}", names)
             self.daemons.update(dict.fromkeys(names, daemon))
         self.alsa_config = folder / "alsa.conf"
-        lines = ["</usr/share/alsa/alsa.conf>"]
+        # Without the system's own configuration, whose dozens of devices are tried at every scan.
+        lines = []
         default = NAMES[1] if separate else NAMES[0]
         for entry, name in [*zip(NAMES, NAMES, strict=True), ("!default", default)]:
             hint = f'hint {{ show on description "{name}" }}'
