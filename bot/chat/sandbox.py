@@ -274,6 +274,7 @@ class Sandbox:
             app,
             log_config=None,
             lifespan="off",
+            ws="none",  # the Bot API has no WebSocket, and its protocol takes 0.1 s to import
             timeout_graceful_shutdown=1,
             access_log=False,
             date_header=False,

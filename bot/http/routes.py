@@ -207,10 +207,9 @@ class Api:
             app.add_api_route(
                 path, endpoint, methods=[method], response_description="Done.", **options
             )
-        text = docs.page(app.openapi())
 
         async def read_docs() -> HTMLResponse:
-            return HTMLResponse(text)
+            return HTMLResponse(docs.page(app.openapi()))  # made once, when somebody reads it
 
         app.add_api_route("/docs", read_docs, include_in_schema=False)
         app.add_api_websocket_route(SPEAK, self.speak_live)

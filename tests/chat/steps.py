@@ -17,6 +17,7 @@ from tests.conftest import ALICE, reaction_to, reply_with
 from tests.support import fork_server
 from tests.support.commandline import Environment
 from tests.support.fake_voice import find_tones
+from tests.support.likeness import correlation
 from tests.support.loudspeaker import RATE_HZ, Ear
 
 BOB = Person(8, "Bob")
@@ -60,9 +61,7 @@ def likeness(ear: Ear, recorded: Samples) -> float:
     sound = np.pad(sound, RATE_HZ // 10)  # soft edges may be cut
     if len(sound) < len(recorded):
         return 0.0
-    from scipy.signal import correlate  # slow to import
-
-    peaks = np.abs(correlate(sound, recorded, "valid"))
+    peaks = np.abs(correlation(sound, recorded)[len(recorded) - 1 : len(sound)])
     best = int(peaks.argmax())
     energy = (recorded**2).sum() * (sound[best : best + len(recorded)] ** 2).sum()
     return float(peaks[best] / np.sqrt(energy))

@@ -20,6 +20,7 @@ from bot.chat.sandbox import Fault, Sandbox
 from tests.chat.samples import LONG_TEXT
 from tests.conftest import ALICE, TOKEN, reaction_to
 from tests.support.commandline import WITH_TONES, Environment, crier, run
+from tests.support.likeness import correlation, resampled
 from tests.support.loudspeaker import RATE_HZ, Ear, Loudspeakers
 
 Start = Callable[..., AbstractAsyncContextManager[asyncio.subprocess.Process]]
@@ -259,14 +260,12 @@ async def test_demo_writes_same_sound_to_file_and_loudspeaker(
 
     with wave.open(str(tmp_path / "spoken" / "0001.wav")) as file:
         written = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32767
-    from scipy.signal import correlate, resample_poly  # slow to import
-
     # At a higher rate, since the loudspeaker may lag by a fraction of a frame.
-    played = resample_poly(ear_a.samples(), 4, 1)
+    played = resampled(ear_a.samples(), 1, 4)
     loud = np.flatnonzero(np.abs(written) > 0.004)
-    written = resample_poly(written[loud[0] : loud[-1] + 1], 4 * RATE_HZ, SAMPLE_RATE_HZ)
+    written = resampled(written[loud[0] : loud[-1] + 1], SAMPLE_RATE_HZ, 4 * RATE_HZ)
     assert len(played) == pytest.approx(len(written), abs=0.02 * 4 * RATE_HZ)
-    likeness = correlate(played, written, "full").max()
+    likeness = correlation(played, written).max()
     assert likeness / np.sqrt((played**2).sum() * (written**2).sum()) > 0.99
 
 

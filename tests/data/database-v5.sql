@@ -43,7 +43,7 @@ CREATE TABLE message (
     fresh_at REAL NOT NULL DEFAULT 0,      -- lateness counts from here: when it was sent, or when
                                            -- someone decided to hear it; since 1970
     thread_id INTEGER,                     -- the forum topic that it was sent in; NULL: none
-    expires_at REAL NOT NULL DEFAULT 0,    -- its first word comes before, since 1970; 0: whenever
+    expires_at REAL NOT NULL DEFAULT 0,    -- not spoken after that time, since 1970; 0: always
     replace_key TEXT NOT NULL DEFAULT '',  -- a newer one with the same key takes its place
     volume INTEGER,                        -- in percent, of this one; NULL: as it is set
     room TEXT NOT NULL DEFAULT '',         -- where it is spoken; empty: on this computer

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
 from audio.types import SAMPLE_RATE_HZ, NoOutputDeviceError
@@ -582,6 +583,27 @@ async def test_openapi_description_matches_the_answers(
 
     assert process.returncode == 0, out.decode()[-5000:]
     assert health["ok"] is True
+
+
+async def test_docs_are_made_when_they_are_read(
+    serve_quiet: ServeBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their description takes longer to make than the rest of the start."""
+    made: list[FastAPI] = []
+    describe = FastAPI.openapi
+
+    def record(app: FastAPI) -> dict[str, Any]:
+        made.append(app)
+        return describe(app)
+
+    monkeypatch.setattr(FastAPI, "openapi", record)
+    async with serve_quiet() as face:
+        made_at_start = len(made)
+        page = await face.client.get("/docs")
+
+    assert made_at_start == 0
+    assert "POST /v1/audio/speak" in page.text
+    assert len(made) == 1
 
 
 @pytest.mark.realtime

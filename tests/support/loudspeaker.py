@@ -97,7 +97,8 @@ class Loudspeakers:
             daemon = Daemon(folder / f"pulse{number}", group)
             self.daemons.update(dict.fromkeys(group, daemon))
         self.alsa_config = folder / "alsa.conf"
-        lines = ["</usr/share/alsa/alsa.conf>"]
+        # Without the system's own configuration, whose dozens of devices are tried at every scan.
+        lines = []
         default = names[1] if separate else names[0]
         for entry, name in [*zip(names, names, strict=True), ("!default", default)]:
             hint = f'hint {{ show on description "{name}" }}'
