@@ -16,10 +16,10 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 from telegram.error import InvalidToken, TelegramError
@@ -47,6 +47,7 @@ from bot.chat.people_commands import PeopleCommands
 from bot.chat.playback_commands import PlaybackCommands
 from bot.chat.polling import Polling, UpdatesRequest
 from bot.chat.receipts import ChatReceipts
+from bot.chat.room_commands import RoomCommands
 from bot.chat.status_message import StatusMessage
 from bot.chat.updates import Updates
 from bot.chat.voice_commands import VoiceCommands
@@ -55,6 +56,7 @@ from bot.core.access import Access
 from bot.core.attempts import Attempts, crash_trace
 from bot.core.delivery import Delivery
 from bot.core.events import Events
+from bot.core.health import SourceHealth
 from bot.core.inbox import Inbox
 from bot.core.intake import Intake
 from bot.core.limits import Limits
@@ -62,6 +64,7 @@ from bot.core.lock import only_one
 from bot.core.message import attempt_key
 from bot.core.output import SoundOutput, wanted_device
 from bot.core.preferences import Preferences
+from bot.core.receipts import NoReceipts, Receipts
 from bot.core.store import Store
 from bot.http.audio_stream import SpeechStreams
 from bot.http.guard import AccessGuard
@@ -94,8 +97,8 @@ class Running:
 
     pipeline: SpeechPipeline
     delivery: Delivery
-    polling: asyncio.Task[None]
-    """Ends only with an error that no retry can fix."""
+    polling: asyncio.Task[None] | None
+    """Ends only with an error that no retry can fix; None in a room."""
     watch: Watchdog
     attempts: Attempts
 
@@ -139,8 +142,11 @@ async def running(
         await access.start()
         speech = await _start_speech(stack, settings, disk, telegram, voice, speaker)
         intake = _make_intake(settings, disk, telegram, speech, access)
+        rooms = await _make_rooms(settings, disk, telegram, speech) if http else None
         chat = _make_chat(stack, settings, disk, telegram, speech, access, intake)
         await _restore(stack, telegram, speech, chat)
+        if rooms is not None:
+            await stack.enter_async_context(rooms)
         polling = asyncio.create_task(chat.polling.run(), name="polling")
         stack.push_async_callback(_cancel, polling)
         _start_tasks(stack, disk, telegram, speech, chat)
@@ -160,7 +166,103 @@ async def running(
         )
 
 
+@asynccontextmanager
+async def running_room(
+    settings: Settings,
+    *,
+    voice: Voice | None = None,
+    speaker: Speaker | None = None,
+    trace_crashes: bool = False,
+) -> AsyncIterator[Running]:
+    """Run a room, which says what bots ask it to say, while the context is open.
+
+    Args:
+        settings: must have a broker.
+        voice: used instead of Kokoro.
+        speaker: used instead of the settings' device.
+        trace_crashes: whether the next start reports a native crash of the process.
+
+    Raises:
+        InboxError: the database can't be used.
+        SettingsError: the address of the HTTP API can't be used.
+    """
+    from bot.home.room import as_room  # noqa: PLC0415  # costs nothing where it is not used
+
+    front = _NoChat()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(only_one(settings.data_dir))
+        sockets = stack.enter_context(listening(settings))
+        disk = await _open_disk(stack, settings, trace_crashes=trace_crashes)
+        speech = await _start_speech(stack, settings, disk, front, voice, speaker)
+        access = Access(frozenset(), disk.store, lambda _: None)
+        intake = _make_intake(settings, disk, front, speech, access)
+        place = await stack.enter_async_context(
+            as_room(
+                settings,
+                pipeline=speech.pipeline,
+                delivery=speech.delivery,
+                events=speech.events,
+                inbox=disk.inbox,
+                bot_id=front.bot_id,
+            )
+        )
+
+        async def start_speaking() -> None:
+            with contextlib.suppress(TimeoutError):  # no bot is there: it speaks all the same
+                await asyncio.wait_for(place.synced.wait(), _FIRST_LOOK_S)
+            speech.delivery.start_speaking()
+
+        for name, work in {
+            "start speaking": start_speaking(),
+            "quiet": speech.delivery.quiet_hold.watch(),
+            "prune": disk.inbox.prune_hourly(),
+        }.items():
+            stack.push_async_callback(_cancel, asyncio.create_task(work, name=name))
+        # Before anything above stops; the later call then has no effect.
+        stack.push_async_callback(_release, speech.pipeline)
+        await _start_wyoming(stack, settings, speech, intake)
+        api = _make_api(settings, disk, front, speech, intake, place)
+        await stack.enter_async_context(_http(settings, api, sockets))
+        yield Running(
+            pipeline=speech.pipeline,
+            delivery=speech.delivery,
+            polling=None,
+            watch=Watchdog(speech.pipeline, None, speech.delivery, None),
+            attempts=disk.attempts,
+        )
+
+
 # ---- the phases of a start ----
+
+
+class _Front(Protocol):
+    """What messages come from, as the core needs to know it."""
+
+    @property
+    def bot_id(self) -> int: ...
+
+    @property
+    def receipts(self) -> Receipts: ...
+
+    def now(self) -> float: ...
+
+    def clock_warning(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _NoChat:
+    """What a room has instead of a chat."""
+
+    bot_id: int = 0
+    receipts: NoReceipts = field(default_factory=NoReceipts)
+
+    def now(self) -> float:
+        """Return the time of this computer."""
+        return time.time()
+
+    def clock_warning(self) -> str:
+        """Return no warning: bots send ages."""
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +335,7 @@ async def _start_speech(
     stack: AsyncExitStack,
     settings: Settings,
     disk: _Disk,
-    telegram: _Telegram,
+    front: _Front,
     voice: Voice | None,
     speaker: Speaker | None,
 ) -> _Speech:
@@ -264,12 +366,12 @@ async def _start_speech(
         pipeline=pipeline,
         inbox=disk.inbox,
         store=disk.store,
-        receipts=telegram.receipts,
+        receipts=front.receipts,
         events=events,
         attempts=attempts,
         settings=settings,
-        bot_id=telegram.bot_id,
-        now=telegram.now,
+        bot_id=front.bot_id,
+        now=front.now,
     )
     pipeline.start()
     pipeline.devices()  # starts PortAudio now, not when the first sound is due
@@ -283,20 +385,43 @@ async def _start_speech(
 
 
 def _make_intake(
-    settings: Settings, disk: _Disk, telegram: _Telegram, speech: _Speech, access: Access
+    settings: Settings, disk: _Disk, front: _Front, speech: _Speech, access: Access
 ) -> Intake:
     return Intake(
         settings=settings,
         inbox=disk.inbox,
-        receipts=telegram.receipts,
+        receipts=front.receipts,
         delivery=speech.delivery,
         access=access,
         limits=Limits(settings.limit_per_minute, settings.limit_waiting),
         preferences=speech.preferences,
+        bot_id=front.bot_id,
+        now=front.now,
+        clock_warning=front.clock_warning,
+    )
+
+
+async def _make_rooms(
+    settings: Settings, disk: _Disk, telegram: _Telegram, speech: _Speech
+) -> AbstractAsyncContextManager[None] | None:
+    """Make what delivers messages to other rooms, if there is a broker; entered, it starts."""
+    if settings.mqtt_url is None:
+        return None
+    from bot.home.rooms import RoomDelivery, with_rooms  # noqa: PLC0415  # likewise
+
+    rooms = RoomDelivery(
+        settings=settings,
+        inbox=disk.inbox,
+        store=disk.store,
+        receipts=telegram.receipts,
+        delivery=speech.delivery,
+        events=speech.events,
+        pipeline=speech.pipeline,
         bot_id=telegram.bot_id,
         now=telegram.now,
-        clock_warning=telegram.clock_warning,
     )
+    await rooms.restore()
+    return with_rooms(rooms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,7 +503,7 @@ def _make_polling(
 
     async def on_connected() -> None:
         access.set_bot_name(telegram.bot.username)
-        await menu.register(telegram.bot)
+        await menu.register(telegram.bot, with_rooms=speech.delivery.rooms is not None)
 
     return Polling(
         bot=telegram.bot,
@@ -400,30 +525,35 @@ def _make_router(
     chat: _ChatSide,
 ) -> UpdateRouter:
     outbox = telegram.outbox
+    handlers = Handlers(
+        settings=settings,
+        outbox=outbox,
+        receipts=telegram.receipts,
+        delivery=speech.delivery,
+        intake=intake,
+        attachments=chat.attachments,
+    )
+    playback = PlaybackCommands(
+        pipeline=speech.pipeline,
+        store=disk.store,
+        outbox=outbox,
+        delivery=speech.delivery,
+        output=speech.output,
+        preferences=speech.preferences,
+        intake=intake,
+        source=chat.polling,
+        notice=disk.inbox.database.notice,
+    )
     return UpdateRouter(
         guard=ChatGuard(access, outbox, telegram.bot_id),
-        handlers=Handlers(
-            settings=settings,
-            outbox=outbox,
-            receipts=telegram.receipts,
-            delivery=speech.delivery,
-            intake=intake,
-            attachments=chat.attachments,
-        ),
-        playback=PlaybackCommands(
-            pipeline=speech.pipeline,
-            store=disk.store,
-            outbox=outbox,
-            delivery=speech.delivery,
-            output=speech.output,
-            preferences=speech.preferences,
-            intake=intake,
-            source=chat.polling,
-            notice=disk.inbox.database.notice,
-        ),
+        handlers=handlers,
+        playback=playback,
         devices=DeviceCommands(speech.output, outbox, settings),
         voices=VoiceCommands(outbox, speech.preferences, chat.notes),
         people=PeopleCommands(disk.store, outbox, access),
+        rooms=RoomCommands(handlers, playback, speech.delivery.rooms)
+        if speech.delivery.rooms is not None
+        else None,
         notes=chat.notes,
         status_message=chat.status_message,
         outbox=outbox,
@@ -473,11 +603,7 @@ async def _start_home(
     intake: Intake,
 ) -> None:
     """Start what Home Assistant talks to; what is not set is not even imported."""
-    if settings.wyoming_port:
-        from bot.home import wyoming  # noqa: PLC0415  # costs nothing where it is not used
-
-        service = wyoming.serving(settings, speech.pipeline, intake)
-        await stack.enter_async_context(service)
+    await _start_wyoming(stack, settings, speech, intake)
     if settings.mqtt_url:
         from bot.home import mqtt  # noqa: PLC0415  # likewise
 
@@ -494,13 +620,23 @@ async def _start_home(
         await stack.enter_async_context(device)
 
 
+async def _start_wyoming(
+    stack: AsyncExitStack, settings: Settings, speech: _Speech, intake: Intake
+) -> None:
+    if settings.wyoming_port:
+        from bot.home import wyoming  # noqa: PLC0415  # costs nothing where it is not used
+
+        service = wyoming.serving(settings, speech.pipeline, intake)
+        await stack.enter_async_context(service)
+
+
 def _make_api(
     settings: Settings,
     disk: _Disk,
-    telegram: _Telegram,
+    front: _Front,
     speech: _Speech,
     intake: Intake,
-    polling: Polling,
+    source: SourceHealth,
 ) -> Api:
     return Api(
         settings=settings,
@@ -509,11 +645,11 @@ def _make_api(
         delivery=speech.delivery,
         intake=intake,
         output=speech.output,
-        polling=polling,
+        polling=source,
         events=speech.events,
         streams=SpeechStreams(speech.pipeline),
         metrics=Metrics(speech.pipeline, speech.delivery, speech.events),
-        bot_id=telegram.bot_id,
+        bot_id=front.bot_id,
         token=token_of(settings),
         live=LiveTexts(intake, speech.events),
     )
@@ -556,10 +692,7 @@ async def run(
 
     If only a new process can help, calls *restart* or, without one, exits at once with `WEDGED`.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = _stop_signal()
     async with running(
         settings,
         show_code=show_code,
@@ -568,37 +701,64 @@ async def run(
         http=True,
         trace_crashes=True,
     ) as bot:
-        # Objects made so far are permanent: scanning them for garbage would repeatedly stop all
-        # threads for some 40 ms.
-        gc.collect()
-        gc.freeze()
-        stopped = asyncio.create_task(stop.wait())
-        watching = asyncio.create_task(bot.watch.run())
-        await asyncio.wait({stopped, watching, bot.polling}, return_when=asyncio.FIRST_COMPLETED)
-        if watching.done():
-            bot.attempts.close()  # no message is to blame for a device or a network
-            if restart is not None:
-                log.critical("%s Starting again in a new process.", watching.result())
-                logging.shutdown()
-                restart()
-            log.critical(
-                "%s Exiting with 70 so that the supervisor restarts us.", watching.result()
-            )
-            exit_process(WEDGED)
-        stopped.cancel()
-        watching.cancel()
-        if not bot.polling.done():
-            log.info("Stopping")
-            return 0
-        try:
-            bot.polling.result()
-        except InvalidToken:
-            log.error(  # noqa: TRY400  # the traceback adds nothing, and may contain the token
-                "TELEGRAM_BOT_TOKEN: Telegram does not know this token (revoked, or mistyped). "
-                "Copy it from @BotFather and start again."
-            )
-            return 2
-        return 1
+        return await _until_over(bot, stop, restart)
+
+
+async def run_room(
+    settings: Settings,
+    *,
+    voice: Voice | None = None,
+    restart: Callable[[], NoReturn] | None = None,
+) -> int:
+    """Run a room until a signal; return the exit code. See `run`."""
+    stop = _stop_signal()
+    async with running_room(settings, voice=voice, trace_crashes=True) as room:
+        return await _until_over(room, stop, restart)
+
+
+def _stop_signal() -> asyncio.Event:
+    """Return an event that is set by a signal to stop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _until_over(
+    bot: Running, stop: asyncio.Event, restart: Callable[[], NoReturn] | None
+) -> int:
+    """Wait for a signal or an error that no retry can fix; return the exit code."""
+    # Objects made so far are permanent: scanning them for garbage would repeatedly stop all
+    # threads for some 40 ms.
+    gc.collect()
+    gc.freeze()
+    stopped = asyncio.create_task(stop.wait())
+    watching = asyncio.create_task(bot.watch.run())
+    polling = {bot.polling} if bot.polling is not None else set()
+    await asyncio.wait({stopped, watching, *polling}, return_when=asyncio.FIRST_COMPLETED)
+    if watching.done():
+        bot.attempts.close()  # no message is to blame for a device or a network
+        if restart is not None:
+            log.critical("%s Starting again in a new process.", watching.result())
+            logging.shutdown()
+            restart()
+        log.critical("%s Exiting with 70 so that the supervisor restarts us.", watching.result())
+        exit_process(WEDGED)
+    stopped.cancel()
+    watching.cancel()
+    if bot.polling is None or not bot.polling.done():
+        log.info("Stopping")
+        return 0
+    try:
+        bot.polling.result()
+    except InvalidToken:
+        log.error(  # noqa: TRY400  # the traceback adds nothing, and may contain the token
+            "TELEGRAM_BOT_TOKEN: Telegram does not know this token (revoked, or mistyped). "
+            "Copy it from @BotFather and start again."
+        )
+        return 2
+    return 1
 
 
 def exit_process(code: int) -> NoReturn:

@@ -7,6 +7,7 @@ folder, which `crier setup` writes. An empty value means unset.
 import ipaddress
 import os
 import re
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -20,6 +21,7 @@ from audio.voices import check_language, check_voice, language_of
 from bot import keychain
 from bot.errors import UsageError
 from bot.paths import CHECKOUT, default_data_dir, default_model_dir, parse_env
+from bot.room_names import EVERYWHERE, HERE, MAX_NAME_CHARS, slug_of
 
 _TOKEN = "TELEGRAM_BOT_TOKEN"  # noqa: S105  # its name
 _SECRETS = frozenset({"telegram_bot_token", "api_token", "mqtt_password", "mqtt_url"})
@@ -44,6 +46,10 @@ NOT_PEOPLE = {
 """User ids shared by many senders. Source: telegram.constants.ChatID."""
 
 
+_NO_BROKER = (
+    "MQTT_URL is not set. ROOM without TELEGRAM_BOT_TOKEN makes this computer a room, which needs "
+    "the bot's broker (docs/rooms.md)."
+)
 _NOT_SET_UP = (
     "TELEGRAM_BOT_TOKEN is not set. `crier setup` asks for it and says where it comes from "
     "(@BotFather); `crier demo` needs none."
@@ -170,6 +176,11 @@ class Settings(BaseSettings):
         description="The broker of Home Assistant: mqtt://user:password@host, or mqtts:// for "
         "TLS. Secret. Empty: none.",
     )
+    room: str = Field(
+        default_factory=lambda: socket.gethostname().partition(".")[0][:MAX_NAME_CHARS],
+        description="What this computer is called among the rooms of MQTT_URL. Without a bot's "
+        "token, it is a room of other computers' bots.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Texts of messages are logged at DEBUG only."
     )
@@ -257,6 +268,16 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("room")
+    @classmethod
+    def _check_room(cls, value: str) -> str:
+        name = " ".join(value.split())
+        if not name.isprintable() or len(name) > MAX_NAME_CHARS:
+            raise ValueError(f"a room's name has at most {MAX_NAME_CHARS} letters and digits")
+        if slug_of(name) in ("", EVERYWHERE, HERE):
+            raise ValueError("a room is called neither that nor by marks alone; try Study")
+        return name
+
     @field_validator("telegram_api_url")
     @classmethod
     def _check_url(cls, value: str) -> str:
@@ -298,6 +319,12 @@ class Settings(BaseSettings):
     @classmethod
     def _expand(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @property
+    def is_room(self) -> bool:
+        """Whether this is a room of other computers' bots, and no bot itself."""
+        is_named = "room" in self.model_fields_set
+        return is_named and self.telegram_bot_token is None and self.mqtt_url is not None
 
     @property
     def lang(self) -> str:
@@ -371,6 +398,8 @@ def load(checkout: Path = CHECKOUT, *, ask_keychain: bool = True) -> tuple[Setti
             token = keychain.read(str(settings.data_dir))
         except keychain.KeychainError as exc:
             warnings.append(str(exc))
+            # Without its token for a while, a bot must not become a room.
+            settings = settings.replaced(mqtt_url=None)
         else:
             settings = _build({**values_from_files, _TOKEN: token})
     return settings, warnings
@@ -380,12 +409,14 @@ def configured(*, with_token: bool = False) -> Settings:
     """Read the settings; print warnings about them to stderr.
 
     Raises:
-        SettingsError: a value is invalid, or the token is missing and *with_token* is set.
+        SettingsError: a value is invalid, or the token is missing, which only a room does without,
+            and *with_token* is set.
     """
     settings, warnings = load()
-    if with_token and settings.telegram_bot_token is None:
+    if with_token and settings.telegram_bot_token is None and not settings.is_room:
         # If it should be in the Keychain, a warning says why it is not available.
-        raise SettingsError("\n".join([*warnings, _NOT_SET_UP]))
+        is_named = "room" in settings.model_fields_set and not warnings
+        raise SettingsError("\n".join([*warnings, _NO_BROKER if is_named else _NOT_SET_UP]))
     for warning in warnings:
         sys.stderr.write(f"Warning: {warning}\n")
     return settings

@@ -42,9 +42,16 @@ class Watchdog:
     """Checks everything once a second."""
 
     def __init__(
-        self, pipeline: SpeechPipeline, polling: PollingLoop, delivery: Delivery, bot: Bot
+        self,
+        pipeline: SpeechPipeline,
+        polling: PollingLoop | None,
+        delivery: Delivery,
+        bot: Bot | None,
     ) -> None:
-        """Watch *pipeline*, *polling* and, while *delivery* is idle, the memory."""
+        """Watch *pipeline*, *polling* and, while *delivery* is idle, the memory.
+
+        A room has neither *polling* nor *bot*.
+        """
         self._pipeline = pipeline
         self._polling = polling
         self._delivery = delivery
@@ -65,15 +72,16 @@ class Watchdog:
             asleep_s += slept_s
             if slept_s > _SLEPT_S:
                 log.info("The computer slept for %.0f s", slept_s)
-                self._polling.poke()  # connections die meanwhile
+                if self._polling is not None:
+                    self._polling.poke()  # connections die meanwhile
             if self._is_wedged():
                 return (
                     f"The audio thread has been stuck for {self._wedged_s:.0f} s, most likely in a "
                     "device that does not answer."
                 )
-            if self._probe is None and self._is_stalled():
-                self._probe = asyncio.create_task(self._is_polling_dead())
-            elif self._probe is not None and self._probe.done():
+            if self._polling is not None and self._bot is not None:
+                self._start_probe(self._polling, self._bot)
+            if self._probe is not None and self._probe.done():
                 is_dead, self._probe = self._probe.result(), None
                 if is_dead:
                     return "Telegram answers, but fetching messages does not work."
@@ -89,9 +97,13 @@ class Watchdog:
         self._beat_s = heartbeat_s
         return self._wedged_s >= WEDGED_S
 
-    def _is_stalled(self) -> bool:
-        if self._polling.answers != self._answers:
-            self._answers, self._stalled_s, self._poked = self._polling.answers, 0.0, False
+    def _start_probe(self, polling: PollingLoop, bot: Bot) -> None:
+        if self._probe is None and self._is_stalled(polling):
+            self._probe = asyncio.create_task(self._is_polling_dead(polling, bot))
+
+    def _is_stalled(self, polling: PollingLoop) -> bool:
+        if polling.answers != self._answers:
+            self._answers, self._stalled_s, self._poked = polling.answers, 0.0, False
             return False
         self._stalled_s += _EVERY_S
         if self._stalled_s < STALLED_S:
@@ -99,13 +111,13 @@ class Watchdog:
         self._stalled_s = 0.0
         return True
 
-    async def _is_polling_dead(self) -> bool:
+    async def _is_polling_dead(self, polling: PollingLoop, bot: Bot) -> bool:
         """Whether polling is dead although Telegram answers; being offline does not count."""
         with contextlib.suppress(TelegramError):
-            await self._bot.get_me()
+            await bot.get_me()
             if self._poked:
                 return True
             log.warning("Telegram answers, but fetching messages does not; reconnecting")
             self._poked = True
-            self._polling.poke()
+            polling.poke()
         return False

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.chat.menu import COMMANDS as CHAT_COMMANDS
+from bot.chat.menu import ROOM_COMMANDS
 from bot.cli.main import COMMANDS
 from bot.paths import CHECKOUT
 from bot.settings import Settings
@@ -55,7 +56,7 @@ def test_docs_name_existing_settings(document: Path) -> None:
 def test_docs_name_existing_chat_commands(document: Path) -> None:
     """`/something` is a command of the chat, or a path of the HTTP API."""
     named = set(re.findall(r"`/([a-z]+)[ `]", document.read_text()))
-    known = {command.command for command in CHAT_COMMANDS}
+    known = {command.command for command in CHAT_COMMANDS + ROOM_COMMANDS}
     known |= {"pair", "start", "revoke", "newbot", "docs", "healthz", "metrics"}
 
     assert sorted(named - known) == []

@@ -17,7 +17,7 @@ from telegram.ext import (
     filters,
 )
 
-from bot.chat import status_message
+from bot.chat import room_commands, status_message
 from bot.chat.buttons import Press, pressed
 from bot.chat.device_commands import DeviceCommands
 from bot.chat.guard import ChatGuard
@@ -26,6 +26,7 @@ from bot.chat.kinds import command_of, is_service, speaks_by_file, words_of
 from bot.chat.outbox import Outbox
 from bot.chat.people_commands import PeopleCommands
 from bot.chat.playback_commands import PlaybackCommands
+from bot.chat.room_commands import RoomCommands
 from bot.chat.status_message import StatusMessage
 from bot.chat.voice_commands import VoiceCommands
 from bot.chat.voice_notes import VoiceNotes
@@ -48,6 +49,8 @@ class UpdateRouter:
     devices: DeviceCommands
     voices: VoiceCommands
     people: PeopleCommands
+    rooms: RoomCommands | None = None
+    """None: there are no other rooms."""
     notes: VoiceNotes
     status_message: StatusMessage
     outbox: Outbox
@@ -76,7 +79,13 @@ class UpdateRouter:
             "voice": self.voices.voice,
             "invite": self.people.invite,
             "people": self.people.people,
+            **self._room_commands(),
         }
+
+    def _room_commands(self) -> dict[str, _Handle]:
+        if self.rooms is None:
+            return {}
+        return {"to": self.rooms.to, "rooms": self.rooms.list, "stop": self.rooms.stop}
 
     def buttons(self) -> dict[str, _HandlePress]:
         """Return the handler of each button, by a pattern of its data."""
@@ -87,6 +96,7 @@ class UpdateRouter:
             r"^person:": self.people.press,
             r"^late:": self.handlers.decide_late,
             r"^file:": self.handlers.decide_file,
+            **({room_commands.PATTERN: self.rooms.press} if self.rooms else {}),
         }
 
     def register(self, application: _App) -> None:

@@ -43,6 +43,7 @@ def compose(
     *,
     name_emoji: bool = False,
     after_command: bool = False,
+    after_chars: int = 0,
 ) -> Composed:
     """Return the text to speak for a message, introduced by its origin and what it quotes.
 
@@ -53,10 +54,11 @@ def compose(
         name_emoji: speak the names of emoji if a message contains nothing else.
         after_command: compose only what follows the command at the beginning of the message,
             without origin or quote.
+        after_chars: how much of that is left out, too: the name of a room.
     """
     words = words_of(message)
     if after_command:
-        words = words.after_command()
+        words = words.after_command().after(after_chars)
     text, skipped = _replace_entities(words, lang, bot_name)
     intro = "" if after_command else _origin(message, lang)
     urgent = not intro and text.lstrip().startswith("!")  # in a group, a mention comes first

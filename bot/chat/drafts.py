@@ -18,6 +18,7 @@ def draft_of(
     bot_name: str = "",
     name_emoji: bool = False,
     after_command: bool = False,
+    after_chars: int = 0,
     words_from: Message | None = None,
 ) -> Draft:
     """Return a person's message as a draft.
@@ -28,6 +29,7 @@ def draft_of(
         bot_name: the bot's own user name, which is not spoken.
         name_emoji: speak the names of emoji if a message contains nothing else.
         after_command: leave out the command at its beginning.
+        after_chars: how much of what follows is left out, too.
         words_from: the message whose words are spoken; None: *message* itself.
     """
     source = words_from or message
@@ -35,13 +37,14 @@ def draft_of(
     user = update.effective_user
     return Draft(
         update_id=update.update_id,
-        text=(words.after_command() if after_command else words).text,
+        text=(words.after_command().after(after_chars) if after_command else words).text,
         composer=functools.partial(
             compose,
             source,
             bot_name=bot_name,
             name_emoji=name_emoji,
             after_command=after_command,
+            after_chars=after_chars,
         ),
         chat_id=message.chat_id,
         message_id=message.message_id,

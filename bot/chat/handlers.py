@@ -15,7 +15,7 @@ from telegram.constants import ChatType
 from bot.chat.albums import Albums
 from bot.chat.attachments import Attachments, attachment_of
 from bot.chat.buttons import Press
-from bot.chat.decode import AttachmentError
+from bot.chat.decode import SOUND, AttachmentError
 from bot.chat.drafts import draft_of, wordless_draft
 from bot.chat.kinds import command_of, is_picture, speaks_by_file, why_unspeakable
 from bot.chat.outbox import Outbox
@@ -26,7 +26,9 @@ from bot.core.draft import Draft
 from bot.core.inbox import InboxError
 from bot.core.intake import Intake, RefusedError
 from bot.core.message import QueuedMessage
+from bot.core.preferences import ROOM
 from bot.core.receipts import Receipts
+from bot.core.rooms import UnknownRoomError
 from bot.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,11 @@ are said. Edit a message to a dot to take it back.
 
 On your messages: 👀 stored and in the queue, 👍 heard to the end, 🙊 cut off, 😴 held (I say \
 why), 💔 not spoken (I say why)."""
+
+_ROOMS_HELP = """
+
+/to study Dinner is ready; or: /to everywhere …
+/rooms who is there; /stop study"""
 
 _OUT_OF_DATE = "That button is out of date."
 
@@ -76,7 +83,8 @@ class Handlers:
             return
         self.albums.add(message, has_words=True)
         draft = self._draft(update, message, context)
-        await self._accept(replace(draft, left_out=left_out))
+        room = await self.usual_room(draft.user_id)
+        await self._accept(replace(draft, left_out=left_out, room=room))
 
     async def urgent(self, update: Update, context: Any) -> None:
         """Speak a text next, after the current sentence."""
@@ -86,7 +94,8 @@ class Handlers:
         bot_name = context.bot.username
         draft = draft_of(update, message, bot_name=bot_name, after_command=True)
         example = "Send the words along, such as: /urgent The bath is full"
-        await self._accept(replace(draft, urgent=True), if_empty=example, update=update)
+        room = await self.usual_room(draft.user_id)
+        await self._accept(replace(draft, urgent=True, room=room), if_empty=example, update=update)
 
     async def attached(self, update: Update, context: Any) -> None:
         """Fetch a voice note, a sound, a video or a text file, and queue it."""
@@ -106,7 +115,9 @@ class Handlers:
             await (self.speak if message.caption else self.refuse_wordless)(update, context)
             return
         draft = self._draft(update, message, context)
-        stored = await self._accept(replace(draft, attachment=str(attachment)))
+        # Sound is played here.
+        room = await self.usual_room(draft.user_id) if attachment.kind != SOUND else ""
+        stored = await self._accept(replace(draft, attachment=str(attachment), room=room))
         if stored is not None:
             self.attachments.fetch(stored)
 
@@ -146,6 +157,21 @@ class Handlers:
             name_emoji=self.settings.speak_emoji,
         )
 
+    async def usual_room(self, user_id: int) -> str:
+        """Return where a person's texts are said; empty: here."""
+        rooms = self.delivery.rooms
+        if rooms is None:
+            return ""
+        chosen = (await self.intake.preferences.chosen(user_id)).get(ROOM, "")
+        try:
+            return rooms.find(chosen) if chosen else ""
+        except UnknownRoomError:  # it was forgotten
+            return ""
+
+    async def accept(self, draft: Draft, *, if_empty: str, update: Update) -> None:
+        """Accept a draft, or refuse it; see `_accept`."""
+        await self._accept(draft, if_empty=if_empty, update=update)
+
     async def _accept(
         self, draft: Draft, *, if_empty: str = "", update: Update | None = None
     ) -> QueuedMessage | None:
@@ -171,11 +197,14 @@ class Handlers:
 
     async def start(self, update: Update, _: Any) -> None:
         """Welcome someone who may speak."""
-        self.outbox.respond(update, f"Hello. {HELP}")
+        self.outbox.respond(update, f"Hello. {self._help()}")
 
     async def help(self, update: Update, _: Any) -> None:
         """Send the help."""
-        self.outbox.respond(update, HELP)
+        self.outbox.respond(update, self._help())
+
+    def _help(self) -> str:
+        return HELP if self.delivery.rooms is None else HELP + _ROOMS_HELP
 
     async def pair(self, update: Update, _: Any) -> None:
         """Answer someone who is paired already."""

@@ -27,8 +27,15 @@ class MarkedText:
         first = next((entity for entity in self.entities if entity.offset == 0), None)
         if first is None or first.type != MessageEntity.BOT_COMMAND:
             return self
-        rest = _decoded(self.text.encode("utf-16-le", errors="replace")[2 * first.length :])
-        start = first.length + len(rest) - len(rest.lstrip())  # blanks are one unit each
+        return self._after(first.length)
+
+    def after(self, chars: int) -> "MarkedText":
+        """Return the text after its first *chars* characters, and after blanks."""
+        return self._after(len(self.text[:chars].encode("utf-16-le", errors="replace")) // 2)
+
+    def _after(self, units: int) -> "MarkedText":
+        rest = _decoded(self.text.encode("utf-16-le", errors="replace")[2 * units :])
+        start = units + len(rest) - len(rest.lstrip())  # blanks are one unit each
         shifted = (
             MessageEntity(
                 entity.type,

@@ -30,19 +30,31 @@ COMMANDS = (
     BotCommand("help", "what I can do"),
 )
 
+ROOM_COMMANDS = (
+    BotCommand("to", "say a text in a room, such as: /to study Dinner is ready"),
+    BotCommand("rooms", "who is there, and where you usually speak"),
+)
+"""Those of other rooms, which need a broker."""
+
 TRANSLATIONS: Mapping[str, Mapping[str, str]] = {}
 """Two-letter language code (ISO 639-1) -> command -> description. A command without a translation
 is described in English; a language that is not here gets the English menu."""
 
 
-async def register(bot: Bot, translations: Mapping[str, Mapping[str, str]] = TRANSLATIONS) -> None:
+async def register(
+    bot: Bot,
+    translations: Mapping[str, Mapping[str, str]] = TRANSLATIONS,
+    *,
+    with_rooms: bool = False,
+) -> None:
     """Register the menu with Telegram; a refusal is only logged."""
+    commands = COMMANDS + ROOM_COMMANDS * with_rooms
     try:
-        await bot.set_my_commands(COMMANDS)
+        await bot.set_my_commands(commands)
         for language, descriptions in translations.items():
             menu = [
                 BotCommand(known.command, descriptions.get(known.command, known.description))
-                for known in COMMANDS
+                for known in commands
             ]
             await bot.set_my_commands(menu, language_code=language)
     except TelegramError as exc:

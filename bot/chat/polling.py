@@ -151,6 +151,11 @@ class Polling:
         )
 
     @property
+    def source(self) -> str:
+        """What messages come from, in words."""
+        return "Telegram"
+
+    @property
     def age_s(self) -> float:
         """Seconds since the last successful call; at first, since the start."""
         return time.monotonic() - self._answered_s

@@ -75,13 +75,16 @@ class ChatReceipts:
 
         is_single = len(messages) == 1
         came = "1 message came" if is_single else f"{len(messages)} messages came"
+        away = "while I was away"
+        if all(message.room for message in messages):
+            away = "while a room was away"
         buttons = [("Say it" if is_single else "Say all", LATE_ALL), ("No", LATE_NONE)]
         if not is_single:
             buttons.insert(1, ("Only the latest", LATE_LAST))
         row = [InlineKeyboardButton(label, callback_data=data) for label, data in buttons]
         self._outbox.reply(
             messages[-1].chat_id,
-            f"{came} while I was away. Shall I say {'it' if is_single else 'them'}?",
+            f"{came} {away}. Shall I say {'it' if is_single else 'them'}?",
             thread_id=messages[-1].thread_id,
             keyboard=InlineKeyboardMarkup([row]),
             on_answer=asked,

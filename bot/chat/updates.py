@@ -17,7 +17,7 @@ from telegram import MessageEntity, Update
 
 from bot.chat import status_message
 from bot.chat.drafts import wordless_draft
-from bot.chat.menu import COMMANDS
+from bot.chat.menu import COMMANDS, ROOM_COMMANDS
 from bot.core.access import Access
 from bot.core.attempts import MAX_DEATHS, Attempts
 from bot.core.delivery import Delivery
@@ -30,7 +30,10 @@ _NOTE = "note"
 _STOP = "stop"
 _SILENCING = frozenset({_STOP, "pause", "mute"})
 # Without commands whose text is stored as a message, which is how they are recognized.
-_COMMANDS = frozenset({command.command for command in COMMANDS} | {"start", "pair"}) - {"urgent"}
+_COMMANDS = ({command.command for command in COMMANDS + ROOM_COMMANDS} | {"start", "pair"}) - {
+    "urgent",
+    "to",
+}
 _REMEMBERED = 200
 """Twice the most that one getUpdates returns."""
 _DEADLY = "Crier ended twice while it was reading this, so it is left out. Send it in other words."
@@ -129,6 +132,8 @@ class Updates:
             command, _, name = _command_of(update).partition("@")
             if name and name != self._bot_name().casefold():
                 return ""
+            if command == _STOP and self._delivery.rooms is not None and _has_words(update):
+                return ""  # it is for one room
         return command if command in _SILENCING and not await self._is_seen(update) else ""
 
     async def _is_seen(self, update: Update) -> bool:
@@ -157,6 +162,11 @@ def _is_marked_first(update: Update) -> bool:
         return status_message.button_of(update.callback_query.data or "") != status_message.STOP
     command = _command_of(update).partition("@")[0]
     return command in _COMMANDS and command not in (_STOP, _NOTE)
+
+
+def _has_words(update: Update) -> bool:
+    """Whether something follows the command that a message begins with."""
+    return len((update.message.text or "").split() if update.message else ()) > 1
 
 
 def _command_of(update: Update) -> str:

@@ -83,6 +83,7 @@ def _status_rows(now: dict[str, Any], items: list[dict[str, Any]]) -> list[tuple
     else:
         doing = "silent"
     polling = now["polling"]
+    source = polling.get("source", "Telegram").removeprefix("The ").capitalize()
     last_contact = f", last heard of {_duration(polling['age_s'])} ago"
     first = now["first_sound_ms"]
     rows = [
@@ -91,7 +92,7 @@ def _status_rows(now: dict[str, Any], items: list[dict[str, Any]]) -> list[tuple
         ("Device", now["device"] or "not used yet"),
         ("Voice", f"{now['voice']}, volume {now['volume']} %"),
         ("First sound", "not known yet" if first is None else f"after {first} ms"),
-        ("Telegram", ("connected" if polling["ok"] else "not connected") + last_contact),
+        (source, ("connected" if polling["ok"] else "not connected") + last_contact),
         ("Version", now["version"]),
     ]
     if now["quiet"]:

@@ -18,7 +18,8 @@ from bot.settings import Settings, SettingsError, configured
 
 def start(options: argparse.Namespace) -> int:
     """Start the bot; without a token, offer to set it up, or start the demo."""
-    if configured().telegram_bot_token is not None:
+    settings = configured()
+    if settings.telegram_bot_token is not None or settings.is_room:
         return _run(None)
     try:
         if not _wants_setup():
@@ -101,6 +102,9 @@ def _run(service: ServiceRunner | None) -> int:
 
     # launchd and systemd restart a bot that exits with 70; nobody does so for a terminal.
     restart = restart_process if service is None and sys.stderr.isatty() else None
+    if settings.is_room:
+        work = app.run_room(settings, restart=restart)
+        return _finish(work, service.on_exit if service else None)
     work = app.run(settings, show_code, show_link=show_link, restart=restart)
     return _finish(work, service.on_exit if service else None)
 

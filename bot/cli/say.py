@@ -53,6 +53,7 @@ def say_arguments(parser: argparse.ArgumentParser) -> None:
     add("--lang", default="", metavar="CODE", help="the language, such as en-gb")
     add("--urgent", action="store_true", help="say it next, after the current sentence")
     add("--chime", action="store_true", help="play a chime before it")
+    add("--room", metavar="NAME", help="say it in another room, or everywhere")
     add("--client", default="command line", metavar="NAME", help="the sender's name in the history")
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--wait", action="store_true", help="wait until it was heard to the end")
@@ -76,6 +77,7 @@ def say(options: argparse.Namespace) -> int:
         from bot.cli import dry_run  # noqa: PLC0415  # slow to import
 
         return dry_run.say(split(_text_of(options)), options)
+    _check_room(options)
     if options.standalone:
         from bot.cli import standalone  # noqa: PLC0415  # loads the model
 
@@ -87,9 +89,7 @@ def say(options: argparse.Namespace) -> int:
         if options.urgent or options.chime:
             raise UsageError("--urgent and --chime are for the loudspeaker, not for a file.")
         return _write(client, _text_of(options), request, options.out)
-    request["priority"] = "urgent" if options.urgent else "normal"
-    if options.chime:  # else as in the settings
-        request["chime"] = True
+    request |= _at_loudspeaker(options)
     begun, is_whole = _read_at_once() if _is_piped(options) else (b"", True)
     if not is_whole and _is_utf_8(begun):
         return _say_while_written(client, begun, request, wait=options.wait)
@@ -99,8 +99,24 @@ def say(options: argparse.Namespace) -> int:
     positions = [_queue(client, part, request)["position"] for part in parts]
     if sys.stderr.isatty():
         queued = f"Queued; {positions[0] - 1} before it." if positions[0] > 1 else "Queued."
-        _print_to_person(f"{queued} {_silence_reason(client, urgent=options.urgent)}".rstrip())
+        silence = "" if options.room else _silence_reason(client, urgent=options.urgent)
+        _print_to_person(f"{queued} {silence}".rstrip())
     return OK
+
+
+def _check_room(options: argparse.Namespace) -> None:
+    if options.room is not None and (options.standalone or options.out is not None):
+        raise UsageError("--room is for a loudspeaker of another room, through the bot.")
+
+
+def _at_loudspeaker(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of a request that are not those of a file."""
+    fields: dict[str, Any] = {"priority": "urgent" if options.urgent else "normal"}
+    if options.chime:  # else as in the settings
+        fields["chime"] = True
+    if options.room is not None:
+        fields["room"] = options.room
+    return fields
 
 
 def _silence_reason(client: Client, *, urgent: bool) -> str:
@@ -129,7 +145,9 @@ def _speed(given: str) -> float:
 
 
 def _is_piped(options: argparse.Namespace) -> bool:
-    """Return whether the text comes from stdin alone."""
+    """Return whether the text comes from stdin alone; one for a room is read as a whole."""
+    if options.room is not None:
+        return False
     words = [word for word in options.text if word != "-"]
     return not (words or options.file) and ("-" in options.text or not sys.stdin.isatty())
 

@@ -62,6 +62,7 @@ CREATE TABLE message (
     replace_key TEXT NOT NULL DEFAULT '',  -- a newer one with the same key takes its place
     volume INTEGER,                        -- in percent, of this one; NULL: as it is set
     room TEXT NOT NULL DEFAULT '',         -- where it is spoken; empty: on this computer
+    origin TEXT NOT NULL DEFAULT '',       -- in a room: which bot's it is; empty: its own
     UNIQUE (bot_id, update_id)
 );
 CREATE TABLE handled_update (              -- commands and buttons that were carried out
@@ -90,6 +91,15 @@ CREATE TABLE choice (
     value TEXT NOT NULL,
     setting TEXT NOT NULL          -- the variable's value when this was selected instead
 );
+CREATE TABLE known_room (slug TEXT PRIMARY KEY, name TEXT NOT NULL); -- other computers
+CREATE TABLE room_part (                   -- of a message: what one room has to say
+    ref TEXT PRIMARY KEY,                  -- what bot and room call it
+    message_id INTEGER NOT NULL,
+    room TEXT NOT NULL,                    -- the room's slug
+    state TEXT NOT NULL,                   -- see bot.core.room_store.PartState
+    reason TEXT NOT NULL DEFAULT '',       -- why it ended like that
+    UNIQUE (message_id, room)
+);
 """
 MIGRATIONS: dict[int, str] = {
     4: """
@@ -97,6 +107,16 @@ ALTER TABLE message ADD COLUMN expires_at REAL NOT NULL DEFAULT 0;
 ALTER TABLE message ADD COLUMN replace_key TEXT NOT NULL DEFAULT '';
 ALTER TABLE message ADD COLUMN volume INTEGER;
 ALTER TABLE message ADD COLUMN room TEXT NOT NULL DEFAULT '';
+ALTER TABLE message ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+CREATE TABLE known_room (slug TEXT PRIMARY KEY, name TEXT NOT NULL);
+CREATE TABLE room_part (
+    ref TEXT PRIMARY KEY,
+    message_id INTEGER NOT NULL,
+    room TEXT NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT NOT NULL DEFAULT '',
+    UNIQUE (message_id, room)
+);
 """,
 }
 """The SQL that upgrades each version to the next. Released versions start with 4.

@@ -32,6 +32,7 @@ from bot.core.queue import MessageQueue, Stage
 from bot.core.quiet_hold import QuietHold
 from bot.core.quiet_hours import QuietHours
 from bot.core.receipts import Receipts
+from bot.core.rooms import NO_ROOMS, Rooms
 from bot.core.store import Store
 from bot.settings import Settings
 
@@ -117,6 +118,8 @@ class Delivery:
             bot_id=bot_id,
             submit=self.submit,
         )
+        self.rooms: Rooms | None = None
+        """Delivers the messages for other rooms; None if there are none."""
         self.on_stop: list[Callable[[], None]] = []
         """Called when everything is stopped, right after the sound has been."""
 
@@ -145,6 +148,12 @@ class Delivery:
 
     async def submit(self, message: QueuedMessage) -> None:
         """Speak a stored message in its turn, or hold it while it has to be quiet."""
+        if message.room:
+            if self.rooms is None:
+                await self._outcomes.end(message, Outcome.FAILED, NO_ROOMS)
+            else:
+                await self.rooms.submit(message)
+            return
         if self.quiet_hold.reason(urgent=message.urgent):
             await self.quiet_hold.hold(message)
             return
@@ -183,30 +192,45 @@ class Delivery:
         finally:
             self.queue.hand_over()
 
-    async def stop(self) -> int:
+    async def stop(self, *, here_only: bool = False) -> int:
         """Fall silent and drop waiting messages, even if the audio thread does not respond.
+
+        Args:
+            here_only: whether messages for other rooms go on.
 
         Returns:
             How many messages that ends.
         """
+        under_way = sum(not self._is_part(message) for message in self.queue.under_way())
         self.queue.abort()
-        for stopped in self.on_stop:
+        for stopped in () if here_only else self.on_stop:
             stopped()
         self._pause.clear()
         # Marked at once, so that a second stop does not count them again.
-        under_way, others = self.queue.stop()
+        others = self.queue.stop()[1]
         try:
             others += await self._inbox.list_unfetched(self._bot_id)
             others += await self._inbox.list_unsent_notes(self._bot_id)
+            if here_only:
+                others = [message for message in others if not message.room]
+            else:
+                to_speak = (State.WAITING, State.HELD)
+                others += await self._inbox.list_in_rooms(self._bot_id, *to_speak)
             # On the disk before anything is reported, so that no restart speaks stopped messages.
             symbol = self._receipts.symbol(Outcome.STOPPED)
-            await self._inbox.store_end_of_all(self._bot_id, Outcome.STOPPED, symbol)
+            await self._inbox.store_end_of_all(
+                self._bot_id, Outcome.STOPPED, symbol, here_only=here_only
+            )
         except sqlite3.Error as exc:
             log.error("A stop can't be stored: %s", exc)  # noqa: TRY400
         await self._pause.store()
         for message in others:  # the pipeline reports those that it has
             self._outcomes.report(message, Ended(message.id, Outcome.STOPPED))
-        return under_way + len(others)
+        return under_way + sum(not self._is_part(message) for message in others)
+
+    def _is_part(self, message: QueuedMessage) -> bool:
+        """Whether a message is what this computer says of one for everywhere."""
+        return message.origin.startswith(f"{self._bot_id}/")
 
     async def stop_early(self) -> None:
         """Stop because a waiting update is a /stop, whose reply counts these messages too."""
@@ -251,7 +275,7 @@ class Delivery:
                 log.error("The process died again during message %d; giving it up", message.id)
                 await self._outcomes.store(message, Outcome.FAILED, _DEADLY)
                 self._attempts.finish(attempt_key(message.id))
-            elif late:
+            elif late and not message.room:  # a room may have said it meanwhile
                 await self._inbox.set_state(message.id, State.LATE)
         if to_speak and late:
             log.info("%d message(s) waited %.0f s; asking first", len(to_speak), idle_s)

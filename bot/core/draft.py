@@ -52,6 +52,6 @@ class Draft:
     volume: int | None = None
     """In percent, of this message alone; None: as it is set."""
     room: str = ""
-    """Where it is spoken; empty: on this computer."""
+    """Where it is spoken: a room's slug, or ``everywhere``; empty: on this computer."""
     grows: bool = False
     """Whether more of its text follows; see `bot.core.growing`."""

@@ -13,6 +13,11 @@ class SourceHealth(Protocol):
     """The health of what messages come from: the loop that fetches them from a chat's server."""
 
     @property
+    def source(self) -> str:
+        """What messages come from, in words."""
+        ...
+
+    @property
     def age_s(self) -> float:
         """The time since the server's last good answer or, before the first, since the start."""
         ...

@@ -34,7 +34,8 @@ _NEW_S = 3600.0
 
 _COLUMNS = (
     "id, chat_id, message_id, text, sentence, user_id, voice, speed, lang, urgent, skipped, file,"
-    " client, chime, fresh_at, thread_id, expires_at, replace_key, volume, room"
+    " client, chime, fresh_at, thread_id, expires_at, replace_key, volume, room,"
+    " origin"
 )
 
 
@@ -107,6 +108,7 @@ class Inbox:
             "replace_key": message.replace_key,
             "volume": message.volume,
             "room": message.room,
+            "origin": message.origin,
         }
         try:
             id_ = await self._insert(columns)
@@ -219,6 +221,17 @@ class Inbox:
             "bot_id = ? AND file != '' AND state IN ('waiting', 'held', 'late', 'offered')", bot_id
         )
 
+    async def list_in_rooms(self, bot_id: int, *states: State) -> list[QueuedMessage]:
+        """Return the messages for rooms that are in one of *states*, in order."""
+        marks = ", ".join("?" * len(states))
+        return await self._messages(
+            f"bot_id = ? AND room != '' AND state IN ({marks})", bot_id, *states
+        )
+
+    async def list_of_bots(self, bot_id: int) -> list[QueuedMessage]:
+        """Return the unfinished messages that bots have asked for in this room, in order."""
+        return await self._messages(f"bot_id = ? AND origin != '' AND state NOT IN {ENDED}", bot_id)
+
     async def find_last_heard(self, bot_id: int, chat_id: int) -> QueuedMessage | None:
         """Return a copy of the last message heard in a chat, to speak again, if it is still stored.
 
@@ -242,7 +255,8 @@ class Inbox:
         """
         rows = await self._database.execute_fetchall(
             "SELECT count(*), total(speech_length(text)) FROM message"  # noqa: S608  # a constant
-            f" WHERE bot_id = ? AND user_id = ? AND client = ? AND state NOT IN {ENDED}",
+            " WHERE bot_id = ? AND user_id = ? AND client = ? AND origin = ''"
+            f" AND state NOT IN {ENDED}",
             (bot_id, user_id, client),
         )
         ((count, length),) = rows
@@ -261,7 +275,7 @@ class Inbox:
         )
         return time.time() - (next(iter(rows))[0] or time.time())
 
-    async def _messages(self, where: str, *values: int) -> list[QueuedMessage]:
+    async def _messages(self, where: str, *values: int | str) -> list[QueuedMessage]:
         rows = await self._database.execute_fetchall(
             f"SELECT {_COLUMNS} FROM message WHERE {where} ORDER BY coalesce(place, id)",  # noqa: S608  # constants
             values,
@@ -395,13 +409,23 @@ class Inbox:
             },
         )
 
-    async def store_end_of_all(self, bot_id: int, state: str, owed: str) -> None:
-        """Store that every message waiting to be spoken, fetched or sent ended in the same way."""
+    async def store_end_of_all(
+        self, bot_id: int, state: str, owed: str, *, here_only: bool = False
+    ) -> None:
+        """Store that every message waiting to be spoken, fetched or sent ended in the same way.
+
+        Args:
+            bot_id: the bot that they were sent to.
+            state: how they ended.
+            owed: the reaction that is owed to their chats.
+            here_only: whether those for rooms go on.
+        """
         await self._database.execute(
             "UPDATE message SET state = ?, owed = CASE chat_id WHEN 0 THEN '' ELSE ? END,"
             " changed_at = ?"
-            " WHERE bot_id = ? AND state IN ('waiting', 'held', 'fetching', 'noting')",
-            (state, owed, time.time(), bot_id),
+            " WHERE bot_id = ? AND state IN ('waiting', 'held', 'fetching', 'noting')"
+            " AND (room = '' OR NOT ?)",
+            (state, owed, time.time(), bot_id, here_only),
         )
 
     # ---- what became of messages ----
@@ -409,9 +433,9 @@ class Inbox:
     async def list_history(self, bot_id: int, limit: int) -> list[Record]:
         """Return what became of the last messages, the latest first."""
         return await self._records(
-            # A refused message has no text.
+            # A refused message has no text; a bot's own part of one for everywhere is in that.
             f"bot_id = ? AND state IN {ENDED} AND (text != '' OR file != '')"
-            " ORDER BY changed_at DESC, id DESC LIMIT ?",
+            " AND origin NOT LIKE bot_id || '/%' ORDER BY changed_at DESC, id DESC LIMIT ?",
             (bot_id, limit),
         )
 
@@ -544,6 +568,9 @@ class Inbox:
             (now - _KEEP_UNDECIDED_S,),
         )
         await self._database.execute("DELETE FROM handled_update WHERE at < ?", (now - _KEEP_S,))
+        await self._database.execute(
+            "DELETE FROM room_part WHERE message_id NOT IN (SELECT id FROM message)"
+        )
         if ended.rowcount or undecided.rowcount:
             # secure_delete overwrites rows, but not the copies that are left behind when rows move
             # between pages.

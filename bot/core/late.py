@@ -69,6 +69,8 @@ class Late:
         self._late_after_s = late_after_s
         self._now = now
         self._submit = submit
+        self.on_other_bots: Callable[[QueuedMessage], None] | None = None
+        """In a room, reports a late message to its bot, which asks its sender."""
         self._timers: dict[int, asyncio.TimerHandle] = {}  # by chat
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -109,7 +111,10 @@ class Late:
             return
         if chat_id == NO_CHAT:  # a program can't be asked
             for message in late:
-                await self._outcomes.end(message, Outcome.SKIPPED, _TOO_OLD)
+                if message.origin and self.on_other_bots is not None:
+                    self.on_other_bots(message)
+                else:
+                    await self._outcomes.end(message, Outcome.SKIPPED, _TOO_OLD)
             return
         self._receipts.late(late)
 

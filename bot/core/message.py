@@ -91,7 +91,9 @@ class QueuedMessage:
     volume: int | None = None
     """In percent, of this message alone; None: as it is set."""
     room: str = ""
-    """Where it is spoken; empty: on this computer."""
+    """Where it is spoken: a room's slug, or ``everywhere``; empty: on this computer."""
+    origin: str = ""
+    """In a room: which bot's message it is, and what that calls it; empty: one of its own."""
 
     @property
     def shown_text(self) -> str:

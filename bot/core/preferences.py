@@ -17,6 +17,7 @@ from bot.settings import Settings
 log = logging.getLogger(__name__)
 
 VOICE, SPEED, MATCH_LANGUAGE = "voice", "speed", "follow"
+ROOM = "room"
 _TOLD_ACCENT = "accent:"
 SLOWEST, FASTEST = 0.5, 2.0
 """Kokoro's own limits."""

@@ -67,3 +67,32 @@ class Receipts(Protocol):
     def warned(self, draft: Draft, warning: str) -> None:
         """Warn the chat of a message about this computer."""
         ...
+
+
+class NoReceipts:
+    """Reports to nobody: in a room there is no chat."""
+
+    def symbol(self, outcome: Outcome) -> str:  # noqa: ARG002  # part of the protocol
+        """Return no symbol."""
+        return ""
+
+    def stored(self, message: QueuedMessage) -> None:
+        """Do nothing."""
+
+    def paused(self, message: QueuedMessage) -> None:
+        """Do nothing."""
+
+    def delayed(self, message: QueuedMessage, reason: str = "") -> None:
+        """Do nothing."""
+
+    def late(self, messages: Sequence[QueuedMessage]) -> None:
+        """Do nothing."""
+
+    def ended(self, message: QueuedMessage, symbol: str, reason: str) -> None:
+        """Do nothing."""
+
+    def refused(self, draft: Draft, reason: str) -> None:
+        """Do nothing."""
+
+    def warned(self, draft: Draft, warning: str) -> None:
+        """Do nothing."""

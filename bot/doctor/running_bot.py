@@ -87,6 +87,8 @@ def polling(context: Context) -> Finding:
     age_s = float(state.get("age_s") or 0.0)
     if state.get("warning"):
         return fail(str(state["warning"]), "Do as the sentence before this one says.")
+    if context.settings.is_room:
+        return ok("Connected to the broker")
     if not state.get("ok", True) or age_s > _POLLING_OLD_S:
         return warn(
             f"Telegram last answered {age_s:.0f} s ago; messages wait there.",

@@ -21,6 +21,8 @@ def telegram(context: Context) -> Finding:
     from audio.certificates import tls_context  # noqa: PLC0415  # likewise
 
     settings = context.settings
+    if settings.is_room:
+        return skip(f"This is the room {settings.room}; its bot is on another computer")
     if settings.telegram_bot_token is None:
         return skip(
             "No token: `crier` is a chat in the terminal",

@@ -12,7 +12,7 @@ import logging
 import secrets
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from weakref import WeakValueDictionary
@@ -39,6 +39,7 @@ from bot.core.message import ENDED, State
 from bot.core.output import SoundOutput
 from bot.core.preferences import lang_of
 from bot.core.reading import read_draft
+from bot.core.rooms import NO_ROOMS, UnknownRoomError
 from bot.http import docs, schemas
 from bot.http.audio_stream import (
     FORMATS,
@@ -311,6 +312,7 @@ class Api:
     async def speak_text(self, request: Request) -> Response:
         """Speak a text that arrives bit by bit: `speak` with a plain text."""
         options = _checked(schemas.SpeakOptions, request.query_params, "query")
+        _refuse_room(options)
         client, key = _sender(request.headers)
         text_id, end_id = _update_id(client, key, "text"), _update_id(client, key, "end of text")
         id_ = await self._find_text(text_id, end_id) if key else 0
@@ -356,6 +358,7 @@ class Api:
         """Speak a text that a WebSocket sends bit by bit."""
         try:
             options = _checked(schemas.SpeakOptions, websocket.query_params, "query")
+            _refuse_room(options)
             client, _ = _sender(websocket.headers)
         except Refused as exc:
             answer = refusal(exc.status, exc.code, str(exc), exc.param)
@@ -407,6 +410,7 @@ class Api:
     async def _take(self, request: schemas.Speak, client: str, update_id: int) -> int:
         """Store a text and queue it; return its id."""
         draft = _draft(request, client, update_id, request.input)
+        draft = replace(draft, room=self._room(request.room))
         try:
             stored = await self.intake.accept(draft)
         except RefusedError as exc:
@@ -419,6 +423,17 @@ class Api:
         if record is None:
             raise _forgotten()
         return record.id
+
+    def _room(self, name: str | None) -> str:
+        """Return where a message is said, as it is stored."""
+        if name is None:
+            return ""
+        if self.delivery.rooms is None:
+            raise Refused(422, "no_rooms", f"room: {NO_ROOMS}", "room")
+        try:
+            return self.delivery.rooms.find(name)
+        except UnknownRoomError as exc:
+            raise Refused(422, "unknown_room", f"room: {exc}", "room") from exc
 
     async def _wait(self, id_: int) -> WaitResult | None:
         """Wait until a message ends or is held; return None if Crier stops first."""
@@ -665,6 +680,12 @@ def _draft(options: schemas.SpeakOptions, client: str, update_id: int, text: str
         client=client,
         chime=options.chime,
     )
+
+
+def _refuse_room(options: schemas.SpeakOptions) -> None:
+    if options.room is not None:
+        reason = "room: only a text that comes as a whole, as JSON, is said in another room."
+        raise Refused(422, "not_in_rooms", reason, "room")
 
 
 def _checked(model: type[Checked], given: Mapping[str, str], part: str) -> Checked:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from audio.types import UnknownLanguageError, UnknownVoiceError
 from audio.voices import check_language, check_voice
 from bot.core.preferences import FASTEST, SLOWEST
+from bot.room_names import MAX_NAME_CHARS
 
 MAX_INPUT_CHARS = 60_000
 """About an hour of speech; planning it takes the audio thread 0.1 s."""
@@ -84,6 +85,13 @@ class SpeakOptions(BaseModel):
     )
     chime: bool | None = Field(None, description="Play a chime first, if nothing was playing.")
     wait: bool = Field(False, description="Answer only when the message has ended, or is held.")
+    room: str | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_NAME_CHARS,
+        description="Another room, or everywhere; only of a text that comes as a whole.",
+        examples=["study"],
+    )
 
 
 class Speak(SpeakOptions):
@@ -144,7 +152,9 @@ class Queued(BaseModel):
     """The message is stored, and will be heard."""
 
     id: int
-    position: int = Field(description="Its position in the queue, counted from 1; 0: it has ended.")
+    position: int = Field(
+        description="Its position in the queue, counted from 1; 0: it has ended, or is for a room."
+    )
 
 
 class SpeakResult(BaseModel):
@@ -182,10 +192,11 @@ class Paused(BaseModel):
 
 
 class PollingState(BaseModel):
-    """State of the Telegram polling loop."""
+    """State of what messages come from: the loop that polls Telegram or, in a room, the broker."""
 
+    source: str = Field(description="Telegram, or the broker.")
     ok: bool
-    age_s: float = Field(description="Seconds since Telegram's last answer.")
+    age_s: float = Field(description="Seconds since its last answer.")
     warning: str
 
 

@@ -74,7 +74,8 @@ class BotState:
         if self.polling.warning:
             polling_errors.append(self.polling.warning)
         if self.polling.age_s >= STALLED_S:
-            polling_errors.append(f"Telegram has not answered for {self.polling.age_s:.0f} s.")
+            source, age_s = self.polling.source, self.polling.age_s
+            polling_errors.append(f"{source} has not answered for {age_s:.0f} s.")
         sound_errors = []
         if status.blocked:
             sound_errors.append(status.blocked)
@@ -91,4 +92,9 @@ class BotState:
     def _polling_state(self) -> schemas.PollingState:
         age_s = self.polling.age_s
         ok = age_s < STALLED_S and not self.polling.warning
-        return schemas.PollingState(ok=ok, age_s=round(age_s, 1), warning=self.polling.warning)
+        return schemas.PollingState(
+            source=self.polling.source,
+            ok=ok,
+            age_s=round(age_s, 1),
+            warning=self.polling.warning,
+        )

@@ -170,7 +170,7 @@ def _configuration_warnings(hidden: list[str], checkout: Path, platform: str) ->
         settings, unknown = load(checkout)
     except SettingsError as exc:
         return [*warnings, f"{exc}\nUntil that is fixed it waits, and tries again."]
-    if settings.telegram_bot_token is None:
+    if settings.telegram_bot_token is None and not settings.is_room:
         warnings.append(
             "There is no TELEGRAM_BOT_TOKEN yet. It waits until there is one in "
             f"{checkout / '.env'}."

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bot.chat.commands import UpdateRouter
-from bot.chat.menu import COMMANDS
+from bot.chat.menu import COMMANDS, ROOM_COMMANDS
 
 
 class AnyHandlers:
@@ -15,8 +15,20 @@ class AnyHandlers:
 
 def test_commands_are_those_of_the_menu() -> None:
     """Every command of the menu has a handler, and no other except those for pairing."""
+    assert set(router_with().commands()) == {k.command for k in COMMANDS} | {"start", "pair"}
+
+
+def test_commands_of_rooms_are_those_of_their_menu() -> None:
+    """They are there only if there are rooms."""
+    with_rooms = router_with(rooms=AnyHandlers()).commands()
+
+    assert set(with_rooms) - set(router_with().commands()) == {k.command for k in ROOM_COMMANDS}
+
+
+def router_with(**handlers: Any) -> UpdateRouter:
+    """Return a router whose handlers are names."""
     any_handler: Any = AnyHandlers()
-    router = UpdateRouter(
+    return UpdateRouter(
         guard=any_handler,
         handlers=any_handler,
         playback=any_handler,
@@ -26,6 +38,5 @@ def test_commands_are_those_of_the_menu() -> None:
         notes=any_handler,
         status_message=any_handler,
         outbox=any_handler,
+        **handlers,
     )
-
-    assert set(router.commands()) == {known.command for known in COMMANDS} | {"start", "pair"}

@@ -93,9 +93,11 @@ async def test_polling_can_be_poked_at_any_moment(sandbox: Sandbox, start_toned:
         for number in range(5):
             message = sandbox.send(ALICE, f"Number {number}.")
             for _ in range(20):
+                assert bot.watch._polling is not None
                 bot.watch._polling.poke()
                 await asyncio.sleep(0.005)
             await sandbox.wait_for(reaction_to(message, "👍"))
+        assert bot.polling is not None
         assert not bot.polling.done()
 
 

@@ -12,6 +12,7 @@ CREATE TABLE handled_update (              -- commands and buttons that were car
     PRIMARY KEY (bot_id, update_id)
 );
 INSERT INTO "handled_update" VALUES(4217,3,4000000000.0);
+CREATE TABLE known_room (slug TEXT PRIMARY KEY, name TEXT NOT NULL);
 CREATE TABLE message (
     id INTEGER PRIMARY KEY,        -- in order of acceptance; update ids may jump
     bot_id INTEGER NOT NULL,
@@ -46,10 +47,11 @@ CREATE TABLE message (
     replace_key TEXT NOT NULL DEFAULT '',  -- a newer one with the same key takes its place
     volume INTEGER,                        -- in percent, of this one; NULL: as it is set
     room TEXT NOT NULL DEFAULT '',         -- where it is spoken; empty: on this computer
+    origin TEXT NOT NULL DEFAULT '',       -- in a room: which bot's it is; empty: its own
     UNIQUE (bot_id, update_id)
 );
-INSERT INTO "message" VALUES(1,4217,1,7,11,'One, 1. Two, 2.',1000000000.0,'waiting',1,1000000000.0,'','',0,'bf_emma',0.0,'',0,'a table','','',NULL,NULL,'','',0.0,NULL,1000000000.0,NULL,0.0,'',NULL,'');
-INSERT INTO "message" VALUES(2,4217,2,7,12,'Five, 5.',1000000000.0,'waiting',0,1000000000.0,'','',0,'bf_emma',0.0,'',1,'a table','','',NULL,NULL,'','',0.0,NULL,1000000000.0,NULL,0.0,'',NULL,'');
+INSERT INTO "message" VALUES(1,4217,1,7,11,'One, 1. Two, 2.',1000000000.0,'waiting',1,1000000000.0,'','',0,'bf_emma',0.0,'',0,'a table','','',NULL,NULL,'','',0.0,NULL,1000000000.0,NULL,0.0,'',NULL,'','');
+INSERT INTO "message" VALUES(2,4217,2,7,12,'Five, 5.',1000000000.0,'waiting',0,1000000000.0,'','',0,'bf_emma',0.0,'',1,'a table','','',NULL,NULL,'','',0.0,NULL,1000000000.0,NULL,0.0,'',NULL,'','');
 CREATE TABLE person (user_id INTEGER PRIMARY KEY, name TEXT NOT NULL, paired_at REAL NOT NULL);
 INSERT INTO "person" VALUES(7,'Alice',1000000000.0);
 CREATE TABLE preference (
@@ -61,6 +63,14 @@ CREATE TABLE preference (
 INSERT INTO "preference" VALUES(7,'voice','bf_emma');
 CREATE TABLE pronunciation (word TEXT PRIMARY KEY, said TEXT NOT NULL);
 INSERT INTO "pronunciation" VALUES('nguyen','win');
+CREATE TABLE room_part (                   -- of a message: what one room has to say
+    ref TEXT PRIMARY KEY,                  -- what bot and room call it
+    message_id INTEGER NOT NULL,
+    room TEXT NOT NULL,                    -- the room's slug
+    state TEXT NOT NULL,                   -- see bot.core.room_store.PartState
+    reason TEXT NOT NULL DEFAULT '',       -- why it ended like that
+    UNIQUE (message_id, room)
+);
 CREATE TABLE status_message (              -- which do not show the end of their burst yet
     bot_id INTEGER NOT NULL,
     chat_id INTEGER NOT NULL,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.core.conftest import lab  # noqa: F401  # a fixture, which tests here share
 from tests.support.broker import House, Mosquitto
 
 

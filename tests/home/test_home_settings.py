@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from bot import keychain
 from bot.home.broker import Broker, broker_of
+from bot.keychain import KeychainError
 from bot.paths import CHECKOUT
+from bot.room_names import slug_of
 from bot.settings import Settings, SettingsError, load
+from tests.conftest import TOKEN
 
 
 @pytest.fixture
@@ -68,6 +72,9 @@ def test_broker_of_reads_the_settings(checkout: Path, lines: list[str], expected
         (["MQTT_URL=mqtt://10.0.0.5"], "MQTT_URL: 10.0.0.5 is another computer and there is no"),
         (["MQTT_URL=mqtt://ann@nas"], "MQTT_ANONYMOUS=true"),
         (["MQTT_CA_FILE=/nowhere/ca.pem"], "MQTT_CA_FILE: there is no such file"),
+        (["ROOM=everywhere"], "ROOM: a room is called neither that nor by marks alone"),
+        (["ROOM=!?"], "ROOM: a room is called neither that nor by marks alone"),
+        ([f"ROOM={'x' * 41}"], "ROOM: a room's name has at most 40 letters"),
         (["WYOMING_PORT=70000"], "WYOMING_PORT: Input should be less than or equal to 65535"),
     ],
 )
@@ -77,6 +84,46 @@ def test_settings_say_what_is_wrong(checkout: Path, lines: list[str], message: s
         loaded(checkout, *lines)
 
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_room"),
+    [
+        (["ROOM=Study", "MQTT_URL=mqtt://localhost"], True),
+        (["ROOM=Study", "MQTT_URL=mqtt://localhost", f"TELEGRAM_BOT_TOKEN={TOKEN}"], False),
+        (["MQTT_URL=mqtt://localhost"], False),
+        (["ROOM=Study"], False),
+        ([], False),
+    ],
+)
+def test_room_is_what_has_a_broker_and_no_token(
+    checkout: Path, lines: list[str], *, is_room: bool
+) -> None:
+    """Without a name of its own, or without a broker, it is the demo."""
+    assert loaded(checkout, *lines).is_room is is_room
+
+
+def test_bot_whose_keychain_is_locked_is_no_room(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its ROOM and MQTT_URL are those of a bot, which waits for its token."""
+
+    def locked(_: str) -> str:
+        raise KeychainError("The Keychain is locked.")
+
+    monkeypatch.setattr(keychain, "read", locked)
+    lines = ["ROOM=Kitchen", "MQTT_URL=mqtt://localhost", "TELEGRAM_BOT_TOKEN=keychain"]
+
+    assert not loaded(checkout, *lines).is_room
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [("Study", "study"), (" Living  Room ", "living-room"), ("Küche #2", "küche-2"), ("+/#", "")],
+)
+def test_slug_of_can_be_part_of_a_topic(name: str, slug: str) -> None:
+    """It has neither capitals nor what has a meaning in topics."""
+    assert slug_of(name) == slug
 
 
 def test_settings_do_not_quote_a_password(checkout: Path) -> None:
@@ -92,7 +139,7 @@ def test_settings_do_not_quote_a_password(checkout: Path) -> None:
 
 def test_what_is_off_is_not_imported() -> None:
     """Without WYOMING_PORT and MQTT_URL nothing of it is loaded at a start."""
-    code = "import bot.app, sys; print({'wyoming', 'aiomqtt', 'bot.home.mqtt'} & set(sys.modules))"
+    code = "import bot.app, sys; print({'wyoming', 'aiomqtt', 'bot.home'} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={"PYTHONPATH": str(CHECKOUT), "PATH": os.environ["PATH"]},

@@ -139,7 +139,7 @@ async def test_events_follow_a_message_to_its_end(serve_quiet: ServeBot) -> None
     assert " ".join(data["text"] for data in sounding) == numbers(1, 2)
     assert all(0 <= time.time() - data["at"] < 10 for data in sounding)
     assert first[0] == "status"
-    assert first[1]["polling"].keys() == {"ok", "age_s", "warning"}
+    assert first[1]["polling"].keys() == {"source", "ok", "age_s", "warning"}
 
 
 async def test_queue_can_be_reordered_and_shortened(serve_quiet: ServeBot, tmp_path: Path) -> None:
@@ -304,6 +304,7 @@ async def test_health_fails_when_telegram_refuses(serve_quiet: ServeBot, sandbox
         sandbox.faults["getupdates"] = Fault(
             status=409, description="Conflict: terminated by other getUpdates request"
         )
+        assert face.bot.watch._polling is not None
         face.bot.watch._polling.poke()
         async with face.listening() as heard:
             await heard.wait_for(lambda name, data: name == "status" and not data["polling"]["ok"])

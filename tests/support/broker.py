@@ -29,6 +29,7 @@ class Mosquitto:
         tls: bool = False,
         users: Sequence[str] = (USER,),
         acl: str = "",
+        config: str = "",
     ) -> None:
         """Start it, with its settings and what it stores in *folder*.
 
@@ -38,6 +39,8 @@ class Mosquitto:
             tls: whether it speaks TLS only, with a certificate of its own.
             users: who may connect with the password.
             acl: who may do what, as in mosquitto.conf(5); empty: all may do everything.
+            config: its configuration instead, with TLS on port 8883, in /etc/mosquitto; *folder*
+                and a port of its own stand for these.
         """
         folder.mkdir()
         self.ca_file = folder / "ca.pem"
@@ -65,6 +68,13 @@ class Mosquitto:
             key = folder / "key.pem"
             make_certificate(self.ca_file, key)
             lines += [f"certfile {self.ca_file}", f"keyfile {key}"]
+        if config:
+            (folder / "certs").mkdir()
+            self.ca_file = folder / "certs" / "broker.pem"
+            make_certificate(self.ca_file, folder / "certs" / "broker.key")
+            assert "listener 8883\n" in config
+            config = config.replace("listener 8883\n", f"listener {self.port}\n")
+            lines = [lines[0], *config.replace("/etc/mosquitto", str(folder)).splitlines()]
         self._config = folder / "mosquitto.conf"
         self._config.write_text("\n".join(lines) + "\n")
         self.start()
@@ -101,9 +111,9 @@ class Mosquitto:
             self._process.terminate()
             self._process.wait(10)
 
-    def url(self, host: str = "127.0.0.1", scheme: str = "mqtt") -> str:
+    def url(self, host: str = "127.0.0.1", scheme: str = "mqtt", user: str = USER) -> str:
         """Return its URL with the password."""
-        return f"{scheme}://{USER}:p%40ss%20word@{host}:{self.port}"
+        return f"{scheme}://{user}:p%40ss%20word@{host}:{self.port}"
 
 
 def make_certificate(certificate: Path, key: Path) -> None:

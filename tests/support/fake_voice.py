@@ -1,6 +1,6 @@
 """A voice for tests: each number in a text becomes a tone, from which it can be decoded.
 
-``python -m tests.support.fake_voice`` runs the bot with it, in a process of its own.
+``python -m tests.support.fake_voice`` runs the bot, or a room, with it, in a process of its own.
 """
 
 import asyncio
@@ -181,12 +181,13 @@ def _without_gaps(tones: list[HeardTone]) -> list[HeardTone]:
 def main(voice: ToneVoice | None = None) -> None:
     """Run the bot with *voice*, by default a `ToneVoice`."""
     from bot import logs
-    from bot.app import exit_process, run
+    from bot.app import exit_process, run, run_room
     from bot.settings import load
 
     settings, _ = load()
-    assert settings.telegram_bot_token is not None
-    token = settings.telegram_bot_token.get_secret_value()
+    secret = settings.telegram_bot_token
+    assert secret is not None or settings.is_room
+    token = secret.get_secret_value() if secret is not None else ""
     logs.start(settings.log_level, settings.data_dir, token, terminal=False, form="text")
 
     def count_tasks() -> None:  # for tests/stress/soak.py
@@ -194,7 +195,10 @@ def main(voice: ToneVoice | None = None) -> None:
 
     async def work() -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, count_tasks)
-        exit_process(await run(settings, lambda _: None, voice=voice or ToneVoice()))
+        spoken = voice or ToneVoice()
+        if settings.is_room:
+            exit_process(await run_room(settings, voice=spoken))
+        exit_process(await run(settings, lambda _: None, voice=spoken))
 
     asyncio.run(work())
 

@@ -79,7 +79,9 @@ class Daemon:
 class Loudspeakers:
     """Null sinks that ALSA, and therefore PortAudio, lists; the first is the default."""
 
-    def __init__(self, folder: Path, *, separate: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, separate: bool = False, names: tuple[str, ...] = NAMES
+    ) -> None:
         """Start them in *folder*.
 
         Args:
@@ -87,16 +89,17 @@ class Loudspeakers:
                 bytes.
             separate: one daemon for each, so that one can fail without the other; the default
                 is then the second.
+            names: what they are called.
         """
-        groups = [(name,) for name in NAMES] if separate else [NAMES]
+        groups = [(name,) for name in names] if separate else [names]
         self.daemons = {}
-        for number, names in enumerate(groups):
-            daemon = Daemon(folder / f"pulse{number}", names)
-            self.daemons.update(dict.fromkeys(names, daemon))
+        for number, group in enumerate(groups):
+            daemon = Daemon(folder / f"pulse{number}", group)
+            self.daemons.update(dict.fromkeys(group, daemon))
         self.alsa_config = folder / "alsa.conf"
         lines = ["</usr/share/alsa/alsa.conf>"]
-        default = NAMES[1] if separate else NAMES[0]
-        for entry, name in [*zip(NAMES, NAMES, strict=True), ("!default", default)]:
+        default = names[1] if separate else names[0]
+        for entry, name in [*zip(names, names, strict=True), ("!default", default)]:
             hint = f'hint {{ show on description "{name}" }}'
             socket = self.daemons[name].socket
             lines.append(f'pcm.{entry} {{ type pulse server "{socket}" device {name} {hint} }}')

@@ -1,0 +1,287 @@
+"""The bot's side of rooms, with rooms that only exist as requests and answers."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from bot.core.message import QueuedMessage
+from bot.core.rooms import UnknownRoomError
+from bot.home.rooms import RoomDelivery
+from bot.home.rooms_protocol import Answer, Presence
+from bot.settings import Settings
+from tests.core.lab import BOT, Lab
+from tests.support.house import until
+
+
+class Rooms:
+    """A bot's rooms without a broker: what it sends is recorded, what they answer is given."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+        """Rooms and requests."""
+        self.lab = lab
+        pipeline: Any = lab.pipeline
+        self.delivery = RoomDelivery(
+            settings=Settings(room="Kitchen", mqtt_url=SecretStr("mqtt://127.0.0.1:1")),
+            inbox=lab.inbox,
+            store=lab.store,
+            receipts=lab.receipts,
+            delivery=lab.delivery,
+            events=lab.events,
+            pipeline=pipeline,
+            bot_id=BOT,
+            now=lambda: lab.now_s,
+        )
+
+    async def publish(self, topic: str, payload: str, *_: Any) -> None:
+        """Record a request, as the client of the broker."""
+        request = json.loads(payload)
+        if request["do"] != "synced":
+            self.sent.append((topic.split("/")[2], request))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the delivery, as if connected, while the context is open."""
+        await self.delivery.restore()
+        await self.lab.delivery.restore()
+        client: Any = self
+        self.delivery._client = client
+        tasks = [
+            asyncio.create_task(work)
+            for work in (self.delivery._pursue(), self.delivery._take_answers())
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def come(self, *names: str, session: str = "1") -> None:
+        """Show rooms as present."""
+        for name in names:
+            presence = Presence(name=name, present=True, session=session)
+            await self.delivery._see(name.casefold(), presence)
+
+    async def request(self, number: int = -1) -> tuple[str, dict[str, Any]]:
+        """Wait for that many requests, by default one more than before; return the last."""
+        count = number if number >= 0 else 1
+        await until(lambda: len(self.sent) >= count)
+        return self.sent[-1]
+
+    async def answer(self, room: str, ref: str, state: str, reason: str = "") -> None:
+        """Answer as a room, and wait until it is taken."""
+        answer = Answer.model_validate({"ref": ref, "state": state, "reason": reason})
+        await self.delivery._take(room, answer)
+
+
+@pytest.fixture
+def rooms(lab: Lab) -> Rooms:
+    """Return the rooms of a bot."""
+    return Rooms(lab)
+
+
+async def said(rooms: Rooms, room: str, **fields: Any) -> tuple[QueuedMessage, dict[str, str]]:
+    """Submit a message; return it, and the ref of each other room's part once it is sent."""
+    rooms.sent.clear()
+    message = await rooms.lab.submit(room=room, **fields)
+    await until(lambda: bool(rooms.sent))
+    await asyncio.sleep(0)
+    return message, {slug: request["ref"] for slug, request in rooms.sent}
+
+
+async def test_part_is_asked_for_until_it_has_ended(rooms: Rooms) -> None:
+    """A room that has come back is asked for the state of what it has stored."""
+    async with rooms.running():
+        await rooms.come("Study")
+        message, refs = await said(rooms, "study")
+        await rooms.answer("study", refs["study"], "waiting")
+        await rooms.come("Study", session="2")
+        room, request = await rooms.request(2)
+        await rooms.answer("study", refs["study"], "heard")
+
+    assert (room, request["do"], request["ref"]) == ("study", "ask", refs["study"])
+    assert rooms.lab.receipts.of(message.id) == ["stored", "heard"]
+
+
+async def test_part_that_its_room_has_lost_is_sent_again(rooms: Rooms) -> None:
+    """A room whose database is gone says that it does not know it."""
+    async with rooms.running():
+        await rooms.come("Study")
+        _, refs = await said(rooms, "study")
+        await rooms.answer("study", refs["study"], "waiting")
+        await rooms.answer("study", refs["study"], "unknown")
+        _, request = await rooms.request(2)
+
+    assert (request["do"], request["ref"]) == ("say", refs["study"])
+
+
+async def test_restart_sends_a_part_under_the_same_ref(
+    rooms: Rooms, lab: Lab, tmp_path: Path
+) -> None:
+    """A room that has stored it, but whose answer was lost, recognizes it."""
+    async with rooms.running():
+        await rooms.come("Study")
+        message, refs = await said(rooms, "study")
+    again = Rooms(Lab(lab.inbox, tmp_path))
+    async with again.running():
+        await again.come("Study")
+        _, request = await again.request()
+
+    assert (request["do"], request["ref"]) == ("say", refs["study"])
+    assert again.lab.receipts.of(message.id) == ["stored"]
+
+
+async def test_restart_asks_nobody_about_a_late_part_that_was_heard(
+    rooms: Rooms, lab: Lab, tmp_path: Path
+) -> None:
+    """The room is asked first; only what it does not have is a question for the sender."""
+    async with rooms.running():
+        await rooms.come("Study", "Attic")
+        heard, refs = await said(rooms, "study")
+        lost, more = await said(rooms, "attic")
+    again = Rooms(Lab(lab.inbox, tmp_path))
+    again.lab.now_s += 3600
+    async with again.running():
+        await again.come("Study", "Attic")
+        await again.request(2)
+        await again.answer("study", refs["study"], "heard")
+        await again.answer("attic", more["attic"], "unknown")
+        await until(lambda: "asked" in again.lab.receipts.of(lost.id))
+
+    assert [request["do"] for _, request in again.sent] == ["ask", "ask"]
+    assert "asked" not in again.lab.receipts.of(heard.id)
+    assert again.lab.receipts.of(heard.id)[-1] == "heard"
+
+
+async def test_restart_stops_the_parts_of_a_stopped_message(
+    rooms: Rooms, lab: Lab, tmp_path: Path
+) -> None:
+    """Also if the process died before it could send the stop."""
+    async with rooms.running():
+        await rooms.come("Study")
+        message, refs = await said(rooms, "study")
+        await lab.inbox.store_end_of_all(BOT, "stopped", "")
+    again = Rooms(Lab(lab.inbox, tmp_path))
+    async with again.running():
+        await again.come("Study")
+        _, request = await again.request()
+        await again.answer("study", refs["study"], "stopped")
+        left = await again.delivery._store.parts()
+
+    assert (request["do"], request["ref"]) == ("stop", refs["study"])
+    assert left == []
+    assert again.lab.receipts.of(message.id) == []
+
+
+async def test_end_of_everywhere_names_the_room_that_has_not_heard_it(rooms: Rooms) -> None:
+    """The worst outcome counts, and comes when the last room has ended."""
+    async with rooms.running():
+        await rooms.come("Study", "Attic")
+        message, refs = await said(rooms, "everywhere")
+        await until(lambda: len(rooms.sent) == 2)
+        refs = {slug: request["ref"] for slug, request in rooms.sent}
+        (local,) = await rooms.lab.inbox.list_of_bots(BOT)
+        await rooms.answer("attic", refs["attic"], "failed", "The model is missing.")
+        await rooms.answer("study", refs["study"], "heard")
+        assert rooms.lab.receipts.of(message.id) == ["stored"]
+        await rooms.answer("kitchen", local.origin.partition("/")[2], "skipped")
+        record = await rooms.lab.inbox.find_record_of(message.id)
+
+    assert rooms.lab.receipts.of(message.id) == ["stored", "failed"]
+    assert record is not None
+    assert record.reason == "Kitchen: skipped. Attic: The model is missing."
+
+
+async def test_answer_about_a_forgotten_message_is_a_stop(rooms: Rooms) -> None:
+    """What a room still has of a message that nobody here knows is not said."""
+    async with rooms.running():
+        await rooms.come("Study")
+        await rooms.answer("study", "0123456789abcdef", "waiting")
+        room, request = await rooms.request()
+
+    assert (room, request["do"], request["ref"]) == ("study", "stop", "0123456789abcdef")
+
+
+async def test_held_in_a_room_is_told_once_with_its_name(rooms: Rooms) -> None:
+    """The second message of a chat that is held for the same reason gets a reaction only."""
+    told: list[str] = []
+    delayed = rooms.lab.receipts.delayed
+
+    def note(message: QueuedMessage, reason: str = "") -> None:
+        told.append(reason)
+        delayed(message, reason)
+
+    rooms.lab.receipts.delayed = note  # type: ignore[method-assign,assignment]
+    async with rooms.running():
+        await rooms.come("Study")
+        for _ in range(2):
+            _, refs = await said(rooms, "study")
+            await rooms.answer("study", refs["study"], "held", "Quiet hours until 07:00.")
+
+    assert told == ["Study: Quiet hours until 07:00.", ""]
+
+
+@pytest.mark.parametrize(
+    ("words", "room", "rest"),
+    [
+        ("study Dinner is ready", "study", " Dinner is ready"),
+        ("Top Attic: dinner", "top-attic", " dinner"),
+        ("EVERYWHERE dinner", "everywhere", " dinner"),
+        ("kitchen dinner", "", " dinner"),
+        ("here dinner", "", " dinner"),
+        ("study", "study", ""),
+    ],
+)
+async def test_split_finds_the_room_at_the_beginning(
+    rooms: Rooms, words: str, room: str, rest: str
+) -> None:
+    """The longest name counts; capitals and marks do not."""
+    await rooms.delivery._see("study", Presence(name="Study", present=True, session="1"))
+    await rooms.delivery._see("top-attic", Presence(name="Top Attic", present=True, session="1"))
+    found, length = rooms.delivery.split(words)
+
+    assert (found, words[length:]) == (room, rest)
+
+
+@pytest.mark.parametrize("words", ["", "  ", "cellar dinner", "top dinner"])
+async def test_split_refuses_what_begins_with_no_room(rooms: Rooms, words: str) -> None:
+    """The error names the rooms."""
+    await rooms.delivery._see("top-attic", Presence(name="Top Attic", present=True, session="1"))
+    with pytest.raises(UnknownRoomError, match="There are: Kitchen, Top Attic, everywhere"):
+        rooms.delivery.split(words)
+
+
+async def test_prune_removes_parts_with_their_message(rooms: Rooms, lab: Lab) -> None:
+    """A stop that a room never came back for is forgotten with the message."""
+    async with rooms.running():
+        await rooms.come("Study")
+        message, _ = await said(rooms, "study")
+    await lab.inbox._database.execute("DELETE FROM message WHERE id = ?", (message.id,))
+    await lab.inbox.prune()
+
+    assert await rooms.delivery._store.parts() == []
+
+
+@pytest.mark.parametrize(
+    ("presence", "warning"),
+    [
+        (Presence(name="Kitchen", present=True, session="1"), "Another computer is Kitchen, too"),
+        (Presence(name="Attic", present=True, session="1", protocol=2), "Update both"),
+    ],
+)
+async def test_room_that_does_not_suit_is_left_out_with_one_warning(
+    rooms: Rooms, presence: Presence, warning: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that has the name of this computer, or speaks another protocol."""
+    for _ in range(2):
+        await rooms.delivery._see(presence.name.casefold(), presence)
+
+    assert [view.name for view in rooms.delivery.views()] == ["Kitchen"]
+    assert caplog.text.count(warning) == 1
