@@ -24,6 +24,7 @@ chaos: setup-dev ## kill the bot 400 times, break its loudspeaker 100 times and 
 	@.venv/bin/python -m tests.stress.chaos kills --times 200
 	@.venv/bin/python -m tests.stress.chaos kills --times 20 --real
 	@.venv/bin/python -m tests.stress.chaos mixed --times 200
+	@.venv/bin/python -m tests.stress.chaos rooms --times 50
 	@.venv/bin/python -m tests.stress.chaos devices --times 100
 	@.venv/bin/python -m tests.stress.chaos network
 	@.venv/bin/python -m tests.stress.chaos many --times 2000

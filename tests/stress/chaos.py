@@ -12,6 +12,9 @@ a sentence not heard, a missing 👍, an exit other than the watchdog's.
 ``network``: Telegram fails in every known way, for ten seconds each; prints the time until the next
 sound.
 
+``rooms``: a bot, two rooms and their broker get SIGKILL in turn while texts
+for one room and for everywhere arrive. Failures: as with kills, in any room.
+
 ``many``: many short texts. Failures: growing memory, threads or sockets.
 
 Prints the failures; exits with 1 if there are any.
@@ -328,7 +331,7 @@ def wait_for_any_sound(since_s: float, *ears: Ear) -> None:
 def main() -> int:
     """Run one of the tests; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["kills", "mixed", "devices", "network", "many"])
+    parser.add_argument("what", choices=["kills", "mixed", "rooms", "devices", "network", "many"])
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--chapter", type=int, help="of mixed: run only this chapter")
     parser.add_argument("--real", action="store_true", help="with the real voice")
@@ -339,6 +342,11 @@ def main() -> int:
         failures = asyncio.run(kills(options.times, real=options.real, seed=options.seed))
     elif options.what == "mixed":
         failures = asyncio.run(mixed(options.times, seed=options.seed, only=options.chapter))
+    elif options.what == "rooms":
+        # Imported here, since it imports this module.
+        from tests.stress.rooms import rooms
+
+        failures = asyncio.run(rooms(options.times, seed=options.seed))
     elif options.what == "devices":
         failures = asyncio.run(devices(options.times))
     elif options.what == "many":

@@ -4,7 +4,9 @@ import pytest
 
 from tests.stress.chaos import devices, kills
 from tests.stress.mixed import mixed
+from tests.stress.rooms import rooms
 from tests.stress.soak import soak
+from tests.support.broker import Mosquitto
 from tests.support.loudspeaker import Loudspeakers
 
 
@@ -33,3 +35,11 @@ async def test_soak_ends_every_message_correctly(loudspeakers: Loudspeakers) -> 
     """A quarter of a minute of everything at once: each message gets a correct receipt."""
     assert loudspeakers.alsa_config.exists()
     assert await soak(0.25, seed=1) == []
+
+
+async def test_chaos_rooms_hear_everything_once(loudspeakers: Loudspeakers) -> None:
+    """Bot, rooms and broker are killed once each: every room hears what it should, once."""
+    assert loudspeakers.alsa_config.exists()
+    if Mosquitto.path() is None:
+        pytest.skip("needs mosquitto, which `make test` installs where there is apt")
+    assert await rooms(4, seed=2) == []
