@@ -225,9 +225,9 @@ def test_hook_with_nothing_to_say_is_silent(
 def test_hook_with_wrong_options_says_so(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A person who sets it up wrongly learns that."""
+    """A person who sets it up wrongly learns that; 2 would make Claude Code go on instead."""
     with pytest.raises(SystemExit) as exit_:
         main(["hook", "--max-seconds", "soon"])
 
-    assert exit_.value.code == 2
+    assert exit_.value.code == 1
     assert "no number of seconds" in capsys.readouterr().err
