@@ -218,6 +218,7 @@ def _message(origin: str, spoken: Spoken) -> QueuedMessage:
         chime=spoken.chime,
         fresh_at=now - spoken.age_s,
         expires_at=0.0 if spoken.expires_in_s is None else now + spoken.expires_in_s,
+        replace_key=f"{origin.partition('/')[0]}/{spoken.replaces}" if spoken.replaces else "",
         volume=spoken.volume,
         origin=origin,
     )

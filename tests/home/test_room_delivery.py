@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from audio.types import Ended, Outcome
+from bot.core.events import WaitResult
+from bot.core.expiry import TOO_LATE
 from bot.core.message import QueuedMessage
+from bot.core.queue import REPLACED
 from bot.core.rooms import UnknownRoomError
 from bot.home.rooms import RoomDelivery
 from bot.home.rooms_protocol import Answer, Presence
@@ -67,6 +71,13 @@ class Rooms:
         """Show rooms as present."""
         for name in names:
             presence = Presence(name=name, present=True, session=session)
+            await self.delivery._see(name.casefold(), presence)
+
+    async def go(self, *names: str) -> None:
+        """Show rooms as away, which were there."""
+        await self.come(*names)
+        for name in names:
+            presence = Presence(name=name, present=False, session="1")
             await self.delivery._see(name.casefold(), presence)
 
     async def request(self, number: int = -1) -> tuple[str, dict[str, Any]]:
@@ -285,3 +296,70 @@ async def test_room_that_does_not_suit_is_left_out_with_one_warning(
 
     assert [view.name for view in rooms.delivery.views()] == ["Kitchen"]
     assert caplog.text.count(warning) == 1
+
+
+async def test_part_for_a_room_that_is_away_ends_when_it_expires(rooms: Rooms) -> None:
+    """At its time, whether or not the room comes back."""
+    async with rooms.running():
+        await rooms.go("Study")
+        lab = rooms.lab
+        message = await lab.submit(room="study", expires_at=lab.now_s + 0.05)
+        await until(lambda: "held" in lab.receipts.of(message.id))
+        ended = lab.events.wait_result(message.id)
+        lab.now_s += 1
+        result = await asyncio.wait_for(ended, 10)
+
+    assert result == WaitResult(Outcome.SKIPPED, f"Study: {TOO_LATE}")
+    assert rooms.sent == []
+
+
+async def test_part_that_expired_while_the_bot_was_away_ends_as_too_late(
+    rooms: Rooms, lab: Lab, tmp_path: Path
+) -> None:
+    """Of a room that is back it is asked first, since that may have said it."""
+    async with rooms.running():
+        await rooms.come("Study", "Attic")
+        heard, refs = await said(rooms, "study", expires_at=lab.now_s + 60)
+        expired, more = await said(rooms, "attic", expires_at=lab.now_s + 60)
+    again = Rooms(Lab(lab.inbox, tmp_path))
+    again.lab.now_s += 61
+    async with again.running():
+        await again.come("Study", "Attic")
+        await again.request(2)
+        await again.answer("study", refs["study"], "heard")
+        await again.answer("attic", more["attic"], "unknown")
+        await until(lambda: "skipped" in again.lab.receipts.of(expired.id))
+
+    assert [request["do"] for _, request in again.sent] == ["ask", "ask"]
+    assert again.lab.receipts.of(heard.id)[-1] == "heard"
+
+
+async def test_newer_message_replaces_one_that_waits_for_an_absent_room(rooms: Rooms) -> None:
+    """When the room comes back, only the newest is sent."""
+    async with rooms.running():
+        await rooms.go("Study")
+        older = await rooms.lab.submit("40 %.", client="ci", replace_key="build", room="study")
+        newer = await rooms.lab.submit("41 %.", client="ci", replace_key="build", room="study")
+        await until(lambda: "skipped" in rooms.lab.receipts.of(older.id))
+        await rooms.come("Study")
+        await rooms.request()
+        record = await rooms.lab.inbox.find_record_of(older.id)
+
+    assert [request["spoken"]["text"] for _, request in rooms.sent] == ["41 %."]
+    assert record is not None
+    assert record.reason == f"Study: {REPLACED}"
+    assert rooms.lab.receipts.of(newer.id)[0] == "stored"
+
+
+async def test_newer_message_replaces_the_older_in_its_room(rooms: Rooms, lab: Lab) -> None:
+    """A room that has stored both says the newest of those of one sender."""
+    async with rooms.running():
+        older = await lab.submit("40 %.", client="ci", replace_key="build", room="everywhere")
+        await until(lambda: len(lab.pipeline.said) == 1)
+        await lab.submit("Other.", client="ci", replace_key="other", room="everywhere")
+        await lab.submit("41 %.", client="ci", replace_key="build", room="everywhere")
+        await until(lambda: lab.pipeline.withdrawn != [])
+        lab.delivery.receive(Ended(lab.pipeline.said[0], Outcome.SKIPPED, reason=REPLACED))
+        await until(lambda: "skipped" in lab.receipts.of(older.id))
+
+    assert lab.pipeline.withdrawn == [(lab.pipeline.said[0], REPLACED)]
