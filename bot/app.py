@@ -157,7 +157,7 @@ async def running(
         if rooms is not None:
             await stack.enter_async_context(rooms)
         await _start_questions(stack, questions)
-        await _start_heard(stack, settings, disk, speech)
+        await _start_heard(stack, settings, disk, speech, telegram.bot_id)
         polling = asyncio.create_task(chat.polling.run(), name="polling")
         stack.push_async_callback(_cancel, polling)
         looked = await _start_manners(stack, settings, disk, speech)
@@ -223,7 +223,7 @@ async def running_room(
         )
 
         looked = await _start_manners(stack, settings, disk, speech)
-        await _start_heard(stack, settings, disk, speech)
+        await _start_heard(stack, settings, disk, speech, front.bot_id)
         reminders = Reminders(intake)
         questions = Questions(
             QuestionStore(disk.inbox.database, front.bot_id), intake, access, NoDisplay()
@@ -469,13 +469,15 @@ async def _start_questions(stack: AsyncExitStack, questions: Questions) -> None:
 
 
 async def _start_heard(
-    stack: AsyncExitStack, settings: Settings, disk: _Disk, speech: _Speech
+    stack: AsyncExitStack, settings: Settings, disk: _Disk, speech: _Speech, bot_id: int
 ) -> None:
     """Start to report what is heard; what is not set is not even imported."""
     if settings.heard_url or settings.heard_command:
         from bot import heard  # noqa: PLC0415  # costs nothing where it is not used
 
-        await stack.enter_async_context(heard.reporting(settings, speech.events, disk.inbox))
+        await stack.enter_async_context(
+            heard.reporting(settings, speech.events, disk.inbox, bot_id)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -618,7 +620,7 @@ def _make_router(
         else None,
         notes=chat.notes,
         questions=answers,
-        reminders=ReminderCommands(reminders, outbox),
+        reminders=ReminderCommands(reminders, outbox, handlers.usual_room),
         status_message=chat.status_message,
         outbox=outbox,
     )

@@ -206,6 +206,16 @@ class Delivery:
         """
         await self._outcomes.end(message, outcome, reason)
 
+    async def withdraw(self, id_: int, reason: str) -> None:
+        """End a message as skipped, here or in its room, unless its first word has begun.
+
+        Raises:
+            sqlite3.Error: its end can't be stored.
+        """
+        await self.queue.end_waiting(id_, reason)
+        if self.rooms is not None:
+            await self.rooms.withdraw(id_, reason)
+
     async def pause(self) -> None:
         """Fall silent and drop nothing; lasts over restarts."""
         await self._pause.pause()

@@ -45,6 +45,14 @@ class Rooms(Protocol):
         """
         ...
 
+    async def withdraw(self, id_: int, reason: str) -> bool:
+        """End a message as skipped, unless a room is saying it; return whether it did.
+
+        Raises:
+            sqlite3.Error: its end can't be stored.
+        """
+        ...
+
     async def stop(self, slug: str) -> int:
         """Silence one room, and end what waits for it; return how many messages that concerns."""
         ...

@@ -247,6 +247,16 @@ class RoomDelivery:
 
     # ---- stop ----
 
+    async def withdraw(self, id_: int, reason: str) -> bool:
+        """End a message as skipped, unless a room is saying it; return whether it did."""
+        entry = self._entries.get(id_)
+        if entry is None or entry.message is None:
+            return False
+        if any(part.sounds for part in entry.parts.values()):
+            return False
+        await self._outcomes.end(entry.message, Outcome.SKIPPED, reason)  # which stops its parts
+        return True
+
     async def stop(self, slug: str) -> int:
         """Silence one room, and end what waits for it; return how many messages that concerns."""
         await self._silence(slug)

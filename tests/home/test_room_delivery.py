@@ -19,7 +19,7 @@ from bot.core.rooms import UnknownRoomError
 from bot.home.rooms import RoomDelivery
 from bot.home.rooms_protocol import Answer, Presence
 from bot.settings import Settings
-from tests.core.lab import BOT, Lab
+from tests.core.lab import BOT, CHAT, Lab
 from tests.support.house import until
 
 
@@ -363,3 +363,35 @@ async def test_newer_message_replaces_the_older_in_its_room(rooms: Rooms, lab: L
         await until(lambda: "skipped" in lab.receipts.of(older.id))
 
     assert lab.pipeline.withdrawn == [(lab.pipeline.said[0], REPLACED)]
+
+
+async def test_withdrawn_message_is_stopped_in_its_room(rooms: Rooms) -> None:
+    """As that of a question which has been answered; one that sounds is said to its end."""
+    async with rooms.running():
+        await rooms.come("Study")
+        message, refs = await said(rooms, "study")
+        sounding, others = await said(rooms, "study")
+        await rooms.answer("study", refs["study"], "held", "Muted.")
+        await rooms.answer("study", others["study"], "sounding")
+        rooms.sent.clear()
+        for id_ in (message.id, sounding.id):
+            await rooms.lab.delivery.withdraw(id_, "It has ended.")
+        room, request = await rooms.request()
+
+    assert (room, request["do"], request["ref"]) == ("study", "stop", refs["study"])
+    assert rooms.lab.receipts.of(message.id)[-1] == "skipped"
+    assert "skipped" not in rooms.lab.receipts.of(sounding.id)
+
+
+async def test_replay_of_what_a_room_has_said_does_not_expire(rooms: Rooms, lab: Lab) -> None:
+    """The time in which it had to begin, and its name, were those of the first time."""
+    async with rooms.running():
+        await rooms.come("Study")
+        _, refs = await said(rooms, "study", expires_at=lab.now_s + 60, replace_key="build")
+        await rooms.answer("study", refs["study"], "heard")
+        lab.now_s += 61
+        assert await lab.intake().replay(CHAT)
+        _, request = await rooms.request(2)
+
+    assert request["do"] == "say"
+    assert not {"expires_in_s", "replaces"} & request["spoken"].keys()
