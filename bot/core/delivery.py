@@ -216,6 +216,18 @@ class Delivery:
         if self.rooms is not None:
             await self.rooms.withdraw(id_, reason)
 
+    async def revise(self, chat_id: int, message_id: int, text: str, skipped: str) -> None:
+        """Replace the text of a message that still waits, here or for a room that is away."""
+        await self.queue.revise(chat_id, message_id, text, skipped)
+        if self.rooms is not None:
+            await self.rooms.revise(chat_id, message_id, text, skipped)
+
+    async def remove_edited(self, chat_id: int, message_id: int) -> None:
+        """Remove a message whose sender deleted its words, here or in its room."""
+        await self.queue.remove_edited(chat_id, message_id)
+        if self.rooms is not None:
+            await self.rooms.revise(chat_id, message_id, "", "")
+
     async def pause(self) -> None:
         """Fall silent and drop nothing; lasts over restarts."""
         await self._pause.pause()

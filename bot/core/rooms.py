@@ -53,6 +53,18 @@ class Rooms(Protocol):
         """
         ...
 
+    async def revise(self, chat_id: int, message_id: int, text: str, skipped: str) -> None:
+        """Replace the text of a chat's message that no room has yet; without one, end it anywhere.
+
+        Raises:
+            sqlite3.Error: it can't be stored.
+        """
+        ...
+
+    def waiting_count(self) -> int:
+        """Return how many messages of this bot are for other rooms, and have not ended."""
+        ...
+
     async def stop(self, slug: str) -> int:
         """Silence one room, and end what waits for it; return how many messages that concerns."""
         ...

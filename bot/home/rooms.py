@@ -245,6 +245,32 @@ class RoomDelivery:
         self._events.queued(message, 0)
         await self._finish_if_settled(entry)
 
+    # ---- changes ----
+
+    async def revise(self, chat_id: int, message_id: int, text: str, skipped: str) -> None:
+        """Replace the text of a chat's message that no room has yet; without one, end it anywhere.
+
+        Its words are deleted on the disk then, too.
+        """
+        for entry in list(self._entries.values()):
+            message = entry.message
+            if message is None or (message.chat_id, message.message_id) != (chat_id, message_id):
+                continue
+            if not text:
+                await self._outcomes.end(message, Outcome.SKIPPED)  # which stops its parts
+            elif any(p.tries or p.stored.state not in _UNSENT for p in entry.parts.values()):
+                continue
+            await self._inbox.revise(message.id, text, skipped)
+            if entry.message is not None:
+                entry.message = replace(message, text=text, skipped=skipped)
+
+    def waiting_count(self) -> int:
+        """Return how many messages of this bot are for other rooms, and have not ended."""
+        return sum(
+            entry.message is not None and entry.parts.keys() != {self._here}
+            for entry in self._entries.values()
+        )
+
     # ---- stop ----
 
     async def withdraw(self, id_: int, reason: str) -> bool:

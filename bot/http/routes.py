@@ -500,7 +500,8 @@ class Api:
         if record is not None and record.outcome in ENDED:
             return WaitResult(Outcome(record.outcome), record.reason)
         reason = self.delivery.quiet_reason() or self.pipeline.status().blocked
-        if record is not None and record.outcome == State.HELD and reason:
+        is_here = self.delivery.queue.get(id_) is not None  # a room is quiet by itself
+        if record is not None and record.outcome == State.HELD and reason and is_here:
             return WaitResult(State.HELD, reason)
         return await result
 

@@ -395,3 +395,33 @@ async def test_replay_of_what_a_room_has_said_does_not_expire(rooms: Rooms, lab:
 
     assert request["do"] == "say"
     assert not {"expires_in_s", "replaces"} & request["spoken"].keys()
+
+
+async def test_edit_reaches_a_message_for_an_absent_room(rooms: Rooms, lab: Lab) -> None:
+    """The room is sent the text as it is then."""
+    async with rooms.running():
+        await rooms.go("Study")
+        message = await lab.submit("Diner.", room="study")
+        await lab.delivery.revise(message.chat_id, message.message_id, "Dinner.", "")
+        await rooms.come("Study")
+        _, request = await rooms.request()
+
+    assert request["spoken"]["text"] == "Dinner."
+
+
+async def test_edit_without_words_takes_a_message_back_from_its_room(
+    rooms: Rooms, lab: Lab
+) -> None:
+    """Also one that the room has, or is saying; its words are deleted here."""
+    async with rooms.running():
+        await rooms.come("Study")
+        message, refs = await said(rooms, "study")
+        await rooms.answer("study", refs["study"], "sounding")
+        rooms.sent.clear()
+        await lab.delivery.remove_edited(message.chat_id, message.message_id)
+        _, request = await rooms.request()
+        text = await lab.inbox.find_text(BOT, message.chat_id, message.message_id)
+
+    assert (request["do"], request["ref"]) == ("stop", refs["study"])
+    assert lab.receipts.of(message.id)[-1] == "skipped"
+    assert text == ""
