@@ -167,7 +167,9 @@ class Room:
             state = LATE
         else:
             status = self._pipeline.status()
-            reason = self._delivery.quiet_reason() or status.blocked
+            is_quiet = self._delivery.quiet_reason() != ""
+            # In the words of the first report, so that senders are not told again.
+            reason = self._delivery.quiet_hold.explanation() if is_quiet else status.blocked
             is_held = record.outcome == State.HELD and reason
             sounds = record.id == status.speaking_id
             state = "sounding" if sounds else State.HELD.value if is_held else "waiting"

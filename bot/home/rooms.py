@@ -75,6 +75,8 @@ class _Part:
 
     stored: StoredPart
     sounds: bool = False
+    held: str = ""
+    """Why its room holds it, as was reported; empty if it does not."""
     is_unknown: bool = False
     """Whether the room has said, since it came back, that it does not have it."""
     tries: int = 0
@@ -687,7 +689,10 @@ class RoomDelivery:
             part.due_s = asyncio.get_running_loop().time() + _LONGEST_RETRY_S
         if not self._is_open(message):
             return  # it has ended meanwhile
+        was_held, part.held = part.held, answer.reason if answer.state == "held" else ""
         if answer.state == "held":
+            if was_held == answer.reason:
+                return  # it was asked for again
             reason = f"{self._name_of(slug)}: {answer.reason}"
             key = message.chat_id, slug, answer.reason
             is_news = key not in self._told_held

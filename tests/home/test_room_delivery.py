@@ -15,9 +15,10 @@ from bot.core.events import WaitResult
 from bot.core.expiry import TOO_LATE
 from bot.core.message import QueuedMessage
 from bot.core.queue import REPLACED
+from bot.core.quiet_hours import FOR_GOOD
 from bot.core.rooms import UnknownRoomError
 from bot.home.rooms import RoomDelivery
-from bot.home.rooms_protocol import Answer, Presence
+from bot.home.rooms_protocol import Answer, Presence, Request
 from bot.settings import Settings
 from tests.core.lab import BOT, CHAT, Lab
 from tests.support.house import until
@@ -425,3 +426,22 @@ async def test_edit_without_words_takes_a_message_back_from_its_room(
     assert (request["do"], request["ref"]) == ("stop", refs["study"])
     assert lab.receipts.of(message.id)[-1] == "skipped"
     assert text == ""
+
+
+async def test_held_in_a_room_is_reported_once_however_often_it_is_asked(rooms: Rooms) -> None:
+    """The room says so in the same words when it is asked, and a report follows a change only."""
+    lab = rooms.lab
+    held: list[str] = []
+    lab.events.watch(lambda name, data: held.append(data["reason"]) if name == "held" else None)
+    async with rooms.running():
+        await lab.delivery.mute(FOR_GOOD)
+        message = await lab.submit(room="everywhere")
+        await until(lambda: "held" in lab.receipts.of(message.id))
+        (part,) = rooms.delivery._entries[message.id].parts.values()
+        await rooms.delivery._room.handle(Request(bot=BOT, do="ask", ref=part.stored.ref))
+        await until(rooms.delivery._answers.empty)
+
+    assert held == [
+        f"{room}Muted until /unmute. I keep it until then." for room in ("", "Kitchen: ")
+    ]
+    assert lab.receipts.of(message.id) == ["stored", "held"]
