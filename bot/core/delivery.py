@@ -206,6 +206,16 @@ class Delivery:
         """
         await self._outcomes.end(message, outcome, reason)
 
+    async def remove(self, id_: int) -> bool:
+        """Remove a message, also while it plays, here or in its room; return whether it was there.
+
+        Raises:
+            sqlite3.Error: its end can't be stored.
+        """
+        if await self.queue.remove(id_):
+            return True
+        return self.rooms is not None and await self.rooms.withdraw(id_, also_said=True)
+
     async def withdraw(self, id_: int, reason: str) -> None:
         """End a message as skipped, here or in its room, unless its first word has begun.
 

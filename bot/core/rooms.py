@@ -45,8 +45,13 @@ class Rooms(Protocol):
         """
         ...
 
-    async def withdraw(self, id_: int, reason: str) -> bool:
-        """End a message as skipped, unless a room is saying it; return whether it did.
+    async def withdraw(self, id_: int, reason: str = "", *, also_said: bool = False) -> bool:
+        """End a message as skipped; return whether it did.
+
+        Args:
+            id_: the message.
+            reason: what its sender is told.
+            also_said: also if a room is saying it.
 
         Raises:
             sqlite3.Error: its end can't be stored.

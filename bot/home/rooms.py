@@ -275,12 +275,12 @@ class RoomDelivery:
 
     # ---- stop ----
 
-    async def withdraw(self, id_: int, reason: str) -> bool:
-        """End a message as skipped, unless a room is saying it; return whether it did."""
+    async def withdraw(self, id_: int, reason: str = "", *, also_said: bool = False) -> bool:
+        """End a message as skipped; unless *also_said*, only if no room is saying it."""
         entry = self._entries.get(id_)
         if entry is None or entry.message is None:
             return False
-        if any(part.sounds for part in entry.parts.values()):
+        if any(part.sounds for part in entry.parts.values()) and not also_said:
             return False
         await self._outcomes.end(entry.message, Outcome.SKIPPED, reason)  # which stops its parts
         return True

@@ -601,7 +601,7 @@ class Api:
             skipped = self.delivery.under_way_count > 0
             self.pipeline.skip()
         else:
-            skipped = await self.delivery.queue.remove(target.id)
+            skipped = await self.delivery.remove(target.id)
         return schemas.Skipped(skipped=skipped)
 
     async def pause(self) -> schemas.Paused:
@@ -646,7 +646,7 @@ class Api:
 
     async def remove(self, id: int) -> schemas.Skipped:  # noqa: A002  # the path's name
         """Remove a waiting message, or cut the one that is playing."""
-        if not await self.delivery.queue.remove(id):
+        if not await self.delivery.remove(id):
             raise Refused(404, "not_waiting", f"Message {id} does not wait (any more).")
         return schemas.Skipped(skipped=True)
 
