@@ -78,7 +78,7 @@ class _Part:
     held: str = ""
     """Why its room holds it, as was reported; empty if it does not."""
     is_unknown: bool = False
-    """Whether the room has said, since it came back, that it does not have it."""
+    """Whether the room has said that it does not have it, and was not sent it since."""
     tries: int = 0
     """Since the room answered last, or came back."""
     due_s: float = 0.0
@@ -525,7 +525,10 @@ class RoomDelivery:
         wait_s = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2 ** min(part.tries, _MAX_TRIES))
         part.tries += 1
         part.due_s = loop.time() + wait_s
-        await self._send(slug, await self._request(message, part))
+        request = await self._request(message, part)
+        if request.do == "say":
+            part.is_unknown = False  # from now on it may have it
+        await self._send(slug, request)
         return part.due_s
 
     async def _wait_for_room(

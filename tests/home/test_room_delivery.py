@@ -448,3 +448,18 @@ async def test_held_in_a_room_is_reported_once_however_often_it_is_asked(rooms: 
         f"{room}Muted until /unmute. I keep it until then." for room in ("", "Kitchen: ")
     ]
     assert lab.receipts.of(message.id) == ["stored", "held"]
+
+
+async def test_part_that_its_room_has_got_after_all_is_left_to_it(rooms: Rooms, lab: Lab) -> None:
+    """It had lost it, was sent it again, and begins in time: only the room knows."""
+    async with rooms.running():
+        await rooms.come("Study")
+        message, refs = await said(rooms, "study", expires_at=lab.now_s + 60)
+        await rooms.answer("study", refs["study"], "unknown")
+        await rooms.request(2)
+        await rooms.answer("study", refs["study"], "sounding")
+        lab.now_s += 61
+        await said(rooms, "study")  # which makes it look at all of them
+        await rooms.answer("study", refs["study"], "heard")
+
+    assert lab.receipts.of(message.id) == ["stored", "heard"]
