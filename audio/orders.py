@@ -48,6 +48,8 @@ class SetGain:
 
     gain: float
     """A factor; 1 is as synthesized."""
+    by_clock: bool = False
+    """Whether nobody has asked for it now: what sounds with a loudness of its own keeps that."""
 
 
 @dataclass(frozen=True, slots=True)

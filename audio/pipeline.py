@@ -195,12 +195,13 @@ class SpeechPipeline:
         """Continue after `pause`."""
         self._mailbox.put(Pause(paused=False))
 
-    def set_gain(self, gain: float) -> None:
+    def set_gain(self, gain: float, *, by_clock: bool = False) -> None:
         """Change the loudness, also of what is being played; 1 is as synthesized.
 
-        Utterances with a loudness of their own that have not started keep it.
+        Utterances with a loudness of their own that have not started keep it; if the clock changes
+        the loudness, and nobody who hears it, all of them do.
         """
-        self._mailbox.put(SetGain(gain))
+        self._mailbox.put(SetGain(gain, by_clock))
 
     def replace(self, utterance: Utterance) -> None:
         """Replace the queued utterance of the same id.
@@ -326,9 +327,9 @@ class SpeechPipeline:
                 if paused and not self._playback.paused:
                     self._playback.pause()
                 self._playback.paused, self._paused_by_loss = paused, False
-            case SetGain(gain):
+            case SetGain(gain, by_clock):
                 self._gain = gain
-                self._playback.set_gain(gain)
+                self._playback.set_gain(gain, by_clock=by_clock)
             case Replace(utterance):
                 self._replace(utterance)
             case Reorder(ids):

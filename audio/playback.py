@@ -292,13 +292,14 @@ class Playback:
         started, self._started = self._started, []
         return started
 
-    def set_gain(self, gain: float) -> None:
+    def set_gain(self, gain: float, *, by_clock: bool = False) -> None:
         """Change the loudness from the next write on; 1 is as synthesized.
 
-        It is also that of the current utterance, which a person who hears it may find too loud.
+        It is also that of the current utterance, which a person who hears it may find too loud,
+        unless the clock changes it.
         """
         self._gain = gain
-        if self.current is not None and self.current.started:
+        if self.current is not None and self.current.started and not by_clock:
             self.current.gain = None
 
     def _gain_of(self, job: SpeechJob) -> float:

@@ -99,7 +99,7 @@ async def running(
         if rooms is not None:
             await stack.enter_async_context(rooms)
         await _start_questions(stack, questions)
-        await start_heard(stack, settings, disk, speech)
+        await start_heard(stack, settings, disk, speech, telegram.bot_id)
         polling = asyncio.create_task(chat.polling.run(), name="polling")
         stack.push_async_callback(cancel, polling)
         looked = await start_manners(stack, settings, disk, speech)

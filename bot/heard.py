@@ -46,7 +46,9 @@ _Send = Callable[[bytes], Awaitable[None]]
 
 
 @asynccontextmanager
-async def reporting(settings: Settings, events: Events, inbox: Inbox) -> AsyncIterator[None]:
+async def reporting(
+    settings: Settings, events: Events, inbox: Inbox, bot_id: int
+) -> AsyncIterator[None]:
     """Report to HEARD_URL and HEARD_COMMAND while the context is open."""
     async with AsyncExitStack() as stack:
         targets: list[_Send] = []
@@ -65,7 +67,7 @@ async def reporting(settings: Settings, events: Events, inbox: Inbox) -> AsyncIt
         if settings.heard_command:
             targets.append(Command(shlex.split(settings.heard_command)).send)
         for send in targets:
-            reports = _Reports(send, inbox, with_text=settings.heard_text)
+            reports = _Reports(send, inbox, bot_id, with_text=settings.heard_text)
             events.watch(reports.watch)
             task = asyncio.create_task(reports.run(), name="heard")
             stack.push_async_callback(_cancel, task)
@@ -75,9 +77,10 @@ async def reporting(settings: Settings, events: Events, inbox: Inbox) -> AsyncIt
 class _Reports:
     """The reports that wait for one target."""
 
-    def __init__(self, send: _Send, inbox: Inbox, *, with_text: bool) -> None:
+    def __init__(self, send: _Send, inbox: Inbox, bot_id: int, *, with_text: bool) -> None:
         self._send = send
         self._inbox = inbox
+        self._bot_id = bot_id
         self._with_text = with_text
         self._waiting: deque[dict[str, Any]] = deque()
         self._added = asyncio.Event()
@@ -101,6 +104,8 @@ class _Reports:
         while True:
             while self._waiting:
                 report = await self._complete(self._waiting.popleft())
+                if report is None:
+                    continue
                 try:
                     await self._send(json.dumps(report, ensure_ascii=False).encode())
                 except Exception:  # one report must not affect the next
@@ -109,10 +114,15 @@ class _Reports:
             self._added.clear()
             await self._added.wait()
 
-    async def _complete(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Return a report with all its fields; its text only if that is wanted."""
+    async def _complete(self, data: dict[str, Any]) -> dict[str, Any] | None:
+        """Return a report with all its fields; its text only if that is wanted.
+
+        None: it is about this computer's part of a message for everywhere, which is reported.
+        """
         record = None
         with contextlib.suppress(sqlite3.Error):  # the rest is true anyway
+            if await self._inbox.is_part(self._bot_id, data["id"]):
+                return None
             record = await self._inbox.find_record_of(data["id"])
         report = {
             "type": f"message.{data['outcome']}",

@@ -90,7 +90,7 @@ async def running_room(
         )
 
         looked = await start_manners(stack, settings, disk, speech)
-        await start_heard(stack, settings, disk, speech)
+        await start_heard(stack, settings, disk, speech, front.bot_id)
         reminders = Reminders(intake)
         questions = Questions(
             QuestionStore(disk.inbox.database, front.bot_id), intake, access, NoDisplay()

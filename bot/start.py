@@ -226,13 +226,15 @@ async def start_manners(
 
 
 async def start_heard(
-    stack: AsyncExitStack, settings: Settings, disk: Disk, speech: Speech
+    stack: AsyncExitStack, settings: Settings, disk: Disk, speech: Speech, bot_id: int
 ) -> None:
     """Start to report what is heard; what is not set is not even imported."""
     if settings.heard_url or settings.heard_command:
         from bot import heard  # noqa: PLC0415  # costs nothing where it is not used
 
-        await stack.enter_async_context(heard.reporting(settings, speech.events, disk.inbox))
+        await stack.enter_async_context(
+            heard.reporting(settings, speech.events, disk.inbox, bot_id)
+        )
 
 
 async def start_wyoming(

@@ -220,7 +220,7 @@ def _make_router(
         else None,
         notes=chat.notes,
         questions=answers,
-        reminders=ReminderCommands(reminders, outbox),
+        reminders=ReminderCommands(reminders, outbox, handlers.usual_room),
         status_message=chat.status_message,
         outbox=outbox,
     )

@@ -25,7 +25,7 @@ from bot.core.inbox import Inbox
 from bot.heard import Command, key_of, reporting, signature
 from bot.settings import Settings, SettingsError, load
 from tests.chat.steps import wait_for_exit
-from tests.core.lab import Lab
+from tests.core.lab import BOT, Lab
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -98,7 +98,7 @@ def settings(**fields: Any) -> Settings:
 def to(receiver: Receiver, lab: Lab, **fields: Any) -> AbstractAsyncContextManager[None]:
     """Report to a receiver while the context is open."""
     changed = settings(heard_url=SecretStr(receiver.url), **fields)
-    return reporting(changed, lab.events, lab.inbox)
+    return reporting(changed, lab.events, lab.inbox, BOT)
 
 
 async def end(lab: Lab, outcome: Outcome = Outcome.HEARD, text: str = "A secret.") -> int:
@@ -222,7 +222,7 @@ async def test_webhook_survives_a_receiver_that_is_away(
     server.close()
     heard_url = SecretStr(f"http://127.0.0.1:{port}/")
     caplog.set_level(logging.WARNING)
-    async with reporting(settings(heard_url=heard_url), lab.events, lab.inbox):
+    async with reporting(settings(heard_url=heard_url), lab.events, lab.inbox, BOT):
         message = await lab.submit()
         for _ in range(1003):
             lab.events.held(message, "why")
@@ -249,7 +249,7 @@ async def test_command_is_run_for_reports(lab: Lab, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     command = f"sh -c 'cat > \"{pipe}\"'"
-    async with reporting(settings(heard_command=command), lab.events, lab.inbox):
+    async with reporting(settings(heard_command=command), lab.events, lab.inbox, BOT):
         id_ = await end(lab)
         report = json.loads(await asyncio.to_thread(pipe.read_text))
 
@@ -283,3 +283,14 @@ async def test_command_that_fails_is_logged(
 
     assert reason in caplog.text
     assert bool(caplog.text) == bool(reason)
+
+
+async def test_message_for_everywhere_is_reported_once(receiver: Receiver, lab: Lab) -> None:
+    """This computer's own part is not, unlike what it says for another bot."""
+    async with to(receiver, lab):
+        for origin in (f"{BOT}/0123456789abcdef", f"{BOT + 1}/0123456789abcdef"):
+            message = await lab.submit("Dinner.", client="tests", origin=origin)
+            await lab.delivery.end_message(message, Outcome.HEARD, origin)
+        reports = await receiver.wait(1)
+
+    assert [report["reason"] for report in reports] == [f"{BOT + 1}/0123456789abcdef"]

@@ -112,7 +112,11 @@ class UpdateRouter:
 
     async def _edited(self, update: Update, context: Any) -> None:
         await self.reminders.edited(update, context)
-        await self.handlers.edited(update, context)
+        edited = self.handlers.edited
+        command = command_of(update.edited_message) if update.edited_message else None
+        if self.rooms is not None and command and command.name.casefold() == "to":
+            edited = self.rooms.edited
+        await edited(update, context)
 
     def register(self, application: _App) -> None:
         """Register everything with python-telegram-bot."""

@@ -81,6 +81,8 @@ class PlaybackCommands:
             "Last time to first sound: " + (f"{first / 1000:.1f} s" if first else "none yet"),
             f"Underruns since the start: {status.underruns}",
         ]
+        if elsewhere := self._elsewhere():
+            lines.insert(1, elsewhere)
         if until := self.output.night_until():
             percent = await self.output.volume_percent()
             lines.append(f"Volume: {percent} % until {until}")
@@ -155,7 +157,15 @@ class PlaybackCommands:
             lines.append(f"{count} from other people, chats or programs.")
         if self.delivery.paused:
             lines.insert(0, "Paused. /resume goes on.")
+        if elsewhere := self._elsewhere():
+            lines.append(elsewhere)
         self.outbox.respond(update, "\n".join(lines) or "Nothing waits.")
+
+    def _elsewhere(self) -> str:
+        """Return how many messages are for other rooms; empty if there are none."""
+        rooms = self.delivery.rooms
+        count = rooms.waiting_count() if rooms is not None else 0
+        return f"{_count(count, 'message')} in other rooms: /rooms" if count else ""
 
     # ---- volume and speed ----
 

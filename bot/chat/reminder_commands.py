@@ -1,7 +1,7 @@
 """Texts that are spoken later: set, listed, paused, deleted. Runs on the event loop."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,6 +35,8 @@ class ReminderCommands:
 
     reminders: Reminders
     outbox: Outbox
+    usual_room: Callable[[int], Awaitable[str]]
+    """Returns where a person's texts are said; empty: here."""
 
     async def at(self, update: Update, _: Any) -> None:
         """Speak a text, or the message that this replies to, at a time."""
@@ -69,6 +71,7 @@ class ReminderCommands:
                 text=text.lstrip("! "),
                 composer=None,
                 urgent=text.startswith("!"),
+                room=await self.usual_room(update.effective_user.id),
             )
             reminder = await self.reminders.set(draft, when)
         except (WhenError, RefusedError, InboxError) as exc:
@@ -168,4 +171,5 @@ def _answered_text(message: Message) -> str:
 def _shown(reminder: Reminder) -> str:
     text = " ".join(reminder.draft.text.split())
     short = f"{text[:_SHOWN_CHARS]}…" if len(text) > _SHOWN_CHARS else text
-    return f"!{short}" if reminder.draft.urgent else short
+    where = f" ({reminder.draft.room})" if reminder.draft.room else ""
+    return f"{'!' * reminder.draft.urgent}{short}{where}"

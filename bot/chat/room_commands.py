@@ -1,5 +1,6 @@
 """Other rooms: said there, listed, chosen as usual, silenced. Runs on the event loop."""
 
+import contextlib
 import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
@@ -67,6 +68,17 @@ class RoomCommands:
             after_chars=length if answered is None else 0,
             words_from=answered,
         )
+
+    async def edited(self, update: Update, context: Any) -> None:
+        """Change or withdraw the text of an edited /to; its room stays."""
+        message = update.edited_message
+        if message is None or update.effective_user is None:
+            return
+        words = words_of(message).after_command().text
+        with contextlib.suppress(UnknownRoomError):
+            _, length = self.rooms.split(words)
+            draft = self._draft(update, message, context, None, length)
+            await self.handlers.intake.revise(draft)
 
     # ---- /rooms ----
 

@@ -206,6 +206,38 @@ class Delivery:
         """
         await self._outcomes.end(message, outcome, reason)
 
+    async def remove(self, id_: int) -> bool:
+        """Remove a message, also while it plays, here or in its room; return whether it was there.
+
+        Raises:
+            sqlite3.Error: its end can't be stored.
+        """
+        if await self.queue.remove(id_):
+            return True
+        return self.rooms is not None and await self.rooms.withdraw(id_, also_said=True)
+
+    async def withdraw(self, id_: int, reason: str) -> None:
+        """End a message as skipped, here or in its room, unless its first word has begun.
+
+        Raises:
+            sqlite3.Error: its end can't be stored.
+        """
+        await self.queue.end_waiting(id_, reason)
+        if self.rooms is not None:
+            await self.rooms.withdraw(id_, reason)
+
+    async def revise(self, chat_id: int, message_id: int, text: str, skipped: str) -> None:
+        """Replace the text of a message that still waits, here or for a room that is away."""
+        await self.queue.revise(chat_id, message_id, text, skipped)
+        if self.rooms is not None:
+            await self.rooms.revise(chat_id, message_id, text, skipped)
+
+    async def remove_edited(self, chat_id: int, message_id: int) -> None:
+        """Remove a message whose sender deleted its words, here or in its room."""
+        await self.queue.remove_edited(chat_id, message_id)
+        if self.rooms is not None:
+            await self.rooms.revise(chat_id, message_id, "", "")
+
     async def pause(self) -> None:
         """Fall silent and drop nothing; lasts over restarts."""
         await self._pause.pause()

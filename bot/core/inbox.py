@@ -232,6 +232,11 @@ class Inbox:
         """Return the unfinished messages that bots have asked for in this room, in order."""
         return await self._messages(f"bot_id = ? AND origin != '' AND state NOT IN {ENDED}", bot_id)
 
+    async def find_by_update(self, bot_id: int, update_id: int) -> QueuedMessage | None:
+        """Return the message of an update, if it is stored."""
+        messages = await self._messages("bot_id = ? AND update_id = ?", bot_id, update_id)
+        return messages[0] if messages else None
+
     async def find_last_heard(self, bot_id: int, chat_id: int) -> QueuedMessage | None:
         """Return a copy of the last message heard in a chat, to speak again, if it is still stored.
 
@@ -245,7 +250,10 @@ class Inbox:
             (bot_id, chat_id),
         )
         for row in rows:
-            return replace(_message(row), sentence=0, urgent=False, skipped="")
+            # What another room has said may have expired since, and kept its key.
+            return replace(
+                _message(row), sentence=0, urgent=False, skipped="", expires_at=0.0, replace_key=""
+            )
         return None
 
     async def measure_unfinished(
@@ -457,6 +465,13 @@ class Inbox:
         """Return what became of a message, if it is stored."""
         records = await self._records("id = ?", (id_,))
         return records[0] if records else None
+
+    async def is_part(self, bot_id: int, id_: int) -> bool:
+        """Whether a message is what a bot's own computer says of one for everywhere."""
+        rows = await self._database.execute_fetchall(
+            "SELECT 1 FROM message WHERE id = ? AND origin LIKE ? || '/%'", (id_, bot_id)
+        )
+        return bool(rows)
 
     async def _records(self, where: str, values: tuple[int, ...]) -> list[Record]:
         rows = await self._database.execute_fetchall(

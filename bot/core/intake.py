@@ -162,13 +162,13 @@ class Intake:
         style = await self.composer.style(draft)
         composed = await self.composer.words(draft, style)
         if not speakable(composed.text):
-            await self.delivery.queue.remove_edited(draft.chat_id, draft.message_id)
+            await self.delivery.remove_edited(draft.chat_id, draft.message_id)
             return
         text = await self.preferences.pronounced(composed.text)
         earlier = await self.inbox.find_text(self.bot_id, draft.chat_id, draft.message_id)
         name = f"{inline.shown(draft.user_name)}: "
         text = name + text if earlier.startswith(name) else text
-        await self.delivery.queue.revise(
+        await self.delivery.revise(
             draft.chat_id, draft.message_id, text=text, skipped=composed.skipped
         )
 

@@ -78,7 +78,7 @@ class SoundOutput:
     async def restore(self) -> None:
         """Set the volume that applies now; the device after a restart is `wanted_device`."""
         night = self._nights.current()
-        self._pipeline.set_gain(gain_of(await self.volume_percent()))
+        self._pipeline.set_gain(gain_of(await self.volume_percent()), by_clock=True)
         self._restored_in = night
 
     async def volume_percent(self) -> int:

@@ -14,7 +14,7 @@ from bot.core.database import Database
 
 _COLUMNS = (
     "id, client, text, options, rest, copies, asked_at, expires_at, status, answer, user_id,"
-    " answered_by, reason, ended_at"
+    " answered_by, reason, ended_at, update_id"
 )
 
 
@@ -61,6 +61,8 @@ class Question:
     """Why it was stopped."""
     ended_at: float = 0.0
     """In seconds since 1970."""
+    update_id: int = 0
+    """That of the message that is spoken."""
 
     @property
     def is_open(self) -> bool:
@@ -121,7 +123,10 @@ class QuestionStore:
             ),
         )
         id_ = cursor.lastrowid or 0
-        return Question(id_, client, text, tuple(options), rest, copies, now, now + timeout_s)
+        expires_at = now + timeout_s
+        return Question(
+            id_, client, text, tuple(options), rest, copies, now, expires_at, update_id=update_id
+        )
 
     async def find(self, id_: int) -> Question | None:
         """Return a question, if it is stored."""

@@ -11,6 +11,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 from weakref import WeakValueDictionary
 
@@ -18,6 +19,7 @@ from audio.text import inline
 from bot.core.access import Access
 from bot.core.draft import Draft
 from bot.core.intake import Intake, RefusedError
+from bot.core.message import QueuedMessage
 from bot.core.plain_text import Composed
 from bot.core.question_store import Question, QuestionStatus, QuestionStore
 
@@ -35,6 +37,7 @@ _READ_ON = "Read on"
 
 _CHECK_EVERY_S = 30.0
 """Clocks that count seconds stop while the computer sleeps, so the time is looked at again."""
+_OVER = "Its question has ended."
 _NOT_DELIVERED = (
     "Telegram delivers it to nobody. People have to write to the bot before it can ask them."
 )
@@ -145,7 +148,8 @@ class Questions:
                     f"{MAX_OPEN} questions are open already. Ask again when one is answered.",
                     too_many=True,
                 )
-            await self._intake.accept(draft)
+            expires_at = draft.expires_at or self._intake.now() + timeout_s
+            await self._intake.accept(replace(draft, expires_at=expires_at))
             question = await self._store.add(
                 draft.update_id,
                 draft.client,
@@ -346,7 +350,21 @@ class Questions:
             ended.set()
         if now := await self._store.find(question.id):
             await self._show_end(now)
+        if not question.rest:
+            await self._withdraw_speech(question)
         return True
+
+    async def _withdraw_speech(self, question: Question) -> None:
+        """End the message of a question that has ended, if it still waits to be spoken."""
+        try:
+            if message := await self._find_spoken(question):
+                await self._intake.delivery.withdraw(message.id, _OVER)
+        except sqlite3.Error as exc:  # the answer counts all the same
+            log.error("The end of a question's message can't be stored: %s", exc)  # noqa: TRY400
+
+    async def _find_spoken(self, question: Question) -> QueuedMessage | None:
+        """Return what was spoken of a question, if it is still stored."""
+        return await self._intake.inbox.find_by_update(self._intake.bot_id, question.update_id)
 
     async def _show_end(self, question: Question) -> None:
         """Show the end of a question in every chat that has a copy of it."""
@@ -370,6 +388,15 @@ class Questions:
         rest = Composed(question.rest)
         update_id = -1 - secrets.randbits(62)  # no chat's update has a negative number
         draft = Draft(update_id, question.rest, lambda _: rest, client=question.client)
+        if spoken := await self._find_spoken(question):  # it goes on as it began
+            draft = replace(
+                draft,
+                voice=spoken.voice,
+                speed=spoken.speed,
+                lang=spoken.lang,
+                volume=spoken.volume,
+                room=spoken.room,
+            )
         try:
             await self._intake.accept(draft)
         except RefusedError as exc:

@@ -92,8 +92,8 @@ class QuietHold:
     def _condition(self) -> str:
         return next(iter(self._conditions.values()), "")
 
-    def _explanation(self) -> str:
-        """Return what senders are told of why their message is held, and until when."""
+    def explanation(self) -> str:
+        """Return what senders are told of why messages are held, and until when."""
         if reason := self._quiet.reason():
             return f"{reason} I keep it until then."
         return f"{self._condition()}; I'll say it afterwards."
@@ -150,7 +150,7 @@ class QuietHold:
 
     async def hold(self, message: QueuedMessage) -> None:
         """Hold a WAITING or HELD message until the end of quiet."""
-        explanation = self._explanation()
+        explanation = self.explanation()
         self._queue.hold(message)
         try:
             held = await self._inbox.change_state(message.id, _TO_SPEAK, State.HELD)

@@ -45,6 +45,31 @@ class Rooms(Protocol):
         """
         ...
 
+    async def withdraw(self, id_: int, reason: str = "", *, also_said: bool = False) -> bool:
+        """End a message as skipped; return whether it did.
+
+        Args:
+            id_: the message.
+            reason: what its sender is told.
+            also_said: also if a room is saying it.
+
+        Raises:
+            sqlite3.Error: its end can't be stored.
+        """
+        ...
+
+    async def revise(self, chat_id: int, message_id: int, text: str, skipped: str) -> None:
+        """Replace the text of a chat's message that no room has yet; without one, end it anywhere.
+
+        Raises:
+            sqlite3.Error: it can't be stored.
+        """
+        ...
+
+    def waiting_count(self) -> int:
+        """Return how many messages of this bot are for other rooms, and have not ended."""
+        ...
+
     async def stop(self, slug: str) -> int:
         """Silence one room, and end what waits for it; return how many messages that concerns."""
         ...

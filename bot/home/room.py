@@ -167,7 +167,9 @@ class Room:
             state = LATE
         else:
             status = self._pipeline.status()
-            reason = self._delivery.quiet_reason() or status.blocked
+            is_quiet = self._delivery.quiet_reason() != ""
+            # In the words of the first report, so that senders are not told again.
+            reason = self._delivery.quiet_hold.explanation() if is_quiet else status.blocked
             is_held = record.outcome == State.HELD and reason
             sounds = record.id == status.speaking_id
             state = "sounding" if sounds else State.HELD.value if is_held else "waiting"
@@ -218,6 +220,7 @@ def _message(origin: str, spoken: Spoken) -> QueuedMessage:
         chime=spoken.chime,
         fresh_at=now - spoken.age_s,
         expires_at=0.0 if spoken.expires_in_s is None else now + spoken.expires_in_s,
+        replace_key=f"{origin.partition('/')[0]}/{spoken.replaces}" if spoken.replaces else "",
         volume=spoken.volume,
         origin=origin,
     )

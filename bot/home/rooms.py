@@ -7,6 +7,7 @@ Runs on the event loop.
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import re
 import sqlite3
@@ -20,9 +21,11 @@ from audio.pipeline import SpeechPipeline
 from audio.types import Outcome
 from bot.core.delivery import Delivery
 from bot.core.events import Events
+from bot.core.expiry import TOO_LATE
 from bot.core.inbox import Inbox, InboxError
 from bot.core.message import ENDED, QueuedMessage, State
 from bot.core.outcomes import OutcomeRecorder
+from bot.core.queue import REPLACED
 from bot.core.receipts import Receipts
 from bot.core.room_store import PartState, RoomStore, StoredPart
 from bot.core.rooms import RoomView, UnknownRoomError
@@ -50,6 +53,8 @@ log = logging.getLogger(__name__)
 AWAY_AFTER_S = 5.0
 """A room that has not answered for so long counts as away, as its sender is told."""
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 2.0, 60.0
+_CHECK_EXPIRY_S = 5.0
+"""The clock may be set, or jump after a sleep."""
 _MAX_TRIES = 5
 """After so many, the pause is the longest."""
 _MAX_SENDER_CHARS = 200
@@ -70,8 +75,10 @@ class _Part:
 
     stored: StoredPart
     sounds: bool = False
+    held: str = ""
+    """Why its room holds it, as was reported; empty if it does not."""
     is_unknown: bool = False
-    """Whether the room has said, since it came back, that it does not have it."""
+    """Whether the room has said that it does not have it, and was not sent it since."""
     tries: int = 0
     """Since the room answered last, or came back."""
     due_s: float = 0.0
@@ -240,7 +247,43 @@ class RoomDelivery:
         self._events.queued(message, 0)
         await self._finish_if_settled(entry)
 
+    # ---- changes ----
+
+    async def revise(self, chat_id: int, message_id: int, text: str, skipped: str) -> None:
+        """Replace the text of a chat's message that no room has yet; without one, end it anywhere.
+
+        Its words are deleted on the disk then, too.
+        """
+        for entry in list(self._entries.values()):
+            message = entry.message
+            if message is None or (message.chat_id, message.message_id) != (chat_id, message_id):
+                continue
+            if not text:
+                await self._outcomes.end(message, Outcome.SKIPPED)  # which stops its parts
+            elif any(p.tries or p.stored.state not in _UNSENT for p in entry.parts.values()):
+                continue
+            await self._inbox.revise(message.id, text, skipped)
+            if entry.message is not None:
+                entry.message = replace(message, text=text, skipped=skipped)
+
+    def waiting_count(self) -> int:
+        """Return how many messages of this bot are for other rooms, and have not ended."""
+        return sum(
+            entry.message is not None and entry.parts.keys() != {self._here}
+            for entry in self._entries.values()
+        )
+
     # ---- stop ----
+
+    async def withdraw(self, id_: int, reason: str = "", *, also_said: bool = False) -> bool:
+        """End a message as skipped; unless *also_said*, only if no room is saying it."""
+        entry = self._entries.get(id_)
+        if entry is None or entry.message is None:
+            return False
+        if any(part.sounds for part in entry.parts.values()) and not also_said:
+            return False
+        await self._outcomes.end(entry.message, Outcome.SKIPPED, reason)  # which stops its parts
+        return True
 
     async def stop(self, slug: str) -> int:
         """Silence one room, and end what waits for it; return how many messages that concerns."""
@@ -462,12 +505,14 @@ class RoomDelivery:
             return never
         place = self._places.get(slug)
         if slug != self._here and (place is None or not place.is_present):
-            if state != PartState.NEW or message is None:
+            if state not in _UNSENT or message is None:
                 return never
             away_s = entry.accepted_s + AWAY_AFTER_S
             if (place is None or not place.is_away) and loop.time() < away_s:
                 return away_s
-            await self._report_away(message, slug, part)
+            return await self._wait_for_room(entry, message, slug, part)
+        if message is not None and part.is_unknown and (reason := self._outdated(message)):
+            await self._skip(entry, part, reason)
             return never
         if part.due_s > loop.time():
             return part.due_s
@@ -480,16 +525,33 @@ class RoomDelivery:
         wait_s = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2 ** min(part.tries, _MAX_TRIES))
         part.tries += 1
         part.due_s = loop.time() + wait_s
-        await self._send(slug, await self._request(message, part))
+        request = await self._request(message, part)
+        if request.do == "say":
+            part.is_unknown = False  # from now on it may have it
+        await self._send(slug, request)
         return part.due_s
+
+    async def _wait_for_room(
+        self, entry: _Entry, message: QueuedMessage, slug: str, part: _Part
+    ) -> float:
+        """Report that a room is away; return when to look again, in the loop's time."""
+        loop = asyncio.get_running_loop()
+        if reason := self._outdated(message):
+            await self._skip(entry, part, reason)
+        elif part.stored.state == PartState.NEW:
+            await self._report_away(message, slug, part)
+        if not message.expires_at:
+            return loop.time() + _LONGEST_RETRY_S
+        left_s = max(0.0, message.expires_at - self._now())
+        return loop.time() + min(left_s, _CHECK_EXPIRY_S)
 
     async def _request(self, message: QueuedMessage | None, part: _Part) -> Request:
         """Return what a room is asked for: to say a part, for its state, or to stop it."""
         ref, state = part.stored.ref, part.stored.state
         if message is None or state == PartState.STOPPING:
             return Request(bot=self._bot_id, do="stop", ref=ref)
-        # It may have stored, or said, a late one before its answer was lost.
-        if state not in _UNSENT or self._is_late(message, part):
+        # It may have stored, or said, such a one before its answer was lost.
+        if state not in _UNSENT or self._is_late(message, part) or self._outdated(message):
             return Request(bot=self._bot_id, do="ask", ref=ref)
         now = self._now()
         names = {} if message.client else await self._people.names()
@@ -504,12 +566,28 @@ class RoomDelivery:
             volume=message.volume,
             age_s=max(0.0, now - message.fresh_at),
             expires_in_s=message.expires_at - now if message.expires_at else None,
+            replaces=_digest(message.replaces) if message.replaces else "",
         )
         return Request(bot=self._bot_id, do="say", ref=ref, spoken=spoken)
 
     def _is_late(self, message: QueuedMessage, part: _Part) -> bool:
         """Whether a part is too old to be sent unasked."""
         return part.stored.state in _UNSENT and self._delivery.late.is_late(message.fresh_at)
+
+    def _outdated(self, message: QueuedMessage) -> str:
+        """Return why a message is not said any more where it is not yet; empty if it is."""
+        if self._delivery.expiry.is_over(message):
+            return TOO_LATE
+        if message.replaces is None:
+            return ""
+        others = (entry.message for entry in self._entries.values() if entry.message is not None)
+        is_replaced = any(o.id > message.id and o.replaces == message.replaces for o in others)
+        return REPLACED if is_replaced else ""
+
+    async def _skip(self, entry: _Entry, part: _Part, reason: str) -> None:
+        """End a part that its room does not have, or can't be asked about."""
+        await self._set(part, Outcome.SKIPPED, reason)
+        await self._finish_if_settled(entry)
 
     async def _send(self, slug: str, request: Request) -> None:
         """Send a request to a room.
@@ -614,7 +692,10 @@ class RoomDelivery:
             part.due_s = asyncio.get_running_loop().time() + _LONGEST_RETRY_S
         if not self._is_open(message):
             return  # it has ended meanwhile
+        was_held, part.held = part.held, answer.reason if answer.state == "held" else ""
         if answer.state == "held":
+            if was_held == answer.reason:
+                return  # it was asked for again
             reason = f"{self._name_of(slug)}: {answer.reason}"
             key = message.chat_id, slug, answer.reason
             is_news = key not in self._told_held
@@ -685,6 +766,11 @@ class RoomDelivery:
         if message.skipped and outcome is Outcome.HEARD:
             reasons.insert(0, f"Skipped: {message.skipped}.")
         return outcome, " ".join(reasons)
+
+
+def _digest(replaces: tuple[int, str, str, str]) -> str:
+    """Return what messages that replace each other have in common, in a room."""
+    return hashlib.sha256(repr(replaces).encode()).hexdigest()[:16]
 
 
 @contextlib.asynccontextmanager

@@ -44,6 +44,8 @@ class Spoken(_Payload):
     age_s: float = 0.0
     """How long ago it was sent, or somebody decided to hear it."""
     expires_in_s: float | None = None
+    replaces: str = Field("", max_length=100)
+    """The same in messages of which only the newest is said; empty: it replaces none."""
 
 
 class Request(_Payload):

@@ -500,7 +500,8 @@ class Api:
         if record is not None and record.outcome in ENDED:
             return WaitResult(Outcome(record.outcome), record.reason)
         reason = self.delivery.quiet_reason() or self.pipeline.status().blocked
-        if record is not None and record.outcome == State.HELD and reason:
+        is_here = self.delivery.queue.get(id_) is not None  # a room is quiet by itself
+        if record is not None and record.outcome == State.HELD and reason and is_here:
             return WaitResult(State.HELD, reason)
         return await result
 
@@ -600,7 +601,7 @@ class Api:
             skipped = self.delivery.under_way_count > 0
             self.pipeline.skip()
         else:
-            skipped = await self.delivery.queue.remove(target.id)
+            skipped = await self.delivery.remove(target.id)
         return schemas.Skipped(skipped=skipped)
 
     async def pause(self) -> schemas.Paused:
@@ -645,7 +646,7 @@ class Api:
 
     async def remove(self, id: int) -> schemas.Skipped:  # noqa: A002  # the path's name
         """Remove a waiting message, or cut the one that is playing."""
-        if not await self.delivery.queue.remove(id):
+        if not await self.delivery.remove(id):
             raise Refused(404, "not_waiting", f"Message {id} does not wait (any more).")
         return schemas.Skipped(skipped=True)
 

@@ -426,19 +426,20 @@ def test_utterance_with_a_gain_of_its_own_is_the_only_one_with_it(
     assert np.abs(np.diff(device.sound)).max() < 0.15
 
 
+@pytest.mark.parametrize(("by_clock", "level"), [(False, 0.125), (True, 0.5)])
 def test_set_gain_applies_to_an_utterance_with_its_own_that_sounds(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, by_clock: bool, level: float
 ) -> None:
-    """A person who turns it down is heeded at once; the next one has its own again."""
+    """A person who turns it down is heeded at once, a clock is not; the next has its own again."""
     device = Device("Speakers")
     mac = VirtualMac(monkeypatch, device)
     sounding, _ = mac.say(SIX, gain=1.0), mac.say("Number 7.", gain=1.0)
-    mac.call(1.0, lambda: mac.pipeline.set_gain(0.25))
+    mac.call(1.0, lambda: mac.pipeline.set_gain(0.25, by_clock=by_clock))
     mac.run()
 
     assert sounding == 1
     *_, sixth, seventh = levels(device)
-    assert sixth == pytest.approx(0.125, abs=0.01)
+    assert sixth == pytest.approx(level, abs=0.01)
     assert seventh == pytest.approx(0.5, abs=0.01)
 
 

@@ -77,3 +77,14 @@ async def test_speak_refuses_code_alone(lab: Lab, questions: Questions) -> None:
         await Excerpts(lab.intake(), questions).speak(draft, max_s=20.0, before="crier:")
 
     assert lab.pipeline.said == []
+
+
+async def test_rest_is_spoken_as_the_beginning_was(lab: Lab, questions: Questions) -> None:
+    """In its voice, at its volume, and in its room."""
+    draft = Draft(-1, "One. " * 60, client="agent", voice="am_adam", volume=30, room="study")
+    await Excerpts(lab.intake(), questions).speak(draft, max_s=3.0)
+    [offer] = await questions.list_open()
+    await questions.answer(offer, "Read on", user_id=7, name="Alice")
+    rows = await lab.inbox._database.execute_fetchall("SELECT voice, volume, room FROM message")
+
+    assert [tuple(row) for row in rows] == [("am_adam", 30, "study")] * 2

@@ -309,3 +309,27 @@ async def test_growing_message_survives_a_crash(lab: Lab, tmp_path: Path) -> Non
 
     assert after.pipeline.texts == [("One. Two. ", False)]
     assert restored.sentence == 1
+
+
+async def test_growing_text_goes_on_after_a_call(lab: Lab) -> None:
+    """It is held after its sentence, takes what is written meanwhile, and goes on from there."""
+    growing = GrowingMessage(lab.intake(), DRAFT)
+    await growing.add("One one. Two two. Three")
+    (id_,) = lab.pipeline.said
+    lab.pipeline.speaking_id = id_
+    await lab.delivery.quiet_hold.hold_while("call", "The Mac is in a call")
+    lab.delivery.receive(SentenceHeard(id_, 0))
+    await lab.delivery.drain()
+    lab.delivery.receive(Ended(id_, Outcome.SKIPPED))
+    await lab.delivery.drain()
+    held = lab.delivery.held_count
+    await growing.add(" three. ")
+    await growing.finish()
+    await lab.delivery.quiet_hold.hold_while("call", "")
+    (message,) = lab.delivery.queue.under_way()
+
+    assert held == 1
+    assert lab.pipeline.skipped == [id_]
+    assert lab.pipeline.said == [id_, id_]
+    assert (message.sentence, message.text.split()[-1]) == (1, "three.")
+    assert lab.pipeline.texts[-1] == (message.text, False)

@@ -22,13 +22,14 @@ class GainRecorder:
     """A pipeline that only records the last gain."""
 
     gain = 0.0
+    by_clock = False
 
     def __init__(self) -> None:
         self.changed = asyncio.Event()
 
-    def set_gain(self, gain: float) -> None:
+    def set_gain(self, gain: float, *, by_clock: bool = False) -> None:
         """Record it."""
-        self.gain = gain
+        self.gain, self.by_clock = gain, by_clock
         self.changed.set()
 
 
@@ -97,6 +98,7 @@ async def test_watch_nights_changes_the_volume_when_a_night_begins_and_ends(
         lab.now = now
         await asyncio.wait_for(lab.pipeline.changed.wait(), 30)
         assert lab.pipeline.gain == pytest.approx(gain)
+        assert lab.pipeline.by_clock
     task.cancel()
 
 

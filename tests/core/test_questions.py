@@ -12,6 +12,7 @@ from bot.core.draft import Draft
 from bot.core.intake import RefusedError
 from bot.core.question_store import Question, QuestionStatus, QuestionStore
 from bot.core.questions import MAX_OPEN, NobodyToAskError, Questions, match_option
+from bot.core.quiet_hours import FOR_GOOD
 from tests.core.lab import BOT, Lab
 
 ALICE, BOB = 7, 8
@@ -330,3 +331,21 @@ def test_match_option(options: tuple[str, ...], words: str, answer: str | None) 
     question = Question(1, "tests", "?", options, "", {}, 0.0, 0.0)
 
     assert match_option(question, words) == answer
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+async def test_question_that_has_ended_is_not_spoken_any_more(
+    asking: Asking, is_answered: bool
+) -> None:
+    """A call or a mute holds it, and meanwhile it is answered on a phone, or its time is over."""
+    lab = asking.lab
+    await lab.delivery.mute(FOR_GOOD)
+    question = await asking.ask(timeout_s=60)
+    if is_answered:
+        await asking.questions.answer(question, "yes", user_id=ALICE, name="Alice")
+    else:
+        lab.now_s += 61
+    await lab.delivery.mute(0)
+
+    assert lab.pipeline.said == []
+    assert [what for _, what in lab.receipts.given] == ["held", "skipped"]

@@ -10,12 +10,17 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from audio.types import Ended, Outcome
+from bot.core.events import WaitResult
+from bot.core.expiry import TOO_LATE
 from bot.core.message import QueuedMessage
+from bot.core.queue import REPLACED
+from bot.core.quiet_hours import FOR_GOOD
 from bot.core.rooms import UnknownRoomError
 from bot.home.rooms import RoomDelivery
-from bot.home.rooms_protocol import Answer, Presence
+from bot.home.rooms_protocol import Answer, Presence, Request
 from bot.settings import Settings
-from tests.core.lab import BOT, Lab
+from tests.core.lab import BOT, CHAT, Lab
 from tests.support.house import until
 
 
@@ -67,6 +72,13 @@ class Rooms:
         """Show rooms as present."""
         for name in names:
             presence = Presence(name=name, present=True, session=session)
+            await self.delivery._see(name.casefold(), presence)
+
+    async def go(self, *names: str) -> None:
+        """Show rooms as away, which were there."""
+        await self.come(*names)
+        for name in names:
+            presence = Presence(name=name, present=False, session="1")
             await self.delivery._see(name.casefold(), presence)
 
     async def request(self, number: int = -1) -> tuple[str, dict[str, Any]]:
@@ -285,3 +297,169 @@ async def test_room_that_does_not_suit_is_left_out_with_one_warning(
 
     assert [view.name for view in rooms.delivery.views()] == ["Kitchen"]
     assert caplog.text.count(warning) == 1
+
+
+async def test_part_for_a_room_that_is_away_ends_when_it_expires(rooms: Rooms) -> None:
+    """At its time, whether or not the room comes back."""
+    async with rooms.running():
+        await rooms.go("Study")
+        lab = rooms.lab
+        message = await lab.submit(room="study", expires_at=lab.now_s + 0.05)
+        await until(lambda: "held" in lab.receipts.of(message.id))
+        ended = lab.events.wait_result(message.id)
+        lab.now_s += 1
+        result = await asyncio.wait_for(ended, 10)
+
+    assert result == WaitResult(Outcome.SKIPPED, f"Study: {TOO_LATE}")
+    assert rooms.sent == []
+
+
+async def test_part_that_expired_while_the_bot_was_away_ends_as_too_late(
+    rooms: Rooms, lab: Lab, tmp_path: Path
+) -> None:
+    """Of a room that is back it is asked first, since that may have said it."""
+    async with rooms.running():
+        await rooms.come("Study", "Attic")
+        heard, refs = await said(rooms, "study", expires_at=lab.now_s + 60)
+        expired, more = await said(rooms, "attic", expires_at=lab.now_s + 60)
+    again = Rooms(Lab(lab.inbox, tmp_path))
+    again.lab.now_s += 61
+    async with again.running():
+        await again.come("Study", "Attic")
+        await again.request(2)
+        await again.answer("study", refs["study"], "heard")
+        await again.answer("attic", more["attic"], "unknown")
+        await until(lambda: "skipped" in again.lab.receipts.of(expired.id))
+
+    assert [request["do"] for _, request in again.sent] == ["ask", "ask"]
+    assert again.lab.receipts.of(heard.id)[-1] == "heard"
+
+
+async def test_newer_message_replaces_one_that_waits_for_an_absent_room(rooms: Rooms) -> None:
+    """When the room comes back, only the newest is sent."""
+    async with rooms.running():
+        await rooms.go("Study")
+        older = await rooms.lab.submit("40 %.", client="ci", replace_key="build", room="study")
+        newer = await rooms.lab.submit("41 %.", client="ci", replace_key="build", room="study")
+        await until(lambda: "skipped" in rooms.lab.receipts.of(older.id))
+        await rooms.come("Study")
+        await rooms.request()
+        record = await rooms.lab.inbox.find_record_of(older.id)
+
+    assert [request["spoken"]["text"] for _, request in rooms.sent] == ["41 %."]
+    assert record is not None
+    assert record.reason == f"Study: {REPLACED}"
+    assert rooms.lab.receipts.of(newer.id)[0] == "stored"
+
+
+async def test_newer_message_replaces_the_older_in_its_room(rooms: Rooms, lab: Lab) -> None:
+    """A room that has stored both says the newest of those of one sender."""
+    async with rooms.running():
+        older = await lab.submit("40 %.", client="ci", replace_key="build", room="everywhere")
+        await until(lambda: len(lab.pipeline.said) == 1)
+        await lab.submit("Other.", client="ci", replace_key="other", room="everywhere")
+        await lab.submit("41 %.", client="ci", replace_key="build", room="everywhere")
+        await until(lambda: lab.pipeline.withdrawn != [])
+        lab.delivery.receive(Ended(lab.pipeline.said[0], Outcome.SKIPPED, reason=REPLACED))
+        await until(lambda: "skipped" in lab.receipts.of(older.id))
+
+    assert lab.pipeline.withdrawn == [(lab.pipeline.said[0], REPLACED)]
+
+
+async def test_withdrawn_message_is_stopped_in_its_room(rooms: Rooms) -> None:
+    """As that of a question which has been answered; one that sounds goes on, unless removed."""
+    async with rooms.running():
+        await rooms.come("Study")
+        message, refs = await said(rooms, "study")
+        sounding, others = await said(rooms, "study")
+        await rooms.answer("study", refs["study"], "held", "Muted.")
+        await rooms.answer("study", others["study"], "sounding")
+        rooms.sent.clear()
+        for id_ in (message.id, sounding.id):
+            await rooms.lab.delivery.withdraw(id_, "It has ended.")
+        room, request = await rooms.request()
+
+        spared = "skipped" not in rooms.lab.receipts.of(sounding.id)
+        removed = [await rooms.lab.delivery.remove(sounding.id) for _ in range(2)]
+
+    assert (room, request["do"], request["ref"]) == ("study", "stop", refs["study"])
+    assert rooms.lab.receipts.of(message.id)[-1] == "skipped"
+    assert (spared, removed) == (True, [True, False])
+
+
+async def test_replay_of_what_a_room_has_said_does_not_expire(rooms: Rooms, lab: Lab) -> None:
+    """The time in which it had to begin, and its name, were those of the first time."""
+    async with rooms.running():
+        await rooms.come("Study")
+        _, refs = await said(rooms, "study", expires_at=lab.now_s + 60, replace_key="build")
+        await rooms.answer("study", refs["study"], "heard")
+        lab.now_s += 61
+        assert await lab.intake().replay(CHAT)
+        _, request = await rooms.request(2)
+
+    assert request["do"] == "say"
+    assert not {"expires_in_s", "replaces"} & request["spoken"].keys()
+
+
+async def test_edit_reaches_a_message_for_an_absent_room(rooms: Rooms, lab: Lab) -> None:
+    """The room is sent the text as it is then."""
+    async with rooms.running():
+        await rooms.go("Study")
+        message = await lab.submit("Diner.", room="study")
+        await lab.delivery.revise(message.chat_id, message.message_id, "Dinner.", "")
+        await rooms.come("Study")
+        _, request = await rooms.request()
+
+    assert request["spoken"]["text"] == "Dinner."
+
+
+async def test_edit_without_words_takes_a_message_back_from_its_room(
+    rooms: Rooms, lab: Lab
+) -> None:
+    """Also one that the room has, or is saying; its words are deleted here."""
+    async with rooms.running():
+        await rooms.come("Study")
+        message, refs = await said(rooms, "study")
+        await rooms.answer("study", refs["study"], "sounding")
+        rooms.sent.clear()
+        await lab.delivery.remove_edited(message.chat_id, message.message_id)
+        _, request = await rooms.request()
+        text = await lab.inbox.find_text(BOT, message.chat_id, message.message_id)
+
+    assert (request["do"], request["ref"]) == ("stop", refs["study"])
+    assert lab.receipts.of(message.id)[-1] == "skipped"
+    assert text == ""
+
+
+async def test_held_in_a_room_is_reported_once_however_often_it_is_asked(rooms: Rooms) -> None:
+    """The room says so in the same words when it is asked, and a report follows a change only."""
+    lab = rooms.lab
+    held: list[str] = []
+    lab.events.watch(lambda name, data: held.append(data["reason"]) if name == "held" else None)
+    async with rooms.running():
+        await lab.delivery.mute(FOR_GOOD)
+        message = await lab.submit(room="everywhere")
+        await until(lambda: "held" in lab.receipts.of(message.id))
+        (part,) = rooms.delivery._entries[message.id].parts.values()
+        await rooms.delivery._room.handle(Request(bot=BOT, do="ask", ref=part.stored.ref))
+        await until(rooms.delivery._answers.empty)
+
+    assert held == [
+        f"{room}Muted until /unmute. I keep it until then." for room in ("", "Kitchen: ")
+    ]
+    assert lab.receipts.of(message.id) == ["stored", "held"]
+
+
+async def test_part_that_its_room_has_got_after_all_is_left_to_it(rooms: Rooms, lab: Lab) -> None:
+    """It had lost it, was sent it again, and begins in time: only the room knows."""
+    async with rooms.running():
+        await rooms.come("Study")
+        message, refs = await said(rooms, "study", expires_at=lab.now_s + 60)
+        await rooms.answer("study", refs["study"], "unknown")
+        await rooms.request(2)
+        await rooms.answer("study", refs["study"], "sounding")
+        lab.now_s += 61
+        await said(rooms, "study")  # which makes it look at all of them
+        await rooms.answer("study", refs["study"], "heard")
+
+    assert lab.receipts.of(message.id) == ["stored", "heard"]

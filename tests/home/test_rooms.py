@@ -84,11 +84,15 @@ async def test_to_a_room_that_is_away_is_said_when_it_is_back(
         second = sandbox.send(ALICE, "/to study Number 2.")
         await sandbox.wait_for(reaction_to(second, "😴"))
         assert last_reaction(sandbox, first) == "😴"
+        assert await answer_to(sandbox, "/queue") == "2 messages in other rooms: /rooms"
+        assert "2 messages in other rooms" in await answer_to(sandbox, "/status")
+        sandbox.edit(ALICE, second, "/to study Number 3.")
+        await answer_to(sandbox, "/rooms")
     async with bot_and_study(home):
         for message in (first, second):
             await sandbox.wait_for(reaction_to(message, "👍"))
 
-    assert home.heard(STUDY) == [1, 2]
+    assert home.heard(STUDY) == [1, 3]
     assert count_replies(sandbox, "Study is away") == 1
 
 
@@ -318,6 +322,10 @@ async def test_rooms_lists_the_rooms_and_what_they_say(home: House, sandbox: San
             await seen(face.bot, STUDY)
             sandbox.send(ALICE, f"/to study {LONG}")
             await sounding(face, STUDY)
+            delivery = face.bot.delivery.rooms
+            assert delivery is not None
+            # It shows so itself, a moment after it has told the bot.
+            await until(lambda: any(view.doing == "speaking" for view in delivery.views()))
             listed = await answer_to(sandbox, "/rooms")
             assert f"• {HERE} (here): idle" in listed
             assert "• Study: speaking: Number 7. Number 7." in listed
@@ -337,6 +345,17 @@ async def test_usual_room_is_where_a_person_is_heard(home: House, sandbox: Sandb
         await sandbox.wait_for(reaction_to(second, "👍"))
 
     assert (home.heard(STUDY), home.heard(HERE)) == ([1], [2])
+
+
+async def test_reminder_is_said_in_the_usual_room(home: House, sandbox: Sandbox) -> None:
+    """In that of the person who set it, as the answer says."""
+    async with bot_and_study(home):
+        await press(sandbox, f"Usually: {STUDY}")
+        reminder = sandbox.send(ALICE, "/in 1s Number 1.")
+        await sandbox.wait_for(reply_with(": Number 1. (study)"))
+        await sandbox.wait_for(reaction_to(reminder, "👍"))
+
+    assert (home.heard(STUDY), home.heard(HERE)) == ([1], [])
 
 
 async def test_forgotten_room_is_left_out_until_it_is_back(home: House, sandbox: Sandbox) -> None:
