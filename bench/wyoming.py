@@ -50,7 +50,7 @@ async def made(client: AsyncTcpClient, text: str) -> tuple[float, float, float]:
 
 @asynccontextmanager
 async def in_use(port: int) -> AsyncIterator[None]:
-    """Have long texts made for a client, one after the other, while the context lasts."""
+    """Request long texts as a client, one after the other, while the context lasts."""
 
     async def work() -> None:
         async with AsyncTcpClient("127.0.0.1", port) as client:
