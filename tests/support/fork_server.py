@@ -43,7 +43,12 @@ _IMPORTED = (
     "bot.doctor.command",
     "bot.service.manage",
     "bot.setup.wizard",
-    "tests.support.fake_voice",
+    "tests.support.run_with_fake_voice",
+    # What libraries import when they are used first; httpcore imports trio if that is installed.
+    "anyio._backends._asyncio",
+    "httpcore",
+    "platformdirs",
+    "uvicorn.protocols.http.auto",
 )
 """Imported once; none of them starts a thread or reads a setting."""
 

@@ -6,8 +6,7 @@
 import sys
 from typing import Any
 
-from bot import app
-from bot.cli import run
+from bot import app, console
 from bot.cli.main import main
 from bot.setup import preview, wizard
 from tests.support.fake_voice import ToneVoice
@@ -27,7 +26,7 @@ def replace_parts() -> None:
         (app, "KokoroVoice", _voice),
         (preview, "KokoroVoice", _voice),
         (wizard, "fetch_models", _fetch_nothing),
-        (run, "fetch_models", _fetch_nothing),
+        (console, "fetch_models", _fetch_nothing),
     ):
         setattr(module, name, stand_in)
 
