@@ -9,7 +9,7 @@ run: setup ## set everything up, then start: the bot, or a local chat where ther
 	@.venv/bin/crier
 
 test: setup-dev ## set everything up, then run every test, or those that ARGS='-k name' selects
-	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pytest -n auto --maxschedchunk 1 $(ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 test-page: browser ## the tests of the page, in Debian's chromium
 	@.venv/bin/python -m pytest tests/http/test_page.py
