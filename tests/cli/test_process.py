@@ -234,7 +234,8 @@ async def test_demo_without_device_writes_files(
     """Without any output device the demo says so, and names the WAV files."""
     if (await run("devices", environment=environment))[0] == 0:
         pytest.skip("this computer has a loudspeaker")
-    code, out, _ = await run("demo", environment=environment, stdin=b"Dinner is ready.\n")
+    text = b"Number 1 2 3.\n"
+    code, out, _ = await run("demo", environment=environment, stdin=text, module=WITH_TONES)
     files = list((Path(environment["DATA_DIR"]) / "demo" / "spoken").glob("*.wav"))
 
     assert code == 0
