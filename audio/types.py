@@ -322,16 +322,6 @@ class OutputDevice:
 
 
 @dataclass(frozen=True, slots=True)
-class MicrophoneUser:
-    """A program that is recording from a microphone."""
-
-    id: int
-    """The same for as long as it records without a break."""
-    name: str
-    """As the system knows it; may be empty."""
-
-
-@dataclass(frozen=True, slots=True)
 class Devices:
     """Every output device, and the selected one."""
 

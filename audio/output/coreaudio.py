@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from audio.types import MicrophoneUser
+from audio.output.microphone import MicrophoneUser
 
 _FRAMEWORKS = "/System/Library/Frameworks"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from audio.types import MicrophoneUser
+from audio.output.microphone import MicrophoneUser
 
 # Roles of streams that are no music. Source: freedesktop.org, PulseAudio, "Application properties".
 _NO_MUSIC = frozenset({"phone", "a11y", "event"})

@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 
 from audio.output import coreaudio, pulse
-from audio.types import MicrophoneUser
+from audio.output.microphone import MicrophoneUser
 from bot.manners import pactl
 from bot.manners.processes import ProgramError
 

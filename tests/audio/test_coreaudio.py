@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from audio.output import coreaudio
-from audio.types import SAMPLE_RATE_HZ, MicrophoneUser
+from audio.output.microphone import MicrophoneUser
+from audio.types import SAMPLE_RATE_HZ
 from tests.support.fake_coreaudio import CoreAudio, Hal, PortAudioError
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from audio.output import coreaudio
-from audio.types import MicrophoneUser
+from audio.output.microphone import MicrophoneUser
 from bot.chat.sandbox import Sandbox
 from bot.manners import calls, pactl
 from bot.manners.calls import IN_CALL, SOMEBODY_ELSE, CallDetector, CallWatch
