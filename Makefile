@@ -9,7 +9,7 @@ run: setup ## set everything up, then start: the bot, or a local chat where ther
 	@.venv/bin/crier
 
 test: setup-dev ## set everything up, then run every test, or those that ARGS='-k name' selects
-	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pytest -n auto --maxschedchunk 1 $(ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 test-page: browser ## the tests of the page, in Debian's chromium
 	@.venv/bin/python -m pytest tests/http/test_page.py
@@ -24,6 +24,7 @@ chaos: setup-dev ## kill the bot 400 times, break its loudspeaker 100 times and 
 	@.venv/bin/python -m tests.stress.chaos kills --times 200
 	@.venv/bin/python -m tests.stress.chaos kills --times 20 --real
 	@.venv/bin/python -m tests.stress.chaos mixed --times 200
+	@.venv/bin/python -m tests.stress.chaos rooms --times 50
 	@.venv/bin/python -m tests.stress.chaos devices --times 100
 	@.venv/bin/python -m tests.stress.chaos network
 	@.venv/bin/python -m tests.stress.chaos many --times 2000

@@ -558,6 +558,7 @@ def _build(values: dict[str, str]) -> Settings:
         for error in exc.errors():
             field = str(error["loc"][0])
             reason = error["msg"].removeprefix("Value error, ").removesuffix(".")
+            reason = reason.partition(", unable to ")[0]  # as in: to parse string as a number
             if field in reasons:
                 reason = reason.removeprefix("Input should be ")
             reasons.setdefault(field, []).append(reason)

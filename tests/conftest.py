@@ -15,10 +15,11 @@ from pydantic import SecretStr
 
 from audio.kokoro.voice import KokoroVoice
 from audio.ports import Voice
-from bot.app import Running, running
+from bot.app import running
 from bot.chat.sandbox import Event, Person, Sandbox
 from bot.paths import CHECKOUT
 from bot.settings import Settings, load
+from bot.start import Running
 from tests.support.commandline import Environment
 from tests.support.fake_voice import ToneVoice
 from tests.support.loudspeaker import Ear, Loudspeakers

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bot.app import _wait
+from bot.start import wait_briefly
 
 
 @pytest.mark.parametrize("turns", range(4))
@@ -13,7 +13,7 @@ async def test_wait_loses_no_cancellation(turns: int) -> None:
     caught_up = asyncio.Event()
 
     async def run() -> None:
-        await _wait(caught_up)
+        await wait_briefly(caught_up)
         await asyncio.Event().wait()
 
     task = asyncio.create_task(run())

@@ -62,6 +62,19 @@ USES: dict[str, tuple[list[str], ...]] = {
         ["say", "--out", f"{EVIL_ARGUMENT}.doc", "x"],
         ["say", "--standalone", "--voice", EVIL_ARGUMENT, "x"],
     ),
+    "ask": (
+        ["ask", "x"],
+        ["ask", "--json", "x"],
+        ["ask", "--timeout", EVIL_ARGUMENT, "x"],
+        ["ask", "--chat", "404", "x"],
+    ),
+    "hook": (["hook", json.dumps({"type": "message", "message": EVIL})], ["hook", EVIL_ARGUMENT]),
+    "reminders": (
+        ["reminders"],
+        ["reminders", "--json"],
+        ["reminders", "--resume", "7"],
+        ["reminders", "--delete", EVIL_ARGUMENT],
+    ),
     "stop": (["stop"],),
     "skip": (["skip"], ["skip", EVIL_ARGUMENT]),
     "pause": (["pause"],),
@@ -112,6 +125,12 @@ def fake_api(tmp_path: Path) -> Iterator[FakeApi]:
         for action in ("stop", "skip", "pause", "resume"):
             fake_api.answer(f"POST /v1/audio/{action}", REFUSED[1], REFUSED[0])
         fake_api.answer("POST /v1/audio/speak", {"id": 7, "position": 1}, 202)
+        fake_api.answer("POST /v1/audio/excerpt", REFUSED[1], REFUSED[0])
+        answered = {"id": 7, "status": "answered", "answer": EVIL, "by": EVIL, "reason": EVIL}
+        fake_api.answer("POST /v1/ask", answered)
+        reminder = {"id": 7, "when": EVIL, "text": EVIL, "source": EVIL, "paused": True}
+        fake_api.answer("GET /v1/reminders", {"items": [reminder]})
+        fake_api.answer("POST /v1/reminders/7/resume", {"when": EVIL})
         sent_events = [
             ("status", {}),
             ("sounding", {"id": 7, "text": EVIL}),

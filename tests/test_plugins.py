@@ -9,6 +9,8 @@ import pytest
 
 from bot.paths import CHECKOUT
 
+pytestmark = pytest.mark.xdist_group("suite")  # which takes seconds
+
 SUITE = """
 import pathlib
 import time
@@ -51,7 +53,8 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "pyproject.toml").write_text("[tool.pytest.ini_options]\nmarkers = ['realtime: x']")
     (folder / "test_suite.py").write_text(SUITE)
     plugins = ["-p", "xdist", "-p", "tests.support.parallel", "-p", "tests.support.bot_logs"]
-    command = [sys.executable, "-m", "pytest", *plugins, "-n", "5", "--maxschedchunk", "1"]
+    command = [sys.executable, "-m", "pytest", *plugins, "-n", "5", "--dist", "loadgroup"]
+    command += ["--no-loadscope-reorder"]
     environment = {
         "PYTHONPATH": str(CHECKOUT),
         "PATH": "/usr/bin:/bin",

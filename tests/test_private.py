@@ -9,7 +9,7 @@ import pytest
 from bot.chat.sandbox import Sandbox
 from bot.paths import files_of, make_private, write_private
 from tests.conftest import ALICE, TOKEN, reaction_to
-from tests.support.commandline import Environment, crier
+from tests.support.commandline import WITH_TONES, Environment, crier
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ async def test_running_bot_leaves_nothing_readable_to_others(
         "TELEGRAM_API_URL": sandbox.url,
         "AUDIO_DEVICE": f"file:{spoken}",
     }
-    async with crier("run", environment=variables) as process:
+    async with crier("run", environment=variables, module=WITH_TONES) as process:
         message = sandbox.send(ALICE, "Number 1.")
         await sandbox.wait_for(reaction_to(message, "👍"), 120)
         names = {path.name for path in folder.iterdir()}

@@ -91,7 +91,7 @@ def test_settings_warn_about_an_unknown_key(checkout: Path) -> None:
         ("STREAM_IDLE_S=-1", "STREAM_IDLE_S: Input should be greater than or equal to 0"),
         ("VOLUME_AT_NIGHT=22:00-07:00", "VOLUME_AT_NIGHT: it must look like 30@22:00-07:00"),
         ("VOLUME_AT_NIGHT=200@22:00-07:00", "VOLUME_AT_NIGHT: it must look like 30@22:00-07:00"),
-        ("DUCK=mute", "DUCK: Input should be 'off' or 'pause', or a valid number"),
+        ("DUCK=mute", "DUCK: Input should be 'off' or 'pause', or a valid number (it is 'mute')."),
         ("DUCK=-15", "DUCK: Input should be 'off' or 'pause', or greater than 0"),
         ("AUDIO_LATENCY=medium", "AUDIO_LATENCY: Input should be 'high' or 'low', or a valid num"),
         ("MQTT_URL=http://x", "MQTT_URL: it must look like mqtt://user:password@192.168.1.5; with"),

@@ -1,6 +1,6 @@
 """Maps updates to handlers: a table of commands, a table of buttons, and the order of the rest.
 
-A new command has a row here and one in `bot.chat.menu`, and a line in `HELP`.
+A new command has a row here and one in `bot.chat.menu`, and a line in `HELP` or `MORE_HELP`.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine

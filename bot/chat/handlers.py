@@ -33,28 +33,35 @@ from bot.settings import Settings
 
 log = logging.getLogger(__name__)
 
-HELP = """Send me a text and I say it aloud here; with ! in front it comes next. Voice and video \
-notes and sound are played, .txt, .md and .pdf files read; polls, checklists, places and captions \
-are said. Edit a message to a dot to take it back.
+HELP = """Send me a text and I say it aloud here, in its turn; with ! in front it comes next. \
+Edit it to a dot to take it back. I also play voice notes, and read text and PDF files.
 
 /stop silence, forget what waits
-/skip the next one, /pause, /resume
-/replay the last one, /queue what waits
-/note text: as a voice note, not aloud
-/at 18:30 Dinner, /in 20m, /every weekday 7:15, /reminders
-/volume 80, /speed 1.2, /voice
+/pause, /resume, /skip, /replay
+/in 20m Tea, /at 18:30 Dinner
 /mute 2h, /unmute; what comes is kept
-/devices where sound goes, /status
-/pronounce Nguyen = win
-/invite someone, /people
+/volume 80, /speed 1.2, /voice
+/devices where sound goes
+/queue, /status what is going on
+/help more for the rest
 
-On your messages: 👀 stored and in the queue, 👍 heard to the end, 🙊 cut off, 😴 held (I say \
-why), 💔 not spoken (I say why)."""
+On your messages: 👀 stored, 👍 heard to the end, 🙊 cut off, 😴 held, 💔 not spoken."""
 
-_ROOMS_HELP = """
+ROOMS_HELP = """
 
 /to study Dinner is ready; or: /to everywhere …
 /rooms who is there; /stop study"""
+
+MORE_HELP = """/every weekday 7:15 Good morning
+/reminders what is said later; pause, delete
+/note Good night: as a voice note, not aloud
+/urgent The bath is full: as with !
+/pronounce Nguyen = win
+/invite one more person, /people
+
+As a reply, /in 20m or /at 18:30 alone says that message then. Polls, checklists, places, contacts \
+and captions are read out; code, tables and spoilers are left out. In a group, mention me or \
+reply to me."""
 
 _OUT_OF_DATE = "That button is out of date."
 
@@ -200,12 +207,13 @@ class Handlers:
         """Welcome someone who may speak."""
         self.outbox.respond(update, f"Hello. {self._help()}")
 
-    async def help(self, update: Update, _: Any) -> None:
-        """Send the help."""
-        self.outbox.respond(update, self._help())
+    async def help(self, update: Update, context: Any) -> None:
+        """Send the help: what people need first, or the rest."""
+        wants_more = [word.casefold() for word in context.args or ()] == ["more"]
+        self.outbox.respond(update, MORE_HELP if wants_more else self._help())
 
     def _help(self) -> str:
-        return HELP if self.delivery.rooms is None else HELP + _ROOMS_HELP
+        return HELP if self.delivery.rooms is None else HELP + ROOMS_HELP
 
     async def pair(self, update: Update, _: Any) -> None:
         """Answer someone who is paired already."""

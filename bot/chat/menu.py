@@ -10,32 +10,33 @@ log = logging.getLogger(__name__)
 
 COMMANDS = (
     BotCommand("stop", "silence now, forget what waits"),
-    BotCommand("skip", "end this message, go on with the next"),
     BotCommand("pause", "silence now, keep everything"),
     BotCommand("resume", "go on after a pause"),
+    BotCommand("skip", "end this message, go on with the next"),
     BotCommand("replay", "say the last message again"),
-    BotCommand("queue", "what waits"),
-    BotCommand("urgent", "say a text next, such as: /urgent The bath is full"),
-    BotCommand("note", "send a text back as a voice note"),
-    BotCommand("at", "say a text later, such as: /at 18:30 Dinner"),
     BotCommand("in", "say it after a while: /in 20m Turn the oven off"),
+    BotCommand("at", "say it later: /at 18:30 Dinner"),
+    BotCommand("mute", "quiet for a while: /mute 2h"),
+    BotCommand("unmute", "end a mute"),
+    BotCommand("volume", "how loud, 0 to 150 percent"),
+    BotCommand("queue", "what waits"),
+    BotCommand("status", "speaking or idle, and what waits"),
+    BotCommand("help", "what I can do"),
+    BotCommand("devices", "where sound can go, and where it goes"),
+    BotCommand("voice", "choose and hear voices; reset: as in the settings"),
+    BotCommand("speed", "how fast, 0.5 to 2; reset: as in the settings"),
     BotCommand("every", "say it again and again: /every weekday 7:15 Up!"),
     BotCommand("reminders", "what is said later, to pause or delete"),
-    BotCommand("volume", "how loud, 0 to 150 percent"),
-    BotCommand("speed", "how fast, 0.5 to 2; reset: as in the settings"),
-    BotCommand("voice", "choose and hear voices; reset: as in the settings"),
-    BotCommand("mute", "quiet for a while, such as: /mute 2h"),
-    BotCommand("unmute", "end a mute"),
-    BotCommand("devices", "where sound can go, and where it goes"),
-    BotCommand("status", "speaking or idle, and what waits"),
+    BotCommand("note", "send a text back as a voice note"),
+    BotCommand("urgent", "say a text next: /urgent The bath is full"),
     BotCommand("pronounce", "teach a word: /pronounce Nguyen = win"),
     BotCommand("invite", "let one more person speak"),
     BotCommand("people", "who may speak"),
-    BotCommand("help", "what I can do"),
 )
+"""Those of every bot, the most used first: a phone shows about six at a time."""
 
 ROOM_COMMANDS = (
-    BotCommand("to", "say a text in a room, such as: /to study Dinner is ready"),
+    BotCommand("to", "say a text in a room: /to study Dinner is ready"),
     BotCommand("rooms", "who is there, and where you usually speak"),
 )
 """Those of other rooms, which need a broker."""

@@ -68,7 +68,7 @@ def ask(options: argparse.Namespace) -> int:
         "priority": "urgent" if options.urgent else "normal",
     }
     style = {"voice": options.voice, "lang": options.lang, "chat": options.chat}
-    request |= {name: value for name, value in style.items() if value}
+    request |= {name: value for name, value in style.items() if value not in ("", None)}
     if options.chime:
         request["chime"] = True
     answer = ask_people(options.client, request, withdraw_on_interrupt=True)

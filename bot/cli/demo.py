@@ -22,12 +22,13 @@ from pydantic import SecretStr
 
 from audio.output.wavfile import PREFIX
 from audio.types import AudioError
-from bot.app import list_devices, running
+from bot.app import running
 from bot.chat.menu import COMMANDS
 from bot.chat.sandbox import Event, Person, Sandbox
 from bot.clean import clean
 from bot.errors import FAILED, OK
 from bot.settings import Settings
+from bot.start import list_devices
 
 _YOU = Person(1)
 _MAX_TEXT_CHARS = 4096  # Telegram's apps split longer texts too

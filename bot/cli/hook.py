@@ -1,7 +1,7 @@
 """`crier hook`: says what a coding agent tells its hooks. docs/agents.md has a recipe for each.
 
 An agent waits for its hooks, and must not fail because of them: this ends soon, prints nothing on
-stdout, and exits with 0 whatever happens, except for wrong options.
+stdout, and exits with 0 whatever happens, except for wrong options (1; agents read 2 as a veto).
 """
 
 import argparse
@@ -19,6 +19,9 @@ _MAX_PAYLOAD_BYTES = 16 << 20
 _MAX_TEXT_CHARS = 60_000
 _MAX_NEED_CHARS = 500
 _MAX_NAME_CHARS = 100
+_MAX_KEY_CHARS = 100
+_EXPIRES_S = 3600.0
+"""What an agent said at night is not read out in the morning."""
 _ANSWER_TIMEOUT_S = 3.0
 _LONGEST_S = 3600.0
 _PROJECT_FILE = "hook-project"
@@ -82,6 +85,8 @@ def _speak(event: AgentEvent, options: argparse.Namespace) -> None:
         "max_s": options.max_seconds,
         "after": event.waits_for[:_MAX_NEED_CHARS],
         "priority": "urgent" if options.urgent else "normal",
+        "expires_s": _EXPIRES_S,
+        "replace": f"hook {event.project}"[:_MAX_KEY_CHARS],
     }
     if options.voice:
         body["voice"] = options.voice

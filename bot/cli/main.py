@@ -11,9 +11,9 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
-from bot.errors import OK, CommandError
+from bot.errors import FAILED, OK, WRONG_USAGE, CommandError
 
 
 class Command(NamedTuple):
@@ -107,9 +107,20 @@ class _Version(argparse.Action):
         parser.exit(OK)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Reports wrong usage in one sentence; the usage of `say` alone would be ten lines."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with the sentence."""
+        end = "" if message.endswith(("?", ".")) else "."
+        # 2 would keep Claude Code at work until its hook is corrected.
+        code = FAILED if self.prog == "crier hook" else WRONG_USAGE
+        self.exit(code, f"{self.prog}: {message}{end} `{self.prog} --help` says more.\n")
+
+
 def parser_for(given: str | None) -> argparse.ArgumentParser:
     """Return the parser, with the options of the command *given*, or of all if it is None."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="crier",
         description="A Telegram bot that says your messages aloud. Without a command: the bot, "
         "or the demo if there is no token.",
@@ -129,7 +140,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     given = next((argument for argument in arguments if not argument.startswith("-")), "")
-    options = parser_for(given).parse_args(arguments)
+    if given and given not in COMMANDS:
+        import difflib  # noqa: PLC0415  # for a mistyped command alone
+
+        near = difflib.get_close_matches(given, COMMANDS, 1)
+        maybe = f"; did you mean {near[0]}?" if near else ""
+        _Parser(prog="crier").error(f"there is no command {given!r}{maybe}")
+    options, unknown = parser_for(given).parse_known_args(arguments)
+    if unknown:
+        _Parser(prog=f"crier {given}".rstrip()).error(f"unknown: {' '.join(unknown)}")
     try:
         return COMMANDS.get(options.command, DEFAULT).run(options)
     except CommandError as exc:

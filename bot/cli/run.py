@@ -174,8 +174,8 @@ def models(_: argparse.Namespace) -> int:
 def devices(_: argparse.Namespace) -> int:
     """List the output devices."""
     from audio.types import AudioError  # noqa: PLC0415  # slow to import
-    from bot.app import list_devices  # noqa: PLC0415  # slow to import
     from bot.console import print_table  # noqa: PLC0415  # slow to import
+    from bot.start import list_devices  # noqa: PLC0415  # slow to import
 
     try:
         available = list_devices(configured())

@@ -123,7 +123,7 @@ def say(options: argparse.Namespace) -> int:
             )
         return _write(client, _text_of(options), request, options.out)
     request |= _turn(options)
-    if at:
+    if at is not None:
         return _remind(client, _text_of(options), {**request, "at": at})
     return _say_now(client, request, options)
 
@@ -167,11 +167,11 @@ def _turn(options: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _at(options: argparse.Namespace) -> str:
-    """Return when to say it, as the bot understands it; empty: now."""
+def _at(options: argparse.Namespace) -> str | None:
+    """Return when to say it, as the bot understands it; None: now."""
     given = {"": options.at, "in ": options.in_, "every ": options.every}
-    at = next((f"{word}{time}" for word, time in given.items() if time is not None), "")
-    if at and (options.wait or options.out or options.dry_run or options.standalone):
+    at = next((f"{word}{time}" for word, time in given.items() if time is not None), None)
+    if at is not None and (options.wait or options.out or options.dry_run or options.standalone):
         raise UsageError("What is said later can't be waited for, written or shown now.")
     return at
 

@@ -66,9 +66,7 @@ class When:
         """Return when it is due after *now*, which is not before `due`; None if never."""
         if every_s := self._every_s:
             return When(self.latest(now).due + dt.timedelta(seconds=every_s), self.rule)
-        # After `due`, too: the computer may have been taken to the west.
-        after = max(now.replace(tzinfo=None), self.due) if self.rule else None
-        return _first(self.rule, after, now) if after else None
+        return _first(self.rule, now) if self.rule else None
 
     def words(self, now: dt.datetime) -> str:
         """Return when it is due, as people say it, such as ``Tomorrow at 18:30``."""
@@ -200,8 +198,7 @@ def _at(words: _Words, now: dt.datetime) -> When:
     day = day or _Day()
     if day.date is not None:
         return When(_to_come(dt.datetime.combine(day.date, time), now, words))
-    before = now.replace(tzinfo=None) - dt.timedelta(hours=2)  # these may be about to come again
-    for due in CronSim(f"{time.minute} {time.hour} {day.cron}", before):
+    for due in _times(f"{time.minute} {time.hour} {day.cron}", now):
         with contextlib.suppress(WhenError):  # it is over
             return When(_to_come(due, now, words))
     raise OverflowError
@@ -235,9 +232,17 @@ def _to_come(due: dt.datetime, now: dt.datetime, words: _Words) -> dt.datetime:
     raise WhenError(f"{words.taken} is over; it is {now:%H:%M} now. Such as: {AT_EXAMPLE}.")
 
 
-def _first(rule: str, after: dt.datetime, now: dt.datetime) -> When:
-    """Return when a cron expression is due first after a wall-clock time and after *now*."""
-    for due in CronSim(rule, after):
+def _times(rule: str, now: dt.datetime) -> CronSim:
+    """Return the times of a cron expression on the wall clock, from a bit before *now* on.
+
+    Where the clocks change, what they have passed may be still to come, or come again.
+    """
+    return CronSim(rule, now.replace(tzinfo=None) - dt.timedelta(hours=2))
+
+
+def _first(rule: str, now: dt.datetime) -> When:
+    """Return when a cron expression is due first after *now*."""
+    for due in _times(rule, now):
         if (when := When(due, rule)).due_at(_zone(now)) > now.timestamp():
             return when
     raise OverflowError
@@ -426,7 +431,7 @@ def _every(words: _Words, now: dt.datetime) -> When:
         raise WhenError(
             f"I see no time of day in {_quoted(words.given)}. Such as: {EVERY_EXAMPLE}."
         )
-    return _first(f"{time.minute} {time.hour} {day.cron}", now.replace(tzinfo=None), now)
+    return _first(f"{time.minute} {time.hour} {day.cron}", now)
 
 
 def _days(words: _Words, now: dt.datetime) -> _Day:

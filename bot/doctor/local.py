@@ -176,7 +176,7 @@ def load(context: Context) -> Finding:
 
 
 def settings(context: Context) -> Finding:
-    """Check that the settings can be read, and that every name is known."""
+    """Check that the settings can be read, that every name is known, and that each has a use."""
     if context.settings_error:
         return fail(
             f"They can't be used: {context.settings_error}",
@@ -187,6 +187,17 @@ def settings(context: Context) -> Finding:
         return warn(
             " ".join(context.warnings),
             "Correct the name in .env (.env.example lists all) or remove it, or do as it says.",
+        )
+    program = shlex.split(context.settings.heard_command)[:1]
+    if program and shutil.which(program[0]) is None:
+        return warn(
+            f"HEARD_COMMAND: there is no program {program[0]}, so what was heard is not reported.",
+            "Give its full path, and see that it may be run (`chmod +x`).",
+        )
+    if context.settings.room and context.settings.mqtt_url is None:
+        return warn(
+            "ROOM is set and MQTT_URL is not, so there are no rooms.",
+            "Set MQTT_URL to the broker of your rooms (docs/rooms.md), or clear ROOM.",
         )
     given = sorted(name.upper() for name in context.settings.model_fields_set)
     return ok(f"Set: {', '.join(given)}" if given else "Nothing is set; all are defaults")

@@ -84,7 +84,6 @@ class AskRoutes:
         `GET /v1/ask/{id}` waits for the answer again, and so does the same request with the same
         `Idempotency-Key`.
         """
-        _refuse_time(request)
         draft = self.make_draft(request, client, update_id_of(client, key, "ask"), request.input)
         try:
             question = await self.questions.ask(
@@ -130,7 +129,6 @@ class AskRoutes:
         Its code and tables are left out. The rest is sent to the chats, with a button that speaks
         it. `crier hook` does this.
         """
-        _refuse_time(request)
         update_id = update_id_of(client, key, "excerpt")
         draft = self.make_draft(request, client, update_id, request.input)
         excerpts = Excerpts(self.intake, self.questions)
@@ -148,12 +146,6 @@ class AskRoutes:
 def _refused(error: RefusedError) -> Refused:
     status, code = (429, "too_many") if error.too_many else (422, "nothing_to_speak")
     return Refused(status, code, str(error))
-
-
-def _refuse_time(options: schemas.SpeakOptions) -> None:
-    if options.at is not None:
-        reason = "at: only a text of /v1/audio/speak is said later."
-        raise Refused(422, "invalid_value", reason, "at")
 
 
 def _unknown(id_: int) -> Refused:

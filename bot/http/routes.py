@@ -322,7 +322,7 @@ class Api:
 
     async def speak_text(self, request: Request) -> Response:
         """Speak a text that arrives bit by bit: `speak` with a plain text."""
-        options = _checked(schemas.SpeakOptions, request.query_params, "query")
+        options = _checked(schemas.TextOptions, request.query_params, "query")
         _refuse_room(options)
         client, key = _sender(request.headers)
         text_id, end_id = (
@@ -377,7 +377,7 @@ class Api:
     async def speak_live(self, websocket: WebSocket) -> None:
         """Speak a text that a WebSocket sends bit by bit."""
         try:
-            options = _checked(schemas.SpeakOptions, websocket.query_params, "query")
+            options = _checked(schemas.TextOptions, websocket.query_params, "query")
             _refuse_room(options)
             client, _ = _sender(websocket.headers)
             if options.at is not None:
@@ -464,7 +464,7 @@ class Api:
             room=self._room(options.room),
         )
 
-    async def _remind(self, options: schemas.SpeakOptions, draft: Draft) -> JSONResponse:
+    async def _remind(self, options: schemas.TextOptions, draft: Draft) -> JSONResponse:
         """Set a reminder, and return the answer."""
         if options.wait:
             raise Refused(422, "invalid_value", "wait: nobody waits for a reminder.", "wait")

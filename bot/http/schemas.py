@@ -126,13 +126,6 @@ class SpeakOptions(BaseModel):
         le=LOUDEST_PERCENT,
         description="In percent, for this message alone; left out: as it is set.",
     )
-    at: str | None = Field(
-        None,
-        max_length=100,
-        description="Speak it then: ISO 8601, or words such as 18:30, tomorrow 8:00, in 20m, every "
-        "weekday 7:15. The answer is the reminder.",
-        examples=["18:30"],
-    )
     room: str | None = Field(
         None,
         min_length=1,
@@ -142,7 +135,19 @@ class SpeakOptions(BaseModel):
     )
 
 
-class Speak(SpeakOptions):
+class TextOptions(SpeakOptions):
+    """The same of a text, which may be spoken later."""
+
+    at: str | None = Field(
+        None,
+        max_length=100,
+        description="Speak it then: ISO 8601, or words such as 18:30, tomorrow 8:00, in 20m, every "
+        "weekday 7:15. The answer is the reminder.",
+        examples=["18:30"],
+    )
+
+
+class Speak(TextOptions):
     """A text for the loudspeaker."""
 
     model_config = ConfigDict(extra="forbid", strict=True)

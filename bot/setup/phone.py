@@ -10,13 +10,13 @@ from collections.abc import Callable
 from telegram import Bot, Message, Update
 from telegram.error import InvalidToken, TelegramError
 
-from bot.app import make_bot
 from bot.chat.handlers import HELP
 from bot.core.access import Access, PairResult, code_in
 from bot.core.database import Database
 from bot.core.lock import only_one
 from bot.core.store import Store
 from bot.settings import Settings
+from bot.start_chat import make_bot
 
 _LONG_POLL_S = 10
 _RETRY_S = 2.0

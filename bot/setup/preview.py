@@ -12,8 +12,8 @@ from audio.pipeline import SpeechPipeline
 from audio.ports import Voice
 from audio.types import Devices, Ended, Fact, Held, Outcome, Utterance
 from audio.voices import introduction, language_of
-from bot.app import make_speaker
 from bot.settings import Settings
+from bot.start import make_speaker
 
 _CLOSE_TIMEOUT_S = 2.0
 _PLAY_TIMEOUT_S = 60.0

@@ -1,4 +1,4 @@
-"""The pipeline: real voice, real PortAudio, facts in a queue."""
+"""The pipeline: real PortAudio, facts in a queue, and the real voice where it matters."""
 
 import itertools
 import queue
@@ -69,11 +69,11 @@ def test_pipeline_reports_each_sentence_and_the_end(
     assert end.audio_s == pytest.approx(heard_s, abs=0.6)
 
 
-def test_pipeline_starts_at_first_sentence(pipeline: SpeechPipeline, facts: Facts) -> None:
+def test_pipeline_starts_at_first_sentence(tone_pipeline: SpeechPipeline, facts: Facts) -> None:
     """Sentences that were heard before a restart are not spoken again."""
-    pipeline.say(order(1, "One is here. Two is here.", first_sentence=1))
+    tone_pipeline.say(order(1, "Number 1 is here. Number 2 is here.", first_sentence=1))
     facts.end_of(1)
-    pipeline.say(order(2, "One is here. Two is here.", first_sentence=2))
+    tone_pipeline.say(order(2, "Number 1 is here. Number 2 is here.", first_sentence=2))
     facts.end_of(2)
 
     heard = [(f.id, f.sentence) for f in facts.all if isinstance(f, SentenceHeard)]
@@ -137,9 +137,7 @@ def test_select_device_applies_from_the_next_sentence(
 
 
 @pytest.mark.realtime
-def test_pipeline_closes_its_stream_after_a_burst(
-    voice: KokoroVoice, loudspeakers: Loudspeakers, facts: Facts
-) -> None:
+def test_pipeline_closes_its_stream_after_a_burst(loudspeakers: Loudspeakers, facts: Facts) -> None:
     """Soon after the last utterance the device is released, so that a change can be followed."""
     assert loudspeakers.alsa_config.exists()
     closed = threading.Event()
@@ -150,9 +148,9 @@ def test_pipeline_closes_its_stream_after_a_burst(
                 closed.set()
             super().close()
 
-    pipeline = SpeechPipeline(voice, ClosingSpeaker("speaker_a"), facts, stream_idle_s=0.5)
+    pipeline = SpeechPipeline(ToneVoice(), ClosingSpeaker("speaker_a"), facts, stream_idle_s=0.5)
     pipeline.start()
-    pipeline.say(order(1, "Hello."))
+    pipeline.say(order(1, "Number 1."))
     facts.end_of(1)
 
     assert not closed.is_set()
@@ -161,7 +159,7 @@ def test_pipeline_closes_its_stream_after_a_burst(
 
 
 def test_pipeline_without_idle_time_opens_a_stream_per_utterance(
-    voice: KokoroVoice, loudspeakers: Loudspeakers, facts: Facts
+    loudspeakers: Loudspeakers, facts: Facts
 ) -> None:
     """STREAM_IDLE_S=0 means a stream per utterance, even for utterances that follow at once."""
     assert loudspeakers.alsa_config.exists()
@@ -172,19 +170,17 @@ def test_pipeline_without_idle_time_opens_a_stream_per_utterance(
             opened.append(time.monotonic())
             super().open()
 
-    pipeline = SpeechPipeline(voice, OpeningSpeaker("speaker_a"), facts, stream_idle_s=0)
+    pipeline = SpeechPipeline(ToneVoice(), OpeningSpeaker("speaker_a"), facts, stream_idle_s=0)
     pipeline.start()
     for id_ in (1, 2, 3):
-        pipeline.say(order(id_, "Hello."))
+        pipeline.say(order(id_, f"Number {id_}."))
     facts.end_of(3)
     pipeline.close().result(5)
 
     assert len(opened) == 3
 
 
-def test_pipeline_holds_an_utterance_until_a_device_appears(
-    voice: KokoroVoice, facts: Facts, tmp_path: object
-) -> None:
+def test_pipeline_holds_an_utterance_until_a_device_appears(facts: Facts, tmp_path: object) -> None:
     """A missing device is no failure: the utterance waits, reports why, and is spoken later."""
 
     class AbsentSpeaker(WavSpeaker):
@@ -196,9 +192,9 @@ def test_pipeline_holds_an_utterance_until_a_device_appears(
             super().open()
 
     speaker = AbsentSpeaker(tmp_path)  # type: ignore[arg-type]
-    pipeline = SpeechPipeline(voice, speaker, facts)
+    pipeline = SpeechPipeline(ToneVoice(), speaker, facts)
     pipeline.start()
-    pipeline.say(order(1, "Hello."))
+    pipeline.say(order(1, "Number 1."))
     held = facts.until(lambda fact: isinstance(fact, Held))
     speaker.connected = True
     end = facts.end_of(1)
@@ -343,9 +339,9 @@ def test_pipeline_pauses_where_the_sender_asks_for_it(tmp_path: Path, facts: Fac
         assert second.start_s - first.end_s == pytest.approx(1.0, abs=0.1)
 
 
-def test_devices_lists_loudspeakers_default_and_selection(pipeline: SpeechPipeline) -> None:
+def test_devices_lists_loudspeakers_default_and_selection(tone_pipeline: SpeechPipeline) -> None:
     """A query returns both loudspeakers, the default, and the selected device."""
-    devices = pipeline.devices().result(5)
+    devices = tone_pipeline.devices().result(5)
     names = [device.name for device in devices.outputs]
 
     assert {"speaker_a", "speaker_b", "default"} <= set(names)
@@ -368,10 +364,10 @@ def test_close_stops_at_once_and_reports_no_end(
     assert not any(isinstance(fact, Ended) for fact in facts.all)
 
 
-def test_pipeline_threads_have_names_and_exit(voice: KokoroVoice, facts: Facts) -> None:
+def test_pipeline_threads_have_names_and_exit(facts: Facts) -> None:
     """There is one thread named audio and one named synthesis, and close ends both."""
     before = set(threading.enumerate())
-    pipeline = SpeechPipeline(voice, PortAudioSpeaker(""), facts)
+    pipeline = SpeechPipeline(ToneVoice(), PortAudioSpeaker(""), facts)
     pipeline.start()
     pipeline.devices().result(5)
     started = set(threading.enumerate()) - before
@@ -408,22 +404,20 @@ def test_voice_synthesizes_every_chunk_of_long_texts(voice: KokoroVoice, text: s
         assert len(sound.samples)
 
 
-def test_devices_may_be_cancelled(pipeline: SpeechPipeline, facts: Facts) -> None:
+def test_devices_may_be_cancelled(tone_pipeline: SpeechPipeline, facts: Facts) -> None:
     """A cancelled query does not affect the utterances in the queue."""
-    pipeline.say(order(1, "Hello."))
-    pipeline.devices().cancel()
+    tone_pipeline.say(order(1, "Number 1."))
+    tone_pipeline.devices().cancel()
 
     assert facts.end_of(1).outcome is Outcome.HEARD
 
 
-def test_pipeline_writes_a_file_again_after_a_failure(
-    voice: KokoroVoice, facts: Facts, tmp_path: Path
-) -> None:
+def test_pipeline_writes_a_file_again_after_a_failure(facts: Facts, tmp_path: Path) -> None:
     """If the folder disappears for a moment, the whole message is spoken again."""
     folder = tmp_path / "spoken"
-    pipeline = SpeechPipeline(voice, WavSpeaker(folder), facts)
+    pipeline = SpeechPipeline(ToneVoice(), WavSpeaker(folder), facts)
     pipeline.start()
-    pipeline.say(order(1, "Hello there."))
+    pipeline.say(order(1, "Number 1 2 3 4 5 6."))
     while not pipeline.status().speaking:
         time.sleep(0.01)
     shutil.rmtree(folder)

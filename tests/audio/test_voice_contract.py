@@ -13,6 +13,8 @@ from audio.ports import Voice
 from audio.types import SAMPLE_RATE_HZ, CancelToken, Chunk, Sound, SynthesisError, phonemes_of
 from tests.support.fake_voice import ToneVoice
 
+pytestmark = pytest.mark.xdist_group("voice")  # the fixture that `any_voice` asks for
+
 
 @pytest.fixture(params=["kokoro", "tones"])
 def any_voice(request: pytest.FixtureRequest) -> Voice:

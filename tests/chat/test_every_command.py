@@ -33,6 +33,8 @@ SENDERS: tuple[tuple[Person, Json | None], ...] = (
 ANSWERS: dict[str, tuple[str, ...]] = {
     "/start": ("Hello",),
     "/help": ("Send me a text",),
+    "/help more": ("/every weekday 7:15",),
+    "/help me": ("Send me a text",),
     "/pair ABCD2345": ("You are paired already",),
     "/status": ("Voice:",),
     "/queue": (*["This is number 1"] * 3, "6 messages from other people, chats or programs."),

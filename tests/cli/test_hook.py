@@ -169,6 +169,23 @@ def test_hook_says_what_an_agent_waits_for(
     assert body["priority"] == "urgent"
 
 
+def test_hook_replaces_what_the_same_project_said_before(
+    fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits is out of date once the agent has gone on, and after an hour."""
+    for folder in ("/home/you/shop", "/home/you/shop", "/home/you/garden"):
+        payload = {
+            "hook_event_name": "Stop",
+            "cwd": folder,
+            "last_assistant_message": "Done.",
+        }
+        assert hook(monkeypatch, payload) == 0
+    keys = [body["replace"] for body in bodies(fake_api)]
+
+    assert keys == ["hook shop", "hook shop", "hook garden"]
+    assert {body["expires_s"] for body in bodies(fake_api)} == {3600}
+
+
 def test_hook_without_bot_does_not_fail(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -208,9 +225,9 @@ def test_hook_with_nothing_to_say_is_silent(
 def test_hook_with_wrong_options_says_so(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A person who sets it up wrongly learns that."""
+    """A person who sets it up wrongly learns that; 2 would make Claude Code go on instead."""
     with pytest.raises(SystemExit) as exit_:
         main(["hook", "--max-seconds", "soon"])
 
-    assert exit_.value.code == 2
+    assert exit_.value.code == 1
     assert "no number of seconds" in capsys.readouterr().err

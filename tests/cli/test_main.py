@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-from bot.cli.main import COMMANDS, parser_for
+from bot.cli.main import COMMANDS, main, parser_for
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -37,3 +37,33 @@ def test_parser_of_all_commands_does_not_import_those_without_options(
 
     assert "bot.cli.say" in imported
     assert not {"bot.setup.wizard", "bot.cli.mcp"} & set(imported)
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "says"),
+    [
+        (
+            "say --volume loud x",
+            2,
+            "crier say: argument --volume: 'loud' is not between 0 and 150.",
+        ),
+        ("say --bogus x", 2, "crier say: unknown: --bogus."),
+        ("reminders delete 99", 2, "crier reminders: unknown: delete 99."),
+        ("reminder", 2, "crier: there is no command 'reminder'; did you mean reminders?"),
+        ("--bogus", 2, "crier: unknown: --bogus."),
+        ("hook --max-seconds nan", 1, "crier hook: argument --max-seconds: 'nan' is no number"),
+        ("hook --bogus", 1, "crier hook: unknown: --bogus."),
+    ],
+)
+def test_main_reports_wrong_usage_in_one_line(
+    given: str, code: int, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It names the command's help; a hook never exits with 2, by which it would stop an agent."""
+    with pytest.raises(SystemExit) as exited:
+        main(given.split())
+
+    line = capsys.readouterr().err
+    assert exited.value.code == code
+    assert line.startswith(says)
+    assert "--help` says more." in line
+    assert line.count("\n") == 1

@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # slow to import
     from mcp import Client
     from mcp_types import CallToolResult
 
+pytestmark = pytest.mark.xdist_group("mcp")  # its client takes a second to import
+
 
 @pytest.fixture
 def fake_api(tmp_path: Path) -> Iterator[FakeApi]:

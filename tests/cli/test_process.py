@@ -234,7 +234,8 @@ async def test_demo_without_device_writes_files(
     """Without any output device the demo says so, and names the WAV files."""
     if (await run("devices", environment=environment))[0] == 0:
         pytest.skip("this computer has a loudspeaker")
-    code, out, _ = await run("demo", environment=environment, stdin=b"Dinner is ready.\n")
+    text = b"Number 1 2 3.\n"
+    code, out, _ = await run("demo", environment=environment, stdin=text, module=WITH_TONES)
     files = list((Path(environment["DATA_DIR"]) / "demo" / "spoken").glob("*.wav"))
 
     assert code == 0
@@ -249,13 +250,13 @@ async def test_demo_writes_same_sound_to_file_and_loudspeaker(
     environment: Environment, loudspeakers: Loudspeakers, ear_a: Ear, tmp_path: Path
 ) -> None:
     """The WAV file of a message and the sound of the loudspeaker are the same."""
-    # One word is one chunk, whatever either run has learned about the machine.
-    text = b"Extraordinarily!"
+    # Four tones, in one word: it is one chunk, whatever either run has learned about the machine.
+    text, module = b"x3y77z12q200", WITH_TONES
     environment["ALSA_CONFIG_PATH"] = str(loudspeakers.alsa_config)
     environment["AUDIO_DEVICE"] = f"file:{tmp_path / 'spoken'}"
-    assert (await run("demo", environment=environment, stdin=text))[0] == 0
+    assert (await run("demo", environment=environment, stdin=text, module=module))[0] == 0
     environment["AUDIO_DEVICE"] = "speaker_a"
-    assert (await run("demo", environment=environment, stdin=text))[0] == 0
+    assert (await run("demo", environment=environment, stdin=text, module=module))[0] == 0
     await asyncio.to_thread(ear_a.wait_for_silence)
 
     with wave.open(str(tmp_path / "spoken" / "0001.wav")) as file:
@@ -264,6 +265,7 @@ async def test_demo_writes_same_sound_to_file_and_loudspeaker(
     played = resampled(ear_a.samples(), 1, 4)
     loud = np.flatnonzero(np.abs(written) > 0.004)
     written = resampled(written[loud[0] : loud[-1] + 1], SAMPLE_RATE_HZ, 4 * RATE_HZ)
+    assert len(played) / (4 * RATE_HZ) == pytest.approx(1.2, abs=0.05)
     assert len(played) == pytest.approx(len(written), abs=0.02 * 4 * RATE_HZ)
     likeness = correlation(played, written).max()
     assert likeness / np.sqrt((played**2).sum() * (written**2).sum()) > 0.99

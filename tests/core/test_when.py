@@ -305,6 +305,24 @@ def test_understand_takes_the_second_of_two_times_after_the_first() -> None:
     assert understand("2:50", now)[0].due_at(BERLIN) == time("2026-10-25 00:50Z").timestamp()
 
 
+def test_rule_set_in_the_hour_that_comes_again_begins_on_the_next_day() -> None:
+    """Only the first of two times counts for a rule."""
+    now = dt.datetime(2026, 10, 25, 2, 10, tzinfo=BERLIN, fold=1)
+
+    assert understand("every day 2:30", now)[0].due == time("2026-10-26 02:30")
+
+
+def test_rule_is_not_due_yet_while_its_time_is_left_out() -> None:
+    """At 3:10, 2:30 is still to come, since it is 3:30 on that day."""
+    when = When(time("2026-03-27 02:30"), "30 2 * * *")
+    now = dt.datetime(2026, 3, 29, 3, 10, tzinfo=BERLIN)
+    following = when.following(now)
+
+    assert when.latest(now).due == time("2026-03-28 02:30")
+    assert following is not None
+    assert following.due == time("2026-03-29 02:30")
+
+
 def test_when_on_the_wall_clock_follows_a_traveller() -> None:
     """7:15 is 7:15 wherever the computer is; an instant stays where it is."""
     wall, instant = understand("tomorrow 7:15", FRIDAY)[0], understand("in 20m", FRIDAY)[0]

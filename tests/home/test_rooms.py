@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from bot.chat.menu import ROOM_COMMANDS
 from bot.chat.receipts import LATE_ALL
 from bot.chat.sandbox import Event, Sandbox
 from bot.home import connection, rooms
@@ -417,6 +418,13 @@ async def test_commands_of_rooms_are_answered(home: House, sandbox: Sandbox) -> 
     async with bot_and_study(home):
         for command, answer in ANSWERS.items():
             assert answer in await answer_to(sandbox, command), command
+
+
+def test_menu_has_no_untested_command_of_rooms() -> None:
+    """The table above covers them."""
+    tested = {command.split()[0] for command in ANSWERS}
+
+    assert {f"/{known.command}" for known in ROOM_COMMANDS} - tested == set()
 
 
 async def test_menu_has_the_commands_of_rooms(home: House, sandbox: Sandbox) -> None:

@@ -27,9 +27,9 @@ from wyoming.tts import (
 from audio.ports import Voice
 from audio.types import SAMPLE_RATE_HZ, CancelToken, Chunk, Samples, Sound
 from audio.voices import VOICES
-from bot.app import Running
 from bot.home.wyoming import MAX_CONNECTIONS
 from bot.settings import Settings, SettingsError
+from bot.start import Running
 from tests.support.fake_voice import ToneVoice, find_tones
 from tests.support.http_face import Face, serve
 

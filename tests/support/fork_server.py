@@ -48,6 +48,8 @@ _IMPORTED = (
     "anyio._backends._asyncio",
     "httpcore",
     "platformdirs",
+    "pydantic.v1",
+    "uvicorn.lifespan.off",
     "uvicorn.protocols.http.auto",
 )
 """Imported once; none of them starts a thread or reads a setting."""

@@ -12,9 +12,10 @@ import numpy as np
 from pydantic import SecretStr
 
 from audio.types import SAMPLE_RATE_HZ
-from bot.app import Running, running_room
 from bot.home.rooms import RoomDelivery
+from bot.room import running_room
 from bot.settings import Settings
+from bot.start import Running
 from tests.support.fake_voice import ToneVoice, find_tones
 from tests.support.http_face import Face, serve
 

@@ -9,9 +9,10 @@ from typing import Any
 import httpx
 
 from audio.ports import Voice
-from bot.app import Running, running
+from bot.app import running
 from bot.client import Client
 from bot.settings import Settings
+from bot.start import Running
 
 SECRET = "tests-tests-tests-tests"
 

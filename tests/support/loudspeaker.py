@@ -45,9 +45,11 @@ class Daemon:
         command = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
         self._socket_path.unlink(missing_ok=True)
         command += ["-L", f"module-native-protocol-unix socket={self._socket_path}"]
+        # As it is recorded, so that nothing is converted twice. Without norewinds a reopened stream
+        # accepts nothing for up to 2 s.
+        sink = f"rate={RATE_HZ} channels=1 channel_map=mono format=float32le norewinds=1"
         for name in self._names:
-            # Without norewinds a reopened stream accepts nothing for up to 2 s.
-            command += ["-L", f"module-null-sink sink_name={name} rate={RATE_HZ} norewinds=1"]
+            command += ["-L", f"module-null-sink sink_name={name} {sink}"]
         self._process = subprocess.Popen(
             command, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

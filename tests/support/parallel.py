@@ -19,6 +19,9 @@ import pytest
 _EXTRA_WORKERS = 3
 """Workers in addition to the cores, since most tests wait most of the time."""
 
+_SHARED = ("browser", "voice")
+"""Fixtures that take seconds of a processor: their tests run in one worker each."""
+
 _PLACES = 2
 """How many realtime tests run at a time: they mostly wait for sound to be played."""
 
@@ -36,14 +39,22 @@ def _is_realtime(item: pytest.Item) -> bool:
 def _rank(item: pytest.Item) -> int:
     if _is_realtime(item):
         return 2
-    return 0 if item.get_closest_marker("timeout") else 1
+    is_long = item.get_closest_marker("timeout") or item.get_closest_marker("xdist_group")
+    return 0 if is_long else 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put tests with a time limit of their own first, since they are long, and realtime ones last.
 
-    Otherwise a long test that starts late is the only one at the end.
+    Otherwise a long test that starts late is the only one at the end. The same holds for a group of
+    tests that run in one worker.
     """
+    for item in items:
+        for name in _SHARED:
+            if name in getattr(item, "fixturenames", ()):
+                group = f"{name}, realtime" if _is_realtime(item) else name
+                item.add_marker(pytest.mark.xdist_group(group))
+                break
     items.sort(key=_rank)
 
 

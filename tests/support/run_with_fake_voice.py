@@ -6,7 +6,7 @@
 import sys
 from typing import Any
 
-from bot import app, console
+from bot import console, start
 from bot.cli.main import main
 from bot.setup import preview, wizard
 from tests.support.fake_voice import ToneVoice
@@ -23,7 +23,7 @@ def _fetch_nothing(_: Any) -> None:
 def replace_parts() -> None:
     """Replace the voice, and what fetches its files."""
     for module, name, stand_in in (
-        (app, "KokoroVoice", _voice),
+        (start, "KokoroVoice", _voice),
         (preview, "KokoroVoice", _voice),
         (wizard, "fetch_models", _fetch_nothing),
         (console, "fetch_models", _fetch_nothing),
