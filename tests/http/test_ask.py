@@ -68,7 +68,7 @@ async def test_ask_with_the_same_key_is_the_same_question(face: Face) -> None:
 @pytest.mark.parametrize(
     ("fields", "status", "part"),
     [
-        ({"at": "18:30"}, 422, "at: only a text of /v1/audio/speak is said later."),
+        ({"at": "18:30"}, 422, "at: Extra inputs are not permitted."),
         ({"input": ""}, 422, "input"),
         ({"input": "..."}, 422, "nothing to say"),
         ({"input": "x" * 1001}, 422, "input"),

@@ -69,10 +69,10 @@ class Desk:
         return path.read_text() if path.exists() else ""
 
     @asynccontextmanager
-    async def service(self) -> AsyncIterator[asyncio.subprocess.Process]:
-        """Run the bot as a service."""
+    async def service(self, module: str = WITH_TONES) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Run the bot as a service; `WITH_TONES` looks for no model."""
         async with crier(
-            "run", "--service", environment=self.environment, module=WITH_TONES
+            "run", "--service", environment=self.environment, module=module
         ) as process:
             yield process
 
@@ -189,7 +189,7 @@ async def test_service_notifies_about_missing_model_files(
     desk.set(**good)
     nowhere = {"MODEL_DIR": str(tmp_path / "none"), "ALL_PROXY": "http://127.0.0.1:1"}
     desk.environment |= {**nowhere, "UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "cache")}
-    async with desk.service() as process:
+    async with desk.service("bot") as process:
         await until(lambda: "kokoro-v1.0" in desk.shown(), 90)
 
         await until(lambda: "every 60 s" in desk.log(), 10)  # logged after the notification
