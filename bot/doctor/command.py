@@ -32,6 +32,8 @@ GROUPS = {
         Check("database", local.database),
         Check("people", local.people),
         Check("quiet", local.quiet),
+        Check("manners", local.manners),
+        Check("heard", local.heard),
     ),
     "Telegram": (
         Check("telegram", telegram.telegram),

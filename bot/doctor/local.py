@@ -327,6 +327,41 @@ def quiet(context: Context) -> Finding:
     return ok("It speaks at this hour")
 
 
+def manners(context: Context) -> Finding:
+    """Check that calls can be noticed and music changed: on Linux by `pactl`."""
+    settings = context.settings
+    wanted = [
+        name
+        for name, is_on in (
+            ("HOLD_IN_CALLS", settings.hold_in_calls),
+            ("DUCK", isinstance(settings.duck, float)),
+        )
+        if is_on
+    ]
+    if not wanted or settings.audio_device.startswith("file:"):
+        return skip("Neither calls nor music matter to it")
+    if context.platform != "darwin" and shutil.which("pactl") is None:
+        return warn(
+            f"There is no pactl, so {' and '.join(wanted)} has no effect.",
+            "Install it (Debian: `sudo apt install pulseaudio-utils`), then `crier restart`.",
+        )
+    return ok(" and ".join(wanted))
+
+
+def heard(context: Context) -> Finding:
+    """Check that the program of HEARD_COMMAND is there."""
+    command = context.settings.heard_command
+    if not command:
+        return skip("No HEARD_COMMAND, which would get what was heard")
+    program = shlex.split(command)[0]
+    if shutil.which(program) is None:
+        return fail(
+            f"HEARD_COMMAND: there is no program {program}, so it gets no reports.",
+            "Give its full path in .env; neither ~ nor $HOME is replaced. Then `crier restart`.",
+        )
+    return ok(f"{program} gets what was heard")
+
+
 # ---- the log ----
 
 
