@@ -188,12 +188,6 @@ def settings(context: Context) -> Finding:
             " ".join(context.warnings),
             "Correct the name in .env (.env.example lists all) or remove it, or do as it says.",
         )
-    program = shlex.split(context.settings.heard_command)[:1]
-    if program and shutil.which(program[0]) is None:
-        return warn(
-            f"HEARD_COMMAND: there is no program {program[0]}, so what was heard is not reported.",
-            "Give its full path, and see that it may be run (`chmod +x`).",
-        )
     if context.settings.room and context.settings.mqtt_url is None:
         return warn(
             "ROOM is set and MQTT_URL is not, so there are no rooms.",
