@@ -694,6 +694,7 @@ class Api:
             when=reminder.when.words(now),
             repeats=bool(reminder.when.rule),
             paused=reminder.paused,
+            room=reminder.draft.room,
         )
 
     # ---- devices, voices, volume ----
