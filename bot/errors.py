@@ -14,6 +14,9 @@ Every error class of bot; the message of each is written for a person:
     core.intake.RefusedError                a message is not accepted
     core.composing.ComposeError
     core.questions.NobodyToAskError
+    core.rooms.UnknownRoomError
+    core.when.WhenError                     a time that is not understood
+    manners.processes.ProgramError          a program of the system failed
     chat.decode.AttachmentError
     └── chat.decode.SilentError
     chat.sandbox.BotApiError                the sandbox's answer to an invalid call

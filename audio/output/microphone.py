@@ -1,7 +1,4 @@
-"""Who uses a microphone, as `coreaudio` and `pulse` find it.
-
-In a module without packages, as `coreaudio` is used by the doctor, which reports missing ones.
-"""
+"""Who records from a microphone. Imports nothing, since the doctor runs without packages."""
 
 from dataclasses import dataclass
 

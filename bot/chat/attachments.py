@@ -411,7 +411,7 @@ class Attachments:
 
 
 def _is_long(message: QueuedMessage) -> bool:
-    """Whether a file's text is so long that its sender is asked; the same on every machine."""
+    """Whether a file's text is long enough to ask its sender first; the same on every machine."""
     length, speed = speech_length(message.text), message.speed or 1.0
     return SynthesisCost().audio_s(length, speed, message.lang) > _LONG_S
 

@@ -1,4 +1,4 @@
-"""`crier hook`: says what a coding agent tells its hooks. docs/agents.md has a recipe for each.
+"""`crier hook`: says what a coding agent hands its hooks. docs/agents.md has a recipe for each.
 
 An agent waits for its hooks, and must not fail because of them: this ends soon, prints nothing on
 stdout, and exits with 0 whatever happens, except for wrong options (1; agents read 2 as a veto).

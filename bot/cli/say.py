@@ -81,7 +81,7 @@ def say_arguments(parser: argparse.ArgumentParser) -> None:
     )
     later = parser.add_mutually_exclusive_group()
     later.add_argument("--at", metavar="TIME", help='say it then: 18:30, "tomorrow 8:00"')
-    later.add_argument("--in", dest="in_", metavar="SPAN", help="say it after so long: 20m, 1h30")
+    later.add_argument("--in", dest="in_", metavar="SPAN", help="say it after a while: 20m, 1h30")
     later.add_argument("--every", metavar="TIMES", help='say it again and again: "weekday 7:15"')
     add("--room", metavar="NAME", help="say it in another room, or everywhere")
     add("--client", default="command line", metavar="NAME", help="the sender's name in the history")

@@ -51,15 +51,15 @@ from bot.settings import Settings
 log = logging.getLogger(__name__)
 
 AWAY_AFTER_S = 5.0
-"""A room that has not answered for so long counts as away, as its sender is told."""
+"""A room that has not answered for this time counts as away, and senders are told."""
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 2.0, 60.0
 _CHECK_EXPIRY_S = 5.0
 """The clock may be set, or jump after a sleep."""
 _MAX_TRIES = 5
-"""After so many, the pause is the longest."""
+"""After this many, the pause between two is the longest."""
 _MAX_SENDER_CHARS = 200
 _MAX_WORDS = 8
-"""In the name of a room."""
+"""The most words of a room's name that are looked for at the beginning of a text."""
 _CLOSE_TIMEOUT_S = 0.5
 """Of the 3 s that a SIGTERM may take."""
 

@@ -24,11 +24,11 @@ from bot.http.guard import STREAMED, Refused
 from bot.http.schemas import MAX_INPUT_CHARS
 
 SETTLE_S = 0.5
-"""After so long a sentence counts as ended, although no other one has begun."""
+"""After this time a sentence counts as ended, although no other one has begun."""
 BREAK_S = 20.0
-"""A message that has not grown for so long ends, so that others are spoken."""
+"""A message that has not grown for this time ends, so that others are spoken."""
 GONE_S = 600.0
-"""A client that has sent nothing for so long is taken for gone; its system may not say so."""
+"""A client that has sent nothing for this time is taken for gone; its system may not say so."""
 
 _MAX_TEXTS = 16
 _CLOSED_NORMALLY = (1000, 1001, 1005)

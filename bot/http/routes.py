@@ -6,18 +6,16 @@ routes. Runs on the event loop.
 
 import asyncio
 import contextlib
-import datetime as dt
 import functools
 import logging
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from fastapi import FastAPI, Query, Request, Response, WebSocket
+from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
 from pydantic import BaseModel, Field, ValidationError
@@ -25,7 +23,7 @@ from starlette.datastructures import Headers
 
 from audio.pipeline import SpeechPipeline
 from audio.text.scripts import language_by_script
-from audio.types import AudioError, Devices, Outcome, Utterance
+from audio.types import Outcome, Utterance
 from audio.voices import VOICES, describe, language_of
 from bot import __version__
 from bot.core.delivery import Delivery
@@ -39,9 +37,8 @@ from bot.core.message import ENDED, State
 from bot.core.output import SoundOutput
 from bot.core.preferences import lang_of
 from bot.core.questions import Questions
-from bot.core.quiet_hours import FOR_GOOD
 from bot.core.reading import read_draft
-from bot.core.reminders import Reminder, Reminders
+from bot.core.reminders import Reminders
 from bot.core.rooms import NO_ROOMS, UnknownRoomError
 from bot.core.when import WhenError
 from bot.http import docs, schemas
@@ -58,10 +55,12 @@ from bot.http.audio_stream import (
     joined,
 )
 from bot.http.codes import LIFE_S, Codes
+from bot.http.controls import ControlRoutes
 from bot.http.guard import Refused, refusal
 from bot.http.live import BrokenOffError, LiveTexts, TextRoute, posted, send_json, sent, whole
 from bot.http.metrics import Metrics
 from bot.http.openai_request import CaptionedSpeech, Speech
+from bot.http.reminders import ReminderRoutes, item_of
 from bot.http.responses import (
     ERRORS,
     MISTAKE,
@@ -90,7 +89,6 @@ SPEAK = "/v1/audio/speak"
 PAGE_TOKEN = "/v1/page/token"  # noqa: S105  # a path
 
 _HISTORY = 50
-_DEVICES_TIMEOUT_S = 2.0
 _STATUS_EVERY_S = 0.5
 _PING_EVERY_S = 15.0
 _MAX_LISTENERS = 32
@@ -135,16 +133,6 @@ _CAPTIONED: dict[str, Any] = {
         }
     },
 }
-
-
-MaxAge = Annotated[
-    float,
-    Query(
-        ge=0,
-        allow_inf_nan=False,
-        description="A list of this age will do, in seconds. Making one closes an idle stream.",
-    ),
-]
 
 
 class _SpeakHeaders(BaseModel):
@@ -227,28 +215,18 @@ class Api:
             ("POST", SPEAK, self.speak, _SPEAK),
             ("POST", "/v1/audio/speech", self.speech, _SPEECH),
             ("POST", "/v1/audio/phonemes", self.phonemes, {}),
-            ("POST", "/v1/audio/stop", self.stop, {}),
-            ("POST", "/v1/audio/skip", self.skip, {}),
-            ("POST", "/v1/audio/pause", self.pause, {}),
-            ("POST", "/v1/audio/resume", self.resume, {}),
-            ("POST", "/v1/audio/mute", self.mute, {}),
-            ("POST", "/v1/audio/unmute", self.unmute, {}),
+        )
+        yield from ControlRoutes(
+            self.pipeline, self.delivery, self.output, self.intake.preferences
+        ).routes()
+        yield from ReminderRoutes(self.reminders).routes()
+        yield from (
             ("GET", "/v1/status", self.status, {}),
             ("GET", "/v1/queue", self.queue, {}),
             ("POST", "/v1/queue/{id}/move", self.move, {"responses": NOT_FOUND}),
             ("DELETE", "/v1/queue/{id}", self.remove, {"responses": NOT_FOUND}),
             ("GET", "/v1/history", self.history, {}),
-            ("GET", "/v1/reminders", self.list_reminders, {}),
-            ("POST", "/v1/reminders/{id}/pause", self.pause_reminder, {"responses": NOT_FOUND}),
-            ("POST", "/v1/reminders/{id}/resume", self.resume_reminder, {"responses": NOT_FOUND}),
-            ("DELETE", "/v1/reminders/{id}", self.delete_reminder, {"responses": NOT_FOUND}),
-            ("GET", "/v1/devices", self.devices, {}),
-            ("PUT", "/v1/device", self.choose_device, {"responses": NOT_FOUND}),
             ("GET", "/v1/voices", self.voices, {}),
-            ("GET", "/v1/volume", self.current_volume, {}),
-            ("PUT", "/v1/volume", self.volume, {}),
-            ("GET", "/v1/speed", self.current_speed, {}),
-            ("PUT", "/v1/speed", self.speed, {}),
             ("GET", "/v1/events", self.listen, {"response_class": EventStream}),
             ("POST", "/dev/captioned_speech", self.captioned_speech, _CAPTIONED),
             ("GET", "/v1/audio/voices", self.named_voices, {}),
@@ -479,7 +457,7 @@ class Api:
             raise _refused(exc) from exc
         if reminder is None:
             raise _forgotten()
-        return JSONResponse(self._item(reminder).model_dump(), 201)
+        return JSONResponse(item_of(reminder, self.reminders).model_dump(), 201)
 
     def _room(self, name: str | None) -> str:
         """Return where a message is said, as it is stored."""
@@ -562,6 +540,16 @@ class Api:
             raise Refused(422, "nothing_to_speak", f"input: {exc}") from exc
         return schemas.Reading.model_validate(reading)
 
+    async def voices(self) -> schemas.VoiceList:
+        """List the voices."""
+        return schemas.VoiceList(
+            voices=[
+                schemas.VoiceItem(name=name, speaks=describe(name), lang=language_of(name))
+                for name in VOICES
+            ],
+            default=self.settings.kokoro_voice,
+        )
+
     async def models(self) -> schemas.Models:
         """List the names of the one model. Needs no token."""
         return schemas.Models(data=[schemas.Model(id=name) for name in MODELS])
@@ -588,42 +576,6 @@ class Api:
                 for voice in VOICES
             ]
         )
-
-    # ---- playback ----
-
-    async def stop(self) -> schemas.Stopped:
-        """Stop speaking, and drop everything that waits."""
-        return schemas.Stopped(stopped=await self.delivery.stop())
-
-    async def skip(self, target: schemas.SkipTarget | None = None) -> schemas.Skipped:
-        """Skip one message, or else the one that is playing; the next one follows."""
-        if target is None or target.id is None:
-            skipped = self.delivery.under_way_count > 0
-            self.pipeline.skip()
-        else:
-            skipped = await self.delivery.remove(target.id)
-        return schemas.Skipped(skipped=skipped)
-
-    async def pause(self) -> schemas.Paused:
-        """Stop playing, and keep everything."""
-        await self.delivery.pause()
-        return schemas.Paused(paused=True)
-
-    async def resume(self) -> schemas.Paused:
-        """Continue with the word that was cut."""
-        await self.delivery.resume()
-        return schemas.Paused(paused=False)
-
-    async def mute(self, mute: schemas.Mute | None = None) -> schemas.Quiet:
-        """Hold everything for a while, or until unmute; what sounds is held, too."""
-        for_s = mute.for_s if mute else None
-        await self.delivery.mute(FOR_GOOD if for_s is None else time.time() + for_s)
-        return schemas.Quiet(quiet=self.delivery.quiet_reason())
-
-    async def unmute(self) -> schemas.Quiet:
-        """End a mute, and speak what was held; quiet hours may go on."""
-        await self.delivery.mute(0)
-        return schemas.Quiet(quiet=self.delivery.quiet_reason())
 
     # ---- state and queue ----
 
@@ -654,109 +606,6 @@ class Api:
         """List the messages that have ended, the latest first."""
         records = await self.inbox.list_history(self.bot_id, _HISTORY)
         return schemas.History.model_validate({"items": records})
-
-    # ---- reminders ----
-
-    async def list_reminders(self) -> schemas.ReminderList:
-        """List the texts that are spoken later, the next one first."""
-        items = [self._item(reminder) for reminder in await self.reminders.list_all()]
-        return schemas.ReminderList(items=items)
-
-    async def pause_reminder(self, id: int) -> schemas.ReminderItem:  # noqa: A002  # the path's name
-        """Keep a reminder without speaking it."""
-        await self.reminders.pause(await self._reminder(id), paused=True)
-        return self._item(await self._reminder(id))
-
-    async def resume_reminder(self, id: int) -> schemas.ReminderItem:  # noqa: A002  # the path's name
-        """Speak a paused reminder again, from its next time on."""
-        await self.reminders.pause(await self._reminder(id), paused=False)
-        return self._item(await self._reminder(id))
-
-    async def delete_reminder(self, id: int) -> schemas.Deleted:  # noqa: A002  # the path's name
-        """Delete a reminder."""
-        await self.reminders.delete(await self._reminder(id))
-        return schemas.Deleted(deleted=True)
-
-    async def _reminder(self, id_: int) -> Reminder:
-        reminder = await self.reminders.find(id_)
-        if reminder is None:
-            raise Refused(404, "no_such_reminder", f"There is no reminder {id_} (any more).")
-        return reminder
-
-    def _item(self, reminder: Reminder) -> schemas.ReminderItem:
-        now = self.reminders.now()
-        due = dt.datetime.fromtimestamp(reminder.when.due_at(now.tzinfo or dt.UTC), now.tzinfo)
-        return schemas.ReminderItem(
-            id=reminder.id,
-            text=reminder.draft.text,
-            source=reminder.draft.client or "telegram",
-            due=due.isoformat(timespec="seconds"),
-            when=reminder.when.words(now),
-            repeats=bool(reminder.when.rule),
-            paused=reminder.paused,
-            room=reminder.draft.room,
-        )
-
-    # ---- devices, voices, volume ----
-
-    async def devices(self, max_age_s: MaxAge = 0.0) -> schemas.DeviceList:
-        """List the output devices.
-
-        With `max_age_s` the last list will do if it is not older, or while something is said.
-        """
-        return schemas.DeviceList.model_validate(await self._query_devices(max_age_s))
-
-    async def choose_device(self, choice: schemas.ChooseDevice) -> schemas.DeviceList:
-        """Select an output device, from the next sentence on; it is remembered."""
-        wanted = choice.name
-        if wanted:
-            names = [device.name for device in (await self._query_devices()).outputs]
-            if not any(wanted.casefold() in name.casefold() for name in names):
-                present = ", ".join(names) or "none"
-                reason = f"name: there is no such device. Now: {present}"
-                raise Refused(404, "no_such_device", reason)
-        await self.output.select_device(wanted)
-        return await self.devices()
-
-    async def _query_devices(self, max_age_s: float = 0.0) -> Devices:
-        try:
-            return await self.output.devices(_DEVICES_TIMEOUT_S, max_age_s)
-        except AudioError as exc:
-            raise Refused(503, "no_sound", str(exc)) from exc
-        except TimeoutError:
-            reason = "The loudspeaker does not answer just now. Try again in a moment."
-            raise Refused(503, "busy", reason) from None
-
-    async def voices(self) -> schemas.VoiceList:
-        """List the voices."""
-        return schemas.VoiceList(
-            voices=[
-                schemas.VoiceItem(name=name, speaks=describe(name), lang=language_of(name))
-                for name in VOICES
-            ],
-            default=self.settings.kokoro_voice,
-        )
-
-    async def current_volume(self) -> schemas.Volume:
-        """Return the volume, relative to the computer's own."""
-        return schemas.Volume(percent=await self.output.volume_percent())
-
-    async def volume(self, volume: schemas.Volume) -> schemas.Volume:
-        """Set the volume, relative to the computer's own; it is remembered."""
-        await self.output.set_volume(volume.percent)
-        return volume
-
-    async def current_speed(self) -> schemas.Speed:
-        """Return the speed of messages of programs that give none."""
-        return schemas.Speed(speed=await self.intake.preferences.speed_of_programs())
-
-    async def speed(self, choice: schemas.ChooseSpeed) -> schemas.Speed:
-        """Set the speed of messages of programs that give none, from the next on; remembered.
-
-        People choose their own in the chat.
-        """
-        await self.intake.preferences.choose_speed_of_programs(choice.speed)
-        return await self.current_speed()
 
     # ---- monitoring ----
 

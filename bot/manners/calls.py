@@ -82,7 +82,7 @@ class CallDetector:
             self._last_s = now_s
         if is_sure and not self.in_call:
             names = sorted(user.name for user in self._since_s)
-            log.info("In use of a microphone: %s", ", ".join(names))
+            log.info("A microphone is in use by: %s", ", ".join(names))
         self._was_sure = is_sure
         over_in_s = self._last_s + _OVER_AFTER_S - now_s
         self.in_call = over_in_s > 0

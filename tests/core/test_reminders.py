@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -21,6 +22,7 @@ from bot.core.inbox import Inbox, InboxError
 from bot.core.intake import Intake, RefusedError
 from bot.core.limits import Limits
 from bot.core.reminders import MOST, Reminder, Reminders
+from bot.core.rooms import Rooms
 from tests.chat.steps import bot_process, count_replies, heard_codes
 from tests.conftest import ALICE, reaction_to, reply_with
 from tests.core.lab import BOT, CHAT, Lab
@@ -82,9 +84,10 @@ async def test_reminder_keeps_how_it_is_spoken(lab: Lab, reminders: Reminders) -
     style = {"voice": "bf_emma", "speed": 1.5, "lang": "en-gb", "chime": False, "volume": 40}
     sender = {"client": "door", "user_id": 0, "chat_id": 0, "replace_key": "k", "room": "hall"}
     await remind(reminders, "in 1h Hello.", **style, **sender, expires_at=lab.now_s + 30)
+    lab.delivery.rooms = Mock(spec=Rooms)
     lab.now_s += HOUR_S
     await reminders.speak_due()
-    (message,) = await lab.inbox.list_to_speak(BOT)
+    [message] = lab.delivery.rooms.submit.await_args.args
 
     kept = {name: getattr(message, name) for name in style}
     assert kept == {**style, "lang": message.lang}
