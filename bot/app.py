@@ -23,9 +23,9 @@ from bot.core.question_store import QuestionStore
 from bot.core.questions import Questions
 from bot.core.reminders import Reminders
 from bot.http.server import listening
-from bot.room import running_room
 from bot.settings import Settings
-from bot.start import (
+from bot.start.chat import ChatSide, Telegram, make_chat, open_telegram, restore
+from bot.start.phases import (
     Disk,
     Running,
     Speech,
@@ -41,7 +41,7 @@ from bot.start import (
     start_wyoming,
     wait_briefly,
 )
-from bot.start_chat import ChatSide, Telegram, make_chat, open_telegram, restore
+from bot.start.room import running_room
 from bot.watchdog import Watchdog
 
 log = logging.getLogger(__name__)

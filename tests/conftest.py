@@ -20,7 +20,7 @@ from bot.app import running
 from bot.chat.sandbox import Event, Person, Sandbox
 from bot.paths import CHECKOUT
 from bot.settings import Settings, load
-from bot.start import Running
+from bot.start.phases import Running
 from tests.support.commandline import Environment
 from tests.support.fake_voice import ToneVoice
 from tests.support.loudspeaker import Ear, Loudspeakers

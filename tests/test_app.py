@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bot.start import wait_briefly
+from bot.start.phases import wait_briefly
 
 
 @pytest.mark.parametrize("turns", range(4))

@@ -28,7 +28,7 @@ from bot.chat.sandbox import Event, Person, Sandbox
 from bot.clean import clean
 from bot.errors import FAILED, OK
 from bot.settings import Settings
-from bot.start import list_devices
+from bot.start.phases import list_devices
 
 _YOU = Person(1)
 _MAX_TEXT_CHARS = 4096  # Telegram's apps split longer texts too

@@ -175,7 +175,7 @@ def devices(_: argparse.Namespace) -> int:
     """List the output devices."""
     from audio.types import AudioError  # noqa: PLC0415  # slow to import
     from bot.console import print_table  # noqa: PLC0415  # slow to import
-    from bot.start import list_devices  # noqa: PLC0415  # slow to import
+    from bot.start.phases import list_devices  # noqa: PLC0415  # slow to import
 
     try:
         available = list_devices(configured())

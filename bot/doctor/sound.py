@@ -66,7 +66,7 @@ def portaudio(context: Context) -> Finding:
 def devices(context: Context) -> Finding:
     """Check that the wanted output device is present."""
     from audio.types import AudioError  # noqa: PLC0415
-    from bot.start import make_speaker  # noqa: PLC0415  # slow to import
+    from bot.start.phases import make_speaker  # noqa: PLC0415  # slow to import
 
     wanted = wanted_device(context)
     speaker = make_speaker(context.settings, wanted)
@@ -134,7 +134,7 @@ def audible(context: Context) -> Finding:
 
 
 def _default_name(context: Context) -> str:
-    from bot.start import list_devices  # noqa: PLC0415  # slow to import
+    from bot.start.phases import list_devices  # noqa: PLC0415  # slow to import
 
     outputs = list_devices(context.settings).outputs
     return next((output.name for output in outputs if output.is_default), "")
@@ -298,7 +298,7 @@ def _play_tone_and_sentence(context: Context, voice: "Voice") -> tuple["Ended", 
     """
     from audio.pipeline import SpeechPipeline  # noqa: PLC0415  # needs numpy
     from audio.types import Fact, Utterance  # noqa: PLC0415  # likewise
-    from bot.start import make_speaker  # noqa: PLC0415  # slow to import
+    from bot.start.phases import make_speaker  # noqa: PLC0415  # slow to import
 
     settings = context.settings
     facts: queue.SimpleQueue[Fact] = queue.SimpleQueue()

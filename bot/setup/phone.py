@@ -16,7 +16,7 @@ from bot.core.database import Database
 from bot.core.lock import only_one
 from bot.core.store import Store
 from bot.settings import Settings
-from bot.start_chat import make_bot
+from bot.start.chat import make_bot
 
 _LONG_POLL_S = 10
 _RETRY_S = 2.0

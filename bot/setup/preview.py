@@ -13,7 +13,7 @@ from audio.ports import Voice
 from audio.types import Devices, Ended, Fact, Held, Outcome, Utterance
 from audio.voices import introduction, language_of
 from bot.settings import Settings
-from bot.start import make_speaker
+from bot.start.phases import make_speaker
 
 _CLOSE_TIMEOUT_S = 2.0
 _PLAY_TIMEOUT_S = 60.0

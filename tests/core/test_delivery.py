@@ -71,7 +71,7 @@ async def test_delivery_asks_about_its_messages_after_sleep(
 ) -> None:
     """After hours with the lid closed nothing continues unasked; new messages are said."""
     asleep_s = [0.0]
-    monkeypatch.setattr("bot.start.time_asleep_s", lambda: asleep_s[0])
+    monkeypatch.setattr("bot.start.phases.time_asleep_s", lambda: asleep_s[0])
     async with start_toned():
         messages = [sandbox.send(ALICE, "Number 1. " * 30), sandbox.send(ALICE, "Number 2.")]
         await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
@@ -90,7 +90,7 @@ async def test_delivery_continues_after_a_short_sleep(
 ) -> None:
     """A sleep that is shorter than LATE_AFTER_S changes nothing."""
     naps = itertools.count()
-    monkeypatch.setattr("bot.start.time_asleep_s", lambda: next(naps) * 60.0)
+    monkeypatch.setattr("bot.start.phases.time_asleep_s", lambda: next(naps) * 60.0)
     async with start_toned():
         message = sandbox.send(ALICE, "Number 1. Number 2.")
         await sandbox.wait_for(reaction_to(message, "👍"))

@@ -29,7 +29,7 @@ from audio.types import SAMPLE_RATE_HZ, CancelToken, Chunk, Samples, Sound
 from audio.voices import VOICES
 from bot.home.wyoming import MAX_CONNECTIONS
 from bot.settings import Settings, SettingsError
-from bot.start import Running
+from bot.start.phases import Running
 from tests.support.fake_voice import ToneVoice, find_tones
 from tests.support.http_face import Face, serve
 

@@ -13,9 +13,9 @@ from pydantic import SecretStr
 
 from audio.types import SAMPLE_RATE_HZ
 from bot.home.rooms import RoomDelivery
-from bot.room import running_room
 from bot.settings import Settings
-from bot.start import Running
+from bot.start.phases import Running
+from bot.start.room import running_room
 from tests.support.fake_voice import ToneVoice, find_tones
 from tests.support.http_face import Face, serve
 

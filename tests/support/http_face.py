@@ -12,7 +12,7 @@ from audio.ports import Voice
 from bot.app import running
 from bot.client import Client
 from bot.settings import Settings
-from bot.start import Running
+from bot.start.phases import Running
 
 SECRET = "tests-tests-tests-tests"
 

@@ -38,7 +38,7 @@ from bot.core.intake import Intake
 from bot.core.questions import Questions
 from bot.core.reminders import Reminders
 from bot.settings import Settings
-from bot.start import FLUSH_TIMEOUT_S, Disk, Speech
+from bot.start.phases import FLUSH_TIMEOUT_S, Disk, Speech
 
 # Telegram may be slow to accept a receipt; python-telegram-bot's default of 5 s is too short.
 _REPLY_TIMEOUT_S = 20.0

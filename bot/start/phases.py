@@ -1,6 +1,6 @@
 """The phases of a start that a bot and a room share, and the parts that they make.
 
-Each adds to a stack what ends it; `bot.app` and `bot.room` have the order.
+Each adds to a stack what ends it; `bot.app` and `bot.start.room` have the order.
 """
 
 import asyncio

@@ -15,7 +15,7 @@ from bot.core.receipts import NoReceipts
 from bot.core.reminders import Reminders
 from bot.http.server import listening
 from bot.settings import Settings
-from bot.start import (
+from bot.start.phases import (
     Running,
     cancel,
     make_api,

@@ -1,0 +1,1 @@
+"""The start of a bot and of a room: their parts, made in order, and ended in reverse order."""
