@@ -346,13 +346,15 @@ def reminders(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(items, indent=2, ensure_ascii=False))
     elif items:
-        _print_columns(
-            (f"{item['id']}", f"{item['when']}{' (paused)' * item['paused']}: {item['text']}")
-            for item in items
-        )
+        _print_columns((f"{item['id']}", _shown_reminder(item)) for item in items)
     else:
         print('No reminders. Set one like this: crier say --at 18:30 "Dinner is ready."')
     return OK
+
+
+def _shown_reminder(item: dict[str, Any]) -> str:
+    room = f" ({item['room']})" if item["room"] else ""
+    return f"{item['when']}{' (paused)' * item['paused']}: {item['text']}{room}"
 
 
 # ---- page, completion ----

@@ -171,6 +171,9 @@ class Questions:
         Raises:
             sqlite3.Error: it can't be stored.
         """
+        owners = await self._access.owners()
+        if not owners:
+            return  # such as in a room, which has no chat
         async with self._asking:
             offers = [question for question in await self._store.list_open() if question.rest]
             for oldest in offers[: max(0, len(offers) + 1 - _MAX_OFFERS)]:
@@ -180,7 +183,7 @@ class Questions:
                 draft.client,
                 inline.shown(rest),
                 [_READ_ON],
-                await self._access.owners(),
+                owners,
                 timeout_s=_OFFER_S,
                 rest=rest,
             )
@@ -288,6 +291,11 @@ class Questions:
         Raises:
             NobodyToAskError: there are none, or it is a person who may not speak.
         """
+        if self._intake.settings.is_room:
+            raise NobodyToAskError(
+                "This computer is a room and has no chat, so nobody can answer here. Ask on the "
+                "computer of its bot, with room if it is to be said here."
+            )
         if chat_id is None:
             chats = sorted(self._access.user_ids)  # a private chat has the number of its person
             if not chats:

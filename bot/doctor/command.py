@@ -33,7 +33,6 @@ GROUPS = {
         Check("people", local.people),
         Check("quiet", local.quiet),
         Check("manners", local.manners),
-        Check("heard", local.heard),
     ),
     "Telegram": (
         Check("telegram", telegram.telegram),

@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import re
-import shlex
 import shutil
 import stat
 import sys
@@ -188,7 +187,7 @@ def settings(context: Context) -> Finding:
             " ".join(context.warnings),
             "Correct the name in .env (.env.example lists all) or remove it, or do as it says.",
         )
-    if context.settings.room and context.settings.mqtt_url is None:
+    if "room" in context.settings.model_fields_set and context.settings.mqtt_url is None:
         return warn(
             "ROOM is set and MQTT_URL is not, so there are no rooms.",
             "Set MQTT_URL to the broker of your rooms (docs/rooms.md), or clear ROOM.",
@@ -340,20 +339,6 @@ def manners(context: Context) -> Finding:
             "Install it (Debian: `sudo apt install pulseaudio-utils`), then `crier restart`.",
         )
     return ok(" and ".join(wanted))
-
-
-def heard(context: Context) -> Finding:
-    """Check that the program of HEARD_COMMAND is there."""
-    command = context.settings.heard_command
-    if not command:
-        return skip("No HEARD_COMMAND, which would get what was heard")
-    program = shlex.split(command)[0]
-    if shutil.which(program) is None:
-        return fail(
-            f"HEARD_COMMAND: there is no program {program}, so it gets no reports.",
-            "Give its full path in .env; neither ~ nor $HOME is replaced. Then `crier restart`.",
-        )
-    return ok(f"{program} gets what was heard")
 
 
 # ---- the log ----

@@ -288,7 +288,12 @@ class RoomDelivery:
     async def stop(self, slug: str) -> int:
         """Silence one room, and end what waits for it; return how many messages that concerns."""
         await self._silence(slug)
-        return await self._end_parts(slug, "")
+        count = await self._end_parts(slug, "")
+        for message in await self._inbox.list_unfetched(self._bot_id):
+            if message.room == slug:  # a file that would be read there
+                await self._outcomes.end(message, Outcome.STOPPED)
+                count += 1
+        return count
 
     async def forget(self, slug: str) -> None:
         """Forget a room that is away, and end what waits for it."""

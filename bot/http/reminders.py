@@ -68,4 +68,5 @@ def item_of(reminder: Reminder, reminders: Reminders) -> schemas.ReminderItem:
         when=reminder.when.words(now),
         repeats=bool(reminder.when.rule),
         paused=reminder.paused,
+        room=reminder.draft.room,
     )

@@ -292,6 +292,7 @@ class ReminderItem(BaseModel):
     when: str = Field(description="The same in words, such as Tomorrow at 18:30.")
     repeats: bool
     paused: bool
+    room: str = Field(description="Where it is said: another room, or everywhere; empty: here.")
 
 
 class ReminderList(BaseModel):

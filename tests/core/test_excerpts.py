@@ -88,3 +88,14 @@ async def test_rest_is_spoken_as_the_beginning_was(lab: Lab, questions: Question
     rows = await lab.inbox._database.execute_fetchall("SELECT voice, volume, room FROM message")
 
     assert [tuple(row) for row in rows] == [("am_adam", 30, "study")] * 2
+
+
+async def test_speak_offers_the_rest_to_nobody_in_a_room(lab: Lab) -> None:
+    """A computer without people keeps no question that nobody can end."""
+    access = Access(frozenset(), lab.store, lambda _: None)
+    store = QuestionStore(lab.inbox.database, BOT)
+    alone = Questions(store, lab.intake(), access, RecordingDisplay())
+    draft = Draft(-1, "One. " * 60, client="agent")
+    await Excerpts(lab.intake(), alone).speak(draft, max_s=3.0)
+
+    assert await alone.list_open() == []

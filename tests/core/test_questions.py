@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import pytest
+from pydantic import SecretStr
 
 from bot.core.access import Access
 from bot.core.draft import Draft
@@ -13,6 +14,7 @@ from bot.core.intake import RefusedError
 from bot.core.question_store import Question, QuestionStatus, QuestionStore
 from bot.core.questions import MAX_OPEN, NobodyToAskError, Questions, match_option
 from bot.core.quiet_hours import FOR_GOOD
+from bot.settings import Settings
 from tests.core.lab import BOT, Lab
 
 ALICE, BOB = 7, 8
@@ -349,3 +351,13 @@ async def test_question_that_has_ended_is_not_spoken_any_more(
 
     assert lab.pipeline.said == []
     assert [what for _, what in lab.receipts.given] == ["held", "skipped"]
+
+
+@pytest.mark.parametrize("chat_id", [None, -100])
+async def test_ask_in_a_room_is_refused(lab: Lab, chat_id: int | None) -> None:
+    """It has no chat; the error says where to ask."""
+    lab.settings = Settings(room="Study", mqtt_url=SecretStr("mqtt://127.0.0.1:1"))
+    with pytest.raises(NobodyToAskError, match="Ask on the computer of its bot"):
+        await make(lab, frozenset()).ask(chat_id=chat_id)
+
+    assert lab.pipeline.said == []

@@ -142,10 +142,6 @@ def _no_pactl(scene: Scene) -> None:
     scene.change(audio_device="", hold_in_calls=True, duck=15.0)
 
 
-def _no_heard_command(scene: Scene) -> None:
-    scene.change(heard_command="~/bin/heard.sh --quick")
-
-
 def _server_gone(scene: Scene) -> None:
     scene.change(telegram_api_url="http://127.0.0.1:1")
 
@@ -386,7 +382,6 @@ FAULTS: list[tuple[str, Callable[[Scene], None], CheckState, str, str]] = [
     ("quiet", _muted_in_the_chat, WARN, "Muted", "/unmute"),
     ("quiet", _quiet_hours, WARN, "Quiet hours until", "QUIET_HOURS"),
     ("manners", _no_pactl, WARN, "HOLD_IN_CALLS and DUCK has no effect", "pulseaudio-utils"),
-    ("heard", _no_heard_command, FAIL, "no program ~/bin/heard.sh", "full path"),
     ("telegram", _server_gone, FAIL, "can't be reached", "TELEGRAM_API_URL"),
     ("telegram", _no_names, FAIL, "DNS", "nslookup"),
     ("telegram", _proxy_gone, FAIL, "HTTP_PROXY", "unset HTTP_PROXY"),

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from audio.types import Ended, Outcome
 from bot.core.events import WaitResult
 from bot.core.expiry import TOO_LATE
-from bot.core.message import QueuedMessage
+from bot.core.message import QueuedMessage, State
 from bot.core.queue import REPLACED
 from bot.core.quiet_hours import FOR_GOOD
 from bot.core.rooms import UnknownRoomError
@@ -463,3 +463,17 @@ async def test_part_that_its_room_has_got_after_all_is_left_to_it(rooms: Rooms, 
         await rooms.answer("study", refs["study"], "heard")
 
     assert lab.receipts.of(message.id) == ["stored", "heard"]
+
+
+async def test_stop_of_a_room_drops_the_file_that_is_fetched_for_it(rooms: Rooms, lab: Lab) -> None:
+    """As a stop of everything does; those for other rooms are read."""
+    async with rooms.running():
+        await rooms.come("Study", "Attic")
+        for number, room in enumerate(("study", "attic"), 1):
+            message = QueuedMessage(0, CHAT, number, "", file="text", room=room)
+            await lab.inbox.accept(BOT, -number, message, State.FETCHING)
+        count = await rooms.delivery.stop("study")
+        left = await lab.inbox.list_unfetched(BOT)
+
+    assert count == 1
+    assert [message.room for message in left] == ["attic"]

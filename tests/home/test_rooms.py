@@ -348,14 +348,17 @@ async def test_usual_room_is_where_a_person_is_heard(home: House, sandbox: Sandb
 
 
 async def test_reminder_is_said_in_the_usual_room(home: House, sandbox: Sandbox) -> None:
-    """In that of the person who set it, as the answer says."""
-    async with bot_and_study(home):
+    """In that of the person who set it, as the answer and the list of programs say."""
+    async with bot_and_study(home) as face:
         await press(sandbox, f"Usually: {STUDY}")
         reminder = sandbox.send(ALICE, "/in 1s Number 1.")
         await sandbox.wait_for(reply_with(": Number 1. (study)"))
         await sandbox.wait_for(reaction_to(reminder, "👍"))
+        await answer_to(sandbox, "/in 3h Number 2.")
+        listed = (await face.get("/v1/reminders"))["items"]
 
     assert (home.heard(STUDY), home.heard(HERE)) == ([1], [])
+    assert [item["room"] for item in listed] == ["study"]
 
 
 async def test_forgotten_room_is_left_out_until_it_is_back(home: House, sandbox: Sandbox) -> None:
