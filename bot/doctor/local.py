@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import shutil
 import stat
 import sys
@@ -186,6 +187,12 @@ def settings(context: Context) -> Finding:
         return warn(
             " ".join(context.warnings),
             "Correct the name in .env (.env.example lists all) or remove it, or do as it says.",
+        )
+    program = shlex.split(context.settings.heard_command)[:1]
+    if program and shutil.which(program[0]) is None:
+        return warn(
+            f"HEARD_COMMAND: there is no program {program[0]}, so what was heard is not reported.",
+            "Give its full path; neither ~ nor $HOME is replaced. See that it may be run.",
         )
     if "room" in context.settings.model_fields_set and context.settings.mqtt_url is None:
         return warn(

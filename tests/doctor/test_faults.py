@@ -368,6 +368,13 @@ FAULTS: list[tuple[str, Callable[[Scene], None], CheckState, str, str]] = [
     ("settings", _env_folder, FAIL, "text file of NAME=value", ".env.example"),
     ("settings", lambda s: s.env("KOKORO_SPEED=9"), FAIL, "KOKORO_SPEED", "Correct it"),
     ("settings", lambda s: s.env("KOKORO_SPED=1"), WARN, "KOKORO_SPED", "Correct the name"),
+    (
+        "settings",
+        lambda s: s.change(heard_command="~/no-such --x"),
+        WARN,
+        "no program ~/no-such, so",
+        "full path",
+    ),
     ("settings", lambda s: s.change(room="Study"), WARN, "there are no rooms", "Set MQTT_URL"),
     ("secrets", _readable_env, WARN, "checkout/.env", "chmod 600"),
     ("secrets", _readable_api_token, WARN, "api-token", "chmod 600"),
