@@ -268,7 +268,7 @@ async def test_bot_lowers_music_while_it_speaks(
 
     assert [volume["value"] for s in own for volume in s["volume"].values()] == [65536]
     assert during_db == pytest.approx(before_db - 15, abs=0.7)
-    assert after_db == pytest.approx(before_db, abs=0.2)
+    assert after_db == pytest.approx(before_db, abs=1)  # not 15 below; the sound may drop out
     assert levels.below_s(before_db - 14, started_s - 0.5) < started_s + 0.3
     assert 0.7 < levels.above_s(before_db - 1, ended_s) - ended_s < 1.8
 
