@@ -353,7 +353,7 @@ def reminders(options: argparse.Namespace) -> int:
 
 
 def _shown_reminder(item: dict[str, Any]) -> str:
-    room = f" ({item['room']})" if item["room"] else ""
+    room = f" ({item['room']})" if item.get("room") else ""
     return f"{item['when']}{' (paused)' * item['paused']}: {item['text']}{room}"
 
 

@@ -6,9 +6,10 @@
 import sys
 from typing import Any
 
-from bot import console, start
+from bot import console
 from bot.cli.main import main
 from bot.setup import preview, wizard
+from bot.start import phases
 from tests.support.fake_voice import ToneVoice
 
 
@@ -23,11 +24,12 @@ def _fetch_nothing(_: Any) -> None:
 def replace_parts() -> None:
     """Replace the voice, and what fetches its files."""
     for module, name, stand_in in (
-        (start, "KokoroVoice", _voice),
+        (phases, "KokoroVoice", _voice),
         (preview, "KokoroVoice", _voice),
         (wizard, "fetch_models", _fetch_nothing),
         (console, "fetch_models", _fetch_nothing),
     ):
+        getattr(module, name)  # it has moved, if this fails
         setattr(module, name, stand_in)
 
 
