@@ -440,14 +440,16 @@ def test_lock_files_name_no_index() -> None:
         assert "--hash=sha256:" in text
 
 
-def test_setup_keeps_added_language(
-    setup: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """An added language is installed once, and again whenever the environment is recreated."""
-    commands: list[str] = []
+Commands = list[tuple[str, dict[str, str]]]
 
-    def run(command: list[str], **_: object) -> int:
-        commands.append(" ".join(command))
+
+@pytest.fixture
+def commands(setup: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Commands:
+    """Return the commands that the script would have run, each with its environment."""
+    started: Commands = []
+
+    def run(command: list[str], env: dict[str, str] | None = None, **_: object) -> int:
+        started.append((" ".join(command), env or {}))
         return 0
 
     for name in ("check_platform", "check_space", "write_launcher", "make_environment"):
@@ -457,9 +459,39 @@ def test_setup_keeps_added_language(
     monkeypatch.setattr(setup, "run", run)
     monkeypatch.setattr(setup, "STAMP", tmp_path / "stamp")
     monkeypatch.setattr(setup, "ADDED", tmp_path / "languages")
+    return started
+
+
+@pytest.mark.parametrize(
+    ("system", "dev", "kinds"),
+    [
+        ("darwin", True, ["auto", "int8"]),
+        ("darwin", False, [None]),
+        ("linux", True, [None]),
+    ],
+)
+def test_setup_on_mac_fetches_the_model_of_the_tests(
+    setup: ModuleType,
+    commands: Commands,
+    monkeypatch: pytest.MonkeyPatch,
+    system: str,
+    dev: bool,
+    kinds: list[str | None],
+) -> None:
+    """The tests name the small model, which a Mac may not choose for itself."""
+    monkeypatch.delenv("KOKORO_MODEL", raising=False)
+    monkeypatch.setattr(setup.sys, "platform", system)
+    setup.set_up(dev=dev)
+
+    fetched = [env.get("KOKORO_MODEL") for command, env in commands if command.endswith(" models")]
+    assert fetched == kinds
+
+
+def test_setup_keeps_added_language(setup: ModuleType, commands: Commands) -> None:
+    """An added language is installed once, and again whenever the environment is recreated."""
 
     def installed() -> list[str]:
-        names = [Path(c).stem for c in commands if " pip " in c]
+        names = [Path(c).stem for c, _ in commands if " pip " in c]
         commands.clear()
         return names
 
